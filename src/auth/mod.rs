@@ -1,0 +1,21 @@
+//! The words that every other module speaks. They depend on nobody.
+//!
+//! * A **service** is what a person wants to use: IMAP, POP3, SMTP submission, ManageSieve ([`Service`]).
+//! * A **mechanism** is the SASL method of one exchange: PLAIN, LOGIN ([`Mechanism`]).
+//! * The **authcid** is who proves who they are, the **authzid** as whom they want to act (RFC 4616).
+//! * A **verdict** ends a decision ([`Verdict`]): *accept* with a [`Grant`], *refuse* with a [`Denial`],
+//!   or *cannot tell* with a [`TempFail`]. A refusal is a value; only ignorance is a failure; and no failure
+//!   can turn into a refusal, because no error type converts into [`Denial`].
+//! * A **secret** is anything that would open a mailbox or the identity server ([`Secret`]).
+
+mod name;
+mod request;
+mod secret;
+mod service;
+mod verdict;
+
+pub use name::{InvalidName, Username};
+pub use request::{AuthRequest, Mechanism, Origin, UserRequest};
+pub use secret::Secret;
+pub use service::Service;
+pub use verdict::{Denial, Grant, Source, TempFail, TempFailReason, Verdict};

@@ -1,0 +1,212 @@
+//! Mail addresses as user names: what is accepted, and the one normal form.
+
+use std::fmt;
+
+/// The longest name in bytes, before and after normalising; SQL columns and Keycloak hold 255 characters.
+const MAX_BYTES: usize = 255;
+
+/// A mail address in normal form: trimmed, local part lower-cased in ASCII only, domain as IDNA A-labels.
+///
+/// There is one constructor, [`Username::parse`], and no code lower-cases an address elsewhere. Letters outside
+/// ASCII are left as they are: `müller` and `muller` are two people whatever a database collation thinks, and
+/// neither the Kelvin sign nor the dotless i folds into an ASCII letter.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Username {
+    text: Box<str>,
+    at: usize,
+}
+
+/// Why a name is none. Nobody is asked about such a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Not UTF-8.
+    #[error("the name is not UTF-8")]
+    NotUtf8,
+    /// No `@`, or nothing on one side of it.
+    #[error("the name is not of the form local@domain")]
+    NoDomain,
+    /// More than one `@` (a quoted local part is not supported).
+    #[error("the name has more than one @")]
+    TwoAts,
+    /// NUL, a control character, white space inside, `/`, `*` or a quote.
+    #[error("the name holds a character that no mailbox name has")]
+    BadCharacter,
+    /// The local part is `.` or `..`, or a dot stands at an end or doubled.
+    #[error("the name has a misplaced dot")]
+    BadDot,
+    /// The domain is not a domain name.
+    #[error("the domain part is not a domain name")]
+    BadDomain,
+    /// More than 255 bytes, or a local part of more than 64.
+    #[error("the name is too long")]
+    TooLong,
+}
+
+impl Username {
+    /// Reads a name as a mail server sends it.
+    ///
+    /// # Errors
+    /// Every name that cannot be a mailbox. `/` and names such as `..` are refused because the local part becomes
+    /// a folder name; `*` because Dovecot's master-user syntax uses it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidName> {
+        if bytes.len() > 4 * MAX_BYTES {
+            return Err(InvalidName::TooLong);
+        }
+        let name = std::str::from_utf8(bytes).map_err(|_| InvalidName::NotUtf8)?;
+        let name = name.trim_matches(' ');
+        let (local, domain) = name.split_once('@').ok_or(InvalidName::NoDomain)?;
+        if local.is_empty() || domain.is_empty() {
+            return Err(InvalidName::NoDomain);
+        }
+        if domain.contains('@') {
+            return Err(InvalidName::TwoAts);
+        }
+        check_local_part(local)?;
+        let domain = normalise_domain(domain)?;
+        let text = format!("{}@{domain}", local.to_ascii_lowercase());
+        if text.len() > MAX_BYTES {
+            return Err(InvalidName::TooLong);
+        }
+        Ok(Self { at: local.len(), text: text.into_boxed_str() })
+    }
+
+    /// The whole address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What stands before the `@`.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        &self.text[..self.at]
+    }
+
+    /// What stands after the `@`, as A-labels.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.text[self.at + 1..]
+    }
+
+    /// The address with the domain as U-labels, if that is written otherwise.
+    ///
+    /// Keycloak does no IDNA conversion, so an address there may be stored in either form.
+    #[must_use]
+    pub fn with_unicode_domain(&self) -> Option<String> {
+        if !self.domain().contains("xn--") {
+            return None;
+        }
+        let (domain, result) = idna::domain_to_unicode(self.domain());
+        (result.is_ok() && domain != self.domain()).then(|| format!("{}@{domain}", self.local_part()))
+    }
+}
+
+fn check_local_part(local: &str) -> Result<(), InvalidName> {
+    if local.len() > 64 {
+        return Err(InvalidName::TooLong);
+    }
+    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '/' | '*' | '"' | '\\');
+    if local.contains(bad) {
+        return Err(InvalidName::BadCharacter);
+    }
+    if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
+        return Err(InvalidName::BadDot);
+    }
+    Ok(())
+}
+
+fn normalise_domain(domain: &str) -> Result<String, InvalidName> {
+    if domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
+        return Err(InvalidName::BadDot);
+    }
+    let ascii = idna::domain_to_ascii_strict(domain).map_err(|_| InvalidName::BadDomain)?;
+    if ascii.is_empty() {
+        return Err(InvalidName::BadDomain);
+    }
+    Ok(ascii)
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InvalidName, Username};
+
+    fn normal(name: &str) -> String {
+        Username::parse(name.as_bytes())
+            .map(|user| user.as_str().to_owned())
+            .unwrap_or_else(|e| format!("! {e:?}"))
+    }
+
+    #[test]
+    fn case_and_outer_spaces_do_not_matter() {
+        for name in ["alice@example.org", "Alice@EXAMPLE.org", " alice@example.org "] {
+            assert_eq!(normal(name), "alice@example.org");
+        }
+    }
+
+    #[test]
+    fn only_ascii_letters_fold() {
+        assert_eq!(normal("MÜLLER@example.org"), "mÜller@example.org");
+        assert_ne!(normal("müller@example.org"), normal("muller@example.org"));
+        assert_eq!(normal("\u{212A}elvin@example.org"), "\u{212A}elvin@example.org");
+        assert_eq!(normal("d\u{131}na@example.org"), "d\u{131}na@example.org");
+    }
+
+    #[test]
+    fn both_forms_of_an_international_domain_are_one() {
+        assert_eq!(normal("a@MÜNCHEN.example"), "a@xn--mnchen-3ya.example");
+        assert_eq!(normal("a@xn--mnchen-3ya.example"), "a@xn--mnchen-3ya.example");
+        let user = Username::parse("a@münchen.example".as_bytes()).unwrap();
+        assert_eq!(user.with_unicode_domain().as_deref(), Some("a@münchen.example"));
+        assert_eq!(Username::parse(b"a@example.org").unwrap().with_unicode_domain(), None);
+    }
+
+    #[test]
+    fn parts_are_cut_at_the_at() {
+        let user = Username::parse(b"plus+tag@example.org").unwrap();
+        assert_eq!((user.local_part(), user.domain()), ("plus+tag", "example.org"));
+    }
+
+    #[test]
+    fn names_that_no_mailbox_has_are_refused() {
+        use InvalidName::{BadCharacter, BadDomain, BadDot, NoDomain, NotUtf8, TooLong, TwoAts};
+        let long = format!("{}@example.org", "l".repeat(65));
+        let longer = format!("a@{}.example.org", "d".repeat(250));
+        let cases: [(&[u8], InvalidName); 20] = [
+            (b"alice", NoDomain),
+            (b"", NoDomain),
+            (b"@example.org", NoDomain),
+            (b"alice@", NoDomain),
+            (b"a@b@example.org", TwoAts),
+            (b"a\0b@example.org", BadCharacter),
+            (b"a\tb@example.org", BadCharacter),
+            (b"a\nb@example.org", BadCharacter),
+            (b"a b@example.org", BadCharacter),
+            (b"alice*master@example.org", BadCharacter),
+            (b"../alice@example.org", BadCharacter),
+            (b"\"a b\"@example.org", BadCharacter),
+            (b"..@example.org", BadDot),
+            (b".a@example.org", BadDot),
+            (b"a@example.org.", BadDot),
+            (b"a@exa mple.org", BadDomain),
+            (b"a@exa/mple.org", BadDomain),
+            (b"\xFF@example.org", NotUtf8),
+            (long.as_bytes(), TooLong),
+            (longer.as_bytes(), BadDomain),
+        ];
+        for (name, error) in cases {
+            assert_eq!(Username::parse(name), Err(error), "{}", name.escape_ascii());
+        }
+    }
+}

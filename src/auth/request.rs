@@ -1,0 +1,76 @@
+//! What a frontend asks the decision.
+
+use std::net::IpAddr;
+
+use super::{Secret, Service};
+
+/// One person asks for one service with one password.
+///
+/// Names and password are the bytes the peer sent: the decision's first step judges them, so that every
+/// refusal has one log line, a malformed name included.
+#[derive(Debug)]
+pub struct AuthRequest {
+    /// Who proves who they are.
+    pub authcid: Vec<u8>,
+    /// As whom they want to act; empty when they act as themselves.
+    pub authzid: Vec<u8>,
+    /// Never trimmed, never re-encoded.
+    pub password: Secret,
+    /// What they want to use.
+    pub service: Service,
+    /// How the password travelled.
+    pub mechanism: Mechanism,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Dovecot asks where a person's mail lives, with no password.
+#[derive(Clone, Debug)]
+pub struct UserRequest {
+    /// The name as sent.
+    pub user: Vec<u8>,
+    /// Who asks: `lmtp`, `doveadm`, `imap` …
+    pub service: Service,
+}
+
+/// The SASL mechanism of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616
+    Plain,
+    /// draft-murchison-sasl-login-00, the two prompts of old clients
+    Login,
+}
+
+impl Mechanism {
+    /// All that keydove offers, in the order it announces them.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Login];
+
+    /// Reads a mechanism name; letter case does not matter, because Postfix passes on what the user typed.
+    #[must_use]
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|mechanism| name.eq_ignore_ascii_case(mechanism.name().as_bytes()))
+    }
+
+    /// The registered name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+        }
+    }
+}
+
+/// Where a request came from, as the mail server tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The mail client's address; `None` when the server sent none or nonsense.
+    pub remote: Option<IpAddr>,
+    /// The address it connected to.
+    pub local: Option<IpAddr>,
+    /// TLS, or a link that the server trusts.
+    pub secured: bool,
+    /// The server's session id, for finding its log lines.
+    pub session: Option<Box<str>>,
+}

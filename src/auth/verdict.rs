@@ -1,0 +1,207 @@
+//! How a decision ends.
+
+use std::fmt;
+
+use super::Username;
+
+/// The end of a decision.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Verdict {
+    /// They may.
+    Accept(Grant),
+    /// They may not, and we are sure.
+    Refuse(Denial),
+    /// We do not know; they should try again. Never counted against anybody.
+    CannotTell(TempFail),
+}
+
+/// What an accepted login is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The mailbox, in normal form.
+    pub user: Username,
+    /// Which password it was.
+    pub source: Source,
+}
+
+/// Which password opened the mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The attribute in Keycloak.
+    Keycloak,
+    /// The hash in the mailbox row (`authsource = mailcow`).
+    Mailbox,
+}
+
+impl Source {
+    /// The name that logs use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keycloak => "keycloak",
+            Self::Mailbox => "mailbox",
+        }
+    }
+}
+
+/// A definite no, with its reason for the log. The client never learns which.
+///
+/// There is no conversion from any error type, on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// No domain part, NUL, control characters, too long: such a name exists nowhere.
+    NameInvalid,
+    /// Empty, longer than 1 KiB, or with a NUL: such a password exists nowhere.
+    PasswordInvalid,
+    /// The authzid names somebody else.
+    AuthzidForbidden,
+    /// A service that keydove does not know.
+    ServiceUnknown,
+    /// The domain is not hosted here.
+    DomainUnknown,
+    /// The domain is switched off in SQL.
+    DomainDisabled,
+    /// No mailbox row.
+    MailboxUnknown,
+    /// The mailbox row is switched off, or receives mail only.
+    MailboxDisabled,
+    /// A room, a group or a thing has no login.
+    MailboxIsResource,
+    /// This service is switched off for this mailbox.
+    ServiceForbidden,
+    /// The mailbox belongs to an authentication source that has no main password here.
+    SourceUnsupported,
+    /// A second factor is active, so the main password alone does not open the mailbox.
+    SecondFactorRequired,
+    /// Keycloak knows nobody with this address.
+    UserUnknown,
+    /// Keycloak knows more than one person with this address.
+    UserConflict,
+    /// The person is disabled in Keycloak.
+    UserDisabled,
+    /// There is no stored password to compare with.
+    PasswordMissing,
+    /// The password is wrong.
+    PasswordMismatch,
+}
+
+impl Denial {
+    /// The reason code of log lines and metrics.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NameInvalid => "name_invalid",
+            Self::PasswordInvalid => "password_invalid",
+            Self::AuthzidForbidden => "authzid_forbidden",
+            Self::ServiceUnknown => "service_unknown",
+            Self::DomainUnknown => "domain_unknown",
+            Self::DomainDisabled => "domain_disabled",
+            Self::MailboxUnknown => "mailbox_unknown",
+            Self::MailboxDisabled => "mailbox_disabled",
+            Self::MailboxIsResource => "mailbox_is_resource",
+            Self::ServiceForbidden => "service_forbidden",
+            Self::SourceUnsupported => "source_unsupported",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::UserUnknown => "user_unknown",
+            Self::UserConflict => "user_conflict",
+            Self::UserDisabled => "user_disabled",
+            Self::PasswordMissing => "password_missing",
+            Self::PasswordMismatch => "password_mismatch",
+        }
+    }
+}
+
+/// Why we cannot tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TempFail {
+    /// The kind of trouble, for metrics and the log.
+    pub reason: TempFailReason,
+    /// What was attempted, on what, and what went wrong. Never holds a secret.
+    pub detail: String,
+}
+
+impl TempFail {
+    /// A temporary failure with its story.
+    #[must_use]
+    pub fn new(reason: TempFailReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for TempFail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason.code(), self.detail)
+    }
+}
+
+/// The kinds of ignorance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TempFailReason {
+    /// The name of Keycloak's host does not resolve.
+    KeycloakDns,
+    /// Nobody listens at Keycloak's address, or the network is unreachable.
+    KeycloakRefused,
+    /// The connection broke before the answer was complete.
+    KeycloakReset,
+    /// No answer in time.
+    KeycloakTimeout,
+    /// The TLS handshake failed, a certificate that is not trusted included.
+    KeycloakTls,
+    /// HTTP 401: wrong client id or secret, or a token that is not accepted.
+    KeycloakUnauthorized,
+    /// HTTP 403: the service account lacks `view-users`, or the realm is disabled.
+    KeycloakForbidden,
+    /// HTTP 404: wrong realm or base path.
+    KeycloakNotFound,
+    /// HTTP 429.
+    KeycloakRateLimited,
+    /// HTTP 5xx.
+    KeycloakServerError,
+    /// Any other status, HTML, cut-off JSON, or JSON of another shape.
+    KeycloakBadAnswer,
+    /// The database cannot be reached.
+    SqlUnreachable,
+    /// The database did not answer in time.
+    SqlTimeout,
+    /// The database refused the statement, or a row has an impossible value.
+    SqlError,
+    /// The stored hash is cut off, of an unknown scheme, or of a scheme that is not allowed.
+    HashUnusable,
+    /// The stored hash costs more than the cap.
+    HashTooCostly,
+    /// Too many passwords are waiting to be hashed.
+    HashingOverload,
+    /// The login as a whole took too long.
+    Deadline,
+    /// keydove is stopping.
+    Stopping,
+}
+
+impl TempFailReason {
+    /// The reason code of log lines and metrics.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::KeycloakDns => "keycloak_dns",
+            Self::KeycloakRefused => "keycloak_refused",
+            Self::KeycloakReset => "keycloak_reset",
+            Self::KeycloakTimeout => "keycloak_timeout",
+            Self::KeycloakTls => "keycloak_tls",
+            Self::KeycloakUnauthorized => "keycloak_401",
+            Self::KeycloakForbidden => "keycloak_403",
+            Self::KeycloakNotFound => "keycloak_404",
+            Self::KeycloakRateLimited => "keycloak_429",
+            Self::KeycloakServerError => "keycloak_5xx",
+            Self::KeycloakBadAnswer => "keycloak_bad_answer",
+            Self::SqlUnreachable => "sql_unreachable",
+            Self::SqlTimeout => "sql_timeout",
+            Self::SqlError => "sql_error",
+            Self::HashUnusable => "hash_unusable",
+            Self::HashTooCostly => "hash_too_costly",
+            Self::HashingOverload => "hashing_overload",
+            Self::Deadline => "deadline",
+            Self::Stopping => "stopping",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The forms in which settings are written: durations, file modes.
+//!
+//! Each type turns text into a value and says in one sentence what it wanted, so that every module's
+//! `Config` gives the same advice. Where a setting stands in the file is `config`'s business.
+
+mod duration;
+mod mode;
+
+pub use duration::Period;
+pub use mode::FileMode;
