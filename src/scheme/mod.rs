@@ -1,1 +1,169 @@
-//! To be written.
+//! Stored passwords as Dovecot writes them, `{SCHEME}hash`, and whether a password matches one.
+//!
+//! Three steps, of which only the last one costs anything: [`parse`] reads the string, [`Stored::permit`] holds it
+//! against the [`Policy`] (weak schemes, cost caps), [`Usable::matches`] hashes. Threads, queues and deadlines
+//! are `hashing`'s business. The rules are Dovecot's and, for what it accepts beyond them, mailcow's:
+//!
+//! * The label is case-insensitive. Within the crypt family it is only a hint: the hash's own prefix decides.
+//! * White space around the whole string is ignored, except that plain text keeps all that follows its label.
+//! * A hash that cannot be used says nothing about the password: [`Unusable`] is never a mismatch.
+
+mod argon2id;
+mod bcrypt;
+mod plain;
+mod policy;
+mod salted;
+mod sha_crypt;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use policy::{Policy, WeakScheme};
+pub use table::Scheme;
+use table::{Family, Hash};
+
+/// The longest string that is read, in bytes; the longest real hashes have a few hundred.
+const MAX_STORED: usize = 4096;
+
+/// The longest label, in bytes. What is longer is no label, and may be a hash that someone put into braces.
+const MAX_LABEL: usize = 32;
+
+/// Whether `password` is the one that `stored` was made of: [`parse`], [`Stored::permit`] and
+/// [`Usable::matches`] in a row.
+///
+/// # Errors
+/// A stored string that cannot be used; what it costs is judged before any hashing.
+pub fn verify(stored: &[u8], password: &[u8], policy: &Policy) -> Result<bool, Unusable> {
+    parse(stored)?.permit(policy)?.matches(password)
+}
+
+/// Reads a stored string. Costs microseconds whatever the string says.
+///
+/// # Errors
+/// No label, an unknown label, or a hash that does not have the form its scheme asks for.
+pub fn parse(stored: &[u8]) -> Result<Stored, Unusable> {
+    let (label, content) = split_label(stored.trim_ascii_start()).ok_or(Unusable::NoScheme)?;
+    let labelled = Scheme::parse(label).ok_or_else(|| Unusable::UnknownScheme(label.into()))?;
+    let scheme = match labelled.family() {
+        Family::Crypt(_) => Scheme::of_prefix(content).unwrap_or(labelled),
+        Family::Own => labelled,
+    };
+    let content = if scheme.is_verbatim() { content } else { content.trim_ascii_end() };
+    if content.is_empty() || content.len() > MAX_STORED {
+        return Err(Unusable::Malformed(scheme));
+    }
+    scheme.read(content).map(|hash| Stored { scheme, hash }).ok_or(Unusable::Malformed(scheme))
+}
+
+/// The first `}` ends the label, as in Dovecot, so that a plain password may contain one.
+fn split_label(stored: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = stored.strip_prefix(b"{")?;
+    let end = rest.iter().take(MAX_LABEL + 1).position(|&byte| byte == b'}')?;
+    let label = std::str::from_utf8(&rest[..end]).ok()?;
+    let plausible = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (!label.is_empty() && label.bytes().all(plausible)).then(|| (label, &rest[end + 1..]))
+}
+
+/// A stored string that was understood, with nothing said yet about whether it may be used.
+pub struct Stored {
+    scheme: Scheme,
+    hash: Hash,
+}
+
+impl Stored {
+    /// The scheme that the hash is of, whatever the label said.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Lets the hash pass if the policy allows its scheme and its cost.
+    ///
+    /// # Errors
+    /// [`Unusable::NotAllowed`] or [`Unusable::TooCostly`].
+    pub fn permit(self, policy: &Policy) -> Result<Usable, Unusable> {
+        let scheme = self.scheme;
+        if scheme.is_weak() && !policy.allows(scheme) {
+            return Err(Unusable::NotAllowed(scheme));
+        }
+        for Expense { what, cost, cap } in self.hash.expenses(policy) {
+            if cost > cap {
+                return Err(Unusable::TooCostly { scheme, what, cost, cap });
+            }
+        }
+        Ok(Usable(self))
+    }
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stored({{{}}}..)", self.scheme)
+    }
+}
+
+/// A stored hash that may be used: its scheme is allowed and its cost is below the caps.
+#[derive(Debug)]
+pub struct Usable(Stored);
+
+impl Usable {
+    /// The scheme that the hash is of.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.0.scheme
+    }
+
+    /// Hashes the password and compares, in a time that does not depend on how much of it is right.
+    ///
+    /// The password is taken as it is, byte for byte. The empty password matches nothing. This takes as long as
+    /// the caps allow, seconds at worst, and never belongs on the reactor.
+    ///
+    /// # Errors
+    /// Nothing that the password has caused: the hash turned out to be [`Unusable`] after all.
+    pub fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
+        if password.is_empty() {
+            return Ok(false);
+        }
+        self.0.hash.matches(password)
+    }
+}
+
+/// One thing that a hash asks for, and how much of it is allowed.
+struct Expense {
+    what: &'static str,
+    cost: u64,
+    cap: u64,
+}
+
+/// Why a stored string says nothing about any password. Shows labels and numbers, never a part of the hash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The string does not start with a label in braces.
+    #[error("the stored password does not start with a scheme in braces such as {{BLF-CRYPT}}")]
+    NoScheme,
+    /// The label, at most 32 letters, digits, dots, dashes and underscores, names no known scheme.
+    #[error("the stored password has the unknown scheme {{{0}}}")]
+    UnknownScheme(Box<str>),
+    /// Nothing after the label, cut off, garbled, or of a variant that is not supported (`$2x$`).
+    #[error("the stored {{{0}}} password is cut off, garbled or of an unsupported variant")]
+    Malformed(Scheme),
+    /// A weak scheme that the policy does not allow.
+    #[error("the stored password has the scheme {{{0}}}, which is not allowed here")]
+    NotAllowed(Scheme),
+    /// Verifying would take more time or memory than the policy allows.
+    #[error("the stored {{{scheme}}} password asks for {what} {cost}, and the cap is {cap}")]
+    TooCostly {
+        /// Of which scheme.
+        scheme: Scheme,
+        /// What it asks for, as words: `cost`, `memory in KiB`, `passes`, `lanes`, `rounds`.
+        what: &'static str,
+        /// How much of it.
+        cost: u64,
+        /// How much the policy allows.
+        cap: u64,
+    },
+    /// The system did not give the memory that the hash needs.
+    #[error("there is not enough memory to verify a {{{0}}} password")]
+    OutOfMemory(Scheme),
+}

@@ -1,0 +1,89 @@
+//! `{ARGON2ID}`: Argon2id (RFC 9106) as the PHC string that PHP, libsodium and Dovecot write.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{Expense, Policy, Scheme, Unusable, table};
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// Shorter digests are taken for cut off; the algorithm itself would allow four bytes.
+const MIN_DIGEST: usize = 16;
+
+pub(super) struct Hash {
+    version: Version,
+    params: Params,
+    salt: Vec<u8>,
+    digest: Vec<u8>,
+}
+
+/// Reads `$argon2id$v=19$m=KIB,t=PASSES,p=LANES$salt$digest`; without `v=` it is version 16.
+pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
+    let text = std::str::from_utf8(text).ok()?.strip_prefix("$argon2id$")?;
+    let (version, text) = match text.strip_prefix("v=") {
+        Some(text) => text.split_once('$')?,
+        None => ("16", text),
+    };
+    let version = match version {
+        "19" => Version::V0x13,
+        "16" => Version::V0x10,
+        _ => return None,
+    };
+    let (params, text) = text.split_once('$')?;
+    let (salt, digest) = text.split_once('$')?;
+    let salt = BASE64.decode(salt).ok()?;
+    let digest = BASE64.decode(digest).ok()?;
+    if salt.len() < argon2::MIN_SALT_LEN || digest.len() < MIN_DIGEST {
+        return None;
+    }
+    let params = read_params(params, digest.len())?;
+    Some(table::Hash::Argon2id(Hash { version, params, salt, digest }))
+}
+
+fn read_params(text: &str, digest_length: usize) -> Option<Params> {
+    let mut parts = text.split(',');
+    let mut next = |name| read_number(parts.next()?.strip_prefix(name)?);
+    let (memory, passes, lanes) = (next("m=")?, next("t=")?, next("p=")?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Params::new(memory, passes, lanes, Some(digest_length)).ok()
+}
+
+/// A number beyond all bounds is still a number, for the cap to refuse.
+fn read_number(digits: &str) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
+}
+
+impl Hash {
+    pub(super) fn expenses(&self, policy: &Policy) -> [Expense; 3] {
+        let memory_cap = u64::from(policy.max_argon2_memory_mib) * 1024;
+        let passes_cap = policy.max_argon2_passes.into();
+        let lanes_cap = policy.max_argon2_lanes.into();
+        [
+            Expense { what: "memory in KiB", cost: self.params.m_cost().into(), cap: memory_cap },
+            Expense { what: "passes", cost: self.params.t_cost().into(), cap: passes_cap },
+            Expense { what: "lanes", cost: self.params.p_cost().into(), cap: lanes_cap },
+        ]
+    }
+
+    pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
+        let mut computed = Zeroizing::new(vec![0; self.digest.len()]);
+        Argon2::new(Algorithm::Argon2id, self.version, self.params.clone())
+            .hash_password_into(password, &self.salt, &mut computed)
+            .map_err(|error| match error {
+                argon2::Error::OutOfMemory => Unusable::OutOfMemory(Scheme::Argon2id),
+                _ => Unusable::Malformed(Scheme::Argon2id),
+            })?;
+        Ok(bool::from(computed.ct_eq(&self.digest)))
+    }
+}

@@ -1,0 +1,64 @@
+//! `{BLF-CRYPT}`: bcrypt, the scheme that mailcow and PHP write.
+//!
+//! `$2b$` and `$2y$` are two names of one algorithm. `$2a$` is taken for the same; crypt(3) differs there for some
+//! passwords that contain the byte 0xFF, which UTF-8 never does. `$2x$` marks hashes of an old, broken
+//! implementation and is not supported.
+
+use base64::{
+    Engine, alphabet,
+    engine::{GeneralPurpose, general_purpose::NO_PAD},
+};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{Expense, Policy, table};
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
+
+/// The bytes of a password that count; PHP, crypt(3) and Dovecot cut silently, in the middle of a character too.
+const MAX_KEY: usize = 72;
+
+/// Costs that the algorithm knows: 2^4 to 2^31 rounds.
+const COSTS: std::ops::RangeInclusive<u32> = 4..=31;
+
+pub(super) struct Hash {
+    cost: u32,
+    salt: [u8; 16],
+    digest: [u8; 23],
+}
+
+/// Reads `$2y$NN$` and 22 characters of salt and 31 of digest.
+pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
+    let [b'$', b'2', b'a' | b'b' | b'y', b'$', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$', rest @ ..] =
+        text
+    else {
+        return None;
+    };
+    let cost = u32::from(tens - b'0') * 10 + u32::from(ones - b'0');
+    if !COSTS.contains(&cost) || rest.len() != 22 + 31 {
+        return None;
+    }
+    let (salt, digest) = rest.split_at(22);
+    let salt = BASE64.decode(salt).ok()?.try_into().ok()?;
+    let digest = BASE64.decode(digest).ok()?.try_into().ok()?;
+    Some(table::Hash::Bcrypt(Hash { cost, salt, digest }))
+}
+
+impl Hash {
+    pub(super) fn expense(&self, policy: &Policy) -> Expense {
+        Expense { what: "cost", cost: self.cost.into(), cap: policy.max_bcrypt_cost.into() }
+    }
+
+    pub(super) fn matches(&self, password: &[u8]) -> bool {
+        // bcrypt repeats the key with its final NUL, so `a` and `a\0a` are one key; no real password has a NUL.
+        if password.contains(&0) {
+            return false;
+        }
+        let mut key = Zeroizing::new([0; MAX_KEY]);
+        let length = password.len().min(MAX_KEY);
+        key[..length].copy_from_slice(&password[..length]);
+        let with_nul = (length + 1).min(MAX_KEY);
+        let computed = Zeroizing::new(bcrypt::bcrypt(self.cost, self.salt, &key[..with_nul]));
+        bool::from(computed[..self.digest.len()].ct_eq(&self.digest))
+    }
+}

@@ -1,0 +1,113 @@
+//! Which schemes are used, and how much a hash may cost.
+
+use serde::Deserialize;
+
+use super::Scheme;
+
+/// 2^15 key expansions are about two seconds of one core.
+const MAX_BCRYPT_COST: u32 = 15;
+/// libsodium's "moderate" limit.
+const MAX_ARGON2_MEMORY_MIB: u32 = 256;
+/// Four times what PHP and libsodium choose; with the memory above, a few seconds.
+const MAX_ARGON2_PASSES: u32 = 16;
+/// Lanes are computed one after the other here, so this only bounds what is accepted as sane.
+const MAX_ARGON2_LANES: u32 = 16;
+/// Two thousand times the default of crypt(3).
+const MAX_SHA_CRYPT_ROUNDS: u32 = 10_000_000;
+
+/// The settings of the schemes.
+///
+/// Whoever can write a person's hash can also write a cost that keeps a core busy for days. Above a cap nothing
+/// is hashed, and the login ends as cannot tell.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Weak schemes that are used all the same, by their names, such as `PLAIN`. Default: none.
+    pub allow_weak: Vec<WeakScheme>,
+    /// The highest cost of a bcrypt hash, the logarithm of its rounds. Default: 15.
+    pub max_bcrypt_cost: u32,
+    /// The most memory of an Argon2 hash, in MiB. Every hashing thread may hold this much. Default: 256.
+    pub max_argon2_memory_mib: u32,
+    /// The most passes (`t`) of an Argon2 hash. Default: 16.
+    pub max_argon2_passes: u32,
+    /// The most lanes (`p`) of an Argon2 hash. Default: 16.
+    pub max_argon2_lanes: u32,
+    /// The most rounds of a SHA-crypt hash. Default: 10 million.
+    pub max_sha_crypt_rounds: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            allow_weak: Vec::new(),
+            max_bcrypt_cost: MAX_BCRYPT_COST,
+            max_argon2_memory_mib: MAX_ARGON2_MEMORY_MIB,
+            max_argon2_passes: MAX_ARGON2_PASSES,
+            max_argon2_lanes: MAX_ARGON2_LANES,
+            max_sha_crypt_rounds: MAX_SHA_CRYPT_ROUNDS,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether a weak scheme is used all the same.
+    pub(super) fn allows(&self, scheme: Scheme) -> bool {
+        self.allow_weak.iter().any(|weak| weak.0 == scheme)
+    }
+}
+
+/// A scheme that is used only when it is allowed by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WeakScheme(Scheme);
+
+/// A text that names no weak scheme.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAWeakScheme {
+    /// No scheme has this name.
+    #[error("`{0}` is not a password scheme")]
+    Unknown(String),
+    /// The scheme needs no permission.
+    #[error("the password scheme `{0}` is not weak and is always allowed")]
+    Strong(Scheme),
+}
+
+impl TryFrom<String> for WeakScheme {
+    type Error = NotAWeakScheme;
+
+    fn try_from(text: String) -> Result<Self, NotAWeakScheme> {
+        match Scheme::parse(&text) {
+            Some(scheme) if scheme.is_weak() => Ok(Self(scheme)),
+            Some(scheme) => Err(NotAWeakScheme::Strong(scheme)),
+            None => Err(NotAWeakScheme::Unknown(text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Policy, Scheme};
+
+    #[test]
+    fn settings_that_are_left_out_keep_their_defaults() {
+        let policy: Policy = toml::from_str("allow_weak = ['clear']\nmax_bcrypt_cost = 12").unwrap();
+        assert!(policy.allows(Scheme::Plain));
+        assert_eq!(
+            policy,
+            Policy { max_bcrypt_cost: 12, allow_weak: policy.allow_weak.clone(), ..Policy::default() }
+        );
+        assert!(!Policy::default().allows(Scheme::Plain));
+    }
+
+    #[test]
+    fn a_misspelt_or_pointless_setting_is_an_error() {
+        for (text, advice) in [
+            ("max_bcrypt = 12", "unknown field"),
+            ("allow_weak = ['PLAN']", "not a password scheme"),
+            ("allow_weak = ['SSHA512']", "always allowed"),
+        ] {
+            let error = toml::from_str::<Policy>(text).unwrap_err().to_string();
+            assert!(error.contains(advice), "{text}: {error}");
+        }
+    }
+}
