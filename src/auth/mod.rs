@@ -8,14 +8,16 @@
 //!   can turn into a refusal, because no error type converts into [`Denial`].
 //! * A **secret** is anything that would open a mailbox or the identity server ([`Secret`]).
 
+mod fields;
 mod name;
 mod request;
 mod secret;
 mod service;
 mod verdict;
 
+pub use fields::UserFields;
 pub use name::{InvalidName, Username};
 pub use request::{AuthRequest, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::Service;
-pub use verdict::{Denial, Grant, Source, TempFail, TempFailReason, Verdict};
+pub use verdict::{Denial, Grant, NotAccepted, Source, TempFail, TempFailReason, Verdict};

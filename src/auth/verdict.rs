@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Username;
+use super::{UserFields, Username};
 
 /// The end of a decision.
 #[derive(Clone, Debug)]
@@ -16,6 +16,40 @@ pub enum Verdict {
     CannotTell(TempFail),
 }
 
+/// Why a step of the decision did not let a login pass.
+///
+/// Made from a [`Denial`] or a [`TempFail`] and from nothing else: a backend's error has to become a
+/// [`TempFail`] first, so no failure can end as a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAccepted {
+    /// A definite no.
+    Refused(Denial),
+    /// Ignorance.
+    CannotTell(TempFail),
+}
+
+impl From<Denial> for NotAccepted {
+    fn from(denial: Denial) -> Self {
+        Self::Refused(denial)
+    }
+}
+
+impl From<TempFail> for NotAccepted {
+    fn from(temp_fail: TempFail) -> Self {
+        Self::CannotTell(temp_fail)
+    }
+}
+
+impl From<Result<Grant, NotAccepted>> for Verdict {
+    fn from(end: Result<Grant, NotAccepted>) -> Self {
+        match end {
+            Ok(grant) => Self::Accept(grant),
+            Err(NotAccepted::Refused(denial)) => Self::Refuse(denial),
+            Err(NotAccepted::CannotTell(temp_fail)) => Self::CannotTell(temp_fail),
+        }
+    }
+}
+
 /// What an accepted login is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -23,6 +57,8 @@ pub struct Grant {
     pub user: Username,
     /// Which password it was.
     pub source: Source,
+    /// Where the mail lives, for the mail process that redeems the login.
+    pub fields: UserFields,
 }
 
 /// Which password opened the mailbox.
@@ -50,6 +86,12 @@ impl Source {
 /// There is no conversion from any error type, on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Denial {
+    /// A SASL mechanism that is not offered.
+    MechanismUnknown,
+    /// Not base64, or not what the mechanism prescribes.
+    ResponseMalformed,
+    /// The exchange was given up half-way, or took too long.
+    ExchangeAbandoned,
     /// No domain part, NUL, control characters, too long: such a name exists nowhere.
     NameInvalid,
     /// Empty, longer than 1 KiB, or with a NUL: such a password exists nowhere.
@@ -80,7 +122,7 @@ pub enum Denial {
     UserConflict,
     /// The person is disabled in Keycloak.
     UserDisabled,
-    /// There is no stored password to compare with.
+    /// There is no stored password to compare with: no attribute, an empty one, or one without a `{SCHEME}`.
     PasswordMissing,
     /// The password is wrong.
     PasswordMismatch,
@@ -91,6 +133,9 @@ impl Denial {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
+            Self::MechanismUnknown => "mechanism_unknown",
+            Self::ResponseMalformed => "response_malformed",
+            Self::ExchangeAbandoned => "exchange_abandoned",
             Self::NameInvalid => "name_invalid",
             Self::PasswordInvalid => "password_invalid",
             Self::AuthzidForbidden => "authzid_forbidden",

@@ -1,1 +1,152 @@
-//! To be written.
+//! Protocols on sockets: bytes in, questions out; answers in, bytes out.
+//!
+//! Each protocol is a pure object behind the one trait [`Protocol`]; [`connection`] is the one loop that gives
+//! it a socket, a clock and the decision.
+//!
+//! The duties of a protocol:
+//! * exactly one final reply per request id, whatever comes in;
+//! * whatever an end user can cause gets a failure reply; only broken framing ends a connection;
+//! * nothing of the reason reaches the client.
+
+pub mod connection;
+pub mod dovecot;
+mod input;
+
+use std::time::Instant;
+
+use crate::auth::{
+    AuthRequest, Denial, Mechanism, Origin, Service, UserFields, UserRequest, Username, Verdict,
+};
+
+pub use input::{Line, LineBuffer};
+
+/// A protocol of the line kind, without I/O and without a clock.
+pub trait Protocol {
+    /// Longest line that a peer may send, in bytes without the LF.
+    const MAX_LINE: usize;
+
+    /// What the server says first.
+    fn greet(&mut self, out: &mut Vec<u8>);
+
+    /// Takes one line; appends what can be answered at once; returns what must be asked.
+    ///
+    /// # Errors
+    /// Broken framing: the peer is no client of this protocol, and the connection ends.
+    fn receive(&mut self, line: Line<'_>, now: Instant, out: &mut Vec<u8>)
+    -> Result<Received, ProtocolError>;
+
+    /// Takes the answer to a question; a ticket that is no longer known is ignored.
+    fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next;
+
+    /// Ends what has waited too long for its peer. Says when to come again, if ever.
+    fn expire(&mut self, now: Instant, out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>);
+
+    /// Whether the connection may be closed without anybody losing a login.
+    fn is_idle(&self) -> bool;
+}
+
+/// Names a question of one connection. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What a line led to.
+#[derive(Debug)]
+pub enum Received {
+    /// Nothing to ask.
+    Nothing,
+    /// A question for the decision.
+    Question(Ticket, Question),
+    /// An attempt that the protocol has refused by itself, for the log.
+    Ended(EndedEarly),
+}
+
+/// What a protocol asks.
+#[derive(Debug)]
+pub enum Question {
+    /// May they?
+    Authenticate(AuthRequest),
+    /// Where does their mail live?
+    FindUser(UserRequest),
+    /// Who is there, after this name?
+    ListUsers(Option<String>),
+}
+
+/// What a protocol is told.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Question::Authenticate`].
+    Verdict(Verdict),
+    /// To [`Question::FindUser`].
+    User(UserAnswer),
+    /// To [`Question::ListUsers`]; `None` when the list cannot be had.
+    Users(Option<UserPage>),
+}
+
+/// Where a user's mail lives.
+#[derive(Debug)]
+pub enum UserAnswer {
+    /// There.
+    Found(Username, UserFields),
+    /// There is no such user.
+    NotFound,
+    /// We cannot tell, and this is the reason code.
+    CannotTell(&'static str),
+}
+
+/// One page of the user list.
+#[derive(Debug, Default)]
+pub struct UserPage {
+    /// Some users, in order.
+    pub users: Vec<Username>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// What becomes of the connection after an answer.
+#[derive(Debug)]
+pub enum Next {
+    /// It goes on.
+    Open,
+    /// One more question.
+    Ask(Ticket, Question),
+    /// It takes no more requests, answers those it has, and ends.
+    Close,
+}
+
+/// An attempt that ended before the decision was asked.
+#[derive(Debug)]
+pub struct EndedEarly {
+    /// As whom they came, as sent.
+    pub authcid: Vec<u8>,
+    /// For what.
+    pub service: Service,
+    /// How, if it was a mechanism we know.
+    pub mechanism: Option<Mechanism>,
+    /// From where.
+    pub origin: Origin,
+    /// Why.
+    pub denial: Denial,
+}
+
+/// The peer breaks the protocol's framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// A line that is no request, or not at this point.
+    #[error("a line of the peer is no request of this protocol")]
+    NotARequest,
+    /// Another major version.
+    #[error("the peer speaks another major version")]
+    Version,
+    /// A number that is none, is zero or does not fit.
+    #[error("a number of the peer does not fit")]
+    Number,
+    /// An id that is still in use.
+    #[error("the peer uses a request id twice at once")]
+    DuplicateId,
+    /// A request lacks a parameter, or has one where none may stand.
+    #[error("a request of the peer lacks a parameter or has a misplaced one")]
+    Parameter,
+    /// A line beyond all bounds.
+    #[error("a line of the peer never ends")]
+    Endless,
+}

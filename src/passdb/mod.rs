@@ -1,1 +1,52 @@
-//! To be written.
+//! Is this password right for this mailbox? One answer per authentication source.
+//!
+//! Who may ask at all (name, domain, mailbox, service) is the decision's business.
+
+mod keycloak;
+mod mailbox;
+
+use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
+use crate::hashing::Hasher;
+use crate::keycloak::Client;
+use crate::sql::{AuthSource, Mailbox};
+
+/// The sources of main passwords.
+#[derive(Debug)]
+pub struct Passdb {
+    keycloak: Client,
+    hasher: Hasher,
+}
+
+impl Passdb {
+    /// Joins the identity server and the hashing threads.
+    #[must_use]
+    pub fn new(keycloak: Client, hasher: Hasher) -> Self {
+        Self { keycloak, hasher }
+    }
+
+    /// Checks the main password where the mailbox's `authsource` says it is kept.
+    ///
+    /// # Errors
+    /// A denial, or the reason why nobody can tell.
+    pub async fn check_main_password(
+        &self,
+        user: &Username,
+        mailbox: &Mailbox,
+        password: &Secret,
+    ) -> Result<Source, NotAccepted> {
+        match mailbox.authsource {
+            Some(AuthSource::Keycloak) => keycloak::check(self, user, password).await,
+            Some(AuthSource::Mailcow) => mailbox::check(self, mailbox, password).await,
+            Some(AuthSource::Ldap | AuthSource::GenericOidc) | None => Err(Denial::SourceUnsupported.into()),
+        }
+    }
+
+    /// Compares with a stored `{SCHEME}` string on a hashing thread.
+    async fn verify(&self, stored: &Secret, password: &Secret) -> Result<(), NotAccepted> {
+        match self.hasher.verify(stored.duplicate(), password.duplicate()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Denial::PasswordMismatch.into()),
+            Err(error) => Err(TempFail::from(&error).into()),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One question put to the decision, with its deadline, its log line and its failure delay.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::{Context, now};
+use crate::auth::{AuthRequest, TempFail, TempFailReason, UserRequest, Username, Verdict};
+use crate::frontend::{Answer, EndedEarly, Question, Ticket, UserAnswer, UserPage};
+use crate::observe::{LoginRecord, SentText};
+
+/// An answer on its way back to the protocol.
+pub(super) struct Reply {
+    pub(super) ticket: Ticket,
+    pub(super) answer: Answer,
+    /// A refusal is held back until then.
+    pub(super) not_before: Option<Instant>,
+}
+
+/// What kind of answer a question wants.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Login,
+    User,
+    List,
+}
+
+impl Kind {
+    pub(super) fn of(question: &Question) -> Self {
+        match question {
+            Question::Authenticate(_) => Self::Login,
+            Question::FindUser(_) => Self::User,
+            Question::ListUsers(_) => Self::List,
+        }
+    }
+
+    /// The answer that is given when there is no time left for a true one.
+    pub(super) fn stopping(self) -> Answer {
+        let reason = TempFailReason::Stopping;
+        match self {
+            Self::Login => Answer::Verdict(Verdict::CannotTell(TempFail::new(reason, "keydove is stopping"))),
+            Self::User => Answer::User(UserAnswer::CannotTell(reason.code())),
+            Self::List => Answer::Users(None),
+        }
+    }
+}
+
+/// Puts a question to the decision and waits for its answer, no longer than the deadline.
+pub(super) async fn ask(context: Arc<Context>, ticket: Ticket, question: Question) -> Reply {
+    let began = now();
+    let (answer, not_before) = match question {
+        Question::Authenticate(request) => {
+            let verdict = authenticate(&context, &request, began).await;
+            let not_before =
+                matches!(verdict, Verdict::Refuse(_)).then(|| began + context.failure_delay);
+            (Answer::Verdict(verdict), not_before)
+        }
+        Question::FindUser(request) => (Answer::User(find_user(&context, &request).await), None),
+        Question::ListUsers(after) => (Answer::Users(list_users(&context, after.as_deref()).await), None),
+    };
+    Reply { ticket, answer, not_before }
+}
+
+async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) -> Verdict {
+    let decided = timeout(context.deadline, context.decision.authenticate(request)).await;
+    let verdict = decided.unwrap_or_else(|_| {
+        let detail = format!("no verdict within {} ms", context.deadline.as_millis());
+        Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail))
+    });
+    LoginRecord {
+        door: context.door,
+        role: context.role,
+        user: SentText::new(&request.authcid),
+        normal: Username::parse(&request.authcid).ok().as_ref(),
+        service: &request.service,
+        mechanism: Some(request.mechanism),
+        origin: &request.origin,
+        verdict: &verdict,
+        duration: now() - began,
+    }
+    .write();
+    verdict
+}
+
+/// Writes the line of an attempt that the protocol refused by itself.
+pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
+    LoginRecord {
+        door: context.door,
+        role: context.role,
+        user: SentText::new(&attempt.authcid),
+        normal: None,
+        service: &attempt.service,
+        mechanism: attempt.mechanism,
+        origin: &attempt.origin,
+        verdict: &Verdict::Refuse(attempt.denial),
+        duration: Duration::ZERO,
+    }
+    .write();
+}
+
+async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {
+    match timeout(context.deadline, context.decision.find_user(request)).await {
+        Ok(Ok(Some(found))) => UserAnswer::Found(found.user, found.fields),
+        Ok(Ok(None)) => UserAnswer::NotFound,
+        Ok(Err(trouble)) => {
+            tracing::warn!(
+                service = request.service.name(),
+                reason = trouble.reason.code(),
+                detail = trouble.detail,
+                "a user lookup could not be answered"
+            );
+            UserAnswer::CannotTell(trouble.reason.code())
+        }
+        Err(_) => UserAnswer::CannotTell(TempFailReason::Deadline.code()),
+    }
+}
+
+async fn list_users(context: &Context, after: Option<&str>) -> Option<UserPage> {
+    match timeout(context.deadline, context.decision.list_users(after)).await {
+        Ok(Ok(page)) => Some(UserPage { users: page.users, next: page.next }),
+        Ok(Err(trouble)) => {
+            let (reason, detail) = (trouble.reason.code(), trouble.detail);
+            tracing::warn!(reason, detail, "the user list could not be read");
+            None
+        }
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,291 @@
+//! The one loop: read, ask, answer, write, stop. The clock of logins is read here.
+
+mod ask;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroize;
+
+use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
+use crate::decision::Decision;
+use ask::{Kind, Reply, ask, log_ended};
+
+/// Questions under way on one connection; beyond that it is not read from. A login process with thousands of
+/// mail clients behind it stays far below.
+const MAX_QUESTIONS: usize = 1024;
+/// Refusals of one connection that wait for their time, likewise.
+const MAX_DELAYED: usize = 65_536;
+/// Bytes of the first read: most connections bring one login and go.
+const FIRST_READ_BYTES: usize = 1024;
+/// Bytes of one read on a connection that brings many.
+const MAX_READ_BYTES: usize = 16_384;
+/// A peer that does not take its replies for this long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the connections of one listener share.
+#[derive(Debug)]
+pub struct Context {
+    /// Who decides.
+    pub decision: Arc<Decision>,
+    /// A refusal leaves no sooner than this after its request.
+    pub failure_delay: Duration,
+    /// A login without a verdict after this is answered "cannot tell".
+    pub deadline: Duration,
+    /// The kind of listener, for the log.
+    pub door: &'static str,
+    /// Which server asks, for the log, where the door has roles.
+    pub role: Option<&'static str>,
+}
+
+/// How connections are told to end.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignals {
+    /// Take no new work once the present work is done.
+    pub drain: CancellationToken,
+    /// Answer what is open with "cannot tell" and end.
+    pub cut: CancellationToken,
+}
+
+/// Why a connection ended, when it was not the peer's wish.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The peer is no client of this protocol.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The socket failed.
+    #[error("the socket failed: {0}")]
+    Socket(#[from] io::Error),
+    /// The peer does not take its replies.
+    #[error("the peer took no reply for {} s", WRITE_TIMEOUT.as_secs())]
+    WriteTimeout,
+}
+
+/// Serves one connection to its end.
+///
+/// Questions already asked when the peer leaves are still decided and logged: hanging up is no way to try a
+/// password unseen.
+///
+/// # Errors
+/// Anything but the peer's leaving and our own stopping.
+pub async fn serve<S, P>(
+    stream: S,
+    protocol: P,
+    context: Arc<Context>,
+    stop: StopSignals,
+) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    P: Protocol,
+{
+    let mut connection = Connection::new(stream, protocol, Arc::clone(&context));
+    let mut questions = FuturesUnordered::new();
+    connection.protocol.greet(&mut connection.output);
+    let end = loop {
+        for (ticket, question) in connection.asked.drain(..) {
+            questions.push(ask(Arc::clone(&context), ticket, question));
+        }
+        if let Err(error) = connection.write_output().await {
+            break Err(error);
+        }
+        if let Some(end) = connection.end(questions.is_empty()) {
+            break end;
+        }
+        let wake = connection.next_wake();
+        tokio::select! {
+            read = connection.stream.read(&mut connection.chunk), if connection.may_read(questions.len()) => {
+                connection.take_input(read);
+            }
+            Some(reply) = questions.next(), if !questions.is_empty() => {
+                connection.take_reply(reply);
+                while let Some(Some(reply)) = questions.next().now_or_never() {
+                    connection.take_reply(reply);
+                }
+            }
+            () = sleep_until(wake) => connection.wake(now()),
+            () = stop.drain.cancelled(), if !connection.draining => connection.draining = true,
+            () = stop.cut.cancelled() => {
+                connection.cut();
+                break connection.write_output().await;
+            }
+        }
+    };
+    // The peer is let go before its questions are decided to the end.
+    drop(connection);
+    while questions.next().await.is_some() {}
+    end
+}
+
+/// The state of one connection.
+struct Connection<S, P> {
+    stream: S,
+    protocol: P,
+    context: Arc<Context>,
+    input: LineBuffer,
+    chunk: Vec<u8>,
+    output: Vec<u8>,
+    /// Questions that the protocol has just put.
+    asked: Vec<(Ticket, Question)>,
+    /// Questions without an answer to the peer.
+    open: HashMap<Ticket, Kind>,
+    /// Refusals that wait for their time.
+    delayed: BTreeMap<(Instant, Ticket), Answer>,
+    /// When the protocol wants to tidy up.
+    expiry: Option<Instant>,
+    /// The peer has said its last word, or must not say more.
+    deaf: bool,
+    draining: bool,
+    error: Option<ConnectionError>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
+    fn new(stream: S, protocol: P, context: Arc<Context>) -> Self {
+        Self {
+            stream,
+            protocol,
+            context,
+            input: LineBuffer::new(P::MAX_LINE),
+            chunk: vec![0; FIRST_READ_BYTES],
+            output: Vec::new(),
+            asked: Vec::new(),
+            open: HashMap::new(),
+            delayed: BTreeMap::new(),
+            expiry: None,
+            deaf: false,
+            draining: false,
+            error: None,
+        }
+    }
+
+    fn may_read(&self, questions: usize) -> bool {
+        !self.deaf && questions < MAX_QUESTIONS && self.delayed.len() < MAX_DELAYED
+    }
+
+    /// Whether it is over: nothing more may come in and nothing is left to answer.
+    fn end(&mut self, no_questions: bool) -> Option<Result<(), ConnectionError>> {
+        if let Some(error) = self.error.take() {
+            return Some(Err(error));
+        }
+        let answered = no_questions && self.delayed.is_empty();
+        let drained = self.draining && self.protocol.is_idle() && self.input.is_empty();
+        (answered && (self.deaf || drained)).then_some(Ok(()))
+    }
+
+    fn take_input(&mut self, read: io::Result<usize>) {
+        let length = match read {
+            Ok(0) => return self.deaf = true,
+            Ok(length) => length,
+            Err(error) => return self.fail(error.into()),
+        };
+        self.input.extend(&self.chunk[..length]);
+        self.chunk[..length].zeroize();
+        if length == self.chunk.len() && length < MAX_READ_BYTES {
+            self.chunk.resize(2 * length, 0);
+        }
+        let now = now();
+        while let Some(line) = self.input.next_line() {
+            match self.protocol.receive(line, now, &mut self.output) {
+                Ok(Received::Nothing) => {}
+                Ok(Received::Question(ticket, question)) => {
+                    self.open.insert(ticket, Kind::of(&question));
+                    self.asked.push((ticket, question));
+                }
+                Ok(Received::Ended(attempt)) => log_ended(&attempt, &self.context),
+                Err(error) => return self.fail(error.into()),
+            }
+        }
+        self.input.wipe_read();
+        if self.input.is_endless() {
+            self.fail(ProtocolError::Endless.into());
+        }
+        self.tidy(now);
+    }
+
+    fn take_reply(&mut self, reply: Reply) {
+        match reply.not_before {
+            Some(due) if due > now() => {
+                self.delayed.insert((due, reply.ticket), reply.answer);
+            }
+            _ => self.answer(reply.ticket, reply.answer),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.open.remove(&ticket);
+        match self.protocol.answer(ticket, answer, now(), &mut self.output) {
+            Next::Open => {}
+            Next::Ask(ticket, question) => {
+                self.open.insert(ticket, Kind::of(&question));
+                self.asked.push((ticket, question));
+            }
+            Next::Close => self.deaf = true,
+        }
+        self.tidy(now());
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        let delayed = self.delayed.first_key_value().map(|((due, _), _)| *due);
+        delayed.into_iter().chain(self.expiry).min()
+    }
+
+    /// Does what its time has come for.
+    fn wake(&mut self, now: Instant) {
+        while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((_, ticket), answer) = entry.remove_entry();
+            self.answer(ticket, answer);
+        }
+        self.tidy(now);
+    }
+
+    fn tidy(&mut self, now: Instant) {
+        let (ended, expiry) = self.protocol.expire(now, &mut self.output);
+        self.expiry = expiry;
+        ended.iter().for_each(|attempt| log_ended(attempt, &self.context));
+    }
+
+    /// Answers everything at once: what is decided as decided, the rest as "cannot tell".
+    fn cut(&mut self) {
+        while let Some(((_, ticket), answer)) = self.delayed.pop_first() {
+            self.answer(ticket, answer);
+        }
+        let open: Vec<_> = self.open.drain().collect();
+        for (ticket, kind) in open {
+            self.answer(ticket, kind.stopping());
+        }
+    }
+
+    fn fail(&mut self, error: ConnectionError) {
+        self.deaf = true;
+        self.error = Some(error);
+    }
+
+    async fn write_output(&mut self) -> Result<(), ConnectionError> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let written = timeout(WRITE_TIMEOUT, self.stream.write_all(&self.output)).await;
+        written.map_err(|_| ConnectionError::WriteTimeout)??;
+        self.output.clear();
+        Ok(())
+    }
+}
+
+/// The one place where the time of logins is read; everybody else is told.
+#[expect(clippy::disallowed_methods, reason = "the home of the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,383 @@
+//! The auth client protocol, server side: AUTH, CONT, CANCEL → OK, FAIL, CONT.
+//!
+//! Spoken by Dovecot's login processes (2.3 and 2.4), Postfix's `smtpd` (`smtpd_sasl_type = dovecot`), doveadm,
+//! Exim. Version 1.2 is announced and the whole handshake is sent at once: every client takes that, and Exim
+//! waits for it before it speaks.
+
+mod auth;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine as _, alphabet};
+use zeroize::Zeroizing;
+
+use super::line::{Fields, escape, parse_number, write_shown};
+use super::{Cookie, PendingLogin, PendingLogins, ServerId};
+use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Verdict};
+use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
+use crate::sasl::{Exchange, Step};
+
+/// Longest line from a client, as in Dovecot's own server.
+const MAX_LINE: usize = 16_384;
+
+/// How long a request may wait for its client. Postfix sends no CANCEL when an SMTP session breaks off, so
+/// somebody has to tidy up; Dovecot's own server waits as long.
+const REQUEST_LIFETIME: Duration = Duration::from_secs(150);
+
+/// Clients differ in whether they send base64 padding; Dovecot takes both.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Who connects to this socket, and so how "cannot tell" must be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Dovecot's login processes and everybody else: `FAIL … code=temp_fail`.
+    Dovecot,
+    /// Postfix, which turns every FAIL into a permanent 535: the connection is closed, which it reports as 454.
+    Postfix,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct AuthClient {
+    role: Role,
+    server: ServerId,
+    cuid: u32,
+    cookie: Cookie,
+    pending: PendingLogins,
+    handshake: Handshake,
+    requests: HashMap<u32, Request>,
+    questions: HashMap<Ticket, u32>,
+    next_ticket: u64,
+    /// Successes that wait for a mail process, and until when.
+    remembered: HashMap<u32, Instant>,
+    closing: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Handshake {
+    Version,
+    Cpid { minor: u32 },
+    Done { minor: u32, cpid: u32 },
+}
+
+/// A request without its final reply.
+#[derive(Debug)]
+struct Request {
+    state: State,
+    began: Instant,
+    nologin: bool,
+    service: Service,
+    mechanism: Mechanism,
+    origin: Origin,
+    /// As sent, for the `user=` of the reply.
+    authcid: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The client owes a response.
+    Exchanging(Exchange),
+    /// We owe a verdict.
+    Deciding(Ticket),
+}
+
+impl AuthClient {
+    /// A new connection. `cuid` is unique in this server process, `cookie` random.
+    #[must_use]
+    pub fn new(role: Role, server: ServerId, cuid: u32, cookie: Cookie, pending: PendingLogins) -> Self {
+        Self {
+            role,
+            server,
+            cuid,
+            cookie,
+            pending,
+            handshake: Handshake::Version,
+            requests: HashMap::new(),
+            questions: HashMap::new(),
+            next_ticket: 0,
+            remembered: HashMap::new(),
+            closing: false,
+        }
+    }
+
+    fn continue_exchange(
+        &mut self,
+        fields: Fields<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Received, ProtocolError> {
+        let mut fields = fields;
+        let id = fields.next_number().ok_or(ProtocolError::Number)?;
+        let payload = fields.next().ok_or(ProtocolError::Parameter)?;
+        let Some(mut request) = self.requests.remove(&id) else {
+            fail(id, b"", "reason=Authentication request timed out", out);
+            return Ok(Received::Nothing);
+        };
+        let State::Exchanging(exchange) = &mut request.state else {
+            // The verdict under way is dropped: it has no request any more, and one final reply is enough.
+            fail(id, &request.authcid, "reason=Unexpected continuation", out);
+            return Ok(Received::Nothing);
+        };
+        let Some(response) = decode(payload) else {
+            return Ok(refuse_malformed(id, request, out));
+        };
+        let step = exchange.respond(&response);
+        Ok(self.advance(id, request, step, out))
+    }
+
+    /// Does what a mechanism's step says.
+    fn advance(&mut self, id: u32, mut request: Request, step: Step, out: &mut Vec<u8>) -> Received {
+        match step {
+            Step::Challenge(text) => {
+                out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
+                self.requests.insert(id, request);
+                Received::Nothing
+            }
+            Step::Malformed => {
+                fail(id, b"", "", out);
+                Received::Ended(end_early(request, Denial::ResponseMalformed))
+            }
+            Step::Done(presented) => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                request.authcid.clone_from(&presented.authcid);
+                request.state = State::Deciding(ticket);
+                let question = AuthRequest {
+                    authcid: presented.authcid,
+                    authzid: presented.authzid,
+                    password: presented.password,
+                    service: request.service.clone(),
+                    mechanism: request.mechanism,
+                    origin: request.origin.clone(),
+                };
+                self.questions.insert(ticket, id);
+                self.requests.insert(id, request);
+                Received::Question(ticket, Question::Authenticate(question))
+            }
+        }
+    }
+
+    fn cancel(&mut self, mut fields: Fields<'_>, out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
+        let id = fields.next_number().ok_or(ProtocolError::Number)?;
+        let ended = match self.requests.remove(&id) {
+            Some(request) if matches!(request.state, State::Exchanging(_)) => {
+                Received::Ended(end_early(request, Denial::ExchangeAbandoned))
+            }
+            _ => Received::Nothing,
+        };
+        self.forget(id);
+        if let Handshake::Done { minor, .. } = self.handshake
+            && minor >= 4
+        {
+            out.extend_from_slice(format!("CANCELLED\t{id}\n").as_bytes());
+        }
+        Ok(ended)
+    }
+
+    fn accept(&mut self, id: u32, request: &Request, grant: Grant, now: Instant, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("OK\t{id}\tuser=").as_bytes());
+        escape(grant.user.as_str().as_bytes(), out);
+        out.push(b'\n');
+        if let (Some(key), Role::Dovecot, false) = (self.key(id), self.role, request.nologin) {
+            let login = PendingLogin { user: grant.user, fields: grant.fields, mechanism: request.mechanism };
+            self.pending.remember(key, self.cookie, login, now);
+            self.remembered.insert(id, now + REQUEST_LIFETIME);
+        }
+    }
+
+    /// Drops a success that was not redeemed.
+    fn forget(&mut self, id: u32) {
+        if let (Some(_), Some(key)) = (self.remembered.remove(&id), self.key(id)) {
+            self.pending.forget(key, self.cookie);
+        }
+    }
+
+    /// What a mail process will name this request by.
+    fn key(&self, id: u32) -> Option<(u32, u32)> {
+        match self.handshake {
+            Handshake::Done { cpid, .. } => Some((cpid, id)),
+            _ => None,
+        }
+    }
+}
+
+impl Protocol for AuthClient {
+    const MAX_LINE: usize = MAX_LINE;
+
+    fn greet(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"VERSION\t1\t2\n");
+        for mechanism in Mechanism::ALL {
+            // `plaintext` makes Dovecot hide it on unsecured links and lets Postfix's security options see it.
+            out.extend_from_slice(format!("MECH\t{}\tplaintext\n", mechanism.name()).as_bytes());
+        }
+        // Postfix takes an SPID before the first MECH for a master socket and gives up.
+        let (spid, cuid, cookie) = (self.server.0, self.cuid, self.cookie.to_hex());
+        out.extend_from_slice(format!("SPID\t{spid}\nCUID\t{cuid}\nCOOKIE\t{cookie}\nDONE\n").as_bytes());
+    }
+
+    fn receive(
+        &mut self,
+        line: Line<'_>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<Received, ProtocolError> {
+        let line = match line {
+            Line::Whole(line) => line,
+            Line::TooLong(beginning) => return self.refuse_too_long(beginning, out),
+        };
+        let mut fields = Fields::of(line);
+        match (self.handshake, fields.next()) {
+            (Handshake::Version, Some(b"VERSION")) => {
+                let minor = read_version(&mut fields)?;
+                self.handshake = Handshake::Cpid { minor };
+                Ok(Received::Nothing)
+            }
+            (Handshake::Cpid { minor }, Some(b"CPID")) => {
+                let cpid = fields.next_number().filter(|&cpid| cpid != 0).ok_or(ProtocolError::Number)?;
+                self.handshake = Handshake::Done { minor, cpid };
+                Ok(Received::Nothing)
+            }
+            (Handshake::Done { minor, .. }, Some(b"AUTH")) => self.begin(fields, minor, now, out),
+            (Handshake::Done { .. }, Some(b"CONT")) => self.continue_exchange(fields, out),
+            (Handshake::Done { .. }, Some(b"CANCEL")) => self.cancel(fields, out),
+            _ => Err(ProtocolError::NotARequest),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next {
+        let Some(id) = self.questions.remove(&ticket) else { return Next::Open };
+        let current = |request: &Request| matches!(request.state, State::Deciding(t) if t == ticket);
+        if !self.requests.get(&id).is_some_and(current) {
+            return Next::Open;
+        }
+        let (Some(request), Answer::Verdict(verdict)) = (self.requests.remove(&id), answer) else {
+            return Next::Open;
+        };
+        match (verdict, self.role) {
+            (Verdict::Accept(grant), _) => self.accept(id, &request, grant, now, out),
+            (Verdict::Refuse(_), _) => fail(id, &request.authcid, "", out),
+            (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &request.authcid, "code=temp_fail", out),
+            (Verdict::CannotTell(_), Role::Postfix) => self.closing = true,
+        }
+        if self.closing { Next::Close } else { Next::Open }
+    }
+
+    fn expire(&mut self, now: Instant, out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
+        let abandoned = |request: &Request| {
+            matches!(request.state, State::Exchanging(_)) && now >= request.began + REQUEST_LIFETIME
+        };
+        let ids: Vec<u32> =
+            self.requests.iter().filter(|(_, request)| abandoned(request)).map(|(&id, _)| id).collect();
+        let mut ended = Vec::new();
+        for id in ids {
+            if let Some(request) = self.requests.remove(&id) {
+                fail(id, request_user(&request), "reason=Authentication request timed out", out);
+                ended.push(end_early(request, Denial::ExchangeAbandoned));
+            }
+        }
+        let old: Vec<u32> =
+            self.remembered.iter().filter(|&(_, &until)| now >= until).map(|(&id, _)| id).collect();
+        old.into_iter().for_each(|id| self.forget(id));
+        (ended, self.next_expiry())
+    }
+
+    fn is_idle(&self) -> bool {
+        let waits = |&id: &u32| self.key(id).is_some_and(|key| self.pending.contains(key, self.cookie));
+        self.requests.is_empty() && !self.remembered.keys().any(waits)
+    }
+}
+
+impl AuthClient {
+    fn next_expiry(&self) -> Option<Instant> {
+        let exchanging = self.requests.values().filter(|r| matches!(r.state, State::Exchanging(_)));
+        let requests = exchanging.map(|request| request.began + REQUEST_LIFETIME);
+        requests.chain(self.remembered.values().copied()).min()
+    }
+
+    /// A request that nobody could mean honestly still gets its one reply, so that the other requests on this
+    /// connection live on.
+    fn refuse_too_long(&mut self, beginning: &[u8], out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
+        let mut fields = Fields::of(beginning);
+        let command = fields.next();
+        // The second TAB shows that the id was not cut off.
+        let id = fields.next_number().filter(|&id| id != 0 && fields.next().is_some());
+        match (self.handshake, command, id) {
+            (Handshake::Done { .. }, Some(b"AUTH"), Some(id)) if self.requests.contains_key(&id) => {
+                Err(ProtocolError::DuplicateId)
+            }
+            (Handshake::Done { minor, .. }, Some(b"AUTH"), Some(id)) => {
+                fail(id, b"", "", out);
+                Ok(Received::Ended(auth::describe_cut_off(beginning, minor)))
+            }
+            (Handshake::Done { .. }, Some(b"CONT"), Some(id)) => {
+                let request = self.requests.remove(&id);
+                fail(id, request.as_ref().map_or(b"", request_user), "", out);
+                Ok(request.map_or(Received::Nothing, |request| {
+                    Received::Ended(end_early(request, Denial::ResponseMalformed))
+                }))
+            }
+            _ => Err(ProtocolError::Endless),
+        }
+    }
+}
+
+impl Drop for AuthClient {
+    /// The client has left: nobody may redeem its successes any more.
+    fn drop(&mut self) {
+        let ids: Vec<u32> = self.remembered.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.forget(id));
+    }
+}
+
+/// Reads the fields of a VERSION line; the minor version matters to a few replies only.
+pub(super) fn read_version(fields: &mut Fields<'_>) -> Result<u32, ProtocolError> {
+    let major = fields.next_number().ok_or(ProtocolError::Number)?;
+    let minor = fields.next().and_then(parse_number).ok_or(ProtocolError::Number)?;
+    if major == 1 { Ok(minor) } else { Err(ProtocolError::Version) }
+}
+
+fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    BASE64.decode(base64).ok().map(Zeroizing::new)
+}
+
+fn refuse_malformed(id: u32, request: Request, out: &mut Vec<u8>) -> Received {
+    fail(id, b"", "code=invalid_base64\treason=Invalid base64 data", out);
+    Received::Ended(end_early(request, Denial::ResponseMalformed))
+}
+
+fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("FAIL\t{id}").as_bytes());
+    if !user.is_empty() {
+        out.extend_from_slice(b"\tuser=");
+        write_shown(user, out);
+    }
+    if !parameters.is_empty() {
+        out.push(b'\t');
+        out.extend_from_slice(parameters.as_bytes());
+    }
+    out.push(b'\n');
+}
+
+fn request_user(request: &Request) -> &[u8] {
+    match &request.state {
+        State::Exchanging(exchange) => exchange.claimed(),
+        State::Deciding(_) => &request.authcid,
+    }
+}
+
+fn end_early(request: Request, denial: Denial) -> EndedEarly {
+    EndedEarly {
+        authcid: request_user(&request).to_vec(),
+        service: request.service,
+        mechanism: Some(request.mechanism),
+        origin: request.origin,
+        denial,
+    }
+}

@@ -1,0 +1,298 @@
+//! The auth master protocol, server side: where users live.
+//!
+//! Post-login processes redeem a success with REQUEST; LMTP, LDA and doveadm look users up with USER, PASS and
+//! LIST. Only root may reach the socket of the first, so what is said here may be trusted.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::auth_client::read_version;
+use super::line::{Fields, escape, split_parameter, unescape};
+use super::{Cookie, PendingLogin, PendingLogins, ServerId};
+use crate::auth::{Service, UserFields, UserRequest};
+use crate::frontend::{
+    Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
+};
+
+/// Longest request. Dovecot's own server takes 1024 bytes; a name of 255 characters may need a little more.
+const MAX_LINE: usize = 8192;
+/// Longest reply that Dovecot's mail processes read.
+const MAX_REPLY: usize = 8192;
+
+/// Who is at the other end, as the kernel tells it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peer {
+    /// Its process id, where it is known and shares our numbering (same process namespace).
+    pub pid: Option<u32>,
+}
+
+/// One master connection.
+#[derive(Debug)]
+pub struct AuthMaster {
+    server: ServerId,
+    peer: Peer,
+    pending: PendingLogins,
+    greeted: bool,
+    lookups: HashMap<Ticket, Lookup>,
+    next_ticket: u64,
+}
+
+/// A question on its way, and how its answer is to be written.
+#[derive(Debug)]
+enum Lookup {
+    User(u32),
+    Pass(u32),
+    List { id: u32, mask: Vec<u8> },
+}
+
+impl AuthMaster {
+    /// A new connection.
+    #[must_use]
+    pub fn new(server: ServerId, peer: Peer, pending: PendingLogins) -> Self {
+        Self { server, peer, pending, greeted: false, lookups: HashMap::new(), next_ticket: 0 }
+    }
+
+    /// `REQUEST id client-pid client-request-id cookie [session_pid=…]`
+    fn redeem(
+        &mut self,
+        mut fields: Fields<'_>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<Received, ProtocolError> {
+        let id = fields.next_number().ok_or(ProtocolError::Number)?;
+        let cpid = fields.next_number().ok_or(ProtocolError::Number)?;
+        let request = fields.next_number().ok_or(ProtocolError::Number)?;
+        let cookie = fields.next().ok_or(ProtocolError::Parameter)?;
+        let login = Cookie::parse(cookie)
+            .filter(|_| self.is_session(fields))
+            .and_then(|cookie| self.pending.redeem((cpid, request), cookie, now));
+        match login {
+            Some(PendingLogin { user, fields, mechanism }) => {
+                let start = out.len();
+                write_user(id, user.as_str(), &fields, out);
+                append_field(out, "auth_mech", mechanism.name());
+                keep_within_limit(id, start, out);
+            }
+            None => write_fail(id, "unknown or already used login request", out),
+        }
+        Ok(Received::Nothing)
+    }
+
+    /// Whether the process that asks is the one that the login process handed the session to.
+    fn is_session(&self, fields: Fields<'_>) -> bool {
+        let claimed = fields
+            .map(split_parameter)
+            .find_map(|(name, value)| value.filter(|_| name == b"session_pid"))
+            .and_then(super::line::parse_number);
+        match (claimed, self.peer.pid) {
+            (Some(claimed), Some(actual)) => claimed == actual,
+            _ => true,
+        }
+    }
+
+    /// `USER id name service=…` and `PASS id name service=…`
+    fn find_user(
+        &mut self,
+        mut fields: Fields<'_>,
+        lookup: fn(u32) -> Lookup,
+    ) -> Result<Received, ProtocolError> {
+        let id = fields.next_number().ok_or(ProtocolError::Number)?;
+        let user = unescape(fields.next().ok_or(ProtocolError::Parameter)?);
+        let service = fields
+            .map(split_parameter)
+            .find_map(|(name, value)| value.filter(|_| matches!(name, b"service" | b"protocol")))
+            .ok_or(ProtocolError::Parameter)?;
+        let service = Service::parse(&String::from_utf8_lossy(&unescape(service)));
+        let ticket = self.ask(lookup(id));
+        Ok(Received::Question(ticket, Question::FindUser(UserRequest { user, service })))
+    }
+
+    /// `LIST id [user=mask] …`, one at a time per connection, as in Dovecot.
+    fn list(&mut self, mut fields: Fields<'_>, out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
+        let id = fields.next_number().ok_or(ProtocolError::Number)?;
+        if self.lookups.values().any(|lookup| matches!(lookup, Lookup::List { .. })) {
+            out.extend_from_slice(format!("DONE\t{id}\tfail\n").as_bytes());
+            return Ok(Received::Nothing);
+        }
+        let mask = fields.map(split_parameter).find_map(|(name, value)| value.filter(|_| name == b"user"));
+        let mask = mask.map_or_else(|| b"*".to_vec(), unescape);
+        let ticket = self.ask(Lookup::List { id, mask });
+        Ok(Received::Question(ticket, Question::ListUsers(None)))
+    }
+
+    fn ask(&mut self, lookup: Lookup) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.lookups.insert(ticket, lookup);
+        ticket
+    }
+
+    fn write_page(&mut self, id: u32, mask: Vec<u8>, page: Option<UserPage>, out: &mut Vec<u8>) -> Next {
+        let Some(page) = page else {
+            out.extend_from_slice(format!("DONE\t{id}\tfail\n").as_bytes());
+            return Next::Open;
+        };
+        for user in page.users.iter().filter(|user| matches_mask(user.as_str().as_bytes(), &mask)) {
+            out.extend_from_slice(format!("LIST\t{id}\t").as_bytes());
+            escape(user.as_str().as_bytes(), out);
+            out.push(b'\n');
+        }
+        if page.next.is_some() {
+            return Next::Ask(self.ask(Lookup::List { id, mask }), Question::ListUsers(page.next));
+        }
+        out.extend_from_slice(format!("DONE\t{id}\t\n").as_bytes());
+        Next::Open
+    }
+}
+
+impl Protocol for AuthMaster {
+    const MAX_LINE: usize = MAX_LINE;
+
+    fn greet(&mut self, out: &mut Vec<u8>) {
+        // No CUID here: clients take it for a login socket and complain.
+        out.extend_from_slice(format!("VERSION\t1\t1\nSPID\t{}\n", self.server.0).as_bytes());
+    }
+
+    fn receive(
+        &mut self,
+        line: Line<'_>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<Received, ProtocolError> {
+        let Line::Whole(line) = line else { return Err(ProtocolError::Endless) };
+        let mut fields = Fields::of(line);
+        match (self.greeted, fields.next()) {
+            (false, Some(b"VERSION")) => {
+                read_version(&mut fields)?;
+                self.greeted = true;
+                Ok(Received::Nothing)
+            }
+            (true, Some(b"REQUEST")) => self.redeem(fields, now, out),
+            (true, Some(b"USER")) => self.find_user(fields, Lookup::User),
+            (true, Some(b"PASS")) => self.find_user(fields, Lookup::Pass),
+            (true, Some(b"LIST")) => self.list(fields, out),
+            (true, Some(b"CACHE-FLUSH")) => {
+                let id = fields.next_number().ok_or(ProtocolError::Number)?;
+                // There is no cache of verdicts that could be flushed.
+                out.extend_from_slice(format!("OK\t{id}\t0\n").as_bytes());
+                Ok(Received::Nothing)
+            }
+            _ => Err(ProtocolError::NotARequest),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
+        match (self.lookups.remove(&ticket), answer) {
+            (Some(Lookup::List { id, mask }), Answer::Users(page)) => {
+                return self.write_page(id, mask, page, out);
+            }
+            (Some(Lookup::User(id)), Answer::User(UserAnswer::Found(user, fields))) => {
+                let start = out.len();
+                write_user(id, user.as_str(), &fields, out);
+                keep_within_limit(id, start, out);
+            }
+            (Some(Lookup::Pass(id)), Answer::User(UserAnswer::Found(user, _))) => {
+                out.extend_from_slice(format!("PASS\t{id}\tuser=").as_bytes());
+                escape(user.as_str().as_bytes(), out);
+                out.push(b'\n');
+            }
+            (Some(Lookup::User(id) | Lookup::Pass(id)), Answer::User(UserAnswer::NotFound)) => {
+                out.extend_from_slice(format!("NOTFOUND\t{id}\n").as_bytes());
+            }
+            (Some(Lookup::User(id) | Lookup::Pass(id)), Answer::User(UserAnswer::CannotTell(code))) => {
+                write_fail(id, code, out);
+            }
+            _ => {}
+        }
+        Next::Open
+    }
+
+    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
+        (Vec::new(), None)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.lookups.is_empty()
+    }
+}
+
+fn write_user(id: u32, user: &str, fields: &UserFields, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("USER\t{id}\t").as_bytes());
+    escape(user.as_bytes(), out);
+    for (name, value) in fields.iter() {
+        out.push(b'\t');
+        escape(name.as_bytes(), out);
+        out.push(b'=');
+        escape(value.as_bytes(), out);
+    }
+    out.push(b'\n');
+}
+
+/// Adds a field to the line that was just written.
+fn append_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.pop();
+    out.extend_from_slice(format!("\t{name}={value}\n").as_bytes());
+}
+
+fn write_fail(id: u32, reason: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("FAIL\t{id}\treason={reason}\n").as_bytes());
+}
+
+/// A longer line would make the mail process drop the connection with all that waits on it.
+fn keep_within_limit(id: u32, start: usize, out: &mut Vec<u8>) {
+    if out.len() - start > MAX_REPLY {
+        out.truncate(start);
+        write_fail(id, "userdb fields exceed 8 KiB", out);
+    }
+}
+
+/// Dovecot's user masks: `*` stands for any run of bytes, `?` for one, letter case does not matter.
+///
+/// Only the last `*` is ever tried again, so the time is bounded by the product of the lengths.
+fn matches_mask(name: &[u8], mask: &[u8]) -> bool {
+    let (mut at, mut wanted, mut retry) = (0, 0, None);
+    while at < name.len() {
+        match mask.get(wanted) {
+            Some(b'*') => {
+                retry = Some((at, wanted));
+                wanted += 1;
+            }
+            Some(byte) if *byte == b'?' || byte.eq_ignore_ascii_case(&name[at]) => {
+                at += 1;
+                wanted += 1;
+            }
+            _ => match retry {
+                Some((start, star)) => {
+                    retry = Some((start + 1, star));
+                    at = start + 1;
+                    wanted = star + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    mask[wanted..].iter().all(|&byte| byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_mask;
+
+    #[test]
+    fn masks_match_as_in_doveadm() {
+        for (mask, name, fits) in [
+            ("*", "alice@example.org", true),
+            ("*@example.org", "alice@example.org", true),
+            ("*@example.org", "alice@example.com", false),
+            ("A?ice@*", "alice@example.org", true),
+            ("alice@example.org", "alice@example.org", true),
+            ("alice", "alice@example.org", false),
+            ("*a*b*c", "xxaxxbxxbxc", true),
+            ("*a*b*c", "xxaxxcxxb", false),
+            ("", "alice", false),
+            ("", "", true),
+        ] {
+            assert_eq!(matches_mask(name.as_bytes(), mask.as_bytes()), fits, "{mask} {name}");
+        }
+    }
+}

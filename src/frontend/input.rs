@@ -1,0 +1,165 @@
+//! Bytes from a socket, cut into bounded lines.
+
+use memchr::memchr;
+use zeroize::Zeroize;
+
+/// What is kept of a line that is too long: enough to know which request it was, and from where.
+const KEPT: usize = 512;
+/// How much of one line is skipped before the peer is given up.
+const MAX_SKIPPED: usize = 8 << 20;
+
+/// One line without its LF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// The whole line.
+    Whole(&'a [u8]),
+    /// The beginning of a line that exceeds the bound. The rest was dropped.
+    TooLong(&'a [u8]),
+}
+
+/// Collects bytes until a line is complete.
+///
+/// A line may have `max` bytes. A longer one is skipped to its end and handed over as its first bytes, so that
+/// a request too large gets a reply instead of ending the connection for all others on it.
+#[derive(Debug)]
+pub struct LineBuffer {
+    bytes: Vec<u8>,
+    /// Where the unread part begins.
+    start: usize,
+    max: usize,
+    /// How much of the current line was dropped; the kept part then stands at `start`.
+    skipped: usize,
+}
+
+impl LineBuffer {
+    /// A buffer for lines of at most `max` bytes, LF not counted.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { bytes: Vec::new(), start: 0, max, skipped: 0 }
+    }
+
+    /// Adds what was read.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next complete line, if there is one.
+    pub fn next_line(&mut self) -> Option<Line<'_>> {
+        let unread = &self.bytes[self.start..];
+        let Some(length) = memchr(b'\n', unread) else {
+            self.skip_excess();
+            return None;
+        };
+        let line_start = self.start;
+        self.start += length + 1;
+        let line = &self.bytes[line_start..line_start + length];
+        if std::mem::take(&mut self.skipped) > 0 || length > self.max {
+            return Some(Line::TooLong(&line[..length.min(KEPT)]));
+        }
+        Some(Line::Whole(line))
+    }
+
+    /// Forgets the lines that were handed out; they may hold passwords, so they are wiped.
+    pub fn wipe_read(&mut self) {
+        let left = self.bytes.len() - self.start;
+        self.bytes.copy_within(self.start.., 0);
+        self.bytes[left..].zeroize();
+        self.bytes.truncate(left);
+        self.start = 0;
+    }
+
+    /// Whether the peer has sent a line beyond all bounds.
+    #[must_use]
+    pub fn is_endless(&self) -> bool {
+        self.skipped > MAX_SKIPPED
+    }
+
+    /// Whether no part of a line is waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() == self.start
+    }
+
+    fn skip_excess(&mut self) {
+        let length = self.bytes.len() - self.start;
+        if length > self.max || (self.skipped > 0 && length > KEPT) {
+            let kept_end = self.start + KEPT.min(length);
+            self.skipped += self.bytes.len() - kept_end;
+            self.bytes[kept_end..].zeroize();
+            self.bytes.truncate(kept_end);
+        }
+    }
+}
+
+impl Drop for LineBuffer {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all_lines(buffer: &mut LineBuffer) -> Vec<(bool, Vec<u8>)> {
+        let mut lines = Vec::new();
+        while let Some(line) = buffer.next_line() {
+            lines.push(match line {
+                Line::Whole(line) => (true, line.to_vec()),
+                Line::TooLong(line) => (false, line.to_vec()),
+            });
+        }
+        buffer.wipe_read();
+        lines
+    }
+
+    #[test]
+    fn a_line_too_long_is_handed_over_as_its_beginning() {
+        let mut buffer = LineBuffer::new(1000);
+        buffer.extend(b"AUTH\t7\tPLAIN\t");
+        buffer.extend(&[b'x'; 5000]);
+        assert_eq!(all_lines(&mut buffer), []);
+        buffer.extend(&[b'x'; 5000]);
+        assert_eq!(all_lines(&mut buffer), []);
+        assert!(buffer.bytes.len() <= KEPT);
+        buffer.extend(b"x\nAUTH\t8\n");
+        let lines = all_lines(&mut buffer);
+        assert_eq!(lines.len(), 2);
+        assert!(!lines[0].0 && lines[0].1.starts_with(b"AUTH\t7\tPLAIN\t"));
+        assert_eq!(lines[1], (true, b"AUTH\t8".to_vec()));
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_bound_is_whole() {
+        let mut buffer = LineBuffer::new(5);
+        buffer.extend(b"12345\n123456\n");
+        assert_eq!(all_lines(&mut buffer), [(true, b"12345".to_vec()), (false, b"123456".to_vec())]);
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_noticed() {
+        let mut buffer = LineBuffer::new(1000);
+        for _ in 0..9 {
+            buffer.extend(&vec![b'x'; 1 << 20]);
+            assert_eq!(all_lines(&mut buffer), []);
+        }
+        assert!(buffer.is_endless());
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_between_reads_do_not_matter(text in "[a-c\n]{0,300}", cut in 1_usize..50) {
+            let mut whole = LineBuffer::new(80);
+            whole.extend(text.as_bytes());
+            let mut pieces = LineBuffer::new(80);
+            let mut lines = Vec::new();
+            for piece in text.as_bytes().chunks(cut) {
+                pieces.extend(piece);
+                lines.extend(all_lines(&mut pieces));
+            }
+            prop_assert_eq!(all_lines(&mut whole), lines);
+        }
+    }
+}

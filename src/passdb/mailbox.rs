@@ -1,0 +1,22 @@
+//! Mailboxes with `authsource = mailcow`: the hash stands in the mailbox row.
+
+use super::Passdb;
+use crate::auth::{Denial, NotAccepted, Secret, Source};
+use crate::scheme;
+use crate::sql::Mailbox;
+
+/// An active second factor takes the main password's power, as in mailcow; app passwords remain.
+pub(super) async fn check(
+    passdb: &Passdb,
+    mailbox: &Mailbox,
+    password: &Secret,
+) -> Result<Source, NotAccepted> {
+    if mailbox.second_factor {
+        return Err(Denial::SecondFactorRequired.into());
+    }
+    if !scheme::is_scheme_string(mailbox.password.expose()) {
+        return Err(Denial::PasswordMissing.into());
+    }
+    passdb.verify(&mailbox.password, password).await?;
+    Ok(Source::Mailbox)
+}

@@ -1,0 +1,50 @@
+//! PLAIN (RFC 4616): `authzid NUL authcid NUL password`, one message.
+
+use super::Presented;
+use crate::auth::Secret;
+
+/// Reads the message. `None` unless it has exactly two NULs, as Dovecot demands too.
+pub(super) fn parse(message: &[u8]) -> Option<Presented> {
+    let mut parts = message.split(|&byte| byte == 0);
+    let (authzid, authcid, password) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Some(Presented {
+        authcid: authcid.to_vec(),
+        authzid: authzid.to_vec(),
+        password: Secret::new(password.to_vec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn three_parts_are_read_as_they_are() {
+        let presented = parse(b"boss\0alice@example.org\0 pass\xFFword ").unwrap();
+        assert_eq!(presented.authzid, b"boss");
+        assert_eq!(presented.authcid, b"alice@example.org");
+        assert_eq!(presented.password.expose(), b" pass\xFFword ");
+    }
+
+    #[test]
+    fn too_few_and_too_many_nuls_are_malformed() {
+        for message in [&b""[..], b"alice", b"\0alice", b"\0alice\0pass\0word", b"\0\0\0"] {
+            assert!(parse(message).is_none(), "{}", message.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_comes_out(zid in "[^\0]{0,20}", cid in "[^\0]{0,20}", password in "[^\0]{0,40}") {
+            let presented = parse(format!("{zid}\0{cid}\0{password}").as_bytes()).unwrap();
+            prop_assert_eq!(presented.authzid, zid.as_bytes());
+            prop_assert_eq!(presented.authcid, cid.as_bytes());
+            prop_assert!(presented.password.matches(password.as_bytes()));
+        }
+    }
+}
