@@ -1,1 +1,96 @@
-//! To be written.
+//! The process: assemble the parts, bind the sockets, serve, drain.
+
+mod assemble;
+mod listener;
+mod serve;
+mod tasks;
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use tasks::Tasks;
+
+pub use assemble::AssembleError;
+pub use listener::ListenError;
+
+/// How long present work may take once the daemon is told to stop. Above the failure delay and the login
+/// deadline, below the 10 s after which Postfix gives up by itself.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A part cannot be made from its settings.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// A socket cannot be served.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system gives no reactor, random bytes or signals.
+    #[error("cannot {step}: {source}")]
+    System {
+        /// What was attempted.
+        step: &'static str,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// One thread serves all sockets; hashing and SQLite have threads of their own.
+///
+/// # Errors
+/// Only at start. Once it serves, trouble is answered, logged and survived.
+pub fn run(config: Config) -> Result<(), Error> {
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { step: "start the reactor", source })?;
+    reactor.block_on(serve_until_stopped(config))
+}
+
+async fn serve_until_stopped(config: Config) -> Result<(), Error> {
+    let system = |step| move |source| Error::System { step, source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
+    let sockets = serve::open_sockets(&config.listeners)?;
+    let parts = assemble::assemble(&config).await?;
+    let tasks = Tasks::default();
+    for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
+        serve::start(socket, settings, &parts, &tasks);
+    }
+    announce(&config);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    notify(sd_notify::NotifyState::Stopping);
+    tracing::info!("stopping: no new connections, finishing what is open");
+    match tasks.drain(GRACE).await {
+        0 => tracing::info!("stopped"),
+        cut => tracing::warn!(cut, "stopped; some connections had to be cut"),
+    }
+    Ok(())
+}
+
+fn announce(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!(
+        listeners = config.listeners.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "keydove is ready"
+    );
+    notify(sd_notify::NotifyState::Ready);
+}
+
+/// A service manager that does not listen is no reason to stop.
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the service manager could not be told");
+    }
+}

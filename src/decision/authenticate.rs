@@ -1,7 +1,7 @@
 //! The steps of a login.
 
 use super::Decision;
-use crate::auth::{AuthRequest, Denial, Grant, NotAccepted, Secret, Service, TempFail, Username, Verdict};
+use crate::auth::{AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Username, Verdict};
 use crate::sql::{Mailbox, MailboxState};
 
 /// Longest password. A hash of more than this would be an attack on the processor.
@@ -26,16 +26,16 @@ impl Decision {
     }
 
     async fn find_active_mailbox(&self, user: &Username) -> Result<Mailbox, NotAccepted> {
-        let hosting = self.database.find_mailbox(user).await.map_err(|error| TempFail::from(&error))?;
+        let hosting = self.database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
         let domain = hosting.domain.ok_or(Denial::DomainUnknown)?;
         if !domain.active {
             return Err(Denial::DomainDisabled.into());
         }
         let mailbox = hosting.mailbox.ok_or(Denial::MailboxUnknown)?;
-        if mailbox.is_resource {
+        if mailbox.kind_is_resource {
             return Err(Denial::MailboxIsResource.into());
         }
-        match mailbox.state {
+        match mailbox.active {
             MailboxState::On => Ok(mailbox),
             MailboxState::Off | MailboxState::ReceiveOnly => Err(Denial::MailboxDisabled.into()),
         }

@@ -15,7 +15,6 @@ use crate::userdb::Userdb;
 pub use lookup::FoundUser;
 
 /// Everything a decision needs to know, from whom.
-#[derive(Debug)]
 pub struct Decision {
     database: Database,
     passdb: Passdb,
@@ -27,5 +26,11 @@ impl Decision {
     #[must_use]
     pub fn new(database: Database, passdb: Passdb, userdb: Userdb) -> Self {
         Self { database, passdb, userdb }
+    }
+}
+
+impl std::fmt::Debug for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decision")
     }
 }

@@ -14,11 +14,32 @@ mod input;
 
 use std::time::Instant;
 
+use serde::Deserialize;
+
 use crate::auth::{
     AuthRequest, Denial, Mechanism, Origin, Service, UserFields, UserRequest, Username, Verdict,
 };
 
+use crate::settings::Period;
+
 pub use input::{Line, LineBuffer};
+
+/// `[login]`: how long logins may take, and how long refusals wait.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// A refusal leaves no sooner than this after its request, so that unknown, disabled and wrong look alike
+    /// and guessing is slow. Default 2 s as in Dovecot; 0 where the caller delays by itself.
+    pub failure_delay: Period,
+    /// A login without a verdict after this is answered "cannot tell". Default 5 s; Postfix waits 10 s.
+    pub deadline: Period,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { failure_delay: Period::from_secs(2), deadline: Period::from_secs(5) }
+    }
+}
 
 /// A protocol of the line kind, without I/O and without a clock.
 pub trait Protocol {

@@ -1,9 +1,8 @@
 //! Mailboxes with `authsource = keycloak`: the hash is an attribute of the person in Keycloak.
 
-use super::Passdb;
-use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
+use super::{Passdb, is_scheme_string};
+use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
 use crate::keycloak::Lookup;
-use crate::scheme;
 
 /// The person must be there once, under this very address, enabled, with a hash, and the password must fit it.
 pub(super) async fn check(
@@ -15,13 +14,13 @@ pub(super) async fn check(
         Ok(Lookup::Found(person)) => person,
         Ok(Lookup::Unknown) => return Err(Denial::UserUnknown.into()),
         Ok(Lookup::Conflict) => return Err(Denial::UserConflict.into()),
-        Err(error) => return Err(TempFail::from(&error).into()),
+        Err(error) => return Err(error.temp_fail().into()),
     };
     if !person.enabled {
         return Err(Denial::UserDisabled.into());
     }
     match &person.password {
-        Some(stored) if scheme::is_scheme_string(stored.expose()) => {
+        Some(stored) if is_scheme_string(stored) => {
             passdb.verify(stored, password).await?;
             Ok(Source::Keycloak)
         }

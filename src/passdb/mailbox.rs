@@ -1,8 +1,7 @@
 //! Mailboxes with `authsource = mailcow`: the hash stands in the mailbox row.
 
-use super::Passdb;
+use super::{Passdb, is_scheme_string};
 use crate::auth::{Denial, NotAccepted, Secret, Source};
-use crate::scheme;
 use crate::sql::Mailbox;
 
 /// An active second factor takes the main password's power, as in mailcow; app passwords remain.
@@ -14,7 +13,7 @@ pub(super) async fn check(
     if mailbox.second_factor {
         return Err(Denial::SecondFactorRequired.into());
     }
-    if !scheme::is_scheme_string(mailbox.password.expose()) {
+    if !is_scheme_string(&mailbox.password) {
         return Err(Denial::PasswordMissing.into());
     }
     passdb.verify(&mailbox.password, password).await?;

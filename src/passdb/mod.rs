@@ -5,9 +5,10 @@
 mod keycloak;
 mod mailbox;
 
-use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
+use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
 use crate::hashing::Hasher;
 use crate::keycloak::Client;
+use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
 /// The sources of main passwords.
@@ -46,7 +47,13 @@ impl Passdb {
         match self.hasher.verify(stored.duplicate(), password.duplicate()).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Denial::PasswordMismatch.into()),
-            Err(error) => Err(TempFail::from(&error).into()),
+            Err(error) => Err(error.temp_fail().into()),
         }
     }
+}
+
+/// Whether there is a `{SCHEME}` string to compare with. Text of any other form is as good as none, as in mailcow;
+/// a scheme string that is cut off or unknown is not: then nobody can tell.
+fn is_scheme_string(stored: &Secret) -> bool {
+    !matches!(scheme::parse(stored.expose()), Err(Unusable::NoScheme))
 }

@@ -52,8 +52,7 @@ pub(super) async fn ask(context: Arc<Context>, ticket: Ticket, question: Questio
     let (answer, not_before) = match question {
         Question::Authenticate(request) => {
             let verdict = authenticate(&context, &request, began).await;
-            let not_before =
-                matches!(verdict, Verdict::Refuse(_)).then(|| began + context.failure_delay);
+            let not_before = matches!(verdict, Verdict::Refuse(_)).then(|| began + context.failure_delay);
             (Answer::Verdict(verdict), not_before)
         }
         Question::FindUser(request) => (Answer::User(find_user(&context, &request).await), None),

@@ -275,24 +275,4 @@ fn matches_mask(name: &[u8], mask: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::matches_mask;
-
-    #[test]
-    fn masks_match_as_in_doveadm() {
-        for (mask, name, fits) in [
-            ("*", "alice@example.org", true),
-            ("*@example.org", "alice@example.org", true),
-            ("*@example.org", "alice@example.com", false),
-            ("A?ice@*", "alice@example.org", true),
-            ("alice@example.org", "alice@example.org", true),
-            ("alice", "alice@example.org", false),
-            ("*a*b*c", "xxaxxbxxbxc", true),
-            ("*a*b*c", "xxaxxcxxb", false),
-            ("", "alice", false),
-            ("", "", true),
-        ] {
-            assert_eq!(matches_mask(name.as_bytes(), mask.as_bytes()), fits, "{mask} {name}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,54 @@
+//! Settings → running parts: the only file that names every concrete type.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Secrets};
+use crate::decision::Decision;
+use crate::frontend::dovecot::{PendingLogins, ServerId};
+use crate::hashing::Hasher;
+use crate::keycloak::{Client, SetupError};
+use crate::passdb::Passdb;
+use crate::sql::Database;
+use crate::userdb::Userdb;
+use crate::{frontend, sql};
+
+/// What all listeners share.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) decision: Arc<Decision>,
+    pub(super) server: ServerId,
+    pub(super) pending: PendingLogins,
+    pub(super) timing: frontend::Config,
+}
+
+/// Why a part cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The Keycloak client.
+    #[error(transparent)]
+    Keycloak(#[from] SetupError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] sql::Error),
+    /// The hashing threads.
+    #[error("cannot start the hashing threads: {0}")]
+    Hashing(std::io::Error),
+    /// Random bytes.
+    #[error("cannot read random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// Makes every part from its settings.
+pub(super) async fn assemble(config: &Config) -> Result<Parts, AssembleError> {
+    let Secrets { client_secret, database_password } = config.secrets.duplicate();
+    let database = Database::open(&config.storage, database_password).await?;
+    let keycloak = Client::new(&config.keycloak, client_secret)?;
+    let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
+    let decision = Decision::new(database, Passdb::new(keycloak, hasher), Userdb::new(&config.userdb));
+    Ok(Parts {
+        decision: Arc::new(decision),
+        server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
+        pending: PendingLogins::default(),
+        timing: config.login.clone(),
+    })
+}

@@ -1,0 +1,134 @@
+//! Listeners and the connections they accept.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use listenfd::ListenFd;
+use tokio::net::{UnixListener, UnixStream};
+
+use super::assemble::Parts;
+use super::listener::{self, ListenError};
+use super::tasks::Tasks;
+use crate::config::{Door, ListenerConfig};
+use crate::frontend::Protocol;
+use crate::frontend::connection::{self, Context};
+use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
+
+/// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
+pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {
+    let mut handed_in = take_handed_in();
+    let open = |config: &ListenerConfig| match handed_in.remove(&config.path) {
+        Some(socket) => listener::adopt(socket, &config.path),
+        None => listener::open(config),
+    };
+    let sockets = listeners.iter().map(open).collect();
+    for path in handed_in.keys() {
+        tracing::warn!(path = %path.display(), "a socket was handed in that no listener wants");
+    }
+    sockets
+}
+
+/// Sockets from systemd (`LISTEN_FDS`), by the path they are bound to.
+fn take_handed_in() -> HashMap<PathBuf, StdListener> {
+    let mut descriptors = ListenFd::from_env();
+    let sockets = (0..descriptors.len()).filter_map(|index| {
+        let socket = descriptors.take_unix_listener(index).ok().flatten()?;
+        let path = socket.local_addr().ok()?.as_pathname()?.to_owned();
+        Some((path, socket))
+    });
+    sockets.collect()
+}
+
+/// Serves one listener until the daemon stops.
+pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
+    let door = match config.door {
+        Door::AuthClient(role) => DoorState::Client(role),
+        Door::AuthMaster { check_peer_pid } => DoorState::Master { check_peer_pid },
+    };
+    let acceptor = Acceptor {
+        door,
+        server: parts.server,
+        pending: parts.pending.clone(),
+        context: Arc::new(Context {
+            decision: Arc::clone(&parts.decision),
+            failure_delay: parts.timing.failure_delay.get(),
+            deadline: parts.timing.deadline.get(),
+            door: config.door.name(),
+            role: config.door.role_name(),
+        }),
+        tasks: tasks.clone(),
+    };
+    let path = config.path.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = acceptor.tasks.accepting().cancelled() => {}
+            error = acceptor.accept_all(&socket) => {
+                tracing::error!(path = %path.display(), %error, "a socket failed and is no longer served");
+            }
+        }
+    });
+}
+
+/// Accepts the connections of one listener.
+struct Acceptor {
+    door: DoorState,
+    server: ServerId,
+    pending: PendingLogins,
+    context: Arc<Context>,
+    tasks: Tasks,
+}
+
+#[derive(Clone, Copy)]
+enum DoorState {
+    Client(Role),
+    Master { check_peer_pid: bool },
+}
+
+impl Acceptor {
+    async fn accept_all(&self, socket: &UnixListener) -> std::io::Error {
+        loop {
+            match listener::accept(socket).await {
+                Ok(stream) => self.welcome(stream),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn welcome(&self, stream: UnixStream) {
+        match self.door {
+            DoorState::Client(role) => {
+                let mut cookie = [0; 16];
+                if let Err(error) = getrandom::fill(&mut cookie) {
+                    tracing::error!(%error, "no random bytes for a cookie; the connection is closed");
+                    return;
+                }
+                let (cookie, pending) = (Cookie::new(cookie), self.pending.clone());
+                self.serve(stream, AuthClient::new(role, self.server, next_cuid(), cookie, pending));
+            }
+            DoorState::Master { check_peer_pid } => {
+                let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|_| check_peer_pid);
+                let peer = Peer { pid: pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0) };
+                self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));
+            }
+        }
+    }
+
+    fn serve<P: Protocol + Send + 'static>(&self, stream: UnixStream, protocol: P) {
+        let (context, stop) = (Arc::clone(&self.context), self.tasks.stop_signals());
+        let door = self.context.door;
+        self.tasks.spawn(async move {
+            if let Err(error) = connection::serve(stream, protocol, context, stop).await {
+                tracing::warn!(door, %error, "a connection was closed");
+            }
+        });
+    }
+}
+
+/// Unique per connection of this process, as the handshake's CUID has to be.
+fn next_cuid() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed).max(1)
+}

@@ -1,0 +1,172 @@
+//! What goes in and what comes out of the master side, byte for byte.
+
+use std::time::Instant;
+
+use super::*;
+use crate::auth::{Mechanism, Username};
+
+const COOKIE: &str = "30313233343536373839616263646566";
+
+struct Talk {
+    master: AuthMaster,
+    pending: PendingLogins,
+    now: Instant,
+    asked: Vec<(Ticket, Question)>,
+}
+
+impl Talk {
+    fn new(pid: Option<u32>) -> Self {
+        let pending = PendingLogins::default();
+        let mut master = AuthMaster::new(ServerId::from_random(4242), Peer { pid }, pending.clone());
+        let mut out = Vec::new();
+        master.greet(&mut out);
+        assert_eq!(out, b"VERSION\t1\t1\nSPID\t4242\n");
+        let mut talk = Self { master, pending, now: Instant::now(), asked: Vec::new() };
+        assert_eq!(talk.say("VERSION\t1\t1"), "");
+        talk
+    }
+
+    fn try_say(&mut self, line: &str) -> Result<String, ProtocolError> {
+        let mut out = Vec::new();
+        match self.master.receive(Line::Whole(line.as_bytes()), self.now, &mut out)? {
+            Received::Question(ticket, question) => self.asked.push((ticket, question)),
+            Received::Nothing | Received::Ended(_) => {}
+        }
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    fn say(&mut self, line: &str) -> String {
+        self.try_say(line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    }
+
+    fn answer(&mut self, index: usize, answer: Answer) -> String {
+        let mut out = Vec::new();
+        match self.master.answer(self.asked[index].0, answer, self.now, &mut out) {
+            Next::Ask(ticket, question) => self.asked.push((ticket, question)),
+            Next::Open | Next::Close => {}
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    fn remember(&self, fields: UserFields) {
+        let login = PendingLogin { user: user("a@b.example"), fields, mechanism: Mechanism::Plain };
+        self.pending.remember((77, 1), Cookie::parse(COOKIE.as_bytes()).unwrap(), login, self.now);
+    }
+}
+
+fn user(name: &str) -> Username {
+    Username::parse(name.as_bytes()).unwrap()
+}
+
+fn home(value: &str) -> UserFields {
+    let mut fields = UserFields::default();
+    fields.push("uid", "vmail");
+    fields.push("home", value);
+    fields
+}
+
+fn found(name: &str) -> Answer {
+    Answer::User(UserAnswer::Found(user(name), home("/srv/x\ty")))
+}
+
+#[test]
+fn a_login_is_redeemed_once_by_the_process_that_was_given_the_session() {
+    let mut talk = Talk::new(Some(500));
+    talk.remember(home("/srv/x y"));
+    let request = format!("REQUEST\t9\t77\t1\t{COOKIE}\tsession_pid=500\trequest_auth_token");
+    let expected = "USER\t9\ta@b.example\tuid=vmail\thome=/srv/x y\tauth_mech=PLAIN\n";
+    assert_eq!(talk.say(&request), expected);
+    assert_eq!(talk.say(&request), "FAIL\t9\treason=unknown or already used login request\n");
+}
+
+#[test]
+fn a_wrong_cookie_or_process_redeems_nothing() {
+    let mut talk = Talk::new(Some(500));
+    talk.remember(UserFields::default());
+    for request in [
+        format!("REQUEST\t9\t77\t1\t{}", "0".repeat(32)),
+        "REQUEST\t9\t77\t1\tshort".to_owned(),
+        format!("REQUEST\t9\t77\t2\t{COOKIE}"),
+        format!("REQUEST\t9\t77\t1\t{COOKIE}\tsession_pid=501"),
+    ] {
+        assert!(talk.say(&request).starts_with("FAIL\t9\t"), "{request}");
+    }
+    assert!(talk.say(&format!("REQUEST\t9\t77\t1\t{COOKIE}\tsession_pid=500")).starts_with("USER\t9\t"));
+}
+
+#[test]
+fn a_reply_longer_than_mail_processes_read_is_a_failure() {
+    let mut talk = Talk::new(None);
+    talk.remember(home(&"x".repeat(9000)));
+    let reply = talk.say(&format!("REQUEST\t9\t77\t1\t{COOKIE}"));
+    assert_eq!(reply, "FAIL\t9\treason=userdb fields exceed 8 KiB\n");
+}
+
+#[test]
+fn lookups_are_found_not_found_or_failed() {
+    let mut talk = Talk::new(None);
+    for line in [
+        "USER\t1\tA@b.example\tservice=lmtp",
+        "USER\t2\tx@b.example\tprotocol=lmtp\r",
+        "USER\t3\ty\tservice=x",
+    ] {
+        assert_eq!(talk.say(line), "");
+    }
+    match &talk.asked[0].1 {
+        Question::FindUser(request) => {
+            assert_eq!((&request.user[..], &request.service), (&b"A@b.example"[..], &Service::Lmtp))
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        talk.answer(2, Answer::User(UserAnswer::CannotTell("sql_timeout"))),
+        "FAIL\t3\treason=sql_timeout\n"
+    );
+    assert_eq!(talk.answer(1, Answer::User(UserAnswer::NotFound)), "NOTFOUND\t2\n");
+    assert_eq!(talk.answer(0, found("a@b.example")), "USER\t1\ta@b.example\tuid=vmail\thome=/srv/x\x01ty\n");
+    assert_eq!(talk.say("PASS\t4\ta@b.example\tservice=lmtp\trip=1.2.3.4"), "");
+    assert_eq!(talk.answer(3, found("a@b.example")), "PASS\t4\tuser=a@b.example\n");
+}
+
+#[test]
+fn a_list_comes_page_by_page_through_its_mask() {
+    let mut talk = Talk::new(None);
+    assert_eq!(talk.say("LIST\t1\tuser=*@b.example\tservice=doveadm\tdebug"), "");
+    assert_eq!(talk.say("LIST\t2\tuser=*"), "DONE\t2\tfail\n", "one list at a time");
+    let page =
+        UserPage { users: vec![user("a@b.example"), user("a@c.example")], next: Some("a@c.example".into()) };
+    assert_eq!(talk.answer(0, Answer::Users(Some(page))), "LIST\t1\ta@b.example\n");
+    assert!(matches!(&talk.asked[1].1, Question::ListUsers(Some(after)) if after == "a@c.example"));
+    let page = UserPage { users: vec![user("z@b.example")], next: None };
+    assert_eq!(talk.answer(1, Answer::Users(Some(page))), "LIST\t1\tz@b.example\nDONE\t1\t\n");
+    assert_eq!(talk.say("LIST\t3"), "");
+    assert_eq!(talk.answer(2, Answer::Users(None)), "DONE\t3\tfail\n");
+}
+
+#[test]
+fn broken_framing_ends_the_connection() {
+    for line in
+        ["", "FOO", "USER\tx\ta", "USER\t1", "USER\t1\ta", "REQUEST\t1\t2", "VERSION\t1\t1", "CPID\t1"]
+    {
+        assert!(Talk::new(None).try_say(line).is_err(), "{line:?}");
+    }
+    assert_eq!(Talk::new(None).say("CACHE-FLUSH\t7\ta@b.example\r"), "OK\t7\t0\n");
+}
+
+#[test]
+fn masks_match_as_in_doveadm() {
+    for (mask, name, fits) in [
+        ("*", "alice@example.org", true),
+        ("*@example.org", "alice@example.org", true),
+        ("*@example.org", "alice@example.com", false),
+        ("A?ice@*", "alice@example.org", true),
+        ("alice@example.org", "alice@example.org", true),
+        ("alice", "alice@example.org", false),
+        ("*a*b*c", "xxaxxbxxbxc", true),
+        ("*a*b*c", "xxaxxcxxb", false),
+        ("", "alice", false),
+        ("", "", true),
+    ] {
+        assert_eq!(matches_mask(name.as_bytes(), mask.as_bytes()), fits, "{mask} {name}");
+    }
+}
