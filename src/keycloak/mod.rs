@@ -1,1 +1,18 @@
-//! To be written.
+//! The identity server, as a client sees it: a service account that looks people up by address.
+//!
+//! One token is kept until shortly before it ends and is never introspected; connections are kept open. Every
+//! failure is an [`Error`] with its own reason, and none of them says anything about a person.
+//!
+//! Caching of people and what a verdict makes of them are left to others.
+
+mod client;
+mod config;
+mod error;
+mod http;
+mod person;
+mod token;
+
+pub use client::{Client, Lookup};
+pub use config::{Config, RealmName, ServerUrl};
+pub use error::{Error, SetupError};
+pub use person::Person;

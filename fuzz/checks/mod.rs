@@ -1,0 +1,208 @@
+//! What must hold for any input. The fuzz targets and the replay of the kept corpus call the same functions.
+
+#![allow(dead_code, reason = "each target uses one of these")]
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use keydove::auth::{
+    Denial, Grant, Mechanism, Source, TempFail, TempFailReason, UserFields, Username, Verdict,
+};
+use keydove::frontend::dovecot::{
+    AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape, unescape,
+};
+use keydove::frontend::{
+    Answer, Line, LineBuffer, Next, Protocol, Question, Received, Ticket, UserAnswer, UserPage,
+};
+use keydove::sasl::{Exchange, Step};
+use keydove::scheme;
+
+/// A check by the name of its target.
+pub type Check = fn(&[u8]);
+
+/// Every check, for the replay of the corpus.
+pub const ALL: [(&str, Check); 7] = [
+    ("line", line),
+    ("input", input),
+    ("auth_client", auth_client),
+    ("auth_master", auth_master),
+    ("sasl", sasl),
+    ("scheme", scheme),
+    ("username", username),
+];
+
+/// Escaping loses nothing, and its output cannot break a line.
+pub fn line(data: &[u8]) {
+    let mut escaped = Vec::new();
+    escape(data, &mut escaped);
+    assert!(!escaped.iter().any(|byte| matches!(byte, 0 | b'\t' | b'\r' | b'\n')));
+    assert_eq!(unescape(&escaped), data);
+    let once = unescape(data);
+    let mut again = Vec::new();
+    escape(&once, &mut again);
+    assert_eq!(unescape(&again), once);
+    let fields: Vec<&[u8]> = Fields::of(data).collect();
+    assert_eq!(fields.join(&b'\t'), data.strip_suffix(b"\r").unwrap_or(data));
+}
+
+/// Lines come out the same however the bytes came in, and no line is longer than the bound.
+pub fn input(data: &[u8]) {
+    const MAX: usize = 600;
+    let lines_of = |chunk: usize| {
+        let mut buffer = LineBuffer::new(MAX);
+        let mut lines = Vec::new();
+        for bytes in data.chunks(chunk) {
+            buffer.extend(bytes);
+            while let Some(line) = buffer.next_line() {
+                lines.push(match line {
+                    Line::Whole(line) => (true, line.to_vec()),
+                    Line::TooLong(line) => (false, line.to_vec()),
+                });
+            }
+            buffer.wipe_read();
+        }
+        lines
+    };
+    let whole = lines_of(data.len().max(1));
+    assert_eq!(whole, lines_of(7));
+    assert!(whole.iter().all(|(_, line)| line.len() <= MAX));
+    assert_eq!(whole.len(), data.iter().filter(|&&byte| byte == b'\n').count());
+}
+
+/// Never a panic, never a second final reply for an id, never a reply that breaks a line.
+pub fn auth_client(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let role = if choice & 1 == 0 { Role::Dovecot } else { Role::Postfix };
+    let pending = PendingLogins::default();
+    let mut client =
+        AuthClient::new(role, ServerId::from_random(1), 1, Cookie::new([7; 16]), pending.clone());
+    let now = Instant::now();
+    let mut out = Vec::new();
+    let mut open: HashMap<u32, i32> = HashMap::new();
+    let mut asked = Vec::new();
+    for text in data.split(|&byte| byte == b'\n') {
+        if let Some(id) = id_of(text, b"AUTH") {
+            open.insert(id, 1);
+        }
+        let line = if text.len() > 200 { Line::TooLong(&text[..200]) } else { Line::Whole(text) };
+        match client.receive(line, now, &mut out) {
+            Ok(Received::Question(ticket, Question::Authenticate(_))) => asked.push(ticket),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+        check_replies(&mut out, &mut open);
+        if asked.len() > 3 {
+            answer_login(&mut client, asked.remove(0), choice, &mut out);
+            check_replies(&mut out, &mut open);
+        }
+    }
+    for ticket in asked {
+        answer_login(&mut client, ticket, choice, &mut out);
+        answer_login(&mut client, ticket, choice, &mut out);
+        check_replies(&mut out, &mut open);
+    }
+    drop(client);
+    assert!(pending.is_empty(), "a client that left has no success to redeem");
+}
+
+fn answer_login(client: &mut AuthClient, ticket: Ticket, choice: u8, out: &mut Vec<u8>) {
+    let verdict = match choice % 3 {
+        0 => Verdict::Refuse(Denial::PasswordMismatch),
+        1 => Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, "too late")),
+        _ => Verdict::Accept(Grant { user: alice(), source: Source::Keycloak, fields: UserFields::default() }),
+    };
+    client.answer(ticket, Answer::Verdict(verdict), Instant::now(), out);
+}
+
+/// Each final reply uses up its request. A CONT for an id that is not open is answered too, so those do not count.
+fn check_replies(out: &mut Vec<u8>, open: &mut HashMap<u32, i32>) {
+    for reply in out.split(|&byte| byte == b'\n').filter(|reply| !reply.is_empty()) {
+        let known = [&b"OK\t"[..], b"FAIL\t", b"CONT\t", b"CANCELLED\t"];
+        assert!(known.iter().any(|word| reply.starts_with(word)), "{}", reply.escape_ascii());
+        if let Some(id) = id_of(reply, b"OK") {
+            let left = open.entry(id).or_default();
+            *left -= 1;
+            assert!(*left >= 0, "a second OK for id {id}");
+        }
+        assert!(!reply.contains(&0) && !reply.contains(&b'\r'));
+    }
+    out.clear();
+}
+
+fn id_of(line: &[u8], word: &[u8]) -> Option<u32> {
+    let mut fields = Fields::of(line);
+    (fields.next() == Some(word)).then(|| fields.next_number())?
+}
+
+/// Never a panic; every question can be answered; a login is handed out once.
+pub fn auth_master(data: &[u8]) {
+    let pending = PendingLogins::default();
+    let cookie = Cookie::new(*b"0123456789abcdef");
+    let now = Instant::now();
+    let login = PendingLogin { user: alice(), fields: UserFields::default(), mechanism: Mechanism::Plain };
+    pending.remember((1, 1), cookie, login, now);
+    let mut master = AuthMaster::new(ServerId::from_random(1), Peer::default(), pending);
+    let mut out = Vec::new();
+    for text in data.split(|&byte| byte == b'\n') {
+        let Ok(received) = master.receive(Line::Whole(text), now, &mut out) else { break };
+        let mut next = match received {
+            Received::Question(ticket, question) => Some((ticket, question)),
+            Received::Nothing | Received::Ended(_) => None,
+        };
+        let mut pages = 2;
+        while let Some((ticket, question)) = next.take() {
+            pages -= 1;
+            let answer = match question {
+                Question::FindUser(_) => Answer::User(UserAnswer::Found(alice(), UserFields::default())),
+                _ => Answer::Users(Some(UserPage {
+                    users: vec![alice()],
+                    next: (pages > 0).then(|| "alice@example.org".to_owned()),
+                })),
+            };
+            if let Next::Ask(ticket, question) = master.answer(ticket, answer, now, &mut out) {
+                next = Some((ticket, question));
+            }
+        }
+    }
+    let redeemed = out.split(|&byte| byte == b'\n').filter(|reply| reply.ends_with(b"\tauth_mech=PLAIN"));
+    assert!(redeemed.count() <= 1);
+}
+
+fn alice() -> Username {
+    Username::parse(b"alice@example.org").expect("a valid name")
+}
+
+/// A PLAIN message is read back from its own parts; LOGIN takes any bytes.
+pub fn sasl(data: &[u8]) {
+    let (_, step) = Exchange::begin(Mechanism::Plain, Some(data));
+    if let Step::Done(presented) = step {
+        let parts = [&presented.authzid[..], &presented.authcid[..], presented.password.expose()];
+        assert_eq!(parts.join(&0), data);
+    }
+    let (mut exchange, step) = Exchange::begin(Mechanism::Login, Some(data));
+    assert!(matches!(step, Step::Challenge(_)));
+    match exchange.respond(data) {
+        Step::Done(presented) => assert!(presented.authcid == data && presented.password.matches(data)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Parsing a stored hash never panics and never takes long.
+pub fn scheme(data: &[u8]) {
+    if let Ok(stored) = scheme::parse(data) {
+        let _ = stored.permit(&scheme::Policy::default());
+    }
+}
+
+/// The normal form is a fixed point, and safe as a folder name.
+pub fn username(data: &[u8]) {
+    let Ok(user) = Username::parse(data) else { return };
+    assert_eq!(Username::parse(user.as_str().as_bytes()).as_ref(), Ok(&user));
+    assert!(user.as_str().len() <= 255);
+    for part in [user.local_part(), user.domain()] {
+        assert!(!part.is_empty() && !part.contains(['/', '\0', '@', '\n', '\t']) && part != "." && part != "..");
+    }
+    if let Some(unicode) = user.with_unicode_domain() {
+        assert_eq!(Username::parse(unicode.as_bytes()).as_ref(), Ok(&user));
+    }
+}

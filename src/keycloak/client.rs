@@ -1,0 +1,146 @@
+//! Looking people up.
+
+use tokio::sync::Semaphore;
+
+use super::config::{Config, escape};
+use super::http::{Body, fetch};
+use super::person::{Person, UserRepresentation};
+use super::token::TokenStore;
+use super::{Error, SetupError};
+use crate::auth::{Secret, Username};
+
+const SEARCH: &str = "the user search";
+/// More than one hit is a conflict. A few more are asked for in case a server does not know `exact` and lists
+/// others as well.
+const MAX_HITS: usize = 20;
+
+/// A connection pool to one realm of one Keycloak.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    config: Config,
+    tokens: TokenStore,
+    /// Bounds the calls under way.
+    slots: Semaphore,
+}
+
+/// What Keycloak knows under an address.
+#[derive(Debug)]
+pub enum Lookup {
+    /// One person.
+    Found(Box<Person>),
+    /// Nobody.
+    Unknown,
+    /// More than one person.
+    Conflict,
+}
+
+impl Client {
+    /// Sets the client up; nobody is called yet.
+    ///
+    /// # Errors
+    /// `ca_file` cannot be used.
+    pub fn new(config: &Config, client_secret: Secret) -> Result<Self, SetupError> {
+        Ok(Self {
+            http: build_http(config)?,
+            tokens: TokenStore::new(config, client_secret),
+            slots: Semaphore::new(config.max_connections.max(1)),
+            config: config.clone(),
+        })
+    }
+
+    /// Finds the person with exactly this address.
+    ///
+    /// What comes back is compared again: a server that ignores `exact` searches for a part of the address, and
+    /// its first hit may be somebody else.
+    ///
+    /// # Errors
+    /// Nobody can tell. No error says that there is no such person.
+    pub async fn find_person(&self, user: &Username) -> Result<Lookup, Error> {
+        let mut hits = self.search(user.as_str()).await?;
+        if let Some(other_form) = user.with_unicode_domain() {
+            hits.append(&mut self.search(&other_form).await?);
+        }
+        let mut found: Vec<UserRepresentation> = Vec::new();
+        for hit in hits {
+            if hit.address().as_ref() == Some(user) && found.iter().all(|known| known.id != hit.id) {
+                found.push(hit);
+            }
+        }
+        Ok(match (found.pop(), found.is_empty()) {
+            (None, _) => Lookup::Unknown,
+            (Some(person), true) => Lookup::Found(Box::new(person.into_person(user.clone(), &self.config))),
+            (Some(_), false) => Lookup::Conflict,
+        })
+    }
+
+    /// Fetches a token and asks for one user: whether logins could work at all.
+    ///
+    /// # Errors
+    /// They could not.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.users("max=1").await.map(drop)
+    }
+
+    async fn search(&self, email: &str) -> Result<Vec<UserRepresentation>, Error> {
+        // `exact` must be the literal `true`: Keycloak reads `1` as false and searches for a part.
+        let email = escape(email);
+        self.users(&format!("email={email}&exact=true&max={MAX_HITS}&briefRepresentation=false")).await
+    }
+
+    async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
+        let url = format!("{}?{query}", self.config.users_url());
+        let body = self.call(&url).await?;
+        serde_json::from_slice(&body).map_err(|error| Error::BadAnswer {
+            call: SEARCH,
+            // The position only: the words of the error may quote the body.
+            what: format!("a body that is no list of users (column {})", error.column()),
+        })
+    }
+
+    /// One call of the admin API. A token that is not accepted is replaced once, then believed.
+    async fn call(&self, url: &str) -> Result<Body, Error> {
+        // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
+        let _slot = self.slots.acquire().await.ok();
+        let loan = self.tokens.borrow(&self.http).await?;
+        match self.ask(url, &loan.bearer).await {
+            Err(Error::Unauthorized { .. }) => {
+                self.tokens.discard(loan.generation).await;
+                let loan = self.tokens.borrow(&self.http).await?;
+                self.ask(url, &loan.bearer).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask(&self, url: &str, bearer: &Secret) -> Result<Body, Error> {
+        let bearer = std::str::from_utf8(bearer.expose()).unwrap_or_default();
+        fetch(SEARCH, self.http.get(url).bearer_auth(bearer)).await
+    }
+}
+
+fn build_http(config: &Config) -> Result<reqwest::Client, SetupError> {
+    // One provider for the whole process; a second installation of the same one is no fault.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("keydove/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(config.connect_timeout.get())
+        .timeout(config.request_timeout.get())
+        .pool_max_idle_per_host(config.max_connections)
+        .tls_danger_accept_invalid_certs(!config.tls_verify);
+    if let Some(path) = &config.ca_file {
+        builder = builder.tls_certs_merge(read_certificates(path)?);
+    }
+    builder.build().map_err(|error| SetupError::Library(format!("{error:?}")))
+}
+
+fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, SetupError> {
+    let pem = std::fs::read(path).map_err(|source| SetupError::CaFile { path: path.to_owned(), source })?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(SetupError::NoCertificate { path: path.to_owned() }),
+    }
+}

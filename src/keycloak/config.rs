@@ -1,0 +1,214 @@
+//! `[keycloak]`: where Keycloak is, and who asks.
+
+use std::path::PathBuf;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::settings::Period;
+
+/// What stays as it is in a path segment or a query value (RFC 3986, unreserved). `+` does not: Keycloak reads
+/// it as a space.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `[keycloak]`: the server, the realm, and the confidential client whose service account holds `view-users`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The server's root, with `/auth` only where the server has it (before Keycloak 17, or
+    /// `http-relative-path`). Not the address of a realm or of the admin console.
+    pub server_url: ServerUrl,
+    /// The realm whose people log in. Letter case counts.
+    pub realm: RealmName,
+    /// The client id. Letter case counts.
+    pub client_id: String,
+    /// A file that holds the client secret and nothing else; not readable by others.
+    pub client_secret_file: Option<PathBuf>,
+    /// The name of a systemd credential that holds the client secret (`LoadCredential=`).
+    pub client_secret_credential: Option<String>,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `false` trusts any certificate on every call. Passwords' hashes then travel to whoever answers.
+    #[serde(default = "yes")]
+    pub tls_verify: bool,
+    /// How long TCP and TLS may take. Default 2 s.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout: Period,
+    /// How long one call may take, connecting included. Default 4 s, below the login's deadline.
+    #[serde(default = "default_request_timeout")]
+    pub request_timeout: Period,
+    /// How many calls may run at once; more than about 8 only queue inside Keycloak. Default 8.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: usize,
+    /// The user attribute that holds the `{SCHEME}` string. Default `mailcow_password`.
+    #[serde(default = "default_password_attribute")]
+    pub password_attribute: String,
+    /// The user attribute that names the mailbox template. Default `mailcow_template`.
+    #[serde(default = "default_template_attribute")]
+    pub template_attribute: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_connect_timeout() -> Period {
+    Period::from_secs(2)
+}
+
+fn default_request_timeout() -> Period {
+    Period::from_secs(4)
+}
+
+fn default_max_connections() -> usize {
+    8
+}
+
+fn default_password_attribute() -> String {
+    "mailcow_password".to_owned()
+}
+
+fn default_template_attribute() -> String {
+    "mailcow_template".to_owned()
+}
+
+/// The root address of a Keycloak server, without a trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServerUrl(String);
+
+/// A text that is no server address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAServerUrl {
+    /// Not a URL, or not http(s).
+    #[error("`{0}` is not an address such as `https://sso.example.org`")]
+    NotHttp(String),
+    /// The address of a realm.
+    #[error("`{0}` is the address of a realm: give the server's root only, and the realm as `realm`")]
+    OfARealm(String),
+    /// The address of the admin console.
+    #[error("`{0}` is the address of the admin console: leave out `/admin`")]
+    OfTheConsole(String),
+    /// A query, a fragment, or a user name.
+    #[error("`{0}` has a part that a server's root has not (`?`, `#` or a user name)")]
+    TooMuch(String),
+}
+
+impl ServerUrl {
+    /// The address, without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether passwords' hashes travel in the clear.
+    #[must_use]
+    pub fn is_plain_http(&self) -> bool {
+        self.0.starts_with("http://")
+    }
+}
+
+impl TryFrom<String> for ServerUrl {
+    type Error = NotAServerUrl;
+
+    fn try_from(text: String) -> Result<Self, NotAServerUrl> {
+        // Keycloak answers a doubled slash with 400.
+        let trimmed = text.trim_end_matches('/');
+        let url = match Url::parse(trimmed) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+            _ => return Err(NotAServerUrl::NotHttp(text)),
+        };
+        if url.path().contains("/realms/") || url.path().ends_with("/realms") {
+            return Err(NotAServerUrl::OfARealm(text));
+        }
+        if url.path().ends_with("/admin") || url.path().contains("/admin/") {
+            return Err(NotAServerUrl::OfTheConsole(text));
+        }
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(NotAServerUrl::TooMuch(text));
+        }
+        Ok(Self(trimmed.to_owned()))
+    }
+}
+
+/// The name of a Keycloak realm; never to be mixed up with a SASL realm or a mail domain.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RealmName(String);
+
+/// An empty realm name.
+#[derive(Debug, thiserror::Error)]
+#[error("the realm has no name")]
+pub struct NoName;
+
+impl TryFrom<String> for RealmName {
+    type Error = NoName;
+
+    fn try_from(text: String) -> Result<Self, NoName> {
+        if text.is_empty() { Err(NoName) } else { Ok(Self(text)) }
+    }
+}
+
+impl RealmName {
+    /// The name as Keycloak shows it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Config {
+    /// The token endpoint.
+    pub(super) fn token_url(&self) -> String {
+        let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
+        format!("{server}/realms/{realm}/protocol/openid-connect/token")
+    }
+
+    /// The list of users.
+    pub(super) fn users_url(&self) -> String {
+        let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
+        format!("{server}/admin/realms/{realm}/users")
+    }
+}
+
+/// Percent-encodes everything but unreserved characters.
+pub(super) fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(server_url: &str, realm: &str) -> Config {
+        let text = format!("server_url = {server_url:?}\nrealm = {realm:?}\nclient_id = \"mailcow\"");
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn realms_with_spaces_and_slashes_have_addresses() {
+        let config = config("https://sso.example.org/auth//", "my realm/ü+1");
+        assert_eq!(config.users_url(), "https://sso.example.org/auth/admin/realms/my%20realm%2F%C3%BC%2B1/users");
+        let token = "https://sso.example.org/auth/realms/my%20realm%2F%C3%BC%2B1/protocol/openid-connect/token";
+        assert_eq!(config.token_url(), token);
+    }
+
+    #[test]
+    fn a_plus_never_stays_a_plus() {
+        assert_eq!(escape("plus+tag@example.org"), "plus%2Btag%40example.org");
+        assert_eq!(escape("o'brien&x=1%@ü.example"), "o%27brien%26x%3D1%25%40%C3%BC.example");
+    }
+
+    #[test]
+    fn addresses_of_something_else_are_explained() {
+        let url = |text: &str| ServerUrl::try_from(text.to_owned());
+        assert!(matches!(url("https://sso.example.org/realms/mail"), Err(NotAServerUrl::OfARealm(_))));
+        assert!(matches!(url("https://sso.example.org/admin/"), Err(NotAServerUrl::OfTheConsole(_))));
+        assert!(matches!(url("sso.example.org"), Err(NotAServerUrl::NotHttp(_))));
+        assert!(matches!(url("ldap://sso.example.org"), Err(NotAServerUrl::NotHttp(_))));
+        assert!(matches!(url("https://me:pw@sso.example.org"), Err(NotAServerUrl::TooMuch(_))));
+        assert!(matches!(url("https://sso.example.org/?x=1"), Err(NotAServerUrl::TooMuch(_))));
+        assert_eq!(url("http://127.0.0.1:8080/").unwrap().as_str(), "http://127.0.0.1:8080");
+    }
+}

@@ -1,0 +1,126 @@
+//! A person as Keycloak describes them.
+
+use serde::Deserialize;
+use std::collections::HashMap;
+
+use super::Config;
+use crate::auth::{Secret, Username};
+
+/// One person, as far as mail is concerned.
+#[derive(Debug)]
+pub struct Person {
+    /// Keycloak's id: it stays when the address changes.
+    pub id: String,
+    /// The address, in normal form.
+    pub address: Username,
+    /// Whether the account is enabled.
+    pub enabled: bool,
+    /// Whether the address has been confirmed.
+    pub email_verified: bool,
+    /// The first value of the password attribute, without white space around it; `None` when there is none.
+    pub password: Option<Secret>,
+    /// How many values the password attribute has; only the first counts.
+    pub password_values: usize,
+    /// The first value of the template attribute.
+    pub template: Option<String>,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+}
+
+/// Keycloak's UserRepresentation, as far as it is read. Attribute values can be null in old data.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserRepresentation {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) email: Option<String>,
+    /// Without it nobody can tell, so there is no default.
+    enabled: bool,
+    #[serde(default)]
+    email_verified: bool,
+    #[serde(default)]
+    first_name: Option<String>,
+    #[serde(default)]
+    last_name: Option<String>,
+    #[serde(default)]
+    attributes: Option<HashMap<String, Vec<Option<String>>>>,
+}
+
+impl UserRepresentation {
+    /// The address in normal form, if the person has one.
+    pub(super) fn address(&self) -> Option<Username> {
+        Username::parse(self.email.as_deref()?.as_bytes()).ok()
+    }
+
+    /// Takes what a login needs.
+    pub(super) fn into_person(self, address: Username, config: &Config) -> Person {
+        let mut attributes = self.attributes.unwrap_or_default();
+        let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
+        let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
+        let password_values = passwords.len();
+        Person {
+            id: self.id,
+            address,
+            enabled: self.enabled,
+            email_verified: self.email_verified,
+            password: first_value(passwords).map(|value| Secret::from(value.as_str())),
+            password_values,
+            template: first_value(templates),
+            first_name: self.first_name.unwrap_or_default(),
+            last_name: self.last_name.unwrap_or_default(),
+        }
+    }
+}
+
+/// As in mailcow: only the first value counts, and empty or `0` is no value.
+fn first_value(values: Vec<Option<String>>) -> Option<String> {
+    let first = values.into_iter().next().flatten()?;
+    let value = first.trim();
+    (!value.is_empty() && value != "0").then(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(attributes: &str) -> Person {
+        let json = format!(
+            r#"{{"id":"1","username":"a","email":"A@Example.org","enabled":true,"attributes":{attributes},"x":[1]}}"#
+        );
+        let config = toml::from_str("server_url = \"http://x\"\nrealm = \"m\"\nclient_id = \"c\"").unwrap();
+        let user: UserRepresentation = serde_json::from_str(&json).unwrap();
+        let address = user.address().unwrap();
+        user.into_person(address, &config)
+    }
+
+    #[test]
+    fn the_first_value_counts_without_the_space_around_it() {
+        let person = person(r#"{"mailcow_password":["\n {SSHA}x \r\n","{SSHA}y"],"mailcow_template":["default"]}"#);
+        assert!(person.password.unwrap().matches(b"{SSHA}x"));
+        assert_eq!((person.password_values, person.template.as_deref()), (2, Some("default")));
+        assert_eq!(person.address.as_str(), "a@example.org");
+    }
+
+    #[test]
+    fn empty_values_are_no_values() {
+        for attributes in
+            ["{}", "null", r#"{"mailcow_password":[]}"#, r#"{"mailcow_password":[""]}"#, r#"{"mailcow_password":["0"]}"#,
+             r#"{"mailcow_password":[null]}"#, r#"{"mailcow_password":[" \n"]}"#, r#"{"Mailcow_Password":["{SSHA}x"]}"#]
+        {
+            assert!(person(attributes).password.is_none(), "{attributes}");
+        }
+    }
+
+    #[test]
+    fn a_person_without_an_enabled_flag_is_no_person() {
+        assert!(serde_json::from_str::<UserRepresentation>(r#"{"id":"1","email":"a@example.org"}"#).is_err());
+    }
+
+    #[test]
+    fn a_person_is_shown_without_the_hash() {
+        let shown = format!("{:?}", person(r#"{"mailcow_password":["{SSHA}marker"]}"#));
+        assert!(!shown.contains("marker"), "{shown}");
+    }
+}
