@@ -1,1 +1,104 @@
-//! To be written.
+//! The database, as questions: is this address hosted here, and who has a mailbox?
+//!
+//! Two drivers answer the same questions: MariaDB or MySQL with mailcow's tables as they are ([`Database::Mariadb`]),
+//! and an embedded SQLite file with the same tables, which keydove creates and migrates ([`Database::Sqlite`]).
+//! What an answer means for a login is the decision's business; this module never refuses anybody. How long
+//! answers are kept is the cache's business.
+//!
+//! Databases compare names more loosely than keydove does, so every row is compared again here: a row counts
+//! only if its own name, in normal form, is byte for byte the name that was asked for.
+
+mod access;
+mod config;
+mod error;
+mod mailbox;
+mod mariadb;
+mod migrate;
+mod rows;
+mod sqlite;
+mod statements;
+
+use crate::auth::{Secret, Username};
+
+pub use access::AccessSwitches;
+pub use config::{Config, MariadbConfig, SqliteConfig};
+pub use error::Error;
+pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
+pub use mariadb::Mariadb;
+pub use sqlite::Sqlite;
+
+/// An open database. Questions may be asked concurrently; each has its own deadline.
+///
+/// A caller that goes away cancels its question only: no answer can reach the wrong caller.
+pub enum Database {
+    /// The embedded file.
+    Sqlite(Sqlite),
+    /// A server, and a pool of connections to it.
+    Mariadb(Mariadb),
+}
+
+/// Opens the database that the configuration names.
+///
+/// A SQLite file is created and migrated. A MariaDB server is not contacted yet, so that keydove starts while it
+/// is down; [`Database::check`] says whether it is there and has the tables.
+///
+/// # Errors
+/// [`Error::Settings`] for settings that contradict each other; for SQLite also [`Error::Unreachable`] when the
+/// file cannot be opened or created, [`Error::Schema`] when a newer keydove made it, and [`Error::Timeout`].
+pub async fn open(config: &Config, password: Option<Secret>) -> Result<Database, Error> {
+    config.validate()?;
+    match config {
+        Config::Sqlite(config) => Sqlite::open(config).await.map(Database::Sqlite),
+        Config::Mariadb(config) => Mariadb::new(config, password).map(Database::Mariadb),
+    }
+}
+
+impl Database {
+    /// Verifies that the database is reachable and has every table and column that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] names what is missing or not granted; else as any question.
+    pub async fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(database) => database.check().await,
+            Self::Mariadb(database) => database.check().await,
+        }
+    }
+
+    /// What is known here about an address: its domain, its mailbox, or neither. One statement.
+    ///
+    /// # Errors
+    /// The database cannot be asked, or a row that matters has an impossible value. Never a refusal.
+    pub async fn find_mailbox(&self, user: &Username) -> Result<Hosting, Error> {
+        let rows = match self {
+            Self::Sqlite(database) => database.find_mailbox(user).await,
+            Self::Mariadb(database) => database.find_mailbox(user).await,
+        }?;
+        Hosting::assemble(user, rows)
+    }
+
+    /// One page of the mailboxes that receive mail (`active` 1 or 2, resources excepted), in the binary order of
+    /// the stored names, as Dovecot's iteration wants them.
+    ///
+    /// `after` is the [`Page::next`] of the page before; `limit` is the number of rows to read, at least 1.
+    /// Names that no login can have are left out, so a page may be short or empty and yet have a next one.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn list_mailboxes(&self, after: Option<&str>, limit: usize) -> Result<Page, Error> {
+        let (after, limit) = (after.unwrap_or_default(), limit.max(1));
+        let rows = match self {
+            Self::Sqlite(database) => database.list_mailboxes(after, limit).await,
+            Self::Mariadb(database) => database.list_mailboxes(after, limit).await,
+        }?;
+        Ok(Page::assemble(rows, limit))
+    }
+
+    /// Closes the file or the connections in good order. Nothing is lost without it.
+    pub async fn close(self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+            Self::Mariadb(database) => database.close().await,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The settings of the database.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Error;
+use crate::settings::Period;
+
+const DEFAULT_PATH: &str = "/var/lib/keydove/keydove.sqlite";
+const DEFAULT_BUSY_TIMEOUT: Period = Period::from_secs(1);
+const DEFAULT_PORT: u16 = 3306;
+const DEFAULT_MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
+const DEFAULT_TIMEOUT: Period = Period::from_secs(2);
+const DEFAULT_CONNECT_TIMEOUT: Period = Period::from_secs(2);
+/// A login waits for the database; nobody waits longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Which database, named by its table: `[storage.sqlite]` or `[storage.mariadb]`, never both.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Config {
+    /// An embedded file; the default.
+    Sqlite(SqliteConfig),
+    /// MariaDB or MySQL, mailcow's for instance.
+    Mariadb(MariadbConfig),
+}
+
+/// `[storage.sqlite]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SqliteConfig {
+    /// The database file. It is created with mode 0600 if it is missing; its folder must exist.
+    pub path: PathBuf,
+    /// How long a question waits while another process locks the file; at most `1m`.
+    pub busy_timeout: Period,
+}
+
+/// `[storage.mariadb]`
+///
+/// Connections over TCP are not encrypted: use the socket, or a network that you trust.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MariadbConfig {
+    /// The server's Unix socket; either this or `host`.
+    pub socket: Option<PathBuf>,
+    /// The server's name or address; either this or `socket`.
+    pub host: Option<String>,
+    /// The server's TCP port, with `host`.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// The database user. `SELECT` on the tables is enough.
+    pub user: String,
+    /// A file whose content is the password.
+    pub password_file: Option<PathBuf>,
+    /// The name of a systemd credential whose content is the password.
+    pub password_credential: Option<String>,
+    /// The database that holds the tables; `mailcow` in mailcow.
+    pub database: String,
+    /// How many connections are opened at most; questions beyond wait for one.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: NonZeroUsize,
+    /// How long one question may take in all, connecting and one retry included; more than 0, at most `1m`.
+    #[serde(default = "default_timeout")]
+    pub timeout: Period,
+    /// How long a question may wait for a connection; more than 0, at most `1m`.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout: Period,
+}
+
+impl Config {
+    /// Finds settings that contradict each other.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with the settings' names.
+    pub fn validate(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(config) => validate_wait("busy_timeout", config.busy_timeout),
+            Self::Mariadb(config) => config.validate(),
+        }
+    }
+}
+
+impl MariadbConfig {
+    fn validate(&self) -> Result<(), Error> {
+        if self.socket.is_some() == self.host.is_some() {
+            return Err(Error::Settings("one of `socket` and `host` must be set, and not both".to_owned()));
+        }
+        if self.password_file.is_some() && self.password_credential.is_some() {
+            return Err(Error::Settings(
+                "`password_file` and `password_credential` must not both be set".to_owned(),
+            ));
+        }
+        for (name, period) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
+            validate_wait(name, period)?;
+            if period.get().is_zero() {
+                return Err(Error::Settings(format!("`{name}` must be more than 0")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn validate_wait(name: &str, period: Period) -> Result<(), Error> {
+    if period.get() > LONGEST_WAIT {
+        return Err(Error::Settings(format!("`{name}` must be at most `1m`")));
+    }
+    Ok(())
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::Sqlite(SqliteConfig::default())
+    }
+}
+
+impl Default for SqliteConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from(DEFAULT_PATH), busy_timeout: DEFAULT_BUSY_TIMEOUT }
+    }
+}
+
+fn default_port() -> u16 {
+    DEFAULT_PORT
+}
+
+fn default_max_connections() -> NonZeroUsize {
+    DEFAULT_MAX_CONNECTIONS
+}
+
+fn default_timeout() -> Period {
+    DEFAULT_TIMEOUT
+}
+
+fn default_connect_timeout() -> Period {
+    DEFAULT_CONNECT_TIMEOUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct File {
+        storage: Config,
+    }
+
+    fn read(text: &str) -> Result<Config, String> {
+        let config = toml::from_str::<File>(text).map_err(|e| e.to_string())?.storage;
+        config.validate().map_err(|e| e.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn an_empty_sqlite_table_is_the_default() {
+        let Ok(Config::Sqlite(config)) = read("[storage.sqlite]") else { panic!("not SQLite") };
+        assert_eq!(config.path, PathBuf::from(DEFAULT_PATH));
+        assert_eq!(config.busy_timeout.get(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_mariadb_table_needs_a_place_a_user_and_a_database() {
+        let text = "[storage.mariadb]\nsocket = '/run/mysqld/mysqld.sock'\nuser = 'u'\ndatabase = 'd'";
+        let Ok(Config::Mariadb(config)) = read(text) else { panic!("not MariaDB") };
+        assert_eq!((config.port, config.max_connections.get()), (3306, 8));
+        assert_eq!(config.timeout.get(), Duration::from_secs(2));
+        for broken in [
+            "[storage.mariadb]\nuser = 'u'\ndatabase = 'd'",
+            "[storage.mariadb]\nsocket = '/s'\nhost = 'h'\nuser = 'u'\ndatabase = 'd'",
+            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'",
+            "[storage.mariadb]\nsocket = '/s'\ndatabase = 'd'",
+            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\nmax_connections = 0",
+            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\ntimeout = '0'",
+            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\ntimeout = '2m'",
+            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\npassword = 'p'",
+            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\npassword_file = 'f'\npassword_credential = 'c'",
+        ] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn two_databases_at_once_and_unknown_keys_are_errors() {
+        for broken in [
+            "[storage.sqlite]\n[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'",
+            "[storage.postgres]",
+            "[storage.sqlite]\nfile = '/x'",
+            "[storage.sqlite]\nbusy_timeout = '2h'",
+        ] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+}
