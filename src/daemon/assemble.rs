@@ -8,7 +8,6 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::passdb::Passdb;
-use crate::sql::Database;
 use crate::userdb::Userdb;
 use crate::{frontend, sql};
 
@@ -41,7 +40,7 @@ pub enum AssembleError {
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config) -> Result<Parts, AssembleError> {
     let Secrets { client_secret, database_password } = config.secrets.duplicate();
-    let database = Database::open(&config.storage, database_password).await?;
+    let database = sql::open(&config.storage, database_password).await?;
     let keycloak = Client::new(&config.keycloak, client_secret)?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let decision = Decision::new(database, Passdb::new(keycloak, hasher), Userdb::new(&config.userdb));

@@ -8,6 +8,8 @@
 mod client;
 mod config;
 mod error;
+#[cfg(test)]
+mod faults;
 mod http;
 mod person;
 mod token;

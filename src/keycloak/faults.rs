@@ -1,0 +1,278 @@
+//! Faults that a real Keycloak does not show on demand, played by a scripted double on loopback.
+//!
+//! Whatever a real one can show is tested against a real one, in `tests/services`.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Client, Config, Error, Lookup};
+use crate::auth::{Secret, TempFailReason, Username};
+
+/// A double of Keycloak: answers the token endpoint with numbered tokens and the user search from a script.
+/// The last answer of the script repeats.
+struct Double {
+    address: SocketAddr,
+    tokens: Arc<AtomicUsize>,
+    searches: Arc<Mutex<Vec<String>>>,
+}
+
+/// One scripted answer.
+#[derive(Clone)]
+enum Play {
+    /// Status and body, complete.
+    Answer(u16, String),
+    /// Announces more than it sends, then closes.
+    CutOff(String),
+    /// Never answers.
+    Hang,
+    /// Closes without a word.
+    Close,
+}
+
+impl Double {
+    async fn start(token_answer: &str, script: Vec<Play>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let double = Self {
+            address: listener.local_addr().unwrap(),
+            tokens: Arc::default(),
+            searches: Arc::default(),
+        };
+        let (tokens, searches) = (Arc::clone(&double.tokens), Arc::clone(&double.searches));
+        let token_answer = token_answer.to_owned();
+        let serve = async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let part = Part {
+                    stream,
+                    tokens: Arc::clone(&tokens),
+                    searches: Arc::clone(&searches),
+                    token_answer: token_answer.clone(),
+                    script: script.clone(),
+                };
+                spawn(part.play());
+            }
+        };
+        spawn(serve);
+        double
+    }
+
+    fn client(&self) -> Client {
+        client(&format!("http://{}", self.address), "")
+    }
+
+    fn searches(&self) -> Vec<String> {
+        self.searches.lock().unwrap().clone()
+    }
+}
+
+/// One connection of the double.
+struct Part {
+    stream: TcpStream,
+    tokens: Arc<AtomicUsize>,
+    searches: Arc<Mutex<Vec<String>>>,
+    token_answer: String,
+    script: Vec<Play>,
+}
+
+impl Part {
+    async fn play(mut self) {
+        while let Some(request) = self.read_request().await {
+            let play = if request.starts_with("POST ") {
+                let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
+                Play::Answer(200, self.token_answer.replace('#', &number.to_string()))
+            } else {
+                let mut searches = self.searches.lock().unwrap();
+                searches.push(request);
+                self.script[(searches.len() - 1).min(self.script.len() - 1)].clone()
+            };
+            let (text, then_close) = match play {
+                Play::Answer(status, body) => (http(status, body.len(), &body), false),
+                Play::CutOff(body) => (http(200, body.len() + 100, &body), true),
+                Play::Hang => return tokio::time::sleep(Duration::from_secs(60)).await,
+                Play::Close => return,
+            };
+            if self.stream.write_all(text.as_bytes()).await.is_err() || then_close {
+                return;
+            }
+        }
+    }
+
+    /// Head and body as one text.
+    async fn read_request(&mut self) -> Option<String> {
+        let mut bytes = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let lower = head.to_ascii_lowercase();
+                let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+                if body.len() >= length.unwrap_or(0) {
+                    return Some(text);
+                }
+            }
+            if self.stream.read_buf(&mut bytes).await.ok()? == 0 {
+                return None;
+            }
+        }
+    }
+}
+
+fn http(status: u16, length: usize, body: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs no daemon whose tasks must be ended")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+fn client(server_url: &str, more: &str) -> Client {
+    let text = format!(
+        "server_url = {server_url:?}\nrealm = \"mail\"\nclient_id = \"mailcow\"\nrequest_timeout = \"300ms\"\n{more}"
+    );
+    let config: Config = toml::from_str(&text).unwrap();
+    Client::new(&config, Secret::from("s3cret")).unwrap()
+}
+
+const TOKEN: &str = r#"{"access_token":"token-#","expires_in":300}"#;
+
+fn person(id: &str, email: &str) -> String {
+    format!(r#"{{"id":"{id}","email":"{email}","enabled":true,"attributes":{{"mailcow_password":["{{SSHA}}x"]}}}}"#)
+}
+
+fn bob() -> Username {
+    Username::parse(b"bob@example.org").unwrap()
+}
+
+async fn reason(script: Vec<Play>) -> TempFailReason {
+    let double = Double::start(TOKEN, script).await;
+    double.client().find_person(&bob()).await.unwrap_err().temp_fail().reason
+}
+
+#[tokio::test]
+async fn every_fault_has_its_own_reason_and_none_says_unknown() {
+    let answer = |status, body: &str| vec![Play::Answer(status, body.to_owned())];
+    let cases = [
+        (answer(401, "{}"), TempFailReason::KeycloakUnauthorized),
+        (answer(403, r#"{"error":"HTTP 403 Forbidden"}"#), TempFailReason::KeycloakForbidden),
+        (answer(404, r#"{"error":"Realm not found."}"#), TempFailReason::KeycloakNotFound),
+        (answer(429, ""), TempFailReason::KeycloakRateLimited),
+        (answer(500, r#"{"error":"unknown_error"}"#), TempFailReason::KeycloakServerError),
+        (answer(503, "<html>"), TempFailReason::KeycloakServerError),
+        (answer(302, ""), TempFailReason::KeycloakBadAnswer),
+        (answer(204, ""), TempFailReason::KeycloakBadAnswer),
+        (answer(200, "<html>Sign in</html>"), TempFailReason::KeycloakBadAnswer),
+        (answer(200, r#"{"error":"x"}"#), TempFailReason::KeycloakBadAnswer),
+        (answer(200, "null"), TempFailReason::KeycloakBadAnswer),
+        (answer(200, r#"[{"id":"1","email":"bob@example.org"}]"#), TempFailReason::KeycloakBadAnswer),
+        (answer(200, &format!("[{}", person("1", "bob@example.org"))), TempFailReason::KeycloakBadAnswer),
+        (answer(200, &" ".repeat(2 << 20)), TempFailReason::KeycloakBadAnswer),
+        (vec![Play::CutOff("[]".to_owned())], TempFailReason::KeycloakReset),
+        (vec![Play::Hang], TempFailReason::KeycloakTimeout),
+        (vec![Play::Close], TempFailReason::KeycloakReset),
+    ];
+    for (index, (script, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(reason(script).await, expected, "case {index}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_has_its_own_reason() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = client(&format!("http://{closed}"), "").find_person(&bob()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    // A label of 64 letters is no host name, which the resolver knows without asking anybody.
+    let nowhere = format!("http://{}.example", "x".repeat(64));
+    let error = client(&nowhere, "").find_person(&bob()).await.unwrap_err();
+    assert!(matches!(error, Error::Dns { .. }), "{error:?}");
+    let double = Double::start(TOKEN, vec![Play::Close]).await;
+    let error = client(&format!("https://{}", double.address), "").find_person(&bob()).await.unwrap_err();
+    assert!(matches!(error, Error::Tls { .. } | Error::Reset { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_token_is_used_again_and_replaced_once_when_refused() {
+    let none = || Play::Answer(200, "[]".to_owned());
+    let double = Double::start(TOKEN, vec![none(), Play::Answer(401, String::new()), none()]).await;
+    let client = double.client();
+    for _ in 0..3 {
+        assert!(matches!(client.find_person(&bob()).await, Ok(Lookup::Unknown)));
+    }
+    let bearer = |request: &String| Some(request.split_once(": Bearer ")?.1.lines().next()?.to_owned());
+    let used: Vec<String> = double.searches().iter().filter_map(bearer).collect();
+    assert_eq!(used, ["token-1", "token-1", "token-2", "token-2"]);
+    assert_eq!(double.tokens.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_is_never_accepted_is_fetched_twice_and_no_more() {
+    let double = Double::start(TOKEN, vec![Play::Answer(401, String::new())]).await;
+    assert!(double.client().find_person(&bob()).await.is_err());
+    assert_eq!((double.tokens.load(Ordering::SeqCst), double.searches().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_short_lived_token_is_renewed_before_its_end() {
+    let token = r#"{"access_token":"token-#","expires_in":1}"#;
+    let double = Double::start(token, vec![Play::Answer(200, "[]".to_owned())]).await;
+    let client = double.client();
+    client.find_person(&bob()).await.unwrap();
+    client.find_person(&bob()).await.unwrap();
+    assert_eq!(double.tokens.load(Ordering::SeqCst), 1);
+    tokio::time::sleep(Duration::from_millis(850)).await;
+    client.find_person(&bob()).await.unwrap();
+    assert_eq!(double.tokens.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn fifty_lookups_at_once_share_one_token() {
+    let double = Double::start(TOKEN, vec![Play::Answer(200, "[]".to_owned())]).await;
+    let client = Arc::new(double.client());
+    let lookups = (0..50).map(|_| {
+        let client = Arc::clone(&client);
+        async move { client.find_person(&bob()).await.is_ok() }
+    });
+    assert!(futures_util::future::join_all(lookups).await.into_iter().all(|ok| ok));
+    assert_eq!(double.tokens.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_exact_opens_nobody_elses_mailbox() {
+    let list = |people: &[String]| vec![Play::Answer(200, format!("[{}]", people.join(",")))];
+    let look_alike = person("1", "a-xbob@example.org");
+    let double = Double::start(TOKEN, list(std::slice::from_ref(&look_alike))).await;
+    assert!(matches!(double.client().find_person(&bob()).await, Ok(Lookup::Unknown)));
+    let double = Double::start(TOKEN, list(&[look_alike.clone(), person("2", "Bob@Example.org")])).await;
+    match double.client().find_person(&bob()).await {
+        Ok(Lookup::Found(person)) => assert_eq!(person.id, "2"),
+        other => panic!("{other:?}"),
+    }
+    let twins = [person("2", "bob@example.org"), person("3", "BOB@example.org")];
+    let double = Double::start(TOKEN, list(&twins)).await;
+    assert!(matches!(double.client().find_person(&bob()).await, Ok(Lookup::Conflict)));
+}
+
+#[tokio::test]
+async fn the_query_is_exact_and_escaped() {
+    let double = Double::start(TOKEN, vec![Play::Answer(200, "[]".to_owned())]).await;
+    double.client().find_person(&Username::parse(b"plus+tag@example.org").unwrap()).await.unwrap();
+    let line = double.searches()[0].lines().next().unwrap().to_owned();
+    let expected = "GET /admin/realms/mail/users?email=plus%2Btag%40example.org&exact=true&max=20\
+                    &briefRepresentation=false HTTP/1.1";
+    assert_eq!(line, expected);
+}
+
+#[tokio::test]
+async fn an_international_domain_is_asked_in_both_forms() {
+    let stored = person("7", "bob@münchen.example");
+    let script = vec![Play::Answer(200, "[]".to_owned()), Play::Answer(200, format!("[{stored}]"))];
+    let double = Double::start(TOKEN, script).await;
+    let user = Username::parse("bob@münchen.example".as_bytes()).unwrap();
+    match double.client().find_person(&user).await {
+        Ok(Lookup::Found(person)) => assert_eq!(person.address.as_str(), "bob@xn--mnchen-3ya.example"),
+        other => panic!("{other:?}"),
+    }
+}
