@@ -47,17 +47,11 @@ impl Mariadb {
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
+        // Executed, not only prepared: a statement that this connection prepared before would not be prepared again.
         let attempt = "checking the tables";
-        let prepared = timeout(self.timeout, async {
-            let mut lease = self.lease(attempt).await?;
-            for statement in [FIND_MAILBOX, LIST_MAILBOXES_MARIADB] {
-                let prepared = lease.connection().prep(statement).await;
-                prepared.map_err(|error| self.explain_check(attempt, error))?;
-            }
-            lease.give_back();
-            Ok(())
-        });
-        prepared.await.unwrap_or_else(|_| Err(self.too_late(attempt)))
+        let names = vec![Value::from(""); 6];
+        self.ask(attempt, FIND_MAILBOX, Params::Positional(names)).await?;
+        self.ask(attempt, LIST_MAILBOXES_MARIADB, ("", 1).into()).await.map(drop)
     }
 
     pub(super) async fn find_mailbox(&self, user: &Username) -> Result<Vec<Found>, Error> {
@@ -127,17 +121,11 @@ impl Mariadb {
             DriverError::Server(ServerError { code, .. }) if GAVE_UP_WAITING.contains(&code) => {
                 Error::Timeout { attempt, database, detail: "no lock", limit: self.timeout }
             }
+            DriverError::Server(ServerError { code, message, .. }) if DOES_NOT_FIT.contains(&code) => {
+                Error::Schema { database, detail: message }
+            }
             error if is_lost(&error) => self.unreachable(&error),
             error => Error::Refused { attempt, database, detail: error.to_string() },
-        }
-    }
-
-    fn explain_check(&self, attempt: &'static str, error: DriverError) -> Error {
-        match error {
-            DriverError::Server(ServerError { code, message, .. }) if DOES_NOT_FIT.contains(&code) => {
-                Error::Schema { database: self.name.clone(), detail: message }
-            }
-            error => self.explain(attempt, error),
         }
     }
 
@@ -209,8 +197,8 @@ fn connection_options(config: &MariadbConfig, password: Option<Secret>) -> Resul
 
 /// A connection that goes back to the pool only when it is known to be idle.
 ///
-/// Dropped in the middle of a question, it is thrown away: else the late answer to one question could be read
-/// as the answer to the next, and a person be taken for another.
+/// Dropped in the middle of a question, it is thrown away: the late answer to one question must not be read as
+/// the answer to the next. The driver guards against that too, but it may wait for the late answer meanwhile.
 struct Lease(Option<Conn>);
 
 impl Lease {

@@ -157,15 +157,9 @@ impl File {
     }
 
     fn check(&self, connection: &Connection) -> Result<(), Error> {
-        let tried = try_out(connection, FIND_MAILBOX, [""; 6])
-            .and_then(|()| try_out(connection, LIST_MAILBOXES_SQLITE, params!["", 1]));
-        tried.map_err(|error| match (error.sqlite_error_code(), self.explain("checking the tables", error)) {
-            // SQLite's code for a statement that does not fit the tables.
-            (Some(ErrorCode::Unknown), Error::Refused { database, detail, .. }) => {
-                Error::Schema { database, detail }
-            }
-            (_, error) => error,
-        })
+        try_out(connection, FIND_MAILBOX, [""; 6])
+            .and_then(|()| try_out(connection, LIST_MAILBOXES_SQLITE, params!["", 1]))
+            .map_err(|error| self.explain("checking the tables", error))
     }
 
     fn find_mailbox(&self, connection: &Connection, user: &Username) -> Result<Vec<Found>, Error> {
@@ -205,6 +199,8 @@ impl File {
             Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => {
                 self.unreachable(error.to_string())
             }
+            // SQLite's code for a statement that does not fit the tables.
+            Some(ErrorCode::Unknown) => Error::Schema { database, detail: error.to_string() },
             _ => Error::Refused { attempt, database, detail: error.to_string() },
         }
     }
