@@ -189,8 +189,12 @@ mod tests {
     #[test]
     fn realms_with_spaces_and_slashes_have_addresses() {
         let config = config("https://sso.example.org/auth//", "my realm/ü+1");
-        assert_eq!(config.users_url(), "https://sso.example.org/auth/admin/realms/my%20realm%2F%C3%BC%2B1/users");
-        let token = "https://sso.example.org/auth/realms/my%20realm%2F%C3%BC%2B1/protocol/openid-connect/token";
+        assert_eq!(
+            config.users_url(),
+            "https://sso.example.org/auth/admin/realms/my%20realm%2F%C3%BC%2B1/users"
+        );
+        let token =
+            "https://sso.example.org/auth/realms/my%20realm%2F%C3%BC%2B1/protocol/openid-connect/token";
         assert_eq!(config.token_url(), token);
     }
 

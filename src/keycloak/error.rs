@@ -54,13 +54,17 @@ pub enum Error {
         error: String,
     },
     /// HTTP 403.
-    #[error("{call} was answered 403: give the client's service account the role view-users of realm-management")]
+    #[error(
+        "{call} was answered 403: give the client's service account the role view-users of realm-management"
+    )]
     Forbidden {
         /// What was asked.
         call: &'static str,
     },
     /// HTTP 404.
-    #[error("{call} was answered 404 ({error}): check realm, and whether server_url needs or must lose /auth")]
+    #[error(
+        "{call} was answered 404 ({error}): check realm, and whether server_url needs or must lose /auth"
+    )]
     NotFound {
         /// What was asked.
         call: &'static str,

@@ -69,7 +69,8 @@ fn classify(call: &'static str, error: &reqwest::Error) -> Error {
         return Error::Tls { call, cause: tls };
     }
     let cause = innermost(error);
-    let io_kind = causes().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last();
+    let io_kind =
+        causes().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last();
     match io_kind {
         Some(ErrorKind::TimedOut) => Error::Timeout { call },
         Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
@@ -80,13 +81,12 @@ fn classify(call: &'static str, error: &reqwest::Error) -> Error {
     }
 }
 
-/// rustls hides its error inside an [`std::io::Error`].
+/// rustls' error hides inside an [`std::io::Error`], sometimes inside two; `source` steps over what is inside.
 fn tls_error(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
         return Some(error.to_string());
     }
-    let inner = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
-    inner.downcast_ref::<rustls::Error>().map(ToString::to_string)
+    tls_error(cause.downcast_ref::<std::io::Error>()?.get_ref()?)
 }
 
 fn innermost(error: &reqwest::Error) -> String {

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_first_value_counts_without_the_space_around_it() {
-        let person = person(r#"{"mailcow_password":["\n {SSHA}x \r\n","{SSHA}y"],"mailcow_template":["default"]}"#);
+        let person =
+            person(r#"{"mailcow_password":["\n {SSHA}x \r\n","{SSHA}y"],"mailcow_template":["default"]}"#);
         assert!(person.password.unwrap().matches(b"{SSHA}x"));
         assert_eq!((person.password_values, person.template.as_deref()), (2, Some("default")));
         assert_eq!(person.address.as_str(), "a@example.org");
@@ -105,10 +106,16 @@ mod tests {
 
     #[test]
     fn empty_values_are_no_values() {
-        for attributes in
-            ["{}", "null", r#"{"mailcow_password":[]}"#, r#"{"mailcow_password":[""]}"#, r#"{"mailcow_password":["0"]}"#,
-             r#"{"mailcow_password":[null]}"#, r#"{"mailcow_password":[" \n"]}"#, r#"{"Mailcow_Password":["{SSHA}x"]}"#]
-        {
+        for attributes in [
+            "{}",
+            "null",
+            r#"{"mailcow_password":[]}"#,
+            r#"{"mailcow_password":[""]}"#,
+            r#"{"mailcow_password":["0"]}"#,
+            r#"{"mailcow_password":[null]}"#,
+            r#"{"mailcow_password":[" \n"]}"#,
+            r#"{"Mailcow_Password":["{SSHA}x"]}"#,
+        ] {
             assert!(person(attributes).password.is_none(), "{attributes}");
         }
     }
