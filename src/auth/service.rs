@@ -15,7 +15,7 @@ pub enum Service {
     Sieve,
     /// `dav`: calendars and contacts
     Dav,
-    /// `eas`: ActiveSync
+    /// `eas`: Exchange `ActiveSync`
     Eas,
     /// `lmtp`, `lda`: delivery, which looks users up and never logs in
     Lmtp,

@@ -1,1 +1,104 @@
-//! To be written.
+//! The command line: `keydove serve`, `keydove check`.
+
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::{daemon, observe};
+use output::{say, say_error};
+
+/// Wrong use of the command line (`EX_USAGE`).
+const USAGE: u8 = 64;
+/// The daemon could not start although its configuration is sound (`EX_SOFTWARE`).
+const FAILED: u8 = 70;
+/// The configuration is wrong (`EX_CONFIG`); a service manager should not try again.
+const CONFIG: u8 = 78;
+
+/// Mail logins from Keycloak, for Dovecot and Postfix.
+#[derive(Debug, Parser)]
+#[command(name = "keydove", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the sockets of the configuration until SIGTERM.
+    Serve(ConfigArgument),
+    /// Check the configuration exactly as `serve` would, and say what would be served.
+    Check(ConfigArgument),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/keydove/keydove.toml")]
+    config: PathBuf,
+}
+
+/// Runs one command. Exit codes: 0 done, 64 wrong use, 70 cannot start, 78 wrong configuration.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match arguments.command {
+        Command::Serve(argument) => serve(&argument),
+        Command::Check(argument) => check(&argument),
+    }
+}
+
+fn serve(argument: &ConfigArgument) -> ExitCode {
+    let config = match Config::load(&argument.config) {
+        Ok(config) => config,
+        Err(error) => return fail(CONFIG, &error),
+    };
+    if let Err(error) = observe::log::init(&config.log) {
+        return fail(FAILED, &error);
+    }
+    match daemon::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, &error),
+    }
+}
+
+fn check(argument: &ConfigArgument) -> ExitCode {
+    match Config::load(&argument.config) {
+        Ok(config) => {
+            say(&summary(&config));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(CONFIG, &error),
+    }
+}
+
+fn summary(config: &Config) -> String {
+    let mut lines = vec!["the configuration is sound".to_owned()];
+    for listener in &config.listeners {
+        let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
+        lines.push(format!("  {}{role} on {}", listener.door.name(), listener.path.display()));
+    }
+    let keycloak = &config.keycloak;
+    lines.push(format!(
+        "  Keycloak at {}, realm `{}`",
+        keycloak.server_url.as_str(),
+        keycloak.realm.as_str()
+    ));
+    lines.push(format!("  {}", config.storage));
+    lines.extend(config.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n")
+}
+
+fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
+    say_error(&format!("keydove: {error}"));
+    code.into()
+}

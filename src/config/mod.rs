@@ -1,1 +1,95 @@
-//! To be written.
+//! The configuration file: every module's own settings, composed, and the checks between them.
+//!
+//! Reading has three steps, the same for `serve` and `check`: text → types → cross checks. The first two stop at
+//! their first fault, the third reports all. A fault shows file, line, column, the line, a caret and advice.
+
+mod checks;
+mod diagnostic;
+mod listener;
+mod load;
+mod secrets;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::observe::LogConfig;
+use crate::{frontend, hashing, keycloak, sql, userdb};
+
+pub use diagnostic::Diagnostic;
+pub use listener::{Door, ListenerConfig, Role};
+pub use secrets::{SecretError, Secrets};
+
+/// Everything that the file says, with the secrets it points at.
+#[derive(Debug)]
+pub struct Config {
+    /// `[[listener]]`: the sockets.
+    pub listeners: Vec<ListenerConfig>,
+    /// `[keycloak]`
+    pub keycloak: keycloak::Config,
+    /// `[storage.sqlite]` or `[storage.mariadb]`
+    pub storage: sql::Config,
+    /// `[userdb]`
+    pub userdb: userdb::Config,
+    /// `[login]`
+    pub login: frontend::Config,
+    /// `[hashing]`
+    pub hashing: hashing::Config,
+    /// `[log]`
+    pub log: LogConfig,
+    /// What the file points at.
+    pub secrets: Secrets,
+    /// Settings that work but that an administrator should know of.
+    pub warnings: Vec<String>,
+}
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, rename = "listener")]
+    listeners: Vec<ListenerConfig>,
+    keycloak: keycloak::Config,
+    #[serde(default)]
+    storage: sql::Config,
+    #[serde(default)]
+    userdb: userdb::Config,
+    #[serde(default)]
+    login: frontend::Config,
+    #[serde(default)]
+    hashing: hashing::Config,
+    #[serde(default)]
+    log: LogConfig,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Anybody may write the file, and with it choose whom keydove trusts.
+    #[error("the configuration {path} may be written by everybody; run: chmod o-w {path}")]
+    WritableByAll {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is larger than any configuration.
+    #[error("the configuration {path} is larger than 1 MiB")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is wrong, in these places.
+    #[error("{}", show_all(.0))]
+    Faults(Vec<Diagnostic>),
+}
+
+fn show_all(faults: &[Diagnostic]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

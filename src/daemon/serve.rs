@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::assemble::Parts;
 use super::listener::{self, ListenError};
 use super::tasks::Tasks;
-use crate::config::{Door, ListenerConfig};
+use crate::config::{self, Door, ListenerConfig};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
@@ -44,12 +44,13 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 
 /// Serves one listener until the daemon stops.
 pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
-    let door = match config.door {
-        Door::AuthClient(role) => DoorState::Client(role),
-        Door::AuthMaster { check_peer_pid } => DoorState::Master { check_peer_pid },
+    let kind = match (config.door, config.role) {
+        (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
+        (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
+        (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
     };
     let acceptor = Acceptor {
-        door,
+        kind,
         server: parts.server,
         pending: parts.pending.clone(),
         context: Arc::new(Context {
@@ -57,7 +58,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             failure_delay: parts.timing.failure_delay.get(),
             deadline: parts.timing.deadline.get(),
             door: config.door.name(),
-            role: config.door.role_name(),
+            role: config.role.map(config::Role::name),
         }),
         tasks: tasks.clone(),
     };
@@ -74,7 +75,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
 
 /// Accepts the connections of one listener.
 struct Acceptor {
-    door: DoorState,
+    kind: Kind,
     server: ServerId,
     pending: PendingLogins,
     context: Arc<Context>,
@@ -82,7 +83,7 @@ struct Acceptor {
 }
 
 #[derive(Clone, Copy)]
-enum DoorState {
+enum Kind {
     Client(Role),
     Master { check_peer_pid: bool },
 }
@@ -98,8 +99,8 @@ impl Acceptor {
     }
 
     fn welcome(&self, stream: UnixStream) {
-        match self.door {
-            DoorState::Client(role) => {
+        match self.kind {
+            Kind::Client(role) => {
                 let mut cookie = [0; 16];
                 if let Err(error) = getrandom::fill(&mut cookie) {
                     tracing::error!(%error, "no random bytes for a cookie; the connection is closed");
@@ -108,7 +109,7 @@ impl Acceptor {
                 let (cookie, pending) = (Cookie::new(cookie), self.pending.clone());
                 self.serve(stream, AuthClient::new(role, self.server, next_cuid(), cookie, pending));
             }
-            DoorState::Master { check_peer_pid } => {
+            Kind::Master { check_peer_pid } => {
                 let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|_| check_peer_pid);
                 let peer = Peer { pid: pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0) };
                 self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));

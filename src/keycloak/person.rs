@@ -29,7 +29,7 @@ pub struct Person {
     pub last_name: String,
 }
 
-/// Keycloak's UserRepresentation, as far as it is read. Attribute values can be null in old data.
+/// Keycloak's `UserRepresentation`, as far as it is read. Attribute values can be null in old data.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserRepresentation {

@@ -1,1 +1,13 @@
-//! To be written.
+//! What operators see: one log line per login, in text or JSON.
+//!
+//! [`LoginRecord`] is everything known about one finished login; [`log`] sets up where lines go and how they
+//! look. Nothing in here can hold a secret: a record is made of names, codes, addresses and times, and has no
+//! field of type [`Secret`](crate::auth::Secret).
+
+pub mod log;
+mod login_record;
+mod quote;
+
+pub use log::{LogConfig, LogFormat, LogLevel};
+pub use login_record::LoginRecord;
+pub use quote::SentText;

@@ -1,5 +1,6 @@
 //! The settings of the database.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,6 +109,21 @@ fn validate_wait(name: &str, period: Period) -> Result<(), Error> {
         return Err(Error::Settings(format!("`{name}` must be at most `1m`")));
     }
     Ok(())
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(config) => write!(f, "SQLite in {}", config.path.display()),
+            Self::Mariadb(MariadbConfig { socket: Some(socket), database, .. }) => {
+                write!(f, "MariaDB database `{database}` on {}", socket.display())
+            }
+            Self::Mariadb(MariadbConfig { host, port, database, .. }) => {
+                let host = host.as_deref().unwrap_or_default();
+                write!(f, "MariaDB database `{database}` on {host}:{port}")
+            }
+        }
+    }
 }
 
 impl Default for Config {

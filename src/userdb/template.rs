@@ -12,8 +12,8 @@ pub struct Template(Vec<Part>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    User,
-    LocalPart,
+    Address,
+    Local,
     Domain,
     Quota,
 }
@@ -39,8 +39,8 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Text(literal) => text.push_str(literal),
-                Part::User => text.push_str(user.as_str()),
-                Part::LocalPart => text.push_str(user.local_part()),
+                Part::Address => text.push_str(user.as_str()),
+                Part::Local => text.push_str(user.local_part()),
                 Part::Domain => text.push_str(user.domain()),
                 Part::Quota => text.push_str(&quota.to_string()),
             }
@@ -78,8 +78,8 @@ fn read_variable(text: &str) -> Result<(Part, usize), UnknownVariable> {
     };
     let part = match name {
         "%%" => Part::Text("%".to_owned()),
-        "%u" | "%{user}" => Part::User,
-        "%n" | "%{local_part}" => Part::LocalPart,
+        "%u" | "%{user}" => Part::Address,
+        "%n" | "%{local_part}" => Part::Local,
         "%d" | "%{domain}" => Part::Domain,
         "%{quota}" => Part::Quota,
         _ => return Err(UnknownVariable(name.to_owned())),

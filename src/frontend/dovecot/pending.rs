@@ -72,7 +72,9 @@ pub struct PendingLogin {
 /// Keyed by (CPID, request id) as `REQUEST` names them; several connections may claim one CPID (a plain
 /// `auth-client` socket does not check), so the cookie decides among them.
 #[derive(Clone, Debug, Default)]
-pub struct PendingLogins(Arc<Mutex<HashMap<(u32, u32), Vec<Entry>>>>);
+pub struct PendingLogins(Arc<Mutex<Table>>);
+
+type Table = HashMap<(u32, u32), Vec<Entry>>;
 
 #[derive(Debug)]
 struct Entry {
@@ -131,12 +133,13 @@ impl PendingLogins {
     }
 
     /// A poisoned lock still guards a sound map: no operation above can stop half-way.
-    fn lock(&self) -> MutexGuard<'_, HashMap<(u32, u32), Vec<Entry>>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's clock may start anywhere")]
 mod tests {
     use super::*;
 

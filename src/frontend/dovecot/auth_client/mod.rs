@@ -181,10 +181,8 @@ impl AuthClient {
         Ok(ended)
     }
 
-    fn accept(&mut self, id: u32, request: &Request, grant: Grant, now: Instant, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("OK\t{id}\tuser=").as_bytes());
-        escape(grant.user.as_str().as_bytes(), out);
-        out.push(b'\n');
+    /// Keeps a success for the mail process that will redeem it, unless none will.
+    fn remember(&mut self, id: u32, request: &Request, grant: Grant, now: Instant) {
         if let (Some(key), Role::Dovecot, false) = (self.key(id), self.role, request.nologin) {
             let login = PendingLogin { user: grant.user, fields: grant.fields, mechanism: request.mechanism };
             self.pending.remember(key, self.cookie, login, now);
@@ -261,7 +259,10 @@ impl Protocol for AuthClient {
             return Next::Open;
         };
         match (verdict, self.role) {
-            (Verdict::Accept(grant), _) => self.accept(id, &request, grant, now, out),
+            (Verdict::Accept(grant), _) => {
+                succeed(id, grant.user.as_str(), out);
+                self.remember(id, &request, grant, now);
+            }
             (Verdict::Refuse(_), _) => fail(id, &request.authcid, "", out),
             (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &request.authcid, "code=temp_fail", out),
             (Verdict::CannotTell(_), Role::Postfix) => self.closing = true,
@@ -350,6 +351,12 @@ fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 fn refuse_malformed(id: u32, request: Request, out: &mut Vec<u8>) -> Received {
     fail(id, b"", "code=invalid_base64\treason=Invalid base64 data", out);
     Received::Ended(end_early(request, Denial::ResponseMalformed))
+}
+
+fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("OK\t{id}\tuser=").as_bytes());
+    escape(user.as_bytes(), out);
+    out.push(b'\n');
 }
 
 fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {

@@ -1,5 +1,7 @@
 //! The conformance matrix: what goes in, what comes out, byte for byte, with no socket and no clock.
 
+#![expect(clippy::disallowed_methods, reason = "a test's clock may start anywhere")]
+
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;

@@ -1,0 +1,189 @@
+//! Checks between settings. All faults are reported, not just the first.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use super::{Door, File, ListenerConfig};
+use crate::keycloak::ServerUrl;
+use crate::sql;
+
+/// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
+const MAX_PATH_BYTES: usize = 106;
+/// Postfix hangs up after 10 s and takes that for an outage.
+const MAX_DEADLINE_SECS: u64 = 9;
+
+/// A fault, and the setting it is about.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The way to the setting; a number is an index into a list.
+    pub(super) keys: Vec<String>,
+    pub(super) sentence: String,
+    pub(super) advice: String,
+}
+
+impl Fault {
+    pub(super) fn new(keys: &[&str], sentence: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            keys: keys.iter().map(|&key| key.to_owned()).collect(),
+            sentence: sentence.into(),
+            advice: advice.into(),
+        }
+    }
+}
+
+pub(super) fn find_faults(file: &File) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    check_listeners(file, &mut faults);
+    check_client_secret(file, &mut faults);
+    check_login(file, &mut faults);
+    check_userdb(file, &mut faults);
+    check_storage(file, &mut faults);
+    faults
+}
+
+/// What works, but should not stay like this.
+pub(super) fn find_warnings(file: &File) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !file.keycloak.tls_verify {
+        warnings.push(
+            "keycloak.tls_verify is false: whoever answers in Keycloak's place decides who may log in"
+                .to_owned(),
+        );
+    }
+    if file.keycloak.server_url.is_plain_http() && !is_loopback(&file.keycloak.server_url) {
+        warnings.push(
+            "keycloak.server_url is http: the client secret and password hashes travel in the clear"
+                .to_owned(),
+        );
+    }
+    if !file.hashing.schemes.allow_weak.is_empty() {
+        warnings.push("hashing.schemes.allow_weak: passwords stored in a weak form are accepted".to_owned());
+    }
+    warnings
+}
+
+fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
+    if file.listeners.is_empty() {
+        let advice =
+            "add a [[listener]] with door, role and path; README.md shows those for Dovecot and Postfix";
+        faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
+    }
+    let mut paths = HashSet::new();
+    for (index, listener) in file.listeners.iter().enumerate() {
+        let number = index.to_string();
+        let mut complain = |key, sentence: &str, advice: &str| {
+            faults.push(Fault::new(&["listener", &number, key], sentence, advice));
+        };
+        check_listener(listener, &mut complain);
+        if !paths.insert(&listener.path) {
+            complain("path", "two listeners have the same path", "give each listener a path of its own");
+        }
+    }
+}
+
+fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static str, &str, &str)) {
+    match (listener.door, listener.role) {
+        (Door::AuthClient, None) => complain(
+            "door",
+            "an auth-client listener needs a role",
+            "set role = \"dovecot\" or role = \"postfix\": they must be told differently that keydove cannot tell",
+        ),
+        (Door::AuthMaster, Some(_)) => {
+            complain("role", "an auth-master listener has no role", "take this line out");
+        }
+        _ => {}
+    }
+    if !listener.path.is_absolute() {
+        complain("path", "the path of a socket must begin with /", "write the whole path");
+    }
+    if listener.path.as_os_str().len() > MAX_PATH_BYTES {
+        let advice = "the system allows socket paths of at most 107 bytes, and keydove needs one of them";
+        complain("path", "the path of this socket is too long", advice);
+    }
+}
+
+fn check_client_secret(file: &File, faults: &mut Vec<Fault>) {
+    let keycloak = &file.keycloak;
+    let advice = "set client_secret_file to a file with mode 0600, or client_secret_credential, not both";
+    match (&keycloak.client_secret_file, &keycloak.client_secret_credential) {
+        (None, None) => {
+            faults.push(Fault::new(&["keycloak"], "the client secret is missing", advice));
+        }
+        (Some(_), Some(_)) => faults.push(Fault::new(
+            &["keycloak", "client_secret_credential"],
+            "the client secret is given twice",
+            advice,
+        )),
+        _ => {}
+    }
+}
+
+fn check_login(file: &File, faults: &mut Vec<Fault>) {
+    let (deadline, delay) = (file.login.deadline.get(), file.login.failure_delay.get());
+    if deadline.is_zero() || deadline.as_secs() > MAX_DEADLINE_SECS {
+        faults.push(Fault::new(
+            &["login", "deadline"],
+            "the deadline must be more than 0 and less than 10s",
+            "Postfix hangs up after 10s and tells its users of an outage; 5s is a good value",
+        ));
+    }
+    if delay.as_secs() > MAX_DEADLINE_SECS {
+        faults.push(Fault::new(
+            &["login", "failure_delay"],
+            "the failure delay must be less than 10s",
+            "Postfix hangs up after 10s, so a wrong password would look like an outage; 2s is a good value",
+        ));
+    }
+}
+
+fn check_userdb(file: &File, faults: &mut Vec<Fault>) {
+    let master = file.listeners.iter().position(|listener| listener.door == Door::AuthMaster);
+    if let (Some(index), None) = (master, &file.userdb.home) {
+        faults.push(Fault::new(
+            &["listener", &index.to_string(), "door"],
+            "an auth-master listener needs to know where mail lives",
+            "add [userdb] with uid, gid and home",
+        ));
+    }
+    for (key, value) in [("uid", &file.userdb.uid), ("gid", &file.userdb.gid)] {
+        if value.as_deref().is_some_and(|value| matches!(value, "0" | "root")) {
+            faults.push(Fault::new(
+                &["userdb", key],
+                "mail must not belong to root",
+                "Dovecot refuses root; use the user that owns the mail files, such as vmail",
+            ));
+        }
+    }
+    for key in file.userdb.fields.keys() {
+        if ["uid", "gid", "home", "mail"].contains(&key.as_str()) {
+            let advice = format!("write it as {key} directly under [userdb]");
+            faults.push(Fault::new(
+                &["userdb", "fields", key],
+                "this field has a setting of its own",
+                advice,
+            ));
+        }
+        if key.is_empty() || key.contains(|c: char| c.is_control() || c.is_whitespace() || c == '=') {
+            let advice = "use the name of a userdb field or of a Dovecot setting";
+            faults.push(Fault::new(&["userdb", "fields", key], "this is no name of a field", advice));
+        }
+    }
+}
+
+fn check_storage(file: &File, faults: &mut Vec<Fault>) {
+    let table = match &file.storage {
+        sql::Config::Sqlite(_) => "sqlite",
+        sql::Config::Mariadb(_) => "mariadb",
+    };
+    if let Err(error) = file.storage.validate() {
+        let advice = format!("README.md lists the settings of [storage.{table}]");
+        faults.push(Fault::new(&["storage", table], error.to_string(), advice));
+    }
+}
+
+fn is_loopback(url: &ServerUrl) -> bool {
+    let rest = url.as_str().trim_start_matches("http://");
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}

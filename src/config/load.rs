@@ -1,0 +1,186 @@
+//! Reading the file: text → types → checks → secrets.
+
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::checks::{Fault, find_faults, find_warnings};
+use super::secrets::{SecretError, Secrets, read_credential, read_file};
+use super::{Config, Diagnostic, Error, File};
+use crate::auth::Secret;
+use crate::sql;
+
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Config {
+    /// Reads and checks the configuration, and the secrets it points at.
+    ///
+    /// # Errors
+    /// See [`Error`]; its text is ready to be shown.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = read_text(path)?;
+        Self::parse(path, &text)
+    }
+
+    /// The same from text; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`Error::Faults`]
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let file: File =
+            toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))?;
+        let mut faults = find_faults(&file);
+        let secrets = read_secrets(&file, &mut faults);
+        match secrets {
+            Some(secrets) if faults.is_empty() => Ok(Self {
+                warnings: find_warnings(&file),
+                listeners: file.listeners,
+                keycloak: file.keycloak,
+                storage: file.storage,
+                userdb: file.userdb,
+                login: file.login,
+                hashing: file.hashing,
+                log: file.log,
+                secrets,
+            }),
+            _ => Err(Error::Faults(locate_all(path, text, faults))),
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let status = std::fs::metadata(path).map_err(failed)?;
+    if status.mode() & 0o002 != 0 && status.is_file() {
+        return Err(Error::WritableByAll { path: path.to_owned() });
+    }
+    if status.len() > MAX_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        Error::Faults(vec![Diagnostic::new(path, &text, valid..valid + 1, "this is not UTF-8")])
+    })
+}
+
+fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
+    let mut complain = |keys: &[&str], error: SecretError| {
+        faults.push(Fault::new(keys, error.to_string(), error.advice()));
+    };
+    let keycloak = &file.keycloak;
+    let client_secret = match (&keycloak.client_secret_file, &keycloak.client_secret_credential) {
+        (Some(path), None) => {
+            read_file(path).map_err(|error| complain(&["keycloak", "client_secret_file"], error)).ok()
+        }
+        (None, Some(name)) => read_credential(name)
+            .map_err(|error| complain(&["keycloak", "client_secret_credential"], error))
+            .ok(),
+        // Both or none: a fault already, found by the checks.
+        _ => None,
+    };
+    let database_password = match &file.storage {
+        sql::Config::Mariadb(database) => match (&database.password_file, &database.password_credential) {
+            (Some(path), None) => read_file(path)
+                .map_err(|error| complain(&["storage", "mariadb", "password_file"], error))
+                .ok(),
+            (None, Some(name)) => read_credential(name)
+                .map_err(|error| complain(&["storage", "mariadb", "password_credential"], error))
+                .ok(),
+            _ => None,
+        },
+        sql::Config::Sqlite(_) => None::<Secret>,
+    };
+    Some(Secrets { client_secret: client_secret?, database_password })
+}
+
+/// A fault that the TOML reader or a type has found.
+fn explain(path: &Path, text: &str, fault: &toml::de::Error) -> Diagnostic {
+    let message = fault.message().lines().next().unwrap_or_default();
+    let diagnostic = Diagnostic::new(path, text, fault.span().unwrap_or(0..0), message);
+    match advise_on_key(message) {
+        Some(advice) => diagnostic.with_advice(advice),
+        None => diagnostic,
+    }
+}
+
+/// For an unknown key: what may have been meant.
+fn advise_on_key(message: &str) -> Option<String> {
+    let (unknown, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    if unknown == "client_secret" {
+        return Some(
+            "secrets do not stand here: put it into a file, mode 0600, and set client_secret_file".into(),
+        );
+    }
+    if unknown == "password" {
+        return Some(
+            "secrets do not stand here: put it into a file, mode 0600, and set password_file".into(),
+        );
+    }
+    let known = expected.split('`').skip(1).step_by(2);
+    let nearest = known.map(|key| (edit_distance(unknown, key), key)).min()?;
+    (nearest.0 <= 2).then(|| format!("did you mean `{}`?", nearest.1))
+}
+
+/// How many letters must be changed, put in or taken out (Levenshtein).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, &y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn locate_all(path: &Path, text: &str, faults: Vec<Fault>) -> Vec<Diagnostic> {
+    let root = DeTable::parse(text).ok();
+    let show = |fault: Fault| {
+        let span = root.as_ref().map_or(0..0, |root| locate(root, &fault.keys));
+        Diagnostic::new(path, text, span, &fault.sentence).with_advice(fault.advice)
+    };
+    faults.into_iter().map(show).collect()
+}
+
+/// The place of a setting: its value, or the nearest table above it that is written down.
+fn locate(root: &Spanned<DeTable<'_>>, keys: &[String]) -> Range<usize> {
+    let mut span = 0..0;
+    let mut table = root.get_ref();
+    let mut list: Option<&DeArray<'_>> = None;
+    for key in keys {
+        let value = match (list.take(), key.parse::<usize>()) {
+            (Some(items), Ok(index)) => items.get(index),
+            _ => table.get(key.as_str()),
+        };
+        let Some(value) = value else { break };
+        span = value.span();
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            DeValue::Array(items) => list = Some(items),
+            _ => break,
+        }
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_recognised() {
+        assert_eq!(edit_distance("server_ulr", "server_url"), 2);
+        assert_eq!(edit_distance("", "abc"), 3);
+        let message = "unknown field `relm`, expected one of `server_url`, `realm`, `client_id`";
+        assert_eq!(advise_on_key(message).as_deref(), Some("did you mean `realm`?"));
+        assert_eq!(advise_on_key("unknown field `colour`, expected one of `realm`, `client_id`"), None);
+    }
+}

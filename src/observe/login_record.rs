@@ -1,0 +1,244 @@
+//! Everything known about one finished login, and the one log line made of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::quote::{SentText, write_value};
+use crate::auth::{Mechanism, Origin, Service, Username, Verdict};
+
+/// The `tracing` target of login lines, for filters and for the text format.
+pub(super) const TARGET: &str = "keydove::login";
+
+/// The error text of a backend may be long; the start says what happened.
+const MAX_DETAIL_BYTES: usize = 1024;
+
+/// One finished login. Its [`Display`](fmt::Display) is the log line without time and level.
+///
+/// The keys and their order are stable, so that `fail2ban` filters and scripts may rely on them:
+/// `login verdict reason user [normal] service [mech] [remote] [source] ms [session] door [role] [detail]`.
+#[derive(Clone, Debug)]
+pub struct LoginRecord<'a> {
+    /// The kind of listener: `auth-client` or `auth-master`.
+    pub door: &'static str,
+    /// Which server asked, where the door has roles.
+    pub role: Option<&'static str>,
+    /// The name as sent.
+    pub user: SentText,
+    /// Its normal form, if it has one.
+    pub normal: Option<&'a Username>,
+    /// What the person wanted to use.
+    pub service: &'a Service,
+    /// How the password came; none for a question without a password.
+    pub mechanism: Option<Mechanism>,
+    /// From where.
+    pub origin: &'a Origin,
+    /// How it ended, and why.
+    pub verdict: &'a Verdict,
+    /// From the complete request to the answer, any failure delay included.
+    pub duration: Duration,
+}
+
+impl LoginRecord<'_> {
+    /// Writes exactly one log line: info for a verdict, warn when we cannot tell.
+    pub fn write(&self) {
+        // The level of a `tracing` event is fixed where it is written, hence two events of one shape.
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: TARGET,
+                    verdict = self.verdict_name(),
+                    reason = self.reason(),
+                    user = self.user.as_str(),
+                    normal = self.normal.map(Username::as_str),
+                    service = self.service.name(),
+                    mech = self.mechanism.map(Mechanism::name),
+                    remote = self.origin.remote.map(tracing::field::display),
+                    source = self.source(),
+                    ms = self.milliseconds(),
+                    session = self.origin.session.as_deref(),
+                    door = self.door,
+                    role = self.role,
+                    detail = self.detail(),
+                    "{self}"
+                )
+            };
+        }
+        match self.verdict {
+            Verdict::Accept(_) | Verdict::Refuse(_) => event!(info),
+            Verdict::CannotTell(_) => event!(warn),
+        }
+    }
+
+    fn verdict_name(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Accept(_) => "accept",
+            Verdict::Refuse(_) => "refuse",
+            Verdict::CannotTell(_) => "cannot_tell",
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Accept(_) => "ok",
+            Verdict::Refuse(denial) => denial.code(),
+            Verdict::CannotTell(failure) => failure.reason.code(),
+        }
+    }
+
+    fn source(&self) -> Option<&'static str> {
+        match self.verdict {
+            Verdict::Accept(grant) => Some(grant.source.name()),
+            Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
+        }
+    }
+
+    fn detail(&self) -> Option<&str> {
+        match self.verdict {
+            Verdict::CannotTell(failure) if !failure.detail.is_empty() => Some(&failure.detail),
+            _ => None,
+        }
+    }
+
+    /// Milliseconds, to a tenth.
+    fn milliseconds(&self) -> f64 {
+        (self.duration.as_secs_f64() * 10_000.0).round() / 10.0
+    }
+}
+
+impl fmt::Display for LoginRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "login verdict={} reason={} user={}", self.verdict_name(), self.reason(), self.user)?;
+        // Quoted like the name as sent, and only where it says something new.
+        if let Some(normal) = self.normal.filter(|normal| normal.as_str() != self.user.as_str()) {
+            write!(f, " normal={}", SentText::new(normal.as_str().as_bytes()))?;
+        }
+        write_field(f, "service", Some(self.service.name()))?;
+        write_field(f, "mech", self.mechanism.map(Mechanism::name))?;
+        if let Some(remote) = self.origin.remote {
+            write!(f, " remote={remote}")?;
+        }
+        write_field(f, "source", self.source())?;
+        write!(f, " ms={:.1}", self.milliseconds())?;
+        write_field(f, "session", self.origin.session.as_deref())?;
+        write_field(f, "door", Some(self.door))?;
+        write_field(f, "role", self.role)?;
+        if let Some(detail) = self.detail() {
+            write!(f, " detail={}", SentText::bounded(detail.as_bytes(), MAX_DETAIL_BYTES))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_field(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
+    let Some(value) = value else { return Ok(()) };
+    write!(f, " {key}=")?;
+    write_value(value, f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Denial, Grant, Source, TempFail, TempFailReason, UserFields};
+    use crate::observe::log::tests::{capture, fields};
+    use crate::observe::{LogFormat, LogLevel};
+
+    fn with_record<T>(user: &[u8], verdict: &Verdict, look: impl FnOnce(&LoginRecord<'_>) -> T) -> T {
+        let origin = Origin {
+            remote: Some("192.0.2.1".parse().unwrap()),
+            session: Some("Xk3v/A+8".into()),
+            ..Origin::default()
+        };
+        look(&LoginRecord {
+            door: "auth-client",
+            role: Some("dovecot"),
+            user: SentText::new(user),
+            normal: Username::parse(user).ok().as_ref(),
+            service: &Service::Imap,
+            mechanism: Some(Mechanism::Plain),
+            origin: &origin,
+            verdict,
+            duration: Duration::from_micros(56_180),
+        })
+    }
+
+    fn accepted() -> Verdict {
+        let user = Username::parse(b"alice@example.org").unwrap();
+        Verdict::Accept(Grant { user, source: Source::Keycloak, fields: UserFields::default() })
+    }
+
+    #[test]
+    fn the_keys_stand_in_their_documented_order() {
+        assert_eq!(
+            with_record(b"alice@example.org", &accepted(), |r| r.to_string()),
+            "login verdict=accept reason=ok user=\"alice@example.org\" service=imap mech=PLAIN \
+             remote=192.0.2.1 source=keycloak ms=56.2 session=Xk3v/A+8 door=auth-client role=dovecot"
+        );
+        let failure =
+            Verdict::CannotTell(TempFail::new(TempFailReason::KeycloakReset, "read: \"reset\"\nby peer"));
+        assert_eq!(
+            with_record(b"Alice@Example.org", &failure, |r| r.to_string()),
+            "login verdict=cannot_tell reason=keycloak_reset user=\"Alice@Example.org\" \
+             normal=\"alice@example.org\" service=imap mech=PLAIN remote=192.0.2.1 ms=56.2 session=Xk3v/A+8 \
+             door=auth-client role=dovecot detail=\"read: \\\"reset\\\"\\nby peer\""
+        );
+    }
+
+    #[test]
+    fn a_forged_name_makes_neither_a_line_nor_a_field() {
+        let name = b"x\" remote=203.0.113.9 verdict=accept user=\"root\nlogin verdict=accept";
+        let refused = Verdict::Refuse(Denial::NameInvalid);
+        let text = with_record(name, &refused, |r| capture(LogFormat::Text, LogLevel::Info, || r.write()));
+        assert_eq!(text.lines().count(), 1);
+        assert!(
+            text.contains(
+                r#"user="x\" remote=203.0.113.9 verdict=accept user=\"root\nlogin verdict=accept" "#
+            )
+        );
+        let json = with_record(name, &refused, |r| capture(LogFormat::Json, LogLevel::Info, || r.write()));
+        assert_eq!(json.lines().count(), 1);
+        assert_eq!(fields(&json)["remote"], "192.0.2.1");
+        assert_eq!(fields(&json)["reason"], "name_invalid");
+    }
+
+    #[test]
+    fn text_has_every_fact_once() {
+        let line = with_record(b"alice@example.org", &accepted(), |r| {
+            capture(LogFormat::Text, LogLevel::Info, || r.write())
+        });
+        assert_eq!(line.matches("reason=").count(), 1, "{line}");
+        assert!(line.contains("Z INFO login verdict=accept reason=ok"), "{line}");
+    }
+
+    #[test]
+    fn json_carries_the_facts_as_fields_and_the_line_as_message() {
+        let line = with_record(b"alice@example.org", &accepted(), |r| {
+            capture(LogFormat::Json, LogLevel::Info, || r.write())
+        });
+        let fields = fields(&line);
+        for (key, value) in [
+            ("level", "INFO"),
+            ("verdict", "accept"),
+            ("user", "alice@example.org"),
+            ("service", "imap"),
+            ("mech", "PLAIN"),
+            ("source", "keycloak"),
+            ("role", "dovecot"),
+        ] {
+            assert_eq!(fields[key], value, "{line}");
+        }
+        assert_eq!(fields["ms"], 56.2);
+        assert!(fields["message"].as_str().unwrap().starts_with("login verdict=accept"));
+        assert!(fields.get("detail").is_none());
+    }
+
+    #[test]
+    fn only_ignorance_is_a_warning() {
+        let failure = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, ""));
+        for (verdict, lines) in [(accepted(), 0), (Verdict::Refuse(Denial::UserUnknown), 0), (failure, 1)] {
+            let text = with_record(b"a@example.org", &verdict, |r| {
+                capture(LogFormat::Text, LogLevel::Warn, || r.write())
+            });
+            assert_eq!(text.lines().count(), lines, "{text}");
+        }
+    }
+}
