@@ -8,11 +8,11 @@
 //! * White space around the whole string is ignored, except that plain text keeps all that follows its label.
 //! * A hash that cannot be used says nothing about the password: [`Unusable`] is never a mismatch.
 
-mod argon2id;
+mod argon2;
 mod bcrypt;
+mod digest;
 mod plain;
 mod policy;
-mod salted;
 mod sha_crypt;
 mod table;
 #[cfg(test)]

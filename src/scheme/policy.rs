@@ -50,6 +50,13 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The same caps, and no scheme left out: for judging a hash rather than a login.
+    #[must_use]
+    pub fn with_every_weak_scheme(mut self) -> Self {
+        self.allow_weak = Scheme::ALL.into_iter().filter(|scheme| scheme.is_weak()).map(WeakScheme).collect();
+        self
+    }
+
     /// Whether a weak scheme is used all the same.
     pub(super) fn allows(&self, scheme: Scheme) -> bool {
         self.allow_weak.iter().any(|weak| weak.0 == scheme)

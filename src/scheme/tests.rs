@@ -47,7 +47,7 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 fn all_allowed() -> Policy {
-    toml::from_str("allow_weak = ['PLAIN']").unwrap()
+    Policy::default().with_every_weak_scheme()
 }
 
 /// Caps that let no vector be costly.
@@ -123,8 +123,33 @@ fn plain_passwords_compare_byte_by_byte() {
 
 #[test]
 fn a_weak_scheme_needs_permission() {
-    for label in ["PLAIN", "clear", "CLEARTEXT"] {
-        assert_eq!(unusable(&format!("{{{label}}}passw0rd")), Unusable::NotAllowed(Scheme::Plain));
+    let weak: Vec<_> = vectors().into_iter().filter(|vector| vector.scheme.is_weak()).collect();
+    assert!(weak.len() > 20, "{} weak vectors", weak.len());
+    for Vector { scheme, password, stored } in weak {
+        assert_eq!(verify(&stored, &password, &Policy::default()), Err(Unusable::NotAllowed(scheme)));
+    }
+}
+
+/// As mailcow's loose comparison does not: all three have hashes that PHP reads as the number zero.
+#[test]
+fn md5_digits_are_no_numbers() {
+    let stored = b"{PLAIN-MD5}0e462097431906509019562988736854";
+    assert_eq!(verify(stored, b"240610708", &all_allowed()), Ok(true));
+    assert_eq!(verify(stored, b"QNKCDZO", &all_allowed()), Ok(false));
+    assert_eq!(verify(stored, b"aabg7XSs", &all_allowed()), Ok(false));
+}
+
+#[test]
+fn a_truncated_password_needs_its_whole_beginning() {
+    let matches =
+        |stored: &str, password: &str| verify(stored.as_bytes(), password.as_bytes(), &all_allowed());
+    assert_eq!(matches("{PLAIN-TRUNC}8-passw0rd", "passw0r"), Ok(false));
+    assert_eq!(matches("{PLAIN-TRUNC}10-passw0rd", "passw0rd1"), Ok(false));
+    assert_eq!(matches("{PLAIN-TRUNC}10-passw0rd", "passw0rd 1"), Ok(false));
+    assert_eq!(matches("{PLAIN-TRUNC}3-1e3", "1000"), Ok(false));
+    for stored in ["0-", "0-x", "3-", "3-four", "-x", "+3-abc", "three-abc", "99999999999999999999999-x"] {
+        let stored = format!("{{PLAIN-TRUNC}}{stored}");
+        assert_eq!(matches(&stored, "x"), Err(Unusable::Malformed(Scheme::PlainTrunc)), "{stored}");
     }
 }
 
@@ -146,7 +171,7 @@ fn an_unknown_scheme_is_named() {
 
 #[test]
 fn a_cut_or_garbled_hash_is_malformed() {
-    use Scheme::{Argon2id, BlfCrypt, Crypt, Sha512Crypt, Ssha256, Ssha512};
+    use Scheme::{Argon2i, Argon2id, BlfCrypt, Crypt, Sha512Crypt, Ssha256, Ssha512};
     let cut = &BCRYPT[..59];
     let digits = "a".repeat(86);
     let cases = [
@@ -177,9 +202,34 @@ fn a_cut_or_garbled_hash_is_malformed() {
         (format!("{{SSHA256}}{}", "A".repeat(40)), Ssha256),
         ("{SSHA256}jw4v*uIrQ+KFUYmHfn3B4efZjCJsldskfNHVR5KDNKk=".to_owned(), Ssha256),
         (format!("{{SSHA512}}{}", "A".repeat(5000)), Ssha512),
+        (format!("{{ARGON2I}}$argon2i$v=19$m=64,t=1,p=1{}", &ARGON2[..30]), Argon2i),
     ];
     for (stored, scheme) in cases {
         assert_eq!(unusable(&stored), Unusable::Malformed(scheme), "{stored}");
+    }
+}
+
+#[test]
+fn a_digest_of_another_length_is_malformed() {
+    use Scheme::{LdapMd5, PlainMd4, PlainMd5, Sha, Sha256, Sha512, Smd5, Ssha};
+    let hex = "5f4dcc3b5aa765d61d8327deb882cf99";
+    let cases = [
+        ("{SHA}fGphxo74ubawYbKMNIvB7Xkhyw==".to_owned(), Sha),
+        ("{SHA}7c6a61c68ef8b9b6b061b28c348bc1ed7921cb53".to_owned(), Sha),
+        ("{SHA256}fGphxo74ubawYbKMNIvB7Xkhy1M=".to_owned(), Sha256),
+        ("{SHA512}jw4vduIrQ+KFUYmHfn3B4efZjCJsldskfNHVR5KDNKk=".to_owned(), Sha512),
+        (format!("{{LDAP-MD5}}{hex}"), LdapMd5),
+        ("{SSHA}fGphxo74ubawYbKMNIvB7Xkhyw==".to_owned(), Ssha),
+        ("{SMD5}vtEoNlIWwBmYiRXtOt11".to_owned(), Smd5),
+        (format!("{{PLAIN-MD5}}{}", &hex[1..]), PlainMd5),
+        (format!("{{PLAIN-MD5}}{}", &hex[2..]), PlainMd5),
+        (format!("{{PLAIN-MD5}}{hex}00"), PlainMd5),
+        (format!("{{PLAIN-MD5}}{}+f", &hex[2..]), PlainMd5),
+        (format!("{{PLAIN-MD4}}{}", &hex[2..]), PlainMd4),
+    ];
+    for (stored, scheme) in cases {
+        let read = verify(stored.as_bytes(), b"passw0rd", &all_allowed());
+        assert_eq!(read, Err(Unusable::Malformed(scheme)), "{stored}");
     }
 }
 
