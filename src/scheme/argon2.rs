@@ -8,7 +8,7 @@ use base64::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, Scheme, Unusable, table};
+use super::{Expense, Policy, Scheme, Unusable, read_count, table};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -60,18 +60,12 @@ fn read(scheme: Scheme, algorithm: Algorithm, text: &[u8]) -> Option<table::Hash
 
 fn read_params(text: &str, digest_length: usize) -> Option<Params> {
     let mut parts = text.split(',');
-    let mut next = |name| read_number(parts.next()?.strip_prefix(name)?);
+    let mut next = |name| read_count(parts.next()?.strip_prefix(name)?.as_bytes());
     let (memory, passes, lanes) = (next("m=")?, next("t=")?, next("p=")?);
     if parts.next().is_some() {
         return None;
     }
     Params::new(memory, passes, lanes, Some(digest_length)).ok()
-}
-
-/// A number beyond all bounds is still a number, for the cap to refuse.
-fn read_number(digits: &str) -> Option<u32> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
 impl Hash {

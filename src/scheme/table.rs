@@ -7,7 +7,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{Expense, Policy, Unusable, argon2, bcrypt, digest, plain, sha_crypt};
+use super::{Expense, Policy, Unusable, argon2, bcrypt, digest, md5_crypt, pbkdf2, plain, sha_crypt};
 
 /// A password scheme, by its Dovecot name (for `PBKDF2-SHA512`, mailcow's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,12 +16,20 @@ pub enum Scheme {
     BlfCrypt,
     /// SHA-512 crypt: `$6$`
     Sha512Crypt,
+    /// SHA-256 crypt: `$5$`
+    Sha256Crypt,
+    /// MD5 crypt: `$1$`; weak
+    Md5Crypt,
     /// Argon2id as a PHC string: `$argon2id$`
     Argon2id,
     /// Argon2i as a PHC string: `$argon2i$`
     Argon2i,
     /// Any hash of the crypt family; its own prefix says which
     Crypt,
+    /// PBKDF2 with HMAC-SHA-1, Dovecot's: `$1$salt$rounds$digest`
+    Pbkdf2,
+    /// PBKDF2 with HMAC-SHA-512, FreeIPA's: `rounds$salt$digest`
+    Pbkdf2Sha512,
     /// Base64 of SHA-256 over password and salt, and the salt
     Ssha256,
     /// Base64 of SHA-512 over password and salt, and the salt
@@ -52,7 +60,9 @@ pub enum Scheme {
 pub(super) enum Hash {
     Bcrypt(bcrypt::Hash),
     ShaCrypt(sha_crypt::Hash),
+    Md5Crypt(md5_crypt::Hash),
     Argon2(argon2::Hash),
+    Pbkdf2(pbkdf2::Hash),
     Digest(digest::Hash),
     Plain(plain::Hash),
 }
@@ -84,12 +94,16 @@ const fn weak(names: &'static [&'static str], family: Family, read: fn(&[u8]) ->
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::BlfCrypt,
         Self::Sha512Crypt,
+        Self::Sha256Crypt,
+        Self::Md5Crypt,
         Self::Argon2id,
         Self::Argon2i,
         Self::Crypt,
+        Self::Pbkdf2,
+        Self::Pbkdf2Sha512,
         Self::Ssha256,
         Self::Ssha512,
         Self::Ssha,
@@ -108,10 +122,14 @@ impl Scheme {
         use Family::{Crypt, Own};
         match self {
             Self::BlfCrypt => strong(&["BLF-CRYPT"], Crypt(&["$2"]), bcrypt::read),
-            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), sha_crypt::read),
+            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), sha_crypt::read_sha512),
+            Self::Sha256Crypt => strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), sha_crypt::read_sha256),
+            Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), md5_crypt::read),
             Self::Argon2id => strong(&["ARGON2ID"], Crypt(&["$argon2id$"]), argon2::read_argon2id),
             Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), argon2::read_argon2i),
             Self::Crypt => strong(&["CRYPT"], Crypt(&[]), |_| None),
+            Self::Pbkdf2 => strong(&["PBKDF2"], Own, pbkdf2::read_sha1),
+            Self::Pbkdf2Sha512 => strong(&["PBKDF2-SHA512"], Own, pbkdf2::read_sha512),
             Self::Ssha256 => strong(&["SSHA256"], Own, digest::read_salted::<Sha256>),
             Self::Ssha512 => strong(&["SSHA512"], Own, digest::read_salted::<Sha512>),
             Self::Ssha => strong(&["SSHA"], Own, digest::read_salted::<Sha1>),
@@ -182,7 +200,8 @@ impl Hash {
             Self::Bcrypt(hash) => vec![hash.expense(policy)],
             Self::ShaCrypt(hash) => vec![hash.expense(policy)],
             Self::Argon2(hash) => hash.expenses(policy).into(),
-            Self::Digest(_) | Self::Plain(_) => Vec::new(),
+            Self::Pbkdf2(hash) => vec![hash.expense(policy)],
+            Self::Md5Crypt(_) | Self::Digest(_) | Self::Plain(_) => Vec::new(),
         }
     }
 
@@ -191,6 +210,8 @@ impl Hash {
             Self::Bcrypt(hash) => Ok(hash.matches(password)),
             Self::ShaCrypt(hash) => hash.matches(password),
             Self::Argon2(hash) => hash.matches(password),
+            Self::Md5Crypt(hash) => Ok(hash.matches(password)),
+            Self::Pbkdf2(hash) => Ok(hash.matches(password)),
             Self::Digest(hash) => Ok(hash.matches(password)),
             Self::Plain(hash) => Ok(hash.matches(password)),
         }

@@ -52,7 +52,13 @@ fn all_allowed() -> Policy {
 
 /// Caps that let no vector be costly.
 fn thrifty() -> Policy {
-    Policy { max_bcrypt_cost: 4, max_argon2_memory_mib: 0, max_sha_crypt_rounds: 1000, ..all_allowed() }
+    Policy {
+        max_bcrypt_cost: 4,
+        max_argon2_memory_mib: 0,
+        max_sha_crypt_rounds: 1000,
+        max_pbkdf2_rounds: 1000,
+        ..all_allowed()
+    }
 }
 
 fn unusable(stored: &str) -> Unusable {
@@ -139,6 +145,26 @@ fn md5_digits_are_no_numbers() {
     assert_eq!(verify(stored, b"aabg7XSs", &all_allowed()), Ok(false));
 }
 
+/// The hash, not the label, is what has to be strong.
+#[test]
+fn a_strong_label_does_not_hide_a_weak_hash() {
+    for label in ["BLF-CRYPT", "CRYPT", "SHA512-CRYPT"] {
+        let stored = format!("{{{label}}}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz.");
+        assert_eq!(unusable(&stored), Unusable::NotAllowed(Scheme::Md5Crypt), "{label}");
+    }
+    let strong = format!("{{MD5}}{BCRYPT}");
+    assert_eq!(verify(strong.as_bytes(), b"passw0rd", &Policy::default()), Ok(true));
+}
+
+/// mailcow's documentation shows it, and mailcow refuses it (its case 17).
+#[test]
+fn md5_digits_under_the_label_of_md5_crypt_match_nothing() {
+    for stored in ["{MD5}bed128365216c019988915ed3add75fb", "{md5}BED128365216C019988915ED3ADD75FB"] {
+        assert_eq!(verify(stored.as_bytes(), b"passw0rd", &all_allowed()), Ok(false));
+        assert_eq!(unusable(stored), Unusable::NotAllowed(Scheme::Md5Crypt));
+    }
+}
+
 #[test]
 fn a_truncated_password_needs_its_whole_beginning() {
     let matches =
@@ -171,9 +197,13 @@ fn an_unknown_scheme_is_named() {
 
 #[test]
 fn a_cut_or_garbled_hash_is_malformed() {
-    use Scheme::{Argon2i, Argon2id, BlfCrypt, Crypt, Sha512Crypt, Ssha256, Ssha512};
+    use Scheme::{
+        Argon2i, Argon2id, BlfCrypt, Crypt, Md5Crypt, Pbkdf2, Pbkdf2Sha512, Sha256Crypt, Sha512Crypt,
+        Ssha256, Ssha512,
+    };
     let cut = &BCRYPT[..59];
     let digits = "a".repeat(86);
+    let hex = "ab".repeat(20);
     let cases = [
         (format!("{{BLF-CRYPT}}{cut}"), BlfCrypt),
         (format!("{{BLF-CRYPT}}{BCRYPT}."), BlfCrypt),
@@ -202,10 +232,32 @@ fn a_cut_or_garbled_hash_is_malformed() {
         (format!("{{SSHA256}}{}", "A".repeat(40)), Ssha256),
         ("{SSHA256}jw4v*uIrQ+KFUYmHfn3B4efZjCJsldskfNHVR5KDNKk=".to_owned(), Ssha256),
         (format!("{{SSHA512}}{}", "A".repeat(5000)), Ssha512),
+        ("{MD5}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz".to_owned(), Md5Crypt),
+        ("{MD5}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz.=".to_owned(), Md5Crypt),
+        ("{MD5}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz:".to_owned(), Md5Crypt),
+        ("{MD5}$1$uyP76rxBB$2fNjXDmsPTarfGdkYC7iz.".to_owned(), Md5Crypt),
+        ("{MD5}$1$".to_owned(), Md5Crypt),
+        ("{MD5}vtEoNlIWwBmYiRXtOt11+w==".to_owned(), Md5Crypt),
+        (format!("{{SHA256-CRYPT}}$5$salt${}", &digits[..44]), Sha256Crypt),
+        (format!("{{SHA256-CRYPT}}$5$salt${digits}"), Sha256Crypt),
+        (format!("{{PBKDF2}}$1$salt$1$0{hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$1${}", &hex[1..]), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$0${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$1x${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$2$salt$1${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$1${hex}$"), Pbkdf2),
+        ("{PBKDF2-SHA512}1$c2FsdA==$qg==".to_owned(), Pbkdf2Sha512),
+        ("{PBKDF2-SHA512}1$c2FsdA==$".to_owned(), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}1$c2FsdA==${}", "A".repeat(20)), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}1$c2F*dA==${}", "A".repeat(40)), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}0$c2FsdA==${}", "A".repeat(40)), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}-1$c2FsdA==${}", "A".repeat(40)), Pbkdf2Sha512),
         (format!("{{ARGON2I}}$argon2i$v=19$m=64,t=1,p=1{}", &ARGON2[..30]), Argon2i),
     ];
     for (stored, scheme) in cases {
-        assert_eq!(unusable(&stored), Unusable::Malformed(scheme), "{stored}");
+        let read = verify(stored.as_bytes(), b"passw0rd", &all_allowed());
+        assert_eq!(read, Err(Unusable::Malformed(scheme)), "{stored}");
     }
 }
 
@@ -247,6 +299,15 @@ fn a_poisoned_cost_is_refused_before_any_hashing() {
             0xFFFF_FFFF,
             10_000_000,
         ),
+        (
+            format!("{{SHA256-CRYPT}}$5$rounds=10000001$salt${}", &digits[..43]),
+            "rounds",
+            10_000_001,
+            10_000_000,
+        ),
+        (format!("{{PBKDF2}}$1$salt$10000001${}", "ab".repeat(20)), "rounds", 10_000_001, 10_000_000),
+        (format!("{{PBKDF2}}$1$salt$99999999999${}", "ab".repeat(20)), "rounds", 0xFFFF_FFFF, 10_000_000),
+        (format!("{{PBKDF2-SHA512}}10000000$AAAA${}", "A".repeat(88)), "rounds", 20_000_000, 10_000_000),
         (format!("{{ARGON2ID}}$argon2id$v=19$m=262145,t=1,p=1{ARGON2}"), "memory in KiB", 262_145, 262_144),
         (
             format!("{{ARGON2ID}}$argon2id$v=19$m=99999999999,t=1,p=1{ARGON2}"),
