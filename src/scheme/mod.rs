@@ -11,6 +11,8 @@
 mod argon2;
 mod bcrypt;
 mod crypt64;
+mod des_crypt;
+mod des_tables;
 mod digest;
 mod md5_crypt;
 mod pbkdf2;
@@ -50,7 +52,7 @@ pub fn parse(stored: &[u8]) -> Result<Stored, Unusable> {
     let (label, content) = split_label(stored.trim_ascii_start()).ok_or(Unusable::NoScheme)?;
     let labelled = Scheme::parse(label).ok_or_else(|| Unusable::UnknownScheme(label.into()))?;
     let scheme = match labelled.family() {
-        Family::Crypt(_) => Scheme::of_prefix(content).unwrap_or(labelled),
+        Family::Crypt(_) => Scheme::of_hash(content.trim_ascii_end()).unwrap_or(labelled),
         Family::Own => labelled,
     };
     let content = if scheme.is_verbatim() { content } else { content.trim_ascii_end() };

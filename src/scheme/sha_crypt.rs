@@ -21,7 +21,7 @@ struct Variant {
     prefix: &'static [u8],
     /// Length of the digest's text: 256 or 512 bits at six a digit.
     encoded: usize,
-    compute: fn(&[u8], &[u8], Params) -> Zeroizing<Vec<u8>>,
+    compute: fn(&[u8], &[u8], Params) -> Vec<u8>,
 }
 
 static SHA256: Variant =
@@ -68,18 +68,18 @@ impl Hash {
     pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
         // Only a cap above crypt(3)'s own limit of 999,999,999 rounds leads here with an error.
         let params = Params::new(self.rounds).map_err(|_| Unusable::Malformed(self.variant.scheme))?;
-        let computed = (self.variant.compute)(password, &self.salt, params);
+        let computed = Zeroizing::new((self.variant.compute)(password, &self.salt, params));
         Ok(bool::from(computed.ct_eq(&self.digest)))
     }
 }
 
-fn compute_sha256(password: &[u8], salt: &[u8], params: Params) -> Zeroizing<Vec<u8>> {
+fn compute_sha256(password: &[u8], salt: &[u8], params: Params) -> Vec<u8> {
     let digest = Zeroizing::new(sha_crypt::sha256_crypt(password, salt, params));
     let groups = turn([20, 10, 0], |[c, b, a]| [b, a, c]).take(10).flatten();
     encode(&digest[..], groups.chain([30, 31]))
 }
 
-fn compute_sha512(password: &[u8], salt: &[u8], params: Params) -> Zeroizing<Vec<u8>> {
+fn compute_sha512(password: &[u8], salt: &[u8], params: Params) -> Vec<u8> {
     let digest = Zeroizing::new(sha_crypt::sha512_crypt(password, salt, params));
     let groups = turn([42, 21, 0], |[c, b, a]| [a, c, b]).take(21).flatten();
     encode(&digest[..], groups.chain([63]))
@@ -90,7 +90,7 @@ fn turn(first: [usize; 3], turn: fn([usize; 3]) -> [usize; 3]) -> impl Iterator<
     std::iter::successors(Some(first), move |group| Some(turn(*group).map(|place| place + 1)))
 }
 
-fn encode(digest: &[u8], order: impl Iterator<Item = usize>) -> Zeroizing<Vec<u8>> {
+fn encode(digest: &[u8], order: impl Iterator<Item = usize>) -> Vec<u8> {
     let ordered = Zeroizing::new(order.map(|place| digest[place]).collect::<Vec<_>>());
-    Zeroizing::new(crypt64::encode(&ordered))
+    crypt64::encode(&ordered)
 }
