@@ -55,6 +55,13 @@ fn read(text: &[u8], variant: &'static Variant) -> Option<table::Hash> {
     Some(table::Hash::ShaCrypt(Hash { variant, rounds, salt: salt.into(), digest: digest.into() }))
 }
 
+/// Writes `$6$`. The salt is text of crypt(3)'s digits; the rounds are within the algorithm's limits.
+pub(super) fn make_sha512(rounds: u32, password: &[u8], salt: &[u8]) -> String {
+    let params = Params::new(rounds).expect("the caller keeps to the limits");
+    let digest = compute_sha512(password, salt, params);
+    format!("$6$rounds={rounds}${}${}", salt.escape_ascii(), digest.escape_ascii())
+}
+
 fn read_rounds(digits: &[u8]) -> Option<u32> {
     let rounds = read_count(digits).filter(|_| !digits.starts_with(b"0"))?;
     (rounds >= Params::ROUNDS_MIN).then_some(rounds)

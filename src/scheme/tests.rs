@@ -214,8 +214,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_reading_panic(
-        label in "(BLF-CRYPT|SHA512-CRYPT|ARGON2ID|CRYPT|SSHA256|PLAIN|.{0,8})",
-        prefix in "(\\$2y\\$|\\$6\\$|\\$6\\$rounds=|\\$argon2id\\$v=19\\$m=|)",
+        label in "(BLF-CRYPT|SHA512-CRYPT|ARGON2ID|CRYPT|MD5|SSHA256|SHA|PBKDF2|PBKDF2-SHA512|PLAIN-MD5|PLAIN-TRUNC|.{0,8})",
+        prefix in "(\\$2y\\$|\\$6\\$|\\$6\\$rounds=|\\$argon2id\\$v=19\\$m=|\\$1\\$|\\$1\\$a\\$1\\$|1\\$\\$|8-|_/\\.\\.\\.|)",
         rest in prop::collection::vec(any::<u8>(), 0..120),
     ) {
         let stored = [b"{", label.as_bytes(), b"}", prefix.as_bytes(), &rest].concat();
