@@ -166,6 +166,12 @@ impl Scheme {
         self.row().names[0]
     }
 
+    /// Its other names.
+    #[must_use]
+    pub fn aliases(self) -> &'static [&'static str] {
+        &self.row().names[1..]
+    }
+
     /// Whether it is used only when the configuration says so.
     #[must_use]
     pub fn is_weak(self) -> bool {
