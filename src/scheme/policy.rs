@@ -14,7 +14,7 @@ const MAX_ARGON2_PASSES: u32 = 16;
 const MAX_ARGON2_LANES: u32 = 16;
 /// Two thousand times the default of crypt(3).
 const MAX_SHA_CRYPT_ROUNDS: u32 = 10_000_000;
-/// Two thousand times Dovecot's default, and a hundred times `FreeIPA`'s.
+/// Two thousand times Dovecot's default.
 const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 /// A thousand times the default of crypt(3) for the extended form, and less than a second.
 const MAX_DES_CRYPT_ROUNDS: u32 = 1_000_000;
