@@ -35,13 +35,14 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let shared = [("sqlite", Database::Sqlite), ("mariadb", Database::MariaDb)]
-        .map(|(name, database)| (name, Arc::new(Shared::new(database))));
-    let trials = shared.iter().flat_map(|(name, shared)| trials(name, shared)).collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    for (_, shared) in &shared {
-        shared.end(conclusion.has_failed());
-    }
+    let sqlite = Arc::new(Shared::new(Database::Sqlite));
+    let mariadb = Arc::new(Shared::new(Database::MariaDb));
+    let mut all = trials("sqlite", &sqlite);
+    all.extend(trials("mariadb", &mariadb));
+    all.extend(outages::SERVER_CASES.iter().map(|&case| alone("mariadb", &mariadb, case)));
+    let conclusion = libtest_mimic::run(&arguments, all);
+    sqlite.end(conclusion.has_failed());
+    mariadb.end(conclusion.has_failed());
     conclusion.exit_code()
 }
 
@@ -50,11 +51,13 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         let shared = Arc::clone(shared);
         Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
     });
-    let alone = outages::CASES.iter().map(|&(name, case)| {
-        let shared = Arc::clone(shared);
-        Trial::test(format!("{database}::{name}"), move || Ok(shared.alone(case)?))
-    });
+    let alone = outages::CASES.iter().map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
+}
+
+fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {
+    let shared = Arc::clone(shared);
+    Trial::test(format!("{database}::{name}"), move || Ok(shared.alone(case)?))
 }
 
 /// Compares a server's answer with what it must begin with.
