@@ -9,7 +9,8 @@ use keydove::auth::{
     Denial, Grant, Mechanism, Source, TempFail, TempFailReason, UserFields, Username, Verdict,
 };
 use keydove::frontend::dovecot::{
-    AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape, unescape,
+    AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape,
+    unescape,
 };
 use keydove::frontend::{
     Answer, Line, LineBuffer, Next, Protocol, Question, Received, Ticket, UserAnswer, UserPage,
@@ -109,7 +110,9 @@ fn answer_login(client: &mut AuthClient, ticket: Ticket, choice: u8, out: &mut V
     let verdict = match choice % 3 {
         0 => Verdict::Refuse(Denial::PasswordMismatch),
         1 => Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, "too late")),
-        _ => Verdict::Accept(Grant { user: alice(), source: Source::Keycloak, fields: UserFields::default() }),
+        _ => {
+            Verdict::Accept(Grant { user: alice(), source: Source::Keycloak, fields: UserFields::default() })
+        }
     };
     client.answer(ticket, Answer::Verdict(verdict), Instant::now(), out);
 }
@@ -200,7 +203,9 @@ pub fn username(data: &[u8]) {
     assert_eq!(Username::parse(user.as_str().as_bytes()).as_ref(), Ok(&user));
     assert!(user.as_str().len() <= 255);
     for part in [user.local_part(), user.domain()] {
-        assert!(!part.is_empty() && !part.contains(['/', '\0', '@', '\n', '\t']) && part != "." && part != "..");
+        assert!(
+            !part.is_empty() && !part.contains(['/', '\0', '@', '\n', '\t']) && part != "." && part != ".."
+        );
     }
     if let Some(unicode) = user.with_unicode_domain() {
         assert_eq!(Username::parse(unicode.as_bytes()).as_ref(), Ok(&user));

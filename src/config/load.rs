@@ -102,10 +102,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
 fn explain(path: &Path, text: &str, fault: &toml::de::Error) -> Diagnostic {
     let message = fault.message().lines().next().unwrap_or_default();
     let diagnostic = Diagnostic::new(path, text, fault.span().unwrap_or(0..0), message);
-    match advise_on_key(message) {
-        Some(advice) => diagnostic.with_advice(advice),
-        None => diagnostic,
-    }
+    diagnostic.with_advice(advise_on_key(message).unwrap_or_else(|| advise_on_form(message).to_owned()))
 }
 
 /// For an unknown key: what may have been meant.
@@ -124,6 +121,20 @@ fn advise_on_key(message: &str) -> Option<String> {
     let known = expected.split('`').skip(1).step_by(2);
     let nearest = known.map(|key| (edit_distance(unknown, key), key)).min()?;
     (nearest.0 <= 2).then(|| format!("did you mean `{}`?", nearest.1))
+}
+
+/// For everything else that the TOML reader or a type does not take.
+fn advise_on_form(message: &str) -> &'static str {
+    match message {
+        _ if message.starts_with("missing field") => "add it to this table; README.md lists every setting",
+        _ if message.starts_with("wanted exactly 1 element") => {
+            "keep [storage.sqlite] or [storage.mariadb], not both"
+        }
+        _ if message.starts_with("unknown variant") => "use one of the expected words",
+        _ if message.starts_with("unknown field") => "take it out; README.md lists every setting",
+        _ if message.starts_with("invalid type") => "texts stand in quotes, numbers and true or false do not",
+        _ => "README.md shows how every setting is written",
+    }
 }
 
 /// How many letters must be changed, put in or taken out (Levenshtein).
