@@ -1,8 +1,9 @@
 # make demo    a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
 # make test    everything that must hold before a change is accepted
+# make fuzz    every parser fuzzed for a minute
 # make setup   what both need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo test setup
+.PHONY: demo test fuzz setup
 export DEMO_EXIT
 
 demo: setup
@@ -15,6 +16,9 @@ test: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	cargo build
 	cargo test
+
+fuzz:
+	fuzz/run
 
 setup:
 	@tests/setup
