@@ -13,6 +13,7 @@ mod clients;
 mod logins;
 mod mail;
 mod outages;
+mod people;
 mod shared;
 mod stage;
 
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let side_by_side = logins::CASES.iter().chain(mail::CASES).map(|&(name, case)| {
+    let side_by_side = logins::CASES.iter().chain(mail::CASES).chain(people::CASES).map(|&(name, case)| {
         let shared = Arc::clone(shared);
         Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
     });
