@@ -14,6 +14,7 @@ mod logins;
 mod mail;
 mod outages;
 mod people;
+mod restart;
 mod shared;
 mod stage;
 
@@ -52,7 +53,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         let shared = Arc::clone(shared);
         Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
     });
-    let alone = outages::CASES.iter().map(|&case| alone(database, shared, case));
+    let alone = outages::CASES.iter().chain(restart::CASES).map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
 }
 

@@ -68,6 +68,15 @@ pub enum ConnectionError {
     WriteTimeout,
 }
 
+impl ConnectionError {
+    /// Whether the peer merely left in the middle of something, as login processes do when they are ended.
+    #[must_use]
+    pub fn is_departure(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        matches!(self, Self::Socket(error) if matches!(error.kind(), BrokenPipe | ConnectionReset))
+    }
+}
+
 /// Serves one connection to its end.
 ///
 /// Questions already asked when the peer leaves are still decided and logged: hanging up is no way to try a
