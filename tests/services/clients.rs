@@ -205,6 +205,6 @@ fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }

@@ -9,7 +9,9 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod auth_socket;
 mod clients;
+mod hostile;
 mod logins;
 mod mail;
 mod outages;
@@ -49,10 +51,13 @@ fn main() -> ExitCode {
 }
 
 fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let side_by_side = logins::CASES.iter().chain(mail::CASES).chain(people::CASES).map(|&(name, case)| {
-        let shared = Arc::clone(shared);
-        Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
-    });
+    let side_by_side =
+        logins::CASES.iter().chain(hostile::CASES).chain(mail::CASES).chain(people::CASES).map(
+            |&(name, case)| {
+                let shared = Arc::clone(shared);
+                Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
+            },
+        );
     let alone = outages::CASES.iter().chain(restart::CASES).map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
 }

@@ -120,6 +120,30 @@ impl Keydove {
         }
     }
 
+    /// The socket whose name ends so, such as `auth-client` or `auth-master`.
+    pub fn socket(&self, name: &str) -> Result<&Path> {
+        let found = self.listeners.iter().find(|listener| listener.path.ends_with(name));
+        found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("there is no socket {name}")))
+    }
+
+    /// The memory it uses now, in KiB.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let path = format!("/proc/{id}/status");
+        let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
+        let used = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
+    }
+
+    /// The program with its configuration, for a run of one's own.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg(subcommand).arg("--config").arg(&self.config);
+        command
+    }
+
     /// Everything it has logged, since the first start.
     pub fn log(&self) -> String {
         self.program.as_ref().map(Program::log).unwrap_or_default()
