@@ -19,6 +19,7 @@ mod people;
 mod restart;
 mod shared;
 mod stage;
+mod tls;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,13 +52,16 @@ fn main() -> ExitCode {
 }
 
 fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let side_by_side =
-        logins::CASES.iter().chain(hostile::CASES).chain(mail::CASES).chain(people::CASES).map(
-            |&(name, case)| {
-                let shared = Arc::clone(shared);
-                Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
-            },
-        );
+    let side_by_side = logins::CASES
+        .iter()
+        .chain(hostile::CASES)
+        .chain(tls::CASES)
+        .chain(mail::CASES)
+        .chain(people::CASES)
+        .map(|&(name, case)| {
+            let shared = Arc::clone(shared);
+            Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
+        });
     let alone = outages::CASES.iter().chain(restart::CASES).map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
 }
