@@ -18,8 +18,9 @@ use super::requests::{Choice, People};
 
 /// How long connecting and the handshakes may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the last replies are waited for; what is missing then is lost.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long the last replies are waited for; what is missing then is lost. Longer than keydove's deadline for a
+/// login, which is 5 s.
+const GRACE: Duration = Duration::from_secs(6);
 const READ_BYTES: usize = 16_384;
 
 /// What one run does.

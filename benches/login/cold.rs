@@ -43,6 +43,9 @@ pub fn measure(plan: Plan, folder: &Path, address: &str, ratios: &mut Ratios) ->
         say(&format!("{connections:>5} {:>5}  keydove {}", 1, summary.cells()));
         ratios.add(&format!("cold_logins_per_second_c{connections}"), summary.rate);
         ratios.add(&format!("cold_p50_ms_c{connections}"), summary.p50.as_secs_f64() * 1e3);
+        if summary.had_trouble() {
+            say("keydove could not tell: does this Keycloak answer, and has it the test realm `mail`?");
+        }
         sound &= !summary.is_faulty() && !summary.had_trouble();
     }
     Ok(sound)

@@ -3,8 +3,8 @@
 //!
 //! * The first table needs nothing: mailboxes with `authsource = mailcow` and an `{SSHA512}` hash in their row, so
 //!   each login passes the door, the decision, SQLite and a hashing thread, but no Keycloak and no slow hash.
-//! * The second shows cold logins end to end. It needs a Keycloak with the test realm, such as `make demo` starts
-//!   and prints the port of: `KEYDOVE_BENCH_KEYCLOAK=http://127.0.0.1:PORT cargo bench --bench login`.
+//! * The second shows cold logins end to end. It needs a Keycloak with the test realm `mail`: `make demo` starts one
+//!   and prints its port; then `KEYDOVE_BENCH_KEYCLOAK=http://127.0.0.1:PORT cargo bench --bench login`.
 //!
 //! The ratios are also written to `target/bench/ratios.tsv`. A wrong, a missing and a superfluous reply end the
 //! benchmark with exit code 1. Without cargo's `--bench`, as under `cargo test --benches`, it only shows that it works.
