@@ -11,6 +11,7 @@
 
 mod auth_socket;
 mod clients;
+mod demands;
 mod hostile;
 mod logins;
 mod mail;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
 fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
     let side_by_side = logins::CASES
         .iter()
+        .chain(demands::CASES)
         .chain(hostile::CASES)
         .chain(tls::CASES)
         .chain(mail::CASES)
