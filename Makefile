@@ -16,7 +16,7 @@ test: setup
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	cargo build
-	cargo test
+	cargo test --lib --bins --tests
 
 fuzz:
 	fuzz/run
