@@ -1,4 +1,4 @@
-//! `{PBKDF2}`, Dovecot's with HMAC-SHA-1, and `{PBKDF2-SHA512}`, which mailcow takes over from `FreeIPA`.
+//! `{PBKDF2}`, Dovecot's with HMAC-SHA-1, and `{PBKDF2-SHA512}`, which mailcow takes over from FreeIPA.
 
 use base64::Engine;
 use sha1::Sha1;

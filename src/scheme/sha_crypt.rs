@@ -21,8 +21,11 @@ struct Variant {
     prefix: &'static [u8],
     /// Length of the digest's text: 256 or 512 bits at six a digit.
     encoded: usize,
-    compute: fn(&[u8], &[u8], Params) -> Vec<u8>,
+    compute: Compute,
 }
+
+/// Password, salt and rounds make a digest.
+type Compute = fn(&[u8], &[u8], Params) -> Vec<u8>;
 
 static SHA256: Variant =
     Variant { scheme: Scheme::Sha256Crypt, prefix: b"$5$", encoded: 43, compute: compute_sha256 };

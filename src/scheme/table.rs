@@ -32,7 +32,7 @@ pub enum Scheme {
     Crypt,
     /// PBKDF2 with HMAC-SHA-1, Dovecot's: `$1$salt$rounds$digest`
     Pbkdf2,
-    /// PBKDF2 with HMAC-SHA-512, `FreeIPA`'s: `rounds$salt$digest`
+    /// PBKDF2 with HMAC-SHA-512, FreeIPA's: `rounds$salt$digest`
     Pbkdf2Sha512,
     /// Base64 of SHA-256 over password and salt, and the salt
     Ssha256,

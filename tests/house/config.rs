@@ -1,0 +1,70 @@
+//! What the configuration says to mistakes, to the letter.
+//!
+//! Each `tests/config/bad/NAME.toml` lies beside `NAME.stderr`, the message it must give. `BLESS=1` writes the
+//! messages anew, for a reader to judge.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use keydove::config::Config;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The text with a secret that exists: git does not keep the mode that a secret must have.
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap().replace("@SECRET@", &secret().display().to_string())
+}
+
+fn secret() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(write_secret)
+}
+
+fn write_secret() -> PathBuf {
+    let path = std::env::temp_dir().join(format!("keydove-house-{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+    file.write_all(b"s3cret\n").unwrap();
+    path
+}
+
+#[test]
+fn good_files_are_taken() {
+    for path in files("good") {
+        if let Err(error) = Config::parse(&path, &read(&path)) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn every_mistake_is_shown_with_its_place_and_advice() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let files = files("bad");
+    assert!(files.len() >= 20, "the bad examples were not found");
+    for path in files {
+        let name = PathBuf::from(path.file_name().unwrap());
+        let message = match Config::parse(&name, &read(&path)) {
+            Ok(_) => panic!("{} was taken", path.display()),
+            Err(error) => format!("{error}\n").replace(&secret().display().to_string(), "@SECRET@"),
+        };
+        assert!(!message.contains("hunter2"), "{}: a secret is shown:\n{message}", path.display());
+        let expected = path.with_extension("stderr");
+        if bless {
+            std::fs::write(&expected, &message).unwrap();
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(message, expected, "{}", path.display());
+    }
+}

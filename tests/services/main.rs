@@ -1,0 +1,83 @@
+//! Logins through real servers: Dovecot, Postfix, Keycloak and, for one half of the tests, MariaDB.
+//!
+//! A case is a plain function over a running [`System`]. Each case runs once per database. Cases that only log in run side
+//! by side; cases that stop a server have it for themselves. The servers start when the first case needs them, and they
+//! end before this program does, which is why it has a main function of its own.
+#![expect(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test program talks to the terminal and reads the clock"
+)]
+
+mod auth_socket;
+mod clients;
+mod demands;
+mod hostile;
+mod logins;
+mod mail;
+mod outages;
+mod people;
+mod restart;
+mod shared;
+mod stage;
+mod tls;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use shared::Shared;
+use stage::system::{Database, System};
+use stage::{Failure, Result};
+
+/// A case that logs in and changes nothing that another case sees.
+type Case = (&'static str, fn(&System) -> Result<()>);
+/// A case that stops and starts servers, or changes rows.
+type LoneCase = (&'static str, fn(&mut System) -> Result<()>);
+
+fn main() -> ExitCode {
+    if let Some(code) = stage::root::become_root() {
+        return code;
+    }
+    let arguments = Arguments::from_args();
+    let sqlite = Arc::new(Shared::new(Database::Sqlite));
+    let mariadb = Arc::new(Shared::new(Database::MariaDb));
+    let mut all = trials("sqlite", &sqlite);
+    all.extend(trials("mariadb", &mariadb));
+    all.extend(outages::SERVER_CASES.iter().map(|&case| alone("mariadb", &mariadb, case)));
+    let conclusion = libtest_mimic::run(&arguments, all);
+    sqlite.end(conclusion.has_failed());
+    mariadb.end(conclusion.has_failed());
+    conclusion.exit_code()
+}
+
+fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
+    let side_by_side = logins::CASES
+        .iter()
+        .chain(demands::CASES)
+        .chain(hostile::CASES)
+        .chain(tls::CASES)
+        .chain(mail::CASES)
+        .chain(people::CASES)
+        .map(|&(name, case)| {
+            let shared = Arc::clone(shared);
+            Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
+        });
+    let alone = outages::CASES.iter().chain(restart::CASES).map(|&case| alone(database, shared, case));
+    side_by_side.chain(alone).collect()
+}
+
+fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {
+    let shared = Arc::clone(shared);
+    Trial::test(format!("{database}::{name}"), move || Ok(shared.alone(case)?))
+}
+
+/// Compares a server's answer with what it must begin with.
+fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Result<()> {
+    match answer {
+        Ok(answer) if answer.starts_with(beginning) => Ok(()),
+        Ok(answer) => Err(Failure(format!("{what}: expected `{beginning}`, got `{answer}`"))),
+        Err(error) => Err(Failure(format!("{what}: expected `{beginning}`, got an error: {error}"))),
+    }
+}

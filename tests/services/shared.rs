@@ -1,0 +1,72 @@
+//! One running system for many cases.
+
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+
+use super::stage::system::{Database, Plan, System};
+use super::stage::{Failure, Result};
+
+/// Short, so that many refusals do not make the tests long; that a refusal waits is tested by itself.
+const FAILURE_DELAY: &str = "300ms";
+
+/// Boots when it is first asked for. A boot that failed is not tried again: every case then fails with its reason.
+pub struct Shared {
+    database: Database,
+    system: RwLock<State>,
+}
+
+enum State {
+    NotAsked,
+    Up(Box<System>),
+    Failed(String),
+}
+
+impl Shared {
+    /// Nothing runs yet.
+    pub fn new(database: Database) -> Self {
+        Self { database, system: RwLock::new(State::NotAsked) }
+    }
+
+    /// Runs a case beside others.
+    pub fn with(&self, case: fn(&System) -> Result<()>) -> Result<()> {
+        loop {
+            match &*self.system.read().unwrap_or_else(PoisonError::into_inner) {
+                State::Up(system) => return case(system),
+                State::Failed(reason) => return Err(Failure(reason.clone())),
+                State::NotAsked => {}
+            }
+            self.boot();
+        }
+    }
+
+    /// Runs a case while no other one runs.
+    pub fn alone(&self, case: fn(&mut System) -> Result<()>) -> Result<()> {
+        self.boot();
+        match &mut *self.system.write().unwrap_or_else(PoisonError::into_inner) {
+            State::Up(system) => case(system),
+            State::Failed(reason) => Err(Failure(reason.clone())),
+            State::NotAsked => Err(Failure("the servers were not started".to_owned())),
+        }
+    }
+
+    /// Ends the servers. After a failure their logs are kept.
+    pub fn end(&self, failed: bool) {
+        let mut state = self.system.write().unwrap_or_else(PoisonError::into_inner);
+        if let (State::Up(system), true) = (&*state, failed) {
+            system.stage().keep();
+        }
+        *state = State::NotAsked;
+    }
+
+    fn boot(&self) {
+        let mut state = self.system.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::NotAsked) {
+            let binary = Path::new(env!("CARGO_BIN_EXE_keydove"));
+            let plan = Plan { binary, database: self.database, failure_delay: FAILURE_DELAY };
+            *state = match System::boot(&plan, &|_| ()) {
+                Ok(system) => State::Up(Box::new(system)),
+                Err(Failure(reason)) => State::Failed(reason),
+            };
+        }
+    }
+}

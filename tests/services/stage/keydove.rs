@@ -1,0 +1,273 @@
+//! keydove itself, as Dovecot's auth server and Postfix's SASL server.
+
+use std::fmt::Write;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use command_fds::{CommandFdExt, FdMapping};
+
+use super::process::{Group, Program};
+use super::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
+
+const READY_LIMIT: Duration = Duration::from_secs(20);
+/// The first descriptor that systemd hands in (`sd_listen_fds(3)`).
+const FIRST_HANDED_IN: i32 = 3;
+/// The numbers that own the mail files; no account needs to have them.
+pub const MAIL_ID: u32 = 5000;
+
+/// One socket of keydove's configuration.
+struct Listener {
+    door: &'static str,
+    role: &'static str,
+    path: PathBuf,
+    mode: u32,
+    owner: &'static str,
+    group: &'static str,
+}
+
+/// Where keydove keeps the mailboxes.
+pub enum Storage {
+    /// `[storage.sqlite]`: this file.
+    Sqlite(PathBuf),
+    /// `[storage.mariadb]`: the server with this socket.
+    MariaDb(PathBuf),
+}
+
+/// What the stage decides for keydove.
+pub struct Settings {
+    /// Keycloak's base address.
+    pub keycloak_url: String,
+    /// The database.
+    pub storage: Storage,
+    /// Dovecot's `base_dir`.
+    pub dovecot_base: PathBuf,
+    /// Where Postfix looks for its SASL server.
+    pub sasl_socket: PathBuf,
+    /// How long a refusal takes at least, in keydove's notation.
+    pub failure_delay: &'static str,
+}
+
+/// A keydove that runs as root, because it gives its sockets to other users.
+pub struct Keydove {
+    stage: Arc<Stage>,
+    /// Of its log file.
+    name: &'static str,
+    binary: PathBuf,
+    config: PathBuf,
+    listeners: Vec<Listener>,
+    program: Option<Program>,
+}
+
+impl Keydove {
+    /// Writes the configuration and starts the program, which opens its sockets itself.
+    pub fn start(stage: &Arc<Stage>, binary: &Path, settings: &Settings) -> Result<Self> {
+        let listeners = listeners(settings);
+        give(&stage.folder("mail")?, "root", "root", 0o755)?;
+        attempt("change owner of", &stage.path("mail"), own_mail(&stage.path("mail")))?;
+        stage.folder("keydove")?;
+        let text = configuration(stage, settings, &listeners)?;
+        let config = stage.write("keydove/keydove.toml", &text)?;
+        let stage = Arc::clone(stage);
+        let mut keydove =
+            Self { stage, name: "keydove", binary: binary.to_owned(), config, listeners, program: None };
+        keydove.start_again()?;
+        Ok(keydove)
+    }
+
+    /// Starts it again with the same configuration.
+    pub fn start_again(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").arg("--config").arg(&self.config);
+        self.run(command)
+    }
+
+    /// Starts it again with the sockets opened beforehand and handed in, as systemd does.
+    ///
+    /// The sockets belong to the caller, who keeps them over restarts: meanwhile, connections wait.
+    pub fn start_with_sockets(&mut self, sockets: &[UnixListener]) -> Result<()> {
+        // LISTEN_PID is the id of the program itself; the shell knows it, and becomes that program.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"LISTEN_PID=$$ exec "$0" "$@""#]).arg(&self.binary);
+        command.arg("serve").arg("--config").arg(&self.config).env("LISTEN_FDS", sockets.len().to_string());
+        let map = |(socket, child_fd): (&UnixListener, i32)| -> std::io::Result<FdMapping> {
+            Ok(FdMapping { parent_fd: socket.try_clone()?.into(), child_fd })
+        };
+        let mappings: std::io::Result<Vec<_>> = sockets.iter().zip(FIRST_HANDED_IN..).map(map).collect();
+        let mappings = attempt("copy the sockets for", &self.binary, mappings)?;
+        attempt("hand sockets to", &self.binary, command.fd_mappings(mappings).map(|_| ()))?;
+        self.run(command)
+    }
+
+    /// Opens all sockets of the configuration, for [`Self::start_with_sockets`].
+    pub fn open_sockets(&self) -> Result<Vec<UnixListener>> {
+        let open = |listener: &Listener| {
+            // What a keydove that is gone has left.
+            let _ = fs::remove_file(&listener.path);
+            let socket = attempt("bind", &listener.path, UnixListener::bind(&listener.path))?;
+            give(&listener.path, listener.owner, listener.group, listener.mode)?;
+            Ok(socket)
+        };
+        self.listeners.iter().map(open).collect()
+    }
+
+    /// Ends it with SIGTERM, as systemd does, and says how long that took.
+    pub fn stop(&mut self) -> Result<Duration> {
+        match self.program.take() {
+            Some(mut program) => program.stop(),
+            None => Ok(Duration::ZERO),
+        }
+    }
+
+    /// Starts a second one beside it: the same Keycloak and database, one socket `NAME.sock`, and its configuration
+    /// changed by `edit`.
+    pub fn beside(&self, name: &'static str, edit: impl FnOnce(String) -> String) -> Result<Self> {
+        let path = self.stage.path(&format!("keydove/{name}.sock"));
+        let listener = Listener {
+            door: "auth-client",
+            role: "dovecot",
+            path: path.clone(),
+            mode: 0o600,
+            owner: "root",
+            group: "root",
+        };
+        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
+        let rest = text.find("[keycloak]").map_or("", |start| &text[start..]);
+        let head = format!(
+            "[[listener]]\ndoor = \"auth-client\"\nrole = \"dovecot\"\npath = \"{}\"\n",
+            path.display()
+        );
+        let config = self.stage.write(&format!("keydove/{name}.toml"), &edit(format!("{head}{rest}")))?;
+        let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
+        let mut keydove = Self { stage, name, binary, config, listeners: vec![listener], program: None };
+        keydove.start_again()?;
+        Ok(keydove)
+    }
+
+    /// The socket whose name ends so, such as `auth-client` or `auth-master`.
+    pub fn socket(&self, name: &str) -> Result<&Path> {
+        let found = self.listeners.iter().find(|listener| listener.path.ends_with(name));
+        found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("there is no socket {name}")))
+    }
+
+    /// The memory it uses now, in KiB.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let path = format!("/proc/{id}/status");
+        let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
+        let used = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
+    }
+
+    /// The program with its configuration, for a run of one's own.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg(subcommand).arg("--config").arg(&self.config);
+        command
+    }
+
+    /// Everything it has logged, since the first start.
+    pub fn log(&self) -> String {
+        self.program.as_ref().map(Program::log).unwrap_or_default()
+    }
+
+    fn run(&mut self, command: Command) -> Result<()> {
+        let mut program = Program::start(&self.stage, self.name, command, Group::Own)?;
+        let ready = || self.listeners.iter().all(|listener| UnixStream::connect(&listener.path).is_ok());
+        let result = program.wait_until(READY_LIMIT, ready);
+        self.program = Some(program);
+        result
+    }
+}
+
+/// The sockets that `dovecot/README.md` and `postfix/README.md` list.
+fn listeners(settings: &Settings) -> Vec<Listener> {
+    let dovecot = |door, name: &str, mode, group| {
+        let path = settings.dovecot_base.join(name);
+        Listener { door, role: "dovecot", path, mode, owner: "root", group }
+    };
+    let postfix = Listener {
+        door: "auth-client",
+        role: "postfix",
+        path: settings.sasl_socket.clone(),
+        mode: 0o660,
+        owner: "postfix",
+        group: "postfix",
+    };
+    vec![
+        dovecot("auth-client", "login/ext/auth", 0o660, "dovenull"),
+        dovecot("auth-client", "auth-client", 0o600, "root"),
+        dovecot("auth-master", "auth-master", 0o600, "root"),
+        dovecot("auth-master", "auth-userdb", 0o600, "root"),
+        postfix,
+    ]
+}
+
+fn configuration(stage: &Stage, settings: &Settings, listeners: &[Listener]) -> Result<String> {
+    let mut text = String::new();
+    for Listener { door, role, path, mode, owner, group } in listeners {
+        // A role says how a login's answer is worded; the master protocol has one wording.
+        let role = if *door == "auth-client" { format!("role = \"{role}\"\n") } else { String::new() };
+        let path = path.display();
+        let written = write!(
+            text,
+            "[[listener]]\ndoor = \"{door}\"\n{role}path = \"{path}\"\nmode = \"0{mode:o}\"\n\
+             owner = \"{owner}\"\ngroup = \"{group}\"\n\n"
+        );
+        written.map_err(|error| Failure(error.to_string()))?;
+    }
+    let secret = secret_file(stage, "client_secret", "s3cret")?;
+    let storage = match &settings.storage {
+        Storage::Sqlite(path) => format!("[storage.sqlite]\npath = \"{}\"", path.display()),
+        Storage::MariaDb(socket) => {
+            let password = secret_file(stage, "database_password", mariadb::PASSWORD)?;
+            format!(
+                "[storage.mariadb]\nsocket = \"{}\"\nuser = \"{}\"\npassword_file = \"{}\"\ndatabase = \"{}\"",
+                socket.display(),
+                mariadb::USER,
+                password.display(),
+                mariadb::DATABASE
+            )
+        }
+    };
+    Ok(format!(
+        "{text}[keycloak]
+server_url = \"{url}\"
+realm = \"{realm}\"
+client_id = \"mailcow\"
+client_secret_file = \"{secret}\"
+
+{storage}
+
+[userdb]
+uid = \"{MAIL_ID}\"
+gid = \"{MAIL_ID}\"
+home = \"{mail}/%d/%n\"
+mail = \"maildir:~/Maildir\"
+
+[login]
+failure_delay = \"{delay}\"
+",
+        url = settings.keycloak_url,
+        realm = keycloak::REALM,
+        secret = secret.display(),
+        mail = stage.path("mail").display(),
+        delay = settings.failure_delay,
+    ))
+}
+
+fn secret_file(stage: &Stage, name: &str, secret: &str) -> Result<PathBuf> {
+    let path = stage.write(&format!("keydove/{name}"), secret)?;
+    attempt("change mode of", &path, fs::set_permissions(&path, Permissions::from_mode(0o600)))?;
+    Ok(path)
+}
+
+fn own_mail(folder: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::chown(folder, Some(MAIL_ID), Some(MAIL_ID))
+}

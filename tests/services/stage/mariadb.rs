@@ -1,0 +1,102 @@
+//! MariaDB with a data folder of its own, reached over a Unix socket only.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::process::{Group, Program, run};
+use super::{Failure, Result, Stage, attempt, give};
+
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// keydove's user, who may do no more than read and write the one database.
+pub const USER: &str = "keydove";
+/// That user's password.
+pub const PASSWORD: &str = "k3yd0ve";
+/// The one database, named as mailcow's is.
+pub const DATABASE: &str = "mailcow";
+
+/// A MariaDB server.
+pub struct MariaDb {
+    stage: Arc<Stage>,
+    socket: PathBuf,
+    program: Option<Program>,
+}
+
+impl MariaDb {
+    /// Makes the data folder, starts the server, and makes the empty database and its user.
+    pub fn start(stage: &Arc<Stage>) -> Result<Self> {
+        let folder = stage.folder("mariadb/data")?;
+        give(&stage.path("mariadb"), "mysql", "mysql", 0o755)?;
+        give(&folder, "mysql", "mysql", 0o700)?;
+        run(Command::new("mariadb-install-db")
+            .args([
+                "--no-defaults",
+                "--user=mysql",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ])
+            .arg(format!("--datadir={}", folder.display())))?;
+        let socket = stage.path("mariadb/sock");
+        let mut mariadb = Self { stage: Arc::clone(stage), socket, program: None };
+        mariadb.start_again()?;
+        mariadb.execute_as_root(&format!(
+            "CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4;
+             CREATE USER {USER}@localhost IDENTIFIED BY '{PASSWORD}';
+             GRANT ALL ON {DATABASE}.* TO {USER}@localhost;"
+        ))?;
+        Ok(mariadb)
+    }
+
+    /// Stops the server; its socket is gone then.
+    pub fn stop(&mut self) -> Result<()> {
+        match self.program.take() {
+            Some(mut program) => program.stop().map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts it again with the same data and waits until it answers.
+    pub fn start_again(&mut self) -> Result<()> {
+        let mut command = Command::new("/usr/sbin/mariadbd");
+        command
+            .args(["--no-defaults", "--user=mysql", "--skip-networking", "--innodb-buffer-pool-size=32M"])
+            .arg("--innodb-flush-log-at-trx-commit=0")
+            .arg(format!("--datadir={}", self.stage.path("mariadb/data").display()))
+            .arg(format!("--pid-file={}", self.stage.path("mariadb/data/pid").display()))
+            .arg(format!("--socket={}", self.socket.display()));
+        let mut program = Program::start(&self.stage, "mariadb", command, Group::Own)?;
+        let ready =
+            program.wait_until(READY_LIMIT, || run(self.client("root").args(["-e", "SELECT 1"])).is_ok());
+        self.program = Some(program);
+        ready
+    }
+
+    /// The server's socket, for `[storage.mariadb] socket`.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Loads a file of SQL statements into the database.
+    pub fn load(&self, file: &Path) -> Result<()> {
+        self.execute(&attempt("read", file, std::fs::read_to_string(file))?)
+    }
+
+    /// Runs statements in the database.
+    pub fn execute(&self, statements: &str) -> Result<()> {
+        self.execute_as_root(&format!("USE {DATABASE};\n{statements}"))
+    }
+
+    fn execute_as_root(&self, statements: &str) -> Result<()> {
+        run(self.client("root").args(["-e", statements]))
+            .map(|_| ())
+            .map_err(|error| Failure(format!("{error}")))
+    }
+
+    fn client(&self, user: &str) -> Command {
+        let mut command = Command::new("mariadb");
+        command.args(["--no-defaults", "--default-character-set=utf8mb4", "--batch", "-u", user]);
+        command.arg(format!("--socket={}", self.socket.display()));
+        command
+    }
+}

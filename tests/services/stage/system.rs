@@ -1,0 +1,145 @@
+//! Everything at once: a mail system whose logins keydove answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dovecot::Dovecot;
+use super::keycloak::Keycloak;
+use super::keydove::{Keydove, Settings, Storage};
+use super::mariadb::MariaDb;
+use super::postfix::{Folders, Postfix};
+use super::{Failure, Result, Stage, seed, source_tree};
+
+/// mailcow's tables for a MariaDB that is not mailcow's.
+const TABLES: &str = "src/sql/migrations/mariadb/0001_mailboxes.sql";
+/// How long a statement waits for keydove to let go of the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the mailboxes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file that keydove makes.
+    Sqlite,
+    /// A server with mailcow's tables.
+    MariaDb,
+}
+
+/// What to boot.
+pub struct Plan<'a> {
+    /// The built `keydove`.
+    pub binary: &'a Path,
+    /// Where the mailboxes are.
+    pub database: Database,
+    /// How long a refusal takes at least, in keydove's notation.
+    pub failure_delay: &'static str,
+}
+
+/// The running servers, ended in this order on drop.
+pub struct System {
+    /// Takes submissions.
+    pub postfix: Postfix,
+    /// Serves mail.
+    pub dovecot: Dovecot,
+    /// Answers logins.
+    pub keydove: Keydove,
+    /// Knows the people.
+    pub keycloak: Keycloak,
+    mailboxes: Mailboxes,
+    stage: Arc<Stage>,
+}
+
+enum Mailboxes {
+    Sqlite(PathBuf),
+    MariaDb(MariaDb),
+}
+
+impl System {
+    /// Boots all servers, waits until they are ready, and makes a mailbox for each of the realm's people.
+    /// `say` hears of each step.
+    pub fn boot(plan: &Plan<'_>, say: &dyn Fn(&str)) -> Result<Self> {
+        let stage = Stage::new()?;
+        let result = Self::boot_on(&stage, plan, say);
+        if result.is_err() {
+            stage.keep();
+        }
+        result
+    }
+
+    fn boot_on(stage: &Arc<Stage>, plan: &Plan<'_>, say: &dyn Fn(&str)) -> Result<Self> {
+        // It takes longest, so it starts first.
+        let mut keycloak = Keycloak::start(stage)?;
+        let mailboxes = Mailboxes::prepare(stage, plan.database)?;
+        let folders = Folders::prepare(stage)?;
+        let dovecot_base = Dovecot::prepare(stage)?;
+        keycloak.wait_until_ready()?;
+        say("Keycloak is up");
+        let settings = Settings {
+            keycloak_url: keycloak.url(),
+            storage: mailboxes.storage(),
+            dovecot_base,
+            sasl_socket: folders.sasl_socket(),
+            failure_delay: plan.failure_delay,
+        };
+        let keydove = Keydove::start(stage, plan.binary, &settings)?;
+        say("keydove is up");
+        mailboxes.execute(&seed::statements()?)?;
+        // Both need keydove's sockets from their first client on.
+        let dovecot = Dovecot::start(stage, &folders.lmtp_socket())?;
+        say("Dovecot is up");
+        let postfix = Postfix::start(stage, &folders)?;
+        say("Postfix is up");
+        Ok(Self { postfix, dovecot, keydove, keycloak, mailboxes, stage: Arc::clone(stage) })
+    }
+
+    /// Runs statements in the database of the mailboxes.
+    pub fn execute(&self, statements: &str) -> Result<()> {
+        self.mailboxes.execute(statements)
+    }
+
+    /// The database server, where there is one.
+    pub fn mariadb(&mut self) -> Option<&mut MariaDb> {
+        match &mut self.mailboxes {
+            Mailboxes::Sqlite(_) => None,
+            Mailboxes::MariaDb(server) => Some(server),
+        }
+    }
+
+    /// The folder of it all.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl Mailboxes {
+    fn prepare(stage: &Arc<Stage>, database: Database) -> Result<Self> {
+        if database == Database::Sqlite {
+            // keydove makes the file when it starts.
+            return Ok(Self::Sqlite(stage.folder("keydove")?.join("keydove.sqlite")));
+        }
+        let server = MariaDb::start(stage)?;
+        server.load(&source_tree().join(TABLES))?;
+        Ok(Self::MariaDb(server))
+    }
+
+    fn storage(&self) -> Storage {
+        match self {
+            Self::Sqlite(path) => Storage::Sqlite(path.clone()),
+            Self::MariaDb(server) => Storage::MariaDb(server.socket().to_owned()),
+        }
+    }
+
+    fn execute(&self, statements: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(path) => {
+                let run = || {
+                    let connection = rusqlite::Connection::open(path)?;
+                    connection.busy_timeout(BUSY_TIMEOUT)?;
+                    connection.execute_batch(statements)
+                };
+                run().map_err(|error| Failure(format!("run statements in {}: {error}", path.display())))
+            }
+            Self::MariaDb(server) => server.execute(statements),
+        }
+    }
+}
