@@ -10,6 +10,7 @@ pub mod hashing;
 pub mod keycloak;
 pub mod observe;
 pub mod passdb;
+pub mod provision;
 pub mod sasl;
 pub mod scheme;
 pub mod settings;
