@@ -43,11 +43,6 @@ impl BackOff {
         all.insert(user.clone(), Refused { refusal, until: now + self.pause });
     }
 
-    /// Forgets a refusal.
-    pub(super) fn forget(&self, user: &Username) {
-        self.lock().remove(user);
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Username, Refused>> {
         // No code panics while it holds the lock, and a map has no half-way state that matters here.
         self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -77,8 +72,6 @@ mod tests {
         assert_eq!(back_off.still_refused(&user(1), just_before), Some(ProvisionRefusal::IsAlias));
         assert_eq!(back_off.still_refused(&user(1), now + PAUSE), None);
         assert_eq!(back_off.still_refused(&user(2), now), None);
-        back_off.forget(&user(1));
-        assert_eq!(back_off.still_refused(&user(1), now), None);
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Provisioner {
                 self.updates_refused.refuse(user, refusal, now);
                 Ok(Update::QuotaRefused(refusal, redis))
             }
-            Change::MailboxGone => Ok(Update::NotDue),
+            Change::AppliedBefore | Change::MailboxGone => Ok(Update::NotDue),
         }
     }
 }
@@ -124,6 +124,7 @@ fn changes(
         attributes,
         tags: new.tags.iter().filter(is_new_tag).cloned().collect(),
         acl: applied.is_none_or(|applied| applied.acl != new.acl).then_some(new.acl),
+        unless_applied: applied.is_none(),
         owner: owner(person, source, template),
     }
 }

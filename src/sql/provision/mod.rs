@@ -87,6 +87,8 @@ pub struct MailboxChanges {
     pub tags: Vec<String>,
     /// The rights, if they are to change.
     pub acl: Option<UserAcl>,
+    /// Leave a mailbox alone whose `attribute_hash` says that mailcow has applied this template.
+    pub unless_applied: bool,
     /// What is remembered afterwards.
     pub owner: Owner,
 }
@@ -96,6 +98,8 @@ pub struct MailboxChanges {
 pub enum Change {
     /// Everything is as the template says.
     Applied,
+    /// mailcow had applied the template; only that was remembered.
+    AppliedBefore,
     /// Everything but the quota, which does not fit the domain. It is still due.
     QuotaRefused(ProvisionRefusal),
     /// There is no such mailbox any more.

@@ -16,6 +16,9 @@ const MIB: i64 = 1_048_576;
 const FIND_ROW: &str = "SELECT username, quota, attributes, kind FROM mailbox WHERE username IN (?, ?)";
 const FOR_UPDATE: &str = " FOR UPDATE";
 
+/// The attribute by which mailcow knows that a template is applied.
+const HASH: &str = "attribute_hash";
+
 /// Applies changes to a mailbox.
 pub(super) struct ChangeMailbox(pub(super) MailboxChanges);
 
@@ -39,9 +42,13 @@ impl Work for ChangeMailbox {
         // The domain is locked before the mailbox, as in creating one, so that the two cannot wait for each other.
         let limits = Limits::find(session, &changes.user).await?;
         let Some(now) = find_row(session, changes).await? else { return Ok(Change::MailboxGone) };
+        if changes.unless_applied && now.has(HASH, &changes.owner.template_fingerprint) {
+            person::remember(session, &changes.user, &changes.owner).await?;
+            return Ok(Change::AppliedBefore);
+        }
         let usage = Usage::sum_up(session, &changes.user).await?;
         let quota = new_quota(changes, &now, limits, usage);
-        if let Some((statement, parameters)) = update_mailbox(changes, &now, quota.unwrap_or(None)) {
+        if let Some((statement, parameters)) = update_mailbox(changes, &now, quota) {
             session.query(&statement, parameters).await?;
         }
         for tag in &changes.tags {
@@ -90,6 +97,10 @@ impl Now {
         let counts = row.text(3)?.unwrap_or_default().is_empty();
         Ok(Self { name: row.words(0)?, quota: row.number(1)?, attributes, counts })
     }
+
+    fn has(&self, key: &str, text: &str) -> bool {
+        self.attributes.get(key).and_then(Value::as_str) == Some(text)
+    }
 }
 
 /// The quota to write, in bytes; nothing where it is right already.
@@ -110,17 +121,17 @@ fn new_quota(
     Ok(Some(bytes))
 }
 
+/// As in mailcow the fingerprint waits for a quota that does not fit, so that mailcow too knows what is due.
 fn update_mailbox(
     changes: &MailboxChanges,
     now: &Now,
-    quota: Option<i64>,
+    quota: Result<Option<i64>, ProvisionRefusal>,
 ) -> Option<(String, Vec<Parameter>)> {
-    let differs = |(key, text): &&(&'static str, String)| {
-        now.attributes.get(*key).and_then(Value::as_str) != Some(text.as_str())
-    };
-    let attributes: Vec<_> = changes.attributes.iter().filter(differs).collect();
+    let is_new =
+        |(key, text): &&(&'static str, String)| !now.has(key, text) && (quota.is_ok() || *key != HASH);
+    let attributes: Vec<_> = changes.attributes.iter().filter(is_new).collect();
     let (mut sets, mut parameters) = (Vec::new(), Vec::new());
-    if let Some(bytes) = quota {
+    if let Ok(Some(bytes)) = quota {
         sets.push("quota = ?".to_owned());
         parameters.push(Parameter::Integer(bytes));
     }
