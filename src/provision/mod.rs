@@ -10,6 +10,7 @@
 
 mod backoff;
 mod config;
+mod identity;
 mod mapping;
 mod php;
 mod plan;
@@ -19,11 +20,11 @@ mod update;
 use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
-use crate::keycloak::Person;
 use crate::sql::{Creation, Database};
 use backoff::BackOff;
 
 pub use config::Config;
+pub use identity::Identity;
 pub use mapping::Mapping;
 pub use plan::{NewMailbox, RedisSettings};
 pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
@@ -75,8 +76,7 @@ impl Provisioner {
 
     /// Makes the mailbox of a person whose password was right, and returns when it is committed.
     ///
-    /// `source` names the Keycloak that knows the person; empty where there is only one. A mailbox that is
-    /// refused is not tried again for a while, so that logins in a loop write and ask nothing.
+    /// A mailbox that is refused is not tried again for a while, so that logins in a loop write and ask nothing.
     ///
     /// # Errors
     /// [`NotAccepted::CannotTell`] with the rule that stands against it, or with the trouble of the database.
@@ -84,11 +84,10 @@ impl Provisioner {
     pub async fn provision(
         &self,
         database: &Database,
-        person: &Person,
-        source: &str,
+        person: &Identity,
         now: Instant,
     ) -> Result<Provisioned, NotAccepted> {
-        let user = &person.address;
+        let user = &person.user;
         if let Some(refusal) = self.refused.still_refused(user, now) {
             return Err(cannot_tell(user, refusal).into());
         }
@@ -97,7 +96,7 @@ impl Provisioner {
             .mapping
             .for_new(person.template.as_deref())
             .and_then(|name| Template::find(&stored, name))
-            .and_then(|template| NewMailbox::plan(user, person, source, &template));
+            .and_then(|template| NewMailbox::plan(person, &template));
         let plan = match planned {
             Ok(plan) => plan,
             Err(refusal) => return Err(self.refuse(user, refusal, now)),

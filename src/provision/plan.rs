@@ -1,8 +1,8 @@
 //! What a new mailbox will be: pure values, from the person and the template. No I/O here.
 
+use super::Identity;
 use super::template::{RateLimit, SWITCHES, TaggedMail, Template, TemplateAttributes};
 use crate::auth::{ProvisionRefusal, Username};
-use crate::keycloak::Person;
 use crate::sql::{NewMailboxRows, Owner};
 
 const QUARANTINE_CATEGORIES: [&str; 3] = ["add_header", "reject", "all"];
@@ -34,12 +34,8 @@ impl NewMailbox {
     /// # Errors
     /// [`ProvisionRefusal::MailboxInvalid`] and [`ProvisionRefusal::QuarantineCategoryInvalid`]: what mailcow
     /// refuses before it looks into the database, in its order.
-    pub fn plan(
-        user: &Username,
-        person: &Person,
-        source: &str,
-        template: &Template,
-    ) -> Result<Self, ProvisionRefusal> {
+    pub fn plan(person: &Identity, template: &Template) -> Result<Self, ProvisionRefusal> {
+        let user = &person.user;
         if !is_mailbox_name(user) {
             return Err(ProvisionRefusal::MailboxInvalid);
         }
@@ -55,7 +51,7 @@ impl NewMailbox {
             attributes: attributes_json(template),
             tags: attributes.tags.clone(),
             acl: attributes.acl,
-            owner: owner(person, source, template),
+            owner: owner(person, template),
         };
         Ok(Self { rows, redis: RedisSettings::of(attributes) })
     }
@@ -68,10 +64,10 @@ impl RedisSettings {
 }
 
 /// Who has the mailbox and with which template.
-pub(super) fn owner(person: &Person, source: &str, template: &Template) -> Owner {
+pub(super) fn owner(person: &Identity, template: &Template) -> Owner {
     Owner {
-        keycloak_id: person.id.clone(),
-        source: source.to_owned(),
+        keycloak_id: person.keycloak_id.clone(),
+        source: person.source.clone(),
         template_name: template.name.clone(),
         template_fingerprint: template.attribute_hash(),
         template_attributes: template.text.clone(),
@@ -92,7 +88,7 @@ fn is_mailbox_name(user: &Username) -> bool {
 
 /// First and last name, as mailcow's sync joins them, without the `<` and `>` around an address. mailcow leaves
 /// the name empty at a login.
-fn display_name(person: &Person) -> String {
+fn display_name(person: &Identity) -> String {
     let name = format!("{} {}", person.first_name.trim(), person.last_name.trim());
     let name = name.trim().trim_end_matches('>').trim_start_matches('<').trim();
     name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
@@ -119,4 +115,4 @@ fn attributes_json(template: &Template) -> String {
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-pub(super) mod tests;
+mod tests;

@@ -4,15 +4,12 @@ use super::super::template::tests::DEFAULT;
 use super::*;
 use crate::sql::{StoredTemplate, UserAcl};
 
-pub(in crate::provision) fn person(address: &str, first: &str, last: &str, template: Option<&str>) -> Person {
-    Person {
-        id: format!("id-of-{address}"),
-        address: Username::parse(address.as_bytes()).unwrap(),
-        enabled: true,
-        email_verified: true,
-        password: None,
-        password_values: 1,
-        template: template.map(str::to_owned),
+fn person(address: &str, first: &str, last: &str) -> Identity {
+    Identity {
+        user: Username::parse(address.as_bytes()).unwrap(),
+        keycloak_id: "4711".to_owned(),
+        source: "main".to_owned(),
+        template: None,
         first_name: first.to_owned(),
         last_name: last.to_owned(),
     }
@@ -24,8 +21,8 @@ fn template(attributes: &str) -> Template {
 }
 
 fn plan(address: &str, attributes: &str) -> Result<NewMailbox, ProvisionRefusal> {
-    let person = person(address, "Alice", "Ångström", None);
-    NewMailbox::plan(&person.address, &person, "main", &template(attributes))
+    let person = person(address, "Alice", "Ångström");
+    NewMailbox::plan(&person, &template(attributes))
 }
 
 /// 3.2 and 3.3 for mailcow's own template.
@@ -47,7 +44,7 @@ fn every_value_is_mailcows() {
     );
     assert_eq!(rows.attributes, expected);
     let owner = Owner {
-        keycloak_id: "id-of-Alice@Example.ORG".to_owned(),
+        keycloak_id: "4711".to_owned(),
         source: "main".to_owned(),
         template_name: "Gold".to_owned(),
         template_fingerprint: hash,
@@ -114,7 +111,7 @@ fn the_name_is_first_and_last() {
         ("A<b", "c>d", "A<b c>d"),
         ("a\tb", "c\n", "ab c"),
     ] {
-        assert_eq!(display_name(&person("a@example.org", first, last, None)), name);
+        assert_eq!(display_name(&person("a@example.org", first, last)), name);
     }
-    assert_eq!(display_name(&person("a@example.org", &"ü".repeat(300), "x", None)).chars().count(), 255);
+    assert_eq!(display_name(&person("a@example.org", &"ü".repeat(300), "x")).chars().count(), 255);
 }

@@ -9,9 +9,8 @@ use std::time::Instant;
 
 use super::plan::{RedisSettings, owner};
 use super::template::{SWITCHES, Template, TemplateAttributes};
-use super::{Provisioner, RateLimit};
+use super::{Identity, Provisioner, RateLimit};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::keycloak::Person;
 use crate::sql::{Change, Database, KnownPerson, MailboxChanges, StoredTemplate};
 
 /// What came of it.
@@ -36,11 +35,10 @@ impl Provisioner {
     pub async fn update_if_due(
         &self,
         database: &Database,
-        person: &Person,
-        source: &str,
+        person: &Identity,
         now: Instant,
     ) -> Result<Update, TempFail> {
-        let user = &person.address;
+        let user = &person.user;
         let Some(name) = self.mapping.mapped(person.template.as_deref()) else { return Ok(Update::NotDue) };
         if self.updates_refused.still_refused(user, now).is_some() {
             return Ok(Update::NotDue);
@@ -53,7 +51,7 @@ impl Provisioner {
         }
         let applied = known.as_ref().and_then(|known| applied_before(known, &stored));
         let quota_is_due = known.is_some_and(|known| known.template_fingerprint.as_deref() == Some(""));
-        let changes = changes(person, source, &template, applied.as_ref(), quota_is_due);
+        let changes = changes(person, &template, applied.as_ref(), quota_is_due);
         let redis = changed_in_redis(&template, applied.as_ref());
         match database.change_mailbox(&changes).await.map_err(|error| error.temp_fail())? {
             Change::Applied => Ok(Update::Applied(redis)),
@@ -66,9 +64,9 @@ impl Provisioner {
     }
 }
 
-fn is_due(known: Option<&KnownPerson>, person: &Person, template: &Template) -> bool {
+fn is_due(known: Option<&KnownPerson>, person: &Identity, template: &Template) -> bool {
     let Some(known) = known else { return true };
-    if known.keycloak_id != person.id {
+    if known.keycloak_id != person.keycloak_id {
         return false;
     }
     known.template_name.as_deref() != Some(template.name.as_str())
@@ -86,8 +84,7 @@ fn applied_before(known: &KnownPerson, stored: &[StoredTemplate]) -> Option<Temp
 }
 
 fn changes(
-    person: &Person,
-    source: &str,
+    person: &Identity,
     template: &Template,
     applied: Option<&TemplateAttributes>,
     quota_is_due: bool,
@@ -119,13 +116,13 @@ fn changes(
     let quota = quota_is_due || applied.is_none_or(|applied| applied.quota_mib != new.quota_mib);
     let is_new_tag = |tag: &&String| applied.is_none_or(|applied| !applied.tags.contains(tag));
     MailboxChanges {
-        user: person.address.clone(),
+        user: person.user.clone(),
         quota_mib: quota.then_some(new.quota_mib),
         attributes,
         tags: new.tags.iter().filter(is_new_tag).cloned().collect(),
         acl: applied.is_none_or(|applied| applied.acl != new.acl).then_some(new.acl),
         unless_applied: applied.is_none(),
-        owner: owner(person, source, template),
+        owner: owner(person, template),
     }
 }
 
