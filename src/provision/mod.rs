@@ -125,3 +125,27 @@ impl std::fmt::Debug for Provisioner {
         f.debug_struct("Provisioner").field("enabled", &self.enabled).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The daemon runs both on tasks of their own.
+    #[test]
+    fn what_is_asked_here_may_wait_on_any_task() {
+        fn is_send<F: Future + Send>(
+            _: fn(&'static Provisioner, &'static Database, &'static Identity, Instant) -> F,
+        ) {
+        }
+        is_send(|provisioner, database, person, now| provisioner.provision(database, person, now));
+        is_send(|provisioner, database, person, now| provisioner.update_if_due(database, person, now));
+    }
+
+    #[test]
+    fn the_rule_is_in_the_reason_and_in_the_words() {
+        let user = Username::parse(b"alice@example.org").unwrap();
+        let temp_fail = cannot_tell(&user, ProvisionRefusal::IsAlias);
+        let expected = "provision_is_alias: creating the mailbox alice@example.org: is_alias";
+        assert_eq!(temp_fail.to_string(), expected);
+    }
+}

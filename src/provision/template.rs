@@ -30,7 +30,7 @@ pub struct TemplateAttributes {
     /// The mailbox's state at its creation; never applied later.
     pub active: i64,
     /// `force_tfa`, `tls_enforce_in` … in the order of [`SWITCHES`].
-    pub switches: [i64; 10],
+    pub(super) switches: [i64; 10],
     /// `never`, `hourly`, `daily` or `weekly`.
     pub quarantine_notification: String,
     /// `add_header`, `reject` or `all`.

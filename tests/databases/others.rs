@@ -75,6 +75,8 @@ impl<'a> OtherMariadb<'a> {
 
     async fn grant(&self, rights: &str) {
         self.run(&format!("GRANT {rights} ON {DATABASE}.* TO {}@localhost", USER.0)).await;
+        // A connection keeps the rights that it began with.
+        self.server.kill_connections().await;
     }
 }
 

@@ -75,7 +75,7 @@ impl Mariadb {
         if own.not_ours_to_create.load(Ordering::Relaxed) {
             return Ok(());
         }
-        for statement in OWN_TABLES.split_inclusive(';').filter(|text| text.contains("CREATE")) {
+        for statement in create_own_tables() {
             match session.lease.connection().query_drop(statement).await {
                 Ok(()) => {}
                 Err(error) if is_lost(&error) => return Err(session.fault(error)),
@@ -85,6 +85,11 @@ impl Mariadb {
         own.seen.store(session.sees_own_tables().await?, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// The file's statements; nothing but their ends is a semicolon there.
+fn create_own_tables() -> impl Iterator<Item = &'static str> {
+    OWN_TABLES.split_inclusive(';').filter(|text| !text.trim().is_empty())
 }
 
 struct MariadbSession<'a> {
@@ -151,5 +156,20 @@ fn cell(value: Option<Value>) -> Cell {
         Some(Value::UInt(number)) => i64::try_from(number).map_or(Cell::Odd, Cell::Integer),
         Some(Value::Bytes(bytes)) => Cell::Bytes(bytes),
         _ => Cell::Odd,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::create_own_tables;
+
+    #[test]
+    fn each_own_table_is_one_statement_of_the_file() {
+        let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
+        let statements: Vec<String> = create_own_tables().map(code).collect();
+        assert_eq!(statements.len(), 2);
+        for (statement, table) in statements.iter().zip(["keydove_person", "keydove_app_password"]) {
+            assert!(statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{statement}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::sql::mailbox::is_name_of;
 use crate::sql::rows::Cells;
 use crate::sql::session::{Fault, Row, Session, Work};
 
-/// The switches in the order in which [`columns`] asks for them.
+/// The switches in the order in which [`COLUMNS`] asks for them.
 const SERVICES: [Service; 6] =
     [Service::Imap, Service::Smtp, Service::Dav, Service::Eas, Service::Pop3, Service::Sieve];
 const COLUMNS: &str = "\

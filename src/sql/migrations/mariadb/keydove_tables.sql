@@ -1,4 +1,4 @@
--- keydove's own tables beside mailcow's. keydove makes them itself where it has the right to; an administrator
+-- keydove's own tables beside mailcow's. keydove makes them itself where it has the right to. An administrator
 -- may load this file instead. Nothing here refers to mailcow's tables, so that mailcow may change them freely.
 
 CREATE TABLE IF NOT EXISTS keydove_person (
