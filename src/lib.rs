@@ -45,6 +45,7 @@ pub mod hashing;
 pub mod keycloak;
 pub mod observe;
 pub mod passdb;
+pub mod provision;
 pub mod sasl;
 pub mod scheme;
 pub mod settings;

@@ -10,6 +10,7 @@
 
 mod fields;
 mod name;
+mod provision;
 mod request;
 mod secret;
 mod service;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub use fields::UserFields;
 pub use name::{InvalidName, Username, normalise_domain};
+pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::Service;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{UserFields, Username};
+use super::{ProvisionRefusal, UserFields, Username};
 
 /// The end of a decision.
 #[derive(Clone, Debug)]
@@ -229,6 +229,8 @@ pub enum TempFailReason {
     HashTooCostly,
     /// Too many passwords are waiting to be hashed.
     HashingOverload,
+    /// The password is right, but a rule stands against making the mailbox.
+    Provisioning(ProvisionRefusal),
     /// The login as a whole took too long.
     Deadline,
     /// keydove is stopping.
@@ -257,6 +259,7 @@ impl TempFailReason {
             Self::HashUnusable => "hash_unusable",
             Self::HashTooCostly => "hash_too_costly",
             Self::HashingOverload => "hashing_overload",
+            Self::Provisioning(refusal) => refusal.reason_code(),
             Self::Deadline => "deadline",
             Self::Stopping => "stopping",
         }

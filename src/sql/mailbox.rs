@@ -153,23 +153,27 @@ impl Page {
 }
 
 /// mailcow: `kind NOT REGEXP 'location|thing|group'`, under a collation that ignores case.
-fn is_resource(kind: &str) -> bool {
+pub(super) fn is_resource(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
     ["location", "thing", "group"].iter().any(|resource| kind.contains(resource))
 }
 
-fn is_name_of(user: &Username, stored: &str) -> bool {
+pub(super) fn is_name_of(user: &Username, stored: &str) -> bool {
     Username::parse(stored.as_bytes()).is_ok_and(|stored| stored == *user)
 }
 
-fn is_domain_of(user: &Username, stored: &str) -> bool {
+pub(super) fn is_domain_of(user: &Username, stored: &str) -> bool {
     // A domain has the normal form that it has behind an @.
     let address = format!("postmaster@{stored}");
     Username::parse(address.as_bytes()).is_ok_and(|address| address.domain() == user.domain())
 }
 
 /// Of several rows whose names are one in normal form, the one that is stored in it; else we cannot tell which.
-fn pick<T>(table: &'static str, wanted: &str, mut rows: Vec<(String, T)>) -> Result<Option<T>, Error> {
+pub(super) fn pick<T>(
+    table: &'static str,
+    wanted: &str,
+    mut rows: Vec<(String, T)>,
+) -> Result<Option<T>, Error> {
     if let Some(exact) = rows.iter().position(|(name, _)| name == wanted) {
         return Ok(Some(rows.swap_remove(exact).1));
     }

@@ -1,7 +1,9 @@
 //! A MariaDB or MySQL server, through a pool of connections that are opened when they are needed.
 //!
 //! The tables are mailcow's, or those of `migrations/mariadb/0001_mailboxes.sql`, which an administrator loads.
-//! Nothing here creates or alters a table.
+//! Nothing here alters a table, and none is created but keydove's own, whose names begin with `keydove_`.
+
+mod work;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use super::rows::{Cells, Found, Listed};
 use super::statements::{FIND_MAILBOX, LIST_MAILBOXES_MARIADB, find_mailbox_parameters};
 use super::{Error, MariadbConfig};
 use crate::auth::{Secret, Username};
+use work::OwnTables;
 
 /// Connections that nobody used for so long are closed; idle ones may sit behind a firewall that forgets them.
 const IDLE_LIMIT: Duration = Duration::from_secs(300);
@@ -28,6 +31,7 @@ pub struct Mariadb {
     pool: Pool,
     timeout: Duration,
     connect_timeout: Duration,
+    own_tables: OwnTables,
 }
 
 impl Mariadb {
@@ -43,6 +47,7 @@ impl Mariadb {
             options,
             timeout: config.timeout.get(),
             connect_timeout: config.connect_timeout.get(),
+            own_tables: OwnTables::default(),
         })
     }
 
@@ -177,7 +182,9 @@ fn connection_options(config: &MariadbConfig, password: Option<Secret>) -> Resul
         .pass(password)
         .db_name(Some(&config.database))
         .prefer_socket(false)
-        .setup(vec![format!("SET SESSION lock_wait_timeout = {lock_wait}")])
+        .setup(vec![format!(
+            "SET SESSION lock_wait_timeout = {lock_wait}, innodb_lock_wait_timeout = {lock_wait}"
+        )])
         .pool_opts(pool);
     let (place, builder) = match (&config.socket, &config.host) {
         (Some(socket), _) => {

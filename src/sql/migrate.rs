@@ -8,8 +8,10 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::Error;
 
 /// The steps in order; a step's number is its place, counted from 1. Steps that were released never change.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_mailboxes", sql: include_str!("migrations/sqlite/0001_mailboxes.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_mailboxes", sql: include_str!("migrations/sqlite/0001_mailboxes.sql") },
+    Migration { name: "0002_provisioning", sql: include_str!("migrations/sqlite/0002_provisioning.sql") },
+];
 
 /// Which steps a file has had.
 const VERSION_TABLE: &str = "\

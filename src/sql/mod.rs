@@ -14,7 +14,9 @@ mod error;
 mod mailbox;
 mod mariadb;
 mod migrate;
+mod provision;
 mod rows;
+mod session;
 mod sqlite;
 mod statements;
 
@@ -25,6 +27,10 @@ pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use mariadb::Mariadb;
+pub use provision::{
+    AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
+    UserAcl,
+};
 pub use sqlite::Sqlite;
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.

@@ -1,5 +1,7 @@
 //! The embedded file: one thread owns it and answers one question after the other.
 
+mod work;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -33,10 +35,14 @@ pub struct Sqlite {
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
+/// A question of several statements, with its reply.
+type WorkOnFile = Box<dyn FnOnce(&File, &mut Connection) + Send>;
+
 enum Job {
     Check { reply: Reply<()> },
     FindMailbox { user: Username, reply: Reply<Vec<Found>> },
     ListMailboxes { after: String, limit: usize, reply: Reply<Vec<Listed>> },
+    Work(WorkOnFile),
 }
 
 /// What error sentences need to know.
@@ -60,9 +66,9 @@ impl Sqlite {
         let (path, theirs) = (config.path.clone(), file.clone());
         let serve = move || {
             match theirs.open(&path) {
-                Ok(connection) => {
+                Ok(mut connection) => {
                     let _ = opened.send(Ok(()));
-                    theirs.serve(&connection, queue);
+                    theirs.serve(&mut connection, queue);
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error));
@@ -144,7 +150,7 @@ impl File {
     }
 
     /// Answers until the last sender is gone. Questions whose askers have left are skipped.
-    fn serve(&self, connection: &Connection, mut queue: mpsc::Receiver<Job>) {
+    fn serve(&self, connection: &mut Connection, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.blocking_recv() {
             match job {
                 Job::Check { reply } => answer(reply, || self.check(connection)),
@@ -152,6 +158,7 @@ impl File {
                 Job::ListMailboxes { after, limit, reply } => {
                     answer(reply, || self.list_mailboxes(connection, &after, limit));
                 }
+                Job::Work(work) => work(self, connection),
             }
         }
     }

@@ -4,6 +4,8 @@
 
 mod battery;
 mod mariadb;
+mod others;
+mod provisioning;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use keydove::auth::Secret;
 use keydove::sql::{Config, Database, open};
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
+use others::{OtherMariadb, OtherSqlite};
 use tokio::sync::Mutex;
 
 /// A folder that goes with the test. Short, because a socket's path may have 107 bytes.
@@ -80,5 +83,28 @@ async fn mariadb_answers_every_question_and_survives_every_trouble() {
     };
     battery::a_question_is_asked_twice_at_most(&database, lock, kill, unlock).await;
     battery::a_late_answer_reaches_nobody(&database, lock, unlock).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_makes_mailboxes_as_mailcow_does() {
+    let folder = Folder::new("sqlite-provisioning");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    provisioning::provisioning_battery(&database, &OtherSqlite::open(&path)).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_makes_mailboxes_as_mailcow_does() {
+    let folder = Folder::new("mariadb-provisioning");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = connect(&server).await;
+    others::keydove_makes_its_own_tables_where_it_may(&database, &other).await;
+    provisioning::provisioning_battery(&database, &other).await;
+    others::a_killed_connection_leaves_all_or_nothing(&database, &other).await;
+    others::sogo_is_told_where_mailcow_has_it(&database, &other).await;
     database.close().await;
 }

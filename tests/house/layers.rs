@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Top to bottom. A module may use the rows below its own.
-const ROWS: [&[&str]; 10] = [
+const ROWS: [&[&str]; 11] = [
     &["daemon"],
     &["config"],
     &["frontend"],
     &["decision"],
+    &["provision"],
     &["passdb", "userdb"],
     &["hashing"],
     &["keycloak", "sql"],

@@ -1,0 +1,36 @@
+//! The person a mailbox is for, as far as the mailbox shows it.
+
+use crate::auth::Username;
+use crate::keycloak::Person;
+
+/// What provisioning needs to know about a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The address of the mailbox.
+    pub user: Username,
+    /// Keycloak's id.
+    pub keycloak_id: String,
+    /// Which Keycloak knows the person; empty where there is only one.
+    pub source: String,
+    /// The value of the template attribute.
+    pub template: Option<String>,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+}
+
+impl Identity {
+    /// Takes what is needed of a person. The mailbox is the address that found them.
+    #[must_use]
+    pub fn new(person: &Person, source: &str) -> Self {
+        Self {
+            user: person.address.clone(),
+            keycloak_id: person.id.clone(),
+            source: source.to_owned(),
+            template: person.template.clone(),
+            first_name: person.first_name.clone(),
+            last_name: person.last_name.clone(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Mailboxes for people who have none yet: which template, which rows, and what stands against it.
+//!
+//! Whether the person may log in at all, and whether the password is right, has been decided before anybody asks
+//! here. A rule that stands against a mailbox is "cannot tell" with its reason, never a refusal.
+//!
+//! * [`Provisioner::provision`] makes a mailbox, before the login is answered.
+//! * [`Provisioner::update_if_due`] applies a template that changed, off the login path.
+//!
+//! What mailcow keeps in Redis is handed back to the caller; nothing here talks to Redis.
+
+mod backoff;
+mod config;
+mod identity;
+mod mapping;
+mod php;
+mod plan;
+mod template;
+mod update;
+
+use std::time::{Duration, Instant};
+
+use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
+use crate::sql::{Creation, Database};
+use backoff::BackOff;
+
+pub use config::Config;
+pub use identity::Identity;
+pub use mapping::Mapping;
+pub use plan::{NewMailbox, RedisSettings};
+pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
+pub use update::Update;
+
+/// How many refused mailboxes are remembered: about 20 MB at the most.
+const REMEMBERED: usize = 65_536;
+/// A quota that does not fit is tried again so often.
+const UPDATE_PAUSE: Duration = Duration::from_secs(600);
+
+/// Makes mailboxes and keeps them in line with their templates.
+pub struct Provisioner {
+    enabled: bool,
+    mapping: Mapping,
+    refused: BackOff,
+    updates_refused: BackOff,
+}
+
+/// A mailbox that is there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provisioned {
+    /// Made here. The settings are for Redis, where mailcow has one.
+    Created(RedisSettings),
+    /// Made by a login at the same moment, which also tells Redis.
+    AlreadyThere,
+}
+
+impl Provisioner {
+    /// Prepares from keydove's own settings.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let mapping = Mapping::new(&config.mappings, config.default_template.as_deref());
+        Self::with_mapping(config, mapping)
+    }
+
+    /// The same with a mapping from elsewhere: mailcow's own.
+    #[must_use]
+    pub fn with_mapping(config: &Config, mapping: Mapping) -> Self {
+        let refused = BackOff::new(config.retry_after.get(), REMEMBERED);
+        let updates_refused = BackOff::new(UPDATE_PAUSE, REMEMBERED);
+        Self { enabled: config.enabled, mapping, refused, updates_refused }
+    }
+
+    /// Whether mailboxes are made at all. If not, somebody without a mailbox is unknown.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Makes the mailbox of a person whose password was right, and returns when it is committed.
+    ///
+    /// A mailbox that is refused is not tried again for a while, so that logins in a loop write and ask nothing.
+    ///
+    /// # Errors
+    /// [`NotAccepted::CannotTell`] with the rule that stands against it, or with the trouble of the database.
+    /// [`Denial::UserConflict`] when the address belonged to a person with another Keycloak id.
+    pub async fn provision(
+        &self,
+        database: &Database,
+        person: &Identity,
+        now: Instant,
+    ) -> Result<Provisioned, NotAccepted> {
+        let user = &person.user;
+        if let Some(refusal) = self.refused.still_refused(user, now) {
+            return Err(cannot_tell(user, refusal).into());
+        }
+        let stored = database.templates().await.map_err(|error| error.temp_fail())?;
+        let planned = self
+            .mapping
+            .for_new(person.template.as_deref())
+            .and_then(|name| Template::find(&stored, name))
+            .and_then(|template| NewMailbox::plan(person, &template));
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(refusal) => return Err(self.refuse(user, refusal, now)),
+        };
+        match database.create_mailbox(&plan.rows).await.map_err(|error| error.temp_fail())? {
+            Creation::Created => Ok(Provisioned::Created(plan.redis)),
+            Creation::AlreadyThere => Ok(Provisioned::AlreadyThere),
+            Creation::OtherPerson => Err(Denial::UserConflict.into()),
+            Creation::Refused(refusal) => Err(self.refuse(user, refusal, now)),
+        }
+    }
+
+    fn refuse(&self, user: &Username, refusal: ProvisionRefusal, now: Instant) -> NotAccepted {
+        self.refused.refuse(user, refusal, now);
+        cannot_tell(user, refusal).into()
+    }
+}
+
+fn cannot_tell(user: &Username, refusal: ProvisionRefusal) -> TempFail {
+    let detail = format!("creating the mailbox {user}: {}", refusal.code());
+    TempFail::new(TempFailReason::Provisioning(refusal), detail)
+}
+
+impl std::fmt::Debug for Provisioner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provisioner").field("enabled", &self.enabled).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The daemon runs both on tasks of their own.
+    #[test]
+    fn what_is_asked_here_may_wait_on_any_task() {
+        fn is_send<F: Future + Send>(
+            _: fn(&'static Provisioner, &'static Database, &'static Identity, Instant) -> F,
+        ) {
+        }
+        is_send(|provisioner, database, person, now| provisioner.provision(database, person, now));
+        is_send(|provisioner, database, person, now| provisioner.update_if_due(database, person, now));
+    }
+
+    #[test]
+    fn the_rule_is_in_the_reason_and_in_the_words() {
+        let user = Username::parse(b"alice@example.org").unwrap();
+        let temp_fail = cannot_tell(&user, ProvisionRefusal::IsAlias);
+        let expected = "provision_is_alias: creating the mailbox alice@example.org: is_alias";
+        assert_eq!(temp_fail.to_string(), expected);
+    }
+}

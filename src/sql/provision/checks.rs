@@ -1,0 +1,166 @@
+//! The rules for new mailboxes, mailcow's in mailcow's order.
+
+use super::{Creation, NewMailboxRows, spellings};
+use crate::auth::{ProvisionRefusal, Username};
+use crate::sql::mailbox::{is_domain_of, is_name_of, is_resource, pick};
+use crate::sql::rows::Cells;
+use crate::sql::session::{Dialect, Fault, Parameter, Row, Session};
+
+const MIB: i64 = 1_048_576;
+
+/// Reading the row also locks it on a server, so that of two logins one counts after the other has committed.
+/// It must be the first statement: what is read afterwards is of a moment after the lock.
+const FIND_DOMAIN: &str =
+    "SELECT domain, active, mailboxes, maxquota, quota FROM domain WHERE domain IN (?, ?)";
+const FOR_UPDATE: &str = " FOR UPDATE";
+const FIND_OBJECTS: &str = "\
+SELECT username, kind FROM mailbox WHERE username IN (?, ?) OR (local_part = ? AND domain IN (?, ?))";
+const COUNT_ADDRESSES: &str = "\
+SELECT (SELECT COUNT(*) FROM alias WHERE address IN (?, ?)), \
+       (SELECT COUNT(*) FROM spamalias WHERE address IN (?, ?))";
+/// Resources do not count; mailboxes that are switched off do.
+const SUM_UP: &str = "\
+SELECT COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED) FROM mailbox WHERE kind = '' AND domain IN (?, ?)";
+
+/// A row of `domain`, as far as it limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) active: bool,
+    pub(super) mailboxes: i64,
+    pub(super) max_quota_mib: i64,
+    pub(super) quota_mib: i64,
+}
+
+/// What the mailboxes of a domain have together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub(super) mailboxes: i64,
+    pub(super) quota_bytes: i64,
+}
+
+/// Everything that the rules look at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) limits: Option<Limits>,
+    /// Names and kinds of the rows of `mailbox` that the database takes for this address.
+    pub(super) objects: Vec<(String, String)>,
+    pub(super) is_alias: bool,
+    pub(super) is_spam_alias: bool,
+    pub(super) other_person: bool,
+    pub(super) usage: Usage,
+}
+
+impl Facts {
+    /// Judges; `None` is a go-ahead. `domain.active` comes first, which mailcow does not look at.
+    pub(super) fn judge(&self, rows: &NewMailboxRows) -> Option<Creation> {
+        use ProvisionRefusal::{
+            DomainInactive, DomainUnknown, IsAlias, IsSpamAlias, MaxMailboxExceeded, ObjectExists,
+        };
+        let refused = |refusal| Some(Creation::Refused(refusal));
+        if self.limits.is_some_and(|limits| !limits.active) {
+            return refused(DomainInactive);
+        }
+        let is_this = |(name, kind): &(String, String)| is_name_of(&rows.user, name) && !is_resource(kind);
+        if self.objects.iter().any(is_this) {
+            return Some(Creation::AlreadyThere);
+        }
+        if !self.objects.is_empty() {
+            return refused(ObjectExists);
+        }
+        if self.is_alias {
+            return refused(IsAlias);
+        }
+        if self.is_spam_alias {
+            return refused(IsSpamAlias);
+        }
+        let Some(limits) = self.limits else { return refused(DomainUnknown) };
+        if self.usage.mailboxes >= limits.mailboxes {
+            return refused(MaxMailboxExceeded);
+        }
+        if let Err(refusal) = limits.check_quota(rows.quota_mib, self.usage.quota_bytes) {
+            return refused(refusal);
+        }
+        self.other_person.then_some(Creation::OtherPerson)
+    }
+}
+
+impl Limits {
+    /// Reads the row of a user's domain, and locks it where other processes can write meanwhile.
+    pub(super) async fn find<S: Session>(session: &mut S, user: &Username) -> Result<Option<Self>, Fault> {
+        let statement = match S::DIALECT {
+            Dialect::Sqlite => FIND_DOMAIN.to_owned(),
+            Dialect::Mariadb => format!("{FIND_DOMAIN}{FOR_UPDATE}"),
+        };
+        let [_, _, domain, unicode] = spellings(user);
+        let rows = session.query(&statement, texts([domain, unicode])).await?;
+        let mut found = Vec::new();
+        for mut row in rows {
+            let (name, limits) = row.read("domain", user.domain(), |row| {
+                let limits = Self {
+                    active: row.number(1)? == 1,
+                    mailboxes: row.number(2)?,
+                    max_quota_mib: row.number(3)?,
+                    quota_mib: row.number(4)?,
+                };
+                Ok((row.words(0)?, limits))
+            })?;
+            if is_domain_of(user, &name) {
+                found.push((name, limits));
+            }
+        }
+        Ok(pick("domain", user.domain(), found)?)
+    }
+
+    /// Whether a mailbox of this quota fits beside others that have `others_bytes` together. Unlimited fits every
+    /// mailbox's limit and adds nothing to the sum.
+    pub(super) fn check_quota(&self, quota_mib: i64, others_bytes: i64) -> Result<(), ProvisionRefusal> {
+        if quota_mib > self.max_quota_mib {
+            return Err(ProvisionRefusal::MailboxQuotaExceeded);
+        }
+        // As in mailcow the sum is rounded, half a mebibyte up.
+        let others_mib = others_bytes.saturating_add(MIB / 2).div_euclid(MIB);
+        if others_mib.saturating_add(quota_mib) > self.quota_mib {
+            return Err(ProvisionRefusal::MailboxQuotaLeftExceeded);
+        }
+        Ok(())
+    }
+}
+
+impl Usage {
+    pub(super) async fn sum_up<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
+        let [_, _, domain, unicode] = spellings(user);
+        let mut rows = session.query(SUM_UP, texts([domain, unicode])).await?;
+        let Some(row) = rows.first_mut() else { return Ok(Self::default()) };
+        let usage = row.read("mailbox", user.domain(), |row| {
+            Ok(Self { mailboxes: row.number(0)?, quota_bytes: row.number(1)? })
+        })?;
+        Ok(usage)
+    }
+}
+
+/// Asks for everything that the rules look at, the domain first.
+pub(super) async fn gather<S: Session>(session: &mut S, user: &Username) -> Result<Facts, Fault> {
+    let limits = Limits::find(session, user).await?;
+    let [name, unicode, domain, unicode_domain] = spellings(user);
+    let local = user.local_part().to_owned();
+    let parameters = texts([name.clone(), unicode.clone(), local, domain, unicode_domain]);
+    let mut objects = Vec::new();
+    for mut row in session.query(FIND_OBJECTS, parameters).await? {
+        let object =
+            row.read("mailbox", user.as_str(), |row| Ok((row.words(0)?, row.text(1)?.unwrap_or_default())))?;
+        objects.push(object);
+    }
+    let parameters = texts([name.clone(), unicode.clone(), name, unicode]);
+    let mut counts = session.query(COUNT_ADDRESSES, parameters).await?;
+    let is_there = |row: &mut Row, column| row.number(column).map(|count| count > 0);
+    let (is_alias, is_spam_alias) = match counts.first_mut() {
+        Some(row) => row.read("alias", user.as_str(), |row| Ok((is_there(row, 0)?, is_there(row, 1)?)))?,
+        None => (false, false),
+    };
+    let usage = Usage::sum_up(session, user).await?;
+    Ok(Facts { limits, objects, is_alias, is_spam_alias, other_person: false, usage })
+}
+
+pub(super) fn texts<const N: usize>(texts: [String; N]) -> Vec<Parameter> {
+    texts.map(Parameter::Text).to_vec()
+}

@@ -1,0 +1,163 @@
+//! The rows of a new mailbox, in mailcow's order.
+
+use super::checks::{gather, texts};
+use super::person::{self, PersonOf};
+use super::{Creation, NewMailboxRows, UserAcl};
+use crate::auth::Username;
+use crate::sql::rows::Cells;
+use crate::sql::session::{Dialect, Fault, Parameter, Session, Work};
+
+const MIB: i64 = 1_048_576;
+
+/// The password stays empty: Keycloak has it. The time is the database's own, as a text without fractions.
+const INSERT_MAILBOX: &str = "\
+INSERT INTO mailbox (username, password, name, quota, local_part, domain, attributes, authsource, active) \
+VALUES (?, '', ?, ?, ?, ?, JSON_SET(?, '$.passwd_update', CAST(CURRENT_TIMESTAMP AS CHAR)), 'keycloak', ?)";
+/// A tag that the database takes for an earlier one is left out.
+const INSERT_TAG_SQLITE: &str = "INSERT OR IGNORE INTO tags_mailbox (username, tag_name) VALUES (?, ?)";
+const INSERT_TAG_MARIADB: &str = "INSERT IGNORE INTO tags_mailbox (username, tag_name) VALUES (?, ?)";
+/// Rows that an earlier mailbox of this name left behind begin again.
+const RESET_QUOTA: [&str; 2] = [
+    "REPLACE INTO quota2 (username, bytes, messages) VALUES (?, 0, 0)",
+    "REPLACE INTO quota2replica (username, bytes, messages) VALUES (?, 0, 0)",
+];
+const INSERT_ALIAS: &str = "INSERT INTO alias (address, goto, domain, active) VALUES (?, ?, ?, ?)";
+
+const FIND_SOGO_VIEW: &str = "\
+SELECT COUNT(*) FROM information_schema.tables \
+ WHERE table_schema = DATABASE() AND table_name = '_sogo_static_view'";
+/// Aliases may have been made before the mailbox. Read without locks, because all of `alias` is looked through.
+const FIND_SOGO_ALIASES: &str = "\
+SELECT (SELECT GROUP_CONCAT(address ORDER BY address SEPARATOR ' ') FROM alias \
+         WHERE address <> goto AND active = 1 AND sogo_visible = 1 AND address NOT LIKE '@%' \
+           AND FIND_IN_SET(?, goto)), \
+       (SELECT GROUP_CONCAT(CONCAT(?, '@', alias_domain) SEPARATOR ' ') FROM alias_domain \
+         WHERE target_domain = ?)";
+const REPLACE_SOGO_USER: &str = "\
+REPLACE INTO _sogo_static_view \
+       (c_uid, domain, c_name, c_password, c_cn, mail, aliases, ad_aliases, ext_acl, kind, multiple_bookings) \
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '', -1)";
+/// A digest of which nobody knows a password: SOGo lets people in through the mail server only.
+const SOGO_PASSWORD: &str = "{SSHA256}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// Makes a mailbox, if the rules allow it.
+pub(super) struct CreateMailbox(pub(super) NewMailboxRows);
+
+impl Work for CreateMailbox {
+    const ATTEMPT: &'static str = "creating a mailbox";
+    const WRITES: bool = true;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        let rows = &self.0;
+        let mut facts = gather(session, &rows.user).await?;
+        let known = PersonOf(rows.user.clone()).run(session).await?;
+        facts.other_person = known.is_some_and(|known| known.keycloak_id != rows.owner.keycloak_id);
+        if let Some(end) = facts.judge(rows) {
+            return Ok(end);
+        }
+        for (statement, parameters) in statements(rows, S::DIALECT) {
+            session.query(&statement, parameters).await?;
+        }
+        person::remember(session, &rows.user, &rows.owner).await?;
+        if S::DIALECT == Dialect::Mariadb && rows.active == 1 {
+            tell_sogo(session, rows).await?;
+        }
+        Ok(Creation::Created)
+    }
+}
+
+/// Asks each table for its columns and for no rows.
+pub(super) struct CheckTables;
+
+impl Work for CheckTables {
+    const ATTEMPT: &'static str = "checking the tables of provisioning";
+    const WRITES: bool = false;
+    type Output = ();
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        let rights = UserAcl::RIGHTS.join(", ");
+        for (columns, table) in [
+            ("domain, active, mailboxes, maxquota, quota", "domain"),
+            ("local_part, custom_attributes, authsource", "mailbox"),
+            ("address, goto, domain, sogo_visible, active", "alias"),
+            ("alias_domain, target_domain", "alias_domain"),
+            ("address", "spamalias"),
+            ("id, template, type, attributes", "templates"),
+            ("username, bytes, messages", "quota2"),
+            ("username, bytes, messages", "quota2replica"),
+            ("username, tag_name", "tags_mailbox"),
+            ("id, mailbox, password, active", "app_passwd"),
+            (&format!("username, {rights}"), "user_acl"),
+        ] {
+            session.query(&format!("SELECT {columns} FROM {table} WHERE 1 = 0"), Vec::new()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn statements(rows: &NewMailboxRows, dialect: Dialect) -> Vec<(String, Vec<Parameter>)> {
+    let user = &rows.user;
+    let name = || Parameter::from(user.as_str());
+    let domain = || Parameter::from(user.domain());
+    let mailbox = vec![
+        name(),
+        rows.name.as_str().into(),
+        rows.quota_mib.saturating_mul(MIB).into(),
+        user.local_part().into(),
+        domain(),
+        rows.attributes.as_str().into(),
+        rows.active.into(),
+    ];
+    let mut statements = vec![(INSERT_MAILBOX.to_owned(), mailbox)];
+    statements.extend(rows.tags.iter().map(|tag| insert_tag(user, tag, dialect)));
+    statements.extend(RESET_QUOTA.map(|statement| (statement.to_owned(), vec![name()])));
+    statements.push((INSERT_ALIAS.to_owned(), vec![name(), name(), domain(), rows.active.into()]));
+    statements.push(insert_acl(user, &rows.acl));
+    statements
+}
+
+/// The statement that adds a tag, unless it is there.
+pub(super) fn insert_tag(user: &Username, tag: &str, dialect: Dialect) -> (String, Vec<Parameter>) {
+    let statement = match dialect {
+        Dialect::Sqlite => INSERT_TAG_SQLITE,
+        Dialect::Mariadb => INSERT_TAG_MARIADB,
+    };
+    (statement.to_owned(), vec![user.as_str().into(), tag.into()])
+}
+
+fn insert_acl(user: &Username, acl: &UserAcl) -> (String, Vec<Parameter>) {
+    let columns = UserAcl::RIGHTS.join(", ");
+    let marks = "?, ".repeat(UserAcl::RIGHTS.len());
+    let mut parameters: Vec<Parameter> =
+        acl.iter().map(|(_, granted)| Parameter::Integer(granted.into())).collect();
+    parameters.push(user.as_str().into());
+    (format!("INSERT INTO user_acl ({columns}, username) VALUES ({marks}?)"), parameters)
+}
+
+/// One row of mailcow's table of SOGo's users, where mailcow has it. mailcow itself also tidies the whole table
+/// up; that stays mailcow's.
+async fn tell_sogo<S: Session>(session: &mut S, rows: &NewMailboxRows) -> Result<(), Fault> {
+    let user = &rows.user;
+    let mut found = session.query(FIND_SOGO_VIEW, Vec::new()).await?;
+    if found.first_mut().is_none_or(|row| row.number(0) != Ok(1)) {
+        return Ok(());
+    }
+    let asked = [user.as_str(), user.local_part(), user.domain()].map(str::to_owned);
+    let (mut aliases, mut domain_aliases) = (None, None);
+    if let Some(row) = session.query(FIND_SOGO_ALIASES, texts(asked)).await?.first_mut() {
+        (aliases, domain_aliases) =
+            row.read("alias", user.as_str(), |row| Ok((row.text(0)?, row.text(1)?)))?;
+    }
+    let values = [
+        user.as_str(),
+        user.domain(),
+        user.as_str(),
+        SOGO_PASSWORD,
+        &rows.name,
+        user.as_str(),
+        aliases.as_deref().unwrap_or_default(),
+        domain_aliases.as_deref().unwrap_or_default(),
+    ];
+    session.query(REPLACE_SOGO_USER, texts(values.map(str::to_owned))).await.map(drop)
+}

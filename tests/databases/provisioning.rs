@@ -1,0 +1,492 @@
+//! Making mailboxes, against a real database: every row and column, every rule, and many logins at one moment.
+//!
+//! The tables must be empty, and keydove's user must be allowed to write.
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use keydove::auth::{Denial, NotAccepted, ProvisionRefusal, Service, TempFailReason, Username};
+use keydove::provision::{Config, Identity, Provisioned, Provisioner, RateLimit, Update};
+use keydove::sql::{AuthSource, Database, MailboxState};
+
+/// Another way to the same database.
+pub trait Other {
+    /// Runs statements of the dialect that MariaDB and SQLite share.
+    async fn run(&self, statements: &str);
+    /// Reads rows, every value as a text.
+    async fn ask(&self, statement: &str) -> Vec<Vec<Option<String>>>;
+    /// Makes every insertion into `user_acl` fail, or no longer.
+    async fn break_acl(&self, broken: bool);
+}
+
+/// mailcow's own template, and one with everything in it that hurts.
+const DEFAULT: &str = r#"{"tags":[],"quota":0,"quarantine_notification":"hourly","quarantine_category":"reject","rl_frame":"s","rl_value":"","force_pw_update":0,"force_tfa":0,"sogo_access":1,"active":1,"tls_enforce_in":0,"tls_enforce_out":0,"imap_access":1,"pop3_access":1,"smtp_access":1,"sieve_access":1,"eas_access":1,"dav_access":1,"acl_spam_alias":1,"acl_tls_policy":1,"acl_spam_score":1,"acl_spam_policy":1,"acl_delimiter_action":1,"acl_syncjobs":0,"acl_eas_reset":1,"acl_sogo_profile_reset":0,"acl_pushover":1,"acl_quarantine":1,"acl_quarantine_attachments":1,"acl_quarantine_notification":1,"acl_quarantine_category":1,"acl_app_passwds":1}"#;
+const GOLD: &str = r#"{"quota":3222274047,"tags":["a/b","\u00fc\ud83d\ude00","A/B","it's"],"quarantine_category":"all","quarantine_notification":"never","rl_frame":"h","rl_value":"10","force_pw_update":1,"force_tfa":1,"sogo_access":0,"active":1,"tls_enforce_in":1,"pop3_access":"0","acl_syncjobs":1,"acl_pw_reset":"1"}"#;
+/// PHP 8.2: `sha1(json_encode($text))` of [`GOLD`].
+const GOLD_HASH: &str = "c03cc0cb9bdbb6a6db34de2ebcacd70dbaa694f2";
+
+/// Runs everything. Leaves rows behind.
+pub async fn provisioning_battery(database: &Database, other: &impl Other) {
+    database.check_provisioning().await.unwrap();
+    seed_templates(other).await;
+    every_row_is_mailcows(database, other).await;
+    fifty_first_logins_make_one_mailbox(database, other).await;
+    each_rule_refuses_in_mailcows_order(database, other).await;
+    limits_hold_for_logins_at_one_moment(database, other).await;
+    a_quota_is_counted_as_mailcow_counts_it(database, other).await;
+    a_failure_in_the_middle_leaves_nothing(database, other).await;
+    what_was_refused_is_left_alone_for_a_while(database, other).await;
+    a_mailbox_belongs_to_one_person(database, other).await;
+    a_new_template_changes_only_what_it_changed(database, other).await;
+    a_quota_that_does_not_fit_waits(database, other).await;
+    what_mailcow_applied_is_not_applied_again(database, other).await;
+    app_passwords_are_read_with_their_limits(database, other).await;
+    other.run("ALTER TABLE user_acl DROP COLUMN pw_reset").await;
+    let error = database.check_provisioning().await.unwrap_err().to_string();
+    assert!(error.contains("pw_reset"), "{error}");
+    other.run("ALTER TABLE user_acl ADD COLUMN pw_reset INTEGER NOT NULL DEFAULT 1").await;
+}
+
+async fn every_row_is_mailcows(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('rows.example', 5)").await;
+    other.run("INSERT INTO quota2 (username, bytes, messages) VALUES ('gold@rows.example', 7, 7)").await;
+    let name = "gold@rows.example";
+    let made = provision(database, &person(name, "gold")).await.unwrap();
+    let Provisioned::Created(redis) = made else { panic!("somebody else made it") };
+    assert_eq!(redis.rate_limit, RateLimit::Set("10 / 1h".to_owned()));
+
+    let columns = "username, password, name, description, mailbox_path_prefix, quota, local_part, domain, \
+                   custom_attributes, kind, multiple_bookings, authsource, active";
+    let expected = [
+        name,
+        "",
+        "Alice O'Ångström",
+        "NULL",
+        "/var/vmail/",
+        "3221225472",
+        "gold",
+        "rows.example",
+        "{}",
+        "",
+        "-1",
+        "keycloak",
+        "1",
+    ];
+    assert_eq!(one_row(other, "mailbox", columns, "username", name).await, expected);
+    let attributes = &one_row(other, "mailbox", "attributes", "username", name).await[0];
+    let passwd_update = &value_of(attributes, "passwd_update");
+    assert!(is_date_and_time(passwd_update), "{passwd_update}");
+    let plain = attributes.replace(": ", ":").replace(", ", ",");
+    let expected = format!(
+        r#"{{"force_pw_update":"0","force_tfa":"1","tls_enforce_in":"1","tls_enforce_out":"0","sogo_access":"0","imap_access":"1","pop3_access":"0","smtp_access":"1","sieve_access":"1","eas_access":"1","dav_access":"1","relayhost":"0","passwd_update":"{passwd_update}","mailbox_format":"maildir:","quarantine_notification":"never","quarantine_category":"all","attribute_hash":"{GOLD_HASH}"}}"#
+    );
+    assert_eq!(plain, expected);
+    // mailcow lets the database set a key afterwards, which spaces the text in the database's own way.
+    let spaced = other.ask(&format!("SELECT JSON_SET('{plain}', '$.force_tfa', '1')")).await;
+    assert_eq!(spaced[0][0].as_deref(), Some(attributes.as_str()));
+
+    let tags = other.ask("SELECT tag_name FROM tags_mailbox WHERE username = 'gold@rows.example'").await;
+    let mut tags: Vec<_> = tags.into_iter().flatten().flatten().collect();
+    tags.sort();
+    assert_eq!(tags, ["a/b", "it's", "ü😀"], "the one that differs in case only is left out");
+    for table in ["quota2", "quota2replica"] {
+        assert_eq!(one_row(other, table, "bytes, messages", "username", name).await, ["0", "0"], "{table}");
+    }
+    let columns =
+        "goto, domain, private_comment, public_comment, sogo_visible, internal, sender_allowed, active";
+    let expected = [name, "rows.example", "NULL", "NULL", "1", "0", "1", "1"];
+    assert_eq!(one_row(other, "alias", columns, "address", name).await, expected);
+    let columns = "syncjobs, pw_reset, spam_alias, tls_policy, spam_score, spam_policy, delimiter_action, eas_reset, \
+                   sogo_profile_reset, pushover, quarantine, quarantine_attachments, quarantine_notification, \
+                   quarantine_category, app_passwds";
+    let mut expected = ["0"; 15];
+    expected[..2].fill("1");
+    assert_eq!(one_row(other, "user_acl", columns, "username", name).await, expected);
+    let columns = "keycloak_id, source, template_name, template_fingerprint, template_attributes, missing_since, missed_runs";
+    let expected = ["id of gold@rows.example", "main", "Gold", GOLD_HASH, GOLD, "NULL", "0"];
+    assert_eq!(one_row(other, "keydove_person", columns, "mailbox", name).await, expected);
+
+    let mailbox = database.find_mailbox(&user(name)).await.unwrap().mailbox.unwrap();
+    assert_eq!((mailbox.active, mailbox.authsource), (MailboxState::On, Some(AuthSource::Keycloak)));
+    assert!(!mailbox.access.allows(&Service::Pop3) && mailbox.access.allows(&Service::Imap));
+    // Edge case 51.
+    assert!(provision(database, &person("two@rows.example", "two")).await.is_ok());
+    let mailbox = database.find_mailbox(&user("two@rows.example")).await.unwrap().mailbox.unwrap();
+    assert_eq!(mailbox.active, MailboxState::ReceiveOnly);
+    assert_eq!(one_row(other, "alias", "active", "address", "two@rows.example").await, ["2"]);
+}
+
+/// T48 and edge case 52.
+async fn fifty_first_logins_make_one_mailbox(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('fifty.example', 100)").await;
+    let alice = person("alice@fifty.example", "none");
+    let provisioner = provisioner(Duration::from_secs(30));
+    let now = now();
+    let logins = (0..50).map(|_| provisioner.provision(database, &alice, now));
+    let ends: Vec<_> = join_all(logins).await.into_iter().map(Result::unwrap).collect();
+    let created = ends.iter().filter(|end| matches!(end, Provisioned::Created(_))).count();
+    assert_eq!((created, ends.len()), (1, 50));
+    for (table, column) in [("mailbox", "username"), ("alias", "address"), ("user_acl", "username")] {
+        assert_eq!(count(other, table, &format!("{column} = 'alice@fifty.example'")).await, 1, "{table}");
+    }
+}
+
+/// 3.2 and edge cases 46, 47 and 50. Every rule is broken at once; then one after the other is kept.
+async fn each_rule_refuses_in_mailcows_order(database: &Database, other: &impl Other) {
+    use ProvisionRefusal::{
+        DomainInactive, DomainUnknown, IsAlias, IsSpamAlias, MailboxQuotaExceeded, MailboxQuotaLeftExceeded,
+        MaxMailboxExceeded, NoMapping, ObjectExists, QuarantineCategoryInvalid, TemplateMissing,
+    };
+    let name = "bob@rules.example";
+    let before = count(other, "mailbox", "1 = 1").await;
+    for (value, refusal) in
+        [("unmapped", NoMapping), ("gone", TemplateMissing), ("odd", QuarantineCategoryInvalid)]
+    {
+        let mapped = Config { default_template: None, ..config(Duration::ZERO) };
+        let end = Provisioner::new(&mapped).provision(database, &person(name, value), now()).await;
+        assert_eq!(reason(end), refusal);
+    }
+    other
+        .run(
+            "INSERT INTO domain (domain, mailboxes, maxquota, quota, active) VALUES ('rules.example', 1, 1, 1, 0);
+             INSERT INTO mailbox (username, password, local_part, domain, kind)
+             VALUES ('bob@rules.example', '', 'bob', 'rules.example', 'location'),
+                    ('other@rules.example', '', 'other', 'rules.example', '');
+             INSERT INTO alias (address, goto, domain) VALUES ('bob@rules.example', 'x', 'rules.example');
+             INSERT INTO spamalias (address, goto, description, validity) VALUES ('bob@rules.example', 'x', '', 1)",
+        )
+        .await;
+    for (refusal, repair) in [
+        (DomainInactive, "UPDATE domain SET active = 1 WHERE domain = 'rules.example'"),
+        (ObjectExists, "DELETE FROM mailbox WHERE username = 'bob@rules.example'"),
+        (IsAlias, "DELETE FROM alias WHERE address = 'bob@rules.example'"),
+        (IsSpamAlias, "DELETE FROM spamalias WHERE address = 'bob@rules.example'"),
+        (MaxMailboxExceeded, "UPDATE domain SET mailboxes = 2 WHERE domain = 'rules.example'"),
+        (MailboxQuotaExceeded, "UPDATE domain SET maxquota = 3072 WHERE domain = 'rules.example'"),
+        (MailboxQuotaLeftExceeded, "UPDATE domain SET quota = 3072 WHERE domain = 'rules.example'"),
+    ] {
+        assert_eq!(reason(provision(database, &person(name, "gold")).await), refusal);
+        other.run(repair).await;
+    }
+    // 102400 bytes of the other mailbox are none of the whole mebibytes that count.
+    assert!(provision(database, &person(name, "gold")).await.is_ok());
+    for unknown in ["bob@nowhere.example", "bob@alias.example"] {
+        other.run("DELETE FROM alias_domain; INSERT INTO alias_domain (alias_domain, target_domain) VALUES ('alias.example', 'rules.example')").await;
+        assert_eq!(reason(provision(database, &person(unknown, "gold")).await), DomainUnknown);
+    }
+    assert_eq!(count(other, "mailbox", "1 = 1").await, before + 2);
+}
+
+/// A limit of ten, and thirty people at once.
+async fn limits_hold_for_logins_at_one_moment(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('ten.example', 10)").await;
+    let provisioner = provisioner(Duration::from_secs(30));
+    let people: Vec<_> = (0..30).map(|number| person(&format!("u{number}@ten.example"), "none")).collect();
+    let now = now();
+    let ends = join_all(people.iter().map(|person| provisioner.provision(database, person, now))).await;
+    assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 10);
+    for refused in ends.into_iter().filter(Result::is_err) {
+        assert_eq!(reason(refused), ProvisionRefusal::MaxMailboxExceeded);
+    }
+    for (table, column) in [("mailbox", "username"), ("alias", "address"), ("user_acl", "username")] {
+        assert_eq!(count(other, table, &format!("{column} LIKE '%@ten.example'")).await, 10, "{table}");
+    }
+}
+
+/// Edge cases 48 and 49, and the rounding of check 13.
+async fn a_quota_is_counted_as_mailcow_counts_it(database: &Database, other: &impl Other) {
+    other
+        .run("INSERT INTO domain (domain, mailboxes, maxquota, quota) VALUES ('sum.example', 9, 1, 3073)")
+        .await;
+    assert!(provision(database, &person("unlimited@sum.example", "none")).await.is_ok());
+    assert_eq!(one_row(other, "mailbox", "quota", "username", "unlimited@sum.example").await, ["0"]);
+    other.run("UPDATE domain SET maxquota = 9999 WHERE domain = 'sum.example'").await;
+    let set = async |bytes: u64| {
+        other
+            .run(&format!("UPDATE mailbox SET quota = {bytes} WHERE username = 'unlimited@sum.example'"))
+            .await;
+    };
+    set(1_048_576 + 524_288).await;
+    let gold = person("gold@sum.example", "gold");
+    assert_eq!(reason(provision(database, &gold).await), ProvisionRefusal::MailboxQuotaLeftExceeded);
+    set(1_048_576 + 524_287).await;
+    assert!(provision(database, &gold).await.is_ok());
+}
+
+/// P7 and edge case 53.
+async fn a_failure_in_the_middle_leaves_nothing(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('half.example', 10)").await;
+    let carol = person("carol@half.example", "gold");
+    other.break_acl(true).await;
+    let Err(NotAccepted::CannotTell(failure)) = provision(database, &carol).await else {
+        panic!("it was made")
+    };
+    assert_eq!(failure.reason, TempFailReason::SqlError, "{failure}");
+    nothing_is_left_of(other, "carol@half.example").await;
+    other.break_acl(false).await;
+    assert!(matches!(provision(database, &carol).await, Ok(Provisioned::Created(_))));
+}
+
+/// No table has a row of this mailbox.
+pub async fn nothing_is_left_of(other: &impl Other, name: &str) {
+    for (table, column) in [
+        ("mailbox", "username"),
+        ("alias", "address"),
+        ("tags_mailbox", "username"),
+        ("quota2", "username"),
+        ("quota2replica", "username"),
+        ("user_acl", "username"),
+        ("keydove_person", "mailbox"),
+    ] {
+        assert_eq!(count(other, table, &format!("{column} = '{name}'")).await, 0, "{table}");
+    }
+}
+
+/// T49: retried with back-off, not per attempt.
+async fn what_was_refused_is_left_alone_for_a_while(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('full.example', 0)").await;
+    let (provisioner, dave, start) =
+        (provisioner(Duration::from_secs(30)), person("dave@full.example", "none"), now());
+    for _ in 0..1000 {
+        let end = provisioner.provision(database, &dave, start).await;
+        assert_eq!(reason(end), ProvisionRefusal::MaxMailboxExceeded);
+    }
+    other.run("UPDATE domain SET mailboxes = 1 WHERE domain = 'full.example'").await;
+    let just_before = start + Duration::from_millis(29_999);
+    assert!(provisioner.provision(database, &dave, just_before).await.is_err());
+    nothing_is_left_of(other, "dave@full.example").await;
+    assert!(provisioner.provision(database, &dave, start + Duration::from_secs(30)).await.is_ok());
+}
+
+/// T43: an address that another person had is not given away by a login.
+async fn a_mailbox_belongs_to_one_person(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('reuse.example', 10)").await;
+    let erin = person("erin@reuse.example", "none");
+    let name = user("erin@reuse.example");
+    assert!(database.person_of(&name).await.unwrap().is_none());
+    provision(database, &erin).await.unwrap();
+    let known = database.person_of(&name).await.unwrap().unwrap();
+    assert_eq!((known.keycloak_id.as_str(), known.source.as_str()), ("id of erin@reuse.example", "main"));
+    other.run("DELETE FROM alias WHERE address = 'erin@reuse.example'").await;
+    other.run("DELETE FROM mailbox WHERE username = 'erin@reuse.example'").await;
+    let new = Identity { keycloak_id: "another".to_owned(), ..erin };
+    let end = provision(database, &new).await;
+    assert_eq!(end, Err(NotAccepted::Refused(Denial::UserConflict)));
+    database.remember_person(&name, "another", "main").await.unwrap();
+    assert_eq!(database.person_of(&name).await.unwrap().unwrap().keycloak_id, "id of erin@reuse.example");
+    database.adopt_person(&name, "another", "main").await.unwrap();
+    assert!(provision(database, &new).await.is_ok());
+}
+
+/// Want 22.
+async fn a_new_template_changes_only_what_it_changed(database: &Database, other: &impl Other) {
+    other.run("INSERT INTO domain (domain, mailboxes, quota) VALUES ('change.example', 10, 5000)").await;
+    let (provisioner, frank, now) =
+        (provisioner(Duration::ZERO), person("frank@change.example", "silver"), now());
+    set_template(
+        other,
+        "Silver",
+        r#"{"quota":1048576,"imap_access":1,"pop3_access":1,"tags":["one"],"active":1}"#,
+    )
+    .await;
+    provisioner.provision(database, &frank, now).await.unwrap();
+    let update = async || provisioner.update_if_due(database, &frank, now).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(update().await, Update::NotDue);
+    }
+    other.run("UPDATE mailbox SET quota = 7340032, active = 0, name = 'By hand' WHERE username = 'frank@change.example'").await;
+    let text = r#"{"quota":1048576,"imap_access":1,"pop3_access":0,"tags":["one","two"],"active":1,"acl_syncjobs":1,"rl_value":5,"rl_frame":"m"}"#;
+    set_template(other, "Silver", text).await;
+    let Update::Applied(redis) = update().await else { panic!("it was due") };
+    assert_eq!((redis.rate_limit, redis.tagged_mail), (RateLimit::Set("5 / 1m".to_owned()), None));
+    let name = "frank@change.example";
+    let expected = ["7340032", "0", "By hand"];
+    assert_eq!(one_row(other, "mailbox", "quota, active, name", "username", name).await, expected);
+    let attributes = &one_row(other, "mailbox", "attributes", "username", name).await[0];
+    assert_eq!(
+        (value_of(attributes, "pop3_access"), value_of(attributes, "imap_access")),
+        ("0".into(), "1".into())
+    );
+    assert_eq!(one_row(other, "alias", "active", "address", name).await, ["1"], "left alone");
+    assert_eq!(one_row(other, "user_acl", "syncjobs", "username", name).await, ["1"]);
+    assert_eq!(count(other, "tags_mailbox", "username = 'frank@change.example'").await, 2);
+    assert_eq!(update().await, Update::NotDue);
+    set_template(other, "Silver", &text.replace("1048576", "2097152")).await;
+    let Update::Applied(redis) = update().await else { panic!("it was due") };
+    assert_eq!(redis.rate_limit, RateLimit::Leave);
+    assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, ["2097152"]);
+    // Edge cases 43 and 45, and another person.
+    for value in ["unmapped", "gone"] {
+        let unmapped = Identity { template: Some(value.to_owned()), ..frank.clone() };
+        assert_eq!(provisioner.update_if_due(database, &unmapped, now).await.unwrap(), Update::NotDue);
+    }
+    let another =
+        Identity { keycloak_id: "another".to_owned(), template: Some("gold".to_owned()), ..frank.clone() };
+    assert_eq!(provisioner.update_if_due(database, &another, now).await.unwrap(), Update::NotDue);
+}
+
+async fn a_quota_that_does_not_fit_waits(database: &Database, other: &impl Other) {
+    let (provisioner, frank, start) =
+        (provisioner(Duration::ZERO), person("frank@change.example", "silver"), now());
+    let name = "frank@change.example";
+    set_template(other, "Silver", r#"{"quota":6291456000,"imap_access":0}"#).await;
+    let Update::QuotaRefused(refusal, _) = provisioner.update_if_due(database, &frank, start).await.unwrap()
+    else {
+        panic!("it fits")
+    };
+    assert_eq!(refusal, ProvisionRefusal::MailboxQuotaLeftExceeded);
+    let row = one_row(other, "mailbox", "quota, attributes", "username", name).await;
+    assert_eq!((row[0].as_str(), value_of(&row[1], "imap_access").as_str()), ("2097152", "0"));
+    assert_eq!(provisioner.update_if_due(database, &frank, start).await.unwrap(), Update::NotDue);
+    let later = start + Duration::from_secs(600);
+    let Update::QuotaRefused(..) = provisioner.update_if_due(database, &frank, later).await.unwrap() else {
+        panic!("it fits")
+    };
+    other.run("UPDATE domain SET quota = 6000 WHERE domain = 'change.example'").await;
+    let later = later + Duration::from_secs(600);
+    assert!(matches!(provisioner.update_if_due(database, &frank, later).await.unwrap(), Update::Applied(_)));
+    assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, ["6291456000"]);
+    assert_eq!(provisioner.update_if_due(database, &frank, later).await.unwrap(), Update::NotDue);
+}
+
+/// A mailbox that mailcow made: nothing is remembered about it.
+async fn what_mailcow_applied_is_not_applied_again(database: &Database, other: &impl Other) {
+    let (provisioner, now) = (provisioner(Duration::ZERO), now());
+    let name = "gold@change.example";
+    for (hash, quota) in [(GOLD_HASH, "7"), ("another", "3221225472")] {
+        other
+            .run(&format!(
+                "DELETE FROM keydove_person WHERE mailbox = '{name}';
+                 DELETE FROM mailbox WHERE username = '{name}';
+                 UPDATE domain SET quota = 99999 WHERE domain = 'change.example';
+                 INSERT INTO mailbox (username, password, local_part, domain, quota, attributes, authsource)
+                 VALUES ('{name}', '', 'gold', 'change.example', 7, '{{\"attribute_hash\":\"{hash}\"}}', 'keycloak')"
+            ))
+            .await;
+        let gold = person(name, "gold");
+        let end = provisioner.update_if_due(database, &gold, now).await.unwrap();
+        assert_eq!(matches!(end, Update::Applied(_)), hash != GOLD_HASH);
+        assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, [quota]);
+        let known = database.person_of(&user(name)).await.unwrap().unwrap();
+        assert_eq!(known.template_fingerprint.as_deref(), Some(GOLD_HASH));
+        assert_eq!(provisioner.update_if_due(database, &gold, now).await.unwrap(), Update::NotDue);
+    }
+}
+
+async fn app_passwords_are_read_with_their_limits(database: &Database, other: &impl Other) {
+    let name = "gold@rows.example";
+    other
+        .run(
+            "INSERT INTO app_passwd (id, name, mailbox, domain, password, imap_access, active)
+             VALUES (101, 'a', 'Gold@rows.example', 'rows.example', '{X}1', 0, 1),
+                    (102, 'b', 'gold@rows.example', 'rows.example', '{X}2', 1, 0),
+                    (103, 'c', 'gold@rows.example', 'rows.example', '{X}3', 2, 1),
+                    (104, 'd', 'two@rows.example', 'rows.example', '{X}4', 1, 1);
+             INSERT INTO keydove_app_password (app_passwd, expires, networks) VALUES (103, 60, '10.0.0.0/8, ::1')",
+        )
+        .await;
+    let found = database.app_passwords(&user(name)).await.unwrap();
+    assert_eq!(found.iter().map(|password| password.id).collect::<Vec<_>>(), [103, 101]);
+    let [limited, free] = found.as_slice() else { panic!("not two") };
+    assert!(
+        limited.password.matches(b"{X}3") && !limited.allows(&Service::Imap) && limited.allows(&Service::Eas)
+    );
+    assert_eq!(limited.expires, Some(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
+    assert_eq!(limited.networks.as_deref(), Some(&["10.0.0.0/8".to_owned(), "::1".to_owned()][..]));
+    assert!(free.expires.is_none() && free.networks.is_none());
+    assert!(!free.allows(&Service::Imap) && free.allows(&Service::Smtp) && !free.allows(&Service::Lmtp));
+    assert!(database.app_passwords(&user("nobody@rows.example")).await.unwrap().is_empty());
+}
+
+pub async fn seed_templates(other: &impl Other) {
+    set_template(other, "Default", DEFAULT).await;
+    set_template(other, "Gold", GOLD).await;
+    set_template(other, "Two", r#"{"active":2}"#).await;
+    set_template(other, "Odd", r#"{"quarantine_category":"none"}"#).await;
+    other.run("INSERT INTO templates (template, type, attributes) VALUES ('Gone', 'domain', '{}')").await;
+}
+
+async fn set_template(other: &impl Other, name: &str, attributes: &str) {
+    let attributes = attributes.replace('\'', "''");
+    other.run(&format!("DELETE FROM templates WHERE template = '{name}'")).await;
+    other
+        .run(&format!(
+            "INSERT INTO templates (template, type, attributes)
+             VALUES ('{name}', 'mailbox', '{attributes}')"
+        ))
+        .await;
+}
+
+pub async fn provision(database: &Database, person: &Identity) -> Result<Provisioned, NotAccepted> {
+    provisioner(Duration::ZERO).provision(database, person, now()).await
+}
+
+fn provisioner(retry_after: Duration) -> Provisioner {
+    Provisioner::new(&config(retry_after))
+}
+
+fn config(retry_after: Duration) -> Config {
+    let mappings = [("gold", "gold"), ("two", "Two"), ("odd", "Odd"), ("gone", "Gone"), ("silver", "Silver")];
+    let mappings: BTreeMap<_, _> =
+        mappings.into_iter().map(|(value, name)| (value.to_owned(), name.to_owned())).collect();
+    let text = format!("{}s", retry_after.as_secs());
+    Config {
+        enabled: true,
+        default_template: Some("Default".to_owned()),
+        mappings,
+        retry_after: text.try_into().unwrap(),
+    }
+}
+
+pub fn person(address: &str, template: &str) -> Identity {
+    Identity {
+        user: user(address),
+        keycloak_id: format!("id of {address}"),
+        source: "main".to_owned(),
+        template: Some(template.to_owned()),
+        first_name: "Alice".to_owned(),
+        last_name: "O'Ångström".to_owned(),
+    }
+}
+
+fn reason(end: Result<Provisioned, NotAccepted>) -> ProvisionRefusal {
+    match end {
+        Err(NotAccepted::CannotTell(failure)) => match failure.reason {
+            TempFailReason::Provisioning(refusal) => refusal,
+            _ => panic!("{failure}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn one_row(other: &impl Other, table: &str, columns: &str, key: &str, name: &str) -> Vec<String> {
+    let mut rows = other.ask(&format!("SELECT {columns} FROM {table} WHERE {key} = '{name}'")).await;
+    assert_eq!(rows.len(), 1, "{table} of {name}");
+    rows.remove(0).into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".to_owned())).collect()
+}
+
+pub async fn count(other: &impl Other, table: &str, condition: &str) -> usize {
+    let rows = other.ask(&format!("SELECT COUNT(*) FROM {table} WHERE {condition}")).await;
+    rows[0][0].as_deref().unwrap().parse().unwrap()
+}
+
+fn value_of(json: &str, key: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    json[key].as_str().unwrap().to_owned()
+}
+
+fn is_date_and_time(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "0000-00-00 00:00:00"
+}
+
+pub fn user(name: &str) -> Username {
+    Username::parse(name.as_bytes()).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test needs some moment to count from")]
+fn now() -> Instant {
+    Instant::now()
+}
