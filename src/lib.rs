@@ -25,6 +25,7 @@
 //! config
 //! frontend
 //! decision
+//! provision
 //! passdb  userdb
 //! hashing
 //! keycloak  sql

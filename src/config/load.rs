@@ -41,6 +41,7 @@ impl Config {
                 keycloaks: std::iter::once(file.keycloak).chain(file.more_keycloaks).collect(),
                 storage: file.storage,
                 userdb: file.userdb,
+                provisioning: file.provisioning,
                 login: file.login,
                 hashing: file.hashing,
                 log: file.log,

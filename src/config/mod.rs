@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::observe::LogConfig;
-use crate::{frontend, hashing, keycloak, sql, userdb};
+use crate::{frontend, hashing, keycloak, provision, sql, userdb};
 
 pub use diagnostic::Diagnostic;
 pub use listener::{Door, ListenerConfig, Role};
@@ -31,6 +31,8 @@ pub struct Config {
     pub storage: sql::Config,
     /// `[userdb]`
     pub userdb: userdb::Config,
+    /// `[provisioning]`
+    pub provisioning: provision::Config,
     /// `[login]`
     pub login: frontend::Config,
     /// `[hashing]`
@@ -56,6 +58,8 @@ struct File {
     storage: sql::Config,
     #[serde(default)]
     userdb: userdb::Config,
+    #[serde(default)]
+    provisioning: provision::Config,
     #[serde(default)]
     login: frontend::Config,
     #[serde(default)]

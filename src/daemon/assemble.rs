@@ -8,6 +8,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::passdb::{Passdb, Sources};
+use crate::provision::Provisioner;
 use crate::userdb::Userdb;
 use crate::{frontend, sql};
 
@@ -46,8 +47,9 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, AssembleError> {
         clients.push((keycloak.domains.clone(), Client::new(keycloak, client_secret)?));
     }
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let decision =
-        Decision::new(database, Passdb::new(Sources::new(clients), hasher), Userdb::new(&config.userdb));
+    let passdb = Passdb::new(Sources::new(clients), hasher);
+    let (userdb, provisioner) = (Userdb::new(&config.userdb), Provisioner::new(&config.provisioning));
+    let decision = Decision::new(database, passdb, userdb, provisioner);
     Ok(Parts {
         decision: Arc::new(decision),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),

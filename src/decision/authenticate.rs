@@ -1,7 +1,13 @@
 //! The steps of a login.
 
+use std::time::Instant;
+
 use super::Decision;
-use crate::auth::{AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Username, Verdict};
+use crate::auth::{
+    AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Source, TempFail, TempFailReason, Username,
+    Verdict,
+};
+use crate::provision::{Identity, Provisioned};
 use crate::sql::{Mailbox, MailboxState};
 
 /// Longest password. A hash of more than this would be an attack on the processor.
@@ -9,36 +15,71 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 
 impl Decision {
     /// Decides a login. The steps stand in the order in which they are taken; none asks anybody before all
-    /// cheaper ones have passed.
-    pub async fn authenticate(&self, request: &AuthRequest) -> Verdict {
-        self.take_steps(request).await.into()
+    /// cheaper ones have passed. `now` is when the request came.
+    pub async fn authenticate(&self, request: &AuthRequest, now: Instant) -> Verdict {
+        self.take_steps(request, now).await.into()
     }
 
-    async fn take_steps(&self, request: &AuthRequest) -> Result<Grant, NotAccepted> {
+    async fn take_steps(&self, request: &AuthRequest, now: Instant) -> Result<Grant, NotAccepted> {
         let user = check_name(request)?;
         check_password_form(&request.password)?;
         check_service(&request.service)?;
-        let mailbox = self.find_active_mailbox(&user).await?;
-        check_access(&mailbox, &request.service)?;
-        let source = self.passdb.check_main_password(&user, &mailbox, &request.password).await?;
+        let (mailbox, source) = match self.find_mailbox(&user).await? {
+            Some(mailbox) => {
+                check_mailbox(&mailbox)?;
+                check_access(&mailbox, &request.service)?;
+                let source = self.passdb.check_main_password(&user, &mailbox, &request.password).await?;
+                (mailbox, source)
+            }
+            None => {
+                let mailbox = self.make_mailbox(&user, &request.password, now).await?;
+                check_mailbox(&mailbox)?;
+                check_access(&mailbox, &request.service)?;
+                (mailbox, Source::Keycloak)
+            }
+        };
         let fields = self.userdb.fields(&user, mailbox.quota_bytes);
         Ok(Grant { user, source, fields })
     }
 
-    async fn find_active_mailbox(&self, user: &Username) -> Result<Mailbox, NotAccepted> {
+    /// The mailbox row, if there is one; the domain must be hosted here and active.
+    async fn find_mailbox(&self, user: &Username) -> Result<Option<Mailbox>, NotAccepted> {
         let hosting = self.database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
         let domain = hosting.domain.ok_or(Denial::DomainUnknown)?;
-        if !domain.active {
-            return Err(Denial::DomainDisabled.into());
+        if domain.active { Ok(hosting.mailbox) } else { Err(Denial::DomainDisabled.into()) }
+    }
+
+    /// A first login: the person must be entitled and the password right before anything is written, and the
+    /// mailbox is committed before the login is answered.
+    async fn make_mailbox(
+        &self,
+        user: &Username,
+        password: &Secret,
+        now: Instant,
+    ) -> Result<Mailbox, NotAccepted> {
+        if !self.provisioner.is_enabled() {
+            return Err(Denial::MailboxUnknown.into());
         }
-        let mailbox = hosting.mailbox.ok_or(Denial::MailboxUnknown)?;
-        if mailbox.kind_is_resource {
-            return Err(Denial::MailboxIsResource.into());
+        let person = self.passdb.check_person(user, password).await?;
+        let made = self.provisioner.provision(&self.database, &Identity::new(&person, ""), now).await?;
+        if matches!(made, Provisioned::Created(_)) {
+            tracing::info!(user = user.as_str(), "made a mailbox at the first login");
         }
-        match mailbox.active {
-            MailboxState::On => Ok(mailbox),
-            MailboxState::Off | MailboxState::ReceiveOnly => Err(Denial::MailboxDisabled.into()),
-        }
+        let mailbox = self.find_mailbox(user).await?;
+        mailbox.ok_or_else(|| {
+            let detail = "a mailbox that was just made is not there";
+            TempFail::new(TempFailReason::SqlError, detail).into()
+        })
+    }
+}
+
+fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
+    if mailbox.kind_is_resource {
+        return Err(Denial::MailboxIsResource);
+    }
+    match mailbox.active {
+        MailboxState::On => Ok(()),
+        MailboxState::Off | MailboxState::ReceiveOnly => Err(Denial::MailboxDisabled),
     }
 }
 

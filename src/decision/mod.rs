@@ -9,6 +9,7 @@ mod authenticate;
 mod lookup;
 
 use crate::passdb::Passdb;
+use crate::provision::Provisioner;
 use crate::sql::Database;
 use crate::userdb::Userdb;
 
@@ -19,13 +20,14 @@ pub struct Decision {
     database: Database,
     passdb: Passdb,
     userdb: Userdb,
+    provisioner: Provisioner,
 }
 
 impl Decision {
     /// Joins the parts.
     #[must_use]
-    pub fn new(database: Database, passdb: Passdb, userdb: Userdb) -> Self {
-        Self { database, passdb, userdb }
+    pub fn new(database: Database, passdb: Passdb, userdb: Userdb, provisioner: Provisioner) -> Self {
+        Self { database, passdb, userdb, provisioner }
     }
 }
 

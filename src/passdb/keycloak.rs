@@ -10,9 +10,19 @@ pub(super) async fn check(
     user: &Username,
     password: &Secret,
 ) -> Result<Source, NotAccepted> {
+    check_person(passdb, user, password).await?;
+    Ok(Source::Keycloak)
+}
+
+/// The same for somebody who has no mailbox yet: returns who it is.
+pub(super) async fn check_person(
+    passdb: &Passdb,
+    user: &Username,
+    password: &Secret,
+) -> Result<Person, NotAccepted> {
     let person = passdb.sources.find_entitled(user).await?;
     verify(passdb, &person, password).await?;
-    Ok(Source::Keycloak)
+    Ok(person)
 }
 
 /// Compares with the person's hash.

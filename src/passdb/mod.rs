@@ -8,6 +8,7 @@ mod sources;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
 use crate::hashing::Hasher;
+use crate::keycloak::Person;
 use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
@@ -42,6 +43,14 @@ impl Passdb {
             Some(AuthSource::Mailcow) => mailbox::check(self, mailbox, password).await,
             Some(AuthSource::Ldap | AuthSource::GenericOidc) | None => Err(Denial::SourceUnsupported.into()),
         }
+    }
+
+    /// Checks somebody who has no mailbox yet: only Keycloak can know them. Returns who it is.
+    ///
+    /// # Errors
+    /// A denial, or the reason why nobody can tell.
+    pub async fn check_person(&self, user: &Username, password: &Secret) -> Result<Person, NotAccepted> {
+        keycloak::check_person(self, user, password).await
     }
 
     /// Compares with a stored `{SCHEME}` string on a hashing thread.

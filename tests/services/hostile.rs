@@ -11,7 +11,7 @@ use super::auth_socket::AuthSocket;
 use super::clients::encode;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{Case, expect};
+use super::{Case, ensure, expect, transport};
 
 const ALICE: &str = "alice@example.org";
 /// What a hundred megabytes of nonsense may cost at most.
@@ -239,12 +239,4 @@ fn still_serves(socket: &mut AuthSocket) -> Result<()> {
 
 fn send(socket: &mut AuthSocket, bytes: &[u8]) -> Result<()> {
     transport(socket.send(bytes))
-}
-
-fn transport<T>(result: io::Result<T>) -> Result<T> {
-    result.map_err(|error| Failure(format!("the connection failed: {error}")))
-}
-
-fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
-    if holds { Ok(()) } else { Err(Failure(complaint())) }
 }

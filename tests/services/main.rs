@@ -12,6 +12,7 @@
 mod auth_socket;
 mod clients;
 mod demands;
+mod first_login;
 mod hostile;
 mod json;
 mod logins;
@@ -68,7 +69,11 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
         });
-    let alone = outages::CASES.iter().chain(restart::CASES).map(|&case| alone(database, shared, case));
+    let alone = outages::CASES
+        .iter()
+        .chain(first_login::CASES)
+        .chain(restart::CASES)
+        .map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
 }
 
@@ -84,4 +89,14 @@ fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Resul
         Ok(answer) => Err(Failure(format!("{what}: expected `{beginning}`, got `{answer}`"))),
         Err(error) => Err(Failure(format!("{what}: expected `{beginning}`, got an error: {error}"))),
     }
+}
+
+/// Says what does not hold.
+fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Failure(complaint())) }
+}
+
+/// A connection that fails where none may.
+fn transport<T>(result: std::io::Result<T>) -> Result<T> {
+    result.map_err(|error| Failure(format!("the connection failed: {error}")))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::auth_socket::AuthSocket;
 use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result, attempt, ids_of};
-use super::{Case, expect};
+use super::{Case, ensure, expect};
 
 const ALICE: &str = "alice@example.org";
 /// Postfix gives up on a silent auth server after 10 s, so the next keydove must be there by then.
@@ -92,8 +92,4 @@ fn logs(keydove: &Keydove, words: &str) -> Result<()> {
 
 fn sent<T>(result: std::io::Result<T>) -> Result<T> {
     result.map_err(|error| Failure(format!("the connection failed: {error}")))
-}
-
-fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
-    if holds { Ok(()) } else { Err(Failure(complaint())) }
 }

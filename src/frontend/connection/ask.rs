@@ -62,7 +62,7 @@ pub(super) async fn ask(context: Arc<Context>, ticket: Ticket, question: Questio
 }
 
 async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) -> Verdict {
-    let decided = timeout(context.deadline, context.decision.authenticate(request)).await;
+    let decided = timeout(context.deadline, context.decision.authenticate(request, began)).await;
     let verdict = decided.unwrap_or_else(|_| {
         let detail = format!("no verdict within {} ms", context.deadline.as_millis());
         Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail))
