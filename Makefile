@@ -1,9 +1,10 @@
 # make demo    a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
 # make test    everything that must hold before a change is accepted
 # make fuzz    every parser fuzzed for a minute
+# make bench   logins per second beside a plain echo server, as ratios
 # make setup   what both need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo test fuzz setup
+.PHONY: demo test fuzz bench setup
 export DEMO_EXIT
 
 demo: setup
@@ -15,10 +16,13 @@ test: setup
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	cargo build
-	cargo test
+	cargo test --lib --bins --tests
 
 fuzz:
 	fuzz/run
+
+bench:
+	cargo bench --bench login
 
 setup:
 	@tests/setup

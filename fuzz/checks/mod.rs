@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "each target uses one of these")]
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Instant;
 
 use keydove::auth::{
-    Denial, Grant, Mechanism, Source, TempFail, TempFailReason, UserFields, Username, Verdict,
+    Denial, Grant, Mechanism, Service, Source, TempFail, TempFailReason, UserFields, Username, Verdict,
 };
+use keydove::config::{Config, Error};
 use keydove::frontend::dovecot::{
     AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape,
     unescape,
@@ -17,12 +19,13 @@ use keydove::frontend::{
 };
 use keydove::sasl::{Exchange, Step};
 use keydove::scheme;
+use keydove::sql::AccessSwitches;
 
 /// A check by the name of its target.
 pub type Check = fn(&[u8]);
 
 /// Every check, for the replay of the corpus.
-pub const ALL: [(&str, Check); 7] = [
+pub const ALL: [(&str, Check); 9] = [
     ("line", line),
     ("input", input),
     ("auth_client", auth_client),
@@ -30,6 +33,8 @@ pub const ALL: [(&str, Check); 7] = [
     ("sasl", sasl),
     ("scheme", scheme),
     ("username", username),
+    ("config", config),
+    ("switches", switches),
 ];
 
 /// Escaping loses nothing, and its output cannot break a line.
@@ -209,5 +214,32 @@ pub fn username(data: &[u8]) {
     }
     if let Some(unicode) = user.with_unicode_domain() {
         assert_eq!(Username::parse(unicode.as_bytes()).as_ref(), Ok(&user));
+    }
+}
+
+/// Any text is a configuration or has its faults shown, each with a place and without an inline secret.
+pub fn config(data: &[u8]) {
+    // Files that the text points at are none of the fuzzer's business.
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if text.contains("_file") || text.contains("\\u") {
+        return;
+    }
+    if let Err(Error::Faults(faults)) = Config::parse(Path::new("fuzz.toml"), text) {
+        assert!(!faults.is_empty());
+        for fault in faults {
+            assert!(fault.to_string().starts_with("fuzz.toml:"));
+        }
+    }
+}
+
+/// Whatever stands in a mailbox's attributes, asking is safe, and what cannot be read switches nothing off.
+pub fn switches(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let switches = AccessSwitches::parse(Some(text));
+    for service in [Service::Imap, Service::Pop3, Service::Smtp, Service::Sieve] {
+        let allowed = switches.allows(&service);
+        if !text.contains("access") && !text.contains('\\') {
+            assert!(allowed);
+        }
     }
 }

@@ -16,7 +16,7 @@ mod service;
 mod verdict;
 
 pub use fields::UserFields;
-pub use name::{InvalidName, Username};
+pub use name::{InvalidName, Username, normalise_domain};
 pub use request::{AuthRequest, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::Service;

@@ -115,7 +115,11 @@ fn check_local_part(local: &str) -> Result<(), InvalidName> {
     Ok(())
 }
 
-fn normalise_domain(domain: &str) -> Result<String, InvalidName> {
+/// The normal form of a mail domain: A-labels, lower case.
+///
+/// # Errors
+/// What is no domain name.
+pub fn normalise_domain(domain: &str) -> Result<String, InvalidName> {
     if domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
         return Err(InvalidName::BadDot);
     }

@@ -122,6 +122,14 @@ pub enum Denial {
     UserConflict,
     /// The person is disabled in Keycloak.
     UserDisabled,
+    /// Keycloak has not verified the address, and the configuration demands it.
+    EmailUnverified,
+    /// The person lacks the attribute that the configuration demands.
+    AttributeMissing,
+    /// The person lacks the realm role that the configuration demands.
+    RoleMissing,
+    /// The person is outside the group that the configuration demands.
+    GroupMissing,
     /// There is no stored password to compare with: no attribute, an empty one, or one without a `{SCHEME}`.
     PasswordMissing,
     /// The password is wrong.
@@ -151,6 +159,10 @@ impl Denial {
             Self::UserUnknown => "user_unknown",
             Self::UserConflict => "user_conflict",
             Self::UserDisabled => "user_disabled",
+            Self::EmailUnverified => "email_unverified",
+            Self::AttributeMissing => "attribute_missing",
+            Self::RoleMissing => "role_missing",
+            Self::GroupMissing => "group_missing",
             Self::PasswordMissing => "password_missing",
             Self::PasswordMismatch => "password_mismatch",
         }

@@ -87,12 +87,14 @@ fn summary(config: &Config) -> String {
         let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
         lines.push(format!("  {}{role} on {}", listener.door.name(), listener.path.display()));
     }
-    let keycloak = &config.keycloak;
-    lines.push(format!(
-        "  Keycloak at {}, realm `{}`",
-        keycloak.server_url.as_str(),
-        keycloak.realm.as_str()
-    ));
+    for keycloak in &config.keycloaks {
+        let (url, realm) = (keycloak.server_url.as_str(), keycloak.realm.as_str());
+        let domains = match keycloak.domains.join(", ") {
+            domains if domains.is_empty() => String::new(),
+            domains => format!(" for {domains}"),
+        };
+        lines.push(format!("  Keycloak at {url}, realm `{realm}`{domains}"));
+    }
     lines.push(format!("  {}", config.storage));
     lines.extend(config.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")

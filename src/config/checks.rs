@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::{Door, File, ListenerConfig};
-use crate::keycloak::ServerUrl;
+use crate::auth::normalise_domain;
+use crate::keycloak::{self, LookupBy, ServerUrl};
 use crate::sql;
 
 /// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
@@ -34,7 +35,7 @@ impl Fault {
 pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     let mut faults = Vec::new();
     check_listeners(file, &mut faults);
-    check_client_secret(file, &mut faults);
+    check_keycloaks(file, &mut faults);
     check_login(file, &mut faults);
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
@@ -44,17 +45,16 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
 /// What works, but should not stay like this.
 pub(super) fn find_warnings(file: &File) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !file.keycloak.tls_verify {
-        warnings.push(
-            "keycloak.tls_verify is false: whoever answers in Keycloak's place decides who may log in"
-                .to_owned(),
-        );
-    }
-    if file.keycloak.server_url.is_plain_http() && !is_loopback(&file.keycloak.server_url) {
-        warnings.push(
-            "keycloak.server_url is http: the client secret and password hashes travel in the clear"
-                .to_owned(),
-        );
+    for (place, keycloak) in file.keycloaks() {
+        let place = place.join(".");
+        if !keycloak.tls_verify {
+            let danger = "whoever answers in Keycloak's place decides who may log in";
+            warnings.push(format!("{place}.tls_verify is false: {danger}"));
+        }
+        if keycloak.server_url.is_plain_http() && !is_loopback(&keycloak.server_url) {
+            let danger = "the client secret and password hashes travel in the clear";
+            warnings.push(format!("{place}.server_url is http: {danger}"));
+        }
     }
     if !file.hashing.schemes.allow_weak.is_empty() {
         warnings.push("hashing.schemes.allow_weak: passwords stored in a weak form are accepted".to_owned());
@@ -102,18 +102,55 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
     }
 }
 
-fn check_client_secret(file: &File, faults: &mut Vec<Fault>) {
-    let keycloak = &file.keycloak;
+fn check_keycloaks(file: &File, faults: &mut Vec<Fault>) {
+    let mut domains = HashSet::new();
+    for (index, (place, keycloak)) in file.keycloaks().enumerate() {
+        let mut complain = |key: Option<&str>, sentence: &str, advice: &str| {
+            let mut fault = Fault::new(&[], sentence, advice);
+            fault.keys = place.iter().cloned().chain(key.map(str::to_owned)).collect();
+            faults.push(fault);
+        };
+        check_keycloak(keycloak, &mut complain);
+        if index > 0 && keycloak.domains.is_empty() {
+            let advice = "set domains; only [keycloak] may serve all that no other source names";
+            complain(None, "this source has no domains", advice);
+        }
+        for domain in &keycloak.domains {
+            let Ok(normal) = normalise_domain(domain) else {
+                complain(
+                    Some("domains"),
+                    "this is no mail domain",
+                    "write it as in mail addresses, without the @",
+                );
+                continue;
+            };
+            if !domains.insert(normal) {
+                complain(Some("domains"), "two sources have the same domain", "give each domain one source");
+            }
+        }
+    }
+}
+
+fn check_keycloak(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
     let advice = "set client_secret_file to a file with mode 0600, or client_secret_credential, not both";
     match (&keycloak.client_secret_file, &keycloak.client_secret_credential) {
-        (None, None) => {
-            faults.push(Fault::new(&["keycloak"], "the client secret is missing", advice));
+        (None, None) => complain(None, "the client secret is missing", advice),
+        (Some(_), Some(_)) => {
+            complain(Some("client_secret_credential"), "the client secret is given twice", advice);
         }
-        (Some(_), Some(_)) => faults.push(Fault::new(
-            &["keycloak", "client_secret_credential"],
-            "the client secret is given twice",
-            advice,
-        )),
+        _ => {}
+    }
+    match (keycloak.lookup, &keycloak.lookup_attribute) {
+        (LookupBy::Attribute, None) => complain(
+            Some("lookup"),
+            "the lookup by attribute needs an attribute",
+            "set lookup_attribute to the name of the attribute that holds mail addresses",
+        ),
+        (LookupBy::Email | LookupBy::Username | LookupBy::LocalPart, Some(_)) => complain(
+            Some("lookup_attribute"),
+            "this attribute is never looked at",
+            "set lookup = \"attribute\", or take this line out",
+        ),
         _ => {}
     }
 }

@@ -26,7 +26,8 @@ impl Diagnostic {
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = text[line_start..].find('\n').map_or(text.len(), |length| line_start + length);
         let shown = text[line_start..line_end].trim_end_matches('\r');
-        let end = floor_boundary(text, span.end).clamp(start, line_start + shown.len());
+        // A fault may stand behind what is shown of its line, at a carriage return for instance.
+        let end = floor_boundary(text, span.end).min(line_start + shown.len()).max(start);
         let before = &text[line_start..start];
         // Tabs stay tabs, so that the caret stands under its place in any terminal.
         let indent: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
@@ -96,6 +97,12 @@ mod tests {
         let shown = Diagnostic::new(Path::new("k.toml"), text, 0..13, "unknown").to_string();
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(mask_secret("client_secret_file = \"/etc/x\"").contains("/etc/x"));
+    }
+
+    #[test]
+    fn a_fault_at_a_carriage_return_is_shown_behind_the_line() {
+        let shown = Diagnostic::new(Path::new("k.toml"), "a = 1\r\r\nb", 6..7, "no line end").to_string();
+        assert_eq!(shown, "k.toml:1:7: no line end\n1 | a = 1\n  |       ^");
     }
 
     #[test]

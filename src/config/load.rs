@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
@@ -38,7 +38,7 @@ impl Config {
             Some(secrets) if faults.is_empty() => Ok(Self {
                 warnings: find_warnings(&file),
                 listeners: file.listeners,
-                keycloak: file.keycloak,
+                keycloaks: std::iter::once(file.keycloak).chain(file.more_keycloaks).collect(),
                 storage: file.storage,
                 userdb: file.userdb,
                 login: file.login,
@@ -69,33 +69,41 @@ fn read_text(path: &Path) -> Result<String, Error> {
 }
 
 fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
-    let mut complain = |keys: &[&str], error: SecretError| {
-        faults.push(Fault::new(keys, error.to_string(), error.advice()));
-    };
-    let keycloak = &file.keycloak;
-    let client_secret = match (&keycloak.client_secret_file, &keycloak.client_secret_credential) {
-        (Some(path), None) => {
-            read_file(path).map_err(|error| complain(&["keycloak", "client_secret_file"], error)).ok()
-        }
-        (None, Some(name)) => read_credential(name)
-            .map_err(|error| complain(&["keycloak", "client_secret_credential"], error))
-            .ok(),
-        // Both or none: a fault already, found by the checks.
-        _ => None,
-    };
+    let mut client_secrets = Vec::new();
+    for (place, keycloak) in file.keycloaks() {
+        let (path, credential) = (&keycloak.client_secret_file, &keycloak.client_secret_credential);
+        client_secrets.extend(read_secret(&place, "client_secret", (path, credential), faults));
+    }
     let database_password = match &file.storage {
-        sql::Config::Mariadb(database) => match (&database.password_file, &database.password_credential) {
-            (Some(path), None) => read_file(path)
-                .map_err(|error| complain(&["storage", "mariadb", "password_file"], error))
-                .ok(),
-            (None, Some(name)) => read_credential(name)
-                .map_err(|error| complain(&["storage", "mariadb", "password_credential"], error))
-                .ok(),
-            _ => None,
-        },
-        sql::Config::Sqlite(_) => None::<Secret>,
+        sql::Config::Mariadb(database) => {
+            let place = ["storage".to_owned(), "mariadb".to_owned()];
+            let (path, credential) = (&database.password_file, &database.password_credential);
+            read_secret(&place, "password", (path, credential), faults)
+        }
+        sql::Config::Sqlite(_) => None,
     };
-    Some(Secrets { client_secret: client_secret?, database_password })
+    let complete = client_secrets.len() == file.keycloaks().count();
+    complete.then_some(Secrets { client_secrets, database_password })
+}
+
+/// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.
+fn read_secret(
+    place: &[String],
+    name: &str,
+    pointers: (&Option<PathBuf>, &Option<String>),
+    faults: &mut Vec<Fault>,
+) -> Option<Secret> {
+    let (read, end) = match pointers {
+        (Some(path), None) => (read_file(path), "file"),
+        (None, Some(credential)) => (read_credential(credential), "credential"),
+        _ => return None,
+    };
+    let complain = |error: SecretError| {
+        let mut fault = Fault::new(&[], error.to_string(), error.advice());
+        fault.keys = place.iter().cloned().chain([format!("{name}_{end}")]).collect();
+        faults.push(fault);
+    };
+    read.map_err(complain).ok()
 }
 
 /// A fault that the TOML reader or a type has found.

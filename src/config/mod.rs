@@ -25,8 +25,8 @@ pub use secrets::{SecretError, Secrets};
 pub struct Config {
     /// `[[listener]]`: the sockets.
     pub listeners: Vec<ListenerConfig>,
-    /// `[keycloak]`
-    pub keycloak: keycloak::Config,
+    /// `[keycloak]`, then each `[[keycloak_source]]`.
+    pub keycloaks: Vec<keycloak::Config>,
     /// `[storage.sqlite]` or `[storage.mariadb]`
     pub storage: sql::Config,
     /// `[userdb]`
@@ -50,6 +50,8 @@ struct File {
     #[serde(default, rename = "listener")]
     listeners: Vec<ListenerConfig>,
     keycloak: keycloak::Config,
+    #[serde(default, rename = "keycloak_source")]
+    more_keycloaks: Vec<keycloak::Config>,
     #[serde(default)]
     storage: sql::Config,
     #[serde(default)]
@@ -60,6 +62,16 @@ struct File {
     hashing: hashing::Config,
     #[serde(default)]
     log: LogConfig,
+}
+
+impl File {
+    /// Every Keycloak source with the way to its table.
+    fn keycloaks(&self) -> impl Iterator<Item = (Vec<String>, &keycloak::Config)> {
+        let more = self.more_keycloaks.iter().enumerate();
+        let more =
+            more.map(|(index, source)| (vec!["keycloak_source".to_owned(), index.to_string()], source));
+        std::iter::once((vec!["keycloak".to_owned()], &self.keycloak)).chain(more)
+    }
 }
 
 /// Why there is no configuration.

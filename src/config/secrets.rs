@@ -14,8 +14,8 @@ const MAX_BYTES: u64 = 4096;
 /// The secrets that the configuration points at.
 #[derive(Debug)]
 pub struct Secrets {
-    /// Of the Keycloak client.
-    pub client_secret: Secret,
+    /// Of the Keycloak clients, in the order of their sources.
+    pub client_secrets: Vec<Secret>,
     /// Of the database user, if it has one.
     pub database_password: Option<Secret>,
 }
@@ -25,7 +25,7 @@ impl Secrets {
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self {
-            client_secret: self.client_secret.duplicate(),
+            client_secrets: self.client_secrets.iter().map(Secret::duplicate).collect(),
             database_password: self.database_password.as_ref().map(Secret::duplicate),
         }
     }

@@ -7,7 +7,7 @@ use crate::decision::Decision;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
-use crate::passdb::Passdb;
+use crate::passdb::{Passdb, Sources};
 use crate::userdb::Userdb;
 use crate::{frontend, sql};
 
@@ -39,11 +39,15 @@ pub enum AssembleError {
 
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config) -> Result<Parts, AssembleError> {
-    let Secrets { client_secret, database_password } = config.secrets.duplicate();
+    let Secrets { client_secrets, database_password } = config.secrets.duplicate();
     let database = sql::open(&config.storage, database_password).await?;
-    let keycloak = Client::new(&config.keycloak, client_secret)?;
+    let mut clients = Vec::new();
+    for (keycloak, client_secret) in config.keycloaks.iter().zip(client_secrets) {
+        clients.push((keycloak.domains.clone(), Client::new(keycloak, client_secret)?));
+    }
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let decision = Decision::new(database, Passdb::new(keycloak, hasher), Userdb::new(&config.userdb));
+    let decision =
+        Decision::new(database, Passdb::new(Sources::new(clients), hasher), Userdb::new(&config.userdb));
     Ok(Parts {
         decision: Arc::new(decision),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),

@@ -56,8 +56,9 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let system = |step| move |source| Error::System { step, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
-    let sockets = serve::open_sockets(&config.listeners)?;
+    // Sockets last: whoever finds one finds a daemon that can answer.
     let parts = assemble::assemble(&config).await?;
+    let sockets = serve::open_sockets(&config.listeners)?;
     let tasks = Tasks::default();
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, &parts, &tasks);

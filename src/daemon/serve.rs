@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::assemble::Parts;
 use super::listener::{self, ListenError};
-use super::tasks::Tasks;
+use super::tasks::{Group, Tasks};
 use crate::config::{self, Door, ListenerConfig};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
@@ -60,9 +60,13 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             door: config.door.name(),
             role: config.role.map(config::Role::name),
         }),
-        tasks: tasks.clone(),
+        tasks: match config.door {
+            Door::AuthClient => tasks.clients.clone(),
+            Door::AuthMaster => tasks.masters.clone(),
+        },
     };
     let path = config.path.clone();
+    let tasks = acceptor.tasks.clone();
     tasks.spawn(async move {
         tokio::select! {
             () = acceptor.tasks.accepting().cancelled() => {}
@@ -79,7 +83,7 @@ struct Acceptor {
     server: ServerId,
     pending: PendingLogins,
     context: Arc<Context>,
-    tasks: Tasks,
+    tasks: Group,
 }
 
 #[derive(Clone, Copy)]
@@ -121,8 +125,10 @@ impl Acceptor {
         let (context, stop) = (Arc::clone(&self.context), self.tasks.stop_signals());
         let door = self.context.door;
         self.tasks.spawn(async move {
-            if let Err(error) = connection::serve(stream, protocol, context, stop).await {
-                tracing::warn!(door, %error, "a connection was closed");
+            match connection::serve(stream, protocol, context, stop).await {
+                Ok(()) => {}
+                Err(error) if error.is_departure() => tracing::debug!(door, %error, "a peer left"),
+                Err(error) => tracing::warn!(door, %error, "a connection was closed"),
             }
         });
     }

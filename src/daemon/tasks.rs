@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -11,16 +12,25 @@ use crate::frontend::connection::StopSignals;
 /// After the grace period, how long "cannot tell" may take to reach everybody.
 const CUT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All tasks of the daemon, and the signals that end them.
+/// All tasks of the daemon, in the two groups that end one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
+    /// Bring logins; end first.
+    pub clients: Group,
+    /// Redeem what clients have won; serve until the last client is done, or a login that was accepted would
+    /// find nobody to tell its mail process where the mail lives.
+    pub masters: Group,
+}
+
+/// Listeners and connections that end together.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
     tracker: TaskTracker,
     stop: StopSignals,
-    /// Listeners end before connections do.
     accepting: CancellationToken,
 }
 
-impl Tasks {
+impl Group {
     /// Starts a task that is waited for at the end.
     #[expect(clippy::disallowed_methods, reason = "the home of task starting")]
     pub fn spawn<F>(&self, task: F)
@@ -42,20 +52,36 @@ impl Tasks {
         &self.accepting
     }
 
-    /// Ends everything: no new connections, present work to its end, at most `grace` long, then "cannot tell".
-    ///
-    /// Says how many connections had to be cut.
-    pub async fn drain(&self, grace: Duration) -> usize {
+    /// No new connections; the present ones end when their work is done. Says whether all did in time.
+    async fn drain_until(&self, deadline: Instant) -> bool {
         self.accepting.cancel();
         self.stop.drain.cancel();
         self.tracker.close();
-        if tokio::time::timeout(grace, self.tracker.wait()).await.is_ok() {
-            return 0;
-        }
+        timeout_at(deadline, self.tracker.wait()).await.is_ok()
+    }
+
+    /// Answers what is open with "cannot tell". Says how many connections that was.
+    async fn cut(&self) -> usize {
         let left = self.tracker.len();
         self.stop.cut.cancel();
         // Whoever does not even take a "cannot tell" is left to the end of the process.
-        let _ = tokio::time::timeout(CUT_TIMEOUT, self.tracker.wait()).await;
+        let _ = timeout(CUT_TIMEOUT, self.tracker.wait()).await;
         left
+    }
+}
+
+impl Tasks {
+    /// Ends everything: present work to its end, at most `grace` long, then "cannot tell".
+    ///
+    /// Says how many connections had to be cut.
+    pub async fn drain(&self, grace: Duration) -> usize {
+        let deadline = Instant::now() + grace;
+        let mut cut = 0;
+        for group in [&self.clients, &self.masters] {
+            if !group.drain_until(deadline).await {
+                cut += group.cut().await;
+            }
+        }
+        cut
     }
 }

@@ -12,7 +12,7 @@ pub mod connection;
 pub mod dovecot;
 mod input;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -64,6 +64,14 @@ pub trait Protocol {
 
     /// Whether the connection may be closed without anybody losing a login.
     fn is_idle(&self) -> bool;
+
+    /// How long the peer must have been silent before we close by ourselves.
+    ///
+    /// Zero where the peer takes a close for "try again". A peer that takes it for a refusal needs a while: it
+    /// may be about to speak, and what crosses our close on the way is lost.
+    fn silence_before_close(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Names a question of one connection. Never used twice.

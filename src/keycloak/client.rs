@@ -1,8 +1,10 @@
 //! Looking people up.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use super::config::{Config, escape};
+use super::config::{Config, LookupBy, escape};
 use super::http::{Body, fetch};
 use super::person::{Person, UserRepresentation};
 use super::token::TokenStore;
@@ -35,6 +37,29 @@ pub enum Lookup {
     Conflict,
 }
 
+/// What a person lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// `require_verified_email`
+    VerifiedEmail,
+    /// `required_attribute`
+    Attribute,
+    /// `required_role`
+    Role,
+    /// `required_group`
+    Group,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    path: String,
+}
+
 impl Client {
     /// Sets the client up; nobody is called yet.
     ///
@@ -58,12 +83,13 @@ impl Client {
     /// Nobody can tell. No error says that there is no such person.
     pub async fn find_person(&self, user: &Username) -> Result<Lookup, Error> {
         let mut hits = self.search(user.as_str()).await?;
-        if let Some(other_form) = user.with_unicode_domain() {
+        let by_local_part = self.config.lookup == LookupBy::LocalPart;
+        if let Some(other_form) = user.with_unicode_domain().filter(|_| !by_local_part) {
             hits.append(&mut self.search(&other_form).await?);
         }
         let mut found: Vec<UserRepresentation> = Vec::new();
         for hit in hits {
-            if hit.address().as_ref() == Some(user) && found.iter().all(|known| known.id != hit.id) {
+            if hit.answers_to(user, &self.config) && found.iter().all(|known| known.id != hit.id) {
                 found.push(hit);
             }
         }
@@ -82,41 +108,89 @@ impl Client {
         self.users("max=1").await.map(drop)
     }
 
-    async fn search(&self, email: &str) -> Result<Vec<UserRepresentation>, Error> {
+    async fn search(&self, address: &str) -> Result<Vec<UserRepresentation>, Error> {
+        let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
+        let by = match self.config.lookup {
+            LookupBy::Email => format!("email={}", escape(address)),
+            LookupBy::Username => format!("username={}", escape(address)),
+            LookupBy::LocalPart => format!("username={}", escape(local_part)),
+            LookupBy::Attribute => {
+                let name = self.config.lookup_attribute.as_deref().unwrap_or_default();
+                format!("q={}", escape(&format!("{name}:\"{address}\"")))
+            }
+        };
         // `exact` must be the literal `true`: Keycloak reads `1` as false and searches for a part.
-        let email = escape(email);
-        self.users(&format!("email={email}&exact=true&max={MAX_HITS}&briefRepresentation=false")).await
+        self.users(&format!("{by}&exact=true&max={MAX_HITS}&briefRepresentation=false")).await
+    }
+
+    /// What the settings demand of a person beyond being enabled; `None` when nothing is missing.
+    ///
+    /// Roles and groups cost a call each, and only where they are demanded.
+    ///
+    /// # Errors
+    /// Nobody can tell.
+    pub async fn find_unmet(&self, person: &Person) -> Result<Option<Unmet>, Error> {
+        if self.config.require_verified_email && !person.email_verified {
+            return Ok(Some(Unmet::VerifiedEmail));
+        }
+        if !person.meets_attribute {
+            return Ok(Some(Unmet::Attribute));
+        }
+        if let Some(role) = &self.config.required_role {
+            let url = self.config.user_url(&person.id, "role-mappings/realm/composite");
+            let roles: Vec<Role> = self.list("the roles of a person", &url).await?;
+            if roles.iter().all(|held| held.name != *role) {
+                return Ok(Some(Unmet::Role));
+            }
+        }
+        if let Some(group) = &self.config.required_group {
+            let url = self.config.user_url(&person.id, "groups?briefRepresentation=true&max=-1");
+            let groups: Vec<Group> = self.list("the groups of a person", &url).await?;
+            if !groups.iter().any(|joined| is_within(&joined.path, group)) {
+                return Ok(Some(Unmet::Group));
+            }
+        }
+        Ok(None)
     }
 
     async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
-        let url = format!("{}?{query}", self.config.users_url());
-        let body = self.call(&url).await?;
+        self.list(SEARCH, &format!("{}?{query}", self.config.users_url())).await
+    }
+
+    async fn list<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<Vec<T>, Error> {
+        let body = self.call(call, url).await?;
         serde_json::from_slice(&body).map_err(|error| Error::BadAnswer {
-            call: SEARCH,
+            call,
             // The position only: the words of the error may quote the body.
-            what: format!("a body that is no list of users (column {})", error.column()),
+            what: format!("a body that is no list of the right kind (column {})", error.column()),
         })
     }
 
     /// One call of the admin API. A token that is not accepted is replaced once, then believed.
-    async fn call(&self, url: &str) -> Result<Body, Error> {
+    async fn call(&self, call: &'static str, url: &str) -> Result<Body, Error> {
         // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
         let _slot = self.slots.acquire().await.ok();
         let loan = self.tokens.borrow(&self.http).await?;
-        match self.ask(url, &loan.bearer).await {
+        match self.ask(call, url, &loan.bearer).await {
             Err(Error::Unauthorized { .. }) => {
                 self.tokens.discard(loan.generation).await;
                 let loan = self.tokens.borrow(&self.http).await?;
-                self.ask(url, &loan.bearer).await
+                self.ask(call, url, &loan.bearer).await
             }
             answer => answer,
         }
     }
 
-    async fn ask(&self, url: &str, bearer: &Secret) -> Result<Body, Error> {
+    async fn ask(&self, call: &'static str, url: &str, bearer: &Secret) -> Result<Body, Error> {
         let bearer = std::str::from_utf8(bearer.expose()).unwrap_or_default();
-        fetch(SEARCH, self.http.get(url).bearer_auth(bearer)).await
+        fetch(call, self.http.get(url).bearer_auth(bearer)).await
     }
+}
+
+/// Whether a group is the wanted one or stands below it.
+fn is_within(path: &str, wanted: &str) -> bool {
+    let wanted = wanted.trim_matches('/');
+    path.trim_matches('/').strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn build_http(config: &Config) -> Result<reqwest::Client, SetupError> {

@@ -41,6 +41,23 @@ pub struct Config {
     /// How many calls may run at once; more than about 8 only queue inside Keycloak. Default 8.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
+    /// How a mail address finds its person. Default `email`.
+    #[serde(default)]
+    pub lookup: LookupBy,
+    /// With `lookup = "attribute"`: the attribute that holds mail addresses.
+    pub lookup_attribute: Option<String>,
+    /// Refuse people whose address Keycloak has not verified. Default false.
+    #[serde(default)]
+    pub require_verified_email: bool,
+    /// Refuse people without this realm role; inherited ones count.
+    pub required_role: Option<String>,
+    /// Refuse people outside this group or its subgroups; a path such as `/staff/mail`.
+    pub required_group: Option<String>,
+    /// Refuse people without this attribute, or, as `name=value`, without this value.
+    pub required_attribute: Option<String>,
+    /// The mail domains of this source; empty for all that no other source names.
+    #[serde(default)]
+    pub domains: Vec<String>,
     /// The user attribute that holds the `{SCHEME}` string. Default `mailcow_password`.
     #[serde(default = "default_password_attribute")]
     pub password_attribute: String,
@@ -71,6 +88,21 @@ fn default_password_attribute() -> String {
 
 fn default_template_attribute() -> String {
     "mailcow_template".to_owned()
+}
+
+/// How a mail address finds its person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookupBy {
+    /// Keycloak's `email` is the mail address.
+    #[default]
+    Email,
+    /// Keycloak's user name is the mail address.
+    Username,
+    /// Keycloak's user name is what stands before the `@`.
+    LocalPart,
+    /// An attribute holds the mail address, or several.
+    Attribute,
 }
 
 /// The root address of a Keycloak server, without a trailing slash.
@@ -163,6 +195,11 @@ impl Config {
     pub(super) fn token_url(&self) -> String {
         let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
         format!("{server}/realms/{realm}/protocol/openid-connect/token")
+    }
+
+    /// What belongs to one person.
+    pub(super) fn user_url(&self, id: &str, part: &str) -> String {
+        format!("{}/{}/{part}", self.users_url(), escape(id))
     }
 
     /// The list of users.

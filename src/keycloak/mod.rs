@@ -14,7 +14,7 @@ mod http;
 mod person;
 mod token;
 
-pub use client::{Client, Lookup};
-pub use config::{Config, RealmName, ServerUrl};
+pub use client::{Client, Lookup, Unmet};
+pub use config::{Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use person::Person;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::collections::HashMap;
 
-use super::Config;
+use super::{Config, config::LookupBy};
 use crate::auth::{Secret, Username};
 
 /// One person, as far as mail is concerned.
@@ -11,7 +11,7 @@ use crate::auth::{Secret, Username};
 pub struct Person {
     /// Keycloak's id: it stays when the address changes.
     pub id: String,
-    /// The address, in normal form.
+    /// The address that found them, in normal form.
     pub address: Username,
     /// Whether the account is enabled.
     pub enabled: bool,
@@ -21,6 +21,8 @@ pub struct Person {
     pub password: Option<Secret>,
     /// How many values the password attribute has; only the first counts.
     pub password_values: usize,
+    /// Whether `required_attribute` is fulfilled.
+    pub(super) meets_attribute: bool,
     /// The first value of the template attribute.
     pub template: Option<String>,
     /// May be empty.
@@ -35,7 +37,9 @@ pub struct Person {
 pub(super) struct UserRepresentation {
     pub(super) id: String,
     #[serde(default)]
-    pub(super) email: Option<String>,
+    username: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
     /// Without it nobody can tell, so there is no default.
     enabled: bool,
     #[serde(default)]
@@ -49,13 +53,40 @@ pub(super) struct UserRepresentation {
 }
 
 impl UserRepresentation {
-    /// The address in normal form, if the person has one.
-    pub(super) fn address(&self) -> Option<Username> {
-        Username::parse(self.email.as_deref()?.as_bytes()).ok()
+    /// Whether this is who was asked for, compared in normal form. Keycloak's own comparison is not relied on.
+    pub(super) fn answers_to(&self, user: &Username, config: &Config) -> bool {
+        let is_user = |text: &str| Username::parse(text.as_bytes()).as_ref() == Ok(user);
+        match config.lookup {
+            LookupBy::Email => self.email.as_deref().is_some_and(is_user),
+            LookupBy::Username => self.username.as_deref().is_some_and(is_user),
+            LookupBy::LocalPart => self
+                .username
+                .as_deref()
+                .is_some_and(|name| !name.contains('@') && is_user(&format!("{name}@{}", user.domain()))),
+            LookupBy::Attribute => {
+                let name = config.lookup_attribute.as_deref().unwrap_or_default();
+                self.values(name).any(is_user)
+            }
+        }
+    }
+
+    /// Whether the attribute is there, or, as `name=value`, has this value among its own.
+    pub(super) fn has_attribute(&self, wanted: &str) -> bool {
+        match wanted.split_once('=') {
+            Some((name, value)) => self.values(name).any(|found| found == value),
+            None => self.values(wanted).any(|found| !found.is_empty()),
+        }
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.attributes.as_ref().and_then(|attributes| attributes.get(name));
+        values.into_iter().flatten().filter_map(|value| value.as_deref())
     }
 
     /// Takes what a login needs.
     pub(super) fn into_person(self, address: Username, config: &Config) -> Person {
+        let meets_attribute =
+            config.required_attribute.as_deref().is_none_or(|wanted| self.has_attribute(wanted));
         let mut attributes = self.attributes.unwrap_or_default();
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
@@ -67,6 +98,7 @@ impl UserRepresentation {
             email_verified: self.email_verified,
             password: first_value(passwords).map(|value| Secret::from(value.as_str())),
             password_values,
+            meets_attribute,
             template: first_value(templates),
             first_name: self.first_name.unwrap_or_default(),
             last_name: self.last_name.unwrap_or_default(),
@@ -89,9 +121,11 @@ mod tests {
         let json = format!(
             r#"{{"id":"1","username":"a","email":"A@Example.org","enabled":true,"attributes":{attributes},"x":[1]}}"#
         );
-        let config = toml::from_str("server_url = \"http://x\"\nrealm = \"m\"\nclient_id = \"c\"").unwrap();
+        let config: Config =
+            toml::from_str("server_url = \"http://x\"\nrealm = \"m\"\nclient_id = \"c\"").unwrap();
         let user: UserRepresentation = serde_json::from_str(&json).unwrap();
-        let address = user.address().unwrap();
+        let address = Username::parse(b"a@example.org").unwrap();
+        assert!(user.answers_to(&address, &config));
         user.into_person(address, &config)
     }
 

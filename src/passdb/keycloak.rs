@@ -2,28 +2,23 @@
 
 use super::{Passdb, is_scheme_string};
 use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
-use crate::keycloak::Lookup;
+use crate::keycloak::Person;
 
-/// The person must be there once, under this very address, enabled, with a hash, and the password must fit it.
+/// The person must be entitled, have a hash, and the password must fit it.
 pub(super) async fn check(
     passdb: &Passdb,
     user: &Username,
     password: &Secret,
 ) -> Result<Source, NotAccepted> {
-    let person = match passdb.keycloak.find_person(user).await {
-        Ok(Lookup::Found(person)) => person,
-        Ok(Lookup::Unknown) => return Err(Denial::UserUnknown.into()),
-        Ok(Lookup::Conflict) => return Err(Denial::UserConflict.into()),
-        Err(error) => return Err(error.temp_fail().into()),
-    };
-    if !person.enabled {
-        return Err(Denial::UserDisabled.into());
-    }
+    let person = passdb.sources.find_entitled(user).await?;
+    verify(passdb, &person, password).await?;
+    Ok(Source::Keycloak)
+}
+
+/// Compares with the person's hash.
+async fn verify(passdb: &Passdb, person: &Person, password: &Secret) -> Result<(), NotAccepted> {
     match &person.password {
-        Some(stored) if is_scheme_string(stored) => {
-            passdb.verify(stored, password).await?;
-            Ok(Source::Keycloak)
-        }
+        Some(stored) if is_scheme_string(stored) => passdb.verify(stored, password).await,
         _ => Err(Denial::PasswordMissing.into()),
     }
 }

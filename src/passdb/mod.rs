@@ -4,25 +4,27 @@
 
 mod keycloak;
 mod mailbox;
+mod sources;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
 use crate::hashing::Hasher;
-use crate::keycloak::Client;
 use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
+
+pub use sources::Sources;
 
 /// The sources of main passwords.
 #[derive(Debug)]
 pub struct Passdb {
-    keycloak: Client,
+    sources: Sources,
     hasher: Hasher,
 }
 
 impl Passdb {
-    /// Joins the identity server and the hashing threads.
+    /// Joins the identity servers and the hashing threads.
     #[must_use]
-    pub fn new(keycloak: Client, hasher: Hasher) -> Self {
-        Self { keycloak, hasher }
+    pub fn new(sources: Sources, hasher: Hasher) -> Self {
+        Self { sources, hasher }
     }
 
     /// Checks the main password where the mailbox's `authsource` says it is kept.

@@ -8,11 +8,14 @@
 //! * White space around the whole string is ignored, except that plain text keeps all that follows its label.
 //! * A hash that cannot be used says nothing about the password: [`Unusable`] is never a mismatch.
 
-mod argon2id;
+mod argon2;
 mod bcrypt;
+mod crypt64;
+mod digest;
+mod md5_crypt;
+mod pbkdf2;
 mod plain;
 mod policy;
-mod salted;
 mod sha_crypt;
 mod table;
 #[cfg(test)]
@@ -64,6 +67,12 @@ fn split_label(stored: &[u8]) -> Option<(&str, &[u8])> {
     let label = std::str::from_utf8(&rest[..end]).ok()?;
     let plausible = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (!label.is_empty() && label.bytes().all(plausible)).then(|| (label, &rest[end + 1..]))
+}
+
+/// A count beyond all bounds is still a count, for the cap to refuse.
+fn read_count(digits: &[u8]) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).map(|count| count.unwrap_or(u32::MAX))
 }
 
 /// A stored string that was understood, with nothing said yet about whether it may be used.

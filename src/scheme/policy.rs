@@ -14,6 +14,8 @@ const MAX_ARGON2_PASSES: u32 = 16;
 const MAX_ARGON2_LANES: u32 = 16;
 /// Two thousand times the default of crypt(3).
 const MAX_SHA_CRYPT_ROUNDS: u32 = 10_000_000;
+/// Two thousand times Dovecot's default, and a hundred times FreeIPA's.
+const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 
 /// The settings of the schemes.
 ///
@@ -34,6 +36,8 @@ pub struct Policy {
     pub max_argon2_lanes: u32,
     /// The most rounds of a SHA-crypt hash. Default: 10 million.
     pub max_sha_crypt_rounds: u32,
+    /// The most rounds of a PBKDF2 hash, times the digests that one output is made of. Default: 10 million.
+    pub max_pbkdf2_rounds: u32,
 }
 
 impl Default for Policy {
@@ -45,11 +49,19 @@ impl Default for Policy {
             max_argon2_passes: MAX_ARGON2_PASSES,
             max_argon2_lanes: MAX_ARGON2_LANES,
             max_sha_crypt_rounds: MAX_SHA_CRYPT_ROUNDS,
+            max_pbkdf2_rounds: MAX_PBKDF2_ROUNDS,
         }
     }
 }
 
 impl Policy {
+    /// The same caps, and no scheme left out: for judging a hash rather than a login.
+    #[must_use]
+    pub fn with_every_weak_scheme(mut self) -> Self {
+        self.allow_weak = Scheme::ALL.into_iter().filter(|scheme| scheme.is_weak()).map(WeakScheme).collect();
+        self
+    }
+
     /// Whether a weak scheme is used all the same.
     pub(super) fn allows(&self, scheme: Scheme) -> bool {
         self.allow_weak.iter().any(|weak| weak.0 == scheme)

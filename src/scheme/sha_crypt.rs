@@ -1,31 +1,49 @@
-//! `{SHA512-CRYPT}`: Drepper's SHA-crypt with SHA-512, `$6$` of crypt(3).
-
-use std::array;
+//! `{SHA512-CRYPT}` and `{SHA256-CRYPT}`: Drepper's SHA-crypt, `$6$` and `$5$` of crypt(3).
 
 use sha_crypt::Params;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, Scheme, Unusable, table};
-
-/// crypt(3)'s own digits, lowest six bits first.
-const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+use super::{Expense, Policy, Scheme, Unusable, crypt64, read_count, table};
 
 /// A longer salt is cut by crypt(3), so that no hash with one ever verifies.
 const MAX_SALT: usize = 16;
 
-/// 512 bits at six a digit.
-const ENCODED: usize = 86;
-
 pub(super) struct Hash {
+    variant: &'static Variant,
     rounds: u32,
     salt: Box<[u8]>,
-    digest: [u8; ENCODED],
+    digest: Box<[u8]>,
 }
 
-/// Reads `$6$`, an optional `rounds=N$`, salt, `$` and digest.
-pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
-    let mut rest = text.strip_prefix(b"$6$")?;
+struct Variant {
+    scheme: Scheme,
+    prefix: &'static [u8],
+    /// Length of the digest's text: 256 or 512 bits at six a digit.
+    encoded: usize,
+    compute: Compute,
+}
+
+/// Password, salt and rounds make a digest.
+type Compute = fn(&[u8], &[u8], Params) -> Zeroizing<Vec<u8>>;
+
+static SHA256: Variant =
+    Variant { scheme: Scheme::Sha256Crypt, prefix: b"$5$", encoded: 43, compute: compute_sha256 };
+
+static SHA512: Variant =
+    Variant { scheme: Scheme::Sha512Crypt, prefix: b"$6$", encoded: 86, compute: compute_sha512 };
+
+pub(super) fn read_sha256(text: &[u8]) -> Option<table::Hash> {
+    read(text, &SHA256)
+}
+
+pub(super) fn read_sha512(text: &[u8]) -> Option<table::Hash> {
+    read(text, &SHA512)
+}
+
+/// Reads the prefix, an optional `rounds=N$`, salt, `$` and digest.
+fn read(text: &[u8], variant: &'static Variant) -> Option<table::Hash> {
+    let mut rest = text.strip_prefix(variant.prefix)?;
     let mut rounds = Params::RECOMMENDED_ROUNDS;
     if let Some(counted) = rest.strip_prefix(b"rounds=") {
         let end = counted.iter().position(|&byte| byte == b'$')?;
@@ -34,18 +52,14 @@ pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
     }
     let end = rest.iter().position(|&byte| byte == b'$')?;
     let (salt, digest) = (&rest[..end], &rest[end + 1..]);
-    if salt.len() > MAX_SALT || !digest.iter().all(|byte| DIGITS.contains(byte)) {
+    if salt.len() > MAX_SALT || digest.len() != variant.encoded || !crypt64::is_text(digest) {
         return None;
     }
-    Some(table::Hash::ShaCrypt(Hash { rounds, salt: salt.into(), digest: digest.try_into().ok()? }))
+    Some(table::Hash::ShaCrypt(Hash { variant, rounds, salt: salt.into(), digest: digest.into() }))
 }
 
-/// A count beyond all bounds is still a count, for the cap to refuse.
 fn read_rounds(digits: &[u8]) -> Option<u32> {
-    if digits.starts_with(b"0") || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let rounds: u32 = std::str::from_utf8(digits).ok()?.parse().unwrap_or(u32::MAX);
+    let rounds = read_count(digits).filter(|_| !digits.starts_with(b"0"))?;
     (rounds >= Params::ROUNDS_MIN).then_some(rounds)
 }
 
@@ -56,21 +70,30 @@ impl Hash {
 
     pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
         // Only a cap above crypt(3)'s own limit of 999,999,999 rounds leads here with an error.
-        let params = Params::new(self.rounds).map_err(|_| Unusable::Malformed(Scheme::Sha512Crypt))?;
-        let computed = Zeroizing::new(sha_crypt::sha512_crypt(password, &self.salt, params));
-        Ok(bool::from(encode(&computed)[..].ct_eq(&self.digest[..])))
+        let params = Params::new(self.rounds).map_err(|_| Unusable::Malformed(self.variant.scheme))?;
+        let computed = (self.variant.compute)(password, &self.salt, params);
+        Ok(bool::from(computed.ct_eq(&self.digest)))
     }
 }
 
-/// Groups of three bytes, each group's places being those of the one before, turned and moved on by one.
-fn encode(digest: &[u8; 64]) -> [u8; ENCODED] {
-    let mut places = [0, 21, 42];
-    let mut groups = [0; 22];
-    for group in &mut groups[..21] {
-        let [a, b, c] = places.map(|place: usize| u32::from(digest[place]));
-        *group = a << 16 | b << 8 | c;
-        places = [places[1] + 1, places[2] + 1, places[0] + 1];
-    }
-    groups[21] = u32::from(digest[63]);
-    array::from_fn(|i| DIGITS[(groups[i / 4] >> (6 * (i % 4)) & 0x3F) as usize])
+fn compute_sha256(password: &[u8], salt: &[u8], params: Params) -> Zeroizing<Vec<u8>> {
+    let digest = Zeroizing::new(sha_crypt::sha256_crypt(password, salt, params));
+    let groups = turn([20, 10, 0], |[c, b, a]| [b, a, c]).take(10).flatten();
+    encode(&digest[..], groups.chain([30, 31]))
+}
+
+fn compute_sha512(password: &[u8], salt: &[u8], params: Params) -> Zeroizing<Vec<u8>> {
+    let digest = Zeroizing::new(sha_crypt::sha512_crypt(password, salt, params));
+    let groups = turn([42, 21, 0], |[c, b, a]| [a, c, b]).take(21).flatten();
+    encode(&digest[..], groups.chain([63]))
+}
+
+/// Groups of three places, each being the group before, turned and moved on by one.
+fn turn(first: [usize; 3], turn: fn([usize; 3]) -> [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
+    std::iter::successors(Some(first), move |group| Some(turn(*group).map(|place| place + 1)))
+}
+
+fn encode(digest: &[u8], order: impl Iterator<Item = usize>) -> Zeroizing<Vec<u8>> {
+    let ordered = Zeroizing::new(order.map(|place| digest[place]).collect::<Vec<_>>());
+    Zeroizing::new(crypt64::encode(&ordered))
 }

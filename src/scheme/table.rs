@@ -2,23 +2,56 @@
 
 use std::fmt;
 
-use super::{Expense, Policy, Unusable, argon2id, bcrypt, plain, salted, sha_crypt};
+use md4::Md4;
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
 
-/// A password scheme, by its Dovecot name.
+use super::{Expense, Policy, Unusable, argon2, bcrypt, digest, md5_crypt, pbkdf2, plain, sha_crypt};
+
+/// A password scheme, by its Dovecot name (for `PBKDF2-SHA512`, mailcow's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// bcrypt: `$2a$`, `$2b$`, `$2y$`
     BlfCrypt,
     /// SHA-512 crypt: `$6$`
     Sha512Crypt,
+    /// SHA-256 crypt: `$5$`
+    Sha256Crypt,
+    /// MD5 crypt: `$1$`; weak
+    Md5Crypt,
     /// Argon2id as a PHC string: `$argon2id$`
     Argon2id,
+    /// Argon2i as a PHC string: `$argon2i$`
+    Argon2i,
     /// Any hash of the crypt family; its own prefix says which
     Crypt,
+    /// PBKDF2 with HMAC-SHA-1, Dovecot's: `$1$salt$rounds$digest`
+    Pbkdf2,
+    /// PBKDF2 with HMAC-SHA-512, FreeIPA's: `rounds$salt$digest`
+    Pbkdf2Sha512,
     /// Base64 of SHA-256 over password and salt, and the salt
     Ssha256,
     /// Base64 of SHA-512 over password and salt, and the salt
     Ssha512,
+    /// Base64 of SHA-1 over password and salt, and the salt
+    Ssha,
+    /// Base64 of MD5 over password and salt, and the salt; weak
+    Smd5,
+    /// Base64 of SHA-1; weak
+    Sha,
+    /// Base64 of SHA-256; weak
+    Sha256,
+    /// Base64 of SHA-512; weak
+    Sha512,
+    /// Base64 of MD5; weak
+    LdapMd5,
+    /// Hexadecimal MD4; weak
+    PlainMd4,
+    /// Hexadecimal MD5; weak
+    PlainMd5,
+    /// The first bytes of the password, and how many; weak
+    PlainTrunc,
     /// The password itself; weak
     Plain,
 }
@@ -27,8 +60,10 @@ pub enum Scheme {
 pub(super) enum Hash {
     Bcrypt(bcrypt::Hash),
     ShaCrypt(sha_crypt::Hash),
-    Argon2id(argon2id::Hash),
-    Salted(salted::Hash),
+    Md5Crypt(md5_crypt::Hash),
+    Argon2(argon2::Hash),
+    Pbkdf2(pbkdf2::Hash),
+    Digest(digest::Hash),
     Plain(plain::Hash),
 }
 
@@ -59,13 +94,27 @@ const fn weak(names: &'static [&'static str], family: Family, read: fn(&[u8]) ->
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 21] = [
         Self::BlfCrypt,
         Self::Sha512Crypt,
+        Self::Sha256Crypt,
+        Self::Md5Crypt,
         Self::Argon2id,
+        Self::Argon2i,
         Self::Crypt,
+        Self::Pbkdf2,
+        Self::Pbkdf2Sha512,
         Self::Ssha256,
         Self::Ssha512,
+        Self::Ssha,
+        Self::Smd5,
+        Self::Sha,
+        Self::Sha256,
+        Self::Sha512,
+        Self::LdapMd5,
+        Self::PlainMd4,
+        Self::PlainMd5,
+        Self::PlainTrunc,
         Self::Plain,
     ];
 
@@ -73,11 +122,25 @@ impl Scheme {
         use Family::{Crypt, Own};
         match self {
             Self::BlfCrypt => strong(&["BLF-CRYPT"], Crypt(&["$2"]), bcrypt::read),
-            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), sha_crypt::read),
-            Self::Argon2id => strong(&["ARGON2ID"], Crypt(&["$argon2id$"]), argon2id::read),
+            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), sha_crypt::read_sha512),
+            Self::Sha256Crypt => strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), sha_crypt::read_sha256),
+            Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), md5_crypt::read),
+            Self::Argon2id => strong(&["ARGON2ID"], Crypt(&["$argon2id$"]), argon2::read_argon2id),
+            Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), argon2::read_argon2i),
             Self::Crypt => strong(&["CRYPT"], Crypt(&[]), |_| None),
-            Self::Ssha256 => strong(&["SSHA256"], Own, salted::read_sha256),
-            Self::Ssha512 => strong(&["SSHA512"], Own, salted::read_sha512),
+            Self::Pbkdf2 => strong(&["PBKDF2"], Own, pbkdf2::read_sha1),
+            Self::Pbkdf2Sha512 => strong(&["PBKDF2-SHA512"], Own, pbkdf2::read_sha512),
+            Self::Ssha256 => strong(&["SSHA256"], Own, digest::read_salted::<Sha256>),
+            Self::Ssha512 => strong(&["SSHA512"], Own, digest::read_salted::<Sha512>),
+            Self::Ssha => strong(&["SSHA"], Own, digest::read_salted::<Sha1>),
+            Self::Smd5 => weak(&["SMD5"], Own, digest::read_salted::<Md5>),
+            Self::Sha => weak(&["SHA", "SHA1"], Own, digest::read_unsalted::<Sha1>),
+            Self::Sha256 => weak(&["SHA256"], Own, digest::read_unsalted::<Sha256>),
+            Self::Sha512 => weak(&["SHA512"], Own, digest::read_unsalted::<Sha512>),
+            Self::LdapMd5 => weak(&["LDAP-MD5"], Own, digest::read_unsalted::<Md5>),
+            Self::PlainMd4 => weak(&["PLAIN-MD4"], Own, digest::read_hex::<Md4>),
+            Self::PlainMd5 => weak(&["PLAIN-MD5"], Own, digest::read_hex::<Md5>),
+            Self::PlainTrunc => weak(&["PLAIN-TRUNC"], Own, plain::read_truncated),
             Self::Plain => weak(&["PLAIN", "CLEAR", "CLEARTEXT"], Own, plain::read),
         }
     }
@@ -116,7 +179,7 @@ impl Scheme {
 
     /// Whether white space at the end is a part of the password.
     pub(super) fn is_verbatim(self) -> bool {
-        self == Self::Plain
+        matches!(self, Self::Plain | Self::PlainTrunc)
     }
 
     pub(super) fn read(self, content: &[u8]) -> Option<Hash> {
@@ -136,8 +199,9 @@ impl Hash {
         match self {
             Self::Bcrypt(hash) => vec![hash.expense(policy)],
             Self::ShaCrypt(hash) => vec![hash.expense(policy)],
-            Self::Argon2id(hash) => hash.expenses(policy).into(),
-            Self::Salted(_) | Self::Plain(_) => Vec::new(),
+            Self::Argon2(hash) => hash.expenses(policy).into(),
+            Self::Pbkdf2(hash) => vec![hash.expense(policy)],
+            Self::Md5Crypt(_) | Self::Digest(_) | Self::Plain(_) => Vec::new(),
         }
     }
 
@@ -145,8 +209,10 @@ impl Hash {
         match self {
             Self::Bcrypt(hash) => Ok(hash.matches(password)),
             Self::ShaCrypt(hash) => hash.matches(password),
-            Self::Argon2id(hash) => hash.matches(password),
-            Self::Salted(hash) => Ok(hash.matches(password)),
+            Self::Argon2(hash) => hash.matches(password),
+            Self::Md5Crypt(hash) => Ok(hash.matches(password)),
+            Self::Pbkdf2(hash) => Ok(hash.matches(password)),
+            Self::Digest(hash) => Ok(hash.matches(password)),
             Self::Plain(hash) => Ok(hash.matches(password)),
         }
     }

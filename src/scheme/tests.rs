@@ -47,12 +47,18 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 fn all_allowed() -> Policy {
-    toml::from_str("allow_weak = ['PLAIN']").unwrap()
+    Policy::default().with_every_weak_scheme()
 }
 
 /// Caps that let no vector be costly.
 fn thrifty() -> Policy {
-    Policy { max_bcrypt_cost: 4, max_argon2_memory_mib: 0, max_sha_crypt_rounds: 1000, ..all_allowed() }
+    Policy {
+        max_bcrypt_cost: 4,
+        max_argon2_memory_mib: 0,
+        max_sha_crypt_rounds: 1000,
+        max_pbkdf2_rounds: 1000,
+        ..all_allowed()
+    }
 }
 
 fn unusable(stored: &str) -> Unusable {
@@ -123,8 +129,53 @@ fn plain_passwords_compare_byte_by_byte() {
 
 #[test]
 fn a_weak_scheme_needs_permission() {
-    for label in ["PLAIN", "clear", "CLEARTEXT"] {
-        assert_eq!(unusable(&format!("{{{label}}}passw0rd")), Unusable::NotAllowed(Scheme::Plain));
+    let weak: Vec<_> = vectors().into_iter().filter(|vector| vector.scheme.is_weak()).collect();
+    assert!(weak.len() > 20, "{} weak vectors", weak.len());
+    for Vector { scheme, password, stored } in weak {
+        assert_eq!(verify(&stored, &password, &Policy::default()), Err(Unusable::NotAllowed(scheme)));
+    }
+}
+
+/// As mailcow's loose comparison does not: all three have hashes that PHP reads as the number zero.
+#[test]
+fn md5_digits_are_no_numbers() {
+    let stored = b"{PLAIN-MD5}0e462097431906509019562988736854";
+    assert_eq!(verify(stored, b"240610708", &all_allowed()), Ok(true));
+    assert_eq!(verify(stored, b"QNKCDZO", &all_allowed()), Ok(false));
+    assert_eq!(verify(stored, b"aabg7XSs", &all_allowed()), Ok(false));
+}
+
+/// The hash, not the label, is what has to be strong.
+#[test]
+fn a_strong_label_does_not_hide_a_weak_hash() {
+    for label in ["BLF-CRYPT", "CRYPT", "SHA512-CRYPT"] {
+        let stored = format!("{{{label}}}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz.");
+        assert_eq!(unusable(&stored), Unusable::NotAllowed(Scheme::Md5Crypt), "{label}");
+    }
+    let strong = format!("{{MD5}}{BCRYPT}");
+    assert_eq!(verify(strong.as_bytes(), b"passw0rd", &Policy::default()), Ok(true));
+}
+
+/// mailcow's documentation shows it, and mailcow refuses it (its case 17).
+#[test]
+fn md5_digits_under_the_label_of_md5_crypt_match_nothing() {
+    for stored in ["{MD5}bed128365216c019988915ed3add75fb", "{md5}BED128365216C019988915ED3ADD75FB"] {
+        assert_eq!(verify(stored.as_bytes(), b"passw0rd", &all_allowed()), Ok(false));
+        assert_eq!(unusable(stored), Unusable::NotAllowed(Scheme::Md5Crypt));
+    }
+}
+
+#[test]
+fn a_truncated_password_needs_its_whole_beginning() {
+    let matches =
+        |stored: &str, password: &str| verify(stored.as_bytes(), password.as_bytes(), &all_allowed());
+    assert_eq!(matches("{PLAIN-TRUNC}8-passw0rd", "passw0r"), Ok(false));
+    assert_eq!(matches("{PLAIN-TRUNC}10-passw0rd", "passw0rd1"), Ok(false));
+    assert_eq!(matches("{PLAIN-TRUNC}10-passw0rd", "passw0rd 1"), Ok(false));
+    assert_eq!(matches("{PLAIN-TRUNC}3-1e3", "1000"), Ok(false));
+    for stored in ["0-", "0-x", "3-", "3-four", "-x", "+3-abc", "three-abc", "99999999999999999999999-x"] {
+        let stored = format!("{{PLAIN-TRUNC}}{stored}");
+        assert_eq!(matches(&stored, "x"), Err(Unusable::Malformed(Scheme::PlainTrunc)), "{stored}");
     }
 }
 
@@ -146,9 +197,13 @@ fn an_unknown_scheme_is_named() {
 
 #[test]
 fn a_cut_or_garbled_hash_is_malformed() {
-    use Scheme::{Argon2id, BlfCrypt, Crypt, Sha512Crypt, Ssha256, Ssha512};
+    use Scheme::{
+        Argon2i, Argon2id, BlfCrypt, Crypt, Md5Crypt, Pbkdf2, Pbkdf2Sha512, Sha256Crypt, Sha512Crypt,
+        Ssha256, Ssha512,
+    };
     let cut = &BCRYPT[..59];
     let digits = "a".repeat(86);
+    let hex = "ab".repeat(20);
     let cases = [
         (format!("{{BLF-CRYPT}}{cut}"), BlfCrypt),
         (format!("{{BLF-CRYPT}}{BCRYPT}."), BlfCrypt),
@@ -177,9 +232,56 @@ fn a_cut_or_garbled_hash_is_malformed() {
         (format!("{{SSHA256}}{}", "A".repeat(40)), Ssha256),
         ("{SSHA256}jw4v*uIrQ+KFUYmHfn3B4efZjCJsldskfNHVR5KDNKk=".to_owned(), Ssha256),
         (format!("{{SSHA512}}{}", "A".repeat(5000)), Ssha512),
+        ("{MD5}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz".to_owned(), Md5Crypt),
+        ("{MD5}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz.=".to_owned(), Md5Crypt),
+        ("{MD5}$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz:".to_owned(), Md5Crypt),
+        ("{MD5}$1$uyP76rxBB$2fNjXDmsPTarfGdkYC7iz.".to_owned(), Md5Crypt),
+        ("{MD5}$1$".to_owned(), Md5Crypt),
+        ("{MD5}vtEoNlIWwBmYiRXtOt11+w==".to_owned(), Md5Crypt),
+        (format!("{{SHA256-CRYPT}}$5$salt${}", &digits[..44]), Sha256Crypt),
+        (format!("{{SHA256-CRYPT}}$5$salt${digits}"), Sha256Crypt),
+        (format!("{{PBKDF2}}$1$salt$1$0{hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$1${}", &hex[1..]), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$0${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$1x${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$2$salt$1${hex}"), Pbkdf2),
+        (format!("{{PBKDF2}}$1$salt$1${hex}$"), Pbkdf2),
+        ("{PBKDF2-SHA512}1$c2FsdA==$qg==".to_owned(), Pbkdf2Sha512),
+        ("{PBKDF2-SHA512}1$c2FsdA==$".to_owned(), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}1$c2FsdA==${}", "A".repeat(20)), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}1$c2F*dA==${}", "A".repeat(40)), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}0$c2FsdA==${}", "A".repeat(40)), Pbkdf2Sha512),
+        (format!("{{PBKDF2-SHA512}}-1$c2FsdA==${}", "A".repeat(40)), Pbkdf2Sha512),
+        (format!("{{ARGON2I}}$argon2i$v=19$m=64,t=1,p=1{}", &ARGON2[..30]), Argon2i),
     ];
     for (stored, scheme) in cases {
-        assert_eq!(unusable(&stored), Unusable::Malformed(scheme), "{stored}");
+        let read = verify(stored.as_bytes(), b"passw0rd", &all_allowed());
+        assert_eq!(read, Err(Unusable::Malformed(scheme)), "{stored}");
+    }
+}
+
+#[test]
+fn a_digest_of_another_length_is_malformed() {
+    use Scheme::{LdapMd5, PlainMd4, PlainMd5, Sha, Sha256, Sha512, Smd5, Ssha};
+    let hex = "5f4dcc3b5aa765d61d8327deb882cf99";
+    let cases = [
+        ("{SHA}fGphxo74ubawYbKMNIvB7Xkhyw==".to_owned(), Sha),
+        ("{SHA}7c6a61c68ef8b9b6b061b28c348bc1ed7921cb53".to_owned(), Sha),
+        ("{SHA256}fGphxo74ubawYbKMNIvB7Xkhy1M=".to_owned(), Sha256),
+        ("{SHA512}jw4vduIrQ+KFUYmHfn3B4efZjCJsldskfNHVR5KDNKk=".to_owned(), Sha512),
+        (format!("{{LDAP-MD5}}{hex}"), LdapMd5),
+        ("{SSHA}fGphxo74ubawYbKMNIvB7Xkhyw==".to_owned(), Ssha),
+        ("{SMD5}vtEoNlIWwBmYiRXtOt11".to_owned(), Smd5),
+        (format!("{{PLAIN-MD5}}{}", &hex[1..]), PlainMd5),
+        (format!("{{PLAIN-MD5}}{}", &hex[2..]), PlainMd5),
+        (format!("{{PLAIN-MD5}}{hex}00"), PlainMd5),
+        (format!("{{PLAIN-MD5}}{}+f", &hex[2..]), PlainMd5),
+        (format!("{{PLAIN-MD4}}{}", &hex[2..]), PlainMd4),
+    ];
+    for (stored, scheme) in cases {
+        let read = verify(stored.as_bytes(), b"passw0rd", &all_allowed());
+        assert_eq!(read, Err(Unusable::Malformed(scheme)), "{stored}");
     }
 }
 
@@ -197,6 +299,15 @@ fn a_poisoned_cost_is_refused_before_any_hashing() {
             0xFFFF_FFFF,
             10_000_000,
         ),
+        (
+            format!("{{SHA256-CRYPT}}$5$rounds=10000001$salt${}", &digits[..43]),
+            "rounds",
+            10_000_001,
+            10_000_000,
+        ),
+        (format!("{{PBKDF2}}$1$salt$10000001${}", "ab".repeat(20)), "rounds", 10_000_001, 10_000_000),
+        (format!("{{PBKDF2}}$1$salt$99999999999${}", "ab".repeat(20)), "rounds", 0xFFFF_FFFF, 10_000_000),
+        (format!("{{PBKDF2-SHA512}}10000000$AAAA${}", "A".repeat(88)), "rounds", 20_000_000, 10_000_000),
         (format!("{{ARGON2ID}}$argon2id$v=19$m=262145,t=1,p=1{ARGON2}"), "memory in KiB", 262_145, 262_144),
         (
             format!("{{ARGON2ID}}$argon2id$v=19$m=99999999999,t=1,p=1{ARGON2}"),

@@ -1,6 +1,11 @@
 //! Tests of the house itself, without any server: who may see whom, what the configuration says to mistakes,
 //! and what the fuzzers have found so far.
-#![expect(clippy::disallowed_methods, reason = "a test's clock may start anywhere")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail, and its clock may start anywhere"
+)]
 
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;

@@ -62,8 +62,12 @@ pub fn smtp_login(port: u16, login: Login<'_>) -> io::Result<String> {
 /// The answer to the second step of SMTP `AUTH LOGIN`.
 pub fn smtp_auth_login(port: u16, login: Login<'_>) -> io::Result<String> {
     let mut smtp = Smtp::connect(port)?;
-    smtp.command("AUTH LOGIN")?;
-    smtp.command(&encode(login.user))?;
+    for line in ["AUTH LOGIN", &encode(login.user)] {
+        let answer = smtp.command(line)?;
+        if !answer.starts_with("334") {
+            return Ok(answer);
+        }
+    }
     smtp.command(&encode(login.password))
 }
 
@@ -201,6 +205,6 @@ fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }

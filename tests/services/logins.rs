@@ -76,14 +76,16 @@ pub struct Door {
     pub unavailable: &'static str,
 }
 
-const IMAP: Door = Door {
+/// IMAP `LOGIN`.
+pub const IMAP: Door = Door {
     name: "IMAP LOGIN",
     log_in: |system, login| imap_login(system.dovecot.imap, login),
     accepted: "OK ",
     refused: "NO [AUTHENTICATIONFAILED] Authentication failed.",
     unavailable: "NO [UNAVAILABLE] Temporary authentication failure.",
 };
-const IMAP_AUTHENTICATE: Door = Door {
+/// IMAP `AUTHENTICATE PLAIN`.
+pub const IMAP_AUTHENTICATE: Door = Door {
     name: "IMAP AUTHENTICATE",
     log_in: |system, login| imap_authenticate(system.dovecot.imap, login),
     ..IMAP
@@ -102,7 +104,8 @@ const SIEVE: Door = Door {
     refused: "NO \"Authentication failed.\"",
     unavailable: "NO (TRYLATER) \"Temporary authentication failure.",
 };
-const SMTP: Door = Door {
+/// SMTP `AUTH PLAIN`.
+pub const SMTP: Door = Door {
     name: "SMTP AUTH PLAIN",
     log_in: |system, login| smtp_login(system.postfix.submission, login),
     accepted: "235 2.7.0 Authentication successful",

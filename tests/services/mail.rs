@@ -42,6 +42,15 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
+/// Makes a folder over IMAP and sees that it lies in this folder of the stage.
+pub fn keeps_mail_in(system: &System, user: &str, password: &str, folder: &str) -> Result<()> {
+    let mut imap = Imap::connect(system.dovecot.imap).map_err(unexpected)?;
+    expect("LOGIN to create", imap.login(Login { user, password }), "OK ")?;
+    imap.command("CREATE Kept").map_err(unexpected)?;
+    let path = system.stage().path(folder).join(".Kept");
+    if path.is_dir() { Ok(()) } else { Err(Failure(format!("{user} has no folder {}", path.display()))) }
+}
+
 /// Waits for a mail in a person's inbox.
 fn receive(system: &System, login: Login<'_>, subject: &str) -> Result<String> {
     let start = Instant::now();

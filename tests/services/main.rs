@@ -9,12 +9,18 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod auth_socket;
 mod clients;
+mod demands;
+mod hostile;
 mod logins;
 mod mail;
 mod outages;
+mod people;
+mod restart;
 mod shared;
 mod stage;
+mod tls;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,11 +53,18 @@ fn main() -> ExitCode {
 }
 
 fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let side_by_side = logins::CASES.iter().chain(mail::CASES).map(|&(name, case)| {
-        let shared = Arc::clone(shared);
-        Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
-    });
-    let alone = outages::CASES.iter().map(|&case| alone(database, shared, case));
+    let side_by_side = logins::CASES
+        .iter()
+        .chain(demands::CASES)
+        .chain(hostile::CASES)
+        .chain(tls::CASES)
+        .chain(mail::CASES)
+        .chain(people::CASES)
+        .map(|&(name, case)| {
+            let shared = Arc::clone(shared);
+            Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
+        });
+    let alone = outages::CASES.iter().chain(restart::CASES).map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
 }
 

@@ -47,11 +47,14 @@ pub const CASES: &[LoneCase] = &[
         }
     }),
     ("logins_work_again_after_a_restart", |system| {
+        // An smtpd that finds no socket when it starts is held back for a minute; one that has logged in lives on.
+        accepted(system, "alice@example.org", "pw", ALL)?;
         system.keydove.stop()?;
         system.keydove.start_again()?;
         accepted(system, "alice@example.org", "pw", ALL)
     }),
     ("a_login_waits_for_a_keydove_whose_sockets_are_handed_in", |system| {
+        accepted(system, "alice@example.org", "pw", ALL)?;
         system.keydove.stop()?;
         let sockets = system.keydove.open_sockets()?;
         let result = thread::scope(|scope| {

@@ -27,6 +27,8 @@ const MAX_DELAYED: usize = 65_536;
 const FIRST_READ_BYTES: usize = 1024;
 /// Bytes of one read on a connection that brings many.
 const MAX_READ_BYTES: usize = 16_384;
+/// How often a connection that waits to leave looks whether it may.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// A peer that does not take its replies for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -68,6 +70,15 @@ pub enum ConnectionError {
     WriteTimeout,
 }
 
+impl ConnectionError {
+    /// Whether the peer merely left in the middle of something, as login processes do when they are ended.
+    #[must_use]
+    pub fn is_departure(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        matches!(self, Self::Socket(error) if matches!(error.kind(), BrokenPipe | ConnectionReset))
+    }
+}
+
 /// Serves one connection to its end.
 ///
 /// Questions already asked when the peer leaves are still decided and logged: hanging up is no way to try a
@@ -98,7 +109,15 @@ where
         if let Some(end) = connection.end(questions.is_empty()) {
             break end;
         }
-        let wake = connection.next_wake();
+        if connection.may_leave(questions.is_empty(), now()) {
+            // What has come in at the last moment is still served.
+            match connection.stream.read(&mut connection.chunk).now_or_never() {
+                Some(read) => connection.take_input(read),
+                None => break Ok(()),
+            }
+            continue;
+        }
+        let wake = connection.next_wake(now());
         tokio::select! {
             read = connection.stream.read(&mut connection.chunk), if connection.may_read(questions.len()) => {
                 connection.take_input(read);
@@ -141,6 +160,8 @@ struct Connection<S, P> {
     expiry: Option<Instant>,
     /// The peer has said its last word, or must not say more.
     deaf: bool,
+    /// When the peer last said something; at first, when it came.
+    last_input: Instant,
     draining: bool,
     error: Option<ConnectionError>,
 }
@@ -159,6 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             delayed: BTreeMap::new(),
             expiry: None,
             deaf: false,
+            last_input: now(),
             draining: false,
             error: None,
         }
@@ -173,9 +195,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         if let Some(error) = self.error.take() {
             return Some(Err(error));
         }
-        let answered = no_questions && self.delayed.is_empty();
-        let drained = self.draining && self.protocol.is_idle() && self.input.is_empty();
-        (answered && (self.deaf || drained)).then_some(Ok(()))
+        (self.deaf && no_questions && self.delayed.is_empty()).then_some(Ok(()))
+    }
+
+    /// Whether we may close because we are stopping: all is answered, and the peer has been silent long enough.
+    fn may_leave(&self, no_questions: bool, now: Instant) -> bool {
+        let answered = no_questions && self.delayed.is_empty() && self.input.is_empty();
+        self.draining && answered && self.protocol.is_idle() && now >= self.silent_enough()
+    }
+
+    fn silent_enough(&self) -> Instant {
+        self.last_input + self.protocol.silence_before_close()
     }
 
     fn take_input(&mut self, read: io::Result<usize>) {
@@ -190,6 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             self.chunk.resize(2 * length, 0);
         }
         let now = now();
+        self.last_input = now;
         while let Some(line) = self.input.next_line() {
             match self.protocol.receive(line, now, &mut self.output) {
                 Ok(Received::Nothing) => {}
@@ -230,9 +261,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         self.tidy(now());
     }
 
-    fn next_wake(&self) -> Option<Instant> {
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
         let delayed = self.delayed.first_key_value().map(|((due, _), _)| *due);
-        delayed.into_iter().chain(self.expiry).min()
+        // A login is redeemed on another connection, so while we want to leave we have to look again.
+        let look = self.draining.then(|| now + DRAIN_LOOK);
+        delayed.into_iter().chain(self.expiry).chain(look).min()
     }
 
     /// Does what its time has come for.

@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::{Group, Program};
+use super::process::{Group, Program, run};
 use super::{Failure, Result, Stage, attempt, free_port, source_tree};
 
 /// The version that `tests/setup` fetches.
@@ -27,14 +27,24 @@ pub struct Keycloak {
     stage: Arc<Stage>,
     home: PathBuf,
     port: u16,
+    https_port: u16,
+    tls: Tls,
     program: Option<Program>,
+}
+
+/// A private authority and the certificate it gave this server.
+struct Tls {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 impl Keycloak {
     /// Starts the server without waiting for it.
     pub fn start(stage: &Arc<Stage>) -> Result<Self> {
         let home = make_home(stage)?;
-        let mut keycloak = Self { stage: Arc::clone(stage), home, port: free_port()?, program: None };
+        let (port, https_port, tls) = (free_port()?, free_port()?, make_certificate(stage)?);
+        let mut keycloak = Self { stage: Arc::clone(stage), home, port, https_port, tls, program: None };
         keycloak.start_again()?;
         Ok(keycloak)
     }
@@ -60,6 +70,9 @@ impl Keycloak {
         command
             .args(["start-dev", "--http-host=127.0.0.1"])
             .arg(format!("--http-port={}", self.port))
+            .arg(format!("--https-port={}", self.https_port))
+            .arg(format!("--https-certificate-file={}", self.tls.certificate.display()))
+            .arg(format!("--https-certificate-key-file={}", self.tls.key.display()))
             .env("JAVA_OPTS_APPEND", JAVA_OPTIONS)
             .env("JAVA_OPTS_KC_HEAP", HEAP)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin")
@@ -68,10 +81,33 @@ impl Keycloak {
         Ok(())
     }
 
+    /// The server's base address with TLS.
+    pub fn https_url(&self) -> String {
+        format!("https://localhost:{}", self.https_port)
+    }
+
+    /// The authority to trust for it, for `ca_file`.
+    pub fn authority(&self) -> &Path {
+        &self.tls.authority
+    }
+
     /// The server's base address, for `[keycloak] server_url`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+}
+
+/// Makes an authority and a certificate for `localhost` with OpenSSL.
+fn make_certificate(stage: &Stage) -> Result<Tls> {
+    let folder = stage.folder("tls")?;
+    let script = "set -e; cd \"$0\"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=Test -keyout ca.key -out ca.pem
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout server.key -out server.csr
+        printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > server.ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem";
+    run(Command::new("/bin/sh").args(["-c", script]).arg(&folder))?;
+    let file = |name: &str| folder.join(name);
+    Ok(Tls { authority: file("ca.pem"), certificate: file("server.pem"), key: file("server.key") })
 }
 
 /// A home folder whose programs are the unpacked ones and whose data are a copy of the template.

@@ -55,6 +55,8 @@ pub struct Settings {
 /// A keydove that runs as root, because it gives its sockets to other users.
 pub struct Keydove {
     stage: Arc<Stage>,
+    /// Of its log file.
+    name: &'static str,
     binary: PathBuf,
     config: PathBuf,
     listeners: Vec<Listener>,
@@ -71,7 +73,8 @@ impl Keydove {
         let text = configuration(stage, settings, &listeners)?;
         let config = stage.write("keydove/keydove.toml", &text)?;
         let stage = Arc::clone(stage);
-        let mut keydove = Self { stage, binary: binary.to_owned(), config, listeners, program: None };
+        let mut keydove =
+            Self { stage, name: "keydove", binary: binary.to_owned(), config, listeners, program: None };
         keydove.start_again()?;
         Ok(keydove)
     }
@@ -120,13 +123,62 @@ impl Keydove {
         }
     }
 
+    /// Starts a second one beside it: the same Keycloak and database, one socket `NAME.sock`, and its configuration
+    /// changed by `edit`.
+    pub fn beside(&self, name: &'static str, edit: impl FnOnce(String) -> String) -> Result<Self> {
+        let path = self.stage.path(&format!("keydove/{name}.sock"));
+        let listener = Listener {
+            door: "auth-client",
+            role: "dovecot",
+            path: path.clone(),
+            mode: 0o600,
+            owner: "root",
+            group: "root",
+        };
+        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
+        let rest = text.find("[keycloak]").map_or("", |start| &text[start..]);
+        let head = format!(
+            "[[listener]]\ndoor = \"auth-client\"\nrole = \"dovecot\"\npath = \"{}\"\n",
+            path.display()
+        );
+        let config = self.stage.write(&format!("keydove/{name}.toml"), &edit(format!("{head}{rest}")))?;
+        let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
+        let mut keydove = Self { stage, name, binary, config, listeners: vec![listener], program: None };
+        keydove.start_again()?;
+        Ok(keydove)
+    }
+
+    /// The socket whose name ends so, such as `auth-client` or `auth-master`.
+    pub fn socket(&self, name: &str) -> Result<&Path> {
+        let found = self.listeners.iter().find(|listener| listener.path.ends_with(name));
+        found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("there is no socket {name}")))
+    }
+
+    /// The memory it uses now, in KiB.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let path = format!("/proc/{id}/status");
+        let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
+        let used = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
+    }
+
+    /// The program with its configuration, for a run of one's own.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg(subcommand).arg("--config").arg(&self.config);
+        command
+    }
+
     /// Everything it has logged, since the first start.
     pub fn log(&self) -> String {
         self.program.as_ref().map(Program::log).unwrap_or_default()
     }
 
     fn run(&mut self, command: Command) -> Result<()> {
-        let mut program = Program::start(&self.stage, "keydove", command, Group::Own)?;
+        let mut program = Program::start(&self.stage, self.name, command, Group::Own)?;
         let ready = || self.listeners.iter().all(|listener| UnixStream::connect(&listener.path).is_ok());
         let result = program.wait_until(READY_LIMIT, ready);
         self.program = Some(program);

@@ -29,6 +29,10 @@ const MAX_LINE: usize = 16_384;
 /// somebody has to tidy up; Dovecot's own server waits as long.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(150);
 
+/// Dovecot 2.3 tells a user "wrong password" when the connection closes under a login. Its login processes connect
+/// when a mail client does, which then logs in at once; one that has been silent for so long is most likely a spare.
+const SILENCE_BEFORE_CLOSE: Duration = Duration::from_secs(1);
+
 /// Clients differ in whether they send base64 padding; Dovecot takes both.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -287,6 +291,13 @@ impl Protocol for AuthClient {
             self.remembered.iter().filter(|&(_, &until)| now >= until).map(|(&id, _)| id).collect();
         old.into_iter().for_each(|id| self.forget(id));
         (ended, self.next_expiry())
+    }
+
+    fn silence_before_close(&self) -> Duration {
+        match self.role {
+            Role::Dovecot => SILENCE_BEFORE_CLOSE,
+            Role::Postfix => Duration::ZERO,
+        }
     }
 
     fn is_idle(&self) -> bool {

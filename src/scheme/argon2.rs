@@ -1,4 +1,4 @@
-//! `{ARGON2ID}`: Argon2id (RFC 9106) as the PHC string that PHP, libsodium and Dovecot write.
+//! `{ARGON2ID}` and `{ARGON2I}`: Argon2 (RFC 9106) as the PHC string that PHP, libsodium and Dovecot write.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{
@@ -8,7 +8,7 @@ use base64::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, Scheme, Unusable, table};
+use super::{Expense, Policy, Scheme, Unusable, read_count, table};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -19,15 +19,25 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const MIN_DIGEST: usize = 16;
 
 pub(super) struct Hash {
+    scheme: Scheme,
+    algorithm: Algorithm,
     version: Version,
     params: Params,
     salt: Vec<u8>,
     digest: Vec<u8>,
 }
 
-/// Reads `$argon2id$v=19$m=KIB,t=PASSES,p=LANES$salt$digest`; without `v=` it is version 16.
-pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
-    let text = std::str::from_utf8(text).ok()?.strip_prefix("$argon2id$")?;
+pub(super) fn read_argon2id(text: &[u8]) -> Option<table::Hash> {
+    read(Scheme::Argon2id, Algorithm::Argon2id, text.strip_prefix(b"$argon2id$")?)
+}
+
+pub(super) fn read_argon2i(text: &[u8]) -> Option<table::Hash> {
+    read(Scheme::Argon2i, Algorithm::Argon2i, text.strip_prefix(b"$argon2i$")?)
+}
+
+/// Reads `v=19$m=KIB,t=PASSES,p=LANES$salt$digest`; without `v=` it is version 16.
+fn read(scheme: Scheme, algorithm: Algorithm, text: &[u8]) -> Option<table::Hash> {
+    let text = std::str::from_utf8(text).ok()?;
     let (version, text) = match text.strip_prefix("v=") {
         Some(text) => text.split_once('$')?,
         None => ("16", text),
@@ -45,23 +55,17 @@ pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
         return None;
     }
     let params = read_params(params, digest.len())?;
-    Some(table::Hash::Argon2id(Hash { version, params, salt, digest }))
+    Some(table::Hash::Argon2(Hash { scheme, algorithm, version, params, salt, digest }))
 }
 
 fn read_params(text: &str, digest_length: usize) -> Option<Params> {
     let mut parts = text.split(',');
-    let mut next = |name| read_number(parts.next()?.strip_prefix(name)?);
+    let mut next = |name| read_count(parts.next()?.strip_prefix(name)?.as_bytes());
     let (memory, passes, lanes) = (next("m=")?, next("t=")?, next("p=")?);
     if parts.next().is_some() {
         return None;
     }
     Params::new(memory, passes, lanes, Some(digest_length)).ok()
-}
-
-/// A number beyond all bounds is still a number, for the cap to refuse.
-fn read_number(digits: &str) -> Option<u32> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
 impl Hash {
@@ -78,11 +82,11 @@ impl Hash {
 
     pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
         let mut computed = Zeroizing::new(vec![0; self.digest.len()]);
-        Argon2::new(Algorithm::Argon2id, self.version, self.params.clone())
+        Argon2::new(self.algorithm, self.version, self.params.clone())
             .hash_password_into(password, &self.salt, &mut computed)
             .map_err(|error| match error {
-                argon2::Error::OutOfMemory => Unusable::OutOfMemory(Scheme::Argon2id),
-                _ => Unusable::Malformed(Scheme::Argon2id),
+                argon2::Error::OutOfMemory => Unusable::OutOfMemory(self.scheme),
+                _ => Unusable::Malformed(self.scheme),
             })?;
         Ok(bool::from(computed.ct_eq(&self.digest)))
     }

@@ -1,0 +1,18 @@
+//! crypt(3)'s own way of writing bytes as text: 64 digits, six bits each, the lowest bits first.
+
+/// The digits, which are not those of base64.
+pub(super) const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+pub(super) fn is_text(text: &[u8]) -> bool {
+    text.iter().all(|byte| DIGITS.contains(byte))
+}
+
+/// Three bytes become four digits; one and two at the end become two and three.
+pub(super) fn encode(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len() * 4 / 3 + 2);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().rev().fold(0, |bits, &byte| bits << 8 | usize::from(byte));
+        text.extend((0..=group.len()).map(|digit| DIGITS[bits >> (6 * digit) & 0x3F]));
+    }
+    text
+}

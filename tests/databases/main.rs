@@ -1,0 +1,84 @@
+//! The database's questions, asked of SQLite and of a real MariaDB: names that hurt, killed connections, a server that
+//! goes and comes back, tables that are locked.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod battery;
+mod mariadb;
+
+use std::path::{Path, PathBuf};
+
+use keydove::auth::Secret;
+use keydove::sql::{Config, Database, open};
+use mariadb::{DATABASE, MariadbServer, USER};
+use mysql_async::prelude::Queryable;
+use tokio::sync::Mutex;
+
+/// A folder that goes with the test. Short, because a socket's path may have 107 bytes.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("keydove-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn connect(server: &MariadbServer) -> Database {
+    let (user, password) = USER;
+    let socket = server.socket();
+    let text = format!(
+        "[mariadb]\nsocket = '{}'\nuser = '{user}'\ndatabase = '{DATABASE}'\ntimeout = '1s'",
+        socket.display()
+    );
+    let config: Config = toml::from_str(&text).unwrap();
+    open(&config, Some(Secret::from(password))).await.unwrap()
+}
+
+#[tokio::test]
+async fn sqlite_answers_every_question() {
+    let folder = Folder::new("sqlite");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    battery::database_battery(&database, async |sql: &str| other.execute_batch(sql).unwrap()).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_answers_every_question_and_survives_every_trouble() {
+    let folder = Folder::new("mariadb");
+    let server = MariadbServer::install(folder.path()).await;
+    server.stop().await;
+    let database = connect(&server).await;
+    assert!(database.check().await.is_err(), "nobody is there yet");
+    server.start().await;
+    let run = async |sql: &str| server.run(sql).await;
+    battery::database_battery(&database, run).await;
+    battery::seed_alice_and_bob(run).await;
+    let kill = async || assert!(server.kill_connections().await > 0);
+    battery::killed_connections_are_replaced(&database, kill).await;
+    battery::a_restart_is_survived(&database, async || server.stop().await, async || server.start().await)
+        .await;
+    let holder = Mutex::new(server.connect_root(Some(DATABASE)).await);
+    let lock = async || holder.lock().await.query_drop("LOCK TABLES mailbox WRITE").await.unwrap();
+    let unlock = async || holder.lock().await.query_drop("UNLOCK TABLES").await.unwrap();
+    battery::a_locked_table_is_a_timeout(&database, lock, unlock).await;
+    let kill = async || {
+        server.kill_connections().await;
+    };
+    battery::a_question_is_asked_twice_at_most(&database, lock, kill, unlock).await;
+    battery::a_late_answer_reaches_nobody(&database, lock, unlock).await;
+    database.close().await;
+}

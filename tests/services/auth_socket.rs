@@ -1,0 +1,81 @@
+//! The auth protocol by hand, for what no mail server would say.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::clients::encode;
+
+/// Longer than any deadline and failure delay of keydove.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// A connection to an auth socket.
+pub struct AuthSocket {
+    reader: BufReader<UnixStream>,
+    /// What the server said about itself, by the first field of the line.
+    pub handshake: Vec<String>,
+}
+
+impl AuthSocket {
+    /// Connects to an auth-client socket and shakes hands as the client with this process id.
+    pub fn client(path: &Path, cpid: u32) -> io::Result<Self> {
+        let mut socket = Self::connect(path, "DONE")?;
+        socket.send(format!("VERSION\t1\t2\nCPID\t{cpid}\n").as_bytes())?;
+        Ok(socket)
+    }
+
+    /// Connects to an auth-master socket.
+    pub fn master(path: &Path) -> io::Result<Self> {
+        let mut socket = Self::connect(path, "SPID\t")?;
+        socket.send(b"VERSION\t1\t1\n")?;
+        Ok(socket)
+    }
+
+    fn connect(path: &Path, last: &str) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut socket = Self { reader: BufReader::new(stream), handshake: Vec::new() };
+        loop {
+            let line = socket.line()?;
+            let done = line.starts_with(last);
+            socket.handshake.push(line);
+            if done {
+                return Ok(socket);
+            }
+        }
+    }
+
+    /// The connection's secret.
+    pub fn cookie(&self) -> &str {
+        self.handshake.iter().find_map(|line| line.strip_prefix("COOKIE\t")).unwrap_or_default()
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.reader.get_mut().write_all(bytes)
+    }
+
+    /// Sends a PLAIN login.
+    pub fn login(&mut self, id: u32, user: &str, password: &str) -> io::Result<()> {
+        let response = encode(&format!("\0{user}\0{password}"));
+        self.send(
+            format!("AUTH\t{id}\tPLAIN\tservice=imap\tsecured\trip=192.0.2.9\tresp={response}\n").as_bytes(),
+        )
+    }
+
+    /// The next line. An error of the kind `UnexpectedEof` when the server has closed.
+    pub fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// Whether the server closes without another word.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.line(), Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset))
+    }
+}
