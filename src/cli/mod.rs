@@ -1,5 +1,6 @@
-//! The command line: `keydove serve`, `keydove check`.
+//! The command line: `keydove serve`, `keydove check`, `keydove hash`.
 
+mod hash;
 mod output;
 
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use output::{say, say_error};
 
 /// Wrong use of the command line (`EX_USAGE`).
 const USAGE: u8 = 64;
-/// The daemon could not start although its configuration is sound (`EX_SOFTWARE`).
+/// The daemon could not start although its configuration is sound, or the system failed (`EX_SOFTWARE`).
 const FAILED: u8 = 70;
 /// The configuration is wrong (`EX_CONFIG`); a service manager should not try again.
 const CONFIG: u8 = 78;
@@ -32,6 +33,10 @@ enum Command {
     Serve(ConfigArgument),
     /// Check the configuration exactly as `serve` would, and say what would be served.
     Check(ConfigArgument),
+    /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
+    ///
+    /// The password is asked for, or read from the first line of standard input; it is never an argument.
+    Hash(hash::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +46,8 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 64 wrong use, 70 cannot start, 78 wrong configuration.
+/// Runs one command. Exit codes: 0 done, 1 the password does not match, 64 wrong use, 65 unusable hash,
+/// 70 cannot start or go on, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -54,6 +60,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Serve(argument) => serve(&argument),
         Command::Check(argument) => check(&argument),
+        Command::Hash(arguments) => hash::run(&arguments),
     }
 }
 

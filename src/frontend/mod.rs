@@ -65,6 +65,9 @@ pub trait Protocol {
     /// Whether the connection may be closed without anybody losing a login.
     fn is_idle(&self) -> bool;
 
+    /// Answers "cannot tell" to whatever still waits for the peer: we stop now.
+    fn stop(&mut self, _out: &mut Vec<u8>) {}
+
     /// How long the peer must have been silent before we close by ourselves.
     ///
     /// Zero where the peer takes a close for "try again". A peer that takes it for a refusal needs a while: it

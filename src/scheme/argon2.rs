@@ -12,7 +12,9 @@ use super::{Expense, Policy, Scheme, Unusable, read_count, table};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
 /// Shorter digests are taken for cut off; the algorithm itself would allow four bytes.
@@ -66,6 +68,19 @@ fn read_params(text: &str, digest_length: usize) -> Option<Params> {
         return None;
     }
     Params::new(memory, passes, lanes, Some(digest_length)).ok()
+}
+
+/// Writes Argon2id of version 19, with one lane.
+pub(super) fn make(memory_kib: u32, passes: u32, password: &[u8], salt: &[u8]) -> argon2::Result<String> {
+    let params = Params::new(memory_kib, passes, 1, None)?;
+    let mut digest = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(
+        password,
+        salt,
+        &mut *digest,
+    )?;
+    let (salt, digest) = (BASE64.encode(salt), BASE64.encode(*digest));
+    Ok(format!("$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${digest}"))
 }
 
 impl Hash {

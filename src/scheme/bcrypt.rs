@@ -16,7 +16,7 @@ use super::{Expense, Policy, table};
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
 
 /// The bytes of a password that count; PHP, crypt(3) and Dovecot cut silently, in the middle of a character too.
-const MAX_KEY: usize = 72;
+pub(super) const MAX_KEY: usize = 72;
 
 /// Costs that the algorithm knows: 2^4 to 2^31 rounds.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=31;
@@ -44,6 +44,20 @@ pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
     Some(table::Hash::Bcrypt(Hash { cost, salt, digest }))
 }
 
+/// Writes the `$2y$` of PHP and mailcow. The password has no NUL, and a cost that the algorithm knows.
+pub(super) fn make(cost: u32, password: &[u8], salt: [u8; 16]) -> String {
+    let digest = compute(cost, password, salt);
+    format!("$2y${cost:02}${}{}", BASE64.encode(salt), BASE64.encode(&digest[..23]))
+}
+
+fn compute(cost: u32, password: &[u8], salt: [u8; 16]) -> Zeroizing<[u8; 24]> {
+    let mut key = Zeroizing::new([0; MAX_KEY]);
+    let length = password.len().min(MAX_KEY);
+    key[..length].copy_from_slice(&password[..length]);
+    let with_nul = (length + 1).min(MAX_KEY);
+    Zeroizing::new(bcrypt::bcrypt(cost, salt, &key[..with_nul]))
+}
+
 impl Hash {
     pub(super) fn expense(&self, policy: &Policy) -> Expense {
         Expense { what: "cost", cost: self.cost.into(), cap: policy.max_bcrypt_cost.into() }
@@ -54,11 +68,7 @@ impl Hash {
         if password.contains(&0) {
             return false;
         }
-        let mut key = Zeroizing::new([0; MAX_KEY]);
-        let length = password.len().min(MAX_KEY);
-        key[..length].copy_from_slice(&password[..length]);
-        let with_nul = (length + 1).min(MAX_KEY);
-        let computed = Zeroizing::new(bcrypt::bcrypt(self.cost, self.salt, &key[..with_nul]));
+        let computed = compute(self.cost, password, self.salt);
         bool::from(computed[..self.digest.len()].ct_eq(&self.digest))
     }
 }

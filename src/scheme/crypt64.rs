@@ -16,3 +16,11 @@ pub(super) fn encode(bytes: &[u8]) -> Vec<u8> {
     }
     text
 }
+
+/// The number that up to five digits stand for.
+pub(super) fn decode(text: &[u8]) -> Option<u32> {
+    text.iter().rev().try_fold(0, |number, byte| {
+        let digit = DIGITS.iter().position(|digit| digit == byte)?;
+        Some(number << 6 | u32::try_from(digit).ok()?)
+    })
+}

@@ -51,11 +51,16 @@ pub(super) fn read_hex<D: Digest>(text: &[u8]) -> Option<table::Hash> {
     (digest.len() == <D as Digest>::output_size()).then(|| hash::<D>(digest, Vec::new()))
 }
 
+/// Writes base64 of digest and salt.
+pub(super) fn make_salted<D: Digest>(password: &[u8], salt: &[u8]) -> String {
+    BASE64.encode([&compute::<D>(password, salt)[..], salt].concat())
+}
+
 fn hash<D: Digest>(digest: Vec<u8>, salt: Vec<u8>) -> table::Hash {
     table::Hash::Digest(Hash { digest, salt, compute: compute::<D> })
 }
 
-pub(super) fn compute<D: Digest>(password: &[u8], salt: &[u8]) -> Zeroizing<Vec<u8>> {
+fn compute<D: Digest>(password: &[u8], salt: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(D::new().chain_update(password).chain_update(salt).finalize().to_vec())
 }
 

@@ -7,11 +7,37 @@
 //! * The label is case-insensitive. Within the crypt family it is only a hint: the hash's own prefix decides.
 //! * White space around the whole string is ignored, except that plain text keeps all that follows its label.
 //! * A hash that cannot be used says nothing about the password: [`Unusable`] is never a mismatch.
+//! * Comparison is exact: mailcow's PHP takes `{PLAIN}1e3` and `1000` for equal, keydove does not.
+//!
+//! Weak schemes are used only where [`Policy::allow_weak`] names them. Whether a hash is weak is judged by what it
+//! is and not by its label, so `{BLF-CRYPT}$1$..` is weak.
+//!
+//! | scheme | | why weak, or what bounds its cost |
+//! | --- | --- | --- |
+//! | `BLF-CRYPT` | made | `max_bcrypt_cost`; 72 bytes count |
+//! | `SHA512-CRYPT` | made | `max_sha_crypt_rounds` |
+//! | `SHA256-CRYPT` | | `max_sha_crypt_rounds` |
+//! | `ARGON2ID` | made | `max_argon2_memory_mib`, `max_argon2_passes`, `max_argon2_lanes` |
+//! | `ARGON2I` | | the same |
+//! | `PBKDF2`, `PBKDF2-SHA512` | | `max_pbkdf2_rounds` |
+//! | `SSHA512`, `SSHA256` | made | |
+//! | `SSHA` | | SHA-1, but salted, and mailcow can be told to make it |
+//! | `MD5-CRYPT` = `MD5`, `SMD5` | weak | MD5 |
+//! | `DES-CRYPT` | weak | 56 bits, mostly of 8 bytes only; `max_des_crypt_rounds` |
+//! | `SHA` = `SHA1`, `SHA256`, `SHA512` | weak | no salt |
+//! | `LDAP-MD5`, `PLAIN-MD5`, `PLAIN-MD4` | weak | no salt, and MD5 or MD4 |
+//! | `PLAIN` = `CLEAR` = `CLEARTEXT`, `PLAIN-TRUNC` | weak | no hash |
+//!
+//! `$2x$`, the hashes of a broken bcrypt, are not supported. `{MD5}` with hexadecimal digits, which mailcow's
+//! documentation shows and mailcow refuses, is a hash that no password matches.
 
 mod argon2;
 mod bcrypt;
 mod crypt64;
+mod des_crypt;
+mod des_tables;
 mod digest;
+mod generate;
 mod md5_crypt;
 mod pbkdf2;
 mod plain;
@@ -23,6 +49,7 @@ mod tests;
 
 use std::fmt;
 
+pub use generate::{CannotMake, SALT_BYTES, generate};
 pub use policy::{Policy, WeakScheme};
 pub use table::Scheme;
 use table::{Family, Hash};
@@ -50,7 +77,7 @@ pub fn parse(stored: &[u8]) -> Result<Stored, Unusable> {
     let (label, content) = split_label(stored.trim_ascii_start()).ok_or(Unusable::NoScheme)?;
     let labelled = Scheme::parse(label).ok_or_else(|| Unusable::UnknownScheme(label.into()))?;
     let scheme = match labelled.family() {
-        Family::Crypt(_) => Scheme::of_prefix(content).unwrap_or(labelled),
+        Family::Crypt(_) => Scheme::of_hash(content.trim_ascii_end()).unwrap_or(labelled),
         Family::Own => labelled,
     };
     let content = if scheme.is_verbatim() { content } else { content.trim_ascii_end() };

@@ -14,8 +14,10 @@ const MAX_ARGON2_PASSES: u32 = 16;
 const MAX_ARGON2_LANES: u32 = 16;
 /// Two thousand times the default of crypt(3).
 const MAX_SHA_CRYPT_ROUNDS: u32 = 10_000_000;
-/// Two thousand times Dovecot's default, and a hundred times FreeIPA's.
+/// Two thousand times Dovecot's default.
 const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
+/// A thousand times the default of crypt(3) for the extended form, and less than a second.
+const MAX_DES_CRYPT_ROUNDS: u32 = 1_000_000;
 
 /// The settings of the schemes.
 ///
@@ -38,6 +40,8 @@ pub struct Policy {
     pub max_sha_crypt_rounds: u32,
     /// The most rounds of a PBKDF2 hash, times the digests that one output is made of. Default: 10 million.
     pub max_pbkdf2_rounds: u32,
+    /// The most rounds of an extended DES hash. Default: 1 million.
+    pub max_des_crypt_rounds: u32,
 }
 
 impl Default for Policy {
@@ -50,6 +54,7 @@ impl Default for Policy {
             max_argon2_lanes: MAX_ARGON2_LANES,
             max_sha_crypt_rounds: MAX_SHA_CRYPT_ROUNDS,
             max_pbkdf2_rounds: MAX_PBKDF2_ROUNDS,
+            max_des_crypt_rounds: MAX_DES_CRYPT_ROUNDS,
         }
     }
 }

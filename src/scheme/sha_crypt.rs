@@ -25,7 +25,7 @@ struct Variant {
 }
 
 /// Password, salt and rounds make a digest.
-type Compute = fn(&[u8], &[u8], Params) -> Zeroizing<Vec<u8>>;
+type Compute = fn(&[u8], &[u8], Params) -> Vec<u8>;
 
 static SHA256: Variant =
     Variant { scheme: Scheme::Sha256Crypt, prefix: b"$5$", encoded: 43, compute: compute_sha256 };
@@ -58,6 +58,13 @@ fn read(text: &[u8], variant: &'static Variant) -> Option<table::Hash> {
     Some(table::Hash::ShaCrypt(Hash { variant, rounds, salt: salt.into(), digest: digest.into() }))
 }
 
+/// Writes `$6$`. The salt is text of crypt(3)'s digits; the rounds are within the algorithm's limits.
+pub(super) fn make_sha512(rounds: u32, password: &[u8], salt: &[u8]) -> String {
+    let params = Params::new(rounds).expect("the caller keeps to the limits");
+    let digest = compute_sha512(password, salt, params);
+    format!("$6$rounds={rounds}${}${}", salt.escape_ascii(), digest.escape_ascii())
+}
+
 fn read_rounds(digits: &[u8]) -> Option<u32> {
     let rounds = read_count(digits).filter(|_| !digits.starts_with(b"0"))?;
     (rounds >= Params::ROUNDS_MIN).then_some(rounds)
@@ -71,18 +78,18 @@ impl Hash {
     pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
         // Only a cap above crypt(3)'s own limit of 999,999,999 rounds leads here with an error.
         let params = Params::new(self.rounds).map_err(|_| Unusable::Malformed(self.variant.scheme))?;
-        let computed = (self.variant.compute)(password, &self.salt, params);
+        let computed = Zeroizing::new((self.variant.compute)(password, &self.salt, params));
         Ok(bool::from(computed.ct_eq(&self.digest)))
     }
 }
 
-fn compute_sha256(password: &[u8], salt: &[u8], params: Params) -> Zeroizing<Vec<u8>> {
+fn compute_sha256(password: &[u8], salt: &[u8], params: Params) -> Vec<u8> {
     let digest = Zeroizing::new(sha_crypt::sha256_crypt(password, salt, params));
     let groups = turn([20, 10, 0], |[c, b, a]| [b, a, c]).take(10).flatten();
     encode(&digest[..], groups.chain([30, 31]))
 }
 
-fn compute_sha512(password: &[u8], salt: &[u8], params: Params) -> Zeroizing<Vec<u8>> {
+fn compute_sha512(password: &[u8], salt: &[u8], params: Params) -> Vec<u8> {
     let digest = Zeroizing::new(sha_crypt::sha512_crypt(password, salt, params));
     let groups = turn([42, 21, 0], |[c, b, a]| [a, c, b]).take(21).flatten();
     encode(&digest[..], groups.chain([63]))
@@ -93,7 +100,7 @@ fn turn(first: [usize; 3], turn: fn([usize; 3]) -> [usize; 3]) -> impl Iterator<
     std::iter::successors(Some(first), move |group| Some(turn(*group).map(|place| place + 1)))
 }
 
-fn encode(digest: &[u8], order: impl Iterator<Item = usize>) -> Zeroizing<Vec<u8>> {
+fn encode(digest: &[u8], order: impl Iterator<Item = usize>) -> Vec<u8> {
     let ordered = Zeroizing::new(order.map(|place| digest[place]).collect::<Vec<_>>());
-    Zeroizing::new(crypt64::encode(&ordered))
+    crypt64::encode(&ordered)
 }

@@ -7,7 +7,9 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{Expense, Policy, Unusable, argon2, bcrypt, digest, md5_crypt, pbkdf2, plain, sha_crypt};
+use super::{
+    Expense, Policy, Unusable, argon2, bcrypt, des_crypt, digest, md5_crypt, pbkdf2, plain, sha_crypt,
+};
 
 /// A password scheme, by its Dovecot name (for `PBKDF2-SHA512`, mailcow's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +22,8 @@ pub enum Scheme {
     Sha256Crypt,
     /// MD5 crypt: `$1$`; weak
     Md5Crypt,
+    /// DES crypt, traditional and extended: 13 characters, or `_` and 19; weak
+    DesCrypt,
     /// Argon2id as a PHC string: `$argon2id$`
     Argon2id,
     /// Argon2i as a PHC string: `$argon2i$`
@@ -61,6 +65,7 @@ pub(super) enum Hash {
     Bcrypt(bcrypt::Hash),
     ShaCrypt(sha_crypt::Hash),
     Md5Crypt(md5_crypt::Hash),
+    DesCrypt(des_crypt::Hash),
     Argon2(argon2::Hash),
     Pbkdf2(pbkdf2::Hash),
     Digest(digest::Hash),
@@ -94,11 +99,12 @@ const fn weak(names: &'static [&'static str], family: Family, read: fn(&[u8]) ->
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::BlfCrypt,
         Self::Sha512Crypt,
         Self::Sha256Crypt,
         Self::Md5Crypt,
+        Self::DesCrypt,
         Self::Argon2id,
         Self::Argon2i,
         Self::Crypt,
@@ -125,6 +131,7 @@ impl Scheme {
             Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), sha_crypt::read_sha512),
             Self::Sha256Crypt => strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), sha_crypt::read_sha256),
             Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), md5_crypt::read),
+            Self::DesCrypt => weak(&["DES-CRYPT"], Crypt(&["_"]), des_crypt::read),
             Self::Argon2id => strong(&["ARGON2ID"], Crypt(&["$argon2id$"]), argon2::read_argon2id),
             Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), argon2::read_argon2i),
             Self::Crypt => strong(&["CRYPT"], Crypt(&[]), |_| None),
@@ -159,18 +166,25 @@ impl Scheme {
         self.row().names[0]
     }
 
+    /// Its other names.
+    #[must_use]
+    pub fn aliases(self) -> &'static [&'static str] {
+        &self.row().names[1..]
+    }
+
     /// Whether it is used only when the configuration says so.
     #[must_use]
     pub fn is_weak(self) -> bool {
         self.row().weak
     }
 
-    /// The scheme of a hash of the crypt family.
-    pub(super) fn of_prefix(hash: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|scheme| match scheme.family() {
+    /// The scheme of a hash of the crypt family. Traditional DES, the oldest of them, has no prefix.
+    pub(super) fn of_hash(hash: &[u8]) -> Option<Self> {
+        let by_prefix = Self::ALL.into_iter().find(|scheme| match scheme.family() {
             Family::Crypt(prefixes) => prefixes.iter().any(|prefix| hash.starts_with(prefix.as_bytes())),
             Family::Own => false,
-        })
+        });
+        by_prefix.or_else(|| des_crypt::read(hash).map(|_| Self::DesCrypt))
     }
 
     pub(super) fn family(self) -> Family {
@@ -200,6 +214,7 @@ impl Hash {
             Self::Bcrypt(hash) => vec![hash.expense(policy)],
             Self::ShaCrypt(hash) => vec![hash.expense(policy)],
             Self::Argon2(hash) => hash.expenses(policy).into(),
+            Self::DesCrypt(hash) => vec![hash.expense(policy)],
             Self::Pbkdf2(hash) => vec![hash.expense(policy)],
             Self::Md5Crypt(_) | Self::Digest(_) | Self::Plain(_) => Vec::new(),
         }
@@ -211,6 +226,7 @@ impl Hash {
             Self::ShaCrypt(hash) => hash.matches(password),
             Self::Argon2(hash) => hash.matches(password),
             Self::Md5Crypt(hash) => Ok(hash.matches(password)),
+            Self::DesCrypt(hash) => Ok(hash.matches(password)),
             Self::Pbkdf2(hash) => Ok(hash.matches(password)),
             Self::Digest(hash) => Ok(hash.matches(password)),
             Self::Plain(hash) => Ok(hash.matches(password)),

@@ -1,8 +1,11 @@
 //! What no honest mail server sends. keydove answers it, closes at most that connection, and serves everybody else.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
 
 use super::auth_socket::AuthSocket;
 use super::clients::encode;
@@ -13,6 +16,11 @@ use super::{Case, expect};
 const ALICE: &str = "alice@example.org";
 /// What a hundred megabytes of nonsense may cost at most.
 const MEMORY_GROWTH_KIB: u64 = 20 * 1024;
+
+/// What a client that takes no replies may send; the buffers of both sockets hold far less.
+const MOST_UNREAD: usize = 64 << 20;
+/// How long nothing may be taken before a client counts as stuck.
+const STUCK: Duration = Duration::from_secs(1);
 
 pub const CASES: &[Case] = &[
     ("broken_framing_ends_that_connection_alone", |system| {
@@ -58,6 +66,54 @@ pub const CASES: &[Case] = &[
             expect(&shown, socket.line(), answer)?;
         }
         still_serves(&mut socket)
+    }),
+    ("a_request_id_in_use_cannot_be_used_again", |system| {
+        let mut other = client(system, 4009)?;
+        let mut socket = client(system, 4010)?;
+        send(&mut socket, b"AUTH\t1\tLOGIN\tservice=imap\n")?;
+        expect("the challenge", socket.line(), "CONT\t1\t")?;
+        transport(socket.login(1, ALICE, "pw"))?;
+        ensure(socket.is_closed(), || "an id in use was used again".to_owned())?;
+        still_serves(&mut other)
+    }),
+    ("a_response_too_long_ends_its_exchange_alone", |system| {
+        let mut socket = client(system, 4011)?;
+        send(&mut socket, b"AUTH\t1\tLOGIN\tservice=imap\nAUTH\t2\tLOGIN\tservice=imap\n")?;
+        expect("the first challenge", socket.line(), "CONT\t1\t")?;
+        expect("the second challenge", socket.line(), "CONT\t2\t")?;
+        send(&mut socket, format!("CONT\t1\t{}\n", "A".repeat(1 << 20)).as_bytes())?;
+        expect("the long response", socket.line(), "FAIL\t1")?;
+        send(&mut socket, format!("CONT\t2\t{}\n", encode(ALICE)).as_bytes())?;
+        expect("the other exchange", socket.line(), "CONT\t2\t")?;
+        send(&mut socket, format!("CONT\t2\t{}\n", encode("pw")).as_bytes())?;
+        expect("the other exchange", socket.line(), "OK\t2\tuser=alice@example.org")
+    }),
+    ("a_cancelled_login_is_never_redeemed", |system| {
+        let mut socket = client(system, 4012)?;
+        transport(socket.login(1, ALICE, "pw"))?;
+        expect("a login", socket.line(), "OK\t1\tuser=")?;
+        // Half-way, under way and unknown; none of them has an answer.
+        send(&mut socket, b"CANCEL\t1\nAUTH\t2\tLOGIN\tservice=imap\n")?;
+        expect("a challenge", socket.line(), "CONT\t2\t")?;
+        transport(socket.login(3, ALICE, "pw"))?;
+        send(&mut socket, b"CANCEL\t2\nCANCEL\t3\nCANCEL\t99\n")?;
+        still_serves(&mut socket)?;
+        let mut master = transport(AuthSocket::master(system.keydove.socket("auth-master")?))?;
+        for id in [1, 2, 3] {
+            let line = format!("REQUEST\t{id}\t4012\t{id}\t{}\n", socket.cookie());
+            transport(master.send(line.as_bytes()))?;
+            expect("a cancelled login", master.line(), &format!("FAIL\t{id}\t"))?;
+        }
+        Ok(())
+    }),
+    ("a_client_that_takes_no_replies_is_no_longer_read", |system| {
+        let mut other = client(system, 4013)?;
+        let before = system.keydove.memory_kib()?;
+        let sent = send_until_stuck(system.keydove.socket("auth-client")?)?;
+        ensure(sent < MOST_UNREAD, || format!("{sent} bytes were taken"))?;
+        let grown = system.keydove.memory_kib()?.saturating_sub(before);
+        ensure(grown < MEMORY_GROWTH_KIB, || format!("keydove grew by {grown} KiB"))?;
+        still_serves(&mut other)
     }),
     ("a_line_without_end_costs_neither_memory_nor_other_logins", |system| {
         let mut other = client(system, 4003)?;
@@ -149,6 +205,28 @@ pub const CASES: &[Case] = &[
         ensure(output.status.success() && said.contains("auth-master on "), || said)
     }),
 ];
+
+/// Sends requests that are answered at once, and reads none of the answers. Returns how many bytes were taken.
+fn send_until_stuck(path: &Path) -> Result<usize> {
+    let mut stream = transport(UnixStream::connect(path))?;
+    transport(stream.set_write_timeout(Some(STUCK)))?;
+    transport(stream.write_all(b"VERSION\t1\t2\nCPID\t4014\n"))?;
+    let block = "CONT\t7\tAA==\n".repeat(1000);
+    let mut taken = 0;
+    while taken < MOST_UNREAD {
+        // A write that takes a part ends the line elsewhere, so what is left of the block follows.
+        let mut left = block.as_bytes();
+        while !left.is_empty() {
+            match stream.write(left) {
+                Ok(written) => left = &left[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
+                Err(error) => return Err(Failure(format!("the connection failed: {error}"))),
+            }
+        }
+        taken += block.len();
+    }
+    Ok(taken)
+}
 
 fn client(system: &System, cpid: u32) -> Result<AuthSocket> {
     transport(AuthSocket::client(system.keydove.socket("auth-client")?, cpid))

@@ -35,7 +35,10 @@ pub const CASES: &[Case] = &[
         }
         Ok(())
     }),
-    ("the_first_of_several_hashes_counts", |system| accepted(system, "multi@example.org", "pw", &[IMAP])),
+    ("the_first_of_several_hashes_counts", |system| {
+        accepted(system, "multi@example.org", "pw", &[IMAP])?;
+        refused(system, "multi@example.org", "second", &[IMAP])
+    }),
     ("an_address_is_found_in_either_case", |system| {
         accepted(system, "upper.case@example.org", "pw", &[IMAP])?;
         accepted(system, "Upper.Case@Example.ORG", "pw", &[IMAP, SMTP])

@@ -13,6 +13,7 @@ mod auth_socket;
 mod clients;
 mod demands;
 mod hostile;
+mod json;
 mod logins;
 mod mail;
 mod outages;
@@ -20,6 +21,7 @@ mod people;
 mod restart;
 mod shared;
 mod stage;
+mod stopping;
 mod tls;
 
 use std::process::ExitCode;
@@ -57,6 +59,8 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .iter()
         .chain(demands::CASES)
         .chain(hostile::CASES)
+        .chain(json::CASES)
+        .chain(stopping::CASES)
         .chain(tls::CASES)
         .chain(mail::CASES)
         .chain(people::CASES)

@@ -292,6 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         for (ticket, kind) in open {
             self.answer(ticket, kind.stopping());
         }
+        self.protocol.stop(&mut self.output);
     }
 
     fn fail(&mut self, error: ConnectionError) {

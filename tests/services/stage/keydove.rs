@@ -115,12 +115,14 @@ impl Keydove {
         self.listeners.iter().map(open).collect()
     }
 
-    /// Ends it with SIGTERM, as systemd does, and says how long that took.
+    /// Ends it with SIGTERM, as systemd does, and says how long that took. Its exit code must be 0.
     pub fn stop(&mut self) -> Result<Duration> {
-        match self.program.take() {
-            Some(mut program) => program.stop(),
-            None => Ok(Duration::ZERO),
+        let Some(program) = &mut self.program else { return Ok(Duration::ZERO) };
+        let took = program.stop()?;
+        if program.ended_well() {
+            return Ok(took);
         }
+        Err(Failure(format!("{} did not end with exit code 0; its log is\n{}", self.name, program.log())))
     }
 
     /// Starts a second one beside it: the same Keycloak and database, one socket `NAME.sock`, and its configuration

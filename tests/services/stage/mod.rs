@@ -141,7 +141,8 @@ pub fn give(path: &Path, user: &str, group: &str, mode: u32) -> Result<()> {
     attempt("change mode of", path, fs::set_permissions(path, fs::Permissions::from_mode(mode)))
 }
 
-fn ids_of(user: &str, group: &str) -> Result<(u32, u32)> {
+/// The numbers of a user and a group.
+pub fn ids_of(user: &str, group: &str) -> Result<(u32, u32)> {
     let uid = nix::unistd::User::from_name(user).ok().flatten();
     let gid = nix::unistd::Group::from_name(group).ok().flatten();
     match (uid, gid) {

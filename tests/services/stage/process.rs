@@ -163,6 +163,11 @@ impl Program {
         Ok(start.elapsed())
     }
 
+    /// Whether the program has ended, and with exit code 0.
+    pub fn ended_well(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
+    }
+
     /// Everything the program has logged.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()

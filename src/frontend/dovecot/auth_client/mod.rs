@@ -293,6 +293,15 @@ impl Protocol for AuthClient {
         (ended, self.next_expiry())
     }
 
+    /// The login process tells a client whose exchange ends with a mere close that the password was wrong.
+    fn stop(&mut self, out: &mut Vec<u8>) {
+        for (id, request) in self.requests.drain() {
+            if self.role == Role::Dovecot {
+                fail(id, request_user(&request), "code=temp_fail", out);
+            }
+        }
+    }
+
     fn silence_before_close(&self) -> Duration {
         match self.role {
             Role::Dovecot => SILENCE_BEFORE_CLOSE,

@@ -120,6 +120,18 @@ fn postfix_is_told_cannot_tell_by_closing() {
 }
 
 #[test]
+fn a_stop_answers_exchanges_half_way_with_cannot_tell() {
+    for (role, said) in [(Role::Dovecot, "FAIL\t3\tcode=temp_fail\n"), (Role::Postfix, "")] {
+        let mut talk = Talk::new(role, 2);
+        assert!(talk.say("AUTH\t3\tLOGIN\tservice=imap").starts_with("CONT\t3\t"));
+        let mut out = Vec::new();
+        talk.client.stop(&mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), said);
+        assert!(talk.client.is_idle());
+    }
+}
+
+#[test]
 fn the_dialogue_of_postfix_is_understood() {
     let mut talk = Talk::new(Role::Postfix, 0);
     let auth = "AUTH\t3\tplain\tservice=smtp\tnologin\tlip=127.0.0.1\trip=\n";
