@@ -1,40 +1,64 @@
 //! keydove: may this person use this service, and where does their mail live?
 //!
-//! # One login
+//! A guided tour. keydove is a daemon on Unix sockets. Dovecot and Postfix ask it about every login in Dovecot's
+//! auth protocol; it looks the mailbox up in SQL and the person in Keycloak, verifies a password hash, and
+//! answers with one of three verdicts: accept, refuse, cannot tell.
 //!
-//! 1. [`daemon`] accepts a connection on a Unix socket and gives it a task.
-//! 2. [`frontend::connection`] reads bytes, cuts them into lines, and hands each to the protocol.
-//! 3. [`frontend::dovecot`] understands `AUTH 7 PLAIN service=imap … resp=…`; it is pure, with no socket and no clock.
-//! 4. [`sasl`] turns the response into a name and a password.
-//! 5. [`decision`] takes the steps of a login in order, in one function.
-//! 6. [`sql`] says whether domain and mailbox are hosted here, active, and open for this service.
-//! 7. [`passdb`] asks whoever keeps this mailbox's password:
-//! 8. [`keycloak`] finds the one person with this address, with a token it keeps;
-//! 9. [`hashing`] compares on a thread of its own, [`scheme`] knows how.
-//! 10. The [`auth::Verdict`] is accept, refuse or *cannot tell*. No error type converts into a refusal.
-//! 11. [`observe`] writes the one log line; a refusal waits for the failure delay.
-//! 12. The protocol writes `OK`, `FAIL`, or, to Postfix, closes; a mail process redeems the login and is told what
-//!     [`userdb`] makes of the mailbox.
+//! # The layers
 //!
-//! # Layers
+//! A module uses only what stands on a lower row. Modules on one row do not see each other; `tests/house/layers.rs`
+//! holds them to it.
 //!
-//! A module uses what stands below it, never beside or above; `tests/house/layers.rs` reads the source and says so.
+//! | row | modules | what they are |
+//! |---|---|---|
+//! | 12 | [`cli`] | the command line: `serve`, `check`, exit codes |
+//! | 11 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
+//! | 10 | [`config`] | the file, its faults with line and caret, the secrets it points at |
+//! | 9 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |
+//! | 8 | [`decision`] | the steps of a login, in order |
+//! | 7 | [`provision`] | mailboxes from templates, at the first login |
+//! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
+//! | 5 | [`hashing`] | the threads on which passwords are hashed |
+//! | 4 | [`keycloak`], [`sql`] | the two backends, each with its own errors and reasons |
+//! | 3 | [`sasl`], [`scheme`], [`observe`] | mechanisms; `{SCHEME}` hashes; the log line |
+//! | 2 | [`settings`] | the forms in which settings are written |
+//! | 1 | [`auth`] | the words that all others speak |
 //!
-//! ```text
-//! cli  daemon
-//! config
-//! frontend
-//! decision
-//! provision
-//! passdb  userdb
-//! hashing
-//! keycloak  sql
-//! sasl  scheme  observe
-//! settings
-//! auth
-//! ```
+//! `auth`, `settings`, `sasl`, `scheme`, `userdb` and `frontend::dovecot` are pure: no runtime, no sockets, no
+//! files, no clock, no log. They are tested by calling them.
 //!
-//! Begin with [`auth`], whose words all others speak, then `decision/authenticate.rs`.
+//! # In which order to read
+//!
+//! 1. [`auth`], for the words, and of it [`auth::Verdict`], [`auth::Denial`], [`auth::TempFailReason`].
+//! 2. [`decision::Decision::authenticate`]: the whole decision, on one screen.
+//! 3. [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
+//! 4. [`frontend::dovecot`], for what is said on the wire.
+//! 5. The backends, as they are needed: [`passdb`], [`keycloak`], [`sql`], [`scheme`].
+//!
+//! # One login, from bytes to bytes
+//!
+//! 1. A login process connects; [`daemon`] accepts and gives the connection a cookie and a task.
+//! 2. [`frontend::connection::serve`] reads bytes; [`frontend::LineBuffer`] cuts them into bounded lines.
+//! 3. [`frontend::dovecot::AuthClient`] takes the `AUTH` line: service, address, mechanism, response.
+//! 4. [`sasl::Exchange`] makes name and password of the response, or asks for more.
+//! 5. The protocol puts a [`frontend::Question`]; the loop starts its clock and asks the decision.
+//! 6. [`decision::Decision::authenticate`] judges name, password form and service, and asks nobody for that.
+//! 7. [`sql::Database::find_mailbox`]: is the domain on, the mailbox on, the service on for it?
+//! 8. [`passdb::Passdb::check_main_password`] goes where the mailbox's `authsource` says, and to the Keycloak of its domain.
+//! 9. [`keycloak::Client::find_person`]: exactly one person of exactly this address, enabled, with all that is demanded?
+//! 10. [`hashing::Hasher::verify`] checks cost and scheme ([`scheme`]), then hashes on a thread of its own.
+//! 11. The [`auth::Verdict`] comes back; [`observe::LoginRecord`] writes the one line; a refusal waits.
+//! 12. The protocol writes `OK` or `FAIL`, or closes for Postfix. A success waits in
+//!     [`frontend::dovecot::PendingLogins`] for the mail process, which asks [`frontend::dovecot::AuthMaster`] and is
+//!     told what [`userdb`] makes of the mailbox.
+//!
+//! # What holds it together
+//!
+//! No error of a backend converts into an [`auth::Denial`]. A step of the decision fails with
+//! [`auth::NotAccepted`], which is made of a denial or of an [`auth::TempFail`] and of nothing else. So whoever
+//! adds a backend must say what its failures mean, and cannot say "refused" by accident.
+//!
+//! `docs/architecture.md` tells of start, tasks and shutdown; README.md is for administrators.
 
 pub mod auth;
 pub mod cli;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::{Door, File, ListenerConfig};
+use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::keycloak::{self, LookupBy, ServerUrl};
 use crate::sql;
@@ -182,8 +183,21 @@ fn check_userdb(file: &File, faults: &mut Vec<Fault>) {
             "add [userdb] with uid, gid and home",
         ));
     }
-    for (key, value) in [("uid", &file.userdb.uid), ("gid", &file.userdb.gid)] {
-        if value.as_deref().is_some_and(|value| matches!(value, "0" | "root")) {
+    let numbers = [
+        ("uid", &file.userdb.uid, find_user as fn(&str) -> Option<u32>),
+        ("gid", &file.userdb.gid, find_group),
+    ];
+    for (key, value, find) in numbers {
+        let Some(name) = value else { continue };
+        let number = find(name);
+        if number.is_none() {
+            faults.push(Fault::new(
+                &["userdb", key],
+                "this machine knows no such name",
+                "write the number as it is on the machine of the mail files; Dovecot takes no names here",
+            ));
+        }
+        if number == Some(0) {
             faults.push(Fault::new(
                 &["userdb", key],
                 "mail must not belong to root",

@@ -9,9 +9,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::checks::{Fault, find_faults, find_warnings};
 use super::secrets::{SecretError, Secrets, read_credential, read_file};
-use super::{Config, Diagnostic, Error, File};
+use super::{Config, Diagnostic, Error, File, find_group, find_user};
 use crate::auth::Secret;
-use crate::sql;
+use crate::{sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -40,7 +40,7 @@ impl Config {
                 listeners: file.listeners,
                 keycloaks: std::iter::once(file.keycloak).chain(file.more_keycloaks).collect(),
                 storage: file.storage,
-                userdb: file.userdb,
+                userdb: with_numbers(file.userdb),
                 provisioning: file.provisioning,
                 login: file.login,
                 hashing: file.hashing,
@@ -50,6 +50,15 @@ impl Config {
             _ => Err(Error::Faults(locate_all(path, text, faults))),
         }
     }
+}
+
+/// Dovecot's mail processes take numbers from an auth server, no names.
+fn with_numbers(userdb: userdb::Config) -> userdb::Config {
+    let number = |name: Option<String>, find: fn(&str) -> Option<u32>| {
+        name.map(|name| find(&name).map_or(name, |number| number.to_string()))
+    };
+    let (uid, gid) = (number(userdb.uid, find_user), number(userdb.gid, find_group));
+    userdb::Config { uid, gid, ..userdb }
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {

@@ -3,6 +3,7 @@
 //! Reading has three steps, the same for `serve` and `check`: text → types → cross checks. The first two stop at
 //! their first fault, the third reports all. A fault shows file, line, column, the line, a caret and advice.
 
+mod accounts;
 mod checks;
 mod diagnostic;
 mod listener;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::observe::LogConfig;
 use crate::{frontend, hashing, keycloak, provision, sql, userdb};
 
+pub use accounts::{find_group, find_user};
 pub use diagnostic::Diagnostic;
 pub use listener::{Door, ListenerConfig, Role};
 pub use secrets::{SecretError, Secrets};

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-use nix::unistd::{Group, User};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::config::ListenerConfig;
+use crate::config::{ListenerConfig, find_group, find_user};
 
 /// The pause after the process has run out of descriptors: accepting again at once would only spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
@@ -157,16 +156,6 @@ fn give_away(config: &ListenerConfig, draft: &Path) -> Result<(), ListenError> {
     std::fs::set_permissions(draft, mode).map_err(|error| step("change the mode of", error))
 }
 
-fn find_user(name: &str) -> Option<u32> {
-    let known = || User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
-    name.parse().ok().or_else(known)
-}
-
-fn find_group(name: &str) -> Option<u32> {
-    let known = || Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
-    name.parse().ok().or_else(known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,12 +163,5 @@ mod tests {
     #[test]
     fn the_draft_stands_beside_the_socket() {
         assert_eq!(draft_path(Path::new("/run/a/sock")), Path::new("/run/a/sock~"));
-    }
-
-    #[test]
-    fn numbers_and_names_are_owners() {
-        assert_eq!(find_user("root"), Some(0));
-        assert_eq!(find_user("12345"), Some(12345));
-        assert_eq!(find_group("no such group here"), None);
     }
 }

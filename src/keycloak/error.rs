@@ -61,6 +61,11 @@ pub enum Error {
         /// What was asked.
         call: &'static str,
     },
+    /// The service account is answered, but shown nobody (it holds `query-users` alone, for instance).
+    #[error(
+        "the user search shows nobody: give the client's service account the role view-users of realm-management"
+    )]
+    Blind,
     /// HTTP 404.
     #[error(
         "{call} was answered 404 ({error}): check realm, and whether server_url needs or must lose /auth"
@@ -114,7 +119,7 @@ impl Error {
             Self::Timeout { .. } => TempFailReason::KeycloakTimeout,
             Self::Tls { .. } => TempFailReason::KeycloakTls,
             Self::Unauthorized { .. } => TempFailReason::KeycloakUnauthorized,
-            Self::Forbidden { .. } => TempFailReason::KeycloakForbidden,
+            Self::Forbidden { .. } | Self::Blind => TempFailReason::KeycloakForbidden,
             Self::NotFound { .. } => TempFailReason::KeycloakNotFound,
             Self::RateLimited { .. } => TempFailReason::KeycloakRateLimited,
             Self::ServerError { .. } => TempFailReason::KeycloakServerError,

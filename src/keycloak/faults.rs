@@ -36,6 +36,10 @@ enum Play {
 
 impl Double {
     async fn start(token_answer: &str, script: Vec<Play>) -> Self {
+        Self::start_with_sight(token_answer, script, false).await
+    }
+
+    async fn start_with_sight(token_answer: &str, script: Vec<Play>, blind: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double = Self {
             address: listener.local_addr().unwrap(),
@@ -52,6 +56,7 @@ impl Double {
                     searches: Arc::clone(&searches),
                     token_answer: token_answer.clone(),
                     script: script.clone(),
+                    blind,
                 };
                 spawn(part.play());
             }
@@ -76,6 +81,8 @@ struct Part {
     searches: Arc<Mutex<Vec<String>>>,
     token_answer: String,
     script: Vec<Play>,
+    /// Whether the question for anybody at all is answered from the script, too.
+    blind: bool,
 }
 
 impl Part {
@@ -84,6 +91,8 @@ impl Part {
             let play = if request.starts_with("POST ") {
                 let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
                 Play::Answer(200, self.token_answer.replace('#', &number.to_string()))
+            } else if request.contains("/users?max=1&") && !self.blind {
+                Play::Answer(200, format!("[{}]", person("0", "anybody@example.org")))
             } else {
                 let mut searches = self.searches.lock().unwrap();
                 searches.push(request);
@@ -287,4 +296,22 @@ async fn an_international_domain_is_asked_in_both_forms() {
         Ok(Lookup::Found(person)) => assert_eq!(person.address.as_str(), "bob@xn--mnchen-3ya.example"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_service_account_that_sees_nobody_makes_nobody_unknown() {
+    let double = Double::start_with_sight(TOKEN, vec![Play::Answer(200, "[]".to_owned())], true).await;
+    let client = double.client();
+    assert_eq!(client.find_person(&bob()).await.unwrap_err(), Error::Blind);
+    assert_eq!(client.check().await, Err(Error::Blind));
+}
+
+#[tokio::test]
+async fn having_seen_somebody_is_proof_for_a_while() {
+    let double = Double::start(TOKEN, vec![Play::Answer(200, "[]".to_owned())]).await;
+    let client = double.client();
+    for _ in 0..3 {
+        assert!(matches!(client.find_person(&bob()).await, Ok(Lookup::Unknown)));
+    }
+    assert_eq!(double.searches().len(), 3, "the proof is not asked of the script");
 }

@@ -34,7 +34,7 @@ pub struct LoginRecord<'a> {
     pub origin: &'a Origin,
     /// How it ended, and why.
     pub verdict: &'a Verdict,
-    /// From the complete request to the answer, any failure delay included.
+    /// From the complete request to the verdict; the failure delay comes on top.
     pub duration: Duration,
 }
 

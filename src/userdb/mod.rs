@@ -16,9 +16,9 @@ pub use template::{Template, UnknownVariable};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// User id of the mail files: a name that Dovecot's machine knows, or a number.
+    /// User id of the mail files: a number, or a name of this machine. Dovecot is told the number.
     pub uid: Option<String>,
-    /// Group id of the mail files.
+    /// Group id of the mail files, likewise.
     pub gid: Option<String>,
     /// Home folder.
     pub home: Option<Template>,

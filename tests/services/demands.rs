@@ -10,6 +10,21 @@ const ACCEPTED: &str = "OK\t1\tuser=";
 const REFUSED: &str = "FAIL\t1\tuser=";
 
 pub const CASES: &[Case] = &[
+    ("a_service_account_that_sees_nobody_is_no_refusal", |system| {
+        let answer = "FAIL\t1\tuser=alice@example.org\tcode=temp_fail";
+        let keydove = system.keydove.beside("blind", |text| {
+            text.replace("client_id = \"mailcow\"", "client_id = \"doctor-query-only\"")
+        })?;
+        let login = || {
+            let path = keydove.socket("blind.sock").map_err(|failure| std::io::Error::other(failure.0))?;
+            let mut socket = AuthSocket::client(path, 6001)?;
+            socket.login(1, ALICE, "pw")?;
+            socket.line()
+        };
+        expect("a blind service account", login(), answer)?;
+        let log = keydove.log();
+        if log.contains("view-users") { Ok(()) } else { Err(Failure(log)) }
+    }),
     ("a_demanded_role_is_asked_for", |system| {
         with(system, "role", "required_role = \"no-such-role\"", ALICE, (REFUSED, "reason=role_missing"))
     }),

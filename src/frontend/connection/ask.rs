@@ -111,7 +111,11 @@ async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {
             );
             UserAnswer::CannotTell(trouble.reason.code())
         }
-        Err(_) => UserAnswer::CannotTell(TempFailReason::Deadline.code()),
+        Err(_) => {
+            let reason = TempFailReason::Deadline.code();
+            tracing::warn!(service = request.service.name(), reason, "a user lookup could not be answered");
+            UserAnswer::CannotTell(reason)
+        }
     }
 }
 
@@ -123,6 +127,10 @@ async fn list_users(context: &Context, after: Option<&str>) -> Option<UserPage> 
             tracing::warn!(reason, detail, "the user list could not be read");
             None
         }
-        Err(_) => None,
+        Err(_) => {
+            let reason = TempFailReason::Deadline.code();
+            tracing::warn!(reason, "the user list could not be read");
+            None
+        }
     }
 }

@@ -28,7 +28,7 @@ CREATE TABLE mailbox (
     quota               INTEGER NOT NULL DEFAULT 102400,   -- bytes, 0 is unlimited
     local_part          TEXT    NOT NULL CHECK (length(local_part) <= 255),
     domain              TEXT    NOT NULL COLLATE NOCASE CHECK (length(domain) <= 255),
-    attributes          TEXT    CHECK (json_valid(attributes)),
+    attributes          TEXT    CHECK (attributes IS NULL OR json_valid(attributes)),
     custom_attributes   TEXT    NOT NULL DEFAULT '{}' CHECK (json_valid(custom_attributes)),
     kind                TEXT    NOT NULL DEFAULT '' CHECK (length(kind) <= 100),
     multiple_bookings   INTEGER NOT NULL DEFAULT -1,

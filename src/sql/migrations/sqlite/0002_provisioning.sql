@@ -42,7 +42,7 @@ CREATE TABLE templates (
     id         INTEGER NOT NULL PRIMARY KEY,
     template   TEXT    NOT NULL COLLATE NOCASE CHECK (length(template) <= 255),
     type       TEXT    NOT NULL CHECK (length(type) <= 255),
-    attributes TEXT    CHECK (json_valid(attributes)),
+    attributes TEXT    CHECK (attributes IS NULL OR json_valid(attributes)),
     created    TEXT    NOT NULL DEFAULT CURRENT_TIMESTAMP,
     modified   TEXT
 ) STRICT;
