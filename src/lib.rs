@@ -20,7 +20,7 @@
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`] | the threads on which passwords are hashed |
 //! | 4 | [`keycloak`], [`sql`] | the two backends, each with its own errors and reasons |
-//! | 3 | [`sasl`], [`scheme`], [`observe`] | mechanisms; `{SCHEME}` hashes; the log line |
+//! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered |
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
 //!
@@ -44,9 +44,9 @@
 //! 5. The protocol puts a [`frontend::Question`]; the loop starts its clock and asks the decision.
 //! 6. [`decision::Decision::authenticate`] judges name, password form and service, and asks nobody for that.
 //! 7. [`sql::Database::find_mailbox`]: is the domain on, the mailbox on, the service on for it?
-//! 8. [`passdb::Passdb::check_main_password`] goes where the mailbox's `authsource` says, and to the Keycloak of its domain.
+//! 8. [`passdb::Passdb::find_owner`] goes where the mailbox's `authsource` says, and to the Keycloak of its domain.
 //! 9. [`keycloak::Client::find_person`]: exactly one person of exactly this address, enabled, with all that is demanded?
-//! 10. [`hashing::Hasher::verify`] checks cost and scheme ([`scheme`]), then hashes on a thread of its own.
+//! 10. [`cache::Verified`] may know this password and hash; else [`hashing::Hasher::verify`] checks cost and scheme ([`scheme`]), then hashes on a thread of its own.
 //! 11. The [`auth::Verdict`] comes back; [`observe::LoginRecord`] writes the one line; a refusal waits.
 //! 12. The protocol writes `OK` or `FAIL`, or closes for Postfix. A success waits in
 //!     [`frontend::dovecot::PendingLogins`] for the mail process, which asks [`frontend::dovecot::AuthMaster`] and is
@@ -61,6 +61,7 @@
 //! `docs/architecture.md` tells of start, tasks and shutdown; README.md is for administrators.
 
 pub mod auth;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -115,9 +115,12 @@ fn answer_login(client: &mut AuthClient, ticket: Ticket, choice: u8, out: &mut V
     let verdict = match choice % 3 {
         0 => Verdict::Refuse(Denial::PasswordMismatch),
         1 => Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, "too late")),
-        _ => {
-            Verdict::Accept(Grant { user: alice(), source: Source::Keycloak, fields: UserFields::default() })
-        }
+        _ => Verdict::Accept(Grant {
+            user: alice(),
+            source: Source::Keycloak,
+            fields: UserFields::default(),
+            through_webmail: false,
+        }),
     };
     client.answer(ticket, Answer::Verdict(verdict), Instant::now(), out);
 }

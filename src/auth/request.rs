@@ -18,6 +18,8 @@ pub struct AuthRequest {
     pub password: Secret,
     /// What they want to use.
     pub service: Service,
+    /// The service's name as sent, for mailcow's login history.
+    pub service_name: Box<str>,
     /// How the password travelled.
     pub mechanism: Mechanism,
     /// From where.

@@ -59,6 +59,8 @@ pub struct Grant {
     pub source: Source,
     /// Where the mail lives, for the mail process that redeems the login.
     pub fields: UserFields,
+    /// It came through the trusted webmail, so that no service's switch counted.
+    pub through_webmail: bool,
 }
 
 /// Which password opened the mailbox.
@@ -68,6 +70,10 @@ pub enum Source {
     Keycloak,
     /// The hash in the mailbox row (`authsource = mailcow`).
     Mailbox,
+    /// The row of `app_passwd` with this id.
+    AppPassword(i64),
+    /// The secret by which `SOGo` logs in for people who are logged in at mailcow.
+    SingleSignOn,
 }
 
 impl Source {
@@ -77,6 +83,17 @@ impl Source {
         match self {
             Self::Keycloak => "keycloak",
             Self::Mailbox => "mailbox",
+            Self::AppPassword(_) => "app_password",
+            Self::SingleSignOn => "single_sign_on",
+        }
+    }
+
+    /// The row of `app_passwd`, where it was one.
+    #[must_use]
+    pub fn app_password(self) -> Option<i64> {
+        match self {
+            Self::AppPassword(id) => Some(id),
+            Self::Keycloak | Self::Mailbox | Self::SingleSignOn => None,
         }
     }
 }
@@ -120,6 +137,8 @@ pub enum Denial {
     UserUnknown,
     /// Keycloak knows more than one person with this address.
     UserConflict,
+    /// The address has another person in Keycloak than the one whose mailbox it is.
+    UserReplaced,
     /// The person is disabled in Keycloak.
     UserDisabled,
     /// Keycloak has not verified the address, and the configuration demands it.
@@ -134,6 +153,12 @@ pub enum Denial {
     PasswordMissing,
     /// The password is wrong.
     PasswordMismatch,
+    /// The main password does not count here, and no app password fits.
+    AppPasswordMismatch,
+    /// The app password is right, but not for this service or from this network.
+    AppPasswordForbidden,
+    /// The app password is right, but its time is over.
+    AppPasswordExpired,
 }
 
 impl Denial {
@@ -158,6 +183,7 @@ impl Denial {
             Self::SecondFactorRequired => "second_factor_required",
             Self::UserUnknown => "user_unknown",
             Self::UserConflict => "user_conflict",
+            Self::UserReplaced => "user_replaced",
             Self::UserDisabled => "user_disabled",
             Self::EmailUnverified => "email_unverified",
             Self::AttributeMissing => "attribute_missing",
@@ -165,6 +191,9 @@ impl Denial {
             Self::GroupMissing => "group_missing",
             Self::PasswordMissing => "password_missing",
             Self::PasswordMismatch => "password_mismatch",
+            Self::AppPasswordMismatch => "app_password_mismatch",
+            Self::AppPasswordForbidden => "app_password_forbidden",
+            Self::AppPasswordExpired => "app_password_expired",
         }
     }
 }
@@ -229,6 +258,8 @@ pub enum TempFailReason {
     HashTooCostly,
     /// Too many passwords are waiting to be hashed.
     HashingOverload,
+    /// The mailbox has more app passwords than are tried at once; the next attempt goes on with the others.
+    AppPasswordsUntried,
     /// The password is right, but a rule stands against making the mailbox.
     Provisioning(ProvisionRefusal),
     /// The login as a whole took too long.
@@ -259,6 +290,7 @@ impl TempFailReason {
             Self::HashUnusable => "hash_unusable",
             Self::HashTooCostly => "hash_too_costly",
             Self::HashingOverload => "hashing_overload",
+            Self::AppPasswordsUntried => "app_passwords_untried",
             Self::Provisioning(refusal) => refusal.reason_code(),
             Self::Deadline => "deadline",
             Self::Stopping => "stopping",

@@ -14,6 +14,9 @@ const MAX_PATH_BYTES: usize = 106;
 /// Postfix hangs up after 10 s and takes that for an outage.
 const MAX_DEADLINE_SECS: u64 = 9;
 
+const NO_DOMAIN: &str = "this is no mail domain";
+const DOMAIN_ADVICE: &str = "write it as in mail addresses, without the @";
+
 /// A fault, and the setting it is about.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -40,6 +43,8 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_login(file, &mut faults);
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
+    check_app_passwords(file, &mut faults);
+    check_sogo(file, &mut faults);
     faults
 }
 
@@ -118,11 +123,7 @@ fn check_keycloaks(file: &File, faults: &mut Vec<Fault>) {
         }
         for domain in &keycloak.domains {
             let Ok(normal) = normalise_domain(domain) else {
-                complain(
-                    Some("domains"),
-                    "this is no mail domain",
-                    "write it as in mail addresses, without the @",
-                );
+                complain(Some("domains"), NO_DOMAIN, DOMAIN_ADVICE);
                 continue;
             };
             if !domains.insert(normal) {
@@ -229,6 +230,39 @@ fn check_storage(file: &File, faults: &mut Vec<Fault>) {
     if let Err(error) = file.storage.validate() {
         let advice = format!("README.md lists the settings of [storage.{table}]");
         faults.push(Fault::new(&["storage", table], error.to_string(), advice));
+    }
+}
+
+fn check_app_passwords(file: &File, faults: &mut Vec<Fault>) {
+    let settings = &file.app_passwords;
+    if settings.max_hashes == 0 {
+        faults.push(Fault::new(
+            &["app_passwords", "max_hashes"],
+            "without a hash no app password could ever be right",
+            "10 is a good value",
+        ));
+    }
+    if settings.only_domains.iter().any(|domain| normalise_domain(domain).is_err()) {
+        faults.push(Fault::new(&["app_passwords", "only_domains"], NO_DOMAIN, DOMAIN_ADVICE));
+    }
+}
+
+fn check_sogo(file: &File, faults: &mut Vec<Fault>) {
+    let sogo = &file.sogo;
+    let (path, credential) = (sogo.single_sign_on_file.is_some(), sogo.single_sign_on_credential.is_some());
+    if path && credential {
+        faults.push(Fault::new(
+            &["sogo", "single_sign_on_credential"],
+            "the secret of the single sign-on is given twice",
+            "set single_sign_on_file or single_sign_on_credential, not both",
+        ));
+    }
+    if (path || credential) && sogo.addresses.is_empty() {
+        faults.push(Fault::new(
+            &["sogo"],
+            "the single sign-on is trusted from nowhere",
+            "set addresses to where SOGo's logins come from, such as [\"172.22.1.248\"]",
+        ));
     }
 }
 

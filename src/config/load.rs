@@ -42,6 +42,8 @@ impl Config {
                 storage: file.storage,
                 userdb: with_numbers(file.userdb),
                 provisioning: file.provisioning,
+                app_passwords: file.app_passwords,
+                sogo: file.sogo,
                 login: file.login,
                 hashing: file.hashing,
                 log: file.log,
@@ -92,8 +94,10 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         }
         sql::Config::Sqlite(_) => None,
     };
+    let (path, credential) = (&file.sogo.single_sign_on_file, &file.sogo.single_sign_on_credential);
+    let single_sign_on = read_secret(&["sogo".to_owned()], "single_sign_on", (path, credential), faults);
     let complete = client_secrets.len() == file.keycloaks().count();
-    complete.then_some(Secrets { client_secrets, database_password })
+    complete.then_some(Secrets { client_secrets, database_password, single_sign_on })
 }
 
 /// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.

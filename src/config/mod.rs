@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::observe::LogConfig;
-use crate::{frontend, hashing, keycloak, provision, sql, userdb};
+use crate::{decision, frontend, hashing, keycloak, passdb, provision, sql, userdb};
 
 pub use accounts::{find_group, find_user};
 pub use diagnostic::Diagnostic;
@@ -35,6 +35,10 @@ pub struct Config {
     pub userdb: userdb::Config,
     /// `[provisioning]`
     pub provisioning: provision::Config,
+    /// `[app_passwords]`
+    pub app_passwords: passdb::AppPasswordConfig,
+    /// `[sogo]`
+    pub sogo: decision::SogoConfig,
     /// `[login]`
     pub login: frontend::Config,
     /// `[hashing]`
@@ -62,6 +66,10 @@ struct File {
     userdb: userdb::Config,
     #[serde(default)]
     provisioning: provision::Config,
+    #[serde(default)]
+    app_passwords: passdb::AppPasswordConfig,
+    #[serde(default)]
+    sogo: decision::SogoConfig,
     #[serde(default)]
     login: frontend::Config,
     #[serde(default)]

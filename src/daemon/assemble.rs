@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::cache::Verified;
 use crate::config::{Config, Secrets};
-use crate::decision::Decision;
+use crate::decision::{Decision, Webmail};
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
@@ -40,16 +41,18 @@ pub enum AssembleError {
 
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config) -> Result<Parts, AssembleError> {
-    let Secrets { client_secrets, database_password } = config.secrets.duplicate();
-    let database = sql::open(&config.storage, database_password).await?;
+    let Secrets { client_secrets, database_password, single_sign_on } = config.secrets.duplicate();
+    let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let mut clients = Vec::new();
     for (keycloak, client_secret) in config.keycloaks.iter().zip(client_secrets) {
         clients.push((keycloak.domains.clone(), Client::new(keycloak, client_secret)?));
     }
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let passdb = Passdb::new(Sources::new(clients), hasher);
-    let (userdb, provisioner) = (Userdb::new(&config.userdb), Provisioner::new(&config.provisioning));
-    let decision = Decision::new(database, passdb, userdb, provisioner);
+    let verified = Verified::new().map_err(AssembleError::Random)?;
+    let passdb = Passdb::new(Sources::new(clients), hasher, verified, config.app_passwords.clone());
+    let provisioner = Arc::new(Provisioner::new(&config.provisioning));
+    let webmail = Webmail::new(&config.sogo, single_sign_on);
+    let decision = Decision::new(database, passdb, Userdb::new(&config.userdb), provisioner, webmail);
     Ok(Parts {
         decision: Arc::new(decision),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),

@@ -1,45 +1,71 @@
 //! The steps of a login.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use super::Decision;
+use super::webmail::Via;
+use super::{Decision, Opened};
 use crate::auth::{
     AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Source, TempFail, TempFailReason, Username,
     Verdict,
 };
+use crate::passdb::Owner;
 use crate::provision::{Identity, Provisioned};
 use crate::sql::{Mailbox, MailboxState};
 
 /// Longest password. A hash of more than this would be an attack on the processor.
 const MAX_PASSWORD_BYTES: usize = 1024;
 
+/// When a request came.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the clock that never goes back: for waits and ages.
+    pub monotonic: Instant,
+    /// By the wall clock: for dates that an administrator has set.
+    pub wall: SystemTime,
+}
+
+/// A login whose form has been found right.
+pub(super) struct Login<'a> {
+    pub(super) user: Username,
+    pub(super) password: &'a Secret,
+    pub(super) request: &'a AuthRequest,
+    pub(super) via: Via,
+    pub(super) now: Moment,
+}
+
 impl Decision {
     /// Decides a login. The steps stand in the order in which they are taken; none asks anybody before all
     /// cheaper ones have passed. `now` is when the request came.
-    pub async fn authenticate(&self, request: &AuthRequest, now: Instant) -> Verdict {
+    pub async fn authenticate(&self, request: &AuthRequest, now: Moment) -> Verdict {
         self.take_steps(request, now).await.into()
     }
 
-    async fn take_steps(&self, request: &AuthRequest, now: Instant) -> Result<Grant, NotAccepted> {
+    async fn take_steps(&self, request: &AuthRequest, now: Moment) -> Result<Grant, NotAccepted> {
+        // 1. Is it a name and a password at all, for a service that we know?
         let user = check_name(request)?;
         check_password_form(&request.password)?;
         check_service(&request.service)?;
-        let (mailbox, source) = match self.find_mailbox(&user).await? {
+        let via = self.webmail.recognise(request);
+        let login = Login { user, password: &request.password, request, via, now };
+        // 2. Is the domain hosted here and on? Is there a mailbox?
+        let (mailbox, opened) = match self.find_mailbox(&login.user).await? {
+            // 3. Is the mailbox on? 4. The main password, where it counts. 5. The app passwords.
             Some(mailbox) => {
                 check_mailbox(&mailbox)?;
-                check_access(&mailbox, &request.service)?;
-                let source = self.passdb.check_main_password(&user, &mailbox, &request.password).await?;
-                (mailbox, source)
+                let opened = self.open(&login, &mailbox).await?;
+                (mailbox, opened)
             }
+            // 6. None: the right person with the right password gets one, and then as 3.
             None => {
-                let mailbox = self.make_mailbox(&user, &request.password, now).await?;
+                let (mailbox, opened) = self.make_mailbox(&login).await?;
                 check_mailbox(&mailbox)?;
-                check_access(&mailbox, &request.service)?;
-                (mailbox, Source::Keycloak)
+                check_access(&login, &mailbox)?;
+                (mailbox, opened)
             }
         };
-        let fields = self.userdb.fields(&user, mailbox.quota_bytes);
-        Ok(Grant { user, source, fields })
+        // 7. Where does the mail live?
+        let fields = self.userdb.fields(&login.user, mailbox.quota_bytes);
+        Ok(Grant { user: login.user, source: opened.source, fields, through_webmail: via != Via::Client })
     }
 
     /// The mailbox row, if there is one; the domain must be hosted here and active.
@@ -51,25 +77,25 @@ impl Decision {
 
     /// A first login: the person must be entitled and the password right before anything is written, and the
     /// mailbox is committed before the login is answered.
-    async fn make_mailbox(
-        &self,
-        user: &Username,
-        password: &Secret,
-        now: Instant,
-    ) -> Result<Mailbox, NotAccepted> {
-        if !self.provisioner.is_enabled() {
+    async fn make_mailbox(&self, login: &Login<'_>) -> Result<(Mailbox, Opened), NotAccepted> {
+        if !self.provisioner.is_enabled() || login.via == Via::SingleSignOn {
             return Err(Denial::MailboxUnknown.into());
         }
-        let person = self.passdb.check_person(user, password).await?;
-        let made = self.provisioner.provision(&self.database, &Identity::new(&person, ""), now).await?;
-        if matches!(made, Provisioned::Created(_)) {
-            tracing::info!(user = user.as_str(), "made a mailbox at the first login");
+        if !self.passdb.takes_main_password(&login.user) {
+            return Err(Denial::AppPasswordMismatch.into());
         }
-        let mailbox = self.find_mailbox(user).await?;
-        mailbox.ok_or_else(|| {
+        let person = self.passdb.check_person(&login.user, login.password).await?;
+        let identity = Identity::new(&person, "");
+        let made = self.provisioner.provision(&self.database, &identity, login.now.monotonic).await?;
+        if matches!(made, Provisioned::Created(_)) {
+            tracing::info!(user = login.user.as_str(), "made a mailbox at the first login");
+        }
+        let mailbox = self.find_mailbox(&login.user).await?.ok_or_else(|| {
             let detail = "a mailbox that was just made is not there";
-            TempFail::new(TempFailReason::SqlError, detail).into()
-        })
+            TempFail::new(TempFailReason::SqlError, detail)
+        })?;
+        let opened = Opened { source: Source::Keycloak, owner: Owner::Person(Box::new(person)) };
+        Ok((mailbox, opened))
     }
 }
 
@@ -109,8 +135,14 @@ fn check_service(service: &Service) -> Result<(), Denial> {
     }
 }
 
-fn check_access(mailbox: &Mailbox, service: &Service) -> Result<(), Denial> {
-    if mailbox.access.allows(service) { Ok(()) } else { Err(Denial::ServiceForbidden) }
+/// The mailbox's own switch of the service. It is about the main password only, as in mailcow: an app password
+/// has switches of its own. From the webmail it does not count.
+pub(super) fn check_access(login: &Login<'_>, mailbox: &Mailbox) -> Result<(), Denial> {
+    if login.via == Via::Webmail || mailbox.access.allows(&login.request.service) {
+        Ok(())
+    } else {
+        Err(Denial::ServiceForbidden)
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +156,7 @@ mod tests {
             authzid: authzid.into(),
             password: Secret::from("pw"),
             service: Service::Imap,
+            service_name: "imap".into(),
             mechanism: Mechanism::Plain,
             origin: Origin::default(),
         }

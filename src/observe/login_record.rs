@@ -15,7 +15,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 /// One finished login. Its [`Display`](fmt::Display) is the log line without time and level.
 ///
 /// The keys and their order are stable, so that `fail2ban` filters and scripts may rely on them:
-/// `login verdict reason user [normal] service [mech] [remote] [source] ms [session] door [role] [detail]`.
+/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] ms [session] door [role] [detail]`.
 #[derive(Clone, Debug)]
 pub struct LoginRecord<'a> {
     /// The kind of listener: `auth-client` or `auth-master`.
@@ -54,6 +54,7 @@ impl LoginRecord<'_> {
                     mech = self.mechanism.map(Mechanism::name),
                     remote = self.origin.remote.map(tracing::field::display),
                     source = self.source(),
+                    app_password = self.app_password(),
                     ms = self.milliseconds(),
                     session = self.origin.session.as_deref(),
                     door = self.door,
@@ -92,6 +93,13 @@ impl LoginRecord<'_> {
         }
     }
 
+    fn app_password(&self) -> Option<i64> {
+        match self.verdict {
+            Verdict::Accept(grant) => grant.source.app_password(),
+            Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
+        }
+    }
+
     fn detail(&self) -> Option<&str> {
         match self.verdict {
             Verdict::CannotTell(failure) if !failure.detail.is_empty() => Some(&failure.detail),
@@ -118,6 +126,9 @@ impl fmt::Display for LoginRecord<'_> {
             write!(f, " remote={remote}")?;
         }
         write_field(f, "source", self.source())?;
+        if let Some(id) = self.app_password() {
+            write!(f, " app_password={id}")?;
+        }
         write!(f, " ms={:.1}", self.milliseconds())?;
         write_field(f, "session", self.origin.session.as_deref())?;
         write_field(f, "door", Some(self.door))?;
@@ -163,7 +174,12 @@ mod tests {
 
     fn accepted() -> Verdict {
         let user = Username::parse(b"alice@example.org").unwrap();
-        Verdict::Accept(Grant { user, source: Source::Keycloak, fields: UserFields::default() })
+        Verdict::Accept(Grant {
+            user,
+            source: Source::Keycloak,
+            fields: UserFields::default(),
+            through_webmail: false,
+        })
     }
 
     #[test]
@@ -181,6 +197,14 @@ mod tests {
              normal=\"alice@example.org\" service=imap mech=PLAIN remote=192.0.2.1 ms=56.2 session=Xk3v/A+8 \
              door=auth-client role=dovecot detail=\"read: \\\"reset\\\"\\nby peer\""
         );
+    }
+
+    #[test]
+    fn the_app_password_is_named_by_its_number() {
+        let Verdict::Accept(mut grant) = accepted() else { panic!("not accepted") };
+        grant.source = Source::AppPassword(7);
+        let line = with_record(b"alice@example.org", &Verdict::Accept(grant), |r| r.to_string());
+        assert!(line.contains(" source=app_password app_password=7 ms="), "{line}");
     }
 
     #[test]

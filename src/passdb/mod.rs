@@ -2,46 +2,95 @@
 //!
 //! Who may ask at all (name, domain, mailbox, service) is the decision's business.
 
+mod app_password;
 mod keycloak;
 mod mailbox;
 mod sources;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
+use crate::cache::Verified;
 use crate::hashing::Hasher;
 use crate::keycloak::Person;
 use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
+pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
 pub use sources::Sources;
 
-/// The sources of main passwords.
+/// The sources of passwords.
 #[derive(Debug)]
 pub struct Passdb {
     sources: Sources,
     hasher: Hasher,
+    verified: Verified,
+    app_passwords: AppPasswordConfig,
+}
+
+/// Whose mailbox it is, as far as anybody beside the row knows.
+#[derive(Debug)]
+pub enum Owner {
+    /// Nobody but the row does.
+    Row,
+    /// A person in Keycloak, who is there once, enabled, and all that the configuration demands.
+    Person(Box<Person>),
+}
+
+impl Owner {
+    /// The person, where there is one.
+    #[must_use]
+    pub fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Row => None,
+            Self::Person(person) => Some(person),
+        }
+    }
 }
 
 impl Passdb {
-    /// Joins the identity servers and the hashing threads.
+    /// Joins the identity servers, the hashing threads and the memory of comparisons.
     #[must_use]
-    pub fn new(sources: Sources, hasher: Hasher) -> Self {
-        Self { sources, hasher }
+    pub fn new(
+        sources: Sources,
+        hasher: Hasher,
+        verified: Verified,
+        app_passwords: AppPasswordConfig,
+    ) -> Self {
+        Self { sources, hasher, verified, app_passwords }
     }
 
-    /// Checks the main password where the mailbox's `authsource` says it is kept.
+    /// Whether the configuration lets main passwords open this mailbox.
+    #[must_use]
+    pub fn takes_main_password(&self, user: &Username) -> bool {
+        !self.app_passwords.forbids_main_password(user)
+    }
+
+    /// Asks who has a mailbox where its `authsource` says: nobody, or Keycloak, where the person must be entitled.
+    ///
+    /// # Errors
+    /// A denial, which ends the main password and the app passwords alike, or the reason why nobody can tell.
+    pub async fn find_owner(&self, user: &Username, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
+        match mailbox.authsource {
+            Some(AuthSource::Keycloak) => {
+                self.sources.find_entitled(user).await.map(|person| Owner::Person(Box::new(person)))
+            }
+            Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Ok(Owner::Row),
+        }
+    }
+
+    /// Compares with the main password, which the person has or the row.
     ///
     /// # Errors
     /// A denial, or the reason why nobody can tell.
     pub async fn check_main_password(
         &self,
-        user: &Username,
         mailbox: &Mailbox,
+        owner: &Owner,
         password: &Secret,
     ) -> Result<Source, NotAccepted> {
-        match mailbox.authsource {
-            Some(AuthSource::Keycloak) => keycloak::check(self, user, password).await,
-            Some(AuthSource::Mailcow) => mailbox::check(self, mailbox, password).await,
-            Some(AuthSource::Ldap | AuthSource::GenericOidc) | None => Err(Denial::SourceUnsupported.into()),
+        match (mailbox.authsource, owner) {
+            (_, Owner::Person(person)) => keycloak::check(self, person, password).await,
+            (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, password).await,
+            (_, Owner::Row) => Err(Denial::SourceUnsupported.into()),
         }
     }
 
@@ -50,16 +99,24 @@ impl Passdb {
     /// # Errors
     /// A denial, or the reason why nobody can tell.
     pub async fn check_person(&self, user: &Username, password: &Secret) -> Result<Person, NotAccepted> {
-        keycloak::check_person(self, user, password).await
+        let person = self.sources.find_entitled(user).await?;
+        keycloak::check(self, &person, password).await?;
+        Ok(person)
     }
 
-    /// Compares with a stored `{SCHEME}` string on a hashing thread.
+    /// Compares with a stored `{SCHEME}` string, on a hashing thread unless it was done before.
     async fn verify(&self, stored: &Secret, password: &Secret) -> Result<(), NotAccepted> {
-        match self.hasher.verify(stored.duplicate(), password.duplicate()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Denial::PasswordMismatch.into()),
-            Err(error) => Err(error.temp_fail().into()),
-        }
+        let known = self.verified.recall(stored.expose(), password.expose());
+        let fits = match known {
+            Some(fits) => fits,
+            None => {
+                let end = self.hasher.verify(stored.duplicate(), password.duplicate()).await;
+                let fits = end.map_err(|error| error.temp_fail())?;
+                self.verified.remember(stored.expose(), password.expose(), fits);
+                fits
+            }
+        };
+        if fits { Ok(()) } else { Err(Denial::PasswordMismatch.into()) }
     }
 }
 

@@ -1,10 +1,12 @@
-//! The forms in which settings are written: durations, file modes.
+//! The forms in which settings are written: durations, file modes, networks.
 //!
 //! Each type turns text into a value and says in one sentence what it wanted, so that every module's
 //! `Config` gives the same advice. Where a setting stands in the file is `config`'s business.
 
 mod duration;
 mod mode;
+mod network;
 
 pub use duration::Period;
 pub use mode::FileMode;
+pub use network::{Network, NotANetwork};

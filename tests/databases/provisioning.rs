@@ -387,17 +387,38 @@ async fn app_passwords_are_read_with_their_limits(database: &Database, other: &i
              INSERT INTO keydove_app_password (app_passwd, expires, networks) VALUES (103, 60, '10.0.0.0/8, ::1')",
         )
         .await;
+    assert_eq!(ids(database, name).await, [103, 101]);
     let found = database.app_passwords(&user(name)).await.unwrap();
-    assert_eq!(found.iter().map(|password| password.id).collect::<Vec<_>>(), [103, 101]);
     let [limited, free] = found.as_slice() else { panic!("not two") };
     assert!(
         limited.password.matches(b"{X}3") && !limited.allows(&Service::Imap) && limited.allows(&Service::Eas)
     );
-    assert_eq!(limited.expires, Some(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
-    assert_eq!(limited.networks.as_deref(), Some(&["10.0.0.0/8".to_owned(), "::1".to_owned()][..]));
-    assert!(free.expires.is_none() && free.networks.is_none());
+    let at = |seconds| std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    assert!(!limited.has_expired(at(59)) && limited.has_expired(at(60)) && !free.has_expired(at(1 << 40)));
+    assert!(limited.names_itself && !free.names_itself);
+    for (remote, allowed) in [("10.9.8.7", true), ("::1", true), ("11.0.0.1", false), ("::2", false)] {
+        let remote = remote.parse().ok();
+        assert_eq!(limited.allows_from(remote), allowed, "{remote:?}");
+        assert!(free.allows_from(remote));
+    }
+    assert!(!limited.allows_from(None) && free.allows_from(None));
     assert!(!free.allows(&Service::Imap) && free.allows(&Service::Smtp) && !free.allows(&Service::Lmtp));
     assert!(database.app_passwords(&user("nobody@rows.example")).await.unwrap().is_empty());
+    other
+        .run(
+            "INSERT INTO sasl_log (service, app_password, username, real_rip, datetime)
+             VALUES ('imap', 101, 'gold@rows.example', '192.0.2.1', '2026-01-02 00:00:00'),
+                    ('smtp', 103, 'gold@rows.example', '192.0.2.1', '2026-01-01 00:00:00')",
+        )
+        .await;
+    assert_eq!(ids(database, name).await, [101, 103]);
+    other.run("UPDATE keydove_app_password SET networks = 'nowhere'").await;
+    let found = database.app_passwords(&user(name)).await.unwrap();
+    assert!(found.iter().all(|row| row.id != 103 || !row.allows_from("10.9.8.7".parse().ok())));
+}
+
+async fn ids(database: &Database, name: &str) -> Vec<i64> {
+    database.app_passwords(&user(name)).await.unwrap().iter().map(|row| row.id).collect()
 }
 
 pub async fn seed_templates(other: &impl Other) {

@@ -12,7 +12,7 @@ const ROWS: [&[&str]; 11] = [
     &["passdb", "userdb"],
     &["hashing"],
     &["keycloak", "sql"],
-    &["sasl", "scheme", "observe"],
+    &["sasl", "scheme", "observe", "cache"],
     &["settings"],
     &["auth"],
 ];

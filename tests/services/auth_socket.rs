@@ -10,6 +10,19 @@ use super::clients::encode;
 /// Longer than any deadline and failure delay of keydove.
 const PATIENCE: Duration = Duration::from_secs(12);
 
+/// A PLAIN login, as a mail server passes it on.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The name.
+    pub user: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The service.
+    pub service: &'a str,
+    /// The mail client's address, if it is told.
+    pub remote: Option<&'a str>,
+}
+
 /// A connection to an auth socket.
 pub struct AuthSocket {
     reader: BufReader<UnixStream>,
@@ -58,10 +71,16 @@ impl AuthSocket {
 
     /// Sends a PLAIN login.
     pub fn login(&mut self, id: u32, user: &str, password: &str) -> io::Result<()> {
+        self.attempt(id, Attempt { user, password, service: "imap", remote: Some("192.0.2.9") })
+    }
+
+    /// Sends a PLAIN login for any service and from anywhere.
+    pub fn attempt(&mut self, id: u32, attempt: Attempt<'_>) -> io::Result<()> {
+        let Attempt { user, password, service, remote } = attempt;
         let response = encode(&format!("\0{user}\0{password}"));
-        self.send(
-            format!("AUTH\t{id}\tPLAIN\tservice=imap\tsecured\trip=192.0.2.9\tresp={response}\n").as_bytes(),
-        )
+        let remote = remote.map_or_else(String::new, |remote| format!("\trip={remote}"));
+        let line = format!("AUTH\t{id}\tPLAIN\tservice={service}\tsecured{remote}\tresp={response}\n");
+        self.send(line.as_bytes())
     }
 
     /// The next line. An error of the kind `UnexpectedEof` when the server has closed.

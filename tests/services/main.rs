@@ -9,6 +9,7 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod app_passwords;
 mod auth_socket;
 mod clients;
 mod demands;
@@ -72,6 +73,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
     let alone = outages::CASES
         .iter()
         .chain(first_login::CASES)
+        .chain(app_passwords::CASES)
         .chain(restart::CASES)
         .map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()

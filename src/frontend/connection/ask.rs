@@ -1,12 +1,13 @@
 //! One question put to the decision, with its deadline, its log line and its failure delay.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::timeout;
 
 use super::{Context, now};
 use crate::auth::{AuthRequest, TempFail, TempFailReason, UserRequest, Username, Verdict};
+use crate::decision::Moment;
 use crate::frontend::{Answer, EndedEarly, Question, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
 
@@ -62,7 +63,7 @@ pub(super) async fn ask(context: Arc<Context>, ticket: Ticket, question: Questio
 }
 
 async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) -> Verdict {
-    let decided = timeout(context.deadline, context.decision.authenticate(request, began)).await;
+    let decided = timeout(context.deadline, context.decision.authenticate(request, moment(began))).await;
     let verdict = decided.unwrap_or_else(|_| {
         let detail = format!("no verdict within {} ms", context.deadline.as_millis());
         Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail))
@@ -80,6 +81,12 @@ async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) 
     }
     .write();
     verdict
+}
+
+/// The one place where logins are told the date.
+#[expect(clippy::disallowed_methods, reason = "the home of the clock")]
+fn moment(monotonic: Instant) -> Moment {
+    Moment { monotonic, wall: SystemTime::now() }
 }
 
 /// Writes the line of an attempt that the protocol refused by itself.

@@ -181,7 +181,7 @@ impl Database {
         self.run(Templates).await
     }
 
-    /// The active app passwords of a mailbox, the newest first. What their switches, dates and networks mean for
+    /// The active app passwords of a mailbox, the last used first, then the newest. What their switches, dates and networks mean for
     /// a login is the caller's business.
     ///
     /// # Errors

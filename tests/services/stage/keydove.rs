@@ -156,6 +156,14 @@ impl Keydove {
         found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("there is no socket {name}")))
     }
 
+    /// The socket of one that was started [beside](Self::beside) another.
+    pub fn only_socket(&self) -> Result<&Path> {
+        match self.listeners.as_slice() {
+            [listener] => Ok(&listener.path),
+            _ => Err(Failure(format!("{} has several sockets", self.name))),
+        }
+    }
+
     /// The memory it uses now, in KiB.
     pub fn memory_kib(&self) -> Result<u64> {
         let id = self.program.as_ref().map(Program::id).unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::sasl::Exchange;
 #[derive(Debug, Default)]
 struct Parameters<'a> {
     service: Option<Service>,
+    service_name: Box<str>,
     origin: Origin,
     nologin: bool,
     initial: Initial<'a>,
@@ -65,6 +66,7 @@ impl AuthClient {
             began: now,
             nologin: parameters.nologin,
             service,
+            service_name: parameters.service_name,
             mechanism,
             origin: parameters.origin,
             authcid: Vec::new(),
@@ -99,7 +101,10 @@ fn read_parameters<'a>(fields: Fields<'a>, minor: u32) -> Result<Parameters<'a>,
     while let Some(field) = fields.next() {
         let (name, value) = split_parameter(field);
         match (name, value) {
-            (b"service" | b"protocol", Some(value)) => parameters.service = Some(read_service(value)),
+            (b"service" | b"protocol", Some(value)) => {
+                parameters.service_name = read_text(value);
+                parameters.service = Some(Service::parse(&parameters.service_name));
+            }
             (b"rip", Some(value)) => parameters.origin.remote = read_address(value),
             (b"lip", Some(value)) => parameters.origin.local = read_address(value),
             (b"session", Some(value)) => parameters.origin.session = Some(read_text(value)),
@@ -130,10 +135,6 @@ fn read_initial(value: &[u8], minor: u32) -> Initial<'_> {
 
 fn read_text(value: &[u8]) -> Box<str> {
     String::from_utf8_lossy(&unescape(value)).into()
-}
-
-fn read_service(value: &[u8]) -> Service {
-    Service::parse(&read_text(value))
 }
 
 /// An address, or nothing: an empty or odd one is never taken for a local or trusted client. IPv4 in IPv6

@@ -79,6 +79,8 @@ struct Request {
     began: Instant,
     nologin: bool,
     service: Service,
+    /// As sent.
+    service_name: Box<str>,
     mechanism: Mechanism,
     origin: Origin,
     /// As sent, for the `user=` of the reply.
@@ -158,6 +160,7 @@ impl AuthClient {
                     authzid: presented.authzid,
                     password: presented.password,
                     service: request.service.clone(),
+                    service_name: std::mem::take(&mut request.service_name),
                     mechanism: request.mechanism,
                     origin: request.origin.clone(),
                 };

@@ -70,7 +70,12 @@ fn plain(id: u32, user: &str, password: &str) -> String {
 
 fn accepted(user: &str) -> Verdict {
     let user = Username::parse(user.as_bytes()).unwrap();
-    Verdict::Accept(Grant { user, source: Source::Keycloak, fields: UserFields::default() })
+    Verdict::Accept(Grant {
+        user,
+        source: Source::Keycloak,
+        fields: UserFields::default(),
+        through_webmail: false,
+    })
 }
 
 fn refused() -> Verdict {

@@ -1,0 +1,114 @@
+//! Which password opens a mailbox that is there: the main one, or an app password.
+
+use super::Decision;
+use super::authenticate::{Login, check_access};
+use super::webmail::Via;
+use crate::auth::{Denial, NotAccepted, Source, TempFail, TempFailReason, app_password_row_id};
+use crate::passdb::{AppPasswordAttempt, Owner, find_named};
+use crate::sql::{AppPassword, Mailbox};
+
+/// A mailbox that was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) source: Source,
+    #[expect(dead_code, reason = "what a login leaves behind is not written down yet")]
+    pub(super) owner: Owner,
+}
+
+impl Decision {
+    /// Steps 4 and 5. Whatever opens the mailbox, a person in Keycloak must be entitled to it now.
+    pub(super) async fn open(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<Opened, NotAccepted> {
+        if login.via == Via::SingleSignOn {
+            let owner = self.find_owner(login, mailbox).await?;
+            return Ok(Opened { source: Source::SingleSignOn, owner });
+        }
+        if let Some(id) = self.check_named_app_password(login).await? {
+            let owner = self.find_owner(login, mailbox).await?;
+            return Ok(Opened { source: Source::AppPassword(id), owner });
+        }
+        let (why_not, owner) = match self.check_main_password_counts(login, mailbox) {
+            // Nobody is asked about a person as long as nothing has fitted.
+            Err(denial) => (NotAccepted::from(denial), None),
+            Ok(()) => {
+                let owner = self.find_owner(login, mailbox).await?;
+                match self.passdb.check_main_password(mailbox, &owner, login.password).await {
+                    Ok(source) => return Ok(Opened { source, owner }),
+                    Err(why_not) => (why_not, Some(owner)),
+                }
+            }
+        };
+        if !leaves_app_passwords(&why_not) {
+            return Err(why_not);
+        }
+        let rows = self.app_passwords(login).await?;
+        let found = self.passdb.find_app_password(&rows, &attempt(login)).await?;
+        let Some(id) = found else { return Err(why_not) };
+        let owner = match owner {
+            Some(owner) => owner,
+            None => self.find_owner(login, mailbox).await?,
+        };
+        Ok(Opened { source: Source::AppPassword(id), owner })
+    }
+
+    /// Whether the main password may open this mailbox for this service, before anybody looks at it.
+    fn check_main_password_counts(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<(), Denial> {
+        check_access(login, mailbox)?;
+        if self.passdb.takes_main_password(&login.user) { Ok(()) } else { Err(Denial::AppPasswordMismatch) }
+    }
+
+    /// Who has the mailbox; in Keycloak it must still be the person who had it before. The same address with
+    /// another id is somebody new, who gets the leaver's mail only when an administrator says so.
+    async fn find_owner(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
+        let owner = self.passdb.find_owner(&login.user, mailbox).await?;
+        let Some(person) = owner.person() else { return Ok(owner) };
+        let known = self.database.person_of(&login.user).await.map_err(|error| error.temp_fail())?;
+        if let Some(known) = known.filter(|known| known.keycloak_id != person.id) {
+            tracing::warn!(
+                user = login.user.as_str(),
+                known = known.keycloak_id,
+                found = person.id,
+                "the address has another person in Keycloak than before; to give them the mailbox, run \
+                 `keydove mailbox adopt`"
+            );
+            return Err(Denial::UserReplaced.into());
+        }
+        Ok(owner)
+    }
+
+    /// An app password that keydove made names its row, so that no other hash need be tried. `None` when the
+    /// password is none of these.
+    async fn check_named_app_password(&self, login: &Login<'_>) -> Result<Option<i64>, NotAccepted> {
+        if app_password_row_id(login.password.expose()).is_none() {
+            return Ok(None);
+        }
+        let rows = self.app_passwords(login).await?;
+        match find_named(&rows, login.password) {
+            Some(row) => self.passdb.check_named_app_password(row, &attempt(login)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn app_passwords(&self, login: &Login<'_>) -> Result<Vec<AppPassword>, TempFail> {
+        self.database.app_passwords(&login.user).await.map_err(|error| error.temp_fail())
+    }
+}
+
+fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
+    AppPasswordAttempt {
+        password: login.password,
+        service: (login.via == Via::Client).then_some(&login.request.service),
+        remote: login.request.origin.remote,
+        wall: login.now.wall,
+    }
+}
+
+/// Whether an app password may still open the mailbox. A hash of the main password that nobody can use says
+/// nothing about the others; any other trouble would be theirs too.
+fn leaves_app_passwords(why_not: &NotAccepted) -> bool {
+    match why_not {
+        NotAccepted::Refused(_) => true,
+        NotAccepted::CannotTell(trouble) => {
+            matches!(trouble.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
+        }
+    }
+}

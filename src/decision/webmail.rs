@@ -1,0 +1,105 @@
+//! SOGo, mailcow's webmail: a mail client of its own, which comes from one trusted address.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::auth::{AuthRequest, Secret};
+use crate::settings::Network;
+
+/// `[sogo]`: mailcow's webmail, and by what it is known.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SogoConfig {
+    /// Where it comes from: `$IPV4_NETWORK.248` in mailcow. From there no service's switch counts.
+    pub addresses: Vec<Network>,
+    /// A file whose content is the secret by which it logs in for people who are logged in at mailcow.
+    pub single_sign_on_file: Option<PathBuf>,
+    /// The name of a systemd credential with that content.
+    pub single_sign_on_credential: Option<String>,
+}
+
+/// How a login comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// From a person's own mail client: the service's switches count.
+    Client,
+    /// From the webmail, with the person's password: it has checked its own switches.
+    Webmail,
+    /// From the webmail, for somebody whom mailcow has logged in.
+    SingleSignOn,
+}
+
+/// The trusted webmail.
+#[derive(Debug, Default)]
+pub struct Webmail {
+    addresses: Vec<Network>,
+    single_sign_on: Option<Secret>,
+}
+
+impl Webmail {
+    /// Takes the settings and the secret that they point at.
+    #[must_use]
+    pub fn new(config: &SogoConfig, single_sign_on: Option<Secret>) -> Self {
+        Self { addresses: config.addresses.clone(), single_sign_on }
+    }
+
+    /// Says how a login comes. Without an address, or with one that could not be read, nobody is trusted.
+    pub(super) fn recognise(&self, request: &AuthRequest) -> Via {
+        let trusted = request
+            .origin
+            .remote
+            .is_some_and(|remote| self.addresses.iter().any(|network| network.contains(remote)));
+        let has_secret =
+            || self.single_sign_on.as_ref().is_some_and(|secret| secret.matches(request.password.expose()));
+        match trusted {
+            false => Via::Client,
+            true if has_secret() => Via::SingleSignOn,
+            true => Via::Webmail,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Mechanism, Origin, Service};
+
+    fn request(remote: Option<&str>, password: &str) -> AuthRequest {
+        let remote = remote.map(|remote| remote.parse().unwrap());
+        AuthRequest {
+            authcid: b"alice@example.org".to_vec(),
+            authzid: Vec::new(),
+            password: Secret::from(password),
+            service: Service::Imap,
+            service_name: "imap".into(),
+            mechanism: Mechanism::Plain,
+            origin: Origin { remote, ..Origin::default() },
+        }
+    }
+
+    #[test]
+    fn only_the_trusted_address_is_trusted() {
+        let config: SogoConfig = toml::from_str("addresses = ['172.22.1.248']").unwrap();
+        let webmail = Webmail::new(&config, Some(Secret::from("shared")));
+        for (remote, password, via) in [
+            (Some("172.22.1.248"), "shared", Via::SingleSignOn),
+            (Some("172.22.1.248"), "pw", Via::Webmail),
+            (Some("172.22.1.24"), "shared", Via::Client),
+            (Some("::1"), "shared", Via::Client),
+            (None, "shared", Via::Client),
+        ] {
+            assert_eq!(webmail.recognise(&request(remote, password)), via, "{remote:?} {password}");
+        }
+    }
+
+    #[test]
+    fn without_settings_nobody_is_trusted() {
+        let webmail = Webmail::default();
+        for remote in [None, Some("127.0.0.1"), Some("172.22.1.248")] {
+            assert_eq!(webmail.recognise(&request(remote, "")), Via::Client);
+        }
+        let without_secret = Webmail::new(&toml::from_str("addresses = ['0.0.0.0/0']").unwrap(), None);
+        assert_eq!(without_secret.recognise(&request(Some("192.0.2.1"), "")), Via::Webmail);
+    }
+}
