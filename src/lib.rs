@@ -20,7 +20,7 @@
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`] | the threads on which passwords are hashed |
 //! | 4 | [`keycloak`], [`sql`] | the two backends, each with its own errors and reasons |
-//! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered |
+//! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`], [`breaker`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered; backends that are left alone |
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
 //!
@@ -61,6 +61,7 @@
 //! `docs/architecture.md` tells of start, tasks and shutdown; README.md is for administrators.
 
 pub mod auth;
+pub mod breaker;
 pub mod cache;
 pub mod cli;
 pub mod config;

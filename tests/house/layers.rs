@@ -12,7 +12,7 @@ const ROWS: [&[&str]; 11] = [
     &["passdb", "userdb"],
     &["hashing"],
     &["keycloak", "sql"],
-    &["sasl", "scheme", "observe", "cache"],
+    &["sasl", "scheme", "observe", "cache", "breaker"],
     &["settings"],
     &["auth"],
 ];

@@ -1,0 +1,222 @@
+//! A circuit breaker: a backend that does not answer is left alone for a while, so that its silence is waited for
+//! once and not by everybody.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+// Tokio's clock instead of std's: tests move it.
+use tokio::time::Instant;
+
+use crate::auth::{TempFail, TempFailReason};
+use crate::settings::Period;
+
+/// `[breaker]`: when a backend that cannot tell is left alone, and for how long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// So many failures in a row open the breaker. Default 2.
+    pub failures: u32,
+    /// The first pause; each probe that fails doubles it. Default 1 s.
+    pub pause: Period,
+    /// The longest pause. Default 15 s.
+    pub longest_pause: Period,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { failures: 2, pause: Period::from_secs(1), longest_pause: Period::from_secs(15) }
+    }
+}
+
+/// How things stand with a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It answers.
+    Closed,
+    /// One call is under way to see whether it answers again.
+    HalfOpen,
+    /// It is left alone.
+    Open,
+}
+
+/// Guards one backend.
+#[derive(Debug)]
+pub struct Breaker {
+    config: Config,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    failures: u32,
+    /// Set while the breaker is not closed.
+    tripped: Option<Tripped>,
+}
+
+#[derive(Debug)]
+struct Tripped {
+    trouble: TempFail,
+    pause: Duration,
+    until: Instant,
+    /// When the call that looks went out. One that never came back is given up after the longest pause.
+    probing: Option<Instant>,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self { config: config.clone(), state: Mutex::new(State { failures: 0, tripped: None }) }
+    }
+
+    /// Asks whether the backend may be called now. Who may has to [`report`](Self::report).
+    ///
+    /// # Errors
+    /// The trouble that opened the breaker, at once.
+    pub fn admit(&self, now: Instant) -> Result<(), TempFail> {
+        let longest = self.config.longest_pause.get();
+        let mut state = self.lock();
+        let Some(tripped) = &mut state.tripped else { return Ok(()) };
+        let is_probed = tripped.probing.is_some_and(|since| now < since + longest);
+        if now < tripped.until || is_probed {
+            let detail = format!("not asked again yet after: {}", tripped.trouble.detail);
+            return Err(TempFail::new(tripped.trouble.reason, detail));
+        }
+        tripped.probing = Some(now);
+        Ok(())
+    }
+
+    /// Says how a call ended. Trouble with one record is no trouble of the backend.
+    pub fn report<T>(&self, end: &Result<T, TempFail>, now: Instant) {
+        match end {
+            Err(trouble) if is_of_the_backend(trouble.reason) => self.fail(trouble, now),
+            Ok(_) | Err(_) => *self.lock() = State { failures: 0, tripped: None },
+        }
+    }
+
+    /// How things stand.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        match &self.lock().tripped {
+            None => Condition::Closed,
+            Some(Tripped { probing: Some(_), .. }) => Condition::HalfOpen,
+            Some(_) => Condition::Open,
+        }
+    }
+
+    /// Whether waiting for the backend is likely to be in vain.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        self.condition() != Condition::Closed
+    }
+
+    fn fail(&self, trouble: &TempFail, now: Instant) {
+        let mut state = self.lock();
+        state.failures = state.failures.saturating_add(1);
+        let pause = match &state.tripped {
+            // A call that was under way when the breaker opened says nothing new.
+            Some(tripped) if tripped.probing.is_none() => return,
+            Some(tripped) => (tripped.pause * 2).min(self.config.longest_pause.get()),
+            None if state.failures >= self.config.failures => self.config.pause.get(),
+            None => return,
+        };
+        state.tripped = Some(Tripped { trouble: trouble.clone(), pause, until: now + pause, probing: None });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is wrong with a row or a statement is answered fast, and says nothing about other rows.
+fn is_of_the_backend(reason: TempFailReason) -> bool {
+    reason != TempFailReason::SqlError
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const DOWN: TempFailReason = TempFailReason::KeycloakTimeout;
+
+    fn fail(breaker: &Breaker, reason: TempFailReason) {
+        breaker.report::<()>(&Err(TempFail::new(reason, "no answer")), Instant::now());
+    }
+
+    fn admits(breaker: &Breaker) -> bool {
+        breaker.admit(Instant::now()).is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_opens_after_failures_in_a_row_and_says_which() {
+        let breaker = Breaker::new(&Config::default());
+        fail(&breaker, DOWN);
+        breaker.report(&Ok(()), Instant::now());
+        fail(&breaker, DOWN);
+        assert!(admits(&breaker));
+        fail(&breaker, DOWN);
+        assert_eq!(breaker.condition(), Condition::Open);
+        let trouble = breaker.admit(Instant::now()).unwrap_err();
+        assert_eq!((trouble.reason, trouble.detail.as_str()), (DOWN, "not asked again yet after: no answer"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_probe_at_a_time_looks_again() {
+        let breaker = Breaker::new(&Config::default());
+        fail(&breaker, DOWN);
+        fail(&breaker, DOWN);
+        advance(Duration::from_secs(1)).await;
+        assert!(admits(&breaker) && !admits(&breaker));
+        assert_eq!(breaker.condition(), Condition::HalfOpen);
+        breaker.report(&Ok(()), Instant::now());
+        assert!(admits(&breaker) && admits(&breaker) && !breaker.is_troubled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_their_limit() {
+        let breaker = Breaker::new(&Config::default());
+        fail(&breaker, DOWN);
+        fail(&breaker, DOWN);
+        for pause in [1, 2, 4, 8, 15, 15] {
+            advance(Duration::from_millis(pause * 1000 - 1)).await;
+            assert!(!admits(&breaker), "{pause}");
+            advance(Duration::from_millis(1)).await;
+            assert!(admits(&breaker), "{pause}");
+            fail(&breaker, DOWN);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_never_came_back_is_given_up() {
+        let breaker = Breaker::new(&Config::default());
+        fail(&breaker, DOWN);
+        fail(&breaker, DOWN);
+        advance(Duration::from_secs(1)).await;
+        assert!(admits(&breaker));
+        advance(Duration::from_secs(15)).await;
+        assert!(admits(&breaker));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_failures_of_earlier_calls_lengthen_no_pause() {
+        let breaker = Breaker::new(&Config::default());
+        for _ in 0..100 {
+            fail(&breaker, DOWN);
+        }
+        advance(Duration::from_secs(1)).await;
+        assert!(admits(&breaker));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bad_row_opens_nothing() {
+        let breaker = Breaker::new(&Config::default());
+        for _ in 0..100 {
+            fail(&breaker, TempFailReason::SqlError);
+        }
+        assert_eq!(breaker.condition(), Condition::Closed);
+    }
+}

@@ -1,0 +1,395 @@
+//! Records about addresses: fetched once for everybody who waits, fresh for a while, stale when the source is away.
+//!
+//! A record is what a source said about an address, never what became of a login. Who shares a fetch shares the
+//! record and nothing else.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+// Tokio's clock instead of std's: tests move it.
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::bounded::BoundedMap;
+use crate::auth::{TempFail, TempFailReason, Username};
+
+/// A fetch under way.
+pub type Fetch<V> = Pin<Box<dyn Future<Output = Result<V, TempFail>> + Send>>;
+/// Begins a fetch.
+pub type Fetcher<V> = Arc<dyn Fn(Username) -> Fetch<V> + Send + Sync>;
+/// Whether waiting for the source is likely to be in vain.
+pub type Troubled = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Starts a task that goes on although whoever wanted it has left.
+pub type Spawner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+
+/// What a cache needs to know about a record.
+pub trait Record: Send + Sync + 'static {
+    /// What it takes on the heap, in bytes, roughly.
+    fn bytes(&self) -> usize;
+    /// Whether it says that there is nothing: kept for a short while only, and never once it is stale.
+    fn is_absence(&self) -> bool;
+}
+
+/// How long records live.
+#[derive(Clone, Debug)]
+pub struct Lifetimes {
+    /// A record is taken as it is for this long at most; up to a tenth less, so that not all end at once. Past two
+    /// thirds of it, whoever uses the record has it fetched anew in the background.
+    pub fresh: Duration,
+    /// The same for a record that says that there is nothing.
+    pub absent: Duration,
+    /// While the source cannot tell, an older record serves until this age; zero is never.
+    pub stale_limit: Duration,
+    /// How long a login waits for a source when it has a stale record; a slow source is as good as none.
+    pub patience: Duration,
+    /// A record is fetched anew, because a password did not fit it, no sooner than this after its last fetch.
+    pub refetch_pause: Duration,
+    /// The bound of all records together.
+    pub max_bytes: usize,
+}
+
+/// A record, and how old it is.
+#[derive(Debug)]
+pub struct Held<V> {
+    /// What the source said.
+    pub record: Arc<V>,
+    /// When it was asked: nothing that happened there later is known.
+    pub asked: Instant,
+    /// Why it is older than it should be, if it is.
+    pub stale: Option<TempFail>,
+}
+
+impl<V> Clone for Held<V> {
+    fn clone(&self) -> Self {
+        Self { record: Arc::clone(&self.record), asked: self.asked, stale: self.stale.clone() }
+    }
+}
+
+/// What has happened so far, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordCounts {
+    /// Answered from memory.
+    pub hits: u64,
+    /// Waited for the source.
+    pub misses: u64,
+    /// Answered with a record older than it should be.
+    pub stale: u64,
+    /// Fetches that were begun.
+    pub fetches: u64,
+    /// Fetches that could not tell.
+    pub failures: u64,
+    /// Records now.
+    pub entries: usize,
+    /// About how many bytes they take.
+    pub bytes: usize,
+}
+
+/// Where records come from.
+pub struct Source<V> {
+    /// Asks for one.
+    pub fetcher: Fetcher<V>,
+    /// Whoever has a stale record then does not wait at all.
+    pub troubled: Troubled,
+}
+
+/// The records of one source.
+pub struct Records<V> {
+    shared: Arc<Shared<V>>,
+}
+
+struct Shared<V> {
+    lifetimes: Lifetimes,
+    source: Source<V>,
+    spawner: Spawner,
+    state: Mutex<State<V>>,
+}
+
+struct State<V> {
+    entries: BoundedMap<Username, Entry<V>>,
+    flights: HashMap<Username, Flight<V>>,
+    counts: RecordCounts,
+    /// For jitter: any odd number does.
+    dice: u64,
+    /// Raised by every `forget`: what was asked before must not be kept.
+    generation: u64,
+}
+
+struct Entry<V> {
+    record: Arc<V>,
+    asked: Instant,
+    fresh_until: Instant,
+    refresh_from: Instant,
+}
+
+/// A fetch that somebody waits for.
+struct Flight<V> {
+    asked: Instant,
+    result: watch::Receiver<Landing<V>>,
+}
+
+type Landing<V> = Option<Result<Held<V>, TempFail>>;
+
+impl<V: Record> Records<V> {
+    /// An empty memory of one source.
+    #[must_use]
+    pub fn new(lifetimes: Lifetimes, spawner: Spawner, source: Source<V>) -> Self {
+        let state = State {
+            entries: BoundedMap::new(lifetimes.max_bytes),
+            flights: HashMap::new(),
+            counts: RecordCounts::default(),
+            dice: 0x9E37_79B9_7F4A_7C15,
+            generation: 0,
+        };
+        Self { shared: Arc::new(Shared { lifetimes, source, spawner, state: Mutex::new(state) }) }
+    }
+
+    /// The record if it is fresh: nobody is asked and nothing is waited for.
+    #[must_use]
+    pub fn peek(&self, user: &Username, now: Instant) -> Option<Held<V>> {
+        let (held, refresh) = {
+            let mut state = self.shared.lock();
+            let entry = state.entries.get_mut(user).filter(|entry| now < entry.fresh_until)?;
+            let (held, refresh) = (entry.hold(None), now >= entry.refresh_from);
+            state.counts.hits += 1;
+            (held, refresh && !state.flights.contains_key(user))
+        };
+        if refresh {
+            self.shared.begin(user, now);
+        }
+        Some(held)
+    }
+
+    /// The record: from memory if it is fresh, else from the source, else the stale one.
+    ///
+    /// # Errors
+    /// The source cannot tell, and there is no record young enough.
+    pub async fn get(&self, user: &Username) -> Result<Held<V>, TempFail> {
+        let now = Instant::now();
+        if let Some(held) = self.peek(user, now) {
+            return Ok(held);
+        }
+        let (flight, stale) = {
+            let mut state = self.shared.lock();
+            state.counts.misses += 1;
+            (state.join(user), state.stale(user, now, &self.shared.lifetimes))
+        };
+        let flight = flight.unwrap_or_else(|| self.shared.begin(user, now));
+        let Some(stale) = stale else { return land(flight).await };
+        let patience = match (self.shared.source.troubled)() {
+            true => Duration::ZERO,
+            false => self.shared.lifetimes.patience,
+        };
+        let end = match timeout(patience, land(flight)).await {
+            Ok(Ok(held)) => return Ok(held),
+            Ok(Err(trouble)) => trouble,
+            Err(_) => TempFail::new(TempFailReason::SourceSlow, "the source has not answered yet"),
+        };
+        self.shared.lock().counts.stale += 1;
+        Ok(Held { stale: Some(end), ..stale })
+    }
+
+    /// A record that was asked for no sooner than `since`, because an older one may have been overtaken.
+    ///
+    /// However many ask, the source is asked once per [`Lifetimes::refetch_pause`] about one address; whoever comes
+    /// in between waits for the next time, if that is before `until`.
+    ///
+    /// # Errors
+    /// The source cannot tell, or it is too early to ask it again ([`TempFailReason::RefetchPaused`]).
+    pub async fn get_newer(
+        &self,
+        user: &Username,
+        since: Instant,
+        until: Instant,
+    ) -> Result<Held<V>, TempFail> {
+        loop {
+            let now = Instant::now();
+            let (flight, earliest) = {
+                let mut state = self.shared.lock();
+                let entry = state.entries.get_mut(user);
+                if let Some(entry) = entry.as_ref().filter(|entry| entry.asked >= since) {
+                    return Ok(entry.hold(None));
+                }
+                let earliest = entry.map(|entry| entry.asked + self.shared.lifetimes.refetch_pause);
+                (state.join(user), earliest.filter(|earliest| *earliest > now))
+            };
+            match (flight, earliest) {
+                // It may have begun too early; then the loop goes round once more.
+                (Some(flight), _) => {
+                    let held = land(flight).await?;
+                    if held.asked >= since {
+                        return Ok(held);
+                    }
+                }
+                (None, Some(earliest)) if earliest > until => {
+                    let detail = "the source was asked about this address a moment ago";
+                    return Err(TempFail::new(TempFailReason::RefetchPaused, detail));
+                }
+                (None, Some(earliest)) => sleep_until(earliest).await,
+                (None, None) => return land(self.shared.begin(user, now)).await,
+            }
+        }
+    }
+
+    /// Forgets one address. A fetch that is under way is not kept.
+    pub fn forget(&self, user: &Username) -> bool {
+        let mut state = self.shared.lock();
+        state.generation += 1;
+        state.flights.remove(user);
+        state.entries.remove(user).is_some()
+    }
+
+    /// Forgets everything; says how many records that were.
+    pub fn flush(&self) -> usize {
+        let mut state = self.shared.lock();
+        state.generation += 1;
+        state.flights.clear();
+        let count = state.entries.len();
+        state.entries.clear();
+        count
+    }
+
+    /// What is known about an address, whatever its age.
+    #[must_use]
+    pub fn look(&self, user: &Username) -> Option<Held<V>> {
+        self.shared.lock().entries.get_mut(user).map(|entry| entry.hold(None))
+    }
+
+    /// Every record, for a file that outlives the process.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Username, Held<V>)> {
+        self.shared.lock().entries.iter().map(|(user, entry)| (user.clone(), entry.hold(None))).collect()
+    }
+
+    /// Puts a record in that was asked for at `asked`, unless a younger one is there.
+    pub fn restore(&self, user: Username, record: V, asked: Instant) {
+        let mut state = self.shared.lock();
+        if state.entries.get_mut(&user).is_none() {
+            state.keep(user, Arc::new(record), asked, &self.shared.lifetimes);
+        }
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> RecordCounts {
+        let state = self.shared.lock();
+        RecordCounts { entries: state.entries.len(), bytes: state.entries.bytes(), ..state.counts }
+    }
+}
+
+/// Waits for a fetch.
+async fn land<V>(mut flight: watch::Receiver<Landing<V>>) -> Result<Held<V>, TempFail> {
+    match flight.wait_for(Option::is_some).await {
+        Ok(landing) => landing.clone().unwrap_or_else(|| Err(stopping())),
+        Err(_) => Err(stopping()),
+    }
+}
+
+fn stopping() -> TempFail {
+    TempFail::new(TempFailReason::Stopping, "keydove is stopping")
+}
+
+impl<V: Record> Shared<V> {
+    fn lock(&self) -> MutexGuard<'_, State<V>> {
+        // No code panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a fetch as a task of its own, so that nobody who leaves takes it along.
+    fn begin(self: &Arc<Self>, user: &Username, now: Instant) -> watch::Receiver<Landing<V>> {
+        let (landing, result) = watch::channel(None);
+        let generation = {
+            let mut state = self.lock();
+            if let Some(flight) = state.flights.get(user) {
+                return flight.result.clone();
+            }
+            state.counts.fetches += 1;
+            state.flights.insert(user.clone(), Flight { asked: now, result: result.clone() });
+            state.generation
+        };
+        let (shared, user) = (Arc::clone(self), user.clone());
+        let task = async move {
+            let end = (shared.source.fetcher)(user.clone()).await;
+            let end = shared.finish(&user, end, now, generation);
+            landing.send_replace(Some(end));
+        };
+        (self.spawner)(Box::pin(task));
+        result
+    }
+
+    /// Keeps what a fetch brought, unless the address was forgotten meanwhile.
+    fn finish(
+        &self,
+        user: &Username,
+        end: Result<V, TempFail>,
+        asked: Instant,
+        generation: u64,
+    ) -> Result<Held<V>, TempFail> {
+        let mut state = self.lock();
+        if state.flights.get(user).is_some_and(|flight| flight.asked == asked) {
+            state.flights.remove(user);
+        }
+        let record = match end {
+            Ok(record) => Arc::new(record),
+            Err(trouble) => {
+                state.counts.failures += 1;
+                return Err(trouble);
+            }
+        };
+        if state.generation == generation {
+            state.keep(user.clone(), Arc::clone(&record), asked, &self.lifetimes);
+        }
+        Ok(Held { record, asked, stale: None })
+    }
+}
+
+impl<V: Record> State<V> {
+    fn join(&self, user: &Username) -> Option<watch::Receiver<Landing<V>>> {
+        self.flights.get(user).map(|flight| flight.result.clone())
+    }
+
+    /// A record that may still serve while the source cannot tell.
+    fn stale(&mut self, user: &Username, now: Instant, lifetimes: &Lifetimes) -> Option<Held<V>> {
+        let entry = self.entries.get_mut(user)?;
+        let serves = !entry.record.is_absence() && now < entry.asked + lifetimes.stale_limit;
+        serves.then(|| entry.hold(None))
+    }
+
+    fn keep(&mut self, user: Username, record: Arc<V>, asked: Instant, lifetimes: &Lifetimes) {
+        let lifetime = if record.is_absence() { lifetimes.absent } else { lifetimes.fresh };
+        let fresh = lifetime.mul_f64(1.0 - 0.1 * self.throw());
+        let bytes = record.bytes() + 2 * user.as_str().len();
+        // Whoever is unknown is asked for again when somebody comes for them, not on the off-chance.
+        let use_before_refresh = if record.is_absence() { fresh } else { fresh.mul_f64(2.0 / 3.0) };
+        let entry =
+            Entry { record, asked, fresh_until: asked + fresh, refresh_from: asked + use_before_refresh };
+        self.entries.put(user, entry, bytes);
+    }
+
+    /// A number from 0 to 1 (xorshift): good enough to spread, and nothing depends on it.
+    #[expect(clippy::cast_precision_loss, reason = "32 bits fit")]
+    fn throw(&mut self) -> f64 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        (self.dice >> 32) as f64 / f64::from(u32::MAX)
+    }
+}
+
+impl<V> Entry<V> {
+    fn hold(&self, stale: Option<TempFail>) -> Held<V> {
+        Held { record: Arc::clone(&self.record), asked: self.asked, stale }
+    }
+}
+
+impl<V> std::fmt::Debug for Records<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Records(..)")
+    }
+}
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;
