@@ -40,8 +40,10 @@ impl Config {
                 listeners: file.listeners,
                 keycloaks: std::iter::once(file.keycloak).chain(file.more_keycloaks).collect(),
                 storage: file.storage,
+                redis: file.redis,
                 userdb: with_numbers(file.userdb),
                 provisioning: file.provisioning,
+                bookkeeping: file.bookkeeping,
                 login: file.login,
                 hashing: file.hashing,
                 log: file.log,
@@ -92,8 +94,12 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         }
         sql::Config::Sqlite(_) => None,
     };
+    let redis_password = file.redis.as_ref().and_then(|redis| {
+        let (path, credential) = (&redis.password_file, &redis.password_credential);
+        read_secret(&["redis".to_owned()], "password", (path, credential), faults)
+    });
     let complete = client_secrets.len() == file.keycloaks().count();
-    complete.then_some(Secrets { client_secrets, database_password })
+    complete.then_some(Secrets { client_secrets, database_password, redis_password })
 }
 
 /// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.

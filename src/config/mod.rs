@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::observe::LogConfig;
-use crate::{frontend, hashing, keycloak, provision, sql, userdb};
+use crate::{bookkeeping, frontend, hashing, keycloak, provision, redis, sql, userdb};
 
 pub use accounts::{find_group, find_user};
 pub use diagnostic::Diagnostic;
@@ -31,10 +31,14 @@ pub struct Config {
     pub keycloaks: Vec<keycloak::Config>,
     /// `[storage.sqlite]` or `[storage.mariadb]`
     pub storage: sql::Config,
+    /// `[redis]`
+    pub redis: Option<redis::Config>,
     /// `[userdb]`
     pub userdb: userdb::Config,
     /// `[provisioning]`
     pub provisioning: provision::Config,
+    /// `[bookkeeping]`
+    pub bookkeeping: bookkeeping::Config,
     /// `[login]`
     pub login: frontend::Config,
     /// `[hashing]`
@@ -58,10 +62,13 @@ struct File {
     more_keycloaks: Vec<keycloak::Config>,
     #[serde(default)]
     storage: sql::Config,
+    redis: Option<redis::Config>,
     #[serde(default)]
     userdb: userdb::Config,
     #[serde(default)]
     provisioning: provision::Config,
+    #[serde(default)]
+    bookkeeping: bookkeeping::Config,
     #[serde(default)]
     login: frontend::Config,
     #[serde(default)]

@@ -18,6 +18,8 @@ pub struct Secrets {
     pub client_secrets: Vec<Secret>,
     /// Of the database user, if it has one.
     pub database_password: Option<Secret>,
+    /// Of Redis, if it has one.
+    pub redis_password: Option<Secret>,
 }
 
 impl Secrets {
@@ -27,6 +29,7 @@ impl Secrets {
         Self {
             client_secrets: self.client_secrets.iter().map(Secret::duplicate).collect(),
             database_password: self.database_password.as_ref().map(Secret::duplicate),
+            redis_password: self.redis_password.as_ref().map(Secret::duplicate),
         }
     }
 }
