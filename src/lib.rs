@@ -11,15 +11,16 @@
 //!
 //! | row | modules | what they are |
 //! |---|---|---|
-//! | 12 | [`cli`] | the command line: `serve`, `check`, exit codes |
-//! | 11 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
-//! | 10 | [`config`] | the file, its faults with line and caret, the secrets it points at |
-//! | 9 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |
-//! | 8 | [`decision`] | the steps of a login, in order |
+//! | 13 | [`cli`] | the command line: `serve`, `check`, exit codes |
+//! | 12 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
+//! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
+//! | 10 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |
+//! | 9 | [`decision`] | the steps of a login, in order |
+//! | 8 | [`bookkeeping`] | what is written down after a login, off its path |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`] | the threads on which passwords are hashed |
-//! | 4 | [`keycloak`], [`sql`] | the two backends, each with its own errors and reasons |
+//! | 4 | [`keycloak`], [`redis`], [`sql`] | the backends, each with its own errors |
 //! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`], [`breaker`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered; backends that are left alone |
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
@@ -61,6 +62,7 @@
 //! `docs/architecture.md` tells of start, tasks and shutdown; README.md is for administrators.
 
 pub mod auth;
+pub mod bookkeeping;
 pub mod breaker;
 pub mod cache;
 pub mod cli;
@@ -73,6 +75,7 @@ pub mod keycloak;
 pub mod observe;
 pub mod passdb;
 pub mod provision;
+pub mod redis;
 pub mod sasl;
 pub mod scheme;
 pub mod settings;

@@ -22,10 +22,13 @@ impl Record for Number {
     }
 }
 
+/// How long the source takes, and what it says.
+type Answer = (Duration, Result<u32, TempFailReason>);
+
 /// What the source says next, how long that takes, and how often it was asked.
 #[derive(Clone, Default)]
 struct Source {
-    answers: Arc<Mutex<VecDeque<(Duration, Result<u32, TempFailReason>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<AtomicUsize>,
     troubled: Arc<AtomicBool>,
 }

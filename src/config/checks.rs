@@ -7,7 +7,7 @@ use super::{Door, File, ListenerConfig};
 use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::keycloak::{self, LookupBy, ServerUrl};
-use crate::sql;
+use crate::{redis, sql};
 
 /// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
 const MAX_PATH_BYTES: usize = 106;
@@ -45,6 +45,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_storage(file, &mut faults);
     check_app_passwords(file, &mut faults);
     check_sogo(file, &mut faults);
+    check_bookkeeping(file, &mut faults);
     faults
 }
 
@@ -263,6 +264,17 @@ fn check_sogo(file: &File, faults: &mut Vec<Fault>) {
             "the single sign-on is trusted from nowhere",
             "set addresses to where SOGo's logins come from, such as [\"172.22.1.248\"]",
         ));
+    }
+}
+
+fn check_bookkeeping(file: &File, faults: &mut Vec<Fault>) {
+    if let Some(Err(error)) = file.redis.as_ref().map(redis::Config::validate) {
+        let advice = "README.md lists the settings of [redis]";
+        faults.push(Fault::new(&["redis"], error.to_string(), advice));
+    }
+    if let Err(error) = file.bookkeeping.validate() {
+        let advice = "60s is a good value";
+        faults.push(Fault::new(&["bookkeeping", "login_log_interval"], error.to_string(), advice));
     }
 }
 

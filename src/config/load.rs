@@ -40,10 +40,12 @@ impl Config {
                 listeners: file.listeners,
                 keycloaks: std::iter::once(file.keycloak).chain(file.more_keycloaks).collect(),
                 storage: file.storage,
+                redis: file.redis,
                 userdb: with_numbers(file.userdb),
                 provisioning: file.provisioning,
                 app_passwords: file.app_passwords,
                 sogo: file.sogo,
+                bookkeeping: file.bookkeeping,
                 login: file.login,
                 hashing: file.hashing,
                 log: file.log,
@@ -96,8 +98,12 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
     };
     let (path, credential) = (&file.sogo.single_sign_on_file, &file.sogo.single_sign_on_credential);
     let single_sign_on = read_secret(&["sogo".to_owned()], "single_sign_on", (path, credential), faults);
+    let redis_password = file.redis.as_ref().and_then(|redis| {
+        let (path, credential) = (&redis.password_file, &redis.password_credential);
+        read_secret(&["redis".to_owned()], "password", (path, credential), faults)
+    });
     let complete = client_secrets.len() == file.keycloaks().count();
-    complete.then_some(Secrets { client_secrets, database_password, single_sign_on })
+    complete.then_some(Secrets { client_secrets, database_password, redis_password, single_sign_on })
 }
 
 /// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.

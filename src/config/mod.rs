@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::observe::LogConfig;
-use crate::{decision, frontend, hashing, keycloak, passdb, provision, sql, userdb};
+use crate::{bookkeeping, decision, frontend, hashing, keycloak, passdb, provision, redis, sql, userdb};
 
 pub use accounts::{find_group, find_user};
 pub use diagnostic::Diagnostic;
@@ -31,6 +31,8 @@ pub struct Config {
     pub keycloaks: Vec<keycloak::Config>,
     /// `[storage.sqlite]` or `[storage.mariadb]`
     pub storage: sql::Config,
+    /// `[redis]`
+    pub redis: Option<redis::Config>,
     /// `[userdb]`
     pub userdb: userdb::Config,
     /// `[provisioning]`
@@ -39,6 +41,8 @@ pub struct Config {
     pub app_passwords: passdb::AppPasswordConfig,
     /// `[sogo]`
     pub sogo: decision::SogoConfig,
+    /// `[bookkeeping]`
+    pub bookkeeping: bookkeeping::Config,
     /// `[login]`
     pub login: frontend::Config,
     /// `[hashing]`
@@ -62,6 +66,7 @@ struct File {
     more_keycloaks: Vec<keycloak::Config>,
     #[serde(default)]
     storage: sql::Config,
+    redis: Option<redis::Config>,
     #[serde(default)]
     userdb: userdb::Config,
     #[serde(default)]
@@ -70,6 +75,8 @@ struct File {
     app_passwords: passdb::AppPasswordConfig,
     #[serde(default)]
     sogo: decision::SogoConfig,
+    #[serde(default)]
+    bookkeeping: bookkeeping::Config,
     #[serde(default)]
     login: frontend::Config,
     #[serde(default)]

@@ -20,6 +20,8 @@ pub struct Secrets {
     pub database_password: Option<Secret>,
     /// By which the webmail logs in for people who are logged in at mailcow.
     pub single_sign_on: Option<Secret>,
+    /// Of Redis, if it has one.
+    pub redis_password: Option<Secret>,
 }
 
 impl Secrets {
@@ -30,6 +32,7 @@ impl Secrets {
             client_secrets: self.client_secrets.iter().map(Secret::duplicate).collect(),
             database_password: self.database_password.as_ref().map(Secret::duplicate),
             single_sign_on: self.single_sign_on.as_ref().map(Secret::duplicate),
+            redis_password: self.redis_password.as_ref().map(Secret::duplicate),
         }
     }
 }

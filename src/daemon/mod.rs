@@ -57,12 +57,13 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let parts = assemble::assemble(&config).await?;
+    let (parts, worker) = assemble::assemble(&config).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     let tasks = Tasks::default();
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, &parts, &tasks);
     }
+    tasks.last.spawn(|stop| worker.run(stop));
     announce(&config);
     tokio::select! {
         _ = terminate.recv() => {}

@@ -55,6 +55,8 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
         pending: parts.pending.clone(),
         context: Arc::new(Context {
             decision: Arc::clone(&parts.decision),
+            bookkeeper: parts.bookkeeper.clone(),
+            peer_reports_refusals: config.role == Some(config::Role::Postfix),
             failure_delay: parts.timing.failure_delay.get(),
             deadline: parts.timing.deadline.get(),
             door: config.door.name(),

@@ -12,7 +12,10 @@ use crate::frontend::connection::StopSignals;
 /// After the grace period, how long "cannot tell" may take to reach everybody.
 const CUT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All tasks of the daemon, in the two groups that end one after the other.
+/// How long the last tasks may take in the end; they limit themselves to less.
+const LAST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// All tasks of the daemon, in groups that end one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     /// Bring logins; end first.
@@ -20,6 +23,33 @@ pub struct Tasks {
     /// Redeem what clients have won; serve until the last client is done, or a login that was accepted would
     /// find nobody to tell its mail process where the mail lives.
     pub masters: Group,
+    /// Works off what the others leave behind; told to stop when they are done.
+    pub last: Last,
+}
+
+/// Tasks that outlive all connections.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Last {
+    /// Starts a task; it is given the signal at which it must end soon.
+    #[expect(clippy::disallowed_methods, reason = "the home of task starting")]
+    pub fn spawn<F>(&self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        tokio::spawn(self.tracker.track_future(task(self.stop.clone())));
+    }
+
+    /// Tells them to stop, and waits for that; not for ever, because the process must end.
+    async fn finish(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        let _ = timeout(LAST_TIMEOUT, self.tracker.wait()).await;
+    }
 }
 
 /// Listeners and connections that end together.
@@ -82,6 +112,7 @@ impl Tasks {
                 cut += group.cut().await;
             }
         }
+        self.last.finish().await;
         cut
     }
 }

@@ -8,6 +8,7 @@ use crate::auth::{
     AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Source, TempFail, TempFailReason, Username,
     Verdict,
 };
+use crate::bookkeeping::Note;
 use crate::passdb::Owner;
 use crate::provision::{Identity, Provisioned};
 use crate::sql::{Mailbox, MailboxState};
@@ -45,7 +46,7 @@ impl Decision {
         let user = check_name(request)?;
         check_password_form(&request.password)?;
         check_service(&request.service)?;
-        let via = self.webmail.recognise(request);
+        let via = self.0.webmail.recognise(request);
         let login = Login { user, password: &request.password, request, via, now };
         // 2. Is the domain hosted here and on? Is there a mailbox?
         let (mailbox, opened) = match self.find_mailbox(&login.user).await? {
@@ -63,14 +64,17 @@ impl Decision {
                 (mailbox, opened)
             }
         };
-        // 7. Where does the mail live?
-        let fields = self.userdb.fields(&login.user, mailbox.quota_bytes);
+        // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
+        if let Some(person) = opened.owner.person() {
+            self.0.bookkeeper.note(Note::SeenPerson(Box::new(Identity::new(person, ""))));
+        }
+        let fields = self.0.userdb.fields(&login.user, mailbox.quota_bytes);
         Ok(Grant { user: login.user, source: opened.source, fields, through_webmail: via != Via::Client })
     }
 
     /// The mailbox row, if there is one; the domain must be hosted here and active.
     async fn find_mailbox(&self, user: &Username) -> Result<Option<Mailbox>, NotAccepted> {
-        let hosting = self.database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
+        let hosting = self.0.database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
         let domain = hosting.domain.ok_or(Denial::DomainUnknown)?;
         if domain.active { Ok(hosting.mailbox) } else { Err(Denial::DomainDisabled.into()) }
     }
@@ -78,17 +82,18 @@ impl Decision {
     /// A first login: the person must be entitled and the password right before anything is written, and the
     /// mailbox is committed before the login is answered.
     async fn make_mailbox(&self, login: &Login<'_>) -> Result<(Mailbox, Opened), NotAccepted> {
-        if !self.provisioner.is_enabled() || login.via == Via::SingleSignOn {
+        if !self.0.provisioner.is_enabled() || login.via == Via::SingleSignOn {
             return Err(Denial::MailboxUnknown.into());
         }
-        if !self.passdb.takes_main_password(&login.user) {
+        if !self.0.passdb.takes_main_password(&login.user) {
             return Err(Denial::AppPasswordMismatch.into());
         }
-        let person = self.passdb.check_person(&login.user, login.password).await?;
+        let person = self.0.passdb.check_person(&login.user, login.password).await?;
         let identity = Identity::new(&person, "");
-        let made = self.provisioner.provision(&self.database, &identity, login.now.monotonic).await?;
-        if matches!(made, Provisioned::Created(_)) {
+        let made = self.0.provisioner.provision(&self.0.database, &identity, login.now.monotonic).await?;
+        if let Provisioned::Created(settings) = made {
             tracing::info!(user = login.user.as_str(), "made a mailbox at the first login");
+            self.0.bookkeeper.note(Note::Created { user: login.user.clone(), settings });
         }
         let mailbox = self.find_mailbox(&login.user).await?.ok_or_else(|| {
             let detail = "a mailbox that was just made is not there";

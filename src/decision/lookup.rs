@@ -24,11 +24,11 @@ impl Decision {
     /// The database cannot tell.
     pub async fn find_user(&self, request: &UserRequest) -> Result<Option<FoundUser>, TempFail> {
         let Ok(user) = Username::parse(&request.user) else { return Ok(None) };
-        let hosting = self.database.find_mailbox(&user).await.map_err(|error| error.temp_fail())?;
+        let hosting = self.0.database.find_mailbox(&user).await.map_err(|error| error.temp_fail())?;
         Ok(hosting
             .mailbox
             .filter(|mailbox| mailbox.active != MailboxState::Off)
-            .map(|mailbox| FoundUser { fields: self.userdb.fields(&user, mailbox.quota_bytes), user }))
+            .map(|mailbox| FoundUser { fields: self.0.userdb.fields(&user, mailbox.quota_bytes), user }))
     }
 
     /// Lists the mailboxes that receive mail, page by page, beginning after a name.
@@ -36,6 +36,6 @@ impl Decision {
     /// # Errors
     /// The database cannot tell.
     pub async fn list_users(&self, after: Option<&str>) -> Result<Page, TempFail> {
-        self.database.list_mailboxes(after, PAGE).await.map_err(|error| error.temp_fail())
+        self.0.database.list_mailboxes(after, PAGE).await.map_err(|error| error.temp_fail())
     }
 }

@@ -13,6 +13,7 @@ mod webmail;
 
 use std::sync::Arc;
 
+use crate::bookkeeping::Bookkeeper;
 use crate::passdb::Passdb;
 use crate::provision::Provisioner;
 use crate::sql::Database;
@@ -24,31 +25,31 @@ pub use webmail::{SogoConfig, Webmail};
 
 use open::Opened;
 
-/// Everything a decision needs to know, from whom.
-pub struct Decision {
-    database: Arc<Database>,
-    passdb: Passdb,
-    userdb: Userdb,
-    provisioner: Arc<Provisioner>,
-    webmail: Webmail,
+/// Whom a decision asks, and who writes down what it finds.
+#[derive(Debug)]
+pub struct Parts {
+    /// Domains, mailboxes, app passwords.
+    pub database: Arc<Database>,
+    /// Is this password right?
+    pub passdb: Passdb,
+    /// Where does the mail live?
+    pub userdb: Userdb,
+    /// Makes mailboxes.
+    pub provisioner: Arc<Provisioner>,
+    /// The webmail that is trusted.
+    pub webmail: Webmail,
+    /// Told of people who were seen and of mailboxes that were made.
+    pub bookkeeper: Bookkeeper,
 }
+
+/// Decides.
+#[derive(Debug)]
+pub struct Decision(Parts);
 
 impl Decision {
     /// Joins the parts.
     #[must_use]
-    pub fn new(
-        database: Arc<Database>,
-        passdb: Passdb,
-        userdb: Userdb,
-        provisioner: Arc<Provisioner>,
-        webmail: Webmail,
-    ) -> Self {
-        Self { database, passdb, userdb, provisioner, webmail }
-    }
-}
-
-impl std::fmt::Debug for Decision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Decision")
+    pub fn new(parts: Parts) -> Self {
+        Self(parts)
     }
 }

@@ -11,7 +11,6 @@ use crate::sql::{AppPassword, Mailbox};
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) source: Source,
-    #[expect(dead_code, reason = "what a login leaves behind is not written down yet")]
     pub(super) owner: Owner,
 }
 
@@ -31,7 +30,7 @@ impl Decision {
             Err(denial) => (NotAccepted::from(denial), None),
             Ok(()) => {
                 let owner = self.find_owner(login, mailbox).await?;
-                match self.passdb.check_main_password(mailbox, &owner, login.password).await {
+                match self.0.passdb.check_main_password(mailbox, &owner, login.password).await {
                     Ok(source) => return Ok(Opened { source, owner }),
                     Err(why_not) => (why_not, Some(owner)),
                 }
@@ -41,7 +40,7 @@ impl Decision {
             return Err(why_not);
         }
         let rows = self.app_passwords(login).await?;
-        let found = self.passdb.find_app_password(&rows, &attempt(login)).await?;
+        let found = self.0.passdb.find_app_password(&rows, &attempt(login)).await?;
         let Some(id) = found else { return Err(why_not) };
         let owner = match owner {
             Some(owner) => owner,
@@ -53,15 +52,15 @@ impl Decision {
     /// Whether the main password may open this mailbox for this service, before anybody looks at it.
     fn check_main_password_counts(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<(), Denial> {
         check_access(login, mailbox)?;
-        if self.passdb.takes_main_password(&login.user) { Ok(()) } else { Err(Denial::AppPasswordMismatch) }
+        if self.0.passdb.takes_main_password(&login.user) { Ok(()) } else { Err(Denial::AppPasswordMismatch) }
     }
 
     /// Who has the mailbox; in Keycloak it must still be the person who had it before. The same address with
     /// another id is somebody new, who gets the leaver's mail only when an administrator says so.
     async fn find_owner(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
-        let owner = self.passdb.find_owner(&login.user, mailbox).await?;
+        let owner = self.0.passdb.find_owner(&login.user, mailbox).await?;
         let Some(person) = owner.person() else { return Ok(owner) };
-        let known = self.database.person_of(&login.user).await.map_err(|error| error.temp_fail())?;
+        let known = self.0.database.person_of(&login.user).await.map_err(|error| error.temp_fail())?;
         if let Some(known) = known.filter(|known| known.keycloak_id != person.id) {
             tracing::warn!(
                 user = login.user.as_str(),
@@ -83,13 +82,13 @@ impl Decision {
         }
         let rows = self.app_passwords(login).await?;
         match find_named(&rows, login.password) {
-            Some(row) => self.passdb.check_named_app_password(row, &attempt(login)).await.map(Some),
+            Some(row) => self.0.passdb.check_named_app_password(row, &attempt(login)).await.map(Some),
             None => Ok(None),
         }
     }
 
     async fn app_passwords(&self, login: &Login<'_>) -> Result<Vec<AppPassword>, TempFail> {
-        self.database.app_passwords(&login.user).await.map_err(|error| error.temp_fail())
+        self.0.database.app_passwords(&login.user).await.map_err(|error| error.temp_fail())
     }
 }
 

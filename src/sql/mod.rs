@@ -11,6 +11,7 @@
 mod access;
 mod config;
 mod error;
+mod logins;
 mod mailbox;
 mod mariadb;
 mod migrate;
@@ -25,6 +26,7 @@ use crate::auth::{Secret, Username};
 pub use access::AccessSwitches;
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
+pub use logins::LoginRow;
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use mariadb::Mariadb;
 pub use provision::{
@@ -106,5 +108,14 @@ impl Database {
             Self::Sqlite(database) => database.close().await,
             Self::Mariadb(database) => database.close().await,
         }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite(_) => "Sqlite",
+            Self::Mariadb(_) => "Mariadb",
+        })
     }
 }

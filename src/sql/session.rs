@@ -36,6 +36,8 @@ pub(super) trait Work: Send + Sync + 'static {
     const ATTEMPT: &'static str;
     /// Whether a transaction is needed.
     const WRITES: bool;
+    /// Whether it waits for a lock on a SQLite file. There every question behind it waits too.
+    const WAITS: bool = true;
     type Output: Send + 'static;
 
     /// May be called again after a [`Fault::Again`], on a new transaction.

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 /// Top to bottom. A module may use the rows below its own.
-const ROWS: [&[&str]; 11] = [
+const ROWS: [&[&str]; 12] = [
     &["daemon"],
     &["config"],
     &["frontend"],
     &["decision"],
+    &["bookkeeping"],
     &["provision"],
     &["passdb", "userdb"],
     &["hashing"],
-    &["keycloak", "sql"],
+    &["keycloak", "redis", "sql"],
     &["sasl", "scheme", "observe", "cache", "breaker"],
     &["settings"],
     &["auth"],

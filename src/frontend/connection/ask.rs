@@ -6,7 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout;
 
 use super::{Context, now};
-use crate::auth::{AuthRequest, TempFail, TempFailReason, UserRequest, Username, Verdict};
+use crate::auth::{
+    AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserRequest, Username, Verdict,
+};
+use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::Moment;
 use crate::frontend::{Answer, EndedEarly, Question, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
@@ -80,7 +83,41 @@ async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) 
         duration: now() - began,
     }
     .write();
+    match &verdict {
+        Verdict::Accept(grant) => note_accepted(context, request, grant),
+        Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
+        Verdict::CannotTell(_) => {}
+    }
     verdict
+}
+
+/// The login history names the webmail as mailcow does: by itself, or by no service at all where it came with the
+/// person's own password.
+fn note_accepted(context: &Context, request: &AuthRequest, grant: &Grant) {
+    let service = match (grant.through_webmail, grant.source) {
+        (false, _) => request.service_name.clone(),
+        (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO".into(),
+        (true, Source::Keycloak | Source::Mailbox) => "NONE".into(),
+    };
+    context.bookkeeper.note(Note::Accepted(AcceptedLogin {
+        user: grant.user.clone(),
+        service,
+        remote: request.origin.remote,
+        app_password: grant.source.app_password(),
+    }));
+}
+
+/// Postfix logs a refused login by itself, in words that mailcow's ban daemon counts: once is enough.
+fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Denial) {
+    if context.peer_reports_refusals {
+        return;
+    }
+    context.bookkeeper.note(Note::Refused(RefusedLogin {
+        user: authcid.into(),
+        remote: origin.remote,
+        session: origin.session.clone(),
+        mailbox_is_unknown: matches!(denial, Denial::MailboxUnknown | Denial::DomainUnknown),
+    }));
 }
 
 /// The one place where logins are told the date.
@@ -103,6 +140,7 @@ pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
         duration: Duration::ZERO,
     }
     .write();
+    note_refused(context, &attempt.authcid, &attempt.origin, attempt.denial);
 }
 
 async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {

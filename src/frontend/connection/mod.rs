@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroize;
 
 use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
+use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use ask::{Kind, Reply, ask, log_ended};
 
@@ -37,6 +38,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Context {
     /// Who decides.
     pub decision: Arc<Decision>,
+    /// Who writes down how it ended.
+    pub bookkeeper: Bookkeeper,
+    /// The mail server behind this listener reports refused logins to ban tools by itself.
+    pub peer_reports_refusals: bool,
     /// A refusal leaves no sooner than this after its request.
     pub failure_delay: Duration,
     /// A login without a verdict after this is answered "cannot tell".

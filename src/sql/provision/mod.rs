@@ -220,7 +220,7 @@ impl Database {
         self.run(person::Remember::new(user, keycloak_id, source, true)).await
     }
 
-    async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
+    pub(super) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
         match self {
             Self::Sqlite(database) => database.run(work).await,
             Self::Mariadb(database) => database.run(work).await,

@@ -1,6 +1,7 @@
 //! Works on the embedded file: a transaction, and statements whose answers are ready at once.
 
 use std::future::{Future, ready};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use rusqlite::types::{Value, ValueRef};
@@ -28,8 +29,13 @@ impl File {
         if !W::WRITES {
             return work_through(self, connection, work);
         }
+        if !W::WAITS {
+            connection.busy_timeout(Duration::ZERO).map_err(explain)?;
+        }
         // At once a writer: no other process can write between our checks and our rows.
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(explain)?;
+        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(explain);
+        connection.busy_timeout(self.busy_timeout).map_err(explain)?;
+        begun?;
         let end = work_through(self, connection, work)
             .and_then(|output| connection.execute_batch("COMMIT").map(|()| output).map_err(explain));
         if end.is_err() && !connection.is_autocommit() {

@@ -1,0 +1,63 @@
+//! The settings of the bookkeeping.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::settings::Period;
+
+const DEFAULT_LOGIN_LOG_INTERVAL: Period = Period::from_secs(60);
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+
+/// `[bookkeeping]`: what is written down after a login.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Whether accepted logins are written into the table `sasl_log`, where mailcow shows them. Default true.
+    pub login_log: bool,
+    /// The same person from the same address by the same service with the same password is written once in this
+    /// time; `1s` to `1d`. Default `60s`.
+    pub login_log_interval: Period,
+}
+
+/// A setting that cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`login_log_interval` must be between `1s` and `1d`")]
+pub struct BadInterval;
+
+impl Config {
+    /// Finds settings that cannot be.
+    ///
+    /// # Errors
+    /// [`BadInterval`]
+    pub fn validate(&self) -> Result<(), BadInterval> {
+        if INTERVALS.contains(&self.login_log_interval.get()) { Ok(()) } else { Err(BadInterval) }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { login_log: true, login_log_interval: DEFAULT_LOGIN_LOG_INTERVAL }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_written_unless_it_is_switched_off() {
+        let config: Config = toml::from_str("").unwrap();
+        assert!(config.login_log);
+        assert_eq!(config.login_log_interval.get(), Duration::from_secs(60));
+        assert!(toml::from_str::<Config>("login_logs = true").is_err());
+    }
+
+    #[test]
+    fn an_interval_is_between_a_second_and_a_day() {
+        for (text, good) in [("1s", true), ("1d", true), ("999ms", false), ("0", false), ("25h", false)] {
+            let config: Config = toml::from_str(&format!("login_log_interval = '{text}'")).unwrap();
+            assert_eq!(config.validate().is_ok(), good, "{text}");
+        }
+    }
+}

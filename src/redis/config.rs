@@ -1,0 +1,122 @@
+//! The settings of Redis.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Error;
+use crate::settings::Period;
+
+const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_TIMEOUT: Period = Period::from_secs(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `[redis]`: mailcow's Redis or Valkey; without the table none is used.
+///
+/// Connections over TCP are not encrypted: use the socket, or a network that you trust. The server must speak
+/// RESP3, as Redis does from version 6 on and every Valkey.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The server's Unix socket; either this or `host`.
+    pub socket: Option<PathBuf>,
+    /// The server's name or address; either this or `socket`.
+    pub host: Option<String>,
+    /// The server's TCP port, with `host`.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// The user of the server's access list; default is the server's `default` user.
+    pub username: Option<String>,
+    /// A file whose content is the password.
+    pub password_file: Option<PathBuf>,
+    /// The name of a systemd credential whose content is the password.
+    pub password_credential: Option<String>,
+    /// The number of the database; mailcow's is 0.
+    #[serde(default)]
+    pub database: u16,
+    /// How long one command may take, connecting included; more than 0, at most `1m`.
+    #[serde(default = "default_timeout")]
+    pub timeout: Period,
+    /// Where each refused login is published; mailcow's is `F2B_CHANNEL`. Without it none is.
+    pub ban_channel: Option<String>,
+}
+
+impl Config {
+    /// Finds settings that contradict each other.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with the settings' names.
+    pub fn validate(&self) -> Result<(), Error> {
+        let fault = |sentence: &str| Err(Error::Settings(sentence.to_owned()));
+        if self.socket.is_some() == self.host.is_some() {
+            return fault("one of `socket` and `host` must be set, and not both");
+        }
+        if self.password_file.is_some() && self.password_credential.is_some() {
+            return fault("`password_file` and `password_credential` must not both be set");
+        }
+        if self.username.is_some() && self.password_file.is_none() && self.password_credential.is_none() {
+            return fault("`username` needs `password_file` or `password_credential`");
+        }
+        if self.timeout.get().is_zero() || self.timeout.get() > LONGEST_TIMEOUT {
+            return fault("`timeout` must be more than 0 and at most `1m`");
+        }
+        if self.ban_channel.as_deref() == Some("") {
+            return fault("`ban_channel` must not be empty; take it out to publish nothing");
+        }
+        Ok(())
+    }
+
+    /// Where the server is, for messages.
+    pub(super) fn place(&self) -> String {
+        match (&self.socket, &self.host) {
+            (Some(socket), _) => socket.display().to_string(),
+            (None, host) => format!("{}:{}", host.as_deref().unwrap_or_default(), self.port),
+        }
+    }
+}
+
+fn default_port() -> u16 {
+    DEFAULT_PORT
+}
+
+fn default_timeout() -> Period {
+    DEFAULT_TIMEOUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.validate().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn a_place_is_enough() {
+        let config = read("host = 'redis'").unwrap();
+        assert_eq!((config.place().as_str(), config.database), ("redis:6379", 0));
+        assert_eq!(config.timeout.get(), Duration::from_secs(1));
+        assert!(config.ban_channel.is_none());
+        assert_eq!(read("socket = '/run/redis.sock'").unwrap().place(), "/run/redis.sock");
+    }
+
+    #[test]
+    fn contradictions_are_errors() {
+        for broken in [
+            "",
+            "host = 'h'\nsocket = '/s'",
+            "host = 'h'\npassword_file = 'f'\npassword_credential = 'c'",
+            "host = 'h'\nusername = 'u'",
+            "host = 'h'\ntimeout = '0'",
+            "host = 'h'\ntimeout = '61s'",
+            "host = 'h'\nban_channel = ''",
+            "host = 'h'\npassword = 'p'",
+            "host = 'h'\ndatabase = -1",
+        ] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Redis or Valkey, as far as mailcow keeps something there: fields of hashes, and a channel.
+//!
+//! What the fields mean is the caller's business. There is one connection, made when it is needed; one that the
+//! server has closed is replaced at the next command.
+
+mod config;
+mod error;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisConnectionInfo, RedisError,
+};
+use tokio::time::timeout;
+
+use crate::auth::Secret;
+
+pub use config::Config;
+pub use error::Error;
+
+/// A server and the connection to it.
+pub struct Redis {
+    client: Client,
+    server: String,
+    password: Option<Secret>,
+    timeout: Duration,
+    ban_channel: Option<Box<str>>,
+    link: Option<Link>,
+}
+
+/// A connection that was made.
+struct Link {
+    connection: MultiplexedConnection,
+    /// The server has closed it. Known before the next command, which therefore is not sent into the void.
+    closed: Arc<AtomicBool>,
+}
+
+impl Redis {
+    /// Prepares a connection; the server is not contacted yet.
+    ///
+    /// # Errors
+    /// [`Error::Settings`]: settings contradict each other, or the password is not UTF-8.
+    pub fn new(config: &Config, password: Option<Secret>) -> Result<Self, Error> {
+        config.validate()?;
+        let mut settings = RedisConnectionInfo::default()
+            // With it the server's close is noticed while nothing is asked.
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_db(config.database.into())
+            // Users who may do nothing but the three commands of this module are let alone with it.
+            .set_skip_set_lib_name();
+        if let Some(username) = &config.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &password {
+            let text = str::from_utf8(password.expose());
+            let text = text.map_err(|_| Error::Settings("the Redis password is not UTF-8".to_owned()))?;
+            settings = settings.set_password(text);
+        }
+        let address = match (&config.socket, &config.host) {
+            (Some(socket), _) => ConnectionAddr::Unix(socket.clone()),
+            (None, host) => ConnectionAddr::Tcp(host.clone().unwrap_or_default(), config.port),
+        };
+        let client = address
+            .into_connection_info()
+            .and_then(|info| Client::open(info.set_redis_settings(settings)))
+            .map_err(|error| Error::Settings(error.category().to_owned()))?;
+        Ok(Self {
+            client,
+            server: config.place(),
+            password,
+            timeout: config.timeout.get(),
+            ban_channel: config.ban_channel.as_deref().map(Box::from),
+            link: None,
+        })
+    }
+
+    /// Where refused logins are published, if anywhere.
+    #[must_use]
+    pub fn ban_channel(&self) -> Option<&str> {
+        self.ban_channel.as_deref()
+    }
+
+    /// Sets a field of a hash.
+    ///
+    /// # Errors
+    /// The server cannot be asked or does not do it. After [`Error::Timeout`] and [`Error::Unreachable`] it may
+    /// have done it all the same.
+    pub async fn set_field(&mut self, hash: &str, field: &str, value: &str) -> Result<(), Error> {
+        let mut command = redis::cmd("HSET");
+        command.arg(hash).arg(field).arg(value);
+        self.ask("setting a field", &command).await
+    }
+
+    /// Takes a field out of a hash; it need not be there.
+    ///
+    /// # Errors
+    /// As [`set_field`](Self::set_field).
+    pub async fn delete_field(&mut self, hash: &str, field: &str) -> Result<(), Error> {
+        let mut command = redis::cmd("HDEL");
+        command.arg(hash).arg(field);
+        self.ask("deleting a field", &command).await
+    }
+
+    /// Publishes a text once. It is never sent a second time, whatever happens: whoever counts would count twice.
+    ///
+    /// # Errors
+    /// As [`set_field`](Self::set_field).
+    pub async fn publish(&mut self, channel: &str, text: &str) -> Result<(), Error> {
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(channel).arg(text);
+        self.ask("publishing", &command).await
+    }
+
+    async fn ask(&mut self, attempt: &'static str, command: &Cmd) -> Result<(), Error> {
+        let limit = self.timeout;
+        let asked = timeout(limit, self.ask_patiently(attempt, command)).await;
+        let end =
+            asked.unwrap_or_else(|_| Err(Error::Timeout { attempt, server: self.server.clone(), limit }));
+        if matches!(end, Err(Error::Timeout { .. } | Error::Unreachable { .. })) {
+            self.link = None;
+        }
+        end
+    }
+
+    async fn ask_patiently(&mut self, attempt: &'static str, command: &Cmd) -> Result<(), Error> {
+        let link = match self.link.take() {
+            Some(link) if !link.closed.load(Ordering::Relaxed) => link,
+            _ => self.connect().await.map_err(|error| self.explain(attempt, &error))?,
+        };
+        let mut connection = link.connection.clone();
+        self.link = Some(link);
+        command.exec_async(&mut connection).await.map_err(|error| self.explain(attempt, &error))
+    }
+
+    async fn connect(&self) -> Result<Link, RedisError> {
+        let closed = Arc::new(AtomicBool::new(false));
+        let heard = Arc::clone(&closed);
+        let listen = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                heard.store(true, Ordering::Relaxed);
+            }
+            Ok::<(), ()>(())
+        };
+        // Our own time limit is around it all.
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender(listen);
+        let connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
+        Ok(Link { connection, closed })
+    }
+
+    fn explain(&self, attempt: &'static str, error: &RedisError) -> Error {
+        let (server, detail) = (self.server.clone(), self.describe(error));
+        if error.is_io_error() || error.is_unrecoverable_error() && error.code().is_none() {
+            return Error::Unreachable { attempt, server, detail };
+        }
+        Error::Refused { attempt, server, detail }
+    }
+
+    /// A server that does not know a command repeats it in its answer, with its arguments. At the begin of a
+    /// connection the password is one of them.
+    fn describe(&self, error: &RedisError) -> String {
+        let text = error.to_string();
+        let password = self.password.as_ref().and_then(|secret| str::from_utf8(secret.expose()).ok());
+        match password {
+            Some(password) if text.contains(password) => error.category().to_owned(),
+            _ => text,
+        }
+    }
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn at(port: u16, timeout: &str) -> Redis {
+        let text = format!("host = '127.0.0.1'\nport = {port}\ntimeout = '{timeout}'");
+        Redis::new(&toml::from_str(&text).unwrap(), Some(Secret::from("hunter2"))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_down_is_named() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let error = at(port, "1s").set_field("h", "f", "v").await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        let begin = format!("setting a field: cannot reach Redis at 127.0.0.1:{port}: ");
+        assert!(error.to_string().starts_with(&begin), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_a_timeout() {
+        let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let error = at(mute.local_addr().unwrap().port(), "50ms").publish("c", "t").await.unwrap_err();
+        assert!(error.to_string().ends_with("within 50ms"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_repeats_the_password_does_not_get_it_into_the_error() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut redis = at(server.local_addr().unwrap().port(), "2s");
+        let answer = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let length = stream.read(&mut asked).await.unwrap();
+            assert!(String::from_utf8_lossy(&asked[..length]).contains("hunter2"));
+            stream.write_all(b"-WRONGPASS not right, `AUTH`, `default`, `hunter2`\r\n").await.unwrap();
+            stream
+        };
+        let (end, _stream) = tokio::join!(redis.delete_field("h", "f"), answer);
+        let error = end.unwrap_err();
+        assert!(!format!("{error} {error:?} {redis:?}").contains("hunter2"), "{error}");
+        assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    }
+}
