@@ -11,11 +11,12 @@
 //!
 //! | row | modules | what they are |
 //! |---|---|---|
-//! | 12 | [`cli`] | the command line: `serve`, `check`, exit codes |
-//! | 11 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
-//! | 10 | [`config`] | the file, its faults with line and caret, the secrets it points at |
-//! | 9 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |
-//! | 8 | [`decision`] | the steps of a login, in order |
+//! | 13 | [`cli`] | the command line: `serve`, `check`, exit codes |
+//! | 12 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
+//! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
+//! | 10 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |
+//! | 9 | [`decision`] | the steps of a login, in order |
+//! | 8 | [`mailcow`] | Keycloak's settings from mailcow's own table, kept up to date |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`] | the threads on which passwords are hashed |
@@ -68,6 +69,7 @@ pub mod decision;
 pub mod frontend;
 pub mod hashing;
 pub mod keycloak;
+pub mod mailcow;
 pub mod observe;
 pub mod passdb;
 pub mod provision;

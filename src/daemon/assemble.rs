@@ -7,10 +7,11 @@ use crate::decision::Decision;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
+use crate::mailcow::Refresher;
 use crate::passdb::{Passdb, Sources};
 use crate::provision::Provisioner;
 use crate::userdb::Userdb;
-use crate::{frontend, sql};
+use crate::{frontend, keycloak, sql};
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Parts {
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
+    /// Keeps mailcow's settings up to date, where they are used.
+    pub(super) refresher: Option<Refresher>,
 }
 
 /// Why a part cannot be made.
@@ -43,17 +46,39 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, AssembleError> {
     let Secrets { client_secrets, database_password } = config.secrets.duplicate();
     let database = sql::open(&config.storage, database_password).await?;
     let mut clients = Vec::new();
-    for (keycloak, client_secret) in config.keycloaks.iter().zip(client_secrets) {
-        clients.push((keycloak.domains.clone(), Client::new(keycloak, client_secret)?));
+    for ((address, keycloak), client_secret) in config.keycloaks.iter().zip(client_secrets) {
+        clients.push((keycloak.domains.clone(), Client::new(address.clone(), keycloak, client_secret)?));
     }
+    let sources = Sources::new(clients);
+    let (sources, provisioner, refresher) = match &config.mailcow_keycloak {
+        None => (sources, Provisioner::new(&config.provisioning), None),
+        Some(keycloak) => {
+            let refresher = follow_mailcow(config, keycloak).await?;
+            let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
+            (sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher))
+        }
+    };
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let passdb = Passdb::new(Sources::new(clients), hasher);
-    let (userdb, provisioner) = (Userdb::new(&config.userdb), Provisioner::new(&config.provisioning));
+    let passdb = Passdb::new(sources, hasher);
+    let userdb = Userdb::new(&config.userdb);
     let decision = Decision::new(database, passdb, userdb, provisioner);
     Ok(Parts {
         decision: Arc::new(decision),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
         timing: config.login.clone(),
+        refresher,
     })
+}
+
+/// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to
+/// start. It is a connection of its own: the settings need not wait for logins, nor logins for them.
+async fn follow_mailcow(config: &Config, keycloak: &keycloak::Config) -> Result<Refresher, AssembleError> {
+    keycloak.check_setup()?;
+    let password = config.secrets.duplicate().database_password;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let enabled = config.provisioning.enabled;
+    let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), enabled);
+    refresher.refresh().await;
+    Ok(refresher)
 }

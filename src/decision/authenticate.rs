@@ -61,7 +61,7 @@ impl Decision {
             return Err(Denial::MailboxUnknown.into());
         }
         let person = self.passdb.check_person(user, password).await?;
-        let made = self.provisioner.provision(&self.database, &Identity::new(&person, ""), now).await?;
+        let made = self.provisioner.provision(&self.database, &Identity::new(&person), now).await?;
         if matches!(made, Provisioned::Created(_)) {
             tracing::info!(user = user.as_str(), "made a mailbox at the first login");
         }

@@ -4,7 +4,7 @@ use super::{Passdb, is_scheme_string};
 use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
 use crate::keycloak::Person;
 
-/// The person must be entitled, have a hash, and the password must fit it.
+/// Main passwords must be in use, the person must be entitled and have a hash, and the password must fit it.
 pub(super) async fn check(
     passdb: &Passdb,
     user: &Username,
@@ -20,6 +20,7 @@ pub(super) async fn check_person(
     user: &Username,
     password: &Secret,
 ) -> Result<Person, NotAccepted> {
+    passdb.sources.check_mail_passwords_allowed(user)?;
     let person = passdb.sources.find_entitled(user).await?;
     verify(passdb, &person, password).await?;
     Ok(person)

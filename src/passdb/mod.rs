@@ -12,7 +12,7 @@ use crate::keycloak::Person;
 use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
-pub use sources::Sources;
+pub use sources::{LiveSource, Sources};
 
 /// The sources of main passwords.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
-//! The forms in which settings are written: durations, file modes.
+//! The forms in which settings are written: durations, file modes; and the place of one that changes.
 //!
 //! Each type turns text into a value and says in one sentence what it wanted, so that every module's
 //! `Config` gives the same advice. Where a setting stands in the file is `config`'s business.
 
 mod duration;
+mod live;
 mod mode;
 
 pub use duration::Period;
+pub use live::Live;
 pub use mode::FileMode;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Top to bottom. A module may use the rows below its own.
-const ROWS: [&[&str]; 11] = [
+const ROWS: [&[&str]; 12] = [
     &["daemon"],
     &["config"],
     &["frontend"],
     &["decision"],
+    &["mailcow"],
     &["provision"],
     &["passdb", "userdb"],
     &["hashing"],
