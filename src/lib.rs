@@ -16,7 +16,7 @@
 //! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
 //! | 10 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |
 //! | 9 | [`decision`] | the steps of a login, in order |
-//! | 8 | [`bookkeeping`] | what is written down after a login, off its path |
+//! | 8 | [`bookkeeping`], [`mailcow`] | what is written down after a login; Keycloak's settings from mailcow's own table |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`] | the threads on which passwords are hashed |
@@ -72,6 +72,7 @@ pub mod decision;
 pub mod frontend;
 pub mod hashing;
 pub mod keycloak;
+pub mod mailcow;
 pub mod observe;
 pub mod passdb;
 pub mod provision;

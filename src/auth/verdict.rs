@@ -131,6 +131,8 @@ pub enum Denial {
     ServiceForbidden,
     /// The mailbox belongs to an authentication source that has no main password here.
     SourceUnsupported,
+    /// mailcow's setting `mailpassword_flow` is off: people in Keycloak log in with app passwords only.
+    MailPasswordsOff,
     /// A second factor is active, so the main password alone does not open the mailbox.
     SecondFactorRequired,
     /// Keycloak knows nobody with this address.
@@ -180,6 +182,7 @@ impl Denial {
             Self::MailboxIsResource => "mailbox_is_resource",
             Self::ServiceForbidden => "service_forbidden",
             Self::SourceUnsupported => "source_unsupported",
+            Self::MailPasswordsOff => "mail_passwords_off",
             Self::SecondFactorRequired => "second_factor_required",
             Self::UserUnknown => "user_unknown",
             Self::UserConflict => "user_conflict",
@@ -246,6 +249,8 @@ pub enum TempFailReason {
     KeycloakServerError,
     /// Any other status, HTML, cut-off JSON, or JSON of another shape.
     KeycloakBadAnswer,
+    /// Keycloak's settings in mailcow's table are incomplete or of no use.
+    KeycloakSettings,
     /// The database cannot be reached.
     SqlUnreachable,
     /// The database did not answer in time.
@@ -288,6 +293,7 @@ impl TempFailReason {
             Self::KeycloakRateLimited => "keycloak_429",
             Self::KeycloakServerError => "keycloak_5xx",
             Self::KeycloakBadAnswer => "keycloak_bad_answer",
+            Self::KeycloakSettings => "keycloak_settings",
             Self::SqlUnreachable => "sql_unreachable",
             Self::SqlTimeout => "sql_timeout",
             Self::SqlError => "sql_error",

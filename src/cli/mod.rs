@@ -1,6 +1,7 @@
 //! The command line: `keydove serve`, `keydove check`, `keydove hash`.
 
 mod hash;
+mod mailcow;
 mod output;
 
 use std::path::PathBuf;
@@ -82,6 +83,12 @@ fn check(argument: &ConfigArgument) -> ExitCode {
     match Config::load(&argument.config) {
         Ok(config) => {
             say(&summary(&config));
+            if config.mailcow.identity_provider {
+                say(&mailcow::summary(&config));
+            }
+            for warning in &config.warnings {
+                say(&format!("warning: {warning}"));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => fail(CONFIG, &error),
@@ -94,8 +101,8 @@ fn summary(config: &Config) -> String {
         let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
         lines.push(format!("  {}{role} on {}", listener.door.name(), listener.path.display()));
     }
-    for keycloak in &config.keycloaks {
-        let (url, realm) = (keycloak.server_url.as_str(), keycloak.realm.as_str());
+    for (address, keycloak) in &config.keycloaks {
+        let (url, realm) = (address.server_url.as_str(), address.realm.as_str());
         let domains = match keycloak.domains.join(", ") {
             domains if domains.is_empty() => String::new(),
             domains => format!(" for {domains}"),
@@ -103,7 +110,6 @@ fn summary(config: &Config) -> String {
         lines.push(format!("  Keycloak at {url}, realm `{realm}`{domains}"));
     }
     lines.push(format!("  {}", config.storage));
-    lines.extend(config.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")
 }
 

@@ -1,9 +1,9 @@
 //! Checks between settings. All faults are reported, not just the first.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::time::Duration;
 
-use super::{Door, File, ListenerConfig};
+use super::{Door, File, ListenerConfig, Place};
 use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::keycloak::{self, LookupBy, ServerUrl};
@@ -13,6 +13,10 @@ use crate::{redis, sql};
 const MAX_PATH_BYTES: usize = 106;
 /// Postfix hangs up after 10 s and takes that for an outage.
 const MAX_DEADLINE_SECS: u64 = 9;
+/// The column that remembers it holds no more.
+const MAX_NAME_CHARACTERS: usize = 255;
+const MIN_REFRESH: Duration = Duration::from_millis(100);
+const TAKE_OUT_OR_SWITCH_OFF: &str = "take it out, or set identity_provider = false under [mailcow]";
 
 const NO_DOMAIN: &str = "this is no mail domain";
 const DOMAIN_ADVICE: &str = "write it as in mail addresses, without the @";
@@ -40,6 +44,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     let mut faults = Vec::new();
     check_listeners(file, &mut faults);
     check_keycloaks(file, &mut faults);
+    check_mailcow(file, &mut faults);
     check_login(file, &mut faults);
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
@@ -53,12 +58,12 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
 pub(super) fn find_warnings(file: &File) -> Vec<String> {
     let mut warnings = Vec::new();
     for (place, keycloak) in file.keycloaks() {
-        let place = place.join(".");
+        let place = place.keys().join(".");
         if !keycloak.tls_verify {
             let danger = "whoever answers in Keycloak's place decides who may log in";
             warnings.push(format!("{place}.tls_verify is false: {danger}"));
         }
-        if keycloak.server_url.is_plain_http() && !is_loopback(&keycloak.server_url) {
+        if keycloak.server_url.as_ref().is_some_and(ServerUrl::is_in_the_clear) {
             let danger = "the client secret and password hashes travel in the clear";
             warnings.push(format!("{place}.server_url is http: {danger}"));
         }
@@ -110,17 +115,29 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
 }
 
 fn check_keycloaks(file: &File, faults: &mut Vec<Fault>) {
-    let mut domains = HashSet::new();
-    for (index, (place, keycloak)) in file.keycloaks().enumerate() {
+    if file.keycloak.is_none() && !file.mailcow.identity_provider {
+        let advice = "add [keycloak] with server_url, realm, client_id and client_secret_file, or, to take mailcow's own \
+                      settings, [mailcow] with identity_provider = true";
+        faults.push(Fault::new(&[], "there is no [keycloak], so nobody could be looked up", advice));
+    }
+    let (mut domains, mut names) = (HashSet::new(), HashSet::new());
+    for (place, keycloak) in file.keycloaks() {
         let mut complain = |key: Option<&str>, sentence: &str, advice: &str| {
             let mut fault = Fault::new(&[], sentence, advice);
-            fault.keys = place.iter().cloned().chain(key.map(str::to_owned)).collect();
+            fault.keys = place.keys().into_iter().chain(key.map(str::to_owned)).collect();
             faults.push(fault);
         };
-        check_keycloak(keycloak, &mut complain);
-        if index > 0 && keycloak.domains.is_empty() {
+        if place == Place::Keycloak && file.mailcow.identity_provider {
+            check_beside_mailcow(keycloak, &mut complain);
+        } else {
+            check_address(keycloak, &mut complain);
+        }
+        check_lookup(keycloak, &mut complain);
+        if place != Place::Keycloak && keycloak.domains.is_empty() {
             let advice = "set domains; only [keycloak] may serve all that no other source names";
             complain(None, "this source has no domains", advice);
+        } else {
+            check_name(place.name(keycloak), &mut names, &mut complain);
         }
         for domain in &keycloak.domains {
             let Ok(normal) = normalise_domain(domain) else {
@@ -134,7 +151,17 @@ fn check_keycloaks(file: &File, faults: &mut Vec<Fault>) {
     }
 }
 
-fn check_keycloak(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
+/// Where Keycloak is, who asks, and with which secret: all of it must be there.
+fn check_address(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
+    let parts = [
+        ("server_url", keycloak.server_url.is_some()),
+        ("realm", keycloak.realm.is_some()),
+        ("client_id", keycloak.client_id.is_some()),
+    ];
+    for (key, _) in parts.into_iter().filter(|(_, is_there)| !is_there) {
+        let advice = "add it to this table; README.md lists every setting";
+        complain(None, &format!("missing field `{key}`"), advice);
+    }
     let advice = "set client_secret_file to a file with mode 0600, or client_secret_credential, not both";
     match (&keycloak.client_secret_file, &keycloak.client_secret_credential) {
         (None, None) => complain(None, "the client secret is missing", advice),
@@ -143,6 +170,27 @@ fn check_keycloak(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<
         }
         _ => {}
     }
+}
+
+/// None of it may be there: mailcow says it, and two places would contradict each other one day.
+fn check_beside_mailcow(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
+    let parts = [
+        ("server_url", keycloak.server_url.is_some()),
+        ("realm", keycloak.realm.is_some()),
+        ("client_id", keycloak.client_id.is_some()),
+        ("client_secret_file", keycloak.client_secret_file.is_some()),
+        ("client_secret_credential", keycloak.client_secret_credential.is_some()),
+    ];
+    for (key, _) in parts.into_iter().filter(|(_, is_there)| *is_there) {
+        complain(Some(key), &of_mailcow(key), TAKE_OUT_OR_SWITCH_OFF);
+    }
+}
+
+fn of_mailcow(key: &str) -> String {
+    format!("`{key}` comes from mailcow's table `identity_provider`")
+}
+
+fn check_lookup(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
     match (keycloak.lookup, &keycloak.lookup_attribute) {
         (LookupBy::Attribute, None) => complain(
             Some("lookup"),
@@ -155,6 +203,36 @@ fn check_keycloak(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<
             "set lookup = \"attribute\", or take this line out",
         ),
         _ => {}
+    }
+}
+
+fn check_name(
+    name: String,
+    names: &mut HashSet<String>,
+    complain: &mut impl FnMut(Option<&str>, &str, &str),
+) {
+    if name.chars().count() > MAX_NAME_CHARACTERS {
+        complain(Some("name"), "this name is too long", "a name has at most 255 characters");
+    }
+    if !names.insert(name) {
+        let advice = "mailboxes remember their source by its name: give each source a name of its own";
+        complain(Some("name"), "two sources have the same name", advice);
+    }
+}
+
+fn check_mailcow(file: &File, faults: &mut Vec<Fault>) {
+    if file.mailcow.refresh.get() < MIN_REFRESH {
+        let advice = "each refresh is a question to the database; 30s is a good value";
+        faults.push(Fault::new(&["mailcow", "refresh"], "the refresh must be 100ms or more", advice));
+    }
+    let parts = [
+        ("default_template", file.provisioning.default_template.is_some()),
+        ("mappings", !file.provisioning.mappings.is_empty()),
+    ];
+    for (key, is_there) in parts {
+        if is_there && file.mailcow.identity_provider {
+            faults.push(Fault::new(&["provisioning", key], of_mailcow(key), TAKE_OUT_OR_SWITCH_OFF));
+        }
     }
 }
 
@@ -276,11 +354,4 @@ fn check_bookkeeping(file: &File, faults: &mut Vec<Fault>) {
         let advice = "60s is a good value";
         faults.push(Fault::new(&["bookkeeping", "login_log_interval"], error.to_string(), advice));
     }
-}
-
-fn is_loopback(url: &ServerUrl) -> bool {
-    let rest = url.as_str().trim_start_matches("http://");
-    let host = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

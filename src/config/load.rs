@@ -9,9 +9,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::checks::{Fault, find_faults, find_warnings};
 use super::secrets::{SecretError, Secrets, read_credential, read_file};
-use super::{Config, Diagnostic, Error, File, find_group, find_user};
+use super::{Config, Diagnostic, Error, File, Place, find_group, find_user};
 use crate::auth::Secret;
-use crate::{sql, userdb};
+use crate::{keycloak, sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -37,8 +37,13 @@ impl Config {
         match secrets {
             Some(secrets) if faults.is_empty() => Ok(Self {
                 warnings: find_warnings(&file),
+                keycloaks: file
+                    .own_keycloaks()
+                    .filter_map(|(place, source)| complete(place, source))
+                    .collect(),
+                mailcow_keycloak: file.mailcow.identity_provider.then(|| file.keycloak.unwrap_or_default()),
+                mailcow: file.mailcow,
                 listeners: file.listeners,
-                keycloaks: std::iter::once(file.keycloak).chain(file.more_keycloaks).collect(),
                 storage: file.storage,
                 redis: file.redis,
                 userdb: with_numbers(file.userdb),
@@ -54,6 +59,12 @@ impl Config {
             _ => Err(Error::Faults(locate_all(path, text, faults))),
         }
     }
+}
+
+/// A source with its address, which the checks have found, and its name.
+fn complete(place: Place, source: &keycloak::Config) -> Option<(keycloak::Address, keycloak::Config)> {
+    let name = Some(place.name(source));
+    Some((source.address()?, keycloak::Config { name, ..source.clone() }))
 }
 
 /// Dovecot's mail processes take numbers from an auth server, no names.
@@ -84,9 +95,9 @@ fn read_text(path: &Path) -> Result<String, Error> {
 
 fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
     let mut client_secrets = Vec::new();
-    for (place, keycloak) in file.keycloaks() {
+    for (place, keycloak) in file.own_keycloaks() {
         let (path, credential) = (&keycloak.client_secret_file, &keycloak.client_secret_credential);
-        client_secrets.extend(read_secret(&place, "client_secret", (path, credential), faults));
+        client_secrets.extend(read_secret(&place.keys(), "client_secret", (path, credential), faults));
     }
     let database_password = match &file.storage {
         sql::Config::Mariadb(database) => {
@@ -102,7 +113,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         let (path, credential) = (&redis.password_file, &redis.password_credential);
         read_secret(&["redis".to_owned()], "password", (path, credential), faults)
     });
-    let complete = client_secrets.len() == file.keycloaks().count();
+    let complete = client_secrets.len() == file.own_keycloaks().count();
     complete.then_some(Secrets { client_secrets, database_password, redis_password, single_sign_on })
 }
 

@@ -14,8 +14,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
-use crate::{bookkeeping, decision, frontend, hashing, keycloak, passdb, provision, redis, sql, userdb};
+use crate::{
+    bookkeeping, decision, frontend, hashing, keycloak, mailcow, passdb, provision, redis, sql, userdb,
+};
 
 pub use accounts::{find_group, find_user};
 pub use diagnostic::Diagnostic;
@@ -27,8 +30,13 @@ pub use secrets::{SecretError, Secrets};
 pub struct Config {
     /// `[[listener]]`: the sockets.
     pub listeners: Vec<ListenerConfig>,
-    /// `[keycloak]`, then each `[[keycloak_source]]`.
-    pub keycloaks: Vec<keycloak::Config>,
+    /// `[keycloak]`, then each `[[keycloak_source]]`, with their addresses. Without the former where its address comes
+    /// from mailcow.
+    pub keycloaks: Vec<(keycloak::Address, keycloak::Config)>,
+    /// `[keycloak]` where its address comes from mailcow: what mailcow has no setting for.
+    pub mailcow_keycloak: Option<keycloak::Config>,
+    /// `[mailcow]`
+    pub mailcow: mailcow::Config,
     /// `[storage.sqlite]` or `[storage.mariadb]`
     pub storage: sql::Config,
     /// `[redis]`
@@ -61,7 +69,9 @@ pub struct Config {
 struct File {
     #[serde(default, rename = "listener")]
     listeners: Vec<ListenerConfig>,
-    keycloak: keycloak::Config,
+    keycloak: Option<keycloak::Config>,
+    #[serde(default)]
+    mailcow: mailcow::Config,
     #[serde(default, rename = "keycloak_source")]
     more_keycloaks: Vec<keycloak::Config>,
     #[serde(default)]
@@ -87,11 +97,46 @@ struct File {
 
 impl File {
     /// Every Keycloak source with the way to its table.
-    fn keycloaks(&self) -> impl Iterator<Item = (Vec<String>, &keycloak::Config)> {
+    fn keycloaks(&self) -> impl Iterator<Item = (Place, &keycloak::Config)> {
+        let first = self.keycloak.iter().map(|source| (Place::Keycloak, source));
         let more = self.more_keycloaks.iter().enumerate();
-        let more =
-            more.map(|(index, source)| (vec!["keycloak_source".to_owned(), index.to_string()], source));
-        std::iter::once((vec!["keycloak".to_owned()], &self.keycloak)).chain(more)
+        first.chain(more.map(|(index, source)| (Place::Further(index), source)))
+    }
+
+    /// The same without those whose address and secret come from mailcow.
+    fn own_keycloaks(&self) -> impl Iterator<Item = (Place, &keycloak::Config)> {
+        let takes_mailcows = self.mailcow.identity_provider;
+        self.keycloaks().filter(move |(place, _)| !takes_mailcows || *place != Place::Keycloak)
+    }
+}
+
+/// A table of a Keycloak source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// `[keycloak]`
+    Keycloak,
+    /// A `[[keycloak_source]]`, from 0.
+    Further(usize),
+}
+
+impl Place {
+    /// The way to it.
+    fn keys(self) -> Vec<String> {
+        match self {
+            Self::Keycloak => vec!["keycloak".to_owned()],
+            Self::Further(index) => vec!["keycloak_source".to_owned(), index.to_string()],
+        }
+    }
+
+    /// What mailboxes remember the source by.
+    fn name(self, source: &keycloak::Config) -> String {
+        let default = || match self {
+            Self::Keycloak => String::new(),
+            Self::Further(_) => {
+                source.domains.first().and_then(|domain| normalise_domain(domain).ok()).unwrap_or_default()
+            }
+        };
+        source.name.clone().unwrap_or_else(default)
     }
 }
 

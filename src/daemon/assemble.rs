@@ -9,11 +9,12 @@ use crate::decision::{Decision, Webmail};
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
+use crate::mailcow::Refresher;
 use crate::passdb::{Passdb, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::userdb::Userdb;
-use crate::{bookkeeping, decision, frontend, redis, sql};
+use crate::{bookkeeping, decision, frontend, keycloak, redis, sql};
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -23,6 +24,15 @@ pub(super) struct Parts {
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
+}
+
+/// Everything, ready to be started.
+pub(super) struct Assembled {
+    pub(super) parts: Parts,
+    /// Writes down what the listeners have noted.
+    pub(super) worker: Worker,
+    /// Keeps mailcow's settings up to date, where they are used.
+    pub(super) refresher: Option<Refresher>,
 }
 
 /// Why a part cannot be made.
@@ -46,25 +56,33 @@ pub enum AssembleError {
 }
 
 /// Makes every part from its settings.
-pub(super) async fn assemble(config: &Config) -> Result<(Parts, Worker), AssembleError> {
-    let (bookkeeper, worker) = assemble_bookkeeping(config).await?;
+pub(super) async fn assemble(config: &Config) -> Result<Assembled, AssembleError> {
     let Secrets { client_secrets, database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let mut clients = Vec::new();
-    for (keycloak, client_secret) in config.keycloaks.iter().zip(client_secrets) {
-        clients.push((keycloak.domains.clone(), Client::new(keycloak, client_secret)?));
+    for ((address, keycloak), client_secret) in config.keycloaks.iter().zip(client_secrets) {
+        clients.push((keycloak.domains.clone(), Client::new(address.clone(), keycloak, client_secret)?));
     }
+    let sources = Sources::new(clients);
+    let (sources, provisioner, refresher) = match &config.mailcow_keycloak {
+        None => (sources, Provisioner::new(&config.provisioning), None),
+        Some(keycloak) => {
+            let refresher = follow_mailcow(config, keycloak).await?;
+            let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
+            (sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher))
+        }
+    };
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let verified = Verified::new().map_err(AssembleError::Random)?;
-    let passdb = Passdb::new(Sources::new(clients), hasher, verified, config.app_passwords.clone());
-    let provisioner = Arc::new(Provisioner::new(&config.provisioning));
-    let webmail = Webmail::new(&config.sogo, single_sign_on);
+    let passdb = Passdb::new(sources, hasher, verified, config.app_passwords.clone());
+    let provisioner = Arc::new(provisioner);
+    let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let parts = decision::Parts {
         database,
         passdb,
         userdb: Userdb::new(&config.userdb),
         provisioner,
-        webmail,
+        webmail: Webmail::new(&config.sogo, single_sign_on),
         bookkeeper: bookkeeper.clone(),
     };
     let parts = Parts {
@@ -74,14 +92,28 @@ pub(super) async fn assemble(config: &Config) -> Result<(Parts, Worker), Assembl
         pending: PendingLogins::default(),
         timing: config.login.clone(),
     };
-    Ok((parts, worker))
+    Ok(Assembled { parts, worker, refresher })
 }
 
 /// With connections of its own, so that no login waits behind what is written down.
-async fn assemble_bookkeeping(config: &Config) -> Result<(Bookkeeper, Worker), AssembleError> {
+async fn assemble_bookkeeping(
+    config: &Config,
+    provisioner: Arc<Provisioner>,
+) -> Result<(Bookkeeper, Worker), AssembleError> {
     let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
-    let provisioner = Arc::new(Provisioner::new(&config.provisioning));
     Ok(bookkeeping::new(&config.bookkeeping, database, provisioner, redis))
+}
+
+/// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to
+/// start. It is a connection of its own: the settings need not wait for logins, nor logins for them.
+async fn follow_mailcow(config: &Config, keycloak: &keycloak::Config) -> Result<Refresher, AssembleError> {
+    keycloak.check_setup()?;
+    let password = config.secrets.duplicate().database_password;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let enabled = config.provisioning.enabled;
+    let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), enabled);
+    refresher.refresh().await;
+    Ok(refresher)
 }

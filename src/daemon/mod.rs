@@ -57,13 +57,16 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let (parts, worker) = assemble::assemble(&config).await?;
+    let assemble::Assembled { parts, worker, refresher } = assemble::assemble(&config).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     let tasks = Tasks::default();
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, &parts, &tasks);
     }
     tasks.last.spawn(|stop| worker.run(stop));
+    if let Some(refresher) = refresher {
+        tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
+    }
     announce(&config);
     tokio::select! {
         _ = terminate.recv() => {}

@@ -11,7 +11,7 @@ use crate::auth::{
 use crate::bookkeeping::Note;
 use crate::passdb::Owner;
 use crate::provision::{Identity, Provisioned};
-use crate::sql::{Mailbox, MailboxState};
+use crate::sql::{AuthSource, Mailbox, MailboxState};
 
 /// Longest password. A hash of more than this would be an attack on the processor.
 const MAX_PASSWORD_BYTES: usize = 1024;
@@ -66,7 +66,7 @@ impl Decision {
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
         if let Some(person) = opened.owner.person() {
-            self.0.bookkeeper.note(Note::SeenPerson(Box::new(Identity::new(person, ""))));
+            self.0.bookkeeper.note(Note::SeenPerson(Box::new(Identity::new(person))));
         }
         let fields = self.0.userdb.fields(&login.user, mailbox.quota_bytes);
         Ok(Grant { user: login.user, source: opened.source, fields, through_webmail: via != Via::Client })
@@ -85,11 +85,9 @@ impl Decision {
         if !self.0.provisioner.is_enabled() || login.via == Via::SingleSignOn {
             return Err(Denial::MailboxUnknown.into());
         }
-        if !self.0.passdb.takes_main_password(&login.user) {
-            return Err(Denial::AppPasswordMismatch.into());
-        }
+        self.0.passdb.check_main_password_counts(&login.user, Some(AuthSource::Keycloak))?;
         let person = self.0.passdb.check_person(&login.user, login.password).await?;
-        let identity = Identity::new(&person, "");
+        let identity = Identity::new(&person);
         let made = self.0.provisioner.provision(&self.0.database, &identity, login.now.monotonic).await?;
         if let Provisioned::Created(settings) = made {
             tracing::info!(user = login.user.as_str(), "made a mailbox at the first login");

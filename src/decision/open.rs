@@ -27,7 +27,7 @@ impl Decision {
         }
         let (why_not, owner) = match self.check_main_password_counts(login, mailbox) {
             // Nobody is asked about a person as long as nothing has fitted.
-            Err(denial) => (NotAccepted::from(denial), None),
+            Err(why_not) => (why_not, None),
             Ok(()) => {
                 let owner = self.find_owner(login, mailbox).await?;
                 match self.0.passdb.check_main_password(mailbox, &owner, login.password).await {
@@ -50,9 +50,9 @@ impl Decision {
     }
 
     /// Whether the main password may open this mailbox for this service, before anybody looks at it.
-    fn check_main_password_counts(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<(), Denial> {
+    fn check_main_password_counts(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<(), NotAccepted> {
         check_access(login, mailbox)?;
-        if self.0.passdb.takes_main_password(&login.user) { Ok(()) } else { Err(Denial::AppPasswordMismatch) }
+        self.0.passdb.check_main_password_counts(&login.user, mailbox.authsource)
     }
 
     /// Who has the mailbox; in Keycloak it must still be the person who had it before. The same address with

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
-use super::config::{Config, LookupBy, escape};
+use super::config::{Address, Config, LookupBy, escape};
 use super::http::{Body, fetch};
 use super::person::{Person, UserRepresentation};
 use super::token::TokenStore;
@@ -28,6 +28,7 @@ const MAX_HITS: usize = 20;
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
+    address: Address,
     config: Config,
     tokens: TokenStore,
     /// Bounds the calls under way.
@@ -70,15 +71,26 @@ struct Group {
     path: String,
 }
 
-impl Client {
-    /// Sets the client up; nobody is called yet.
+impl Config {
+    /// Verifies that a client could be set up, before its address is known.
     ///
     /// # Errors
     /// `ca_file` cannot be used.
-    pub fn new(config: &Config, client_secret: Secret) -> Result<Self, SetupError> {
+    pub fn check_setup(&self) -> Result<(), SetupError> {
+        build_http(self).map(drop)
+    }
+}
+
+impl Client {
+    /// Sets the client up; nobody is called yet. The address stands in the configuration, or comes from mailcow.
+    ///
+    /// # Errors
+    /// `ca_file` cannot be used.
+    pub fn new(address: Address, config: &Config, client_secret: Secret) -> Result<Self, SetupError> {
         Ok(Self {
             http: build_http(config)?,
-            tokens: TokenStore::new(config, client_secret),
+            tokens: TokenStore::new(&address, client_secret),
+            address,
             slots: Semaphore::new(config.max_connections.max(1)),
             saw_somebody: Mutex::new(None),
             config: config.clone(),
@@ -149,14 +161,14 @@ impl Client {
             return Ok(Some(Unmet::Attribute));
         }
         if let Some(role) = &self.config.required_role {
-            let url = self.config.user_url(&person.id, "role-mappings/realm/composite");
+            let url = self.address.user_url(&person.id, "role-mappings/realm/composite");
             let roles: Vec<Role> = self.list("the roles of a person", &url).await?;
             if roles.iter().all(|held| held.name != *role) {
                 return Ok(Some(Unmet::Role));
             }
         }
         if let Some(group) = &self.config.required_group {
-            let url = self.config.user_url(&person.id, "groups?briefRepresentation=true&max=-1");
+            let url = self.address.user_url(&person.id, "groups?briefRepresentation=true&max=-1");
             let groups: Vec<Group> = self.list("the groups of a person", &url).await?;
             if !groups.iter().any(|joined| is_within(&joined.path, group)) {
                 return Ok(Some(Unmet::Group));
@@ -184,7 +196,7 @@ impl Client {
     }
 
     async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
-        self.list(SEARCH, &format!("{}?{query}", self.config.users_url())).await
+        self.list(SEARCH, &format!("{}?{query}", self.address.users_url())).await
     }
 
     async fn list<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<Vec<T>, Error> {

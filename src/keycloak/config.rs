@@ -1,5 +1,6 @@
 //! `[keycloak]`: where Keycloak is, and who asks.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -8,46 +9,46 @@ use serde::Deserialize;
 
 use crate::settings::Period;
 
+const DEFAULT_CONNECT_TIMEOUT: Period = Period::from_secs(2);
+const DEFAULT_REQUEST_TIMEOUT: Period = Period::from_secs(4);
+const DEFAULT_MAX_CONNECTIONS: usize = 8;
+
 /// What stays as it is in a path segment or a query value (RFC 3986, unreserved). `+` does not: Keycloak reads
 /// it as a space.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `[keycloak]`: the server, the realm, and the confidential client whose service account holds `view-users`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The server's root, with `/auth` only where the server has it (before Keycloak 17, or
     /// `http-relative-path`). Not the address of a realm or of the admin console.
-    pub server_url: ServerUrl,
+    pub server_url: Option<ServerUrl>,
     /// The realm whose people log in. Letter case counts.
-    pub realm: RealmName,
+    pub realm: Option<RealmName>,
     /// The client id. Letter case counts.
-    pub client_id: String,
+    pub client_id: Option<String>,
     /// A file that holds the client secret and nothing else; not readable by others.
     pub client_secret_file: Option<PathBuf>,
     /// The name of a systemd credential that holds the client secret (`LoadCredential=`).
     pub client_secret_credential: Option<String>,
+    /// What mailboxes remember this source by. Default: nothing for `[keycloak]`, else the first of `domains`.
+    pub name: Option<String>,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// `false` trusts any certificate on every call. Passwords' hashes then travel to whoever answers.
-    #[serde(default = "yes")]
     pub tls_verify: bool,
     /// How long TCP and TLS may take. Default 2 s.
-    #[serde(default = "default_connect_timeout")]
     pub connect_timeout: Period,
     /// How long one call may take, connecting included. Default 4 s, below the login's deadline.
-    #[serde(default = "default_request_timeout")]
     pub request_timeout: Period,
     /// How many calls may run at once; more than about 8 only queue inside Keycloak. Default 8.
-    #[serde(default = "default_max_connections")]
     pub max_connections: usize,
     /// How a mail address finds its person. Default `email`.
-    #[serde(default)]
     pub lookup: LookupBy,
     /// With `lookup = "attribute"`: the attribute that holds mail addresses.
     pub lookup_attribute: Option<String>,
     /// Refuse people whose address Keycloak has not verified. Default false.
-    #[serde(default)]
     pub require_verified_email: bool,
     /// Refuse people without this realm role; inherited ones count.
     pub required_role: Option<String>,
@@ -56,38 +57,62 @@ pub struct Config {
     /// Refuse people without this attribute, or, as `name=value`, without this value.
     pub required_attribute: Option<String>,
     /// The mail domains of this source; empty for all that no other source names.
-    #[serde(default)]
     pub domains: Vec<String>,
     /// The user attribute that holds the `{SCHEME}` string. Default `mailcow_password`.
-    #[serde(default = "default_password_attribute")]
     pub password_attribute: String,
     /// The user attribute that names the mailbox template. Default `mailcow_template`.
-    #[serde(default = "default_template_attribute")]
     pub template_attribute: String,
 }
 
-fn yes() -> bool {
-    true
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server_url: None,
+            realm: None,
+            client_id: None,
+            client_secret_file: None,
+            client_secret_credential: None,
+            name: None,
+            ca_file: None,
+            tls_verify: true,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            lookup: LookupBy::default(),
+            lookup_attribute: None,
+            require_verified_email: false,
+            required_role: None,
+            required_group: None,
+            required_attribute: None,
+            domains: Vec::new(),
+            password_attribute: "mailcow_password".to_owned(),
+            template_attribute: "mailcow_template".to_owned(),
+        }
+    }
 }
 
-fn default_connect_timeout() -> Period {
-    Period::from_secs(2)
+impl Config {
+    /// Where this Keycloak is and who asks; `None` while a part of it is missing. It stands in the file, or in
+    /// mailcow's table.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        Some(Address {
+            server_url: self.server_url.clone()?,
+            realm: self.realm.clone()?,
+            client_id: self.client_id.clone()?,
+        })
+    }
 }
 
-fn default_request_timeout() -> Period {
-    Period::from_secs(4)
-}
-
-fn default_max_connections() -> usize {
-    8
-}
-
-fn default_password_attribute() -> String {
-    "mailcow_password".to_owned()
-}
-
-fn default_template_attribute() -> String {
-    "mailcow_template".to_owned()
+/// Where a Keycloak is, which of its realms is asked, and as which client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The server.
+    pub server_url: ServerUrl,
+    /// The realm.
+    pub realm: RealmName,
+    /// The client.
+    pub client_id: String,
 }
 
 /// How a mail address finds its person.
@@ -134,10 +159,13 @@ impl ServerUrl {
         &self.0
     }
 
-    /// Whether passwords' hashes travel in the clear.
+    /// Whether the client secret and passwords' hashes travel in the clear: `http`, and not to this machine.
     #[must_use]
-    pub fn is_plain_http(&self) -> bool {
-        self.0.starts_with("http://")
+    pub fn is_in_the_clear(&self) -> bool {
+        let url = Url::parse(&self.0).ok().filter(|url| url.scheme() == "http");
+        let Some(host) = url.as_ref().and_then(Url::host_str) else { return false };
+        let is_loopback = |host: &str| host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        host != "localhost" && !is_loopback(host.trim_matches(['[', ']']))
     }
 }
 
@@ -190,7 +218,7 @@ impl RealmName {
     }
 }
 
-impl Config {
+impl Address {
     /// The token endpoint.
     pub(super) fn token_url(&self) -> String {
         let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
@@ -218,27 +246,40 @@ pub(super) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn config(server_url: &str, realm: &str) -> Config {
+    fn address(server_url: &str, realm: &str) -> Address {
         let text = format!("server_url = {server_url:?}\nrealm = {realm:?}\nclient_id = \"mailcow\"");
-        toml::from_str(&text).unwrap()
+        toml::from_str::<Config>(&text).unwrap().address().unwrap()
     }
 
     #[test]
     fn realms_with_spaces_and_slashes_have_addresses() {
-        let config = config("https://sso.example.org/auth//", "my realm/ü+1");
+        let address = address("https://sso.example.org/auth//", "my realm/ü+1");
         assert_eq!(
-            config.users_url(),
+            address.users_url(),
             "https://sso.example.org/auth/admin/realms/my%20realm%2F%C3%BC%2B1/users"
         );
         let token =
             "https://sso.example.org/auth/realms/my%20realm%2F%C3%BC%2B1/protocol/openid-connect/token";
-        assert_eq!(config.token_url(), token);
+        assert_eq!(address.token_url(), token);
     }
 
     #[test]
     fn a_plus_never_stays_a_plus() {
         assert_eq!(escape("plus+tag@example.org"), "plus%2Btag%40example.org");
         assert_eq!(escape("o'brien&x=1%@ü.example"), "o%27brien%26x%3D1%25%40%C3%BC.example");
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine() {
+        let in_the_clear = |text: &str| ServerUrl::try_from(text.to_owned()).unwrap().is_in_the_clear();
+        for text in
+            ["https://sso.example.org", "http://localhost:8080", "http://[::1]/auth", "http://127.1.2.3"]
+        {
+            assert!(!in_the_clear(text), "{text}");
+        }
+        for text in ["http://sso.example.org", "http://localhost.example.org", "http://192.0.2.1:8080"] {
+            assert!(in_the_clear(text), "{text}");
+        }
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn client(server_url: &str) -> Client {
 fn client_with(server_url: &str, more: &str) -> Client {
     let text = format!("server_url = {server_url:?}\nrealm = \"mail\"\nclient_id = \"mailcow\"\n{more}");
     let config: Config = toml::from_str(&text).unwrap();
-    Client::new(&config, Secret::from("s3cret")).unwrap()
+    Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap()
 }
 
 const TOKEN: &str = r#"{"access_token":"token-#","expires_in":300}"#;

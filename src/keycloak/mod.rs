@@ -15,6 +15,6 @@ mod person;
 mod token;
 
 pub use client::{Client, Lookup, Unmet};
-pub use config::{Config, LookupBy, RealmName, ServerUrl};
+pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use person::Person;

@@ -9,6 +9,8 @@ use crate::auth::{Secret, Username};
 /// One person, as far as mail is concerned.
 #[derive(Debug)]
 pub struct Person {
+    /// Which Keycloak it is: [`Config::name`], empty where there is only one.
+    pub source: String,
     /// Keycloak's id: it stays when the address changes.
     pub id: String,
     /// The address that found them, in normal form.
@@ -92,6 +94,7 @@ impl UserRepresentation {
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
         let password_values = passwords.len();
         Person {
+            source: config.name.clone().unwrap_or_default(),
             id: self.id,
             address,
             enabled: self.enabled,
@@ -121,8 +124,7 @@ mod tests {
         let json = format!(
             r#"{{"id":"1","username":"a","email":"A@Example.org","enabled":true,"attributes":{attributes},"x":[1]}}"#
         );
-        let config: Config =
-            toml::from_str("server_url = \"http://x\"\nrealm = \"m\"\nclient_id = \"c\"").unwrap();
+        let config: Config = Config { name: Some("example".to_owned()), ..Config::default() };
         let user: UserRepresentation = serde_json::from_str(&json).unwrap();
         let address = Username::parse(b"a@example.org").unwrap();
         assert!(user.answers_to(&address, &config));
@@ -135,7 +137,7 @@ mod tests {
             person(r#"{"mailcow_password":["\n {SSHA}x \r\n","{SSHA}y"],"mailcow_template":["default"]}"#);
         assert!(person.password.unwrap().matches(b"{SSHA}x"));
         assert_eq!((person.password_values, person.template.as_deref()), (2, Some("default")));
-        assert_eq!(person.address.as_str(), "a@example.org");
+        assert_eq!((person.address.as_str(), &*person.source), ("a@example.org", "example"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::config::Config;
+use super::config::Address;
 use super::http::fetch;
 use super::{Error, http::Body};
 use crate::auth::Secret;
@@ -47,10 +47,10 @@ struct TokenAnswer {
 }
 
 impl TokenStore {
-    pub(super) fn new(config: &Config, client_secret: Secret) -> Self {
+    pub(super) fn new(address: &Address, client_secret: Secret) -> Self {
         Self {
-            url: config.token_url(),
-            client_id: config.client_id.clone(),
+            url: address.token_url(),
+            client_id: address.client_id.clone(),
             client_secret,
             current: Mutex::new(None),
             generation: std::sync::atomic::AtomicU64::new(0),

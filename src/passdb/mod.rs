@@ -15,7 +15,7 @@ use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
-pub use sources::Sources;
+pub use sources::{LiveSource, Sources};
 
 /// The sources of passwords.
 #[derive(Debug)]
@@ -58,10 +58,22 @@ impl Passdb {
         Self { sources, hasher, verified, app_passwords }
     }
 
-    /// Whether the configuration lets main passwords open this mailbox.
-    #[must_use]
-    pub fn takes_main_password(&self, user: &Username) -> bool {
-        !self.app_passwords.forbids_main_password(user)
+    /// Whether main passwords may open a mailbox, or app passwords only. Asks nobody.
+    ///
+    /// # Errors
+    /// Why not; or the reason why nobody can tell whether Keycloak's passwords count.
+    pub fn check_main_password_counts(
+        &self,
+        user: &Username,
+        authsource: Option<AuthSource>,
+    ) -> Result<(), NotAccepted> {
+        if self.app_passwords.forbids_main_password(user) {
+            return Err(Denial::AppPasswordMismatch.into());
+        }
+        match authsource {
+            Some(AuthSource::Keycloak) => self.sources.check_mail_passwords_allowed(user),
+            Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Ok(()),
+        }
     }
 
     /// Asks who has a mailbox where its `authsource` says: nobody, or Keycloak, where the person must be entitled.

@@ -3,38 +3,69 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::auth::{Denial, NotAccepted, Username, normalise_domain};
+use crate::auth::{Denial, NotAccepted, TempFail, Username, normalise_domain};
 use crate::keycloak::{Client, Lookup, Person, Unmet};
+use crate::settings::Live;
 
 /// One Keycloak for everybody, or several by mail domain.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sources {
-    default: Option<Arc<Client>>,
-    by_domain: HashMap<String, Arc<Client>>,
+    default: Option<Source>,
+    by_domain: HashMap<String, Source>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Fixed(Arc<Client>),
+    Live(Live<LiveSource>),
+}
+
+/// What is known now of a source whose settings change while keydove runs, because mailcow keeps them.
+#[derive(Clone, Debug)]
+pub enum LiveSource {
+    /// People are in this Keycloak.
+    Keycloak {
+        /// Who asks it.
+        client: Arc<Client>,
+        /// Whether their main passwords open mailboxes; mailcow's `mailpassword_flow`.
+        mail_passwords: bool,
+    },
+    /// They are in something that keydove does not ask.
+    NotKeycloak,
+    /// The settings could not be read yet, or cannot be used.
+    Unknown(TempFail),
 }
 
 impl Sources {
     /// Joins the clients, each with its domains; no domains means all that no other names.
     #[must_use]
     pub fn new(clients: Vec<(Vec<String>, Client)>) -> Self {
-        let mut sources = Self { default: None, by_domain: HashMap::new() };
+        let mut sources = Self::default();
         for (domains, client) in clients {
-            let client = Arc::new(client);
-            if domains.is_empty() {
-                sources.default = Some(Arc::clone(&client));
-            }
-            for domain in domains.iter().filter_map(|domain| normalise_domain(domain).ok()) {
-                sources.by_domain.insert(domain, Arc::clone(&client));
-            }
+            sources.add(&domains, &Source::Fixed(Arc::new(client)));
         }
         sources
     }
 
+    /// Adds a source whose settings change while keydove runs.
+    #[must_use]
+    pub fn with_live(mut self, domains: &[String], source: Live<LiveSource>) -> Self {
+        self.add(domains, &Source::Live(source));
+        self
+    }
+
+    fn add(&mut self, domains: &[String], source: &Source) {
+        if domains.is_empty() {
+            self.default = Some(source.clone());
+        }
+        for domain in domains.iter().filter_map(|domain| normalise_domain(domain).ok()) {
+            self.by_domain.insert(domain, source.clone());
+        }
+    }
+
     /// The one person with this address: there once, enabled, and all that the configuration demands.
     pub(super) async fn find_entitled(&self, user: &Username) -> Result<Person, NotAccepted> {
-        let client = self.by_domain.get(user.domain()).or(self.default.as_ref());
-        // A domain that no source names has nobody in Keycloak.
-        let client = client.ok_or(Denial::UserUnknown)?;
+        let (client, _) = self.client_for(user)?;
         let person = match client.find_person(user).await.map_err(|error| error.temp_fail())? {
             Lookup::Found(person) => person,
             Lookup::Unknown => return Err(Denial::UserUnknown.into()),
@@ -56,5 +87,82 @@ impl Sources {
             Some(Unmet::Role) => Err(Denial::RoleMissing.into()),
             Some(Unmet::Group) => Err(Denial::GroupMissing.into()),
         }
+    }
+
+    /// Whether people of this domain may log in with their main password, or with app passwords only. Asks nobody.
+    pub(super) fn check_mail_passwords_allowed(&self, user: &Username) -> Result<(), NotAccepted> {
+        match self.client_for(user)? {
+            (_, true) => Ok(()),
+            (_, false) => Err(Denial::MailPasswordsOff.into()),
+        }
+    }
+
+    /// Who to ask about an address, and whether main passwords are in use there.
+    fn client_for(&self, user: &Username) -> Result<(Arc<Client>, bool), NotAccepted> {
+        match self.by_domain.get(user.domain()).or(self.default.as_ref()) {
+            Some(Source::Fixed(client)) => Ok((Arc::clone(client), true)),
+            Some(Source::Live(live)) => match &*live.get() {
+                LiveSource::Keycloak { client, mail_passwords } => Ok((Arc::clone(client), *mail_passwords)),
+                LiveSource::NotKeycloak => Err(Denial::SourceUnsupported.into()),
+                LiveSource::Unknown(trouble) => Err(trouble.clone().into()),
+            },
+            // A domain that no source names has nobody in Keycloak.
+            None => Err(Denial::UserUnknown.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Secret, TempFailReason};
+    use crate::keycloak::Config;
+
+    fn client() -> Client {
+        let text = "server_url = 'http://127.0.0.1:9'\nrealm = 'mail'\nclient_id = 'mailcow'";
+        let config: Config = toml::from_str(text).unwrap();
+        Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap()
+    }
+
+    fn user(name: &str) -> Username {
+        Username::parse(name.as_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_source_changes_while_it_is_in_use() {
+        let trouble = TempFail::new(TempFailReason::SqlUnreachable, "the server is down");
+        let live = Live::new(LiveSource::Unknown(trouble.clone()));
+        let other = (vec!["other.example".to_owned()], client());
+        let sources = Sources::new(vec![other]).with_live(&[], live.clone());
+        let alice = user("alice@example.org");
+
+        assert_eq!(sources.check_mail_passwords_allowed(&alice), Err(trouble.clone().into()));
+        assert_eq!(sources.find_entitled(&alice).await.unwrap_err(), trouble.into());
+
+        live.set(LiveSource::NotKeycloak);
+        let unsupported = Err(Denial::SourceUnsupported.into());
+        assert_eq!(sources.check_mail_passwords_allowed(&alice), unsupported);
+        assert_eq!(sources.find_entitled(&alice).await.map(drop), unsupported);
+
+        let client = Arc::new(client());
+        for (mail_passwords, allowed) in [(false, Err(Denial::MailPasswordsOff.into())), (true, Ok(()))] {
+            live.set(LiveSource::Keycloak { client: Arc::clone(&client), mail_passwords });
+            assert_eq!(sources.check_mail_passwords_allowed(&alice), allowed);
+            // Whether the person is enabled can be asked all the same; here nobody answers.
+            let asked = sources.find_entitled(&alice).await.unwrap_err();
+            assert!(matches!(asked, NotAccepted::CannotTell(_)), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn another_domains_source_is_not_touched() {
+        let live = Live::new(LiveSource::NotKeycloak);
+        let other = (vec!["other.example".to_owned()], client());
+        let sources = Sources::new(vec![other]).with_live(&["own.example".to_owned()], live);
+        assert_eq!(sources.check_mail_passwords_allowed(&user("a@other.example")), Ok(()));
+        let unsupported = Err(Denial::SourceUnsupported.into());
+        assert_eq!(sources.check_mail_passwords_allowed(&user("a@own.example")), unsupported);
+        let unknown = Err(Denial::UserUnknown.into());
+        assert_eq!(sources.check_mail_passwords_allowed(&user("a@third.example")), unknown);
     }
 }

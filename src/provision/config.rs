@@ -12,9 +12,10 @@ const DEFAULT_RETRY_AFTER: Period = Period::from_secs(30);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether a first login makes a mailbox. Off unless you say so: with a default template, everybody in the
-    /// realm whose address is in one of your domains gets one, service accounts too.
-    pub enabled: bool,
+    /// Whether a first login makes a mailbox. Off unless you say so, or mailcow does where Keycloak's settings are
+    /// its own: with a default template, everybody in the realm whose address is in one of your domains gets one,
+    /// service accounts too.
+    pub enabled: Option<bool>,
     /// The template of people whom no mapping fits. Without one they get no mailbox.
     pub default_template: Option<String>,
     /// Which value of the template attribute means which template. Values are compared exactly.
@@ -26,7 +27,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            enabled: false,
+            enabled: None,
             default_template: None,
             mappings: BTreeMap::new(),
             retry_after: DEFAULT_RETRY_AFTER,
@@ -41,7 +42,7 @@ mod tests {
     #[test]
     fn nothing_is_made_unless_it_is_switched_on() {
         let config: Config = toml::from_str("").unwrap();
-        assert!(!config.enabled && config.default_template.is_none() && config.mappings.is_empty());
+        assert!(config.enabled.is_none() && config.default_template.is_none() && config.mappings.is_empty());
         assert!(toml::from_str::<Config>("mapping = 1").is_err());
     }
 

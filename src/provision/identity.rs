@@ -23,11 +23,11 @@ pub struct Identity {
 impl Identity {
     /// Takes what is needed of a person. The mailbox is the address that found them.
     #[must_use]
-    pub fn new(person: &Person, source: &str) -> Self {
+    pub fn new(person: &Person) -> Self {
         Self {
             user: person.address.clone(),
             keycloak_id: person.id.clone(),
-            source: source.to_owned(),
+            source: person.source.clone(),
             template: person.template.clone(),
             first_name: person.first_name.clone(),
             last_name: person.last_name.clone(),

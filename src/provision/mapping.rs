@@ -38,6 +38,24 @@ impl Mapping {
         Self { pairs, default: non_empty(default) }
     }
 
+    /// How many values mean a template.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether no value means a template.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The template of everybody else, if they get one.
+    #[must_use]
+    pub fn default_template(&self) -> Option<&str> {
+        self.default.as_deref()
+    }
+
     /// The template of a person who has a mailbox: only one that the mapping names, never the default.
     #[must_use]
     pub fn mapped(&self, value: Option<&str>) -> Option<&str> {

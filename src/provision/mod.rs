@@ -14,12 +14,14 @@ mod identity;
 mod mapping;
 mod php;
 mod plan;
+mod rules;
 mod template;
 mod update;
 
 use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
+use crate::settings::Live;
 use crate::sql::{Creation, Database};
 use backoff::BackOff;
 
@@ -27,6 +29,7 @@ pub use config::Config;
 pub use identity::Identity;
 pub use mapping::Mapping;
 pub use plan::{NewMailbox, RedisSettings};
+pub use rules::Rules;
 pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
 pub use update::Update;
 
@@ -37,8 +40,7 @@ const UPDATE_PAUSE: Duration = Duration::from_secs(600);
 
 /// Makes mailboxes and keeps them in line with their templates.
 pub struct Provisioner {
-    enabled: bool,
-    mapping: Mapping,
+    rules: Live<Rules>,
     refused: BackOff,
     updates_refused: BackOff,
 }
@@ -56,22 +58,22 @@ impl Provisioner {
     /// Prepares from keydove's own settings.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let mapping = Mapping::new(&config.mappings, config.default_template.as_deref());
-        Self::with_mapping(config, mapping)
+        Self::with_rules(config, Live::new(Rules::of(config)))
     }
 
-    /// The same with a mapping from elsewhere: mailcow's own.
+    /// The same with rules that change while keydove runs: mailcow's own.
     #[must_use]
-    pub fn with_mapping(config: &Config, mapping: Mapping) -> Self {
+    pub fn with_rules(config: &Config, rules: Live<Rules>) -> Self {
         let refused = BackOff::new(config.retry_after.get(), REMEMBERED);
         let updates_refused = BackOff::new(UPDATE_PAUSE, REMEMBERED);
-        Self { enabled: config.enabled, mapping, refused, updates_refused }
+        Self { rules, refused, updates_refused }
     }
 
-    /// Whether mailboxes are made at all. If not, somebody without a mailbox is unknown.
+    /// Whether mailboxes may be made. If not, somebody without a mailbox is unknown. While nobody can tell they may,
+    /// and [`provision`](Self::provision) says that nobody can.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.enabled
+        self.rules.get().may_make()
     }
 
     /// Makes the mailbox of a person whose password was right, and returns when it is committed.
@@ -87,13 +89,13 @@ impl Provisioner {
         person: &Identity,
         now: Instant,
     ) -> Result<Provisioned, NotAccepted> {
-        let user = &person.user;
+        let (user, rules) = (&person.user, self.rules.get());
+        let mapping = rules.mapping()?;
         if let Some(refusal) = self.refused.still_refused(user, now) {
             return Err(cannot_tell(user, refusal).into());
         }
         let stored = database.templates().await.map_err(|error| error.temp_fail())?;
-        let planned = self
-            .mapping
+        let planned = mapping
             .for_new(person.template.as_deref())
             .and_then(|name| Template::find(&stored, name))
             .and_then(|template| NewMailbox::plan(person, &template));
@@ -122,7 +124,7 @@ fn cannot_tell(user: &Username, refusal: ProvisionRefusal) -> TempFail {
 
 impl std::fmt::Debug for Provisioner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Provisioner").field("enabled", &self.enabled).finish_non_exhaustive()
+        f.debug_struct("Provisioner").field("rules", &self.rules.get()).finish_non_exhaustive()
     }
 }
 

@@ -39,7 +39,10 @@ impl Provisioner {
         now: Instant,
     ) -> Result<Update, TempFail> {
         let user = &person.user;
-        let Some(name) = self.mapping.mapped(person.template.as_deref()) else { return Ok(Update::NotDue) };
+        let rules = self.rules.get();
+        let Some(name) = rules.mapping()?.mapped(person.template.as_deref()) else {
+            return Ok(Update::NotDue);
+        };
         if self.updates_refused.still_refused(user, now).is_some() {
             return Ok(Update::NotDue);
         }

@@ -1,12 +1,14 @@
-//! The forms in which settings are written: durations, file modes, networks.
+//! The forms in which settings are written: durations, file modes, networks; and the place of one that changes.
 //!
 //! Each type turns text into a value and says in one sentence what it wanted, so that every module's
 //! `Config` gives the same advice. Where a setting stands in the file is `config`'s business.
 
 mod duration;
+mod live;
 mod mode;
 mod network;
 
 pub use duration::Period;
+pub use live::Live;
 pub use mode::FileMode;
 pub use network::{Network, NotANetwork};

@@ -11,6 +11,7 @@
 mod access;
 mod config;
 mod error;
+mod identity_provider;
 mod logins;
 mod mailbox;
 mod mariadb;
@@ -22,10 +23,12 @@ mod sqlite;
 mod statements;
 
 use crate::auth::{Secret, Username};
+use session::Work;
 
 pub use access::AccessSwitches;
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
+pub use identity_provider::IdentityProviderRows;
 pub use logins::LoginRow;
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use mariadb::Mariadb;
@@ -57,6 +60,18 @@ pub async fn open(config: &Config, password: Option<Secret>) -> Result<Database,
     config.validate()?;
     match config {
         Config::Sqlite(config) => Sqlite::open(config).await.map(Database::Sqlite),
+        Config::Mariadb(config) => Mariadb::new(config, password).map(Database::Mariadb),
+    }
+}
+
+/// Opens the database to look at it only: a SQLite file is neither created nor migrated.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_to_read(config: &Config, password: Option<Secret>) -> Result<Database, Error> {
+    config.validate()?;
+    match config {
+        Config::Sqlite(config) => Sqlite::open_to_read(config).await.map(Database::Sqlite),
         Config::Mariadb(config) => Mariadb::new(config, password).map(Database::Mariadb),
     }
 }
@@ -100,6 +115,13 @@ impl Database {
             Self::Mariadb(database) => database.list_mailboxes(after, limit).await,
         }?;
         Ok(Page::assemble(rows, limit))
+    }
+
+    async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
+        match self {
+            Self::Sqlite(database) => database.run(work).await,
+            Self::Mariadb(database) => database.run(work).await,
+        }
     }
 
     /// Closes the file or the connections in good order. Nothing is lost without it.

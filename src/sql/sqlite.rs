@@ -58,6 +58,21 @@ impl Sqlite {
     /// # Errors
     /// As [`open`](super::open).
     pub async fn open(config: &SqliteConfig) -> Result<Self, Error> {
+        Self::serve_file(config, File::open).await
+    }
+
+    /// Opens the file to look at it only.
+    ///
+    /// # Errors
+    /// As [`open_to_read`](super::open_to_read).
+    pub(super) async fn open_to_read(config: &SqliteConfig) -> Result<Self, Error> {
+        Self::serve_file(config, File::open_to_read).await
+    }
+
+    async fn serve_file(
+        config: &SqliteConfig,
+        open: fn(&File, &Path) -> Result<Connection, Error>,
+    ) -> Result<Self, Error> {
         let busy_timeout = config.busy_timeout.get();
         let file = File { name: format!("SQLite file {}", config.path.display()), busy_timeout };
         let (jobs, queue) = mpsc::channel(QUEUE);
@@ -65,7 +80,7 @@ impl Sqlite {
         let (close, closed) = oneshot::channel();
         let (path, theirs) = (config.path.clone(), file.clone());
         let serve = move || {
-            match theirs.open(&path) {
+            match open(&theirs, &path) {
                 Ok(mut connection) => {
                     let _ = opened.send(Ok(()));
                     theirs.serve(&mut connection, queue);
@@ -137,6 +152,14 @@ impl File {
         migrate::migrate(&mut connection).map_err(|failure| {
             failure.explain(&self.name, |error| self.explain("migrating the tables", error))
         })?;
+        Ok(connection)
+    }
+
+    fn open_to_read(&self, path: &Path) -> Result<Connection, Error> {
+        let explain = |error| self.explain("opening", error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(explain)?;
+        connection.busy_timeout(self.busy_timeout).map_err(explain)?;
         Ok(connection)
     }
 

@@ -3,14 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod battery;
+mod identity_provider;
 mod mariadb;
 mod others;
 mod provisioning;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keydove::auth::Secret;
-use keydove::sql::{Config, Database, open};
+use keydove::sql::{Config, Database, open, open_to_read};
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};
@@ -107,4 +109,28 @@ async fn mariadb_makes_mailboxes_as_mailcow_does() {
     others::a_killed_connection_leaves_all_or_nothing(&database, &other).await;
     others::sogo_is_told_where_mailcow_has_it(&database, &other).await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_holds_mailcows_settings() {
+    let folder = Folder::new("sqlite-settings");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    assert!(open_to_read(&config, None).await.is_err(), "looking makes no file");
+    assert!(!path.exists());
+    let database = Arc::new(open(&config, None).await.unwrap());
+    identity_provider::identity_provider_battery(&database, &OtherSqlite::open(&path)).await;
+    let reader = open_to_read(&config, None).await.unwrap();
+    assert!(reader.identity_provider().await.unwrap().client_secret().is_some());
+    reader.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_holds_mailcows_settings() {
+    let folder = Folder::new("mariadb-settings");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = Arc::new(connect(&server).await);
+    identity_provider::identity_provider_battery(&database, &other).await;
+    identity_provider::few_rights_are_enough(&server, &other).await;
 }

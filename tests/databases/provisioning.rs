@@ -454,7 +454,7 @@ fn config(retry_after: Duration) -> Config {
         mappings.into_iter().map(|(value, name)| (value.to_owned(), name.to_owned())).collect();
     let text = format!("{}s", retry_after.as_secs());
     Config {
-        enabled: true,
+        enabled: Some(true),
         default_template: Some("Default".to_owned()),
         mappings,
         retry_after: text.try_into().unwrap(),

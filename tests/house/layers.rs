@@ -8,7 +8,7 @@ const ROWS: [&[&str]; 12] = [
     &["config"],
     &["frontend"],
     &["decision"],
-    &["bookkeeping"],
+    &["bookkeeping", "mailcow"],
     &["provision"],
     &["passdb", "userdb"],
     &["hashing"],

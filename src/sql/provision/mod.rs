@@ -219,13 +219,6 @@ impl Database {
     pub async fn adopt_person(&self, user: &Username, keycloak_id: &str, source: &str) -> Result<(), Error> {
         self.run(person::Remember::new(user, keycloak_id, source, true)).await
     }
-
-    pub(super) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
-        match self {
-            Self::Sqlite(database) => database.run(work).await,
-            Self::Mariadb(database) => database.run(work).await,
-        }
-    }
 }
 
 struct Templates;
