@@ -216,6 +216,12 @@ impl TempFail {
     pub fn new(reason: TempFailReason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
+
+    /// Whether it is about one stored hash, so that another may still do.
+    #[must_use]
+    pub fn is_of_one_hash(&self) -> bool {
+        matches!(self.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
+    }
 }
 
 impl fmt::Display for TempFail {

@@ -4,30 +4,17 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
 use crate::auth::{TempFail, TempFailReason};
-use crate::settings::Period;
 
-/// `[breaker]`: when a backend that cannot tell is left alone, and for how long.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// So many failures in a row open the breaker. Default 2.
-    pub failures: u32,
-    /// The first pause; each probe that fails doubles it. Default 1 s.
-    pub pause: Period,
-    /// The longest pause. Default 15 s.
-    pub longest_pause: Period,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { failures: 2, pause: Period::from_secs(1), longest_pause: Period::from_secs(15) }
-    }
-}
+/// So many failures in a row open the breaker: one may be an accident.
+const FAILURES: u32 = 2;
+/// The first pause; each probe that fails doubles it.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause: so long service takes to return by itself.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// How things stand with a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +28,12 @@ pub enum Condition {
 }
 
 /// Guards one backend.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Breaker {
-    config: Config,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     failures: u32,
     /// Set while the breaker is not closed.
@@ -64,21 +50,14 @@ struct Tripped {
 }
 
 impl Breaker {
-    /// A closed breaker.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self { config: config.clone(), state: Mutex::new(State { failures: 0, tripped: None }) }
-    }
-
     /// Asks whether the backend may be called now. Who may has to [`report`](Self::report).
     ///
     /// # Errors
     /// The trouble that opened the breaker, at once.
     pub fn admit(&self, now: Instant) -> Result<(), TempFail> {
-        let longest = self.config.longest_pause.get();
         let mut state = self.lock();
         let Some(tripped) = &mut state.tripped else { return Ok(()) };
-        let is_probed = tripped.probing.is_some_and(|since| now < since + longest);
+        let is_probed = tripped.probing.is_some_and(|since| now < since + LONGEST_PAUSE);
         if now < tripped.until || is_probed {
             let detail = format!("not asked again yet after: {}", tripped.trouble.detail);
             return Err(TempFail::new(tripped.trouble.reason, detail));
@@ -91,7 +70,7 @@ impl Breaker {
     pub fn report<T>(&self, end: &Result<T, TempFail>, now: Instant) {
         match end {
             Err(trouble) if is_of_the_backend(trouble.reason) => self.fail(trouble, now),
-            Ok(_) | Err(_) => *self.lock() = State { failures: 0, tripped: None },
+            Ok(_) | Err(_) => *self.lock() = State::default(),
         }
     }
 
@@ -117,8 +96,8 @@ impl Breaker {
         let pause = match &state.tripped {
             // A call that was under way when the breaker opened says nothing new.
             Some(tripped) if tripped.probing.is_none() => return,
-            Some(tripped) => (tripped.pause * 2).min(self.config.longest_pause.get()),
-            None if state.failures >= self.config.failures => self.config.pause.get(),
+            Some(tripped) => (tripped.pause * 2).min(LONGEST_PAUSE),
+            None if state.failures >= FAILURES => PAUSE,
             None => return,
         };
         state.tripped = Some(Tripped { trouble: trouble.clone(), pause, until: now + pause, probing: None });
@@ -130,9 +109,9 @@ impl Breaker {
     }
 }
 
-/// What is wrong with a row or a statement is answered fast, and says nothing about other rows.
+/// What is wrong with a row, a statement or a body is answered fast, and says nothing about the others.
 fn is_of_the_backend(reason: TempFailReason) -> bool {
-    reason != TempFailReason::SqlError
+    !matches!(reason, TempFailReason::SqlError | TempFailReason::KeycloakBadAnswer)
 }
 
 #[cfg(test)]
@@ -153,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_opens_after_failures_in_a_row_and_says_which() {
-        let breaker = Breaker::new(&Config::default());
+        let breaker = Breaker::default();
         fail(&breaker, DOWN);
         breaker.report(&Ok(()), Instant::now());
         fail(&breaker, DOWN);
@@ -166,7 +145,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_probe_at_a_time_looks_again() {
-        let breaker = Breaker::new(&Config::default());
+        let breaker = Breaker::default();
         fail(&breaker, DOWN);
         fail(&breaker, DOWN);
         advance(Duration::from_secs(1)).await;
@@ -178,7 +157,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_to_their_limit() {
-        let breaker = Breaker::new(&Config::default());
+        let breaker = Breaker::default();
         fail(&breaker, DOWN);
         fail(&breaker, DOWN);
         for pause in [1, 2, 4, 8, 15, 15] {
@@ -192,7 +171,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_never_came_back_is_given_up() {
-        let breaker = Breaker::new(&Config::default());
+        let breaker = Breaker::default();
         fail(&breaker, DOWN);
         fail(&breaker, DOWN);
         advance(Duration::from_secs(1)).await;
@@ -203,7 +182,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn late_failures_of_earlier_calls_lengthen_no_pause() {
-        let breaker = Breaker::new(&Config::default());
+        let breaker = Breaker::default();
         for _ in 0..100 {
             fail(&breaker, DOWN);
         }
@@ -213,7 +192,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bad_row_opens_nothing() {
-        let breaker = Breaker::new(&Config::default());
+        let breaker = Breaker::default();
         for _ in 0..100 {
             fail(&breaker, TempFailReason::SqlError);
         }

@@ -21,7 +21,7 @@ pub type Fetch<V> = Pin<Box<dyn Future<Output = Result<V, TempFail>> + Send>>;
 /// Begins a fetch.
 pub type Fetcher<V> = Arc<dyn Fn(Username) -> Fetch<V> + Send + Sync>;
 /// Whether waiting for the source is likely to be in vain.
-pub type Troubled = Arc<dyn Fn() -> bool + Send + Sync>;
+pub type Troubled = Arc<dyn Fn(&Username) -> bool + Send + Sync>;
 /// Starts a task that goes on although whoever wanted it has left.
 pub type Spawner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
@@ -178,7 +178,7 @@ impl<V: Record> Records<V> {
         };
         let flight = flight.unwrap_or_else(|| self.shared.begin(user, now));
         let Some(stale) = stale else { return land(flight).await };
-        let patience = match (self.shared.source.troubled)() {
+        let patience = match (self.shared.source.troubled)(user) {
             true => Duration::ZERO,
             false => self.shared.lifetimes.patience,
         };

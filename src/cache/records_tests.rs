@@ -69,7 +69,7 @@ impl Source {
         let troubled = Arc::clone(&self.troubled);
         let source = RecordSource {
             fetcher: Arc::new(fetcher),
-            troubled: Arc::new(move || troubled.load(Ordering::Relaxed)),
+            troubled: Arc::new(move |_| troubled.load(Ordering::Relaxed)),
         };
         Records::new(lifetimes, Arc::new(|task| drop(tokio::spawn(task))), source)
     }

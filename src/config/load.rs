@@ -48,6 +48,7 @@ impl Config {
                 redis: file.redis,
                 userdb: with_numbers(file.userdb),
                 provisioning: file.provisioning,
+                cache: file.cache,
                 app_passwords: file.app_passwords,
                 sogo: file.sogo,
                 bookkeeping: file.bookkeeping,

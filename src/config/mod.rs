@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
-    bookkeeping, decision, frontend, hashing, keycloak, mailcow, passdb, provision, redis, sql, userdb,
+    bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, passdb, provision, redis, sql, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -45,6 +45,8 @@ pub struct Config {
     pub userdb: userdb::Config,
     /// `[provisioning]`
     pub provisioning: provision::Config,
+    /// `[cache]`
+    pub cache: cache::Config,
     /// `[app_passwords]`
     pub app_passwords: passdb::AppPasswordConfig,
     /// `[sogo]`
@@ -81,6 +83,8 @@ struct File {
     userdb: userdb::Config,
     #[serde(default)]
     provisioning: provision::Config,
+    #[serde(default)]
+    cache: cache::Config,
     #[serde(default)]
     app_passwords: passdb::AppPasswordConfig,
     #[serde(default)]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::bookkeeping::{Bookkeeper, Worker};
-use crate::cache::Verified;
+use crate::cache::{Spawner, Verified};
 use crate::config::{Config, Secrets};
-use crate::decision::{Decision, Webmail};
+use crate::decision::{Decision, Mailboxes, Webmail};
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
-use crate::passdb::{Passdb, Sources};
+use crate::passdb::{Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::userdb::Userdb;
@@ -56,7 +56,7 @@ pub enum AssembleError {
 }
 
 /// Makes every part from its settings.
-pub(super) async fn assemble(config: &Config) -> Result<Assembled, AssembleError> {
+pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { client_secrets, database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let mut clients = Vec::new();
@@ -74,11 +74,14 @@ pub(super) async fn assemble(config: &Config) -> Result<Assembled, AssembleError
     };
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let verified = Verified::new().map_err(AssembleError::Random)?;
-    let passdb = Passdb::new(sources, hasher, verified, config.app_passwords.clone());
+    let people = People::new(sources, config.cache.people(), spawner.clone());
+    let passdb = Passdb::new(people, hasher, verified, config.app_passwords.clone());
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
+    let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
     let parts = decision::Parts {
         database,
+        mailboxes,
         passdb,
         userdb: Userdb::new(&config.userdb),
         provisioner,

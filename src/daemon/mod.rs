@@ -56,10 +56,11 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let system = |step| move |source| Error::System { step, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
-    // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher } = assemble::assemble(&config).await?;
-    let sockets = serve::open_sockets(&config.listeners)?;
     let tasks = Tasks::default();
+    // Sockets last: whoever finds one finds a daemon that can answer.
+    let assemble::Assembled { parts, worker, refresher } =
+        assemble::assemble(&config, tasks.fetches.spawner()).await?;
+    let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, &parts, &tasks);
     }

@@ -1,12 +1,14 @@
 //! The one place that starts tasks, and that sees them end.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::Spawner;
 use crate::frontend::connection::StopSignals;
 
 /// After the grace period, how long "cannot tell" may take to reach everybody.
@@ -23,8 +25,26 @@ pub struct Tasks {
     /// Redeem what clients have won; serve until the last client is done, or a login that was accepted would
     /// find nobody to tell its mail process where the mail lives.
     pub masters: Group,
+    /// Fetch records; nobody waits for them at the end.
+    pub fetches: Fetches,
     /// Works off what the others leave behind; told to stop when they are done.
     pub last: Last,
+}
+
+/// Tasks that may be left in the middle: they only read.
+#[derive(Clone, Debug, Default)]
+pub struct Fetches(TaskTracker);
+
+impl Fetches {
+    /// Starts such a task for whoever cannot start one itself.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the home of task starting")]
+    pub fn spawner(&self) -> Spawner {
+        let tracker = self.0.clone();
+        Arc::new(move |task| {
+            tokio::spawn(tracker.track_future(task));
+        })
+    }
 }
 
 /// Tasks that outlive all connections.

@@ -1,14 +1,20 @@
 //! The steps of a login.
 
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
+use tokio::time::Instant;
+
+use super::Decision;
+use super::mailboxes::MailboxRecord;
+use super::open::Opened;
+use super::path::Path;
 use super::webmail::Via;
-use super::{Decision, Opened};
 use crate::auth::{
     AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Source, TempFail, TempFailReason, Username,
     Verdict,
 };
 use crate::bookkeeping::Note;
+use crate::cache::Held;
 use crate::passdb::Owner;
 use crate::provision::{Identity, Provisioned};
 use crate::sql::{AuthSource, Mailbox, MailboxState};
@@ -23,6 +29,8 @@ pub struct Moment {
     pub monotonic: Instant,
     /// By the wall clock: for dates that an administrator has set.
     pub wall: SystemTime,
+    /// Until when there is time to wait for something better.
+    pub until: Instant,
 }
 
 /// A login whose form has been found right.
@@ -34,71 +42,167 @@ pub(super) struct Login<'a> {
     pub(super) now: Moment,
 }
 
+/// How a login ended, and what it took.
+#[derive(Debug)]
+pub struct Judgement {
+    /// The end.
+    pub verdict: Verdict,
+    /// Whom it took.
+    pub path: Path,
+}
+
 impl Decision {
     /// Decides a login. The steps stand in the order in which they are taken; none asks anybody before all
     /// cheaper ones have passed. `now` is when the request came.
-    pub async fn authenticate(&self, request: &AuthRequest, now: Moment) -> Verdict {
-        self.take_steps(request, now).await.into()
+    pub async fn authenticate(&self, request: &AuthRequest, now: Moment) -> Judgement {
+        let mut path = Path::Hit;
+        let verdict = self.take_steps(request, now, &mut path).await.into();
+        Judgement { verdict, path }
     }
 
-    async fn take_steps(&self, request: &AuthRequest, now: Moment) -> Result<Grant, NotAccepted> {
+    async fn take_steps(
+        &self,
+        request: &AuthRequest,
+        now: Moment,
+        path: &mut Path,
+    ) -> Result<Grant, NotAccepted> {
         // 1. Is it a name and a password at all, for a service that we know?
-        let user = check_name(request)?;
-        check_password_form(&request.password)?;
-        check_service(&request.service)?;
-        let via = self.0.webmail.recognise(request);
-        let login = Login { user, password: &request.password, request, via, now };
+        let login = self.check_form(request, now)?;
         // 2. Is the domain hosted here and on? Is there a mailbox?
-        let (mailbox, opened) = match self.find_mailbox(&login.user).await? {
+        let known = self.find_mailbox(&login, path).await?;
+        let end = self.judge(&login, &known, path).await;
+        // What did not fit may be newer than what is known.
+        match end {
+            Err(why_not) => {
+                let newer = self.look_again(&login, &known, why_not, path).await?;
+                self.judge(&login, &newer, path).await
+            }
+            end => end,
+        }
+    }
+
+    /// Steps 2 to 7, with what is known about the mailbox.
+    async fn judge(
+        &self,
+        login: &Login<'_>,
+        known: &Held<MailboxRecord>,
+        path: &mut Path,
+    ) -> Result<Grant, NotAccepted> {
+        let domain = known.record.hosting.domain.ok_or(Denial::DomainUnknown)?;
+        if !domain.active {
+            return Err(Denial::DomainDisabled.into());
+        }
+        let (quota_bytes, opened) = match &known.record.hosting.mailbox {
             // 3. Is the mailbox on? 4. The main password, where it counts. 5. The app passwords.
             Some(mailbox) => {
-                check_mailbox(&mailbox)?;
-                let opened = self.open(&login, &mailbox).await?;
-                (mailbox, opened)
+                check_mailbox(mailbox)?;
+                (mailbox.quota_bytes, self.open(login, mailbox, &known.record, path).await?)
             }
             // 6. None: the right person with the right password gets one, and then as 3.
-            None => {
-                let (mailbox, opened) = self.make_mailbox(&login).await?;
-                check_mailbox(&mailbox)?;
-                check_access(&login, &mailbox)?;
-                (mailbox, opened)
-            }
+            None => self.make_mailbox(login, path).await?,
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
         if let Some(person) = opened.owner.person() {
             self.0.bookkeeper.note(Note::SeenPerson(Box::new(Identity::new(person))));
         }
-        let fields = self.0.userdb.fields(&login.user, mailbox.quota_bytes);
-        Ok(Grant { user: login.user, source: opened.source, fields, through_webmail: via != Via::Client })
+        let fields = self.0.userdb.fields(&login.user, quota_bytes);
+        let through_webmail = login.via != Via::Client;
+        Ok(Grant { user: login.user.clone(), source: opened.source, fields, through_webmail })
     }
 
-    /// The mailbox row, if there is one; the domain must be hosted here and active.
-    async fn find_mailbox(&self, user: &Username) -> Result<Option<Mailbox>, NotAccepted> {
-        let hosting = self.0.database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
-        let domain = hosting.domain.ok_or(Denial::DomainUnknown)?;
-        if domain.active { Ok(hosting.mailbox) } else { Err(Denial::DomainDisabled.into()) }
+    async fn find_mailbox(
+        &self,
+        login: &Login<'_>,
+        path: &mut Path,
+    ) -> Result<Held<MailboxRecord>, NotAccepted> {
+        if let Some(held) = self.0.mailboxes.peek(&login.user, login.now.monotonic) {
+            return Ok(held);
+        }
+        *path = (*path).max(Path::Cold);
+        let held = self.0.mailboxes.find(&login.user).await?;
+        path.note_stale(held.stale.as_ref());
+        Ok(held)
+    }
+
+    /// A password that does not fit may have been set a moment ago, in the database or in Keycloak. What is known is
+    /// fetched anew, as often as [`Lifetimes::refetch_pause`](crate::cache::Lifetimes) allows.
+    ///
+    /// The first answer stands if that brought nothing new, or if nothing new could change it.
+    async fn look_again(
+        &self,
+        login: &Login<'_>,
+        known: &Held<MailboxRecord>,
+        why_not: NotAccepted,
+        path: &mut Path,
+    ) -> Result<Held<MailboxRecord>, NotAccepted> {
+        if !may_be_outdated(&why_not) {
+            return Err(why_not);
+        }
+        let (user, since, until) = (&login.user, login.now.monotonic, login.now.until);
+        *path = (*path).max(Path::Cold);
+        let newer = self.0.mailboxes.find_newer(user, since, until).await?;
+        let authsource = match &newer.record.hosting.mailbox {
+            Some(mailbox) => mailbox.authsource,
+            None => Some(AuthSource::Keycloak),
+        };
+        let asks_keycloak = authsource == Some(AuthSource::Keycloak)
+            && self.check_main_password_counts(login, newer.record.hosting.mailbox.as_ref()).is_ok();
+        let is_newer_person = asks_keycloak && self.0.passdb.renew_person(user, since, until).await?;
+        if is_newer_person || newer.asked != known.asked { Ok(newer) } else { Err(why_not) }
     }
 
     /// A first login: the person must be entitled and the password right before anything is written, and the
     /// mailbox is committed before the login is answered.
-    async fn make_mailbox(&self, login: &Login<'_>) -> Result<(Mailbox, Opened), NotAccepted> {
+    async fn make_mailbox(&self, login: &Login<'_>, path: &mut Path) -> Result<(u64, Opened), NotAccepted> {
         if !self.0.provisioner.is_enabled() || login.via == Via::SingleSignOn {
             return Err(Denial::MailboxUnknown.into());
         }
-        self.0.passdb.check_main_password_counts(&login.user, Some(AuthSource::Keycloak))?;
+        self.check_main_password_counts(login, None)?;
+        *path = (*path).max(Path::Cold);
         let person = self.0.passdb.check_person(&login.user, login.password).await?;
-        let identity = Identity::new(&person);
-        let made = self.0.provisioner.provision(&self.0.database, &identity, login.now.monotonic).await?;
+        let identity = Identity::new(person.person());
+        let now = login.now.monotonic.into_std();
+        let made = self.0.provisioner.provision(&self.0.database, &identity, now).await?;
         if let Provisioned::Created(settings) = made {
             tracing::info!(user = login.user.as_str(), "made a mailbox at the first login");
             self.0.bookkeeper.note(Note::Created { user: login.user.clone(), settings });
         }
-        let mailbox = self.find_mailbox(&login.user).await?.ok_or_else(|| {
+        self.0.mailboxes.forget(&login.user);
+        let known = self.0.mailboxes.find(&login.user).await?;
+        let mailbox = known.record.hosting.mailbox.as_ref().ok_or_else(|| {
             let detail = "a mailbox that was just made is not there";
             TempFail::new(TempFailReason::SqlError, detail)
         })?;
-        let opened = Opened { source: Source::Keycloak, owner: Owner::Person(Box::new(person)) };
-        Ok((mailbox, opened))
+        check_mailbox(mailbox)?;
+        check_access(login, mailbox)?;
+        let opened = Opened { source: Source::Keycloak, owner: Owner::Person(person) };
+        Ok((mailbox.quota_bytes, opened))
+    }
+
+    fn check_form<'a>(&self, request: &'a AuthRequest, now: Moment) -> Result<Login<'a>, Denial> {
+        let user = check_name(request)?;
+        check_password_form(&request.password)?;
+        check_service(&request.service)?;
+        let via = self.0.webmail.recognise(request);
+        Ok(Login { user, password: &request.password, request, via, now })
+    }
+}
+
+/// Whether a newer record could change this answer. Denials that an administrator's switch made hold until what is
+/// known is too old.
+fn may_be_outdated(why_not: &NotAccepted) -> bool {
+    match why_not {
+        NotAccepted::Refused(denial) => matches!(
+            denial,
+            Denial::PasswordMismatch
+                | Denial::PasswordMissing
+                | Denial::AppPasswordMismatch
+                | Denial::ServiceForbidden
+                | Denial::SecondFactorRequired
+                | Denial::SourceUnsupported
+                | Denial::MailPasswordsOff
+        ),
+        NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
     }
 }
 

@@ -8,7 +8,9 @@
 
 mod authenticate;
 mod lookup;
+mod mailboxes;
 mod open;
+mod path;
 mod webmail;
 
 use std::sync::Arc;
@@ -19,17 +21,19 @@ use crate::provision::Provisioner;
 use crate::sql::Database;
 use crate::userdb::Userdb;
 
-pub use authenticate::Moment;
+pub use authenticate::{Judgement, Moment};
 pub use lookup::FoundUser;
+pub use mailboxes::Mailboxes;
+pub use path::Path;
 pub use webmail::{SogoConfig, Webmail};
-
-use open::Opened;
 
 /// Whom a decision asks, and who writes down what it finds.
 #[derive(Debug)]
 pub struct Parts {
-    /// Domains, mailboxes, app passwords.
+    /// The database itself, for what is not remembered.
     pub database: Arc<Database>,
+    /// Domains, mailboxes, app passwords, as far as they are known.
+    pub mailboxes: Mailboxes,
     /// Is this password right?
     pub passdb: Passdb,
     /// Where does the mail live?

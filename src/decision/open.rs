@@ -2,10 +2,12 @@
 
 use super::Decision;
 use super::authenticate::{Login, check_access};
+use super::mailboxes::MailboxRecord;
+use super::path::Path;
 use super::webmail::Via;
-use crate::auth::{Denial, NotAccepted, Source, TempFail, TempFailReason, app_password_row_id};
+use crate::auth::{Denial, NotAccepted, Source};
 use crate::passdb::{AppPasswordAttempt, Owner, find_named};
-use crate::sql::{AppPassword, Mailbox};
+use crate::sql::{AuthSource, Mailbox};
 
 /// A mailbox that was opened.
 #[derive(Debug)]
@@ -16,20 +18,28 @@ pub(super) struct Opened {
 
 impl Decision {
     /// Steps 4 and 5. Whatever opens the mailbox, a person in Keycloak must be entitled to it now.
-    pub(super) async fn open(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<Opened, NotAccepted> {
+    pub(super) async fn open(
+        &self,
+        login: &Login<'_>,
+        mailbox: &Mailbox,
+        record: &MailboxRecord,
+        path: &mut Path,
+    ) -> Result<Opened, NotAccepted> {
         if login.via == Via::SingleSignOn {
-            let owner = self.find_owner(login, mailbox).await?;
+            let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
-        if let Some(id) = self.check_named_app_password(login).await? {
-            let owner = self.find_owner(login, mailbox).await?;
+        // An app password that keydove made names its row, so that no other hash need be tried.
+        if let Some(row) = find_named(&record.app_passwords, login.password) {
+            let id = self.0.passdb.check_named_app_password(row, &attempt(login)).await?;
+            let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::AppPassword(id), owner });
         }
-        let (why_not, owner) = match self.check_main_password_counts(login, mailbox) {
+        let (why_not, owner) = match self.check_main_password_counts(login, Some(mailbox)) {
             // Nobody is asked about a person as long as nothing has fitted.
             Err(why_not) => (why_not, None),
             Ok(()) => {
-                let owner = self.find_owner(login, mailbox).await?;
+                let owner = self.find_owner(login, mailbox, record, path).await?;
                 match self.0.passdb.check_main_password(mailbox, &owner, login.password).await {
                     Ok(source) => return Ok(Opened { source, owner }),
                     Err(why_not) => (why_not, Some(owner)),
@@ -39,29 +49,51 @@ impl Decision {
         if !leaves_app_passwords(&why_not) {
             return Err(why_not);
         }
-        let rows = self.app_passwords(login).await?;
-        let found = self.0.passdb.find_app_password(&rows, &attempt(login)).await?;
+        let found = self.0.passdb.find_app_password(&record.app_passwords, &attempt(login)).await?;
         let Some(id) = found else { return Err(why_not) };
         let owner = match owner {
             Some(owner) => owner,
-            None => self.find_owner(login, mailbox).await?,
+            None => self.find_owner(login, mailbox, record, path).await?,
         };
         Ok(Opened { source: Source::AppPassword(id), owner })
     }
 
-    /// Whether the main password may open this mailbox for this service, before anybody looks at it.
-    fn check_main_password_counts(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<(), NotAccepted> {
-        check_access(login, mailbox)?;
-        self.0.passdb.check_main_password_counts(&login.user, mailbox.authsource)
+    /// Whether the main password may open this mailbox for this service, before anybody looks at it. A mailbox that
+    /// is not there yet has no switches, and Keycloak knows its person or nobody does.
+    pub(super) fn check_main_password_counts(
+        &self,
+        login: &Login<'_>,
+        mailbox: Option<&Mailbox>,
+    ) -> Result<(), NotAccepted> {
+        let authsource = match mailbox {
+            Some(mailbox) => {
+                check_access(login, mailbox)?;
+                mailbox.authsource
+            }
+            None => Some(AuthSource::Keycloak),
+        };
+        self.0.passdb.check_main_password_counts(&login.user, authsource)
     }
 
     /// Who has the mailbox; in Keycloak it must still be the person who had it before. The same address with
     /// another id is somebody new, who gets the leaver's mail only when an administrator says so.
-    async fn find_owner(&self, login: &Login<'_>, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
-        let owner = self.0.passdb.find_owner(&login.user, mailbox).await?;
+    async fn find_owner(
+        &self,
+        login: &Login<'_>,
+        mailbox: &Mailbox,
+        record: &MailboxRecord,
+        path: &mut Path,
+    ) -> Result<Owner, NotAccepted> {
+        let owner = match self.0.passdb.peek_owner(&login.user, mailbox, login.now.monotonic) {
+            Some(owner) => owner?,
+            None => {
+                *path = (*path).max(Path::Cold);
+                self.0.passdb.find_owner(&login.user, mailbox).await?
+            }
+        };
+        path.note_stale(owner.stale());
         let Some(person) = owner.person() else { return Ok(owner) };
-        let known = self.0.database.person_of(&login.user).await.map_err(|error| error.temp_fail())?;
-        if let Some(known) = known.filter(|known| known.keycloak_id != person.id) {
+        if let Some(known) = record.known.as_ref().filter(|known| known.keycloak_id != person.id) {
             tracing::warn!(
                 user = login.user.as_str(),
                 known = known.keycloak_id,
@@ -72,23 +104,6 @@ impl Decision {
             return Err(Denial::UserReplaced.into());
         }
         Ok(owner)
-    }
-
-    /// An app password that keydove made names its row, so that no other hash need be tried. `None` when the
-    /// password is none of these.
-    async fn check_named_app_password(&self, login: &Login<'_>) -> Result<Option<i64>, NotAccepted> {
-        if app_password_row_id(login.password.expose()).is_none() {
-            return Ok(None);
-        }
-        let rows = self.app_passwords(login).await?;
-        match find_named(&rows, login.password) {
-            Some(row) => self.0.passdb.check_named_app_password(row, &attempt(login)).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn app_passwords(&self, login: &Login<'_>) -> Result<Vec<AppPassword>, TempFail> {
-        self.0.database.app_passwords(&login.user).await.map_err(|error| error.temp_fail())
     }
 }
 
@@ -106,8 +121,6 @@ fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
 fn leaves_app_passwords(why_not: &NotAccepted) -> bool {
     match why_not {
         NotAccepted::Refused(_) => true,
-        NotAccepted::CannotTell(trouble) => {
-            matches!(trouble.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
-        }
+        NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
     }
 }

@@ -15,6 +15,7 @@ use super::person::{Person, UserRepresentation};
 use super::token::TokenStore;
 use super::{Error, SetupError};
 use crate::auth::{Secret, Username};
+use crate::breaker::Breaker;
 
 const SEARCH: &str = "the user search";
 /// How long having been shown somebody proves that the role is still there. A lost role bites at once, but then
@@ -35,6 +36,7 @@ pub struct Client {
     slots: Semaphore,
     /// When the service account was last shown somebody.
     saw_somebody: Mutex<Option<Instant>>,
+    breaker: Breaker,
 }
 
 /// What Keycloak knows under an address.
@@ -93,6 +95,7 @@ impl Client {
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
             saw_somebody: Mutex::new(None),
+            breaker: Breaker::default(),
             config: config.clone(),
         })
     }
@@ -212,6 +215,19 @@ impl Client {
     async fn call(&self, call: &'static str, url: &str) -> Result<Body, Error> {
         // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
         let _slot = self.slots.acquire().await.ok();
+        self.breaker.admit(Instant::now()).map_err(Error::LeftAlone)?;
+        let end = self.call_now(call, url).await;
+        self.breaker.report(&end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
+        end
+    }
+
+    /// Whether waiting for it is likely to be in vain.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        self.breaker.is_troubled()
+    }
+
+    async fn call_now(&self, call: &'static str, url: &str) -> Result<Body, Error> {
         let loan = self.tokens.borrow(&self.http).await?;
         match self.ask(call, url, &loan.bearer).await {
             Err(Error::Unauthorized { .. }) => {

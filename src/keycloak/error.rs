@@ -90,6 +90,9 @@ pub enum Error {
         /// The status.
         status: u16,
     },
+    /// It did not answer a moment ago, and is left alone for a while.
+    #[error("{}", .0.detail)]
+    LeftAlone(TempFail),
     /// Any other status, or a body that is not what Keycloak sends.
     #[error("{call} was answered with {what}")]
     BadAnswer {
@@ -124,6 +127,7 @@ impl Error {
             Self::RateLimited { .. } => TempFailReason::KeycloakRateLimited,
             Self::ServerError { .. } => TempFailReason::KeycloakServerError,
             Self::BadAnswer { .. } => TempFailReason::KeycloakBadAnswer,
+            Self::LeftAlone(trouble) => return trouble.clone(),
         };
         TempFail::new(reason, self.to_string())
     }

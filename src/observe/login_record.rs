@@ -15,7 +15,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 /// One finished login. Its [`Display`](fmt::Display) is the log line without time and level.
 ///
 /// The keys and their order are stable, so that `fail2ban` filters and scripts may rely on them:
-/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] ms [session] door [role] [detail]`.
+/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] [stale] ms [session] door [role] [detail]`.
 #[derive(Clone, Debug)]
 pub struct LoginRecord<'a> {
     /// The kind of listener: `auth-client` or `auth-master`.
@@ -34,6 +34,8 @@ pub struct LoginRecord<'a> {
     pub origin: &'a Origin,
     /// How it ended, and why.
     pub verdict: &'a Verdict,
+    /// Something older than it should be has served, because a backend could not tell.
+    pub stale: bool,
     /// From the complete request to the verdict; the failure delay comes on top.
     pub duration: Duration,
 }
@@ -55,6 +57,7 @@ impl LoginRecord<'_> {
                     remote = self.origin.remote.map(tracing::field::display),
                     source = self.source(),
                     app_password = self.app_password(),
+                    stale = self.stale.then_some(true),
                     ms = self.milliseconds(),
                     session = self.origin.session.as_deref(),
                     door = self.door,
@@ -129,6 +132,9 @@ impl fmt::Display for LoginRecord<'_> {
         if let Some(id) = self.app_password() {
             write!(f, " app_password={id}")?;
         }
+        if self.stale {
+            f.write_str(" stale=true")?;
+        }
         write!(f, " ms={:.1}", self.milliseconds())?;
         write_field(f, "session", self.origin.session.as_deref())?;
         write_field(f, "door", Some(self.door))?;
@@ -168,6 +174,7 @@ mod tests {
             mechanism: Some(Mechanism::Plain),
             origin: &origin,
             verdict,
+            stale: false,
             duration: Duration::from_micros(56_180),
         })
     }

@@ -114,7 +114,7 @@ impl Passdb {
             match self.verify(&row.password, attempt.password).await {
                 Ok(()) => return Ok(Some(row.id)),
                 Err(NotAccepted::Refused(_)) => {}
-                Err(NotAccepted::CannotTell(trouble)) if is_of_this_hash(&trouble) => {
+                Err(NotAccepted::CannotTell(trouble)) if trouble.is_of_one_hash() => {
                     unknown = Some(about_row(row, trouble));
                 }
                 Err(trouble) => return Err(trouble),
@@ -126,11 +126,6 @@ impl Passdb {
 
 fn is_allowed(row: &AppPassword, attempt: &AppPasswordAttempt<'_>) -> bool {
     attempt.service.is_none_or(|service| row.allows(service)) && row.allows_from(attempt.remote)
-}
-
-/// Trouble with one stored hash, which says nothing about the others.
-pub(super) fn is_of_this_hash(trouble: &TempFail) -> bool {
-    matches!(trouble.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
 }
 
 fn about_row(row: &AppPassword, trouble: TempFail) -> TempFail {

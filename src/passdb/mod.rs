@@ -5,9 +5,12 @@
 mod app_password;
 mod keycloak;
 mod mailbox;
+mod people;
 mod sources;
 
-use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
+use tokio::time::Instant;
+
+use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
 use crate::cache::Verified;
 use crate::hashing::Hasher;
 use crate::keycloak::Person;
@@ -15,12 +18,13 @@ use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
+pub use people::{Entitled, People};
 pub use sources::{LiveSource, Sources};
 
 /// The sources of passwords.
 #[derive(Debug)]
 pub struct Passdb {
-    sources: Sources,
+    people: People,
     hasher: Hasher,
     verified: Verified,
     app_passwords: AppPasswordConfig,
@@ -32,7 +36,7 @@ pub enum Owner {
     /// Nobody but the row does.
     Row,
     /// A person in Keycloak, who is there once, enabled, and all that the configuration demands.
-    Person(Box<Person>),
+    Person(Entitled),
 }
 
 impl Owner {
@@ -41,7 +45,16 @@ impl Owner {
     pub fn person(&self) -> Option<&Person> {
         match self {
             Self::Row => None,
-            Self::Person(person) => Some(person),
+            Self::Person(entitled) => Some(entitled.person()),
+        }
+    }
+
+    /// Why what is known about the person is older than it should be, if it is.
+    #[must_use]
+    pub fn stale(&self) -> Option<&TempFail> {
+        match self {
+            Self::Row => None,
+            Self::Person(entitled) => entitled.stale(),
         }
     }
 }
@@ -49,13 +62,8 @@ impl Owner {
 impl Passdb {
     /// Joins the identity servers, the hashing threads and the memory of comparisons.
     #[must_use]
-    pub fn new(
-        sources: Sources,
-        hasher: Hasher,
-        verified: Verified,
-        app_passwords: AppPasswordConfig,
-    ) -> Self {
-        Self { sources, hasher, verified, app_passwords }
+    pub fn new(people: People, hasher: Hasher, verified: Verified, app_passwords: AppPasswordConfig) -> Self {
+        Self { people, hasher, verified, app_passwords }
     }
 
     /// Whether main passwords may open a mailbox, or app passwords only. Asks nobody.
@@ -71,7 +79,7 @@ impl Passdb {
             return Err(Denial::AppPasswordMismatch.into());
         }
         match authsource {
-            Some(AuthSource::Keycloak) => self.sources.check_mail_passwords_allowed(user),
+            Some(AuthSource::Keycloak) => self.people.sources().check_mail_passwords_allowed(user),
             Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Ok(()),
         }
     }
@@ -82,11 +90,45 @@ impl Passdb {
     /// A denial, which ends the main password and the app passwords alike, or the reason why nobody can tell.
     pub async fn find_owner(&self, user: &Username, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
         match mailbox.authsource {
-            Some(AuthSource::Keycloak) => {
-                self.sources.find_entitled(user).await.map(|person| Owner::Person(Box::new(person)))
-            }
+            Some(AuthSource::Keycloak) => self.people.find_entitled(user).await.map(Owner::Person),
             Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Ok(Owner::Row),
         }
+    }
+
+    /// The same without waiting; `None` where somebody has to be asked.
+    #[must_use]
+    pub fn peek_owner(
+        &self,
+        user: &Username,
+        mailbox: &Mailbox,
+        now: Instant,
+    ) -> Option<Result<Owner, NotAccepted>> {
+        match mailbox.authsource {
+            Some(AuthSource::Keycloak) => Some(self.people.peek_entitled(user, now)?.map(Owner::Person)),
+            Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => {
+                Some(Ok(Owner::Row))
+            }
+        }
+    }
+
+    /// Makes sure that what is known about a person was asked for no sooner than `since`; waits for that until
+    /// `until` at most. Says whether it is newer than what was known before.
+    ///
+    /// # Errors
+    /// Keycloak cannot tell, or was asked about this person a moment ago.
+    pub async fn renew_person(
+        &self,
+        user: &Username,
+        since: Instant,
+        until: Instant,
+    ) -> Result<bool, TempFail> {
+        self.people.renew(user, since, until).await
+    }
+
+    /// What is known about people.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.people
     }
 
     /// Compares with the main password, which the person has or the row.
@@ -100,7 +142,7 @@ impl Passdb {
         password: &Secret,
     ) -> Result<Source, NotAccepted> {
         match (mailbox.authsource, owner) {
-            (_, Owner::Person(person)) => keycloak::check(self, person, password).await,
+            (_, Owner::Person(entitled)) => keycloak::check(self, entitled.person(), password).await,
             (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, password).await,
             (_, Owner::Row) => Err(Denial::SourceUnsupported.into()),
         }
@@ -110,10 +152,10 @@ impl Passdb {
     ///
     /// # Errors
     /// A denial, or the reason why nobody can tell.
-    pub async fn check_person(&self, user: &Username, password: &Secret) -> Result<Person, NotAccepted> {
-        let person = self.sources.find_entitled(user).await?;
-        keycloak::check(self, &person, password).await?;
-        Ok(person)
+    pub async fn check_person(&self, user: &Username, password: &Secret) -> Result<Entitled, NotAccepted> {
+        let entitled = self.people.find_entitled(user).await?;
+        keycloak::check(self, entitled.person(), password).await?;
+        Ok(entitled)
     }
 
     /// Compares with a stored `{SCHEME}` string, on a hashing thread unless it was done before.

@@ -10,9 +10,12 @@ use crate::auth::{
     AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserRequest, Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
-use crate::decision::Moment;
+use crate::decision::{Judgement, Moment, Path};
 use crate::frontend::{Answer, EndedEarly, Question, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
+
+/// What a call of a backend should find left of the deadline when it begins.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// An answer on its way back to the protocol.
 pub(super) struct Reply {
@@ -66,10 +69,12 @@ pub(super) async fn ask(context: Arc<Context>, ticket: Ticket, question: Questio
 }
 
 async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) -> Verdict {
-    let decided = timeout(context.deadline, context.decision.authenticate(request, moment(began))).await;
-    let verdict = decided.unwrap_or_else(|_| {
+    let moment = moment(began, context.deadline);
+    let decided = timeout(context.deadline, context.decision.authenticate(request, moment)).await;
+    let Judgement { verdict, path } = decided.unwrap_or_else(|_| {
         let detail = format!("no verdict within {} ms", context.deadline.as_millis());
-        Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail))
+        let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
+        Judgement { verdict, path: Path::Cold }
     });
     LoginRecord {
         door: context.door,
@@ -80,6 +85,7 @@ async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) 
         mechanism: Some(request.mechanism),
         origin: &request.origin,
         verdict: &verdict,
+        stale: path == Path::Stale,
         duration: now() - began,
     }
     .write();
@@ -122,8 +128,9 @@ fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Deni
 
 /// The one place where logins are told the date.
 #[expect(clippy::disallowed_methods, reason = "the home of the clock")]
-fn moment(monotonic: Instant) -> Moment {
-    Moment { monotonic, wall: SystemTime::now() }
+fn moment(began: Instant, deadline: Duration) -> Moment {
+    let monotonic = began.into();
+    Moment { monotonic, wall: SystemTime::now(), until: monotonic + deadline.saturating_sub(LAST_CALL) }
 }
 
 /// Writes the line of an attempt that the protocol refused by itself.
@@ -137,6 +144,7 @@ pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
         mechanism: attempt.mechanism,
         origin: &attempt.origin,
         verdict: &Verdict::Refuse(attempt.denial),
+        stale: false,
         duration: Duration::ZERO,
     }
     .write();

@@ -261,6 +261,12 @@ gid = \"{MAIL_ID}\"
 home = \"{mail}/%d/%n\"
 mail = \"maildir:~/Maildir\"
 
+[cache]
+max_staleness = \"0\"
+mailbox_staleness = \"0\"
+stale_limit = \"0\"
+refetch_pause = \"0\"
+
 [login]
 failure_delay = \"{delay}\"
 ",

@@ -1,0 +1,76 @@
+//! How long what is known stays known.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Lifetimes;
+use crate::settings::Period;
+
+const MIB: usize = 1 << 20;
+/// An administrator who switches something off in SQL does not expect to wait.
+const MAILBOX_REFETCH_PAUSE: Duration = Duration::from_secs(1);
+
+/// `[cache]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What Keycloak said about a person is taken as it is for this long at most: whoever is disabled there, or whose
+    /// password changed without being used, is in for no longer. Default 60 s; 0 asks at every login.
+    pub max_staleness: Period,
+    /// The same for rows of the database. Default 30 s.
+    pub mailbox_staleness: Period,
+    /// The same for whoever is unknown in either. Default 10 s.
+    pub unknown: Period,
+    /// While Keycloak or the database cannot tell, what they said last still serves for this long. Default 12 h; 0
+    /// is never.
+    pub stale_limit: Period,
+    /// How long a login waits for a slow backend when there is something older. Default 1 s.
+    pub patience: Period,
+    /// How long Keycloak is not asked again about one person because a password does not fit. Default 3 s: whoever
+    /// comes in between waits for the next time, which has to be within the deadline of a login.
+    pub refetch_pause: Period,
+    /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 50,000 of them.
+    pub memory_mib: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_staleness: Period::from_secs(60),
+            mailbox_staleness: Period::from_secs(30),
+            unknown: Period::from_secs(10),
+            stale_limit: Period::from_secs(12 * 3600),
+            patience: Period::from_secs(1),
+            refetch_pause: Period::from_secs(3),
+            memory_mib: 64,
+        }
+    }
+}
+
+impl Config {
+    /// Of what Keycloak says.
+    #[must_use]
+    pub fn people(&self) -> Lifetimes {
+        Lifetimes {
+            fresh: self.max_staleness.get(),
+            absent: self.unknown.get().min(self.max_staleness.get()),
+            stale_limit: self.stale_limit.get(),
+            patience: self.patience.get(),
+            refetch_pause: self.refetch_pause.get(),
+            max_bytes: self.memory_mib.saturating_mul(MIB),
+        }
+    }
+
+    /// Of what the database says.
+    #[must_use]
+    pub fn mailboxes(&self) -> Lifetimes {
+        let fresh = self.mailbox_staleness.get();
+        Lifetimes {
+            fresh,
+            absent: self.unknown.get().min(fresh),
+            refetch_pause: MAILBOX_REFETCH_PAUSE.min(fresh),
+            ..self.people()
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the database says about an address, remembered for a while.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::auth::{TempFail, Username};
+use crate::breaker::{Breaker, Condition};
+use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+use crate::sql::{AppPassword, Database, Hosting, KnownPerson};
+
+/// About what a row takes beside its hash.
+const ROW_BYTES: usize = 200;
+
+/// Everything that a login needs to know from the database.
+#[derive(Debug)]
+pub(super) struct MailboxRecord {
+    /// The domain and the mailbox.
+    pub(super) hosting: Hosting,
+    /// Empty where there is no mailbox.
+    pub(super) app_passwords: Vec<AppPassword>,
+    /// Who had the mailbox when keydove saw it last.
+    pub(super) known: Option<KnownPerson>,
+}
+
+/// The mailboxes of the database.
+#[derive(Debug)]
+pub struct Mailboxes {
+    records: Records<MailboxRecord>,
+    breaker: Arc<Breaker>,
+}
+
+impl Mailboxes {
+    /// Remembers what this database says.
+    #[must_use]
+    pub fn new(database: Arc<Database>, lifetimes: Lifetimes, spawner: Spawner) -> Self {
+        let breaker = Arc::new(Breaker::default());
+        let (asked, watched) = (Arc::clone(&breaker), Arc::clone(&breaker));
+        let source = Source {
+            fetcher: Arc::new(move |user| fetch(Arc::clone(&database), Arc::clone(&asked), user)),
+            troubled: Arc::new(move |_| watched.is_troubled()),
+        };
+        Self { records: Records::new(lifetimes, spawner, source), breaker }
+    }
+
+    pub(super) async fn find(&self, user: &Username) -> Result<Held<MailboxRecord>, TempFail> {
+        self.records.get(user).await
+    }
+
+    /// The same without waiting, if what is known is fresh.
+    pub(super) fn peek(&self, user: &Username, now: Instant) -> Option<Held<MailboxRecord>> {
+        self.records.peek(user, now)
+    }
+
+    pub(super) async fn find_newer(
+        &self,
+        user: &Username,
+        since: Instant,
+        until: Instant,
+    ) -> Result<Held<MailboxRecord>, TempFail> {
+        self.records.get_newer(user, since, until).await
+    }
+
+    /// What is known may be wrong from now on.
+    pub fn forget(&self, user: &Username) -> bool {
+        self.records.forget(user)
+    }
+
+    /// Forgets everything; says how many mailboxes that were.
+    pub fn flush(&self) -> usize {
+        self.records.flush()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> RecordCounts {
+        self.records.counts()
+    }
+
+    /// How things stand with the database.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.breaker.condition()
+    }
+}
+
+impl Record for MailboxRecord {
+    fn bytes(&self) -> usize {
+        let passwords = self.hosting.mailbox.iter().map(|mailbox| mailbox.password.len());
+        let app_passwords = self.app_passwords.iter().map(|row| row.password.len());
+        let hashes: usize = passwords.chain(app_passwords).map(|bytes| bytes + ROW_BYTES).sum();
+        size_of::<Self>() + hashes
+    }
+
+    fn is_absence(&self) -> bool {
+        self.hosting.mailbox.is_none()
+    }
+}
+
+/// Three questions: the mailbox, its app passwords, its person.
+fn fetch(database: Arc<Database>, breaker: Arc<Breaker>, user: Username) -> Fetch<MailboxRecord> {
+    Box::pin(async move {
+        breaker.admit(Instant::now())?;
+        let end = ask(&database, &user).await;
+        breaker.report(&end, Instant::now());
+        end
+    })
+}
+
+async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, TempFail> {
+    let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
+    let (mut app_passwords, mut known) = (Vec::new(), None);
+    if hosting.mailbox.is_some() {
+        app_passwords = database.app_passwords(user).await.map_err(|error| error.temp_fail())?;
+        known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
+        if let Some(known) = &mut known {
+            // Only a template update needs it, and that reads it anew.
+            known.template_attributes = None;
+        }
+    }
+    Ok(MailboxRecord { hosting, app_passwords, known })
+}

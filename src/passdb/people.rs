@@ -1,0 +1,200 @@
+//! What Keycloak says about people, remembered for a while.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Sources;
+use crate::auth::{Denial, NotAccepted, TempFail, Username};
+use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+use crate::keycloak::{Client, Lookup, Person, Unmet};
+
+/// About what an entry takes beside the texts that were measured.
+const TEXTS_BYTES: usize = 200;
+
+/// What one Keycloak says about one address.
+#[derive(Debug)]
+pub struct PersonRecord {
+    finding: Finding,
+    /// Who was asked: settings may change, and with them whose answer counts.
+    client: Arc<Client>,
+}
+
+#[derive(Debug)]
+enum Finding {
+    Person(Box<Person>, Option<Unmet>),
+    Unknown,
+    Conflict,
+}
+
+/// A person who is there once, enabled, and all that the configuration demands.
+#[derive(Clone, Debug)]
+pub struct Entitled(Held<PersonRecord>);
+
+/// The people of all Keycloaks.
+#[derive(Debug)]
+pub struct People {
+    sources: Arc<Sources>,
+    records: Records<PersonRecord>,
+}
+
+impl People {
+    /// Remembers what these Keycloaks say.
+    #[must_use]
+    pub fn new(sources: Sources, lifetimes: Lifetimes, spawner: Spawner) -> Self {
+        let sources = Arc::new(sources);
+        let (asked, watched) = (Arc::clone(&sources), Arc::clone(&sources));
+        let source = Source {
+            fetcher: Arc::new(move |user| fetch(Arc::clone(&asked), user)),
+            troubled: Arc::new(move |user| watched.is_troubled(user)),
+        };
+        Self { sources, records: Records::new(lifetimes, spawner, source) }
+    }
+
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The one person with this address, entitled, from memory or from Keycloak.
+    pub(super) async fn find_entitled(&self, user: &Username) -> Result<Entitled, NotAccepted> {
+        let client = self.sources.client_for(user)?;
+        let mut held = self.records.get(user).await?;
+        if !Arc::ptr_eq(&held.record.client, &client) {
+            self.records.forget(user);
+            held = self.records.get(user).await?;
+        }
+        Entitled::judge(user, held)
+    }
+
+    /// The same without waiting, if what is known is fresh.
+    pub(super) fn peek_entitled(
+        &self,
+        user: &Username,
+        now: Instant,
+    ) -> Option<Result<Entitled, NotAccepted>> {
+        let client = match self.sources.client_for(user) {
+            Ok(client) => client,
+            Err(why_not) => return Some(Err(why_not)),
+        };
+        let held = self.records.peek(user, now)?;
+        Arc::ptr_eq(&held.record.client, &client).then(|| Entitled::judge(user, held))
+    }
+
+    /// Makes sure that what is known about a person was asked for no sooner than `since`. Says whether it is newer
+    /// than what was known before.
+    pub(super) async fn renew(
+        &self,
+        user: &Username,
+        since: Instant,
+        until: Instant,
+    ) -> Result<bool, TempFail> {
+        let before = self.records.look(user).map(|held| held.asked);
+        let held = self.records.get_newer(user, since, until).await?;
+        Ok(before != Some(held.asked))
+    }
+
+    /// What is known may be wrong from now on.
+    pub fn forget(&self, user: &Username) -> bool {
+        self.records.forget(user)
+    }
+
+    /// Forgets everything; says how many people that were.
+    pub fn flush(&self) -> usize {
+        self.records.flush()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> RecordCounts {
+        self.records.counts()
+    }
+}
+
+impl Entitled {
+    fn judge(user: &Username, held: Held<PersonRecord>) -> Result<Self, NotAccepted> {
+        let (person, unmet) = match &held.record.finding {
+            Finding::Person(person, unmet) => (person, *unmet),
+            Finding::Unknown => return Err(Denial::UserUnknown.into()),
+            Finding::Conflict => {
+                tracing::warn!(
+                    user = user.as_str(),
+                    "several people in Keycloak have this address; all are refused"
+                );
+                return Err(Denial::UserConflict.into());
+            }
+        };
+        if !person.enabled {
+            return Err(Denial::UserDisabled.into());
+        }
+        match unmet {
+            None => Ok(Self(held)),
+            Some(Unmet::VerifiedEmail) => Err(Denial::EmailUnverified.into()),
+            Some(Unmet::Attribute) => Err(Denial::AttributeMissing.into()),
+            Some(Unmet::Role) => Err(Denial::RoleMissing.into()),
+            Some(Unmet::Group) => Err(Denial::GroupMissing.into()),
+        }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn person(&self) -> &Person {
+        match &self.0.record.finding {
+            Finding::Person(person, _) => person,
+            Finding::Unknown | Finding::Conflict => unreachable!("only a person is judged to be entitled"),
+        }
+    }
+
+    /// When Keycloak was asked.
+    #[must_use]
+    pub fn asked(&self) -> Instant {
+        self.0.asked
+    }
+
+    /// Why that is longer ago than it should be, if it is.
+    #[must_use]
+    pub fn stale(&self) -> Option<&TempFail> {
+        self.0.stale.as_ref()
+    }
+}
+
+impl Record for PersonRecord {
+    fn bytes(&self) -> usize {
+        let texts = match &self.finding {
+            Finding::Person(person, _) => {
+                let password = person.password.as_ref().map_or(0, crate::auth::Secret::len);
+                size_of::<Person>() + password + TEXTS_BYTES
+            }
+            Finding::Unknown | Finding::Conflict => 0,
+        };
+        size_of::<Self>() + texts
+    }
+
+    /// That two people have one address is no absence: it lasts.
+    fn is_absence(&self) -> bool {
+        matches!(self.finding, Finding::Unknown)
+    }
+}
+
+/// Asks the Keycloak of the address's domain: one search, and one call for each role or group that is demanded.
+fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord> {
+    Box::pin(async move {
+        // Settings that refuse everybody are judged before anybody is fetched; here they mean that we cannot tell.
+        let client = sources.client_for(&user).map_err(|why_not| match why_not {
+            NotAccepted::CannotTell(trouble) => trouble,
+            NotAccepted::Refused(denial) => TempFail::new(
+                crate::auth::TempFailReason::KeycloakSettings,
+                format!("the settings changed under way: {}", denial.code()),
+            ),
+        })?;
+        let finding = match client.find_person(&user).await.map_err(|error| error.temp_fail())? {
+            Lookup::Found(person) if person.enabled => {
+                let unmet = client.find_unmet(&person).await.map_err(|error| error.temp_fail())?;
+                Finding::Person(person, unmet)
+            }
+            Lookup::Found(person) => Finding::Person(person, None),
+            Lookup::Unknown => Finding::Unknown,
+            Lookup::Conflict => Finding::Conflict,
+        };
+        Ok(PersonRecord { finding, client })
+    })
+}
