@@ -3,11 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod battery;
+mod bookkeeping;
 mod mariadb;
 mod others;
 mod provisioning;
+#[expect(
+    dead_code,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "the tests of the services use the rest"
+)]
+#[path = "../services/stage/mod.rs"]
+mod stage;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keydove::auth::Secret;
 use keydove::sql::{Config, Database, open};
@@ -107,4 +117,40 @@ async fn mariadb_makes_mailboxes_as_mailcow_does() {
     others::a_killed_connection_leaves_all_or_nothing(&database, &other).await;
     others::sogo_is_told_where_mailcow_has_it(&database, &other).await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_and_redis_are_told_of_logins() {
+    let folder = Folder::new("sqlite-books");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = Arc::new(open(&config, None).await.unwrap());
+    let mut redis = stage::redis::Redis::start(&stage::Stage::new().unwrap()).unwrap();
+    let words = bookkeeping::Words {
+        count_writes: "CREATE TRIGGER seen AFTER INSERT ON sasl_log \
+                       BEGIN INSERT INTO seen_writes VALUES (new.service); END",
+        lock: "BEGIN IMMEDIATE",
+        unlock: "ROLLBACK",
+    };
+    bookkeeping::bookkeeping_battery(&database, &OtherSqlite::open(&path), &mut redis, &words).await;
+}
+
+#[tokio::test]
+async fn mariadb_and_redis_are_told_of_logins() {
+    let folder = Folder::new("mariadb-books");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = Arc::new(connect(&server).await);
+    let mut redis = stage::redis::Redis::start(&stage::Stage::new().unwrap()).unwrap();
+    bookkeeping::a_table_that_may_not_be_written_stops_nothing_else(&database, &other, &redis).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    // Another keydove, which finds out anew what it may.
+    let database = Arc::new(connect(&server).await);
+    let words = bookkeeping::Words {
+        count_writes: "CREATE TRIGGER seen AFTER INSERT ON sasl_log \
+                       FOR EACH ROW INSERT INTO seen_writes VALUES (new.service)",
+        lock: "LOCK TABLES sasl_log WRITE, seen_writes WRITE",
+        unlock: "UNLOCK TABLES",
+    };
+    bookkeeping::bookkeeping_battery(&database, &other, &mut redis, &words).await;
 }
