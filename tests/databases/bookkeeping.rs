@@ -82,6 +82,7 @@ pub async fn bookkeeping_battery(
     settings_are_what_mailcow_expects(database, redis).await;
     a_template_that_changed_is_applied_and_told(database, other, redis).await;
     a_refusal_is_published_once(database, redis).await;
+    a_restart_of_redis_loses_no_later_line(database, redis).await;
     without_redis_nothing_else_stops(database, other, redis).await;
 }
 
@@ -238,27 +239,36 @@ async fn a_template_that_changed_is_applied_and_told(
 /// Edge case 69, want 11.
 async fn a_refusal_is_published_once(database: &Arc<Database>, redis: &Server) {
     let mut subscriber = redis.connect().unwrap();
-    let mut subscriber = subscriber.as_pubsub();
-    subscriber.subscribe(CHANNEL).unwrap();
+    let mut subscriber = subscribe(&mut subscriber);
     let books = Books::open(database, &provisioner(), redis);
     books.note(refused(b"alice@books.example", "198.51.100.7", false));
     books.note(refused(b"x,203.0.113.9,<s>): unknown user\n", "2001:db8::7", true));
     books.note(Note::Refused(RefusedLogin { remote: None, ..refusal(b"alice", "192.0.2.1", false) }));
     books.note(accepted(ALICE, "imap", None));
     books.close().await;
-    redis::cmd("PUBLISH").arg(CHANNEL).arg("the end").exec(&mut redis.connect().unwrap()).unwrap();
-    let mut lines: Vec<String> = Vec::new();
-    while lines.last().is_none_or(|line| line != "the end") {
-        lines.push(subscriber.get_message().unwrap().get_payload().unwrap());
-    }
     let expected = [
         "keydove(alice@books.example,198.51.100.7,<Xk3vA8>): \
          Password mismatch (SHA1 of given password: 000000)",
         "keydove(x?203.0.113.9??s????unknown?user?,2001:db8::7,<Xk3vA8>): \
          unknown user (SHA1 of given password: 000000)",
-        "the end",
     ];
-    assert_eq!(lines, expected);
+    assert_eq!(lines_so_far(redis, &mut subscriber), expected);
+}
+
+/// A line is never sent twice, so it must not go into a connection that the server has closed.
+async fn a_restart_of_redis_loses_no_later_line(database: &Arc<Database>, redis: &mut Server) {
+    let books = Books::open(database, &provisioner(), redis);
+    let settings = RedisSettings { rate_limit: RateLimit::Set("1 / 1d".to_owned()), tagged_mail: None };
+    books.note(Note::Created { user: user(ALICE), settings });
+    field_becomes(redis, "RL_VALUE", ALICE, Some("1 / 1d")).await;
+    redis.stop().unwrap();
+    redis.start_again().unwrap();
+    let mut subscriber = redis.connect().unwrap();
+    let mut subscriber = subscribe(&mut subscriber);
+    sleep(Duration::from_millis(50)).await;
+    books.note(refused(b"alice@books.example", "198.51.100.7", false));
+    books.close().await;
+    assert_eq!(lines_so_far(redis, &mut subscriber).len(), 1);
 }
 
 async fn without_redis_nothing_else_stops(database: &Arc<Database>, other: &impl Other, redis: &mut Server) {
@@ -357,6 +367,25 @@ async fn field_becomes(redis: &Server, hash: &str, name: &str, value: Option<&st
         }
     });
     assert!(waited.await.is_ok(), "{hash} of {name} is {found:?}, not {value:?}");
+}
+
+fn subscribe(connection: &mut redis::Connection) -> redis::PubSub<'_> {
+    let mut subscriber = connection.as_pubsub();
+    subscriber.subscribe(CHANNEL).unwrap();
+    subscriber
+}
+
+/// Every line that was published, and none that is still to come: our own is behind them.
+fn lines_so_far(redis: &Server, subscriber: &mut redis::PubSub<'_>) -> Vec<String> {
+    redis::cmd("PUBLISH").arg(CHANNEL).arg("the end").exec(&mut redis.connect().unwrap()).unwrap();
+    let mut lines: Vec<String> = Vec::new();
+    loop {
+        let line: String = subscriber.get_message().unwrap().get_payload().unwrap();
+        if line == "the end" {
+            return lines;
+        }
+        lines.push(line);
+    }
 }
 
 fn field(redis: &Server, hash: &str, name: &str) -> Option<String> {
