@@ -4,9 +4,18 @@
 
 mod battery;
 mod identity_provider;
+mod bookkeeping;
 mod mariadb;
 mod others;
 mod provisioning;
+#[expect(
+    dead_code,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "the tests of the services use the rest"
+)]
+#[path = "../services/stage/mod.rs"]
+mod stage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,4 +142,38 @@ async fn mariadb_holds_mailcows_settings() {
     let database = Arc::new(connect(&server).await);
     identity_provider::identity_provider_battery(&database, &other).await;
     identity_provider::few_rights_are_enough(&server, &other).await;
+
+async fn sqlite_and_redis_are_told_of_logins() {
+    let folder = Folder::new("sqlite-books");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = Arc::new(open(&config, None).await.unwrap());
+    let mut redis = stage::redis::Redis::start(&stage::Stage::new().unwrap()).unwrap();
+    let words = bookkeeping::Words {
+        count_writes: "CREATE TRIGGER seen AFTER INSERT ON sasl_log \
+                       BEGIN INSERT INTO seen_writes VALUES (new.service); END",
+        lock: "BEGIN IMMEDIATE",
+        unlock: "ROLLBACK",
+    };
+    bookkeeping::bookkeeping_battery(&database, &OtherSqlite::open(&path), &mut redis, &words).await;
+}
+
+#[tokio::test]
+async fn mariadb_and_redis_are_told_of_logins() {
+    let folder = Folder::new("mariadb-books");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = Arc::new(connect(&server).await);
+    let mut redis = stage::redis::Redis::start(&stage::Stage::new().unwrap()).unwrap();
+    bookkeeping::a_table_that_may_not_be_written_stops_nothing_else(&database, &other, &redis).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    // Another keydove, which finds out anew what it may.
+    let database = Arc::new(connect(&server).await);
+    let words = bookkeeping::Words {
+        count_writes: "CREATE TRIGGER seen AFTER INSERT ON sasl_log \
+                       FOR EACH ROW INSERT INTO seen_writes VALUES (new.service)",
+        lock: "LOCK TABLES sasl_log WRITE, seen_writes WRITE",
+        unlock: "UNLOCK TABLES",
+    };
+    bookkeeping::bookkeeping_battery(&database, &other, &mut redis, &words).await;
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::auth_socket::AuthSocket;
 use super::stage::keydove::Keydove;
-use super::stage::{Failure, Result, attempt, ids_of};
+use super::stage::redis::{self, Redis};
+use super::stage::{Failure, Result, Stage, attempt, give, ids_of};
 use super::{Case, ensure, expect};
 
 const ALICE: &str = "alice@example.org";
@@ -46,6 +47,28 @@ pub const CASES: &[Case] = &[
         let took = stop(&mut keydove)?;
         ensure(took < Duration::from_secs(4), || format!("it took {} ms", took.as_millis()))?;
         ensure(socket.is_closed(), || "the connection is still open".to_owned())
+    }),
+    ("a_redis_that_comes_and_goes_costs_no_login", |system| {
+        let mut redis = Redis::start(&Stage::new()?)?;
+        let secret = system.stage().write("keydove/redis-password", redis::PASSWORD)?;
+        give(&secret, "root", "root", 0o600)?;
+        let (server, secret) = (redis.socket().display().to_string(), secret.display().to_string());
+        let table = format!(
+            "\n[redis]\nsocket = \"{server}\"\npassword_file = \"{secret}\"\nban_channel = \"F2B_CHANNEL\"\n"
+        );
+        let mut keydove = system.keydove.beside("with-redis", |text| text + &table)?;
+        let mut socket = client(&keydove, "with-redis.sock")?;
+        let mut log_in = |id| {
+            sent(socket.login(id, ALICE, "pw"))?;
+            expect("a login", socket.line(), &format!("OK\t{id}\tuser={ALICE}"))
+        };
+        log_in(1)?;
+        redis.stop()?;
+        log_in(2)?;
+        redis.start_again()?;
+        log_in(3)?;
+        stop(&mut keydove)?;
+        ensure(!keydove.log().contains(redis::PASSWORD), || "the password is in the log".to_owned())
     }),
     ("a_socket_file_that_nobody_serves_is_replaced", |system| {
         let mut keydove = system.keydove.beside("stale", |text| text)?;

@@ -1,6 +1,6 @@
 //! The stage: real servers as child processes on loopback, out of one temporary folder.
 //!
-//! Dovecot, Postfix, MariaDB and Keycloak run unmodified, with the files of `dovecot/` and `postfix/` as they are shipped.
+//! Dovecot, Postfix, MariaDB, Redis and Keycloak run unmodified, with the files of `dovecot/` and `postfix/` as they are shipped.
 //! Nothing of the system's own servers is read or written. [`system::System`] boots everything at once.
 //! `tests/setup` has installed what is needed.
 
@@ -10,6 +10,7 @@ pub mod keydove;
 pub mod mariadb;
 pub mod postfix;
 pub mod process;
+pub mod redis;
 pub mod root;
 pub mod seed;
 pub mod system;
