@@ -8,6 +8,7 @@
 //!   can turn into a refusal, because no error type converts into [`Denial`].
 //! * A **secret** is anything that would open a mailbox or the identity server ([`Secret`]).
 
+mod app_password;
 mod fields;
 mod name;
 mod provision;
@@ -16,6 +17,7 @@ mod secret;
 mod service;
 mod verdict;
 
+pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_password_row_id};
 pub use fields::UserFields;
 pub use name::{InvalidName, Username, normalise_domain};
 pub use provision::ProvisionRefusal;
