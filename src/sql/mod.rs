@@ -9,6 +9,7 @@
 //! only if its own name, in normal form, is byte for byte the name that was asked for.
 
 mod access;
+mod admin;
 mod config;
 mod error;
 mod mailbox;
@@ -23,6 +24,10 @@ mod statements;
 use crate::auth::{Secret, Username};
 
 pub use access::AccessSwitches;
+pub use admin::{
+    AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainName, DomainRow, DomainSettings,
+    MadeAppPassword, MailboxRow, MailboxSettings, NewAppPassword, Obstacle, Revocation,
+};
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
