@@ -56,9 +56,18 @@ mod tests {
 
     #[test]
     fn what_has_passed_or_is_no_time_is_no_end() {
-        for wrong in
-            ["", "never", "0", "2025-12-31", "2027-02-30", "2027-1-1", "31.01.2027", "90", "-1d", "999999999999999d"]
-        {
+        for wrong in [
+            "",
+            "never",
+            "0",
+            "2025-12-31",
+            "2027-02-30",
+            "2027-1-1",
+            "31.01.2027",
+            "90",
+            "-1d",
+            "999999999999999d",
+        ] {
             assert!(parse_end(wrong, NOW).is_err(), "{wrong}");
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     list: bool,
 }
 
-fn parse_scheme(name: &str) -> Result<Scheme, &'static str> {
+pub(super) fn parse_scheme(name: &str) -> Result<Scheme, &'static str> {
     Scheme::parse(name).ok_or("no scheme has this name; `keydove hash --list` shows all")
 }
 

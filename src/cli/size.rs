@@ -71,23 +71,26 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_written() {
-        for (text, mib) in [
-            ("0", 0),
-            ("500", 500),
-            ("500MiB", 500),
-            ("5GiB", 5120),
-            ("5 gib", 5120),
-            ("2TiB", 2_097_152),
-        ] {
+        for (text, mib) in
+            [("0", 0), ("500", 500), ("500MiB", 500), ("5GiB", 5120), ("5 gib", 5120), ("2TiB", 2_097_152)]
+        {
             assert_eq!(parse_mib(text), Ok(mib), "{text}");
         }
-        for wrong in ["", "GiB", "5GB", "5G", "-1", "+1", "1.5GiB", "5GiBs", "9999999999TiB", "99999999999999999999"] {
+        for wrong in
+            ["", "GiB", "5GB", "5G", "-1", "+1", "1.5GiB", "5GiBs", "9999999999TiB", "99999999999999999999"]
+        {
             assert!(parse_mib(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((show_mib(0), show_mib(500), show_mib(5120)), ("0".into(), "500MiB".into(), "5GiB".into()));
+        assert_eq!(
+            (show_mib(0), show_mib(500), show_mib(5120)),
+            ("0".into(), "500MiB".into(), "5GiB".into())
+        );
         assert_eq!(show_quota(0), "unlimited");
         assert_eq!((show_quota(102_400), show_quota(MIB)), ("102400B".into(), "1MiB".into()));
-        assert_eq!((show_used(0), show_used(1), show_used(MIB * 3 / 2)), ("0".into(), "<1MiB".into(), "2MiB".into()));
+        assert_eq!(
+            (show_used(0), show_used(1), show_used(MIB * 3 / 2)),
+            ("0".into(), "<1MiB".into(), "2MiB".into())
+        );
     }
 
     #[test]

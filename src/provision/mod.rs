@@ -15,6 +15,7 @@ mod mapping;
 mod php;
 mod plan;
 mod template;
+mod template_text;
 mod update;
 
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ pub use identity::Identity;
 pub use mapping::Mapping;
 pub use plan::{NewMailbox, RedisSettings};
 pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
+pub use template_text::{Kind, TemplateFault, TemplateText};
 pub use update::Update;
 
 /// How many refused mailboxes are remembered: about 20 MB at the most.

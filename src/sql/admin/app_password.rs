@@ -24,7 +24,8 @@ INSERT INTO app_passwd \
 VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, 1)";
 const SET_PASSWORD: &str = "UPDATE app_passwd SET password = ? WHERE id = ?";
 /// A row of the same number may be there, which mailcow's own deletions leave behind.
-const REPLACE_OWN: &str = "REPLACE INTO keydove_app_password (app_passwd, expires, networks) VALUES (?, ?, ?)";
+const REPLACE_OWN: &str =
+    "REPLACE INTO keydove_app_password (app_passwd, expires, networks) VALUES (?, ?, ?)";
 const COLUMNS: &str = "\
 p.mailbox, p.id, p.name, p.imap_access, p.pop3_access, p.smtp_access, p.sieve_access, p.dav_access, p.eas_access, \
 p.active, CAST(p.created AS CHAR)";
