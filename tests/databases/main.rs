@@ -2,6 +2,7 @@
 //! goes and comes back, tables that are locked.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod administration;
 mod battery;
 mod mariadb;
 mod others;
@@ -106,5 +107,28 @@ async fn mariadb_makes_mailboxes_as_mailcow_does() {
     provisioning::provisioning_battery(&database, &other).await;
     others::a_killed_connection_leaves_all_or_nothing(&database, &other).await;
     others::sogo_is_told_where_mailcow_has_it(&database, &other).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_is_administrated() {
+    let folder = Folder::new("sqlite-administration");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    administration::administration_battery(&database, &OtherSqlite::open(&path)).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_is_administrated() {
+    let folder = Folder::new("mariadb-administration");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = connect(&server).await;
+    administration::a_missing_right_is_named(&database, &other).await;
+    database.close().await;
+    let database = connect(&server).await;
+    administration::administration_battery(&database, &other).await;
     database.close().await;
 }
