@@ -63,7 +63,7 @@ struct List {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "which", required = true, multiple = false, args = ["id", "name", "all"])]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["id", "name", "all"])))]
 struct Revoke {
     /// The address of the mailbox.
     #[arg(value_parser = parse_user)]
@@ -145,10 +145,11 @@ fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
 
 fn revoke(arguments: &Revoke, config: &Path) -> Result<Answer, Failure> {
     let user = &arguments.user;
-    let which = match (arguments.id, &arguments.name) {
-        (Some(id), _) => Revocation::Number(id),
-        (None, Some(name)) => Revocation::Name(name.clone()),
-        (None, None) => Revocation::All,
+    let which = match (arguments.id, &arguments.name, arguments.all) {
+        (Some(id), None, false) => Revocation::Number(id),
+        (None, Some(name), false) => Revocation::Name(name.clone()),
+        (None, None, true) => Revocation::All,
+        _ => return Err(Failure::Usage("say which: one of --id, --name and --all".to_owned())),
     };
     let stdin = std::io::stdin();
     if !arguments.yes && stdin.is_terminal() && !is_confirmed(user, &which, &mut stdin.lock()) {

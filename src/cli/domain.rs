@@ -10,6 +10,9 @@ use super::storage::{Answer, Failure, OnOff, document, on_off, parse_label, with
 use super::table::table;
 use crate::sql::{DomainName, DomainRow, DomainSettings};
 
+const SIZES: &str = "A SIZE is 5GiB or 500MiB; a plain number is MiB, as in the columns of the table `domain`.\n\
+     Beside mailcow make domains in mailcow itself: it also makes DKIM keys and Redis entries.";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -33,8 +36,8 @@ struct List {
     json: bool,
 }
 
-/// Sizes are written 5GiB or 500MiB; a plain number is MiB, as in mailcow's `domain` table.
 #[derive(Debug, clap::Args)]
+#[command(after_help = SIZES)]
 struct Named {
     /// The domain, such as example.org; either spelling of an international one.
     #[arg(value_parser = parse_domain)]

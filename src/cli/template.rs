@@ -27,7 +27,7 @@ enum Command {
     Add(Change),
     /// List all templates. With a name and --json: that one, exactly as it is stored.
     List(List),
-    /// Change a template: single keys, or all of it from a file. Mailboxes that have it are changed later.
+    /// Change a template: single keys, or all of it from a file. New mailboxes get it as it is then.
     Set(Change),
 }
 

@@ -1,4 +1,5 @@
-//! The database, as questions: is this address hosted here, and who has a mailbox?
+//! The database, as questions: is this address hosted here, and who has a mailbox? What an administrator asks and
+//! changes is in `admin`.
 //!
 //! Two drivers answer the same questions: MariaDB or MySQL with mailcow's tables as they are ([`Database::Mariadb`]),
 //! and an embedded SQLite file with the same tables, which keydove creates and migrates ([`Database::Sqlite`]).
