@@ -3,14 +3,18 @@
 //! The tables must be empty, and keydove's user must be allowed to write.
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
-use keydove::auth::{ProvisionRefusal, Secret, Service, app_password_row_id};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use keydove::auth::{ProvisionRefusal, Secret, Service};
 use keydove::provision::{Identity, NewMailbox, Template, TemplateText};
-use keydove::scheme::{Policy, verify};
 use keydove::sql::{
     AdminError, AliasAddress, AliasSettings, AuthSource, Database, DomainName, DomainSettings, Error,
-    MailboxSettings, MailboxState, NewAppPassword, NewMailboxRows, Obstacle, Revocation, StoredTemplate,
+    MailboxSettings, MailboxState, NewMailboxRows, Obstacle, StoredTemplate,
 };
 
+use super::app_passwords;
+use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::others::OtherMariadb;
 use super::provisioning::{Other, count, one_row, person, provision, user};
 
@@ -27,13 +31,14 @@ pub async fn administration_battery(database: &Database, other: &impl Other) {
     mailboxes_are_listed(database, other).await;
     aliases_are_made_listed_and_changed(database, other).await;
     what_stands_against_an_alias_is_named(database, other).await;
-    an_app_password_is_one_row_and_its_own(database, other).await;
-    app_passwords_are_listed_and_revoked(database, other).await;
-    a_failure_leaves_no_app_password(database, other).await;
+    app_passwords::app_password_battery(database, other).await;
 }
 
 /// keydove's user may read only: the complaint names the right and the table, and nothing is written.
-pub async fn a_missing_right_is_named(database: &Database, other: &OtherMariadb<'_>) {
+pub async fn a_missing_right_is_named(database: &Database, server: &MariadbServer, other: &OtherMariadb<'_>) {
+    let complaint = complaint_of_the_command(server);
+    let grant = format!("run: GRANT INSERT ON `{DATABASE}`.`domain` TO 'keydove'@'localhost';");
+    assert!(complaint.contains(&grant), "{complaint}");
     let (name, settings) = (domain("rights.example"), DomainSettings::default());
     assert_right_missing(database.add_domain(&name, &settings).await, "INSERT");
     assert_eq!(count(other, "domain", "domain = 'rights.example'").await, 0);
@@ -42,6 +47,29 @@ pub async fn a_missing_right_is_named(database: &Database, other: &OtherMariadb<
     assert_right_missing(database.set_domain(&name, &settings).await, "UPDATE");
     other.grant("UPDATE, DELETE, CREATE").await;
     database.set_domain(&name, &settings).await.unwrap();
+}
+
+/// What `keydove domain add` says.
+fn complaint_of_the_command(server: &MariadbServer) -> String {
+    let socket = server.socket();
+    let folder = socket.parent().unwrap();
+    let (config, secret) = (folder.join("keydove.toml"), folder.join("password"));
+    let text = format!(
+        "[[listener]]\ndoor = 'auth-client'\nrole = 'dovecot'\npath = '{folder}/auth'\n\
+         [keycloak]\nserver_url = 'https://sso.example.org'\nrealm = 'mail'\nclient_id = 'keydove'\n\
+         client_secret_file = '{folder}/missing'\n[storage.mariadb]\nsocket = '{socket}'\nuser = '{user}'\n\
+         password_file = '{folder}/password'\ndatabase = '{DATABASE}'\n",
+        folder = folder.display(),
+        socket = socket.display(),
+        user = USER.0,
+    );
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(&secret, USER.1).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keydove"));
+    let output = command.args(["domain", "add", "rights.example", "--config"]).arg(config).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(70), 0));
+    String::from_utf8(output.stderr).unwrap()
 }
 
 fn assert_right_missing(end: Result<(), AdminError>, right: &str) {
@@ -409,108 +437,6 @@ async fn what_stands_against_an_alias_is_named(database: &Database, other: &impl
     assert_eq!(count(other, "alias", "1 = 1").await, before);
 }
 
-async fn an_app_password_is_one_row_and_its_own(database: &Database, other: &impl Other) {
-    let mut new = app_password("OWN@admin.example", "Telefon ü", 1);
-    new.expires = Some(2_000_000_000);
-    new.networks = vec!["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()];
-    let made = database.add_app_password(new).await.unwrap();
-    assert_eq!(app_password_row_id(made.password.expose()), Some(made.id));
-    let columns = "name, mailbox, domain, imap_access, pop3_access, smtp_access, sieve_access, dav_access, eas_access, active";
-    let id = made.id.to_string();
-    let expected = ["Telefon ü", "own@admin.example", "admin.example", "1", "0", "1", "0", "0", "0", "1"];
-    assert_eq!(one_row(other, "app_passwd", columns, "id", &id).await, expected);
-    let own = one_row(other, "keydove_app_password", "expires, networks", "app_passwd", &id).await;
-    assert_eq!(own, ["2000000000", "192.0.2.0/24,2001:db8::/32"]);
-    let hash = &one_row(other, "app_passwd", "password", "id", &id).await[0];
-    assert!(hash.starts_with("{SSHA512}") && hash.len() <= 255, "{hash}");
-    assert_eq!(verify(hash.as_bytes(), made.password.expose(), &Policy::default()), Ok(true));
-    assert_eq!(verify(hash.as_bytes(), b"", &Policy::default()), Ok(false));
-
-    // A row of its own marks each of keydove's passwords, without limits too.
-    let plain = database.add_app_password(app_password("own@admin.example", "laptop", 2)).await.unwrap();
-    assert!(plain.id > made.id);
-    let id = plain.id.to_string();
-    let own = one_row(other, "keydove_app_password", "expires, networks", "app_passwd", &id).await;
-    assert_eq!(own, ["NULL", "NULL"]);
-    for (name, is_resource) in [("nobody@admin.example", false), ("room@limits.example", true)] {
-        let refused = obstacle(database.add_app_password(app_password(name, "x", 3)).await);
-        assert_eq!(matches!(refused, Obstacle::MailboxIsResource(_)), is_resource, "{refused}");
-    }
-    assert_eq!(count(other, "app_passwd", "1 = 1").await, 2);
-}
-
-async fn app_passwords_are_listed_and_revoked(database: &Database, other: &impl Other) {
-    let own = user("own@admin.example");
-    let ids: Vec<i64> =
-        database.list_app_passwords(&own).await.unwrap().iter().map(|password| password.id).collect();
-    let [laptop, phone] = ids[..] else { panic!("{ids:?}") };
-    other
-        .run(&format!(
-            "INSERT INTO sasl_log (service, app_password, username, real_rip, datetime) VALUES
-             ('imap', {phone}, 'own@admin.example', '192.0.2.1', '2026-01-02 03:04:05'),
-             ('smtp', {phone}, 'own@admin.example', '192.0.2.1', '2026-02-02 03:04:05'),
-             ('imap', 0, 'own@admin.example', '192.0.2.2', '2026-03-02 03:04:05'),
-             ('imap', {laptop}, 'login@admin.example', '192.0.2.2', '2026-03-02 03:04:05')"
-        ))
-        .await;
-    let listed = database.list_app_passwords(&user("OWN@admin.example")).await.unwrap();
-    assert_eq!((listed[0].name.as_str(), listed[0].last_used.as_deref()), ("laptop", None));
-    assert_eq!(listed[1].last_used.as_deref(), Some("2026-02-02 03:04:05"));
-    assert_eq!(
-        (listed[1].services.as_slice(), listed[1].expires),
-        (["imap", "smtp"].as_slice(), Some(2_000_000_000))
-    );
-    assert_eq!(listed[1].networks, ["192.0.2.0/24", "2001:db8::/32"]);
-    assert_eq!(mask_times(&listed[1].created), "TIME");
-    assert!(database.list_app_passwords(&user("login@admin.example")).await.unwrap().is_empty());
-    let unknown = database.list_app_passwords(&user("nobody@admin.example")).await;
-    assert!(matches!(obstacle(unknown), Obstacle::MailboxUnknown(_)));
-
-    let revoke = async |which: Revocation| database.revoke_app_passwords(&own, &which).await;
-    let stranger =
-        database.revoke_app_passwords(&user("login@admin.example"), &Revocation::Number(phone)).await;
-    assert!(matches!(obstacle(stranger), Obstacle::AppPasswordUnknown { .. }));
-    assert!(matches!(
-        obstacle(revoke(Revocation::Name("none".to_owned())).await),
-        Obstacle::AppPasswordUnknown { .. }
-    ));
-    let second = database.add_app_password(app_password("own@admin.example", "laptop", 4)).await.unwrap().id;
-    let Obstacle::AppPasswordAmbiguous { numbers, .. } =
-        obstacle(revoke(Revocation::Name("laptop".to_owned())).await)
-    else {
-        panic!("one was chosen")
-    };
-    assert_eq!(numbers, format!("{second}, {laptop}"));
-    assert_eq!(revoke(Revocation::Number(second)).await.unwrap(), [second]);
-    assert_eq!(revoke(Revocation::Number(second)).await.unwrap(), [0; 0], "once is enough");
-    assert_eq!(revoke(Revocation::Name("laptop".to_owned())).await.unwrap(), [laptop]);
-    assert_eq!(revoke(Revocation::All).await.unwrap(), [phone]);
-    assert!(database.app_passwords(&own).await.unwrap().is_empty(), "no login sees them");
-    let listed = database.list_app_passwords(&own).await.unwrap();
-    assert_eq!((listed.len(), listed.iter().filter(|password| password.active).count()), (3, 0));
-}
-
-/// The number is taken, the hash is not written: the row must not stay.
-async fn a_failure_leaves_no_app_password(database: &Database, other: &impl Other) {
-    let before = count(other, "app_passwd", "1 = 1").await;
-    let mut broken = app_password("own@admin.example", "broken", 5);
-    broken.random = Secret::from("short");
-    let Err(AdminError::Database(_)) = database.add_app_password(broken).await else { panic!("it was made") };
-    assert_eq!(count(other, "app_passwd", "1 = 1").await, before);
-}
-
-fn app_password(name: &str, label: &str, seed: u8) -> NewAppPassword {
-    NewAppPassword {
-        user: user(name),
-        name: label.to_owned(),
-        services: vec![Service::Smtp, Service::Imap],
-        expires: None,
-        networks: Vec::new(),
-        random: Secret::new(vec![seed; keydove::auth::APP_PASSWORD_BYTES]),
-        salt: [seed; keydove::scheme::SALT_BYTES],
-    }
-}
-
 /// What the command line makes of an address: the seeded template, without an owner.
 fn rows(address: &str, name: &str, quota_mib: i64) -> NewMailboxRows {
     let stored =
@@ -528,7 +454,7 @@ fn rows(address: &str, name: &str, quota_mib: i64) -> NewMailboxRows {
     NewMailboxRows { quota_mib, owner: None, ..rows }
 }
 
-fn obstacle<T: std::fmt::Debug>(end: Result<T, AdminError>) -> Obstacle {
+pub fn obstacle<T: std::fmt::Debug>(end: Result<T, AdminError>) -> Obstacle {
     match end {
         Err(AdminError::Obstacle(obstacle)) => obstacle,
         other => panic!("{other:?}"),
@@ -576,7 +502,7 @@ async fn columns_of(other: &impl Other, table: &str) -> String {
 }
 
 /// Puts one word in place of each date and time.
-fn mask_times(cell: &str) -> String {
+pub fn mask_times(cell: &str) -> String {
     let is_time = |text: &str| {
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         shape == "0000-00-00 00:00:00"

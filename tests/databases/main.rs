@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod administration;
+mod app_passwords;
 mod battery;
 mod mariadb;
 mod others;
@@ -126,7 +127,7 @@ async fn mariadb_is_administrated() {
     let server = MariadbServer::install(folder.path()).await;
     let other = OtherMariadb::new(&server).await;
     let database = connect(&server).await;
-    administration::a_missing_right_is_named(&database, &other).await;
+    administration::a_missing_right_is_named(&database, &server, &other).await;
     database.close().await;
     let database = connect(&server).await;
     administration::administration_battery(&database, &other).await;
