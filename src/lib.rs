@@ -11,7 +11,7 @@
 //!
 //! | row | modules | what they are |
 //! |---|---|---|
-//! | 13 | [`cli`] | the command line: `serve`, `check`, exit codes |
+//! | 13 | [`cli`] | the command line: `serve`, `check`, the administrator's commands, exit codes |
 //! | 12 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
 //! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
 //! | 10 | [`frontend`] | protocols (pure) and the one loop that gives them a socket and a clock |

@@ -4,21 +4,18 @@
 //! which every user of the machine could see. No configuration is read: the caps are the defaults, and weak
 //! schemes are verified with a note.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::BufRead;
 use std::process::ExitCode;
 
+use super::input::{self, Input};
 use super::output::{say, say_error};
-use super::{FAILED, USAGE, fail};
-use crate::auth::Secret;
+use super::{DATA, FAILED, USAGE, fail};
 use crate::scheme::{self, CannotMake, Policy, Scheme, Unusable};
 
 /// The password does not match.
 const MISMATCH: u8 = 1;
-/// The hash says nothing about any password (`EX_DATAERR`).
-const UNUSABLE: u8 = 65;
-
-/// Longest line that is read, in bytes; more than any hash or password that is ever used.
-const MAX_LINE: u64 = 8192;
+/// The hash says nothing about any password.
+const UNUSABLE: u8 = DATA;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -36,14 +33,13 @@ pub(super) struct Arguments {
     list: bool,
 }
 
-fn parse_scheme(name: &str) -> Result<Scheme, &'static str> {
+pub(super) fn parse_scheme(name: &str) -> Result<Scheme, &'static str> {
     Scheme::parse(name).ok_or("no scheme has this name; `keydove hash --list` shows all")
 }
 
 /// Exit codes: 0 done or match, 1 no match, 64 wrong use, 65 unusable hash, 70 the system failed.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let stdin = io::stdin();
-    let mut input = if stdin.is_terminal() { Input::Terminal } else { Input::Lines(stdin.lock()) };
+    let mut input = Input::standard();
     let outcome = if arguments.list {
         Ok(Outcome { answer: list(), note: None, code: 0 })
     } else if arguments.verify {
@@ -114,61 +110,11 @@ fn row(scheme: &str, strength: &str, made: &str, aliases: &str) -> String {
     format!("{scheme:<14} {strength:<10} {made:<4} {aliases}").trim_end().to_owned()
 }
 
-/// Where secrets come from.
-enum Input<R> {
-    Terminal,
-    Lines(R),
-}
-
-impl<R: BufRead> Input<R> {
-    fn ask(&mut self, what: &'static str) -> Result<Secret, Failure> {
-        match self {
-            Self::Terminal => {
-                let typed = rpassword::prompt_password(format!("{what}: ")).map_err(Failure::Read)?;
-                Ok(Secret::new(typed.into_bytes()))
-            }
-            Self::Lines(lines) => read_line(lines, what),
-        }
-    }
-
-    /// Asks twice where nobody sees what is typed.
-    fn ask_new(&mut self) -> Result<Secret, Failure> {
-        let password = self.ask("password")?;
-        if matches!(self, Self::Terminal) && !self.ask("the same again")?.matches(password.expose()) {
-            return Err(Failure::Different);
-        }
-        Ok(password)
-    }
-}
-
-/// Cuts off the newline and nothing else: a space or a carriage return may be meant.
-fn read_line(lines: &mut impl BufRead, what: &'static str) -> Result<Secret, Failure> {
-    // All at once, so that no copy is left behind by growing.
-    let mut line = Vec::with_capacity(MAX_LINE as usize);
-    lines.take(MAX_LINE).read_until(b'\n', &mut line).map_err(Failure::Read)?;
-    let full = line.len() as u64 == MAX_LINE;
-    match line.pop() {
-        None => Err(Failure::Missing(what)),
-        Some(b'\n') => Ok(Secret::new(line)),
-        Some(_) if full => Err(Failure::Long(what)),
-        Some(last) => {
-            line.push(last);
-            Ok(Secret::new(line))
-        }
-    }
-}
-
 /// Why nothing was made or verified. Never shows a part of a secret.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("cannot read from the terminal or standard input: {0}")]
-    Read(#[source] io::Error),
-    #[error("standard input ended before the line with the {0}")]
-    Missing(&'static str),
-    #[error("the line with the {0} has more than {MAX_LINE} bytes")]
-    Long(&'static str),
-    #[error("the two passwords are not the same")]
-    Different,
+    #[error(transparent)]
+    Input(#[from] input::Failure),
     #[error("cannot make a salt: {0}")]
     Salt(#[from] getrandom::Error),
     #[error(transparent)]
@@ -180,11 +126,11 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Missing(_) | Self::Long(_) | Self::Different => USAGE,
+            Self::Input(failure) => failure.code(),
             Self::CannotMake(CannotMake::OutOfMemory(_)) | Self::Unusable(Unusable::OutOfMemory(_)) => FAILED,
             Self::CannotMake(_) => USAGE,
             Self::Unusable(_) => UNUSABLE,
-            Self::Read(_) | Self::Salt(_) => FAILED,
+            Self::Salt(_) => FAILED,
         }
     }
 }

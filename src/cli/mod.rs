@@ -1,10 +1,20 @@
-//! The command line: `keydove serve`, `keydove check`, `keydove hash`.
+//! The command line: the daemon's own commands, `keydove hash`, and the administrator's, a file each.
 
+mod alias;
+mod app_password;
+mod date;
+mod domain;
 mod hash;
+mod input;
+mod mailbox;
 mod mailcow;
 mod output;
+mod size;
+mod storage;
+mod table;
+mod template;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -12,10 +22,14 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::{daemon, observe};
 use output::{say, say_error};
+use storage::report;
 
 /// Wrong use of the command line (`EX_USAGE`).
 const USAGE: u8 = 64;
-/// The daemon could not start although its configuration is sound, or the system failed (`EX_SOFTWARE`).
+/// What was given cannot be, or there is no such row (`EX_DATAERR`).
+const DATA: u8 = 65;
+/// The daemon could not start although its configuration is sound, or the database or the system failed
+/// (`EX_SOFTWARE`).
 const FAILED: u8 = 70;
 /// The configuration is wrong (`EX_CONFIG`); a service manager should not try again.
 const CONFIG: u8 = 78;
@@ -26,28 +40,41 @@ const CONFIG: u8 = 78;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    config: ConfigArgument,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the sockets of the configuration until SIGTERM.
-    Serve(ConfigArgument),
+    Serve,
     /// Check the configuration exactly as `serve` would, and say what would be served.
-    Check(ConfigArgument),
+    Check,
     /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument.
     Hash(hash::Arguments),
+    /// Add, list and change the domains that are served here, and their limits.
+    Domain(domain::Arguments),
+    /// Add, list and change mailboxes, and give one to another person.
+    Mailbox(mailbox::Arguments),
+    /// Add, list and change the templates that new mailboxes are made from.
+    Template(template::Arguments),
+    /// Add, list and change aliases.
+    Alias(alias::Arguments),
+    /// Add, list and revoke app passwords: passwords for single devices and programs.
+    #[command(name = "app-password")]
+    AppPassword(app_password::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct ConfigArgument {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/keydove/keydove.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/keydove/keydove.toml")]
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 1 the password does not match, 64 wrong use, 65 unusable hash,
+/// Runs one command. Exit codes: 0 done, 1 the password does not match, 64 wrong use, 65 wrong data or no such row,
 /// 70 cannot start or go on, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -58,15 +85,21 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    match arguments.command {
-        Command::Serve(argument) => serve(&argument),
-        Command::Check(argument) => check(&argument),
-        Command::Hash(arguments) => hash::run(&arguments),
+    let config = arguments.config.config.as_path();
+    match &arguments.command {
+        Command::Serve => serve(config),
+        Command::Check => check(config),
+        Command::Hash(arguments) => hash::run(arguments),
+        Command::Domain(arguments) => report(domain::run(arguments, config)),
+        Command::Mailbox(arguments) => report(mailbox::run(arguments, config)),
+        Command::Template(arguments) => report(template::run(arguments, config)),
+        Command::Alias(arguments) => report(alias::run(arguments, config)),
+        Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
     }
 }
 
-fn serve(argument: &ConfigArgument) -> ExitCode {
-    let config = match Config::load(&argument.config) {
+fn serve(config: &Path) -> ExitCode {
+    let config = match Config::load(config) {
         Ok(config) => config,
         Err(error) => return fail(CONFIG, &error),
     };
@@ -79,8 +112,8 @@ fn serve(argument: &ConfigArgument) -> ExitCode {
     }
 }
 
-fn check(argument: &ConfigArgument) -> ExitCode {
-    match Config::load(&argument.config) {
+fn check(config: &Path) -> ExitCode {
+    match Config::load(config) {
         Ok(config) => {
             say(&summary(&config));
             if config.mailcow.identity_provider {

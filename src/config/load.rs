@@ -25,6 +25,23 @@ impl Config {
         Self::parse(path, &text)
     }
 
+    /// Reads and checks the configuration for a command that needs nothing but the database: Keycloak's secrets are
+    /// not read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_storage(path: &Path) -> Result<(sql::Config, Option<Secret>), Error> {
+        let text = read_text(path)?;
+        let file: File =
+            toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
+        let mut faults = find_faults(&file);
+        let password = read_database_password(&file, &mut faults);
+        if faults.is_empty() {
+            return Ok((file.storage, password));
+        }
+        Err(Error::Faults(locate_all(path, &text, faults)))
+    }
+
     /// The same from text; `path` is for messages only.
     ///
     /// # Errors
@@ -100,14 +117,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         let (path, credential) = (&keycloak.client_secret_file, &keycloak.client_secret_credential);
         client_secrets.extend(read_secret(&place.keys(), "client_secret", (path, credential), faults));
     }
-    let database_password = match &file.storage {
-        sql::Config::Mariadb(database) => {
-            let place = ["storage".to_owned(), "mariadb".to_owned()];
-            let (path, credential) = (&database.password_file, &database.password_credential);
-            read_secret(&place, "password", (path, credential), faults)
-        }
-        sql::Config::Sqlite(_) => None,
-    };
+    let database_password = read_database_password(file, faults);
     let (path, credential) = (&file.sogo.single_sign_on_file, &file.sogo.single_sign_on_credential);
     let single_sign_on = read_secret(&["sogo".to_owned()], "single_sign_on", (path, credential), faults);
     let redis_password = file.redis.as_ref().and_then(|redis| {
@@ -116,6 +126,17 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
     });
     let complete = client_secrets.len() == file.own_keycloaks().count();
     complete.then_some(Secrets { client_secrets, database_password, redis_password, single_sign_on })
+}
+
+fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
+    match &file.storage {
+        sql::Config::Mariadb(database) => {
+            let place = ["storage".to_owned(), "mariadb".to_owned()];
+            let (path, credential) = (&database.password_file, &database.password_credential);
+            read_secret(&place, "password", (path, credential), faults)
+        }
+        sql::Config::Sqlite(_) => None,
+    }
 }
 
 /// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.

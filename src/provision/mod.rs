@@ -16,6 +16,7 @@ mod php;
 mod plan;
 mod rules;
 mod template;
+mod template_text;
 mod update;
 
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ pub use mapping::Mapping;
 pub use plan::{NewMailbox, RedisSettings};
 pub use rules::Rules;
 pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
+pub use template_text::{Kind, TemplateFault, TemplateText};
 pub use update::Update;
 
 /// How many refused mailboxes are remembered: about 20 MB at the most.

@@ -51,7 +51,7 @@ impl NewMailbox {
             attributes: attributes_json(template),
             tags: attributes.tags.clone(),
             acl: attributes.acl,
-            owner: owner(person, template),
+            owner: Some(owner(person, template)),
         };
         Ok(Self { rows, redis: RedisSettings::of(attributes) })
     }

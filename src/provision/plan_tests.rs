@@ -50,7 +50,7 @@ fn every_value_is_mailcows() {
         template_fingerprint: hash,
         template_attributes: DEFAULT.to_owned(),
     };
-    assert_eq!(rows.owner, owner);
+    assert_eq!(rows.owner, Some(owner));
     assert_eq!(redis, RedisSettings { rate_limit: RateLimit::Clear, tagged_mail: None });
 }
 

@@ -98,8 +98,7 @@ impl Template {
             Ok(Value::Object(object)) => Some(object),
             _ => None,
         };
-        let lower = |name: &str| name.trim_end_matches(' ').to_lowercase();
-        let row = stored.iter().find(|template| lower(&template.name) == lower(name));
+        let row = stored.iter().find(|template| template.is_named(name));
         let row = row.ok_or(ProvisionRefusal::TemplateMissing)?;
         let own = object(row).ok_or(ProvisionRefusal::TemplateMissing)?;
         let first = stored.first().and_then(object).unwrap_or_default();

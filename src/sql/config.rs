@@ -52,8 +52,8 @@ pub struct MariadbConfig {
     /// The server's TCP port, with `host`.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// The database user. `SELECT` on the tables is enough, unless mailboxes are made at first logins: that also
-    /// needs `INSERT`, `UPDATE` and `DELETE`, and `CREATE` for keydove's own tables.
+    /// The database user. `SELECT` on the tables is enough, unless mailboxes are made at first logins or by
+    /// commands: that also needs `INSERT`, `UPDATE` and `DELETE`, and `CREATE` for keydove's own tables.
     pub user: String,
     /// A file whose content is the password.
     pub password_file: Option<PathBuf>,

@@ -120,7 +120,17 @@ impl Mailbox {
 }
 
 impl MailboxState {
-    fn from_number(active: i64) -> Self {
+    /// The number in the column.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Off => 0,
+            Self::On => 1,
+            Self::ReceiveOnly => 2,
+        }
+    }
+
+    pub(super) fn from_number(active: i64) -> Self {
         match active {
             1 => Self::On,
             2 => Self::ReceiveOnly,
@@ -130,6 +140,17 @@ impl MailboxState {
 }
 
 impl AuthSource {
+    /// The word in the column.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mailcow => "mailcow",
+            Self::Keycloak => "keycloak",
+            Self::Ldap => "ldap",
+            Self::GenericOidc => "generic-oidc",
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "mailcow" => Ok(Self::Mailcow),

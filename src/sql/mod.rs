@@ -1,4 +1,5 @@
-//! The database, as questions: is this address hosted here, and who has a mailbox?
+//! The database, as questions: is this address hosted here, and who has a mailbox? What an administrator asks and
+//! changes is in `admin`.
 //!
 //! Two drivers answer the same questions: MariaDB or MySQL with mailcow's tables as they are ([`Database::Mariadb`]),
 //! and an embedded SQLite file with the same tables, which keydove creates and migrates ([`Database::Sqlite`]).
@@ -9,6 +10,7 @@
 //! only if its own name, in normal form, is byte for byte the name that was asked for.
 
 mod access;
+mod admin;
 mod config;
 mod error;
 mod identity_provider;
@@ -26,6 +28,10 @@ use crate::auth::{Secret, Username};
 use session::Work;
 
 pub use access::AccessSwitches;
+pub use admin::{
+    AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainName, DomainRow, DomainSettings,
+    MadeAppPassword, MailboxRow, MailboxSettings, NewAppPassword, Obstacle, Revocation,
+};
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
 pub use identity_provider::IdentityProviderRows;

@@ -7,6 +7,7 @@ use std::future::Future;
 
 use super::Error;
 use super::rows::Cells;
+use crate::auth::Secret;
 
 /// Where the two databases want different words for one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,13 @@ impl From<i64> for Parameter {
 impl From<&str> for Parameter {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
+    }
+}
+
+impl From<&Secret> for Parameter {
+    /// For a stored hash, which is text.
+    fn from(hash: &Secret) -> Self {
+        Self::Text(String::from_utf8_lossy(hash.expose()).into_owned())
     }
 }
 

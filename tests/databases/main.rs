@@ -2,9 +2,11 @@
 //! goes and comes back, tables that are locked.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod administration;
+mod app_passwords;
 mod battery;
-mod identity_provider;
 mod bookkeeping;
+mod identity_provider;
 mod mariadb;
 mod others;
 mod provisioning;
@@ -142,7 +144,9 @@ async fn mariadb_holds_mailcows_settings() {
     let database = Arc::new(connect(&server).await);
     identity_provider::identity_provider_battery(&database, &other).await;
     identity_provider::few_rights_are_enough(&server, &other).await;
+}
 
+#[tokio::test]
 async fn sqlite_and_redis_are_told_of_logins() {
     let folder = Folder::new("sqlite-books");
     let path = folder.path().join("keydove.sqlite");
@@ -176,4 +180,27 @@ async fn mariadb_and_redis_are_told_of_logins() {
         unlock: "UNLOCK TABLES",
     };
     bookkeeping::bookkeeping_battery(&database, &other, &mut redis, &words).await;
+}
+
+#[tokio::test]
+async fn sqlite_is_administrated() {
+    let folder = Folder::new("sqlite-administration");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    administration::administration_battery(&database, &OtherSqlite::open(&path)).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_is_administrated() {
+    let folder = Folder::new("mariadb-administration");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = connect(&server).await;
+    administration::a_missing_right_is_named(&database, &server, &other).await;
+    database.close().await;
+    let database = connect(&server).await;
+    administration::administration_battery(&database, &other).await;
+    database.close().await;
 }

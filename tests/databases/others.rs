@@ -73,6 +73,7 @@ impl<'a> OtherMariadb<'a> {
         Self { server, root: Mutex::new(root) }
     }
 
+    /// Gives keydove's user a right to all tables.
     pub async fn grant(&self, rights: &str) {
         self.run(&format!("GRANT {rights} ON {DATABASE}.* TO {}@localhost", USER.0)).await;
         // A connection keeps the rights that it began with.

@@ -1,4 +1,4 @@
-//! Tests of the house itself, without any server: who may see whom, what the configuration says to mistakes,
+//! Tests of the house itself, without any server: who may see whom, what the configuration says to mistakes, the commands,
 //! and what the fuzzers have found so far.
 #![expect(
     clippy::disallowed_methods,
@@ -9,6 +9,7 @@
 
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;
+mod commands;
 mod config;
 mod corpus;
 mod layers;

@@ -24,35 +24,35 @@ SELECT COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED) FROM mailbox WHERE kind
 
 /// A row of `domain`, as far as it limits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) active: bool,
-    pub(super) mailboxes: i64,
-    pub(super) max_quota_mib: i64,
-    pub(super) quota_mib: i64,
+pub(in crate::sql) struct Limits {
+    pub(in crate::sql) active: bool,
+    pub(in crate::sql) mailboxes: i64,
+    pub(in crate::sql) max_quota_mib: i64,
+    pub(in crate::sql) quota_mib: i64,
 }
 
 /// What the mailboxes of a domain have together.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
-    pub(super) mailboxes: i64,
-    pub(super) quota_bytes: i64,
+pub(in crate::sql) struct Usage {
+    pub(in crate::sql) mailboxes: i64,
+    pub(in crate::sql) quota_bytes: i64,
 }
 
 /// Everything that the rules look at.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    pub(super) limits: Option<Limits>,
+pub(in crate::sql) struct Facts {
+    pub(in crate::sql) limits: Option<Limits>,
     /// Names and kinds of the rows of `mailbox` that the database takes for this address.
-    pub(super) objects: Vec<(String, String)>,
-    pub(super) is_alias: bool,
-    pub(super) is_spam_alias: bool,
-    pub(super) other_person: bool,
-    pub(super) usage: Usage,
+    pub(in crate::sql) objects: Vec<(String, String)>,
+    pub(in crate::sql) is_alias: bool,
+    pub(in crate::sql) is_spam_alias: bool,
+    pub(in crate::sql) other_person: bool,
+    pub(in crate::sql) usage: Usage,
 }
 
 impl Facts {
     /// Judges; `None` is a go-ahead. `domain.active` comes first, which mailcow does not look at.
-    pub(super) fn judge(&self, rows: &NewMailboxRows) -> Option<Creation> {
+    pub(in crate::sql) fn judge(&self, rows: &NewMailboxRows) -> Option<Creation> {
         use ProvisionRefusal::{
             DomainInactive, DomainUnknown, IsAlias, IsSpamAlias, MaxMailboxExceeded, ObjectExists,
         };
@@ -86,7 +86,10 @@ impl Facts {
 
 impl Limits {
     /// Reads the row of a user's domain, and locks it where other processes can write meanwhile.
-    pub(super) async fn find<S: Session>(session: &mut S, user: &Username) -> Result<Option<Self>, Fault> {
+    pub(in crate::sql) async fn find<S: Session>(
+        session: &mut S,
+        user: &Username,
+    ) -> Result<Option<Self>, Fault> {
         let statement = match S::DIALECT {
             Dialect::Sqlite => FIND_DOMAIN.to_owned(),
             Dialect::Mariadb => format!("{FIND_DOMAIN}{FOR_UPDATE}"),
@@ -113,7 +116,11 @@ impl Limits {
 
     /// Whether a mailbox of this quota fits beside others that have `others_bytes` together. Unlimited fits every
     /// mailbox's limit and adds nothing to the sum.
-    pub(super) fn check_quota(&self, quota_mib: i64, others_bytes: i64) -> Result<(), ProvisionRefusal> {
+    pub(in crate::sql) fn check_quota(
+        &self,
+        quota_mib: i64,
+        others_bytes: i64,
+    ) -> Result<(), ProvisionRefusal> {
         if quota_mib > self.max_quota_mib {
             return Err(ProvisionRefusal::MailboxQuotaExceeded);
         }
@@ -127,7 +134,7 @@ impl Limits {
 }
 
 impl Usage {
-    pub(super) async fn sum_up<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
+    pub(in crate::sql) async fn sum_up<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
         let [_, _, domain, unicode] = spellings(user);
         let mut rows = session.query(SUM_UP, texts([domain, unicode])).await?;
         let Some(row) = rows.first_mut() else { return Ok(Self::default()) };
@@ -139,7 +146,7 @@ impl Usage {
 }
 
 /// Asks for everything that the rules look at, the domain first.
-pub(super) async fn gather<S: Session>(session: &mut S, user: &Username) -> Result<Facts, Fault> {
+pub(in crate::sql) async fn gather<S: Session>(session: &mut S, user: &Username) -> Result<Facts, Fault> {
     let limits = Limits::find(session, user).await?;
     let [name, unicode, domain, unicode_domain] = spellings(user);
     let local = user.local_part().to_owned();
@@ -161,6 +168,6 @@ pub(super) async fn gather<S: Session>(session: &mut S, user: &Username) -> Resu
     Ok(Facts { limits, objects, is_alias, is_spam_alias, other_person: false, usage })
 }
 
-pub(super) fn texts<const N: usize>(texts: [String; N]) -> Vec<Parameter> {
+pub(in crate::sql) fn texts<const N: usize>(texts: [String; N]) -> Vec<Parameter> {
     texts.map(Parameter::Text).to_vec()
 }

@@ -3,16 +3,17 @@
 use super::checks::{gather, texts};
 use super::person::{self, PersonOf};
 use super::{Creation, NewMailboxRows, UserAcl};
-use crate::auth::Username;
+use crate::auth::{Secret, Username};
+use crate::sql::AuthSource;
 use crate::sql::rows::Cells;
 use crate::sql::session::{Dialect, Fault, Parameter, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
-/// The password stays empty: Keycloak has it. The time is the database's own, as a text without fractions.
+/// The time is the database's own, as a text without fractions.
 const INSERT_MAILBOX: &str = "\
 INSERT INTO mailbox (username, password, name, quota, local_part, domain, attributes, authsource, active) \
-VALUES (?, '', ?, ?, ?, ?, JSON_SET(?, '$.passwd_update', CAST(CURRENT_TIMESTAMP AS CHAR)), 'keycloak', ?)";
+VALUES (?, ?, ?, ?, ?, ?, JSON_SET(?, '$.passwd_update', CAST(CURRENT_TIMESTAMP AS CHAR)), ?, ?)";
 /// A tag that the database takes for an earlier one is left out.
 const INSERT_TAG_SQLITE: &str = "INSERT OR IGNORE INTO tags_mailbox (username, tag_name) VALUES (?, ?)";
 const INSERT_TAG_MARIADB: &str = "INSERT IGNORE INTO tags_mailbox (username, tag_name) VALUES (?, ?)";
@@ -41,7 +42,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '', -1)";
 const SOGO_PASSWORD: &str = "{SSHA256}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// Makes a mailbox, if the rules allow it.
-pub(super) struct CreateMailbox(pub(super) NewMailboxRows);
+pub(in crate::sql) struct CreateMailbox {
+    rows: NewMailboxRows,
+    /// The hash of a mailbox that has a password of its own. `None` is the normal case: Keycloak has it.
+    password: Option<Secret>,
+}
+
+impl CreateMailbox {
+    pub(in crate::sql) fn new(rows: NewMailboxRows, password: Option<Secret>) -> Self {
+        Self { rows, password }
+    }
+}
 
 impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
@@ -49,17 +60,22 @@ impl Work for CreateMailbox {
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
-        let rows = &self.0;
+        let rows = &self.rows;
         let mut facts = gather(session, &rows.user).await?;
         let known = PersonOf(rows.user.clone()).run(session).await?;
-        facts.other_person = known.is_some_and(|known| known.keycloak_id != rows.owner.keycloak_id);
+        facts.other_person = match (known, &rows.owner) {
+            (Some(known), Some(owner)) => known.keycloak_id != owner.keycloak_id,
+            _ => false,
+        };
         if let Some(end) = facts.judge(rows) {
             return Ok(end);
         }
-        for (statement, parameters) in statements(rows, S::DIALECT) {
+        for (statement, parameters) in statements(rows, self.password.as_ref(), S::DIALECT) {
             session.query(&statement, parameters).await?;
         }
-        person::remember(session, &rows.user, &rows.owner).await?;
+        if let Some(owner) = &rows.owner {
+            person::remember(session, &rows.user, owner).await?;
+        }
         if S::DIALECT == Dialect::Mariadb && rows.active == 1 {
             tell_sogo(session, rows).await?;
         }
@@ -96,17 +112,27 @@ impl Work for CheckTables {
     }
 }
 
-fn statements(rows: &NewMailboxRows, dialect: Dialect) -> Vec<(String, Vec<Parameter>)> {
+fn statements(
+    rows: &NewMailboxRows,
+    password: Option<&Secret>,
+    dialect: Dialect,
+) -> Vec<(String, Vec<Parameter>)> {
+    let (password, authsource) = match password {
+        Some(password) => (password.into(), AuthSource::Mailcow),
+        None => (Parameter::from(""), AuthSource::Keycloak),
+    };
     let user = &rows.user;
     let name = || Parameter::from(user.as_str());
     let domain = || Parameter::from(user.domain());
     let mailbox = vec![
         name(),
+        password,
         rows.name.as_str().into(),
         rows.quota_mib.saturating_mul(MIB).into(),
         user.local_part().into(),
         domain(),
         rows.attributes.as_str().into(),
+        authsource.name().into(),
         rows.active.into(),
     ];
     let mut statements = vec![(INSERT_MAILBOX.to_owned(), mailbox)];

@@ -4,8 +4,8 @@
 //! happens or nothing. No statement deletes a mailbox.
 
 mod app_password;
-mod checks;
-mod create;
+pub(super) mod checks;
+pub(super) mod create;
 mod person;
 mod update;
 
@@ -25,6 +25,15 @@ pub struct StoredTemplate {
     pub attributes: String,
 }
 
+impl StoredTemplate {
+    /// Whether the template has this name, as mailcow compares: letter case and spaces at the end do not matter.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        let plain = |name: &str| name.trim_end_matches(' ').to_lowercase();
+        plain(&self.name) == plain(name)
+    }
+}
+
 /// Everything that a new mailbox needs, as values of columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMailboxRows {
@@ -42,8 +51,8 @@ pub struct NewMailboxRows {
     pub tags: Vec<String>,
     /// The row of `user_acl`.
     pub acl: UserAcl,
-    /// Whose it is.
-    pub owner: Owner,
+    /// Whose it is; `None` where an administrator makes it for somebody who has not logged in yet.
+    pub owner: Option<Owner>,
 }
 
 /// The row of `keydove_person`: who has the mailbox, and which template was applied to it.
@@ -153,7 +162,7 @@ impl Database {
     /// The database cannot be asked, or a lock was not had in time. Nothing was written then, except when the
     /// connection broke on the commit itself; the next attempt finds that the mailbox is there.
     pub async fn create_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
-        self.run(create::CreateMailbox(rows.clone())).await
+        self.run(create::CreateMailbox::new(rows.clone(), None)).await
     }
 
     /// Changes what differs, and writes nothing where nothing does.
@@ -242,7 +251,7 @@ impl Work for Templates {
 }
 
 /// Both spellings of an address and of its domain: address, address, domain, domain.
-fn spellings(user: &Username) -> [String; 4] {
+pub(super) fn spellings(user: &Username) -> [String; 4] {
     let name = user.as_str();
     let unicode = user.with_unicode_domain().unwrap_or_else(|| name.to_owned());
     let unicode_domain = unicode.rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());

@@ -1,0 +1,368 @@
+//! `keydove mailbox`: make one, change one, list them, give one to another person.
+
+use std::path::Path;
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::input::Input;
+use super::size::{parse_mib, show_quota, show_used};
+use super::storage::{Answer, Failure, document, parse_label, with_database};
+use super::table::table;
+use super::{domain::parse_domain, hash::parse_scheme};
+use crate::auth::{ProvisionRefusal, Secret, Service, Username};
+use crate::provision::{Identity, NewMailbox, Template, TemplateText};
+use crate::scheme::{self, Scheme};
+use crate::sql::{
+    AuthSource, Database, DomainName, MailboxRow, MailboxSettings, MailboxState, Obstacle, StoredTemplate,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a mailbox, with the rows that a first login makes.
+    ///
+    /// The password stays in Keycloak, unless you say `--source mailcow`: then it is asked for, or read from the
+    /// first line of standard input.
+    Add(Add),
+    /// List mailboxes.
+    List(List),
+    /// Change a mailbox; what is not named stays as it is. A mailbox is never deleted: switch it off.
+    Set(Box<Set>),
+    /// Give the mailbox to the person with another Keycloak id, after a login was refused with `user_conflict`.
+    ///
+    /// Without --id: show to whom it belongs now. The log line of the refused login names the new id.
+    Adopt(Adopt),
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// The address.
+    #[arg(value_parser = parse_user)]
+    address: Username,
+    /// The person's name.
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = parse_label)]
+    name: String,
+    /// 5GiB or 500MiB; a plain number is MiB; 0 is unlimited. Without it: the template's, or the domain's default.
+    #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
+    quota: Option<i64>,
+    /// Take services, rights, tags and quota from this template (`keydove template list`).
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
+    /// Who verifies the main password: Keycloak, or the row itself.
+    #[arg(long, value_name = "WHO", default_value = "keycloak")]
+    source: Source,
+    /// With `--source mailcow`: the scheme of the hash.
+    #[arg(long, value_name = "NAME", default_value = "BLF-CRYPT", value_parser = parse_scheme)]
+    scheme: Scheme,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Only those of this domain.
+    #[arg(long, value_name = "DOMAIN", value_parser = parse_domain)]
+    domain: Option<DomainName>,
+    /// One JSON document instead of a table; sizes in bytes.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// The address.
+    #[arg(value_parser = parse_user)]
+    address: Username,
+    /// on; off: no login and no mail; receive-only: mail comes in, nobody logs in.
+    #[arg(long, value_name = "STATE")]
+    active: Option<State>,
+    /// Switch a service on: imap, pop3, smtp, sieve, dav, eas. May be repeated.
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = parse_service)]
+    allow: Vec<&'static str>,
+    /// Switch a service off. May be repeated.
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = parse_service)]
+    deny: Vec<&'static str>,
+    /// 5GiB or 500MiB; a plain number is MiB; 0 is unlimited.
+    #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
+    quota: Option<i64>,
+    /// The person's name.
+    #[arg(long, value_name = "TEXT", value_parser = parse_label)]
+    name: Option<String>,
+    /// Who verifies the main password. The password in the row is kept in either case.
+    #[arg(long, value_name = "WHO")]
+    source: Option<Source>,
+    /// Set the password in the row: asked for, or the first line of standard input. It counts with source mailcow.
+    #[arg(long)]
+    password: bool,
+    /// With --password: the scheme of the hash.
+    #[arg(long, value_name = "NAME", default_value = "BLF-CRYPT", value_parser = parse_scheme, requires = "password")]
+    scheme: Scheme,
+}
+
+#[derive(Debug, clap::Args)]
+struct Adopt {
+    /// The address.
+    #[arg(value_parser = parse_user)]
+    address: Username,
+    /// The Keycloak id of the person who gets the mailbox.
+    #[arg(long, value_name = "KEYCLOAK_ID", value_parser = parse_id)]
+    id: Option<String>,
+    /// Which Keycloak knows the person, where there are several. Without it: the one that is remembered.
+    #[arg(long, value_name = "NAME", value_parser = parse_label, requires = "id")]
+    keycloak_source: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Source {
+    Keycloak,
+    Mailcow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum State {
+    On,
+    Off,
+    ReceiveOnly,
+}
+
+pub(super) fn parse_user(text: &str) -> Result<Username, String> {
+    Username::parse(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// The switch of a service.
+fn parse_service(text: &str) -> Result<&'static str, String> {
+    let key = Service::parse(text).access_key();
+    key.ok_or_else(|| format!("`{text}` is none of imap, pop3, smtp, sieve, dav, eas"))
+}
+
+fn parse_id(text: &str) -> Result<String, String> {
+    match parse_label(text)?.trim() {
+        "" => Err("it is empty".to_owned()),
+        id if id.contains(char::is_whitespace) => Err("it holds a space".to_owned()),
+        id => Ok(id.to_owned()),
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
+    match &arguments.command {
+        Command::Add(arguments) => add(arguments, config),
+        Command::List(arguments) => {
+            let domain = arguments.domain.as_ref();
+            let mailboxes = with_database(config, async |database| Ok(database.mailboxes(domain).await?))?;
+            Ok(if arguments.json { document(&as_json(&mailboxes)) } else { as_table(&mailboxes).into() })
+        }
+        Command::Set(arguments) => set(arguments, config),
+        Command::Adopt(arguments) => adopt(arguments, config),
+    }
+}
+
+fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
+    let user = &arguments.address;
+    let password = match arguments.source {
+        Source::Mailcow => Some(ask_password(arguments.scheme)?),
+        Source::Keycloak => None,
+    };
+    let remembered = with_database(config, async |database| {
+        let mailbox = plan(arguments, database).await?;
+        database.add_mailbox(&mailbox.rows, password).await?;
+        Ok(database.person_of(user).await?)
+    })?;
+    let mut lines = vec![format!("the mailbox {user} is added")];
+    lines.push(match arguments.source {
+        Source::Mailcow => "its password is the one that you gave".to_owned(),
+        Source::Keycloak => {
+            format!("the person of this address in Keycloak can log in; next: doveadm user {user}")
+        }
+    });
+    if let Some(person) = remembered {
+        lines.push(format!(
+            "the address belonged to the person with the Keycloak id {}; for another one: `keydove mailbox adopt {user}`",
+            person.keycloak_id
+        ));
+    }
+    Ok(lines.join("\n").into())
+}
+
+/// The rows that provisioning makes, without an owner, whom the first login will tell.
+async fn plan(arguments: &Add, database: &Database) -> Result<NewMailbox, Failure> {
+    let user = &arguments.address;
+    let seeded =
+        || StoredTemplate { name: "Default".to_owned(), attributes: TemplateText::seeded().to_string() };
+    let (stored, name) = match &arguments.template {
+        Some(name) => (database.templates().await?, name.as_str()),
+        None => (vec![seeded()], "Default"),
+    };
+    let refused = |refusal| Obstacle::MailboxRefused { user: user.clone(), refusal };
+    let template = Template::find(&stored, name).map_err(|refusal| match refusal {
+        ProvisionRefusal::TemplateMissing => Obstacle::TemplateUnknown(name.to_owned()),
+        refusal => refused(refusal),
+    })?;
+    let person = Identity {
+        user: user.clone(),
+        keycloak_id: String::new(),
+        source: String::new(),
+        template: None,
+        first_name: arguments.name.clone(),
+        last_name: String::new(),
+    };
+    let mut mailbox = NewMailbox::plan(&person, &template).map_err(refused)?;
+    mailbox.rows.owner = None;
+    if arguments.quota.is_some() || arguments.template.is_none() {
+        let domain = DomainName::of(user);
+        let default = database.default_quota_mib(&domain).await?;
+        let default = default.ok_or_else(|| Obstacle::DomainUnknown(domain.to_string()))?;
+        mailbox.rows.quota_mib = arguments.quota.unwrap_or(default);
+    }
+    Ok(mailbox)
+}
+
+fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
+    let user = &arguments.address;
+    if let Some(key) = arguments.allow.iter().find(|key| arguments.deny.contains(key)) {
+        return Err(Failure::Usage(format!("`{}` is both allowed and denied", service_of(key))));
+    }
+    let access = arguments.allow.iter().map(|key| (*key, true));
+    let access: Vec<_> = access.chain(arguments.deny.iter().map(|key| (*key, false))).collect();
+    let nothing = arguments.active.is_none() && arguments.quota.is_none() && arguments.name.is_none();
+    if nothing && access.is_empty() && arguments.source.is_none() && !arguments.password {
+        return Err(Failure::Usage("say what to change; `keydove mailbox set --help` lists it".to_owned()));
+    }
+    let password = arguments.password.then(|| ask_password(arguments.scheme)).transpose()?;
+    let settings = MailboxSettings {
+        name: arguments.name.clone(),
+        active: arguments.active.map(State::number),
+        quota_mib: arguments.quota,
+        access,
+        source: arguments.source.map(Source::authsource),
+        password,
+    };
+    let row = with_database(config, async |database| {
+        database.set_mailbox(user, settings).await?;
+        let mailboxes = database.mailboxes(Some(&DomainName::of(user))).await?;
+        Ok(mailboxes.into_iter().find(|row| parse_user(&row.address).as_ref() == Ok(user)))
+    })?;
+    let mut answer = Answer::from(format!("the mailbox {user} is changed"));
+    if let Some(row) = row {
+        answer.text.push('\n');
+        answer.text.push_str(&as_table(std::slice::from_ref(&row)));
+        if arguments.password && row.source != AuthSource::Mailcow.name() {
+            answer.notes.push(format!(
+                "note: {} verifies the main password of this mailbox; the new one counts after --source mailcow",
+                row.source
+            ));
+        }
+    }
+    Ok(answer)
+}
+
+fn adopt(arguments: &Adopt, config: &Path) -> Result<Answer, Failure> {
+    let user = &arguments.address;
+    with_database(config, async |database| {
+        let known = database.person_of(user).await?;
+        if known.is_none() && database.find_mailbox(user).await?.mailbox.is_none() {
+            return Err(Obstacle::MailboxUnknown(user.clone()).into());
+        }
+        let before = match &known {
+            Some(person) => {
+                format!("{user} belongs to the person with the Keycloak id {}", person.keycloak_id)
+            }
+            None => format!("nobody is remembered for {user}"),
+        };
+        let Some(id) = &arguments.id else {
+            return Ok(format!(
+                "{before}\nto give it to another person: keydove mailbox adopt {user} --id KEYCLOAK_ID\n\
+                 the log line of the refused login (reason=user_conflict) names the new id; Keycloak's console shows it too"
+            )
+            .into());
+        };
+        let source = arguments.keycloak_source.as_deref();
+        let source = source.or(known.as_ref().map(|person| person.source.as_str())).unwrap_or_default();
+        database.adopt_person(user, id, source).await?;
+        Ok(format!(
+            "{before}\nnow it belongs to the person with the Keycloak id {id}\n\
+             next: look at its app passwords, which the person before may know: `keydove app-password list {user}`"
+        )
+        .into())
+    })
+}
+
+/// Asks for a password and hashes it.
+fn ask_password(scheme: Scheme) -> Result<Secret, Failure> {
+    let password = Input::standard().ask_new()?;
+    let mut salt = [0; scheme::SALT_BYTES];
+    getrandom::fill(&mut salt)?;
+    let hash = scheme::generate(scheme, None, password.expose(), &salt)?;
+    Ok(Secret::new(hash.into_bytes()))
+}
+
+impl Source {
+    fn authsource(self) -> AuthSource {
+        match self {
+            Self::Keycloak => AuthSource::Keycloak,
+            Self::Mailcow => AuthSource::Mailcow,
+        }
+    }
+}
+
+impl State {
+    fn number(self) -> MailboxState {
+        match self {
+            Self::On => MailboxState::On,
+            Self::Off => MailboxState::Off,
+            Self::ReceiveOnly => MailboxState::ReceiveOnly,
+        }
+    }
+}
+
+const SERVICES: [Service; 6] =
+    [Service::Imap, Service::Pop3, Service::Smtp, Service::Sieve, Service::Dav, Service::Eas];
+
+fn service_of(key: &str) -> &str {
+    key.strip_suffix("_access").unwrap_or(key)
+}
+
+fn state_of(row: &MailboxRow) -> &'static str {
+    match row.active {
+        MailboxState::On => "on",
+        MailboxState::Off => "off",
+        MailboxState::ReceiveOnly => "receive-only",
+    }
+}
+
+fn services_of(row: &MailboxRow) -> Vec<&str> {
+    SERVICES.iter().filter(|service| row.access.allows(service)).map(Service::name).collect()
+}
+
+fn as_table(mailboxes: &[MailboxRow]) -> String {
+    let rows = mailboxes.iter().map(|row| {
+        [
+            row.address.clone(),
+            row.name.clone(),
+            state_of(row).to_owned(),
+            row.source.clone(),
+            show_quota(row.quota),
+            show_used(row.used),
+            services_of(row).join(","),
+        ]
+    });
+    table(["mailbox", "name", "active", "source", "quota", "used", "services"], rows.collect())
+}
+
+fn as_json(mailboxes: &[MailboxRow]) -> serde_json::Value {
+    let rows = mailboxes.iter().map(|row| {
+        json!({
+            "address": row.address,
+            "name": row.name,
+            "active": state_of(row),
+            "source": row.source,
+            "quota_bytes": row.quota,
+            "used_bytes": row.used,
+            "services": services_of(row),
+        })
+    });
+    rows.collect()
+}
