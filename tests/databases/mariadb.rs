@@ -29,6 +29,8 @@ impl MariadbServer {
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg(format!("--datadir={}", folder.join("data").display()))
             .arg(format!("--user={}", owner()))
+            // A server that starts removes the temporary tables that it finds in the folder, whose ever they are.
+            .env("TMPDIR", folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
@@ -65,6 +67,7 @@ impl MariadbServer {
             .arg(format!("--pid-file={}", self.folder.join("pid").display()))
             .arg(format!("--log-error={}", self.folder.join("error.log").display()))
             .arg(format!("--user={}", owner()))
+            .env("TMPDIR", &self.folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
