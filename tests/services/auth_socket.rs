@@ -5,6 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::clients::encode;
 
 /// Longer than any deadline and failure delay of keydove.
@@ -62,6 +65,12 @@ impl AuthSocket {
         self.send(
             format!("AUTH\t{id}\tPLAIN\tservice=imap\tsecured\trip=192.0.2.9\tresp={response}\n").as_bytes(),
         )
+    }
+
+    /// Sends a PLAIN login with parameters of one's own, such as `service=imap\trip=192.0.2.9`, and a response as it is.
+    pub fn login_with(&mut self, id: u32, parameters: &str, response: &[u8]) -> io::Result<()> {
+        let response = BASE64_STANDARD.encode(response);
+        self.send(format!("AUTH\t{id}\tPLAIN\t{parameters}\tresp={response}\n").as_bytes())
     }
 
     /// The next line. An error of the kind `UnexpectedEof` when the server has closed.

@@ -17,6 +17,7 @@ mod hostile;
 mod json;
 mod logins;
 mod mail;
+mod mailcow_cases;
 mod outages;
 mod people;
 mod restart;
@@ -74,7 +75,11 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(first_login::CASES)
         .chain(restart::CASES)
         .map(|&case| alone(database, shared, case));
-    side_by_side.chain(alone).collect()
+    let cases = mailcow_cases::CASES.iter().copied().flatten().map(|&(name, case)| {
+        let shared = Arc::clone(shared);
+        Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
+    });
+    side_by_side.chain(cases).chain(alone).collect()
 }
 
 fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {
@@ -94,6 +99,17 @@ fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Resul
 /// Says what does not hold.
 fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Failure(complaint())) }
+}
+
+/// Tries until it holds, for so long. The last complaint counts.
+fn within(limit: std::time::Duration, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
+    let start = std::time::Instant::now();
+    loop {
+        match holds() {
+            Err(_) if start.elapsed() < limit => std::thread::sleep(std::time::Duration::from_millis(50)),
+            end => return end,
+        }
+    }
 }
 
 /// A connection that fails where none may.

@@ -156,6 +156,20 @@ impl Keydove {
         found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("there is no socket {name}")))
     }
 
+    /// The socket of its first door for clients.
+    pub fn client_socket(&self) -> Result<&Path> {
+        let found = self.listeners.iter().find(|listener| listener.door == "auth-client");
+        found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("{} has no clients", self.name)))
+    }
+
+    /// Ends it in the middle of whatever it does, as a power cut does.
+    pub fn kill(&mut self) -> Result<()> {
+        match self.program.take() {
+            Some(mut program) => program.kill(),
+            None => Ok(()),
+        }
+    }
+
     /// The memory it uses now, in KiB.
     pub fn memory_kib(&self) -> Result<u64> {
         let id = self.program.as_ref().map(Program::id).unwrap_or_default();
