@@ -67,12 +67,6 @@ impl AuthSocket {
         )
     }
 
-    /// Sends a PLAIN login with parameters of one's own, such as `service=imap\trip=192.0.2.9`, and a response as it is.
-    pub fn login_with(&mut self, id: u32, parameters: &str, response: &[u8]) -> io::Result<()> {
-        let response = BASE64_STANDARD.encode(response);
-        self.send(format!("AUTH\t{id}\tPLAIN\t{parameters}\tresp={response}\n").as_bytes())
-    }
-
     /// The next line. An error of the kind `UnexpectedEof` when the server has closed.
     pub fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
@@ -86,5 +80,11 @@ impl AuthSocket {
     /// Whether the server closes without another word.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.line(), Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset))
+    }
+
+    /// Sends a PLAIN login with parameters of one's own, such as `service=imap\trip=192.0.2.9`, and a response as it is.
+    pub fn login_with(&mut self, id: u32, parameters: &str, response: &[u8]) -> io::Result<()> {
+        let response = BASE64_STANDARD.encode(response);
+        self.send(format!("AUTH\t{id}\tPLAIN\t{parameters}\tresp={response}\n").as_bytes())
     }
 }

@@ -75,10 +75,11 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(first_login::CASES)
         .chain(restart::CASES)
         .map(|&case| alone(database, shared, case));
-    let cases = mailcow_cases::CASES.iter().copied().flatten().map(|&(name, case)| {
-        let shared = Arc::clone(shared);
-        Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
-    });
+    let cases =
+        mailcow_cases::CASES.iter().chain(mailcow_cases::TRAPS).copied().flatten().map(|&(name, case)| {
+            let shared = Arc::clone(shared);
+            Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
+        });
     side_by_side.chain(cases).chain(alone).collect()
 }
 

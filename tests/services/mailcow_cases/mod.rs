@@ -3,6 +3,7 @@
 //! What is expected is mailcow's own behaviour, except where keydove differs on purpose; such a case says so.
 //! Each case has addresses of its own in `case.example`, so that it disturbs no other.
 
+mod crash;
 mod names;
 mod outages;
 mod passwords;
@@ -10,6 +11,7 @@ mod provisioning;
 mod right_person;
 mod rows;
 mod switches;
+mod traps;
 pub mod world;
 
 use crate::stage::Result;
@@ -27,4 +29,7 @@ pub const CASES: &[&[WorldCase]] = &[
     provisioning::CASES,
     rows::CASES,
     outages::CASES,
+    crash::CASES,
 ];
+
+pub use traps::CASES as TRAPS;

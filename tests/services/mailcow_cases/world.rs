@@ -212,7 +212,9 @@ pub fn domain(name: &str, changes: &str) -> String {
         "" => String::new(),
         changes => format!("UPDATE domain SET {changes} WHERE domain = '{name}';"),
     };
-    format!("INSERT INTO domain (domain, mailboxes, active) VALUES ('{name}', 10000, 1);{changes}")
+    format!(
+        "INSERT INTO domain (domain, mailboxes, quota, active) VALUES ('{name}', 10000, 100000000, 1);{changes}"
+    )
 }
 
 /// The configuration without the delay of refusals.
@@ -287,9 +289,10 @@ impl LogLine {
 /// Waits for the line of a session; there must be one only.
 pub fn log_line(keydove: &Keydove, session: &str) -> Result<LogLine> {
     let start = Instant::now();
+    let word = format!("session={session}");
     loop {
         let log = keydove.log();
-        let lines: Vec<_> = log.lines().filter(|line| line.contains(session)).collect();
+        let lines: Vec<_> = log.lines().filter(|line| line.split(' ').any(|found| found == word)).collect();
         match lines.as_slice() {
             [line] => return Ok(LogLine((*line).to_owned())),
             [] if start.elapsed() < LOG_LIMIT => sleep(Duration::from_millis(2)),

@@ -156,6 +156,17 @@ impl Keydove {
         found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("there is no socket {name}")))
     }
 
+    /// The memory it uses now, in KiB.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let path = format!("/proc/{id}/status");
+        let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
+        let used = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
+    }
+
     /// The socket of its first door for clients.
     pub fn client_socket(&self) -> Result<&Path> {
         let found = self.listeners.iter().find(|listener| listener.door == "auth-client");
@@ -168,17 +179,6 @@ impl Keydove {
             Some(mut program) => program.kill(),
             None => Ok(()),
         }
-    }
-
-    /// The memory it uses now, in KiB.
-    pub fn memory_kib(&self) -> Result<u64> {
-        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
-        let path = format!("/proc/{id}/status");
-        let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
-        let used = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-        used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
     }
 
     /// The program with its configuration, for a run of one's own.
