@@ -30,7 +30,7 @@ pub struct Relay {
 
 struct Shared {
     target: String,
-    conduct: Conduct,
+    conduct: Mutex<Conduct>,
     /// Request lines in the order in which they came.
     requests: Mutex<Vec<String>>,
     stopped: AtomicBool,
@@ -43,8 +43,12 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let target = keycloak.url().trim_start_matches("http://").to_owned();
-        let shared =
-            Arc::new(Shared { target, conduct, requests: Mutex::default(), stopped: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            target,
+            conduct: Mutex::new(conduct),
+            requests: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -62,6 +66,11 @@ impl Relay {
     /// Its base address, for `[keycloak] server_url`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Behaves otherwise from the next request on.
+    pub fn turn(&self, conduct: Conduct) {
+        *self.shared.conduct.lock().unwrap_or_else(PoisonError::into_inner) = conduct;
     }
 
     /// The lines of all requests that hold this text, in the order in which they came.
@@ -117,7 +126,11 @@ impl Shared {
             text.lines().filter(|line| line.contains(" HTTP/1.")).map(str::to_owned).collect();
         let about_people = lines.iter().any(|line| line.contains(" /admin/"));
         self.lock().extend(lines);
-        if about_people { self.conduct } else { Conduct::Pass }
+        if about_people {
+            *self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
+        } else {
+            Conduct::Pass
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {

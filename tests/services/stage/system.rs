@@ -119,7 +119,7 @@ impl System {
     }
 
     /// The folder of it all.
-    pub fn stage(&self) -> &Stage {
+    pub fn stage(&self) -> &Arc<Stage> {
         &self.stage
     }
 }
