@@ -34,7 +34,7 @@ enum Command {
     List(List),
     /// Change a mailbox; what is not named stays as it is. A mailbox is never deleted: switch it off.
     Set(Box<Set>),
-    /// Give the mailbox to the person with another Keycloak id, after a login was refused with `user_conflict`.
+    /// Give the mailbox to the person with another Keycloak id, after a login was refused with `user_replaced`.
     ///
     /// Without --id: show to whom it belongs now. The log line of the refused login names the new id.
     Adopt(Adopt),
@@ -275,7 +275,7 @@ fn adopt(arguments: &Adopt, config: &Path) -> Result<Answer, Failure> {
         let Some(id) = &arguments.id else {
             return Ok(format!(
                 "{before}\nto give it to another person: keydove mailbox adopt {user} --id KEYCLOAK_ID\n\
-                 the log line of the refused login (reason=user_conflict) names the new id; Keycloak's console shows it too"
+                 the warning beside the refused login (reason=user_replaced) names the new id; Keycloak's console shows it too"
             )
             .into());
         };

@@ -5,6 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::clients::encode;
 
 /// Longer than any deadline and failure delay of keydove.
@@ -96,5 +99,11 @@ impl AuthSocket {
     /// Whether the server closes without another word.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.line(), Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset))
+    }
+
+    /// Sends a PLAIN login with parameters of one's own, such as `service=imap\trip=192.0.2.9`, and a response as it is.
+    pub fn login_with(&mut self, id: u32, parameters: &str, response: &[u8]) -> io::Result<()> {
+        let response = BASE64_STANDARD.encode(response);
+        self.send(format!("AUTH\t{id}\tPLAIN\t{parameters}\tresp={response}\n").as_bytes())
     }
 }

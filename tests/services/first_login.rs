@@ -63,7 +63,7 @@ pub const CASES: &[LoneCase] = &[
 /// Takes somebody's mailbox away and starts a keydove that may make a new one.
 fn prepare(system: &System, name: &'static str, user: &str) -> Result<Keydove> {
     system.execute(&format!(
-        "DELETE FROM templates;
+        "DELETE FROM templates WHERE template = 'Default';
          INSERT INTO templates (template, type, attributes) VALUES ('Default', 'mailbox', '{ATTRIBUTES}');
          UPDATE domain SET mailboxes = 1000, maxquota = 10240, quota = 102400 WHERE domain = 'example.org';
          DELETE FROM user_acl WHERE username = '{user}';

@@ -51,6 +51,26 @@ pub fn keeps_mail_in(system: &System, user: &str, password: &str, folder: &str) 
     if path.is_dir() { Ok(()) } else { Err(Failure(format!("{user} has no folder {}", path.display()))) }
 }
 
+/// Sends a mail to an address that nobody can log in to, and waits until it lies in this folder of the stage.
+pub fn is_delivered_to(system: &System, address: &str, folder: &str) -> Result<()> {
+    let mut smtp = Smtp::connect(system.postfix.submission).map_err(unexpected)?;
+    expect("AUTH as alice", smtp.auth_plain(Login { user: "alice@example.org", password: "pw" }), "235 ")?;
+    expect("send", smtp.send("alice@example.org", address, "for the folder", "keep me"), "250 ")?;
+    let folder = system.stage().path(folder).join("new");
+    let start = Instant::now();
+    while std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0 {
+        if start.elapsed() > DELIVERY_LIMIT {
+            return Err(Failure(format!(
+                "no mail in {}; Postfix says\n{}",
+                folder.display(),
+                system.postfix.log()
+            )));
+        }
+        sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
 /// Waits for a mail in a person's inbox.
 fn receive(system: &System, login: Login<'_>, subject: &str) -> Result<String> {
     let start = Instant::now();

@@ -18,6 +18,7 @@ mod hostile;
 mod json;
 mod logins;
 mod mail;
+mod mailcow_cases;
 mod outages;
 mod people;
 mod restart;
@@ -49,6 +50,9 @@ fn main() -> ExitCode {
     let mariadb = Arc::new(Shared::new(Database::MariaDb));
     let mut all = trials("sqlite", &sqlite);
     all.extend(trials("mariadb", &mariadb));
+    all.extend(waiting("sqlite", &sqlite));
+    all.extend(waiting("mariadb", &mariadb));
+    all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
     all.extend(outages::SERVER_CASES.iter().map(|&case| alone("mariadb", &mariadb, case)));
     let conclusion = libtest_mimic::run(&arguments, all);
     sqlite.end(conclusion.has_failed());
@@ -76,7 +80,24 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(app_passwords::CASES)
         .chain(restart::CASES)
         .map(|&case| alone(database, shared, case));
-    side_by_side.chain(alone).collect()
+    let cases =
+        mailcow_cases::CASES.iter().chain(mailcow_cases::TRAPS).copied().flatten().map(|&(name, case)| {
+            let shared = Arc::clone(shared);
+            Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
+        });
+    side_by_side.chain(cases).chain(alone).collect()
+}
+
+/// Cases of features that are not there yet: listed as ignored, with what they wait for.
+fn waiting(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
+    let trials = mailcow_cases::WAITING.iter().flat_map(|waiting| {
+        waiting.cases.iter().map(move |&(name, case)| {
+            let (shared, name) = (Arc::clone(shared), format!("{database}::{name}"));
+            let trial = Trial::test(name, move || Ok(shared.with_world(case)?));
+            trial.with_ignored_flag(!waiting.is_there).with_kind(waiting.feature)
+        })
+    });
+    trials.collect()
 }
 
 fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {
@@ -96,6 +117,17 @@ fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Resul
 /// Says what does not hold.
 fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Failure(complaint())) }
+}
+
+/// Tries until it holds, for so long. The last complaint counts.
+fn within(limit: std::time::Duration, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
+    let start = std::time::Instant::now();
+    loop {
+        match holds() {
+            Err(_) if start.elapsed() < limit => std::thread::sleep(std::time::Duration::from_millis(50)),
+            end => return end,
+        }
+    }
 }
 
 /// A connection that fails where none may.

@@ -1,8 +1,9 @@
 //! One running system for many cases.
 
 use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
+use super::mailcow_cases::world::{Bench, World};
 use super::stage::system::{Database, Plan, System};
 use super::stage::{Failure, Result};
 
@@ -17,8 +18,15 @@ pub struct Shared {
 
 enum State {
     NotAsked,
-    Up(Box<System>),
+    Up(Box<Running>),
     Failed(String),
+}
+
+/// Ended in this order.
+struct Running {
+    /// What the cases of mailcow share, from the first of them on.
+    bench: OnceLock<std::result::Result<Bench, String>>,
+    system: System,
 }
 
 impl Shared {
@@ -31,7 +39,7 @@ impl Shared {
     pub fn with(&self, case: fn(&System) -> Result<()>) -> Result<()> {
         loop {
             match &*self.system.read().unwrap_or_else(PoisonError::into_inner) {
-                State::Up(system) => return case(system),
+                State::Up(running) => return case(&running.system),
                 State::Failed(reason) => return Err(Failure(reason.clone())),
                 State::NotAsked => {}
             }
@@ -39,11 +47,25 @@ impl Shared {
         }
     }
 
+    /// Runs a case of mailcow beside others.
+    pub fn with_world(&self, case: fn(&World<'_>) -> Result<()>) -> Result<()> {
+        self.boot();
+        match &*self.system.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Up(running) => {
+                let system = &running.system;
+                let bench = running.bench.get_or_init(|| Bench::prepare(system).map_err(|failure| failure.0));
+                case(&World { system, bench: bench.as_ref().map_err(|reason| Failure(reason.clone()))? })
+            }
+            State::Failed(reason) => Err(Failure(reason.clone())),
+            State::NotAsked => Err(Failure("the servers were not started".to_owned())),
+        }
+    }
+
     /// Runs a case while no other one runs.
     pub fn alone(&self, case: fn(&mut System) -> Result<()>) -> Result<()> {
         self.boot();
         match &mut *self.system.write().unwrap_or_else(PoisonError::into_inner) {
-            State::Up(system) => case(system),
+            State::Up(running) => case(&mut running.system),
             State::Failed(reason) => Err(Failure(reason.clone())),
             State::NotAsked => Err(Failure("the servers were not started".to_owned())),
         }
@@ -52,19 +74,22 @@ impl Shared {
     /// Ends the servers. After a failure their logs are kept.
     pub fn end(&self, failed: bool) {
         let mut state = self.system.write().unwrap_or_else(PoisonError::into_inner);
-        if let (State::Up(system), true) = (&*state, failed) {
-            system.stage().keep();
+        if let (State::Up(running), true) = (&*state, failed) {
+            running.system.stage().keep();
         }
         *state = State::NotAsked;
     }
 
     fn boot(&self) {
+        if !matches!(*self.system.read().unwrap_or_else(PoisonError::into_inner), State::NotAsked) {
+            return;
+        }
         let mut state = self.system.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::NotAsked) {
             let binary = Path::new(env!("CARGO_BIN_EXE_keydove"));
             let plan = Plan { binary, database: self.database, failure_delay: FAILURE_DELAY };
             *state = match System::boot(&plan, &|_| ()) {
-                Ok(system) => State::Up(Box::new(system)),
+                Ok(system) => State::Up(Box::new(Running { bench: OnceLock::new(), system })),
                 Err(Failure(reason)) => State::Failed(reason),
             };
         }

@@ -175,6 +175,20 @@ impl Keydove {
         used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
     }
 
+    /// The socket of its first door for clients.
+    pub fn client_socket(&self) -> Result<&Path> {
+        let found = self.listeners.iter().find(|listener| listener.door == "auth-client");
+        found.map(|listener| &*listener.path).ok_or_else(|| Failure(format!("{} has no clients", self.name)))
+    }
+
+    /// Ends it in the middle of whatever it does, as a power cut does.
+    pub fn kill(&mut self) -> Result<()> {
+        match self.program.take() {
+            Some(mut program) => program.kill(),
+            None => Ok(()),
+        }
+    }
+
     /// The program with its configuration, for a run of one's own.
     pub fn command(&self, subcommand: &str) -> Command {
         let mut command = Command::new(&self.binary);

@@ -82,9 +82,19 @@ impl MariaDb {
         self.execute(&attempt("read", file, std::fs::read_to_string(file))?)
     }
 
-    /// Runs statements in the database.
+    /// Runs statements in the database. A backslash in a literal is a backslash, as in SQLite.
     pub fn execute(&self, statements: &str) -> Result<()> {
-        self.execute_as_root(&format!("USE {DATABASE};\n{statements}"))
+        let plain = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')";
+        self.execute_as_root(&format!("USE {DATABASE};\n{plain};\n{statements}"))
+    }
+
+    /// Reads rows, every value as a text; NULL is the text `NULL`.
+    pub fn query(&self, statement: &str) -> Result<Vec<Vec<String>>> {
+        let statement = format!("USE {DATABASE};\n{statement}");
+        let mut client = self.client("root");
+        // Raw: a value with a backslash comes as it is. No value that is asked for holds a tab or a line end.
+        let text = run(client.args(["--skip-column-names", "--raw", "-e", &statement]))?;
+        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
     }
 
     fn execute_as_root(&self, statements: &str) -> Result<()> {

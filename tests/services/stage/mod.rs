@@ -6,11 +6,13 @@
 
 pub mod dovecot;
 pub mod keycloak;
+pub mod keycloak_admin;
 pub mod keydove;
 pub mod mariadb;
 pub mod postfix;
 pub mod process;
 pub mod redis;
+pub mod relay;
 pub mod root;
 pub mod seed;
 pub mod system;

@@ -163,6 +163,13 @@ impl Program {
         Ok(start.elapsed())
     }
 
+    /// Ends the program without asking it, and waits until it is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        attempt("kill", Path::new(self.name), self.child.kill().and_then(|()| self.child.wait()))?;
+        self.note("-");
+        Ok(())
+    }
+
     /// Whether the program has ended, and with exit code 0.
     pub fn ended_well(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(status)) if status.success())

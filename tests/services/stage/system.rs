@@ -97,6 +97,11 @@ impl System {
         self.mailboxes.execute(statements)
     }
 
+    /// Reads rows, every value as a text; NULL is the text `NULL`. No value may hold a tab or a line end.
+    pub fn query(&self, statement: &str) -> Result<Vec<Vec<String>>> {
+        self.mailboxes.query(statement)
+    }
+
     /// The database server, where there is one.
     pub fn mariadb(&mut self) -> Option<&mut MariaDb> {
         match &mut self.mailboxes {
@@ -105,8 +110,16 @@ impl System {
         }
     }
 
+    /// Which database it has.
+    pub fn database(&self) -> Database {
+        match self.mailboxes {
+            Mailboxes::Sqlite(_) => Database::Sqlite,
+            Mailboxes::MariaDb(_) => Database::MariaDb,
+        }
+    }
+
     /// The folder of it all.
-    pub fn stage(&self) -> &Stage {
+    pub fn stage(&self) -> &Arc<Stage> {
         &self.stage
     }
 }
@@ -142,4 +155,29 @@ impl Mailboxes {
             Self::MariaDb(server) => server.execute(statements),
         }
     }
+
+    fn query(&self, statement: &str) -> Result<Vec<Vec<String>>> {
+        match self {
+            Self::Sqlite(path) => query_file(path, statement)
+                .map_err(|error| Failure(format!("ask {}: {error}", path.display()))),
+            Self::MariaDb(server) => server.query(statement),
+        }
+    }
+}
+
+fn query_file(path: &Path, statement: &str) -> rusqlite::Result<Vec<Vec<String>>> {
+    use rusqlite::types::ValueRef;
+    let connection = rusqlite::Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mut statement = connection.prepare(statement)?;
+    let columns = statement.column_count();
+    let text = |value: ValueRef<'_>| match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    let rows =
+        statement.query_map([], |row| (0..columns).map(|column| row.get_ref(column).map(text)).collect())?;
+    rows.collect()
 }

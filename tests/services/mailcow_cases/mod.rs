@@ -1,0 +1,61 @@
+//! mailcow's edge cases, each by its number, and the traps of such a daemon, over real sockets.
+//!
+//! What is expected is mailcow's own behaviour, except where keydove differs on purpose; such a case says so.
+//! Each case has addresses of its own in `case.example`, so that it disturbs no other.
+
+mod crash;
+mod names;
+mod outages;
+mod passwords;
+mod provisioning;
+mod right_person;
+mod rows;
+mod switches;
+mod traps;
+mod waiting;
+pub mod world;
+
+use crate::stage::Result;
+use world::World;
+
+/// A case that only uses addresses of its own.
+pub type WorldCase = (&'static str, fn(&World<'_>) -> Result<()>);
+
+/// By theme.
+pub const CASES: &[&[WorldCase]] = &[
+    names::CASES,
+    right_person::CASES,
+    passwords::CASES,
+    switches::CASES,
+    provisioning::CASES,
+    rows::CASES,
+    outages::CASES,
+    crash::CASES,
+];
+
+pub use traps::CASES as TRAPS;
+pub use waiting::ALL as WAITING;
+
+/// The numbers of mailcow's cases that belong to the sync, which keydove does not have yet.
+pub const SYNC: &[u8] = &[58, 70, 71, 72, 73];
+/// The last number of mailcow's cases.
+pub const LAST: u8 = 75;
+
+/// Each number has a case or belongs to the sync, and none does both.
+pub fn every_number_is_taken() -> Result<()> {
+    let now = CASES.iter().copied().flatten();
+    let later = WAITING.iter().flat_map(|waiting| waiting.cases);
+    let numbers: std::collections::BTreeSet<u8> =
+        now.chain(later).filter_map(|(name, _)| number(name)).collect();
+    for wanted in 1..=LAST {
+        crate::ensure(numbers.contains(&wanted) != SYNC.contains(&wanted), || {
+            format!("mailcow's case {wanted} has no test, or one too many")
+        })?;
+    }
+    Ok(())
+}
+
+/// The number in the name of a case.
+fn number(name: &str) -> Option<u8> {
+    name.strip_prefix("mailcow_case_")?.get(..2)?.parse().ok()
+}

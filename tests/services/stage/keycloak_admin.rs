@@ -1,0 +1,146 @@
+//! Keycloak's admin interface, as far as cases change people: made, changed, disabled, deleted.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::keycloak::{Keycloak, REALM};
+use super::{Failure, Result};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The bootstrap administrator at one server.
+pub struct KeycloakAdmin {
+    /// `host:port`.
+    address: String,
+}
+
+/// What the server said.
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl KeycloakAdmin {
+    /// Prepares for a server; nothing is sent yet.
+    pub fn new(keycloak: &Keycloak) -> Self {
+        Self { address: keycloak.url().trim_start_matches("http://").to_owned() }
+    }
+
+    /// Makes people, or replaces those that are there, past the checks of forms: as old data and imports come.
+    pub fn import(&self, users: &[Value]) -> Result<()> {
+        let body = json!({ "ifResourceExists": "OVERWRITE", "users": users });
+        let answer = self.call("POST", &format!("/admin/realms/{REALM}/partialImport"), &body)?;
+        let report: Value = serde_json::from_str(&answer).unwrap_or_default();
+        let done = report["added"].as_u64().unwrap_or(0) + report["overwritten"].as_u64().unwrap_or(0);
+        if done == users.len() as u64 {
+            return Ok(());
+        }
+        Err(Failure(format!("Keycloak imported {done} of {} people: {answer}", users.len())))
+    }
+
+    /// Changes a person: the whole object, as it is, goes through `change` and back.
+    pub fn update(&self, email: &str, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut user = self.find(email)?;
+        change(&mut user);
+        self.call("PUT", &format!("/admin/realms/{REALM}/users/{}", id_of(&user)), &user).map(drop)
+    }
+
+    /// Deletes a person.
+    pub fn delete(&self, email: &str) -> Result<()> {
+        let user = self.find(email)?;
+        self.call("DELETE", &format!("/admin/realms/{REALM}/users/{}", id_of(&user)), &Value::Null).map(drop)
+    }
+
+    /// The id of the one person with this address.
+    pub fn id(&self, email: &str) -> Result<String> {
+        Ok(id_of(&self.find(email)?).to_owned())
+    }
+
+    /// Makes a realm role.
+    pub fn make_role(&self, name: &str) -> Result<()> {
+        self.call("POST", &format!("/admin/realms/{REALM}/roles"), &json!({ "name": name })).map(drop)
+    }
+
+    /// Makes a group below the root.
+    pub fn make_group(&self, name: &str) -> Result<()> {
+        self.call("POST", &format!("/admin/realms/{REALM}/groups"), &json!({ "name": name })).map(drop)
+    }
+
+    /// Makes a realm of its own with everything in it.
+    pub fn make_realm(&self, realm: &Value) -> Result<()> {
+        self.call("POST", "/admin/realms", realm).map(drop)
+    }
+
+    /// Makes all tokens of the realm that were issued before now worthless.
+    pub fn revoke_tokens(&self) -> Result<()> {
+        self.call("POST", &format!("/admin/realms/{REALM}/logout-all"), &Value::Null).map(drop)
+    }
+
+    fn find(&self, email: &str) -> Result<Value> {
+        let path = format!("/admin/realms/{REALM}/users?exact=true&email={}", escape(email));
+        let found: Vec<Value> = serde_json::from_str(&self.call("GET", &path, &Value::Null)?)
+            .map_err(|error| Failure(format!("find {email} in Keycloak: {error}")))?;
+        match <[Value; 1]>::try_from(found) {
+            Ok([user]) => Ok(user),
+            Err(found) => {
+                Err(Failure(format!("Keycloak has {} people with the address {email}", found.len())))
+            }
+        }
+    }
+
+    /// Calls the admin interface. Tokens of the master realm live for a minute, so each call takes a new one.
+    fn call(&self, method: &str, path: &str, body: &Value) -> Result<String> {
+        let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
+        let path_of_token = "/realms/master/protocol/openid-connect/token";
+        let kind = "application/x-www-form-urlencoded";
+        let token = self.send("POST", path_of_token, &format!("Content-Type: {kind}\r\n"), form)?;
+        let token: Value = serde_json::from_str(&token.body).unwrap_or_default();
+        let token = token["access_token"].as_str().unwrap_or_default();
+        let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.send(method, path, &headers, &body)?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer.body);
+        }
+        Err(Failure(format!("{method} {path} at Keycloak: {} {}", answer.status, answer.body)))
+    }
+
+    /// One request on a connection of its own. HTTP/1.0, so that the answer comes in one piece.
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Result<Answer> {
+        let exchange = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(&self.address)?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            let length = body.len();
+            let head = format!(
+                "{method} {path} HTTP/1.0\r\nHost: {}\r\n{headers}Content-Length: {length}\r\n\r\n",
+                self.address
+            );
+            stream.write_all((head + body).as_bytes())?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer)?;
+            Ok(String::from_utf8_lossy(&answer).into_owned())
+        };
+        let failed = |error| Failure(format!("{method} {path} at Keycloak: {error}"));
+        let answer = exchange().map_err(|error| failed(error.to_string()))?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| failed(answer.clone()))?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| failed(head.to_owned()))?;
+        Ok(Answer { status, body: body.to_owned() })
+    }
+}
+
+fn id_of(user: &Value) -> &str {
+    user["id"].as_str().unwrap_or_default()
+}
+
+/// A text as a value of a query.
+fn escape(text: &str) -> String {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escaped).collect()
+}
