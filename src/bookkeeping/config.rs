@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::settings::Period;
 
-const DEFAULT_LOGIN_LOG_INTERVAL: Period = Period::from_secs(60);
-const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+const DEFAULT_INTERVAL: Period = Period::from_secs(60);
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// `[bookkeeping]`: what is written down after a login.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,12 +19,19 @@ pub struct Config {
     /// The same person from the same address by the same service with the same password is written once in this
     /// time; `1s` to `1d`. Default `60s`.
     pub login_log_interval: Period,
+    /// Whether somebody's template changed, and whose mailbox it is, is looked at once in this time, after a login;
+    /// at most `1d`. Default `60s`.
+    pub template_interval: Period,
 }
 
 /// A setting that cannot be.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`login_log_interval` must be between `1s` and `1d`")]
-pub struct BadInterval;
+#[error("`{setting}` must be {range}")]
+pub struct BadInterval {
+    /// Its name.
+    pub setting: &'static str,
+    range: &'static str,
+}
 
 impl Config {
     /// Finds settings that cannot be.
@@ -31,13 +39,19 @@ impl Config {
     /// # Errors
     /// [`BadInterval`]
     pub fn validate(&self) -> Result<(), BadInterval> {
-        if INTERVALS.contains(&self.login_log_interval.get()) { Ok(()) } else { Err(BadInterval) }
+        if !(SHORTEST..=LONGEST).contains(&self.login_log_interval.get()) {
+            return Err(BadInterval { setting: "login_log_interval", range: "between `1s` and `1d`" });
+        }
+        if self.template_interval.get() > LONGEST {
+            return Err(BadInterval { setting: "template_interval", range: "at most `1d`" });
+        }
+        Ok(())
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { login_log: true, login_log_interval: DEFAULT_LOGIN_LOG_INTERVAL }
+        Self { login_log: true, login_log_interval: DEFAULT_INTERVAL, template_interval: DEFAULT_INTERVAL }
     }
 }
 

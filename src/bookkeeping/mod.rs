@@ -151,7 +151,8 @@ pub fn new(
         queues.refusals = redis.ban_channel().is_some().then_some(refusals);
         Messages::new(changes, refused, redis, Arc::clone(&dropped))
     });
-    let people = People::new(seen, database, provisioner, queues.settings.clone());
+    let pause = config.template_interval.get();
+    let people = People::new(seen, database, provisioner, queues.settings.clone(), pause);
     (Bookkeeper(Some(Arc::new(queues))), Worker::new(history, people, messages, dropped))
 }
 

@@ -13,8 +13,6 @@ use crate::auth::Username;
 use crate::provision::{Identity, Provisioner, RedisSettings, Update};
 use crate::sql::{Database, Error};
 
-/// A person is looked at no more often.
-const PAUSE: Duration = Duration::from_secs(60);
 /// After trouble with the database nobody is looked at for so long.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 /// After keydove's own tables turned out to be missing, nobody is remembered for so long.
@@ -42,13 +40,14 @@ impl People {
         database: Arc<Database>,
         provisioner: Arc<Provisioner>,
         settings: Option<mpsc::Sender<(Username, RedisSettings)>>,
+        pause: Duration,
     ) -> Self {
         Self {
             queue,
             database,
             provisioner,
             settings,
-            seen: Seen::default(),
+            seen: Seen::new(pause),
             outage: Outage::default(),
             trouble_until: None,
             denied_until: None,
@@ -135,16 +134,23 @@ impl People {
 }
 
 /// Who was looked at lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
+    /// A person is looked at no more often.
+    pause: Duration,
     last: HashMap<Username, Instant>,
     swept: Option<Instant>,
 }
 
 impl Seen {
+    fn new(pause: Duration) -> Self {
+        Self { pause, last: HashMap::new(), swept: None }
+    }
+
     /// Whether it is time for this person, who then counts as seen. Where too many are known it never is.
     fn is_due(&mut self, user: &Username, now: Instant) -> bool {
-        let is_recent = |at: Instant| now < at + PAUSE;
+        let pause = self.pause;
+        let is_recent = |at: Instant| now < at + pause;
         if let Some(at) = self.last.get_mut(user) {
             let due = !is_recent(*at);
             if due {
@@ -168,13 +174,15 @@ impl Seen {
 mod tests {
     use super::*;
 
+    const PAUSE: Duration = Duration::from_secs(60);
+
     fn user(number: usize) -> Username {
         Username::parse(format!("user{number}@example.org").as_bytes()).unwrap()
     }
 
     #[test]
     fn a_person_is_due_once_in_a_minute() {
-        let (mut seen, start) = (Seen::default(), now());
+        let (mut seen, start) = (Seen::new(PAUSE), now());
         assert!(seen.is_due(&user(1), start));
         assert!(!seen.is_due(&user(1), start + PAUSE - Duration::from_millis(1)));
         assert!(seen.is_due(&user(2), start));
@@ -184,7 +192,7 @@ mod tests {
 
     #[test]
     fn only_so_many_people_are_kept_in_mind() {
-        let (mut seen, start) = (Seen::default(), now());
+        let (mut seen, start) = (Seen::new(PAUSE), now());
         for number in 0..CAPACITY {
             assert!(seen.is_due(&user(number), start));
         }

@@ -1,5 +1,8 @@
-//! A circuit breaker: a backend that does not answer is left alone for a while, so that its silence is waited for
-//! once and not by everybody.
+//! A circuit breaker: a backend that is slow to fail, or asks to be spared, is left alone for a while, so that its
+//! silence is waited for once and not by everybody.
+//!
+//! One that fails at once (nobody listens, a wrong secret) costs a login nothing, and is asked each time, so that
+//! service returns with the first login after it is mended.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +17,9 @@ const FAILURES: u32 = 2;
 /// The first pause; each probe that fails doubles it.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause: so long service takes to return by itself.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A failure that took longer was waited for.
+const WAITED: Duration = Duration::from_millis(250);
 
 /// How things stand with a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,12 @@ pub enum Condition {
     HalfOpen,
     /// It is left alone.
     Open,
+}
+
+/// Leave to call the backend once.
+#[derive(Debug)]
+pub struct Permit {
+    began: Instant,
 }
 
 /// Guards one backend.
@@ -54,22 +65,25 @@ impl Breaker {
     ///
     /// # Errors
     /// The trouble that opened the breaker, at once.
-    pub fn admit(&self, now: Instant) -> Result<(), TempFail> {
+    pub fn admit(&self, now: Instant) -> Result<Permit, TempFail> {
         let mut state = self.lock();
-        let Some(tripped) = &mut state.tripped else { return Ok(()) };
+        let Some(tripped) = &mut state.tripped else { return Ok(Permit { began: now }) };
         let is_probed = tripped.probing.is_some_and(|since| now < since + LONGEST_PAUSE);
         if now < tripped.until || is_probed {
             let detail = format!("not asked again yet after: {}", tripped.trouble.detail);
             return Err(TempFail::new(tripped.trouble.reason, detail));
         }
         tripped.probing = Some(now);
-        Ok(())
+        Ok(Permit { began: now })
     }
 
-    /// Says how a call ended. Trouble with one record is no trouble of the backend.
-    pub fn report<T>(&self, end: &Result<T, TempFail>, now: Instant) {
+    /// Says how a call ended.
+    #[expect(clippy::needless_pass_by_value, reason = "a permit is for one call")]
+    pub fn report<T>(&self, permit: Permit, end: &Result<T, TempFail>, now: Instant) {
         match end {
-            Err(trouble) if is_of_the_backend(trouble.reason) => self.fail(trouble, now),
+            Err(trouble) if now > permit.began + WAITED || asks_to_be_spared(trouble.reason) => {
+                self.fail(trouble, now);
+            }
             Ok(_) | Err(_) => *self.lock() = State::default(),
         }
     }
@@ -109,9 +123,9 @@ impl Breaker {
     }
 }
 
-/// What is wrong with a row, a statement or a body is answered fast, and says nothing about the others.
-fn is_of_the_backend(reason: TempFailReason) -> bool {
-    !matches!(reason, TempFailReason::SqlError | TempFailReason::KeycloakBadAnswer)
+/// Whether asking again at once would make it worse.
+fn asks_to_be_spared(reason: TempFailReason) -> bool {
+    matches!(reason, TempFailReason::KeycloakRateLimited | TempFailReason::KeycloakServerError)
 }
 
 #[cfg(test)]
@@ -122,8 +136,19 @@ mod tests {
 
     const DOWN: TempFailReason = TempFailReason::KeycloakTimeout;
 
+    /// A call that was waited for in vain.
     fn fail(breaker: &Breaker, reason: TempFailReason) {
-        breaker.report::<()>(&Err(TempFail::new(reason, "no answer")), Instant::now());
+        report(breaker, reason, WAITED + Duration::from_millis(1));
+    }
+
+    fn report(breaker: &Breaker, reason: TempFailReason, took: Duration) {
+        let now = Instant::now();
+        breaker.report::<()>(Permit { began: now - took }, &Err(TempFail::new(reason, "no answer")), now);
+    }
+
+    fn succeed(breaker: &Breaker) {
+        let now = Instant::now();
+        breaker.report(Permit { began: now }, &Ok(()), now);
     }
 
     fn admits(breaker: &Breaker) -> bool {
@@ -134,7 +159,7 @@ mod tests {
     async fn it_opens_after_failures_in_a_row_and_says_which() {
         let breaker = Breaker::default();
         fail(&breaker, DOWN);
-        breaker.report(&Ok(()), Instant::now());
+        succeed(&breaker);
         fail(&breaker, DOWN);
         assert!(admits(&breaker));
         fail(&breaker, DOWN);
@@ -151,7 +176,7 @@ mod tests {
         advance(Duration::from_secs(1)).await;
         assert!(admits(&breaker) && !admits(&breaker));
         assert_eq!(breaker.condition(), Condition::HalfOpen);
-        breaker.report(&Ok(()), Instant::now());
+        succeed(&breaker);
         assert!(admits(&breaker) && admits(&breaker) && !breaker.is_troubled());
     }
 
@@ -160,7 +185,7 @@ mod tests {
         let breaker = Breaker::default();
         fail(&breaker, DOWN);
         fail(&breaker, DOWN);
-        for pause in [1, 2, 4, 8, 15, 15] {
+        for pause in [1, 2, 4, 5, 5] {
             advance(Duration::from_millis(pause * 1000 - 1)).await;
             assert!(!admits(&breaker), "{pause}");
             advance(Duration::from_millis(1)).await;
@@ -176,7 +201,7 @@ mod tests {
         fail(&breaker, DOWN);
         advance(Duration::from_secs(1)).await;
         assert!(admits(&breaker));
-        advance(Duration::from_secs(15)).await;
+        advance(LONGEST_PAUSE).await;
         assert!(admits(&breaker));
     }
 
@@ -191,11 +216,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_bad_row_opens_nothing() {
+    async fn what_fails_at_once_opens_nothing_unless_it_asks_to_be_spared() {
         let breaker = Breaker::default();
-        for _ in 0..100 {
-            fail(&breaker, TempFailReason::SqlError);
+        for reason in [TempFailReason::SqlError, TempFailReason::KeycloakRefused] {
+            (0..100).for_each(|_| report(&breaker, reason, Duration::from_millis(5)));
+            assert_eq!(breaker.condition(), Condition::Closed);
         }
-        assert_eq!(breaker.condition(), Condition::Closed);
+        (0..2).for_each(|_| report(&breaker, TempFailReason::KeycloakRateLimited, Duration::ZERO));
+        assert_eq!(breaker.condition(), Condition::Open);
     }
 }

@@ -352,6 +352,6 @@ fn check_bookkeeping(file: &File, faults: &mut Vec<Fault>) {
     }
     if let Err(error) = file.bookkeeping.validate() {
         let advice = "60s is a good value";
-        faults.push(Fault::new(&["bookkeeping", "login_log_interval"], error.to_string(), advice));
+        faults.push(Fault::new(&["bookkeeping", error.setting], error.to_string(), advice));
     }
 }

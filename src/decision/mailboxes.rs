@@ -100,9 +100,9 @@ impl Record for MailboxRecord {
 /// Three questions: the mailbox, its app passwords, its person.
 fn fetch(database: Arc<Database>, breaker: Arc<Breaker>, user: Username) -> Fetch<MailboxRecord> {
     Box::pin(async move {
-        breaker.admit(Instant::now())?;
+        let permit = breaker.admit(Instant::now())?;
         let end = ask(&database, &user).await;
-        breaker.report(&end, Instant::now());
+        breaker.report(permit, &end, Instant::now());
         end
     })
 }

@@ -215,9 +215,9 @@ impl Client {
     async fn call(&self, call: &'static str, url: &str) -> Result<Body, Error> {
         // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
         let _slot = self.slots.acquire().await.ok();
-        self.breaker.admit(Instant::now()).map_err(Error::LeftAlone)?;
+        let permit = self.breaker.admit(Instant::now()).map_err(Error::LeftAlone)?;
         let end = self.call_now(call, url).await;
-        self.breaker.report(&end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
+        self.breaker.report(permit, &end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
         end
     }
 

@@ -41,6 +41,9 @@ off = "off"
 tags = "tags"
 gone = "gone"
 
+[bookkeeping]
+template_interval = "0"
+
 [hashing.schemes]
 allow_weak = ["PLAIN", "PLAIN-MD5", "PLAIN-TRUNC", "MD5-CRYPT", "DES-CRYPT"]
 "#;

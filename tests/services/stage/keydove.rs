@@ -292,6 +292,14 @@ failure_delay = \"{delay}\"
     ))
 }
 
+/// The configuration with the caches as they are by default; the stage's own keydove remembers nothing, so that what a
+/// case changes counts at once.
+pub fn remembering(text: &str) -> String {
+    let (before, rest) = text.split_once("[cache]").unwrap_or((text, ""));
+    let after = rest.split_once("\n[").map_or(String::new(), |(_, after)| format!("[{after}"));
+    format!("{before}{after}")
+}
+
 fn secret_file(stage: &Stage, name: &str, secret: &str) -> Result<PathBuf> {
     let path = stage.write(&format!("keydove/{name}"), secret)?;
     attempt("change mode of", &path, fs::set_permissions(&path, Permissions::from_mode(0o600)))?;

@@ -3,6 +3,7 @@
 use crate::mailcow_cases::WorldCase;
 use crate::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
 use crate::mailcow_cases::world::{Attempt, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
+use crate::stage::keydove::remembering;
 use crate::stage::relay::{Conduct, Relay};
 
 pub const CASES: &[WorldCase] = &[
@@ -10,8 +11,10 @@ pub const CASES: &[WorldCase] = &[
     ("mailcow_case_60_who_was_seen_lately_needs_no_keycloak", |world| {
         let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
         let url = world.system.keycloak.url();
-        let keydove =
-            world.system.keydove.beside("case60", |text| prompt(&text).replace(&url, &relay.url()))?;
+        let keydove = world
+            .system
+            .keydove
+            .beside("case60", |text| remembering(&prompt(&text)).replace(&url, &relay.url()))?;
         for address in ["case60@case.example", "case60-unseen@case.example"] {
             world.person_with_hash(address, RIGHT_HASH)?;
         }
