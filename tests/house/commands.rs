@@ -155,7 +155,7 @@ fn a_mailbox_with_its_own_password_and_one_for_another_person() {
     assert!(place.done("mailbox adopt alice@example.org").contains("nobody is remembered"));
     place.done("mailbox adopt alice@example.org --id first-id --keycloak-source main");
     let shown = place.done("mailbox adopt alice@example.org");
-    assert!(shown.contains("Keycloak id first-id") && shown.contains("user_conflict"), "{shown}");
+    assert!(shown.contains("Keycloak id first-id") && shown.contains("user_replaced"), "{shown}");
     let given = place.done("mailbox adopt alice@example.org --id second-id");
     assert!(given.contains("id first-id") && given.contains("id second-id"), "{given}");
     assert_eq!(
