@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Door, File, ListenerConfig, Place};
 use super::{find_group, find_user};
 use crate::auth::normalise_domain;
+use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
 use crate::{redis, sql};
 
@@ -46,6 +47,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_keycloaks(file, &mut faults);
     check_mailcow(file, &mut faults);
     check_login(file, &mut faults);
+    check_hashing(file, &mut faults);
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
     check_app_passwords(file, &mut faults);
@@ -250,6 +252,16 @@ fn check_login(file: &File, faults: &mut Vec<Fault>) {
             &["login", "failure_delay"],
             "the failure delay must be less than 10s",
             "Postfix hangs up after 10s, so a wrong password would look like an outage; 2s is a good value",
+        ));
+    }
+}
+
+fn check_hashing(file: &File, faults: &mut Vec<Fault>) {
+    if file.hashing.lanes > MAX_LANES {
+        faults.push(Fault::new(
+            &["hashing", "lanes"],
+            format!("a core advances at most {MAX_LANES} bcrypt computations together"),
+            "take this line out: keydove measures at its start how many suit this processor",
         ));
     }
 }

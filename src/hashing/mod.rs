@@ -1,34 +1,56 @@
 //! The threads on which passwords are hashed, so that the reactor never is.
 //!
 //! A hash is read and held against the caps on the caller's side ([`scheme::parse`], [`scheme::Stored::permit`]),
-//! so a poisoned one never takes a thread. What passes waits in one bounded queue; beyond it, logins are told that
-//! nobody can tell. Deadlines are the caller's: it drops the future, and a job that has not begun is then skipped.
-//! Which hash, and what a mismatch means, is for others to decide.
+//! so a poisoned one never takes a thread. What passes goes one of three ways ([`scheme::Effort`]):
+//!
+//! * One digest or none is compared at once, on the caller's side: a change of threads would take longer.
+//! * bcrypt, which nearly everybody has, goes to a worker with [`scheme::Lanes`], of which there is one per core. A
+//!   lane is taken as soon as it is free, and given back at the next step when the caller has left.
+//! * Everything else goes to a thread of a second set, of the same number. The system divides the cores between the
+//!   two sets, so that no Argon2 of seconds stands in the way of a running lane, and no flood of bcrypt in the way
+//!   of Argon2. A thread has one job at a time, which bounds the memory: threads times `max_argon2_memory_mib`.
+//!
+//! Both ways begin in one bounded queue, in which networks take turns; beyond it, logins are told that nobody can
+//! tell. Deadlines are the caller's, who drops the future. Which hash, and what a mismatch means, is for others to
+//! decide.
 
+mod calibrate;
+mod network;
+mod pool;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use crate::auth::{Secret, TempFail, TempFailReason};
-use crate::scheme::{self, Policy, Unusable, Usable};
+pub use crate::scheme::MAX_LANES;
+use crate::scheme::{self, Effort, Policy, Unusable};
+use network::Network;
+use pool::{Job, Pool};
+use queue::Ticket;
 
-#[cfg(test)]
-mod tests;
-
-/// At 50 ms a hash and two threads, about the number that can still be hashed before a mail client gives up.
+/// At 60 hashes a second and core and two cores, about the number that can still be hashed before a deadline.
 const QUEUE: usize = 512;
 
 /// The settings of the hashing threads.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Threads; 0 means one per core, and is the default. At worst each holds `schemes.max_argon2_memory_mib`.
+    /// Threads for bcrypt, and as many for everything else; 0 means one per core, and is the default. At worst each
+    /// of the latter holds `schemes.max_argon2_memory_mib`.
     pub threads: usize,
+    /// bcrypt computations that one thread advances together, at most [`MAX_LANES`]. 0, the default, means as many
+    /// as suit the processor, which is measured at the start.
+    pub lanes: usize,
     /// Passwords that may wait for a thread; more are turned away. Default: 512. 0 is taken as 1.
     pub queue: usize,
     /// Which schemes are used, and how much a hash may cost.
@@ -37,17 +59,15 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { threads: 0, queue: QUEUE, schemes: Policy::default() }
+        Self { threads: 0, lanes: 0, queue: QUEUE, schemes: Policy::default() }
     }
 }
 
 /// A running set of hashing threads.
 ///
-/// Dropping it lets each thread finish the hash it is at, without waiting for it, and then end. Memory is bounded
-/// by the number of threads, because a thread works on one hash at a time.
-#[derive(Debug)]
+/// Dropping it lets each thread finish the step or the whole hash it is at, without waiting for it, and then end.
 pub struct Hasher {
-    queue: SyncSender<Job>,
+    pool: Arc<Pool>,
     policy: Policy,
 }
 
@@ -57,30 +77,76 @@ impl Hasher {
     /// # Errors
     /// The system does not give a thread. Those already started end by themselves.
     pub fn start(config: &Config) -> Result<Self, io::Error> {
-        let (queue, jobs) = sync_channel(config.queue.max(1));
-        let jobs = Arc::new(Mutex::new(jobs));
-        for number in 0..count_threads(config) {
-            let jobs = Arc::clone(&jobs);
-            thread::Builder::new().name(format!("hashing-{number}")).spawn(move || work(&jobs))?;
+        let threads = count_threads(config);
+        let lanes = config.lanes;
+        let hasher =
+            Self { pool: Arc::new(Pool::new(threads, config.queue.max(1))), policy: config.schemes.clone() };
+        for number in 0..threads {
+            let pool = Arc::clone(&hasher.pool);
+            let name = format!("bcrypt-{number}");
+            thread::Builder::new().name(name).spawn(move || pool.work_on_lanes(number, lanes))?;
+            let pool = Arc::clone(&hasher.pool);
+            let name = format!("hashing-{number}");
+            thread::Builder::new().name(name).spawn(move || pool.work_on_long_jobs())?;
         }
-        Ok(Self { queue, policy: config.schemes.clone() })
+        Ok(hasher)
     }
 
-    /// Whether `password` is the one that `stored`, a `{SCHEME}` string, was made of.
+    /// [`Hasher::verify_from`] for somebody of whom no address is known.
     ///
-    /// Dropping the future takes the job back if no thread has begun with it.
+    /// # Errors
+    /// The same.
+    pub async fn verify(&self, stored: Secret, password: Secret) -> Result<bool, HashingError> {
+        self.verify_from(stored, password, None).await
+    }
+
+    /// Whether `password` is the one that `stored`, a `{SCHEME}` string, was made of. The client's address is for
+    /// fairness between networks, a /24 of IPv4 or a /56 of IPv6, when many passwords wait.
+    ///
+    /// Dropping the future takes the job back; a bcrypt computation is then given up within 50 µs, any other one
+    /// runs to its end.
     ///
     /// # Errors
     /// Everything but a right or a wrong password. None of it says anything about the password.
-    pub async fn verify(&self, stored: Secret, password: Secret) -> Result<bool, HashingError> {
+    pub async fn verify_from(
+        &self,
+        stored: Secret,
+        password: Secret,
+        address: Option<IpAddr>,
+    ) -> Result<bool, HashingError> {
         let hash = scheme::parse(stored.expose())?.permit(&self.policy)?;
         drop(stored);
+        if hash.effort(password.expose()) == Effort::Instant {
+            return Ok(hash.matches(password.expose())?);
+        }
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Job { hash, password, reply }).map_err(|error| match error {
-            TrySendError::Full(_) => HashingError::Overloaded,
-            TrySendError::Disconnected(_) => HashingError::Stopped,
-        })?;
-        Ok(answer.await.map_err(|_| HashingError::Stopped)??)
+        let ticket = self.pool.push(Network::of(address), Job { hash, password, reply })?;
+        let _place = Place { pool: &self.pool, ticket };
+        answer.await.map_err(|_| HashingError::Stopped)?
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.pool.stop();
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// A place in the queue, given up when its owner no longer waits.
+struct Place<'a> {
+    pool: &'a Pool,
+    ticket: Ticket,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.pool.abandon(self.ticket);
     }
 }
 
@@ -88,26 +154,6 @@ fn count_threads(config: &Config) -> usize {
     match config.threads {
         0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
         threads => threads,
-    }
-}
-
-/// One password to be hashed.
-struct Job {
-    hash: Usable,
-    password: Secret,
-    reply: oneshot::Sender<Result<bool, Unusable>>,
-}
-
-/// Takes jobs until the hasher is gone.
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting, by one idle thread at a time, and never while hashing.
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        if !job.reply.is_closed() {
-            // If the caller left meanwhile, nobody wants the answer.
-            let _ = job.reply.send(job.hash.matches(job.password.expose()));
-        }
     }
 }
 

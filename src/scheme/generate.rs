@@ -2,13 +2,10 @@
 
 use sha2::{Sha256, Sha512};
 
-use super::{Policy, Scheme, argon2, bcrypt, crypt64, digest, sha_crypt};
+use super::{MAX_PASSWORD, Policy, Scheme, argon2, bcrypt, crypt64, digest, sha_crypt};
 
 /// Random bytes that a new hash needs.
 pub const SALT_BYTES: usize = 16;
-
-/// Logins with longer passwords are refused without a hash.
-const MAX_PASSWORD: usize = 1024;
 
 /// What PHP, and so mailcow, chooses.
 const BCRYPT_COST: u32 = 10;

@@ -49,6 +49,7 @@ mod tests;
 
 use std::fmt;
 
+pub use bcrypt::{Lanes, MAX_LANES};
 pub use generate::{CannotMake, SALT_BYTES, generate};
 pub use policy::{Policy, WeakScheme};
 pub use table::Scheme;
@@ -56,6 +57,9 @@ use table::{Family, Hash};
 
 /// The longest string that is read, in bytes; the longest real hashes have a few hundred.
 const MAX_STORED: usize = 4096;
+
+/// Logins with longer passwords are refused without a hash.
+const MAX_PASSWORD: usize = 1024;
 
 /// The longest label, in bytes. What is longer is no label, and may be a hash that someone put into braces.
 const MAX_LABEL: usize = 32;
@@ -150,10 +154,20 @@ impl Usable {
         self.0.scheme
     }
 
+    /// Where comparing this password belongs.
+    #[must_use]
+    pub fn effort(&self, password: &[u8]) -> Effort {
+        match self.0.hash {
+            Hash::Bcrypt(_) => Effort::Lane,
+            Hash::Digest(_) | Hash::Plain(_) if password.len() <= MAX_PASSWORD => Effort::Instant,
+            _ => Effort::Long,
+        }
+    }
+
     /// Hashes the password and compares, in a time that does not depend on how much of it is right.
     ///
     /// The password is taken as it is, byte for byte. The empty password matches nothing. This takes as long as
-    /// the caps allow, seconds at worst, and never belongs on the reactor.
+    /// the caps allow, seconds at worst, and belongs on the reactor only if its [`Effort`] is none.
     ///
     /// # Errors
     /// Nothing that the password has caused: the hash turned out to be [`Unusable`] after all.
@@ -163,6 +177,17 @@ impl Usable {
         }
         self.0.hash.matches(password)
     }
+}
+
+/// What it takes to compare a password with a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Microseconds: one digest of at most 1 KiB, or none. Not worth a change of threads.
+    Instant,
+    /// bcrypt, which [`Lanes`] compute several at a time.
+    Lane,
+    /// Everything else: milliseconds to seconds of a whole thread.
+    Long,
 }
 
 /// One thing that a hash asks for, and how much of it is allowed.

@@ -3,6 +3,14 @@
 //! `$2b$` and `$2y$` are two names of one algorithm. `$2a$` is taken for the same; crypt(3) differs there for some
 //! passwords that contain the byte 0xFF, which UTF-8 never does. `$2x$` marks hashes of an old, broken
 //! implementation and is not supported.
+//!
+//! [`eksblowfish`] computes, on [`Lanes`] that share a core.
+
+mod eksblowfish;
+mod lanes;
+mod pi;
+#[cfg(test)]
+mod tests;
 
 use base64::{
     Engine, alphabet,
@@ -12,11 +20,11 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{Expense, Policy, table};
+pub(super) use eksblowfish::MAX_KEY;
+use eksblowfish::{DIGEST, Eksblowfish};
+pub use lanes::{Lanes, MAX_LANES};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
-
-/// The bytes of a password that count; PHP, crypt(3) and Dovecot cut silently, in the middle of a character too.
-pub(super) const MAX_KEY: usize = 72;
 
 /// Costs that the algorithm knows: 2^4 to 2^31 rounds.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=31;
@@ -50,12 +58,14 @@ pub(super) fn make(cost: u32, password: &[u8], salt: [u8; 16]) -> String {
     format!("$2y${cost:02}${}{}", BASE64.encode(salt), BASE64.encode(&digest[..23]))
 }
 
-fn compute(cost: u32, password: &[u8], salt: [u8; 16]) -> Zeroizing<[u8; 24]> {
-    let mut key = Zeroizing::new([0; MAX_KEY]);
-    let length = password.len().min(MAX_KEY);
-    key[..length].copy_from_slice(&password[..length]);
-    let with_nul = (length + 1).min(MAX_KEY);
-    Zeroizing::new(bcrypt::bcrypt(cost, salt, &key[..with_nul]))
+/// One computation alone on its core.
+fn compute(cost: u32, password: &[u8], salt: [u8; 16]) -> Zeroizing<[u8; DIGEST]> {
+    let mut state = Box::new([Eksblowfish::EMPTY]);
+    state[0].begin(cost, password, salt);
+    while !state[0].is_done() {
+        eksblowfish::step(&mut state);
+    }
+    Zeroizing::new(state[0].digest())
 }
 
 impl Hash {
