@@ -1,15 +1,17 @@
 //! What is remembered in memory so that a login need not be worked out again. Nothing here remembers a verdict.
 //!
 //! * [`Records`]: what Keycloak and the database said about an address, with its age.
-//! * [`Verified`]: which password was compared with which hash, and how that ended.
+//! * [`Comparisons`]: which password was compared with which hash, and how that ended.
 //!
 //! Every login takes all its steps, whatever is remembered: a record spares a question, a comparison spares a hash.
 
 mod bounded;
+mod comparisons;
 mod config;
 mod records;
 mod verified;
 
+pub use comparisons::Comparisons;
 pub use config::Config;
 pub use records::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
 pub use verified::Verified;

@@ -15,7 +15,8 @@ const WRONG: NonZeroUsize = NonZeroUsize::new(65_536).expect("not 0");
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
 
-type Tag = [u8; TAG_BYTES];
+/// Stands for a hash and a password together.
+pub(super) type Tag = [u8; TAG_BYTES];
 
 /// Remembers comparisons of passwords with stored hashes, so that the same one is hashed once.
 ///
@@ -51,7 +52,10 @@ impl Verified {
     /// Whether this password fits this hash, if that is known.
     #[must_use]
     pub fn recall(&self, stored: &[u8], password: &[u8]) -> Option<bool> {
-        let tag = self.tag(stored, password);
+        self.recall_tag(self.tag(stored, password))
+    }
+
+    pub(super) fn recall_tag(&self, tag: Tag) -> Option<bool> {
         let mut answers = self.lock();
         if answers.right.get(&tag).is_some() {
             return Some(true);
@@ -60,8 +64,7 @@ impl Verified {
     }
 
     /// Remembers how a comparison ended. Failures to compare are none and must not come here.
-    pub fn remember(&self, stored: &[u8], password: &[u8], fits: bool) {
-        let tag = self.tag(stored, password);
+    pub(super) fn remember_tag(&self, tag: Tag, fits: bool) {
         let mut answers = self.lock();
         if fits {
             answers.right.put(tag, ());
@@ -72,7 +75,7 @@ impl Verified {
 
     /// HMAC (RFC 2104) with SHA-256, cut to 16 bytes as its section 5 allows. The length in front of each part
     /// keeps two different pairs from being one text.
-    fn tag(&self, stored: &[u8], password: &[u8]) -> Tag {
+    pub(super) fn tag(&self, stored: &[u8], password: &[u8]) -> Tag {
         let mut mac = Hmac::<Sha256>::new_from_slice(&*self.key).expect("HMAC takes keys of any length");
         for part in [stored, password] {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -107,11 +110,15 @@ mod tests {
         Verified::with_bounds(Zeroizing::new([7; KEY_BYTES]), bound, bound)
     }
 
+    fn remember(verified: &Verified, stored: &[u8], password: &[u8], fits: bool) {
+        verified.remember_tag(verified.tag(stored, password), fits);
+    }
+
     #[test]
     fn a_comparison_is_recalled_for_its_own_pair_only() {
         let verified = small(10);
-        verified.remember(b"{X}hash", b"pw", true);
-        verified.remember(b"{X}hash", b"guess", false);
+        remember(&verified, b"{X}hash", b"pw", true);
+        remember(&verified, b"{X}hash", b"guess", false);
         assert_eq!(verified.recall(b"{X}hash", b"pw"), Some(true));
         assert_eq!(verified.recall(b"{X}hash", b"guess"), Some(false));
         assert_eq!(verified.recall(b"{X}new hash", b"pw"), None);
@@ -121,9 +128,9 @@ mod tests {
     #[test]
     fn guesses_push_no_match_out() {
         let verified = small(10);
-        verified.remember(b"hash", b"pw", true);
+        remember(&verified, b"hash", b"pw", true);
         for guess in 0..1000_u32 {
-            verified.remember(b"hash", &guess.to_be_bytes(), false);
+            remember(&verified, b"hash", &guess.to_be_bytes(), false);
         }
         assert_eq!(verified.recall(b"hash", b"pw"), Some(true));
         assert_eq!(verified.lock().wrong.len(), 10);

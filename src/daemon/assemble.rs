@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::bookkeeping::{Bookkeeper, Worker};
-use crate::cache::{Spawner, Verified};
+use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
 use crate::decision::{Decision, Mailboxes, Webmail};
 use crate::frontend::dovecot::{PendingLogins, ServerId};
@@ -73,9 +73,9 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         }
     };
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let verified = Verified::new().map_err(AssembleError::Random)?;
+    let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
     let people = People::new(sources, config.cache.people(), spawner.clone());
-    let passdb = Passdb::new(people, hasher, verified, config.app_passwords.clone());
+    let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone());
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);

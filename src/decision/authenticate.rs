@@ -15,7 +15,7 @@ use crate::auth::{
 };
 use crate::bookkeeping::Note;
 use crate::cache::Held;
-use crate::passdb::Owner;
+use crate::passdb::{Owner, Presented};
 use crate::provision::{Identity, Provisioned};
 use crate::sql::{AuthSource, Mailbox, MailboxState};
 
@@ -40,6 +40,12 @@ pub(super) struct Login<'a> {
     pub(super) request: &'a AuthRequest,
     pub(super) via: Via,
     pub(super) now: Moment,
+}
+
+impl<'a> Login<'a> {
+    pub(super) fn presented(&self) -> Presented<'a> {
+        Presented { password: self.password, remote: self.request.origin.remote }
+    }
 }
 
 /// How a login ended, and what it took.
@@ -159,7 +165,7 @@ impl Decision {
         }
         self.check_main_password_counts(login, None)?;
         *path = (*path).max(Path::Cold);
-        let person = self.0.passdb.check_person(&login.user, login.password).await?;
+        let person = self.0.passdb.check_person(&login.user, login.presented()).await?;
         let identity = Identity::new(person.person());
         let now = login.now.monotonic.into_std();
         let made = self.0.provisioner.provision(&self.0.database, &identity, now).await?;

@@ -40,7 +40,7 @@ impl Decision {
             Err(why_not) => (why_not, None),
             Ok(()) => {
                 let owner = self.find_owner(login, mailbox, record, path).await?;
-                match self.0.passdb.check_main_password(mailbox, &owner, login.password).await {
+                match self.0.passdb.check_main_password(mailbox, &owner, login.presented()).await {
                     Ok(source) => return Ok(Opened { source, owner }),
                     Err(why_not) => (why_not, Some(owner)),
                 }
@@ -109,9 +109,8 @@ impl Decision {
 
 fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
     AppPasswordAttempt {
-        password: login.password,
+        presented: login.presented(),
         service: (login.via == Via::Client).then_some(&login.request.service),
-        remote: login.request.origin.remote,
         wall: login.now.wall,
     }
 }

@@ -1,11 +1,10 @@
 //! App passwords: further passwords of one mailbox, each for the services, networks and time that its row says.
 
-use std::net::IpAddr;
 use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::Passdb;
+use super::{Passdb, Presented};
 use crate::auth::{
     Denial, NotAccepted, Secret, Service, TempFail, TempFailReason, Username, app_password_row_id,
     normalise_domain,
@@ -44,12 +43,10 @@ impl AppPasswordConfig {
 /// One attempt to use an app password.
 #[derive(Clone, Copy, Debug)]
 pub struct AppPasswordAttempt<'a> {
-    /// What was presented.
-    pub password: &'a Secret,
+    /// What was presented, and from where.
+    pub presented: Presented<'a>,
     /// For which service; `None` through the trusted webmail, where no switch counts.
     pub service: Option<&'a Service>,
-    /// From where.
-    pub remote: Option<IpAddr>,
     /// When, by the wall clock, because an app password may end on a day.
     pub wall: SystemTime,
 }
@@ -72,7 +69,7 @@ impl Passdb {
         row: &AppPassword,
         attempt: &AppPasswordAttempt<'_>,
     ) -> Result<i64, NotAccepted> {
-        match self.verify(&row.password, attempt.password).await {
+        match self.verify(&row.password, attempt.presented).await {
             Ok(()) => {}
             Err(NotAccepted::Refused(_)) => return Err(Denial::AppPasswordMismatch.into()),
             Err(unknown) => return Err(unknown),
@@ -97,10 +94,11 @@ impl Passdb {
         rows: &[AppPassword],
         attempt: &AppPasswordAttempt<'_>,
     ) -> Result<Option<i64>, NotAccepted> {
+        let password = attempt.presented.password;
         let mut hashes_left = self.app_passwords.max_hashes.max(1);
         let mut unknown = None;
         for row in rows.iter().filter(|row| is_allowed(row, attempt) && !row.has_expired(attempt.wall)) {
-            let known = self.verified.recall(row.password.expose(), attempt.password.expose());
+            let known = self.comparisons.recall(row.password.expose(), password.expose());
             if known == Some(false) {
                 continue;
             }
@@ -111,7 +109,7 @@ impl Passdb {
                 }
                 hashes_left -= 1;
             }
-            match self.verify(&row.password, attempt.password).await {
+            match self.verify(&row.password, attempt.presented).await {
                 Ok(()) => return Ok(Some(row.id)),
                 Err(NotAccepted::Refused(_)) => {}
                 Err(NotAccepted::CannotTell(trouble)) if trouble.is_of_one_hash() => {
@@ -125,7 +123,7 @@ impl Passdb {
 }
 
 fn is_allowed(row: &AppPassword, attempt: &AppPasswordAttempt<'_>) -> bool {
-    attempt.service.is_none_or(|service| row.allows(service)) && row.allows_from(attempt.remote)
+    attempt.service.is_none_or(|service| row.allows(service)) && row.allows_from(attempt.presented.remote)
 }
 
 fn about_row(row: &AppPassword, trouble: TempFail) -> TempFail {

@@ -1,14 +1,14 @@
 //! Mailboxes with `authsource = mailcow`: the hash stands in the mailbox row.
 
-use super::{Passdb, is_scheme_string};
-use crate::auth::{Denial, NotAccepted, Secret, Source};
+use super::{Passdb, Presented, is_scheme_string};
+use crate::auth::{Denial, NotAccepted, Source};
 use crate::sql::Mailbox;
 
 /// An active second factor takes the main password's power, as in mailcow; app passwords remain.
 pub(super) async fn check(
     passdb: &Passdb,
     mailbox: &Mailbox,
-    password: &Secret,
+    presented: Presented<'_>,
 ) -> Result<Source, NotAccepted> {
     if mailbox.second_factor {
         return Err(Denial::SecondFactorRequired.into());
@@ -16,6 +16,6 @@ pub(super) async fn check(
     if !is_scheme_string(&mailbox.password) {
         return Err(Denial::PasswordMissing.into());
     }
-    passdb.verify(&mailbox.password, password).await?;
+    passdb.verify(&mailbox.password, presented).await?;
     Ok(Source::Mailbox)
 }

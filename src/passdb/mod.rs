@@ -8,10 +8,12 @@ mod mailbox;
 mod people;
 mod sources;
 
+use std::net::IpAddr;
+
 use tokio::time::Instant;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
-use crate::cache::Verified;
+use crate::cache::Comparisons;
 use crate::hashing::Hasher;
 use crate::keycloak::Person;
 use crate::scheme::{self, Unusable};
@@ -26,8 +28,17 @@ pub use sources::{LiveSource, Sources};
 pub struct Passdb {
     people: People,
     hasher: Hasher,
-    verified: Verified,
+    comparisons: Comparisons,
     app_passwords: AppPasswordConfig,
+}
+
+/// A password, and from where it came: many guesses of one network must not keep the others waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// As it came.
+    pub password: &'a Secret,
+    /// The mail client's address, if the mail server told it.
+    pub remote: Option<IpAddr>,
 }
 
 /// Whose mailbox it is, as far as anybody beside the row knows.
@@ -60,10 +71,15 @@ impl Owner {
 }
 
 impl Passdb {
-    /// Joins the identity servers, the hashing threads and the memory of comparisons.
+    /// Joins the identity servers, the hashing threads and what is known of comparisons.
     #[must_use]
-    pub fn new(people: People, hasher: Hasher, verified: Verified, app_passwords: AppPasswordConfig) -> Self {
-        Self { people, hasher, verified, app_passwords }
+    pub fn new(
+        people: People,
+        hasher: Hasher,
+        comparisons: Comparisons,
+        app_passwords: AppPasswordConfig,
+    ) -> Self {
+        Self { people, hasher, comparisons, app_passwords }
     }
 
     /// Whether main passwords may open a mailbox, or app passwords only. Asks nobody.
@@ -139,11 +155,11 @@ impl Passdb {
         &self,
         mailbox: &Mailbox,
         owner: &Owner,
-        password: &Secret,
+        presented: Presented<'_>,
     ) -> Result<Source, NotAccepted> {
         match (mailbox.authsource, owner) {
-            (_, Owner::Person(entitled)) => keycloak::check(self, entitled.person(), password).await,
-            (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, password).await,
+            (_, Owner::Person(entitled)) => keycloak::check(self, entitled.person(), presented).await,
+            (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, presented).await,
             (_, Owner::Row) => Err(Denial::SourceUnsupported.into()),
         }
     }
@@ -152,24 +168,24 @@ impl Passdb {
     ///
     /// # Errors
     /// A denial, or the reason why nobody can tell.
-    pub async fn check_person(&self, user: &Username, password: &Secret) -> Result<Entitled, NotAccepted> {
+    pub async fn check_person(
+        &self,
+        user: &Username,
+        presented: Presented<'_>,
+    ) -> Result<Entitled, NotAccepted> {
         let entitled = self.people.find_entitled(user).await?;
-        keycloak::check(self, entitled.person(), password).await?;
+        keycloak::check(self, entitled.person(), presented).await?;
         Ok(entitled)
     }
 
-    /// Compares with a stored `{SCHEME}` string, on a hashing thread unless it was done before.
-    async fn verify(&self, stored: &Secret, password: &Secret) -> Result<(), NotAccepted> {
-        let known = self.verified.recall(stored.expose(), password.expose());
-        let fits = match known {
-            Some(fits) => fits,
-            None => {
-                let end = self.hasher.verify(stored.duplicate(), password.duplicate()).await;
-                let fits = end.map_err(|error| error.temp_fail())?;
-                self.verified.remember(stored.expose(), password.expose(), fits);
-                fits
-            }
+    /// Compares with a stored `{SCHEME}` string, on a hashing thread unless that was done before.
+    async fn verify(&self, stored: &Secret, presented: Presented<'_>) -> Result<(), NotAccepted> {
+        let Presented { password, remote } = presented;
+        let work = || async {
+            let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), remote).await;
+            end.map_err(|error| error.temp_fail())
         };
+        let fits = self.comparisons.compare(stored.expose(), password.expose(), work).await?;
         if fits { Ok(()) } else { Err(Denial::PasswordMismatch.into()) }
     }
 }

@@ -88,7 +88,8 @@ pub const CASES: &[WorldCase] = &[
             world.ends(name, RIGHT, Refuse("user_unknown"))?;
         }
         world.ends("case*@case.example", RIGHT, Refuse("name_invalid"))?;
-        let rows = world.count("mailbox", "domain = 'case.example' AND local_part IN ('%', 'case1_', 'case%', 'c%11')")?;
+        let rows = world
+            .count("mailbox", "domain = 'case.example' AND local_part IN ('%', 'case1_', 'case%', 'c%11')")?;
         ensure(rows == 0, || format!("{rows} mailboxes were made"))
     }),
     // keydove's own: mailcow asks its provider about everybody.
