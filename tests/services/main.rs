@@ -17,6 +17,7 @@ mod hostile;
 mod json;
 mod logins;
 mod mail;
+mod mailcow_mode;
 mod outages;
 mod people;
 mod restart;
@@ -48,7 +49,8 @@ fn main() -> ExitCode {
     let mariadb = Arc::new(Shared::new(Database::MariaDb));
     let mut all = trials("sqlite", &sqlite);
     all.extend(trials("mariadb", &mariadb));
-    all.extend(outages::SERVER_CASES.iter().map(|&case| alone("mariadb", &mariadb, case)));
+    let server_cases = outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES);
+    all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
     let conclusion = libtest_mimic::run(&arguments, all);
     sqlite.end(conclusion.has_failed());
     mariadb.end(conclusion.has_failed());
@@ -72,6 +74,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
     let alone = outages::CASES
         .iter()
         .chain(first_login::CASES)
+        .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
         .map(|&case| alone(database, shared, case));
     side_by_side.chain(alone).collect()
