@@ -24,7 +24,7 @@ const UNAVAILABLE: &str = "code=temp_fail";
 const TOOK_SETTINGS: &str = "took Keycloak's settings from mailcow's table";
 
 pub const CASES: &[LoneCase] = &[
-    ("nothing_is_configured_twice", |system| {
+    ("nothing_but_mailcows_table_is_configured", |system| {
         let keydove = start(system, "mode")?;
         expect("alice", login(&keydove, "mode.sock", ALICE), ACCEPTED)?;
         // Some refreshes later, everything is still as it was taken first.
@@ -74,7 +74,7 @@ pub const CASES: &[LoneCase] = &[
         set(system, "client_id", "mailcow")?;
         wait_for_answer(&keydove, "missing.sock", ALICE, ACCEPTED)
     }),
-    ("another_identity_provider_is_a_reason", |system| {
+    ("another_identity_provider_in_mailcow_is_a_reason", |system| {
         let keydove = start(system, "ldap")?;
         set(system, "authsource", "ldap")?;
         wait(&keydove, "ldap.sock", ALICE, "reason=source_unsupported")?;
