@@ -19,6 +19,7 @@ mod json;
 mod logins;
 mod mail;
 mod mailcow_cases;
+mod mailcow_mode;
 mod outages;
 mod people;
 mod restart;
@@ -53,7 +54,8 @@ fn main() -> ExitCode {
     all.extend(waiting("sqlite", &sqlite));
     all.extend(waiting("mariadb", &mariadb));
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
-    all.extend(outages::SERVER_CASES.iter().map(|&case| alone("mariadb", &mariadb, case)));
+    let server_cases = outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES);
+    all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
     let conclusion = libtest_mimic::run(&arguments, all);
     sqlite.end(conclusion.has_failed());
     mariadb.end(conclusion.has_failed());
@@ -78,6 +80,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .iter()
         .chain(first_login::CASES)
         .chain(app_passwords::CASES)
+        .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
         .map(|&case| alone(database, shared, case));
     let cases =
