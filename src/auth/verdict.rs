@@ -267,8 +267,6 @@ pub enum TempFailReason {
     HashUnusable,
     /// The stored hash costs more than the cap.
     HashTooCostly,
-    /// The source of a record has not answered yet, and there is an older one.
-    SourceSlow,
     /// The password does not fit what is known, which may be out of date, and the source was asked a moment ago.
     RefetchPaused,
     /// Too many passwords are waiting to be hashed.
@@ -305,7 +303,6 @@ impl TempFailReason {
             Self::SqlError => "sql_error",
             Self::HashUnusable => "hash_unusable",
             Self::HashTooCostly => "hash_too_costly",
-            Self::SourceSlow => "source_slow",
             Self::RefetchPaused => "refetch_paused",
             Self::HashingOverload => "hashing_overload",
             Self::AppPasswordsUntried => "app_passwords_untried",

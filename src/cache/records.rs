@@ -185,7 +185,7 @@ impl<V: Record> Records<V> {
         let end = match timeout(patience, land(flight)).await {
             Ok(Ok(held)) => return Ok(held),
             Ok(Err(trouble)) => trouble,
-            Err(_) => TempFail::new(TempFailReason::SourceSlow, "the source has not answered yet"),
+            Err(_) => TempFail::new(TempFailReason::Deadline, "the source has not answered yet"),
         };
         self.shared.lock().counts.stale += 1;
         Ok(Held { stale: Some(end), ..stale })

@@ -185,7 +185,7 @@ async fn a_slow_source_is_waited_for_only_where_there_is_nothing_else() {
     source.will_say(10_000, Ok(2));
     let began = Instant::now();
     let held = records.get(&user).await.unwrap();
-    assert_eq!((held.record.0, held.stale.unwrap().reason), (1, TempFailReason::SourceSlow));
+    assert_eq!((held.record.0, held.stale.unwrap().reason), (1, TempFailReason::Deadline));
     assert_eq!(began.elapsed(), secs(1));
     // The answer is kept although nobody waits for it any more.
     sleep(secs(10)).await;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::auth::{TempFail, Username};
 use crate::breaker::{Breaker, Condition};
 use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
-use crate::sql::{AppPassword, Database, Hosting, KnownPerson};
+use crate::sql::{self, AppPassword, Database, Hosting, KnownPerson};
 
 /// About what a row takes beside its hash.
 const ROW_BYTES: usize = 200;
@@ -17,8 +17,9 @@ const ROW_BYTES: usize = 200;
 pub(super) struct MailboxRecord {
     /// The domain and the mailbox.
     pub(super) hosting: Hosting,
-    /// Empty where there is no mailbox.
-    pub(super) app_passwords: Vec<AppPassword>,
+    /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
+    /// whoever needs an app password is told that nobody can tell.
+    pub(super) app_passwords: Result<Vec<AppPassword>, TempFail>,
     /// Who had the mailbox when keydove saw it last.
     pub(super) known: Option<KnownPerson>,
 }
@@ -87,7 +88,7 @@ impl Mailboxes {
 impl Record for MailboxRecord {
     fn bytes(&self) -> usize {
         let passwords = self.hosting.mailbox.iter().map(|mailbox| mailbox.password.len());
-        let app_passwords = self.app_passwords.iter().map(|row| row.password.len());
+        let app_passwords = self.app_passwords.iter().flatten().map(|row| row.password.len());
         let hashes: usize = passwords.chain(app_passwords).map(|bytes| bytes + ROW_BYTES).sum();
         size_of::<Self>() + hashes
     }
@@ -109,9 +110,13 @@ fn fetch(database: Arc<Database>, breaker: Arc<Breaker>, user: Username) -> Fetc
 
 async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, TempFail> {
     let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
-    let (mut app_passwords, mut known) = (Vec::new(), None);
+    let (mut app_passwords, mut known) = (Ok(Vec::new()), None);
     if hosting.mailbox.is_some() {
-        app_passwords = database.app_passwords(user).await.map_err(|error| error.temp_fail())?;
+        app_passwords = match database.app_passwords(user).await {
+            Ok(rows) => Ok(rows),
+            Err(error @ sql::Error::Schema { .. }) => Err(error.temp_fail()),
+            Err(error) => return Err(error.temp_fail()),
+        };
         known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
         if let Some(known) = &mut known {
             // Only a template update needs it, and that reads it anew.

@@ -30,7 +30,8 @@ impl Decision {
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
         // An app password that keydove made names its row, so that no other hash need be tried.
-        if let Some(row) = find_named(&record.app_passwords, login.password) {
+        let app_passwords = record.app_passwords.as_deref();
+        if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, login.password)) {
             let id = self.0.passdb.check_named_app_password(row, &attempt(login)).await?;
             let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::AppPassword(id), owner });
@@ -49,7 +50,8 @@ impl Decision {
         if !leaves_app_passwords(&why_not) {
             return Err(why_not);
         }
-        let found = self.0.passdb.find_app_password(&record.app_passwords, &attempt(login)).await?;
+        let rows = app_passwords.map_err(Clone::clone)?;
+        let found = self.0.passdb.find_app_password(rows, &attempt(login)).await?;
         let Some(id) = found else { return Err(why_not) };
         let owner = match owner {
             Some(owner) => owner,
