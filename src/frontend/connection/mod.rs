@@ -1,14 +1,14 @@
 //! The one loop: read, ask, answer, write, stop. The clock of logins is read here.
 
 mod ask;
+mod questions;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Receive
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use ask::{Kind, Reply, ask, log_ended};
+use questions::Questions;
 
 /// Questions under way on one connection; beyond that it is not read from. A login process with thousands of
 /// mail clients behind it stays far below.
@@ -102,12 +103,15 @@ where
     P: Protocol,
 {
     let mut connection = Connection::new(stream, protocol, Arc::clone(&context));
-    let mut questions = FuturesUnordered::new();
+    let mut questions = Questions::new();
     connection.protocol.greet(&mut connection.output);
     let end = loop {
-        for (ticket, question) in connection.asked.drain(..) {
-            questions.push(ask(Arc::clone(&context), ticket, question));
+        while let Some((ticket, question)) = connection.asked.pop_front() {
+            if let Some(reply) = questions.put(ask(Arc::clone(&context), ticket, question)) {
+                connection.take_reply(reply);
+            }
         }
+        connection.tidy(now());
         if let Err(error) = connection.write_output().await {
             break Err(error);
         }
@@ -156,7 +160,7 @@ struct Connection<S, P> {
     chunk: Vec<u8>,
     output: Vec<u8>,
     /// Questions that the protocol has just put.
-    asked: Vec<(Ticket, Question)>,
+    asked: VecDeque<(Ticket, Question)>,
     /// Questions without an answer to the peer.
     open: HashMap<Ticket, Kind>,
     /// Refusals that wait for their time.
@@ -180,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             input: LineBuffer::new(P::MAX_LINE),
             chunk: vec![0; FIRST_READ_BYTES],
             output: Vec::new(),
-            asked: Vec::new(),
+            asked: VecDeque::new(),
             open: HashMap::new(),
             delayed: BTreeMap::new(),
             expiry: None,
@@ -231,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
                 Ok(Received::Nothing) => {}
                 Ok(Received::Question(ticket, question)) => {
                     self.open.insert(ticket, Kind::of(&question));
-                    self.asked.push((ticket, question));
+                    self.asked.push_back((ticket, question));
                 }
                 Ok(Received::Ended(attempt)) => log_ended(&attempt, &self.context),
                 Err(error) => return self.fail(error.into()),
@@ -259,11 +263,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             Next::Open => {}
             Next::Ask(ticket, question) => {
                 self.open.insert(ticket, Kind::of(&question));
-                self.asked.push((ticket, question));
+                self.asked.push_back((ticket, question));
             }
             Next::Close => self.deaf = true,
         }
-        self.tidy(now());
     }
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {

@@ -62,6 +62,8 @@ pub struct AuthClient {
     next_ticket: u64,
     /// Successes that wait for a mail process, and until when.
     remembered: HashMap<u32, Instant>,
+    /// No request or success is too old before this moment.
+    look_at: Option<Instant>,
     closing: bool,
 }
 
@@ -110,6 +112,7 @@ impl AuthClient {
             questions: HashMap::new(),
             next_ticket: 0,
             remembered: HashMap::new(),
+            look_at: None,
             closing: false,
         }
     }
@@ -143,6 +146,7 @@ impl AuthClient {
         match step {
             Step::Challenge(text) => {
                 out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
+                self.look_by(request.began + REQUEST_LIFETIME);
                 self.requests.insert(id, request);
                 Received::Nothing
             }
@@ -194,6 +198,7 @@ impl AuthClient {
             let login = PendingLogin { user: grant.user, fields: grant.fields, mechanism: request.mechanism };
             self.pending.remember(key, self.cookie, login, now);
             self.remembered.insert(id, now + REQUEST_LIFETIME);
+            self.look_by(now + REQUEST_LIFETIME);
         }
     }
 
@@ -202,6 +207,11 @@ impl AuthClient {
         if let (Some(_), Some(key)) = (self.remembered.remove(&id), self.key(id)) {
             self.pending.forget(key, self.cookie);
         }
+    }
+
+    /// Something ends then, so that nothing need be looked through before.
+    fn look_by(&mut self, at: Instant) {
+        self.look_at = Some(self.look_at.map_or(at, |known| known.min(at)));
     }
 
     /// What a mail process will name this request by.
@@ -278,6 +288,9 @@ impl Protocol for AuthClient {
     }
 
     fn expire(&mut self, now: Instant, out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
+        if self.look_at.is_none_or(|at| now < at) {
+            return (Vec::new(), self.look_at);
+        }
         let abandoned = |request: &Request| {
             matches!(request.state, State::Exchanging(_)) && now >= request.began + REQUEST_LIFETIME
         };
@@ -293,7 +306,8 @@ impl Protocol for AuthClient {
         let old: Vec<u32> =
             self.remembered.iter().filter(|&(_, &until)| now >= until).map(|(&id, _)| id).collect();
         old.into_iter().for_each(|id| self.forget(id));
-        (ended, self.next_expiry())
+        self.look_at = self.next_expiry();
+        (ended, self.look_at)
     }
 
     /// The login process tells a client whose exchange ends with a mere close that the password was wrong.
