@@ -12,3 +12,5 @@ mod checks;
 mod config;
 mod corpus;
 mod layers;
+mod reason_codes;
+mod reasons;

@@ -20,6 +20,9 @@ mod mail;
 mod mailcow_cases;
 mod outages;
 mod people;
+#[path = "../house/reason_codes.rs"]
+mod reason_codes;
+mod reasons;
 mod restart;
 mod shared;
 mod stage;
@@ -54,8 +57,17 @@ fn main() -> ExitCode {
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
     all.extend(outages::SERVER_CASES.iter().map(|&case| alone("mariadb", &mariadb, case)));
     let conclusion = libtest_mimic::run(&arguments, all);
-    sqlite.end(conclusion.has_failed());
-    mariadb.end(conclusion.has_failed());
+    let mut seen = sqlite.end(conclusion.has_failed());
+    seen.extend(mariadb.end(conclusion.has_failed()));
+    let whole =
+        arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.list;
+    if whole
+        && !conclusion.has_failed()
+        && let Err(failure) = reasons::all_were_seen(&seen)
+    {
+        eprintln!("{failure}");
+        return ExitCode::FAILURE;
+    }
     conclusion.exit_code()
 }
 
