@@ -15,8 +15,10 @@ pub const CASES: &[WorldCase] = &[
     ("mailcow_case_60_who_was_seen_lately_needs_no_keycloak", |world| {
         let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
         let url = world.system.keycloak.url();
-        let keydove =
-            world.system.keydove.beside("case60", |text| prompt(&text).replace(&url, &relay.url()))?;
+        let keydove = world
+            .system
+            .keydove
+            .beside("case60", |text| remembering(&prompt(&text)).replace(&url, &relay.url()))?;
         for address in ["case60@case.example", "case60-unseen@case.example"] {
             world.person_with_hash(address, RIGHT_HASH)?;
         }
@@ -51,6 +53,18 @@ pub const CASES: &[WorldCase] = &[
         let done = keydove.log().matches("user=\"t40-busy@case.example\"").count();
         ensure(done < SLOW_LOGINS, || "the hashes were done before anybody could wait".to_owned())?;
         ensure(line.milliseconds().is_some_and(|took| took < 50.0), || line.0.clone())
+    }),
+    ("a_password_that_cannot_be_looked_up_again_in_time_is_no_refusal", |world| {
+        world.person_with_hash("paused@case.example", RIGHT_HASH)?;
+        // Longer than a login may take.
+        let pause = "[cache]\nrefetch_pause = \"20s\"\n";
+        let keydove = world
+            .system
+            .keydove
+            .beside("paused", |text| remembering(&prompt(&text)).replace("[cache]\n", pause))?;
+        attempt_at(&keydove, Attempt::new("paused@case.example", RIGHT), Accept("keycloak"))?;
+        attempt_at(&keydove, Attempt::new("paused@case.example", OTHER), CannotTell("refetch_paused"))?;
+        attempt_at(&keydove, Attempt::new("paused@case.example", RIGHT), Accept("keycloak")).map(drop)
     }),
 ];
 
