@@ -40,14 +40,18 @@ pub const CASES: &[WorldCase] = &[
         )
     }),
     ("mailcow_case_04_an_alias_is_no_login", |world| {
-        world.person("case04@case.example", |_| ())?;
-        world.mailbox("case04@case.example", "")?;
+        for address in ["case04@case.example", "case04@case04-target.example"] {
+            world.person(address, |_| ())?;
+            world.mailbox(address, "")?;
+        }
         world.system.execute(
-            "INSERT INTO alias_domain (alias_domain, target_domain) VALUES ('case04.example', 'case.example');
+            "INSERT INTO domain (domain) VALUES ('case04-target.example');
+             INSERT INTO alias_domain (alias_domain, target_domain) VALUES ('case04.example', 'case04-target.example');
              INSERT INTO alias (address, goto, domain)
              VALUES ('case04-alias@case.example', 'case04@case.example', 'case.example');",
         )?;
         world.ends("case04@case.example", RIGHT, Accept("keycloak"))?;
+        world.ends("case04@case04-target.example", RIGHT, Accept("keycloak"))?;
         world.ends_unasked("case04@case04.example", RIGHT, Refuse("domain_unknown"))?;
         world.ends("case04-alias@case.example", RIGHT, Refuse("user_unknown"))
     }),
