@@ -40,18 +40,14 @@ pub const CASES: &[WorldCase] = &[
         )
     }),
     ("mailcow_case_04_an_alias_is_no_login", |world| {
-        for address in ["case04@case.example", "case04@case04-target.example"] {
-            world.person(address, |_| ())?;
-            world.mailbox(address, "")?;
-        }
+        world.person("case04@case.example", |_| ())?;
+        world.mailbox("case04@case.example", "")?;
         world.system.execute(
-            "INSERT INTO domain (domain) VALUES ('case04-target.example');
-             INSERT INTO alias_domain (alias_domain, target_domain) VALUES ('case04.example', 'case04-target.example');
+            "INSERT INTO alias_domain (alias_domain, target_domain) VALUES ('case04.example', 'case.example');
              INSERT INTO alias (address, goto, domain)
              VALUES ('case04-alias@case.example', 'case04@case.example', 'case.example');",
         )?;
         world.ends("case04@case.example", RIGHT, Accept("keycloak"))?;
-        world.ends("case04@case04-target.example", RIGHT, Accept("keycloak"))?;
         world.ends_unasked("case04@case04.example", RIGHT, Refuse("domain_unknown"))?;
         world.ends("case04-alias@case.example", RIGHT, Refuse("user_unknown"))
     }),
@@ -91,8 +87,7 @@ pub const CASES: &[WorldCase] = &[
             world.ends(name, RIGHT, Refuse("user_unknown"))?;
         }
         world.ends("case*@case.example", RIGHT, Refuse("name_invalid"))?;
-        let rows = world
-            .count("mailbox", "domain = 'case.example' AND local_part IN ('%', 'case1_', 'case%', 'c%11')")?;
+        let rows = world.count("mailbox", "local_part IN ('%', 'case1_', 'case%', 'c%11')")?;
         ensure(rows == 0, || format!("{rows} mailboxes were made"))
     }),
     // keydove's own: mailcow asks its provider about everybody.

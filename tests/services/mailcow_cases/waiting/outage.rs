@@ -39,7 +39,10 @@ pub const CASES: &[WorldCase] = &[
         let mut busy = Vec::new();
         for number in 0..SLOW_LOGINS {
             let mut socket = crate::mailcow_cases::world::connect(&keydove)?;
-            send(&mut socket, Attempt::new("t40-busy@case.example", &format!("guess {number}")))?;
+            crate::mailcow_cases::world::send(
+                &mut socket,
+                Attempt::new("t40-busy@case.example", &format!("guess {number}")),
+            )?;
             busy.push(socket);
         }
         let line = attempt_at(&keydove, known, Accept("mailbox"))?;
