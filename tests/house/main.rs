@@ -13,3 +13,5 @@ mod commands;
 mod config;
 mod corpus;
 mod layers;
+mod reason_codes;
+mod reasons;

@@ -22,6 +22,9 @@ mod mailcow_cases;
 mod mailcow_mode;
 mod outages;
 mod people;
+#[path = "../house/reason_codes.rs"]
+mod reason_codes;
+mod reasons;
 mod restart;
 mod shared;
 mod stage;
@@ -57,8 +60,17 @@ fn main() -> ExitCode {
     let server_cases = outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES);
     all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
     let conclusion = libtest_mimic::run(&arguments, all);
-    sqlite.end(conclusion.has_failed());
-    mariadb.end(conclusion.has_failed());
+    let mut seen = sqlite.end(conclusion.has_failed());
+    seen.extend(mariadb.end(conclusion.has_failed()));
+    let whole =
+        arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.list;
+    if whole
+        && !conclusion.has_failed()
+        && let Err(failure) = reasons::all_were_seen(&seen)
+    {
+        eprintln!("{failure}");
+        return ExitCode::FAILURE;
+    }
     conclusion.exit_code()
 }
 

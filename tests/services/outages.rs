@@ -3,12 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
+use super::auth_socket::AuthSocket;
 use super::clients::{Login, imap_login};
-use super::logins::{ALL, accepted, refused, unavailable};
+use super::logins::{ALL, IMAP_AUTHENTICATE, accepted, refused, unavailable};
 use super::stage::mariadb::MariaDb;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{LoneCase, expect};
+use super::{LoneCase, expect, transport, within};
 
 /// People of which no other case makes keydove know anything.
 const UNSEEN: &str = "unmapped@example.org";
@@ -75,14 +76,47 @@ pub const CASES: &[LoneCase] = &[
     }),
 ];
 
+/// How long a database that is back may be left alone.
+const RECOVERY: Duration = Duration::from_secs(15);
+
 /// Cases that only a database server has.
-pub const SERVER_CASES: &[LoneCase] = &[("without_mariadb_no_login_is_called_wrong", |system| {
-    mariadb(system)?.stop()?;
-    let answer = unavailable(system, "notemplate@example.org", "pw", ALL);
-    mariadb(system)?.start_again()?;
-    answer?;
-    accepted(system, "notemplate@example.org", "pw", ALL)
-})];
+pub const SERVER_CASES: &[LoneCase] = &[
+    ("without_mariadb_no_login_is_called_wrong", |system| {
+        mariadb(system)?.stop()?;
+        let answer = unavailable(system, "notemplate@example.org", "pw", ALL);
+        mariadb(system)?.start_again()?;
+        answer?;
+        // It may be left alone for a moment longer.
+        within(RECOVERY, || accepted(system, "notemplate@example.org", "pw", ALL))
+    }),
+    ("mailcow_case_01_malformed_names_need_no_database", |system| {
+        mariadb(system)?.stop()?;
+        let answers = ["alice", "", "alice@", "a@b@example.org", "alice@example.org."]
+            .map(|name| refused(system, name, "pw", &[IMAP_AUTHENTICATE]));
+        mariadb(system)?.start_again()?;
+        answers.into_iter().collect()
+    }),
+    ("a_locked_table_is_no_refusal", |system| {
+        let database = "database = \"mailcow\"";
+        let keydove = system
+            .keydove
+            .beside("locked", |text| text.replace(database, &format!("{database}\ntimeout = \"500ms\"")))?;
+        thread::scope(|scope| {
+            let lock =
+                scope.spawn(|| system.execute("LOCK TABLES mailbox WRITE; DO SLEEP(3); UNLOCK TABLES"));
+            // The lock has to be there first.
+            thread::sleep(Duration::from_secs(1));
+            let mut socket = transport(AuthSocket::client(keydove.client_socket()?, 8000))?;
+            transport(socket.login(1, "alice@example.org", "pw"))?;
+            let answer = socket.line();
+            let locked = lock.join().map_err(|_| Failure("the lock panicked".to_owned()))?;
+            locked?;
+            expect("a locked table", answer, "FAIL\t1\tuser=alice@example.org\tcode=temp_fail")
+        })?;
+        let log = keydove.log();
+        if log.contains("reason=sql_timeout") { Ok(()) } else { Err(Failure(log)) }
+    }),
+];
 
 fn mariadb(system: &mut System) -> Result<&mut MariaDb> {
     system.mariadb().ok_or_else(|| Failure("this system has no database server".to_owned()))

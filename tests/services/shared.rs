@@ -1,9 +1,11 @@
 //! One running system for many cases.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::mailcow_cases::world::{Bench, World};
+use super::reasons;
 use super::stage::system::{Database, Plan, System};
 use super::stage::{Failure, Result};
 
@@ -71,13 +73,18 @@ impl Shared {
         }
     }
 
-    /// Ends the servers. After a failure their logs are kept.
-    pub fn end(&self, failed: bool) {
+    /// Ends the servers. After a failure their logs are kept. Returns the reasons that keydove's logs tell of.
+    pub fn end(&self, failed: bool) -> BTreeSet<String> {
         let mut state = self.system.write().unwrap_or_else(PoisonError::into_inner);
+        let seen = match &*state {
+            State::Up(running) => reasons::in_folder(&running.system.stage().path("log")),
+            State::NotAsked | State::Failed(_) => BTreeSet::new(),
+        };
         if let (State::Up(running), true) = (&*state, failed) {
             running.system.stage().keep();
         }
         *state = State::NotAsked;
+        seen
     }
 
     fn boot(&self) {

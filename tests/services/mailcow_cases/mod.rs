@@ -12,6 +12,7 @@ mod right_person;
 mod rows;
 mod switches;
 mod traps;
+mod troubles;
 mod waiting;
 pub mod world;
 
@@ -31,6 +32,7 @@ pub const CASES: &[&[WorldCase]] = &[
     rows::CASES,
     outages::CASES,
     crash::CASES,
+    troubles::CASES,
 ];
 
 pub use traps::CASES as TRAPS;

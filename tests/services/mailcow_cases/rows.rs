@@ -18,8 +18,8 @@ pub const GOLD_HASH: &str = "c03cc0cb9bdbb6a6db34de2ebcacd70dbaa694f2";
 /// The same of the template that mailcow is seeded with.
 const SEEDED_HASH: &str = "c63d56c97072ca649e4bb8af48835600ac8808e3";
 
-const SEEDED_ADDRESS: &str = "rows-seeded@case.example";
-const GOLD_ADDRESS: &str = "rows-gold@case.example";
+const SEEDED_ADDRESS: &str = "rows-seeded@rows.example";
+const GOLD_ADDRESS: &str = "rows-gold@rows.example";
 
 pub const CASES: &[WorldCase] = &[
     ("every_column_of_a_new_mailbox_is_what_mailcow_writes", |world| {
@@ -94,7 +94,7 @@ fn mailbox(world: &World<'_>, address: &str, local_part: &str, quota: &str) -> R
             "/var/vmail/",
             quota,
             local_part,
-            "case.example",
+            "rows.example",
             "{}",
             "",
             "-1",
@@ -149,7 +149,7 @@ fn around(world: &World<'_>, address: &str) -> Result<()> {
             "SELECT address, goto, domain, modified, private_comment, public_comment, sogo_visible, internal,
              sender_allowed, active FROM alias WHERE address = '{address}'"
         ),
-        &[&[address, address, "case.example", "NULL", "NULL", "NULL", "1", "0", "1", "1"]],
+        &[&[address, address, "rows.example", "NULL", "NULL", "NULL", "1", "0", "1", "1"]],
     )?;
     no_column_is_left_out(world, "alias", 12)?;
     for table in ["quota2", "quota2replica"] {
@@ -185,7 +185,7 @@ fn sogo(world: &World<'_>, address: &str) -> Result<()> {
         ),
         &[&[
             address,
-            "case.example",
+            "rows.example",
             address,
             "{SSHA256}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
             "Case Person",

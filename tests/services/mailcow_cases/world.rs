@@ -111,6 +111,8 @@ impl Bench {
         system.execute(
             &[
                 domain("case.example", ""),
+                // Without any alias domain.
+                domain("rows.example", ""),
                 template("Cases", TEMPLATE),
                 template("gold", super::rows::GOLD),
                 template("limited", &TEMPLATE.replace("\"quota\":0", "\"quota\":1073741824")),

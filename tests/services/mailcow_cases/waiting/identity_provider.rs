@@ -104,6 +104,15 @@ pub const CASES: &[WorldCase] = &[
             within(LIMIT, || ends(&keydove, "case64-row@case.example", RIGHT, Accept("keycloak")))
         })
     }),
+    ("settings_that_are_half_filled_in_are_no_refusal", |world| {
+        alone(world, || {
+            let keydove = with_rows(world, "half-filled", &[("client_id", None)])?;
+            newcomer(world, "half-filled@case.example", None)?;
+            ends(&keydove, "half-filled@case.example", RIGHT, CannotTell("keycloak_settings"))?;
+            set(world, &[("client_id", Some("mailcow"))])?;
+            within(LIMIT, || ends(&keydove, "half-filled@case.example", RIGHT, Accept("keycloak")))
+        })
+    }),
 ];
 
 fn alone(world: &World<'_>, case: impl FnOnce() -> Result<()>) -> Result<()> {
