@@ -1,7 +1,7 @@
 # make demo    a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
 # make test    everything that must hold before a change is accepted
 # make fuzz    every parser fuzzed for a minute
-# make bench   logins per second beside a plain echo server, as ratios
+# make bench   hashes beside the bcrypt crate, logins beside a plain echo server, as ratios
 # make setup   what both need, once: Debian packages, Keycloak, the test realm
 
 .PHONY: demo test fuzz bench setup
@@ -22,6 +22,7 @@ fuzz:
 	fuzz/run
 
 bench:
+	cargo bench --bench hashing
 	cargo bench --bench login
 
 setup:
