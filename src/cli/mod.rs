@@ -6,6 +6,7 @@ mod date;
 mod domain;
 mod hash;
 mod input;
+mod keycloak;
 mod mailbox;
 mod mailcow;
 mod output;
@@ -119,6 +120,7 @@ fn check(config: &Path) -> ExitCode {
             if config.mailcow.identity_provider {
                 say(&mailcow::summary(&config));
             }
+            say(&keycloak::summary(&config));
             for warning in &config.warnings {
                 say(&format!("warning: {warning}"));
             }

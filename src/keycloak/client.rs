@@ -203,12 +203,25 @@ impl Client {
     }
 
     async fn list<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<Vec<T>, Error> {
+        self.read(call, url).await
+    }
+
+    /// Asks, and reads the answer as JSON.
+    pub(super) async fn read<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<T, Error> {
         let body = self.call(call, url).await?;
         serde_json::from_slice(&body).map_err(|error| Error::BadAnswer {
             call,
             // The position only: the words of the error may quote the body.
-            what: format!("a body that is no list of the right kind (column {})", error.column()),
+            what: format!("a body of another kind (column {})", error.column()),
         })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// One call of the admin API. A token that is not accepted is replaced once, then believed.

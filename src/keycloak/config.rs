@@ -230,6 +230,16 @@ impl Address {
         format!("{}/{}/{part}", self.users_url(), escape(id))
     }
 
+    /// The realm's user profile.
+    pub(super) fn profile_url(&self) -> String {
+        format!("{}/profile", self.users_url())
+    }
+
+    /// The number of users.
+    pub(super) fn count_url(&self) -> String {
+        format!("{}/count", self.users_url())
+    }
+
     /// The list of users.
     pub(super) fn users_url(&self) -> String {
         let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));

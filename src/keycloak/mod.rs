@@ -12,9 +12,11 @@ mod error;
 mod faults;
 mod http;
 mod person;
+mod profile;
 mod token;
 
 pub use client::{Client, Lookup, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use person::Person;
+pub use profile::ProfileFlaw;

@@ -176,7 +176,7 @@ fn remove_mailboxes(system: &System) -> Result<()> {
     };
     let people = format!("('{PLAIN}', '{NOTEMPLATE}')");
     system.execute(&format!(
-        "DELETE FROM templates;
+        "DELETE FROM templates WHERE template IN ('Closed', 'Open');
          INSERT INTO templates (template, type, attributes) VALUES
          ('Closed', 'mailbox', '{}'), ('Open', 'mailbox', '{}');
          UPDATE domain SET mailboxes = 1000, maxquota = 10240, quota = 102400 WHERE domain = 'example.org';

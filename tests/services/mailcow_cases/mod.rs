@@ -4,6 +4,7 @@
 //! Each case has addresses of its own in `case.example`, so that it disturbs no other.
 
 mod crash;
+mod identity;
 mod names;
 mod outages;
 mod passwords;
@@ -32,6 +33,7 @@ pub const CASES: &[&[WorldCase]] = &[
     rows::CASES,
     outages::CASES,
     crash::CASES,
+    identity::CASES,
     troubles::CASES,
 ];
 

@@ -3,7 +3,8 @@
 mod guessing;
 mod identity;
 mod passwords;
+mod settings;
 
 use super::WorldCase;
 
-pub const CASES: &[&[WorldCase]] = &[guessing::CASES, identity::CASES, passwords::CASES];
+pub const CASES: &[&[WorldCase]] = &[guessing::CASES, identity::CASES, passwords::CASES, settings::CASES];
