@@ -56,7 +56,7 @@ fn demonstrate() -> Result<u32> {
     let start = Instant::now();
     println!("Starting the servers (Keycloak takes 10 to 30 s) ...");
     let binary = built_keydove()?;
-    let plan = Plan { binary: &binary, database: Database::Sqlite, failure_delay: "2s" };
+    let plan = Plan { binary: &binary, database: Database::Sqlite, failure_delay: "2s", remembers: true };
     let mut system =
         System::boot(&plan, &|step| println!("  {:>6.1} s  {step}", start.elapsed().as_secs_f64()))?;
     let mut show = Show { surprises: 0 };
@@ -122,10 +122,12 @@ fn show_mail(system: &System, show: &mut Show) {
 }
 
 fn show_outage(system: &mut System, show: &mut Show) -> Result<()> {
-    show.title("Keycloak is stopped: nobody is told that a password is wrong");
+    show.title("Keycloak is stopped: who was seen lately logs in, nobody is told that a password is wrong");
     system.keycloak.stop()?;
-    show.answer("IMAP", "NO [UNAVAILABLE]", || imap_login(system.dovecot.imap, LATECOMER));
-    show.answer("SMTP", "454 ", || smtp_login(system.postfix.submission, LATECOMER));
+    show.answer("IMAP, alice", "OK ", || imap_login(system.dovecot.imap, ALICE));
+    show.answer("SMTP, alice", "235 ", || smtp_login(system.postfix.submission, ALICE));
+    show.answer("IMAP, somebody else", "NO [UNAVAILABLE]", || imap_login(system.dovecot.imap, LATECOMER));
+    show.answer("SMTP, somebody else", "454 ", || smtp_login(system.postfix.submission, LATECOMER));
     println!("  starting Keycloak again ...");
     system.keycloak.start_again()?;
     system.keycloak.wait_until_ready()?;

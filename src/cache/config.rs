@@ -27,8 +27,9 @@ pub struct Config {
     pub stale_limit: Period,
     /// How long a login waits for a slow backend when there is something older. Default 1 s.
     pub patience: Period,
-    /// How long Keycloak is not asked again about one person because a password does not fit. Default 3 s: whoever
-    /// comes in between waits for the next time, which has to be within the deadline of a login.
+    /// How long Keycloak is not asked again about one person because a password does not fit. Default 2 s: whoever
+    /// comes in between waits for the next time. That must end within the failure delay, or a refusal of somebody known
+    /// would come later than that of a name which nobody has.
     pub refetch_pause: Period,
     /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 50,000 of them.
     pub memory_mib: usize,
@@ -42,7 +43,7 @@ impl Default for Config {
             unknown: Period::from_secs(10),
             stale_limit: Period::from_secs(12 * 3600),
             patience: Period::from_secs(1),
-            refetch_pause: Period::from_secs(3),
+            refetch_pause: Period::from_secs(2),
             memory_mib: 64,
         }
     }

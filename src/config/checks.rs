@@ -70,6 +70,11 @@ pub(super) fn find_warnings(file: &File) -> Vec<String> {
             warnings.push(format!("{place}.server_url is http: {danger}"));
         }
     }
+    let (pause, delay) = (file.cache.refetch_pause, file.login.failure_delay);
+    if pause > delay && !delay.get().is_zero() {
+        let danger = "a refusal that takes longer than the others tells who is known";
+        warnings.push(format!("cache.refetch_pause is longer than login.failure_delay: {danger}"));
+    }
     if !file.hashing.schemes.allow_weak.is_empty() {
         warnings.push("hashing.schemes.allow_weak: passwords stored in a weak form are accepted".to_owned());
     }

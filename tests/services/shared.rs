@@ -94,7 +94,8 @@ impl Shared {
         let mut state = self.system.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::NotAsked) {
             let binary = Path::new(env!("CARGO_BIN_EXE_keydove"));
-            let plan = Plan { binary, database: self.database, failure_delay: FAILURE_DELAY };
+            let plan =
+                Plan { binary, database: self.database, failure_delay: FAILURE_DELAY, remembers: false };
             *state = match System::boot(&plan, &|_| ()) {
                 Ok(system) => State::Up(Box::new(Running { bench: OnceLock::new(), system })),
                 Err(Failure(reason)) => State::Failed(reason),

@@ -32,7 +32,9 @@ impl KeycloakAdmin {
     /// Makes people, or replaces those that are there, past the checks of forms: as old data and imports come.
     pub fn import(&self, users: &[Value]) -> Result<()> {
         let body = json!({ "ifResourceExists": "OVERWRITE", "users": users });
-        let answer = self.call("POST", &format!("/admin/realms/{REALM}/partialImport"), &body)?;
+        // Two imports at one moment can be in each other's way; a second one finds the first one's people.
+        let import = || self.call("POST", &format!("/admin/realms/{REALM}/partialImport"), &body);
+        let answer = import().or_else(|_| import())?;
         let report: Value = serde_json::from_str(&answer).unwrap_or_default();
         let done = report["added"].as_u64().unwrap_or(0) + report["overwritten"].as_u64().unwrap_or(0);
         if done == users.len() as u64 {

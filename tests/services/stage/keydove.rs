@@ -50,6 +50,8 @@ pub struct Settings {
     pub sasl_socket: PathBuf,
     /// How long a refusal takes at least, in keydove's notation.
     pub failure_delay: &'static str,
+    /// Whether it remembers people and mailboxes, or nothing.
+    pub remembers: bool,
 }
 
 /// A keydove that runs as root, because it gives its sockets to other users.
@@ -260,7 +262,7 @@ fn configuration(stage: &Stage, settings: &Settings, listeners: &[Listener]) -> 
             )
         }
     };
-    Ok(format!(
+    let text = format!(
         "{text}[keycloak]
 server_url = \"{url}\"
 realm = \"{realm}\"
@@ -289,7 +291,8 @@ failure_delay = \"{delay}\"
         secret = secret.display(),
         mail = stage.path("mail").display(),
         delay = settings.failure_delay,
-    ))
+    );
+    Ok(if settings.remembers { remembering(&text) } else { text })
 }
 
 /// The configuration with the caches as they are by default; the stage's own keydove remembers nothing, so that what a

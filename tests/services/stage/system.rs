@@ -33,6 +33,8 @@ pub struct Plan<'a> {
     pub database: Database,
     /// How long a refusal takes at least, in keydove's notation.
     pub failure_delay: &'static str,
+    /// Whether keydove remembers people and mailboxes as it does by default, or nothing.
+    pub remembers: bool,
 }
 
 /// The running servers, ended in this order on drop.
@@ -80,6 +82,7 @@ impl System {
             dovecot_base,
             sasl_socket: folders.sasl_socket(),
             failure_delay: plan.failure_delay,
+            remembers: plan.remembers,
         };
         let keydove = Keydove::start(stage, plan.binary, &settings)?;
         say("keydove is up");
