@@ -18,8 +18,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-use super::login_record;
 use super::quote::{SentText, write_on_one_line, write_value};
+use super::{login_lines, login_record};
 
 /// The crate whose events are shown.
 const OWN_TARGET: &str = "keydove";
@@ -47,7 +47,7 @@ pub enum LogFormat {
 }
 
 /// How important a line is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Someone must act.
@@ -71,7 +71,11 @@ pub struct AlreadySetUp;
 /// # Errors
 /// [`AlreadySetUp`] on a second call.
 pub fn init(config: &LogConfig) -> Result<(), AlreadySetUp> {
-    tracing::subscriber::set_global_default(subscriber(config, std::io::stderr)).map_err(|_| AlreadySetUp)
+    tracing::subscriber::set_global_default(subscriber(config, std::io::stderr)).map_err(|_| AlreadySetUp)?;
+    if config.format == LogFormat::Text {
+        login_lines::take_over(config.level);
+    }
+    Ok(())
 }
 
 /// The same for any writer, so that tests can read what was written.
@@ -88,6 +92,18 @@ where
     };
     let own = Targets::new().with_target(OWN_TARGET, LevelFilter::from(config.level));
     Registry::default().with(layer.with_filter(own))
+}
+
+impl LogLevel {
+    /// As it stands in a line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Warn => "WARN",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        }
+    }
 }
 
 impl From<LogLevel> for LevelFilter {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::quote::{SentText, write_value};
+use super::{LogLevel, login_lines};
 use crate::auth::{Mechanism, Origin, Service, Username, Verdict};
 
 /// The `tracing` target of login lines, for filters and for the text format.
@@ -41,8 +42,23 @@ pub struct LoginRecord<'a> {
 }
 
 impl LoginRecord<'_> {
-    /// Writes exactly one log line: info for a verdict, warn when we cannot tell.
+    /// Writes exactly one log line: info for a verdict, warn when we cannot tell. As text it waits for
+    /// [`flush`](super::flush).
     pub fn write(&self) {
+        if !login_lines::take(self, self.level()) {
+            self.trace();
+        }
+    }
+
+    fn level(&self) -> LogLevel {
+        match self.verdict {
+            Verdict::Accept(_) | Verdict::Refuse(_) => LogLevel::Info,
+            Verdict::CannotTell(_) => LogLevel::Warn,
+        }
+    }
+
+    /// The way of all other events.
+    pub(super) fn trace(&self) {
         // The level of a `tracing` event is fixed where it is written, hence two events of one shape.
         macro_rules! event {
             ($level:ident) => {
@@ -67,9 +83,9 @@ impl LoginRecord<'_> {
                 )
             };
         }
-        match self.verdict {
-            Verdict::Accept(_) | Verdict::Refuse(_) => event!(info),
-            Verdict::CannotTell(_) => event!(warn),
+        match self.level() {
+            LogLevel::Info => event!(info),
+            _ => event!(warn),
         }
     }
 
@@ -153,13 +169,13 @@ fn write_field(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fm
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::auth::{Denial, Grant, Source, TempFail, TempFailReason, UserFields};
+    use crate::observe::LogFormat;
     use crate::observe::log::tests::{capture, fields};
-    use crate::observe::{LogFormat, LogLevel};
 
-    fn with_record<T>(user: &[u8], verdict: &Verdict, look: impl FnOnce(&LoginRecord<'_>) -> T) -> T {
+    pub fn with_record<T>(user: &[u8], verdict: &Verdict, look: impl FnOnce(&LoginRecord<'_>) -> T) -> T {
         let origin = Origin {
             remote: Some("192.0.2.1".parse().unwrap()),
             session: Some("Xk3v/A+8".into()),
@@ -179,7 +195,7 @@ mod tests {
         })
     }
 
-    fn accepted() -> Verdict {
+    pub fn accepted() -> Verdict {
         let user = Username::parse(b"alice@example.org").unwrap();
         Verdict::Accept(Grant {
             user,

@@ -5,9 +5,11 @@
 //! field of type [`Secret`](crate::auth::Secret).
 
 pub mod log;
+mod login_lines;
 mod login_record;
 mod quote;
 
 pub use log::{LogConfig, LogFormat, LogLevel};
+pub use login_lines::flush;
 pub use login_record::LoginRecord;
 pub use quote::SentText;

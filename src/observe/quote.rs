@@ -26,6 +26,14 @@ impl SentText {
     /// The same with another bound, in bytes of the escaped text.
     #[must_use]
     pub(super) fn bounded(bytes: &[u8], limit: usize) -> Self {
+        // Nearly every name: nothing to escape, nothing to cut.
+        let is_plain = |&byte: &u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+        if bytes.len() <= limit
+            && bytes.iter().all(is_plain)
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Self(text.into());
+        }
         let mut text = String::new();
         let mut piece = String::new();
         for chunk in bytes.utf8_chunks() {

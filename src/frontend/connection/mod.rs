@@ -17,6 +17,7 @@ use zeroize::Zeroize;
 use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
+use crate::observe;
 use ask::{Kind, Reply, ask, log_ended};
 use questions::Questions;
 
@@ -112,6 +113,7 @@ where
             }
         }
         connection.tidy(now());
+        observe::flush();
         if let Err(error) = connection.write_output().await {
             break Err(error);
         }
@@ -147,7 +149,9 @@ where
     };
     // The peer is let go before its questions are decided to the end.
     drop(connection);
-    while questions.next().await.is_some() {}
+    while questions.next().await.is_some() {
+        observe::flush();
+    }
     end
 }
 

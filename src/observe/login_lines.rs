@@ -1,0 +1,114 @@
+//! The lines of logins on their way out: formatted once, written in batches.
+//!
+//! A login is the one event that a busy server has thousands of in a second. Its line does not take the way of all
+//! others through `tracing`, where its facts would be formatted twice; it is put together here, and the lines of one
+//! batch of logins leave with one call of the system, before their answers do.
+
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+use super::{LogLevel, LoginRecord};
+
+/// More than this is not kept back, whatever the batch.
+const MOST_BYTES: usize = 64 * 1024;
+
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// Where lines wait.
+pub(super) struct Lines {
+    level: LogLevel,
+    waiting: Mutex<String>,
+}
+
+/// From now on the lines of logins go here, as text.
+pub(super) fn take_over(level: LogLevel) {
+    // A second call changes nothing, and the first one's words hold.
+    let _ = LINES.set(Lines::new(level));
+}
+
+/// Takes a login's line, if lines go here.
+pub(super) fn take(record: &LoginRecord<'_>, level: LogLevel) -> bool {
+    let Some(lines) = LINES.get() else { return false };
+    lines.add(record, level);
+    true
+}
+
+/// Writes what waits. To be called before the answers leave, so that who was answered can be found in the log.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.write_to(&mut std::io::stderr());
+    }
+}
+
+impl Lines {
+    fn new(level: LogLevel) -> Self {
+        Self { level, waiting: Mutex::default() }
+    }
+
+    /// The same line that `tracing` would make of it.
+    fn add(&self, record: &LoginRecord<'_>, level: LogLevel) {
+        if level > self.level {
+            return;
+        }
+        let mut waiting = self.lock();
+        // Writing into a `String` does not fail.
+        let _ = SystemTime.format_time(&mut Writer::new(&mut *waiting));
+        let _ = writeln!(waiting, " {} {record}", level.name());
+        let is_much = waiting.len() > MOST_BYTES;
+        drop(waiting);
+        if is_much {
+            self.write_to(&mut std::io::stderr());
+        }
+    }
+
+    /// A log that cannot be written is no reason to stop answering.
+    fn write_to(&self, out: &mut impl std::io::Write) {
+        let mut waiting = self.lock();
+        if !waiting.is_empty() {
+            let _ = out.write_all(waiting.as_bytes());
+            waiting.clear();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, String> {
+        // No code panics while it holds the lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::LogFormat;
+    use crate::observe::log::tests::capture;
+    use crate::observe::login_record::tests::{accepted, with_record};
+
+    #[test]
+    fn a_line_is_the_one_that_tracing_makes() {
+        let lines = Lines::new(LogLevel::Info);
+        for name in [&b"alice@example.org"[..], b"x\" remote=1\nlogin verdict=accept", b"\xFF\x1b"] {
+            let mut written = Vec::new();
+            let traced = with_record(name, &accepted(), |record| {
+                lines.add(record, LogLevel::Info);
+                capture(LogFormat::Text, LogLevel::Info, || record.trace())
+            });
+            lines.write_to(&mut written);
+            let written = String::from_utf8(written).unwrap();
+            let (time, line) = written.split_once(' ').unwrap();
+            assert_eq!(Some(line), traced.split_once(' ').map(|(_, line)| line));
+            assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+        }
+    }
+
+    #[test]
+    fn what_is_less_important_than_the_level_is_not_written() {
+        let lines = Lines::new(LogLevel::Warn);
+        with_record(b"a@example.org", &accepted(), |record| lines.add(record, LogLevel::Info));
+        assert!(lines.lock().is_empty());
+        with_record(b"a@example.org", &accepted(), |record| lines.add(record, LogLevel::Warn));
+        assert_eq!(lines.lock().lines().count(), 1);
+    }
+}
