@@ -13,6 +13,7 @@ mod app_passwords;
 mod auth_socket;
 mod clients;
 mod demands;
+mod fault_matrix;
 mod first_login;
 mod hostile;
 mod json;
@@ -30,6 +31,8 @@ mod shared;
 mod stage;
 mod stopping;
 mod tls;
+mod traps;
+mod wants;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,7 +60,9 @@ fn main() -> ExitCode {
     all.extend(waiting("sqlite", &sqlite));
     all.extend(waiting("mariadb", &mariadb));
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
-    let server_cases = outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES);
+    all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
+    let server_cases =
+        outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES).chain(fault_matrix::SERVER_CASES);
     all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
     let conclusion = libtest_mimic::run(&arguments, all);
     let mut seen = sqlite.end(conclusion.has_failed());
@@ -94,9 +99,17 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(app_passwords::CASES)
         .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
+        .chain(fault_matrix::LONE_CASES)
+        .chain(wants::LONE_CASES)
         .map(|&case| alone(database, shared, case));
-    let cases =
-        mailcow_cases::CASES.iter().chain(mailcow_cases::TRAPS).copied().flatten().map(|&(name, case)| {
+    let cases = mailcow_cases::CASES
+        .iter()
+        .chain(mailcow_cases::TRAPS)
+        .chain(fault_matrix::CASES)
+        .chain(&[wants::CASES])
+        .copied()
+        .flatten()
+        .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
         });
@@ -105,7 +118,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
 
 /// Cases of features that are not there yet: listed as ignored, with what they wait for.
 fn waiting(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let trials = mailcow_cases::WAITING.iter().flat_map(|waiting| {
+    let trials = mailcow_cases::WAITING.iter().chain(fault_matrix::WAITING).flat_map(|waiting| {
         waiting.cases.iter().map(move |&(name, case)| {
             let (shared, name) = (Arc::clone(shared), format!("{database}::{name}"));
             let trial = Trial::test(name, move || Ok(shared.with_world(case)?));

@@ -12,11 +12,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     // The decision looks at the domain first.
     ("provision_domain_inactive", "tests/databases/provisioning.rs"),
     ("provision_domain_unknown", "tests/databases/provisioning.rs"),
-    // Whatever is under way is finished before keydove ends, unless it takes longer than that.
-    ("stopping", "src/hashing/tests.rs"),
-    // Only told beside a record that serves all the same.
-    ("source_slow", "src/cache/records_tests.rs"),
 ];
+/// Whatever is under way is finished before keydove ends, unless it takes longer than that: met or not by chance here,
+/// and tried in src/hashing/tests.rs.
+const BY_CHANCE: &str = "stopping";
 
 /// All reasons that the logs in a folder tell of.
 pub fn in_folder(folder: &Path) -> BTreeSet<String> {
@@ -38,8 +37,10 @@ pub fn all_were_seen(seen: &BTreeSet<String>) -> Result<()> {
     let codes =
         reason_codes::all().ok_or_else(|| Failure("the reason codes are not in the source".to_owned()))?;
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|(code, _)| (*code).to_owned()).collect();
-    let unseen: Vec<_> =
-        codes.iter().filter(|code| !seen.contains(*code) && !elsewhere.contains(*code)).collect();
+    let unseen: Vec<_> = codes
+        .iter()
+        .filter(|code| !seen.contains(*code) && !elsewhere.contains(*code) && *code != BY_CHANCE)
+        .collect();
     let listed: Vec<_> = elsewhere.intersection(seen).collect();
     if unseen.is_empty() && listed.is_empty() {
         return Ok(());

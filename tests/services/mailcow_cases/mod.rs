@@ -38,7 +38,9 @@ pub const CASES: &[&[WorldCase]] = &[
 ];
 
 pub use traps::CASES as TRAPS;
-pub use waiting::ALL as WAITING;
+pub use traps::cache::{behind, set_hash};
+pub use waiting::app_passwords::app_password;
+pub use waiting::{ALL as WAITING, Waiting};
 
 /// The numbers of mailcow's cases that belong to the sync, which keydove does not have yet.
 pub const SYNC: &[u8] = &[58, 70, 71, 72, 73];

@@ -1,16 +1,20 @@
 //! Dovecot, whose whole auth server is keydove through the shipped `dovecot/takeover-2.3.conf`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{Group, Program, accepts, run};
-use super::{Result, Stage, free_port, give, source_tree};
+use super::{Result, Stage, attempt, free_port, give, source_tree};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// The folder below the stage that is Dovecot's `base_dir`.
 const BASE: &str = "dovecot/run";
+
+/// What comes after it was added by a case.
+const ADDED: &str = "# Added:\n";
 
 /// A Dovecot with ports of its own on loopback.
 pub struct Dovecot {
@@ -45,6 +49,14 @@ impl Dovecot {
         let mut program = Program::start(stage, "dovecot", command, Group::Own)?;
         program.wait_until(READY_LIMIT, || [imap, pop3, sieve].into_iter().all(accepts))?;
         Ok(Self { imap, pop3, sieve, config, _program: program })
+    }
+
+    /// Lives on with these settings added to the configuration, in place of any that were added before.
+    pub fn reconfigure(&self, more: &str) -> Result<()> {
+        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
+        let own = text.split(ADDED).next().unwrap_or_default();
+        attempt("write", &self.config, fs::write(&self.config, format!("{own}{ADDED}{more}")))?;
+        self.doveadm(&["reload"]).map(drop)
     }
 
     /// Runs `doveadm` against this Dovecot.

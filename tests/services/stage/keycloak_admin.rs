@@ -15,6 +15,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct KeycloakAdmin {
     /// `host:port`.
     address: String,
+    realm: String,
 }
 
 /// What the server said.
@@ -26,14 +27,15 @@ struct Answer {
 impl KeycloakAdmin {
     /// Prepares for a server; nothing is sent yet.
     pub fn new(keycloak: &Keycloak) -> Self {
-        Self { address: keycloak.url().trim_start_matches("http://").to_owned() }
+        Self { address: keycloak.url().trim_start_matches("http://").to_owned(), realm: REALM.to_owned() }
     }
 
     /// Makes people, or replaces those that are there, past the checks of forms: as old data and imports come.
     pub fn import(&self, users: &[Value]) -> Result<()> {
         let body = json!({ "ifResourceExists": "OVERWRITE", "users": users });
         // Two imports at one moment can be in each other's way; a second one finds the first one's people.
-        let import = || self.call("POST", &format!("/admin/realms/{REALM}/partialImport"), &body);
+        let path = format!("/admin/realms/{}/partialImport", self.realm);
+        let import = || self.call("POST", &path, &body);
         let answer = import().or_else(|_| import())?;
         let report: Value = serde_json::from_str(&answer).unwrap_or_default();
         let done = report["added"].as_u64().unwrap_or(0) + report["overwritten"].as_u64().unwrap_or(0);
@@ -47,13 +49,14 @@ impl KeycloakAdmin {
     pub fn update(&self, email: &str, change: impl FnOnce(&mut Value)) -> Result<()> {
         let mut user = self.find(email)?;
         change(&mut user);
-        self.call("PUT", &format!("/admin/realms/{REALM}/users/{}", id_of(&user)), &user).map(drop)
+        self.call("PUT", &format!("/admin/realms/{}/users/{}", self.realm, id_of(&user)), &user).map(drop)
     }
 
     /// Deletes a person.
     pub fn delete(&self, email: &str) -> Result<()> {
         let user = self.find(email)?;
-        self.call("DELETE", &format!("/admin/realms/{REALM}/users/{}", id_of(&user)), &Value::Null).map(drop)
+        self.call("DELETE", &format!("/admin/realms/{}/users/{}", self.realm, id_of(&user)), &Value::Null)
+            .map(drop)
     }
 
     /// The id of the one person with this address.
@@ -63,12 +66,12 @@ impl KeycloakAdmin {
 
     /// Makes a realm role.
     pub fn make_role(&self, name: &str) -> Result<()> {
-        self.call("POST", &format!("/admin/realms/{REALM}/roles"), &json!({ "name": name })).map(drop)
+        self.call("POST", &format!("/admin/realms/{}/roles", self.realm), &json!({ "name": name })).map(drop)
     }
 
     /// Makes a group below the root.
     pub fn make_group(&self, name: &str) -> Result<()> {
-        self.call("POST", &format!("/admin/realms/{REALM}/groups"), &json!({ "name": name })).map(drop)
+        self.call("POST", &format!("/admin/realms/{}/groups", self.realm), &json!({ "name": name })).map(drop)
     }
 
     /// Makes a realm of its own with everything in it.
@@ -78,11 +81,60 @@ impl KeycloakAdmin {
 
     /// Makes all tokens of the realm that were issued before now worthless.
     pub fn revoke_tokens(&self) -> Result<()> {
-        self.call("POST", &format!("/admin/realms/{REALM}/logout-all"), &Value::Null).map(drop)
+        self.call("POST", &format!("/admin/realms/{}/logout-all", self.realm), &Value::Null).map(drop)
+    }
+
+    /// The same in another realm.
+    pub fn in_realm(&self, realm: &str) -> Self {
+        Self { address: self.address.clone(), realm: realm.to_owned() }
+    }
+
+    /// Changes settings of the realm.
+    pub fn change_realm(&self, settings: &Value) -> Result<()> {
+        self.call("PUT", &format!("/admin/realms/{}", self.realm), settings).map(drop)
+    }
+
+    /// Whether a person's account is enabled, as the search says it.
+    pub fn is_enabled(&self, email: &str) -> Result<bool> {
+        Ok(self.find(email)?["enabled"] == true)
+    }
+
+    /// What Keycloak's protection against guessing knows of a person.
+    pub fn lockout(&self, email: &str) -> Result<Value> {
+        let path = self.lockout_path(email)?;
+        serde_json::from_str(&self.call("GET", &path, &Value::Null)?)
+            .map_err(|error| Failure(format!("read {path}: {error}")))
+    }
+
+    /// Ends a lockout for a while.
+    pub fn unlock(&self, email: &str) -> Result<()> {
+        self.call("DELETE", &self.lockout_path(email)?, &Value::Null).map(drop)
+    }
+
+    /// Logs in at Keycloak itself with a wrong password, so often.
+    pub fn fail_to_log_in(&self, email: &str, times: usize) -> Result<()> {
+        let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
+        let name = escape(email);
+        let form = format!("grant_type=password&client_id=admin-cli&username={name}&password=wrong");
+        for _ in 0..times {
+            let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+            let answer = self.send("POST", &path, kind, &form)?;
+            if answer.status != 401 {
+                return Err(Failure(format!(
+                    "a wrong password at Keycloak: {} {}",
+                    answer.status, answer.body
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn lockout_path(&self, email: &str) -> Result<String> {
+        Ok(format!("/admin/realms/{}/attack-detection/brute-force/users/{}", self.realm, self.id(email)?))
     }
 
     fn find(&self, email: &str) -> Result<Value> {
-        let path = format!("/admin/realms/{REALM}/users?exact=true&email={}", escape(email));
+        let path = format!("/admin/realms/{}/users?exact=true&email={}", self.realm, escape(email));
         let found: Vec<Value> = serde_json::from_str(&self.call("GET", &path, &Value::Null)?)
             .map_err(|error| Failure(format!("find {email} in Keycloak: {error}")))?;
         match <[Value; 1]>::try_from(found) {

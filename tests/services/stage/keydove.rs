@@ -20,6 +20,11 @@ const FIRST_HANDED_IN: i32 = 3;
 /// The numbers that own the mail files; no account needs to have them.
 pub const MAIL_ID: u32 = 5000;
 
+/// Runs a program in a mount namespace of its own: `$0` is its `/etc/hosts`, and nobody answers at its name server.
+const OTHER_HOSTS: &str = r#"
+mount --bind "$0" /etc/hosts && mount --bind "$0.resolv" /etc/resolv.conf && exec "$@"
+"#;
+
 /// One socket of keydove's configuration.
 struct Listener {
     door: &'static str,
@@ -62,6 +67,8 @@ pub struct Keydove {
     binary: PathBuf,
     config: PathBuf,
     listeners: Vec<Listener>,
+    /// What it sees as `/etc/hosts`, if it is not the system's.
+    hosts: Option<PathBuf>,
     program: Option<Program>,
 }
 
@@ -75,16 +82,42 @@ impl Keydove {
         let text = configuration(stage, settings, &listeners)?;
         let config = stage.write("keydove/keydove.toml", &text)?;
         let stage = Arc::clone(stage);
-        let mut keydove =
-            Self { stage, name: "keydove", binary: binary.to_owned(), config, listeners, program: None };
+        let mut keydove = Self {
+            stage,
+            name: "keydove",
+            binary: binary.to_owned(),
+            config,
+            listeners,
+            hosts: None,
+            program: None,
+        };
         keydove.start_again()?;
         Ok(keydove)
     }
 
     /// Starts it again with the same configuration.
     pub fn start_again(&mut self) -> Result<()> {
-        let mut command = Command::new(&self.binary);
-        command.arg("serve").arg("--config").arg(&self.config);
+        let config = self.config.clone();
+        self.start_from(&config)
+    }
+
+    /// Starts it again with its configuration changed by `edit`, for this once.
+    pub fn start_changed(&mut self, edit: impl FnOnce(String) -> String) -> Result<()> {
+        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
+        let config = self.stage.write(&format!("keydove/{}-changed.toml", self.name), &edit(text))?;
+        self.start_from(&config)
+    }
+
+    fn start_from(&mut self, config: &Path) -> Result<()> {
+        let mut command = match &self.hosts {
+            None => Command::new(&self.binary),
+            Some(hosts) => {
+                let mut command = Command::new("/usr/bin/unshare");
+                command.args(["--mount", "/bin/sh", "-c", OTHER_HOSTS]).arg(hosts).arg(&self.binary);
+                command
+            }
+        };
+        command.arg("serve").arg("--config").arg(config);
         self.run(command)
     }
 
@@ -130,6 +163,16 @@ impl Keydove {
     /// Starts a second one beside it: the same Keycloak and database, one socket `NAME.sock`, and its configuration
     /// changed by `edit`.
     pub fn beside(&self, name: &'static str, edit: impl FnOnce(String) -> String) -> Result<Self> {
+        self.beside_with_hosts(name, None, edit)
+    }
+
+    /// The same with another `/etc/hosts`, and no name server that answers.
+    pub fn beside_with_hosts(
+        &self,
+        name: &'static str,
+        hosts: Option<PathBuf>,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<Self> {
         let path = self.stage.path(&format!("keydove/{name}.sock"));
         let listener = Listener {
             door: "auth-client",
@@ -147,7 +190,8 @@ impl Keydove {
         );
         let config = self.stage.write(&format!("keydove/{name}.toml"), &edit(format!("{head}{rest}")))?;
         let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
-        let mut keydove = Self { stage, name, binary, config, listeners: vec![listener], program: None };
+        let listeners = vec![listener];
+        let mut keydove = Self { stage, name, binary, config, listeners, hosts, program: None };
         keydove.start_again()?;
         Ok(keydove)
     }

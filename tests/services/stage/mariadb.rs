@@ -5,6 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::process::{Group, Program, run};
 use super::{Failure, Result, Stage, attempt, give};
 
@@ -70,6 +72,34 @@ impl MariaDb {
             program.wait_until(READY_LIMIT, || run(self.client("root").args(["-e", "SELECT 1"])).is_ok());
         self.program = Some(program);
         ready
+    }
+
+    /// Stops it in the middle of whatever it does: it takes connections and answers nobody.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Locks the tables of mailboxes until the returned program ends, as a backup does that has gone wrong.
+    pub fn lock_tables(&self) -> Result<Program> {
+        let mut command = self.client("root");
+        let lock = "LOCK TABLES mailbox WRITE, domain WRITE, app_passwd WRITE; SELECT SLEEP(300)";
+        command.args(["-e", &format!("USE {DATABASE}; {lock}")]);
+        let mut program = Program::start(&self.stage, "mariadb-lock", command, Group::Own)?;
+        program.wait_until(READY_LIMIT, || {
+            let sleeping =
+                "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(300)%'";
+            self.query(sleeping).is_ok_and(|rows| !rows.is_empty())
+        })?;
+        Ok(program)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.program.as_ref().map_or(Ok(()), |program| program.signal(signal))
     }
 
     /// The server's socket, for `[storage.mariadb] socket`.

@@ -1,10 +1,13 @@
 //! What such daemons have fallen into before: guessing, hashing, identity. Each by its number in the list of traps.
 
+pub mod cache;
 mod guessing;
 mod identity;
+mod outage;
 mod passwords;
 mod settings;
 
 use super::WorldCase;
 
-pub const CASES: &[&[WorldCase]] = &[guessing::CASES, identity::CASES, passwords::CASES, settings::CASES];
+pub const CASES: &[&[WorldCase]] =
+    &[cache::CASES, guessing::CASES, identity::CASES, outage::CASES, passwords::CASES, settings::CASES];

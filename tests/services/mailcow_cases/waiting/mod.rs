@@ -1,6 +1,6 @@
 //! Cases of features that are being built. They are listed and not run, until `is_there` says so.
 
-mod app_passwords;
+pub mod app_passwords;
 mod identity_provider;
 mod login_log;
 mod outage;
