@@ -1,8 +1,5 @@
 //! Looking people up.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -18,9 +15,6 @@ use crate::auth::{Secret, Username};
 use crate::breaker::Breaker;
 
 const SEARCH: &str = "the user search";
-/// How long having been shown somebody proves that the role is still there. A lost role bites at once, but then
-/// Keycloak says 403 or shows nobody, and this is the longest that the latter goes unnoticed.
-const SIGHT_LASTS: Duration = Duration::from_secs(60);
 /// More than one hit is a conflict. A few more are asked for in case a server does not know `exact` and lists
 /// others as well.
 const MAX_HITS: usize = 20;
@@ -34,8 +28,6 @@ pub struct Client {
     tokens: TokenStore,
     /// Bounds the calls under way.
     slots: Semaphore,
-    /// When the service account was last shown somebody.
-    saw_somebody: Mutex<Option<Instant>>,
     breaker: Breaker,
 }
 
@@ -94,7 +86,6 @@ impl Client {
             tokens: TokenStore::new(&address, client_secret),
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
-            saw_somebody: Mutex::new(None),
             breaker: Breaker::default(),
             config: config.clone(),
         })
@@ -113,7 +104,9 @@ impl Client {
         if let Some(other_form) = user.with_unicode_domain().filter(|_| !by_local_part) {
             hits.append(&mut self.search(&other_form).await?);
         }
-        self.make_sure_of_sight(hits.is_empty()).await?;
+        if hits.is_empty() {
+            self.make_sure_of_sight().await?;
+        }
         let mut found: Vec<UserRepresentation> = Vec::new();
         for hit in hits {
             if hit.answers_to(user, &self.config) && found.iter().all(|known| known.id != hit.id) {
@@ -132,7 +125,7 @@ impl Client {
     /// # Errors
     /// They could not.
     pub async fn check(&self) -> Result<(), Error> {
-        self.make_sure_of_sight(true).await
+        self.make_sure_of_sight().await
     }
 
     async fn search(&self, address: &str) -> Result<Vec<UserRepresentation>, Error> {
@@ -180,22 +173,13 @@ impl Client {
         Ok(None)
     }
 
-    /// An empty list proves nothing by itself: a service account that may see nobody is answered with 200 and `[]`.
-    /// So, now and then, somebody unknown costs one more call, which asks for anybody at all.
-    async fn make_sure_of_sight(&self, found_nobody: bool) -> Result<(), Error> {
-        let proven = self.lock_sight().is_some_and(|seen| seen.elapsed() < SIGHT_LASTS);
-        if found_nobody && !proven && self.users("max=1&briefRepresentation=true").await?.is_empty() {
-            return Err(Error::Blind);
+    /// An empty list proves nothing by itself: a service account that may see nobody, or a Keycloak that has lost sight
+    /// of its people, is answered with 200 and `[]`. So somebody unknown costs one more call, which asks for anybody.
+    async fn make_sure_of_sight(&self) -> Result<(), Error> {
+        match self.users("max=1&briefRepresentation=true").await?.is_empty() {
+            true => Err(Error::Blind),
+            false => Ok(()),
         }
-        if !found_nobody || !proven {
-            *self.lock_sight() = Some(Instant::now());
-        }
-        Ok(())
-    }
-
-    /// A poisoned lock still guards a sound value.
-    fn lock_sight(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.saw_somebody.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {

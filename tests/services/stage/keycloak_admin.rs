@@ -119,7 +119,7 @@ impl KeycloakAdmin {
         for _ in 0..times {
             let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
             let answer = self.send("POST", &path, kind, &form)?;
-            if answer.status != 401 {
+            if !matches!(answer.status, 400 | 401) {
                 return Err(Failure(format!(
                     "a wrong password at Keycloak: {} {}",
                     answer.status, answer.body
