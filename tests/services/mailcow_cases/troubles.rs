@@ -4,7 +4,7 @@ use super::WorldCase;
 use super::provisioning::newcomer;
 use super::world::End::{Accept, CannotTell};
 use super::world::{
-    Attempt, OTHER, RIGHT, RIGHT_HASH, SETTINGS, TEMPLATE, World, attempt_at, connect, prompt, quote, send,
+    Attempt, RIGHT, RIGHT_HASH, SETTINGS, TEMPLATE, World, attempt_at, connect, prompt, quote, send,
 };
 use crate::stage::Result;
 use crate::{ensure, transport};
@@ -51,16 +51,6 @@ pub const CASES: &[WorldCase] = &[
             ensure(answer.starts_with("FAIL\t1\tuser=queue@case.example"), || answer)?;
         }
         ensure(keydove.log().contains("verdict=cannot_tell reason=hashing_overload"), || keydove.log())
-    }),
-    ("a_password_that_cannot_be_looked_at_again_yet_is_no_refusal", |world| {
-        let address = "paused@case.example";
-        world.person_with_hash(address, RIGHT_HASH)?;
-        let keydove = world.system.keydove.beside("paused", |text| {
-            format!("{}[cache]\nrefetch_pause = \"1m\"\n", crate::stage::keydove::remembering(&prompt(&text)))
-        })?;
-        attempt_at(&keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
-        attempt_at(&keydove, Attempt::new(address, OTHER), CannotTell("refetch_paused"))?;
-        attempt_at(&keydove, Attempt::new(address, RIGHT), Accept("keycloak")).map(drop)
     }),
     ("a_login_that_takes_too_long_is_no_refusal", |world| {
         slow_mailbox(world, "late@case.example")?;
