@@ -4,16 +4,16 @@ use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 use clap::Subcommand;
-use ipnet::IpNet;
 use serde_json::json;
 
 use super::date;
-use super::mailbox::parse_user;
+use super::mailbox::{parse_service, parse_user};
 use super::output::say_error;
 use super::storage::{Answer, Failure, document, parse_label, with_database};
 use super::table::table;
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username};
 use crate::scheme::SALT_BYTES;
+use crate::settings::Network;
 use crate::sql::{AppPasswordRow, MadeAppPassword, NewAppPassword, Revocation};
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ struct Add {
     expires: Option<String>,
     /// Only from this network, such as 192.0.2.0/24 or `2001:db8::/32`; or one address. May be repeated.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_network)]
-    network: Vec<IpNet>,
+    network: Vec<Network>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,19 +82,8 @@ struct Revoke {
     yes: bool,
 }
 
-fn parse_service(text: &str) -> Result<Service, String> {
-    let service = Service::parse(text);
-    match service.access_key() {
-        Some(_) => Ok(service),
-        None => Err(format!("`{text}` is none of imap, pop3, smtp, sieve, dav, eas")),
-    }
-}
-
-/// A network, its own bits only; an address is a network of one.
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse::<IpNet>().map(|network| network.trunc());
-    let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    network.or_else(|_| one()).map_err(|_| format!("`{text}` is no network such as 192.0.2.0/24"))
+fn parse_network(text: &str) -> Result<Network, String> {
+    Network::parse(text).map_err(|_| format!("`{text}` is no network such as 192.0.2.0/24"))
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {

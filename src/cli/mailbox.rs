@@ -82,10 +82,10 @@ struct Set {
     active: Option<State>,
     /// Switch a service on: imap, pop3, smtp, sieve, dav, eas. May be repeated.
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = parse_service)]
-    allow: Vec<&'static str>,
+    allow: Vec<Service>,
     /// Switch a service off. May be repeated.
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = parse_service)]
-    deny: Vec<&'static str>,
+    deny: Vec<Service>,
     /// 5GiB or 500MiB; a plain number is MiB; 0 is unlimited.
     #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
     quota: Option<i64>,
@@ -133,10 +133,13 @@ pub(super) fn parse_user(text: &str) -> Result<Username, String> {
     Username::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
 
-/// The switch of a service.
-fn parse_service(text: &str) -> Result<&'static str, String> {
-    let key = Service::parse(text).access_key();
-    key.ok_or_else(|| format!("`{text}` is none of imap, pop3, smtp, sieve, dav, eas"))
+/// A service that has a switch.
+pub(super) fn parse_service(text: &str) -> Result<Service, String> {
+    let service = Service::parse(text);
+    match service.access_key() {
+        Some(_) => Ok(service),
+        None => Err(format!("`{text}` is none of imap, pop3, smtp, sieve, dav, eas")),
+    }
 }
 
 fn parse_id(text: &str) -> Result<String, String> {
@@ -222,11 +225,13 @@ async fn plan(arguments: &Add, database: &Database) -> Result<NewMailbox, Failur
 
 fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
     let user = &arguments.address;
-    if let Some(key) = arguments.allow.iter().find(|key| arguments.deny.contains(key)) {
-        return Err(Failure::Usage(format!("`{}` is both allowed and denied", service_of(key))));
+    if let Some(service) = arguments.allow.iter().find(|service| arguments.deny.contains(service)) {
+        return Err(Failure::Usage(format!("`{}` is both allowed and denied", service.name())));
     }
-    let access = arguments.allow.iter().map(|key| (*key, true));
-    let access: Vec<_> = access.chain(arguments.deny.iter().map(|key| (*key, false))).collect();
+    let switch = |services: &[Service], on: bool| -> Vec<_> {
+        services.iter().filter_map(Service::access_key).map(|key| (key, on)).collect()
+    };
+    let access = [switch(&arguments.allow, true), switch(&arguments.deny, false)].concat();
     let nothing = arguments.active.is_none() && arguments.quota.is_none() && arguments.name.is_none();
     if nothing && access.is_empty() && arguments.source.is_none() && !arguments.password {
         return Err(Failure::Usage("say what to change; `keydove mailbox set --help` lists it".to_owned()));
@@ -320,10 +325,6 @@ impl State {
 
 const SERVICES: [Service; 6] =
     [Service::Imap, Service::Pop3, Service::Smtp, Service::Sieve, Service::Dav, Service::Eas];
-
-fn service_of(key: &str) -> &str {
-    key.strip_suffix("_access").unwrap_or(key)
-}
 
 fn state_of(row: &MailboxRow) -> &'static str {
     match row.active {

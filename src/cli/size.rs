@@ -8,10 +8,7 @@ const MOST_MIB: i64 = 1 << 40;
 /// Reads a size; in MiB.
 pub(super) fn parse_mib(text: &str) -> Result<i64, String> {
     let (number, unit) = split(text)?;
-    match unit {
-        None => bounded(text, number.checked_mul(1)),
-        Some(unit) => bounded(text, number.checked_mul(unit)),
-    }
+    bounded(text, number.checked_mul(unit.unwrap_or(1)))
 }
 
 /// Reads a size that is no size without its unit; in bytes.
