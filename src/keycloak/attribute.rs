@@ -12,8 +12,11 @@ use super::person::UserRepresentation;
 use super::{Client, Error};
 use crate::auth::TempFail;
 
-/// How long having seen the attribute proves that it can be seen, and having looked in vain that it cannot.
-const SIGHT_LASTS: Duration = Duration::from_secs(60);
+/// How long having seen the attribute proves that it can be seen. Until then, people whose attribute was just hidden
+/// look as if they had no password.
+const SIGHT_LASTS: Duration = Duration::from_secs(5);
+/// How long having looked in vain proves that it cannot, unless somebody shows it.
+const MISS_LASTS: Duration = Duration::from_secs(60);
 /// How many people are looked at.
 const SAMPLE: usize = 50;
 /// One person without the attribute proves nothing; of two, one should have it.
@@ -62,11 +65,11 @@ impl AttributeSight {
     /// What a look not long ago has shown.
     fn recall(&self, now: Instant) -> Option<Visibility> {
         let state = self.lock();
-        let is_recent = |at: Option<Instant>| at.is_some_and(|at| now < at + SIGHT_LASTS);
-        if is_recent(state.missed) {
+        let is_recent = |at: Option<Instant>, lasts| at.is_some_and(|at| now < at + lasts);
+        if is_recent(state.missed, MISS_LASTS) {
             return Some(Visibility::Hidden);
         }
-        is_recent(state.seen).then_some(Visibility::Visible)
+        is_recent(state.seen, SIGHT_LASTS).then_some(Visibility::Visible)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

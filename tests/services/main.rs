@@ -19,6 +19,7 @@ mod json;
 mod logins;
 mod mail;
 mod mailcow_cases;
+mod operations;
 mod outages;
 mod people;
 mod restart;
@@ -70,6 +71,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(tls::CASES)
         .chain(mail::CASES)
         .chain(people::CASES)
+        .chain(operations::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
@@ -79,6 +81,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(first_login::CASES)
         .chain(app_passwords::CASES)
         .chain(restart::CASES)
+        .chain(operations::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases =
         mailcow_cases::CASES.iter().chain(mailcow_cases::TRAPS).copied().flatten().map(|&(name, case)| {
