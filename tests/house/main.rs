@@ -13,3 +13,4 @@ mod commands;
 mod config;
 mod corpus;
 mod layers;
+mod metrics;
