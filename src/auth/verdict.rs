@@ -164,6 +164,39 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// Every one of them, in their order.
+    pub const ALL: [Self; 29] = [
+        Self::MechanismUnknown,
+        Self::ResponseMalformed,
+        Self::ExchangeAbandoned,
+        Self::NameInvalid,
+        Self::PasswordInvalid,
+        Self::AuthzidForbidden,
+        Self::ServiceUnknown,
+        Self::DomainUnknown,
+        Self::DomainDisabled,
+        Self::MailboxUnknown,
+        Self::MailboxDisabled,
+        Self::MailboxIsResource,
+        Self::ServiceForbidden,
+        Self::SourceUnsupported,
+        Self::MailPasswordsOff,
+        Self::SecondFactorRequired,
+        Self::UserUnknown,
+        Self::UserConflict,
+        Self::UserReplaced,
+        Self::UserDisabled,
+        Self::EmailUnverified,
+        Self::AttributeMissing,
+        Self::RoleMissing,
+        Self::GroupMissing,
+        Self::PasswordMissing,
+        Self::PasswordMismatch,
+        Self::AppPasswordMismatch,
+        Self::AppPasswordForbidden,
+        Self::AppPasswordExpired,
+    ];
+
     /// The reason code of log lines and metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -217,10 +250,11 @@ impl TempFail {
         Self { reason, detail: detail.into() }
     }
 
-    /// Whether it is about one stored hash, so that another may still do.
+    /// Whether it is about one stored hash, so that another may still do: it is of no use, or cannot be seen.
     #[must_use]
     pub fn is_of_one_hash(&self) -> bool {
-        matches!(self.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
+        use TempFailReason::{HashTooCostly, HashUnusable, KeycloakAttributeHidden};
+        matches!(self.reason, HashUnusable | HashTooCostly | KeycloakAttributeHidden)
     }
 }
 
@@ -255,6 +289,8 @@ pub enum TempFailReason {
     KeycloakServerError,
     /// Any other status, HTML, cut-off JSON, or JSON of another shape.
     KeycloakBadAnswer,
+    /// Nobody of a sample of people shows the password attribute: it is hidden, or its name is misspelt.
+    KeycloakAttributeHidden,
     /// Keycloak's settings in mailcow's table are incomplete or of no use.
     KeycloakSettings,
     /// The database cannot be reached.
@@ -282,6 +318,44 @@ pub enum TempFailReason {
 }
 
 impl TempFailReason {
+    /// Those that are no rule against making a mailbox.
+    const PLAIN: [Self; 23] = [
+        Self::KeycloakDns,
+        Self::KeycloakRefused,
+        Self::KeycloakReset,
+        Self::KeycloakTimeout,
+        Self::KeycloakTls,
+        Self::KeycloakUnauthorized,
+        Self::KeycloakForbidden,
+        Self::KeycloakNotFound,
+        Self::KeycloakRateLimited,
+        Self::KeycloakServerError,
+        Self::KeycloakBadAnswer,
+        Self::KeycloakAttributeHidden,
+        Self::KeycloakSettings,
+        Self::SqlUnreachable,
+        Self::SqlTimeout,
+        Self::SqlError,
+        Self::HashUnusable,
+        Self::HashTooCostly,
+        Self::RefetchPaused,
+        Self::HashingOverload,
+        Self::AppPasswordsUntried,
+        Self::Deadline,
+        Self::Stopping,
+    ];
+
+    /// Every one of them, in an order that stays while the process runs.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::PLAIN.into_iter().chain(ProvisionRefusal::ALL.map(Self::Provisioning))
+    }
+
+    /// Its place in [`all`](Self::all).
+    #[must_use]
+    pub fn index(self) -> usize {
+        Self::all().position(|reason| reason == self).unwrap_or_default()
+    }
+
     /// The reason code of log lines and metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -297,6 +371,7 @@ impl TempFailReason {
             Self::KeycloakRateLimited => "keycloak_429",
             Self::KeycloakServerError => "keycloak_5xx",
             Self::KeycloakBadAnswer => "keycloak_bad_answer",
+            Self::KeycloakAttributeHidden => "keycloak_attribute_hidden",
             Self::KeycloakSettings => "keycloak_settings",
             Self::SqlUnreachable => "sql_unreachable",
             Self::SqlTimeout => "sql_timeout",
@@ -309,6 +384,39 @@ impl TempFailReason {
             Self::Provisioning(refusal) => refusal.reason_code(),
             Self::Deadline => "deadline",
             Self::Stopping => "stopping",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denials_stand_in_their_own_order() {
+        for (index, denial) in Denial::ALL.into_iter().enumerate() {
+            assert_eq!(denial as usize, index, "{}", denial.code());
+        }
+    }
+
+    /// A reason that is missing in a list would be counted as another.
+    #[test]
+    fn every_code_is_in_a_list() {
+        let listed: Vec<_> = Denial::ALL
+            .into_iter()
+            .map(Denial::code)
+            .chain(TempFailReason::all().map(TempFailReason::code))
+            .collect();
+        let source = include_str!("verdict.rs");
+        let code = |line: &'static str| Some(line.split_once(" => \"")?.1.split_once('"')?.0);
+        let codes = source.lines().filter(|line| line.trim_start().starts_with("Self::")).filter_map(code);
+        // The names of sources are no codes of reasons.
+        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on"];
+        let missing: Vec<_> =
+            codes.filter(|code| !listed.contains(code) && !sources.contains(code)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        for (index, reason) in TempFailReason::all().enumerate() {
+            assert_eq!(reason.index(), index);
         }
     }
 }

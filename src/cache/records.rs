@@ -62,6 +62,14 @@ pub struct Held<V> {
     pub stale: Option<TempFail>,
 }
 
+impl<V> Held<V> {
+    /// How old it is, if that is more than it should be.
+    #[must_use]
+    pub fn stale_age(&self, now: Instant) -> Option<Duration> {
+        self.stale.is_some().then(|| now.saturating_duration_since(self.asked))
+    }
+}
+
 impl<V> Clone for Held<V> {
     fn clone(&self) -> Self {
         Self { record: Arc::clone(&self.record), asked: self.asked, stale: self.stale.clone() }

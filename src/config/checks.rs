@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Door, File, ListenerConfig, Place};
+use super::{Door, File, ListenerConfig, Place, Warning};
 use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::hashing::MAX_LANES;
@@ -57,26 +57,38 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
 }
 
 /// What works, but should not stay like this.
-pub(super) fn find_warnings(file: &File) -> Vec<String> {
+pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    let mut warn = |setting: &str, what: &str, danger: &str| {
+        let sentence = format!("{setting}{what}: {danger}");
+        warnings.push(Warning { setting: setting.to_owned(), sentence });
+    };
     for (place, keycloak) in file.keycloaks() {
         let place = place.keys().join(".");
         if !keycloak.tls_verify {
             let danger = "whoever answers in Keycloak's place decides who may log in";
-            warnings.push(format!("{place}.tls_verify is false: {danger}"));
+            warn(&format!("{place}.tls_verify"), " is false", danger);
         }
         if keycloak.server_url.as_ref().is_some_and(ServerUrl::is_in_the_clear) {
             let danger = "the client secret and password hashes travel in the clear";
-            warnings.push(format!("{place}.server_url is http: {danger}"));
+            warn(&format!("{place}.server_url"), " is http", danger);
         }
     }
     let (pause, delay) = (file.cache.refetch_pause, file.login.failure_delay);
     if pause > delay && !delay.get().is_zero() {
         let danger = "a refusal that takes longer than the others tells who is known";
-        warnings.push(format!("cache.refetch_pause is longer than login.failure_delay: {danger}"));
+        warn("cache.refetch_pause", " is longer than login.failure_delay", danger);
     }
     if !file.hashing.schemes.allow_weak.is_empty() {
-        warnings.push("hashing.schemes.allow_weak: passwords stored in a weak form are accepted".to_owned());
+        warn("hashing.schemes.allow_weak", "", "passwords stored in a weak form are accepted");
+    }
+    if file.cache.stale_limit.get().is_zero() {
+        let danger = "while Keycloak or the database is away, nobody logs in";
+        warn("cache.stale_limit", " is 0", danger);
+    }
+    if file.http.is_open_to_others() {
+        let danger = "whoever can connect is shown numbers and states; if that is meant, set public = true";
+        warn("http.listen", " is no loopback address", danger);
     }
     warnings
 }

@@ -72,6 +72,7 @@ impl Config {
                 login: file.login,
                 hashing: file.hashing,
                 log: file.log,
+                http: file.http,
                 secrets,
             }),
             _ => Err(Error::Faults(locate_all(path, text, faults))),
@@ -194,6 +195,9 @@ fn advise_on_form(message: &str) -> &'static str {
         _ if message.starts_with("unknown variant") => "use one of the expected words",
         _ if message.starts_with("unknown field") => "take it out; README.md lists every setting",
         _ if message.starts_with("invalid type") => "texts stand in quotes, numbers and true or false do not",
+        _ if message == "invalid socket address syntax" => {
+            "write the address as a number, with its port: \"127.0.0.1:9153\""
+        }
         _ => "README.md shows how every setting is written",
     }
 }

@@ -17,7 +17,8 @@ use serde::Deserialize;
 use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
-    bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, passdb, provision, redis, sql, userdb,
+    bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, operations, passdb, provision, redis,
+    sql, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -59,10 +60,27 @@ pub struct Config {
     pub hashing: hashing::Config,
     /// `[log]`
     pub log: LogConfig,
+    /// `[http]`
+    pub http: operations::Config,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+}
+
+/// A setting that works but should not stay as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The setting, for metrics.
+    pub setting: String,
+    /// Which danger there is.
+    pub sentence: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
+    }
 }
 
 /// The file as it is written.
@@ -97,6 +115,8 @@ struct File {
     hashing: hashing::Config,
     #[serde(default)]
     log: LogConfig,
+    #[serde(default)]
+    http: operations::Config,
 }
 
 impl File {

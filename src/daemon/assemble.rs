@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::bookkeeping::{Bookkeeper, Worker};
 use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
@@ -10,6 +12,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
+use crate::observe::LoginMetrics;
 use crate::passdb::{Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
@@ -21,6 +24,7 @@ use crate::{bookkeeping, decision, frontend, keycloak, redis, sql};
 pub(super) struct Parts {
     pub(super) decision: Arc<Decision>,
     pub(super) bookkeeper: Bookkeeper,
+    pub(super) logins: Arc<LoginMetrics>,
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
@@ -90,6 +94,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     };
     let parts = Parts {
         bookkeeper,
+        logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
         decision: Arc::new(Decision::new(parts)),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),

@@ -5,11 +5,14 @@ mod listener;
 mod serve;
 mod tasks;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::mailcow::Refresher;
+use crate::operations::{BindError, Operations, Server, Watched, Watcher};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -28,6 +31,9 @@ pub enum Error {
     /// A socket cannot be served.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The port of `[http]`.
+    #[error(transparent)]
+    Http(#[from] BindError),
     /// The system gives no reactor, random bytes or signals.
     #[error("cannot {step}: {source}")]
     System {
@@ -57,6 +63,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
     let tasks = Tasks::default();
+    let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
     let assemble::Assembled { parts, worker, refresher } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
@@ -64,15 +71,26 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, &parts, &tasks);
     }
+    operations.watch(Watched {
+        decision: Arc::clone(&parts.decision),
+        bookkeeper: parts.bookkeeper.clone(),
+        logins: Arc::clone(&parts.logins),
+        settings_trouble: refresher.as_ref().map(Refresher::trouble),
+        outlives_outages: !config.cache.stale_limit.get().is_zero(),
+    });
+    let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
+    tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
     tasks.last.spawn(|stop| worker.run(stop));
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
     }
+    operations.note_serving();
     announce(&config);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    operations.note_stopping();
     notify(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping: no new connections, finishing what is open");
     match tasks.drain(GRACE).await {
@@ -80,6 +98,18 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
         cut => tracing::warn!(cut, "stopped; some connections had to be cut"),
     }
     Ok(())
+}
+
+/// The port opens first, so that whoever asks meanwhile hears that keydove starts; it closes last.
+async fn start_operations(config: &Config, tasks: &Tasks) -> Result<Arc<Operations>, BindError> {
+    let insecure = config.warnings.iter().map(|warning| warning.setting.clone());
+    let operations = Arc::new(Operations::new(insecure.collect()));
+    if let Some(address) = config.http.listen {
+        let server = Server::bind(address).await?;
+        let shared = Arc::clone(&operations);
+        tasks.last.spawn(|stop| server.run(shared, stop));
+    }
+    Ok(operations)
 }
 
 fn announce(config: &Config) {

@@ -126,7 +126,7 @@ impl Decision {
         }
         *path = (*path).max(Path::Cold);
         let held = self.0.mailboxes.find(&login.user).await?;
-        path.note_stale(held.stale.as_ref());
+        path.note_stale(held.stale_age(login.now.monotonic));
         Ok(held)
     }
 

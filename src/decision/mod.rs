@@ -56,4 +56,10 @@ impl Decision {
     pub fn new(parts: Parts) -> Self {
         Self(parts)
     }
+
+    /// Whom it asks, for whoever watches or tidies up.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.0
+    }
 }

@@ -93,7 +93,7 @@ impl Decision {
                 self.0.passdb.find_owner(&login.user, mailbox).await?
             }
         };
-        path.note_stale(owner.stale());
+        path.note_stale(owner.stale_age(login.now.monotonic));
         let Some(person) = owner.person() else { return Ok(owner) };
         if let Some(known) = record.known.as_ref().filter(|known| known.keycloak_id != person.id) {
             tracing::warn!(

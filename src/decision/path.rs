@@ -1,33 +1,14 @@
 //! What a login took.
 
-use crate::auth::TempFail;
+use std::time::Duration;
 
-/// Whom a login asked, for metrics and the log; in this order of effort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
-    /// Nobody: all was known.
-    Hit,
-    /// Keycloak, the database, or a hashing thread.
-    Cold,
-    /// A backend could not tell, and something older served.
-    Stale,
-}
+pub use crate::observe::LoginPath as Path;
 
 impl Path {
-    /// The name that metrics and logs use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Cold => "cold",
-            Self::Stale => "stale",
-        }
-    }
-
-    /// Takes down that something older than it should be has served.
-    pub(super) fn note_stale(&mut self, stale: Option<&TempFail>) {
-        if stale.is_some() {
-            *self = Self::Stale;
+    /// Takes down that something has served which is older than it should be, and how old. The oldest counts.
+    pub(super) fn note_stale(&mut self, age: Option<Duration>) {
+        if let Some(age) = age {
+            *self = (*self).max(Self::Stale(age));
         }
     }
 }

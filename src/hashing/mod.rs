@@ -30,8 +30,11 @@ use std::thread;
 
 use serde::Deserialize;
 use tokio::sync::oneshot;
+// Tokio's clock instead of std's: tests move it.
+use tokio::time::Instant;
 
 use crate::auth::{Secret, TempFail, TempFailReason};
+use crate::observe::metrics::{Histogram, HistogramSnapshot};
 pub use crate::scheme::MAX_LANES;
 use crate::scheme::{self, Effort, Policy, Unusable};
 use network::Network;
@@ -69,6 +72,20 @@ impl Default for Config {
 pub struct Hasher {
     pool: Arc<Pool>,
     policy: Policy,
+    seconds: Histogram,
+}
+
+/// What the threads have done so far, for metrics.
+#[derive(Clone, Debug, Default)]
+pub struct HashingCounts {
+    /// Passwords that wait for a thread now.
+    pub waiting: usize,
+    /// Passwords that were turned away because too many waited.
+    pub shed: u64,
+    /// bcrypt computations that can run at once; fewer until all threads have measured.
+    pub lanes: usize,
+    /// How long answers took, waiting included. What is compared at once is not in it.
+    pub seconds: HistogramSnapshot,
 }
 
 impl Hasher {
@@ -79,8 +96,11 @@ impl Hasher {
     pub fn start(config: &Config) -> Result<Self, io::Error> {
         let threads = count_threads(config);
         let lanes = config.lanes;
-        let hasher =
-            Self { pool: Arc::new(Pool::new(threads, config.queue.max(1))), policy: config.schemes.clone() };
+        let hasher = Self {
+            pool: Arc::new(Pool::new(threads, config.queue.max(1))),
+            policy: config.schemes.clone(),
+            seconds: Histogram::of_answers(),
+        };
         for number in 0..threads {
             let pool = Arc::clone(&hasher.pool);
             let name = format!("bcrypt-{number}");
@@ -119,10 +139,26 @@ impl Hasher {
         if hash.effort(password.expose()) == Effort::Instant {
             return Ok(hash.matches(password.expose())?);
         }
+        let began = Instant::now();
         let (reply, answer) = oneshot::channel();
         let ticket = self.pool.push(Network::of(address), Job { hash, password, reply })?;
         let _place = Place { pool: &self.pool, ticket };
-        answer.await.map_err(|_| HashingError::Stopped)?
+        let answer = answer.await.map_err(|_| HashingError::Stopped)?;
+        if answer != Err(HashingError::Overloaded) {
+            self.seconds.observe(began.elapsed());
+        }
+        answer
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> HashingCounts {
+        HashingCounts {
+            waiting: self.pool.waiting(),
+            shed: self.pool.shed(),
+            lanes: self.pool.lanes(),
+            seconds: self.seconds.snapshot(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the callers and the threads share, and what the threads do.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -42,6 +42,10 @@ pub(super) struct Pool {
     waiting: AtomicUsize,
     /// Busy lanes of each worker, or [`FULL`].
     loads: Vec<AtomicUsize>,
+    /// Lanes of all workers that have begun.
+    lanes: AtomicUsize,
+    /// Jobs that were turned away, or left for others.
+    shed: AtomicU64,
 }
 
 struct Queue {
@@ -65,6 +69,8 @@ impl Pool {
             long_jobs: Condvar::new(),
             waiting: AtomicUsize::new(0),
             loads: (0..workers).map(|_| AtomicUsize::new(FULL)).collect(),
+            lanes: AtomicUsize::new(0),
+            shed: AtomicU64::new(0),
         }
     }
 
@@ -78,7 +84,10 @@ impl Pool {
         if queue.stopped {
             return Err(HashingError::Stopped);
         }
-        let (ticket, shed) = queue.jobs.push(kind, network, job).map_err(|_| HashingError::Overloaded)?;
+        let (ticket, shed) = queue.jobs.push(kind, network, job).map_err(|_| {
+            self.shed.fetch_add(1, Relaxed);
+            HashingError::Overloaded
+        })?;
         self.count(&queue);
         drop(queue);
         match kind {
@@ -86,6 +95,7 @@ impl Pool {
             Kind::Long => self.long_jobs.notify_one(),
         }
         if let Some(shed) = shed {
+            self.shed.fetch_add(1, Relaxed);
             shed.answer(Err(HashingError::Overloaded));
         }
         Ok(ticket)
@@ -113,6 +123,7 @@ impl Pool {
             0 => calibrate(),
             lanes => lanes.min(MAX_LANES),
         };
+        self.lanes.fetch_add(limit, Relaxed);
         tracing::debug!(worker, lanes = limit, "bcrypt is computed on this many lanes");
         let mut lanes = Lanes::new();
         loop {
@@ -189,9 +200,17 @@ impl Pool {
         self.waiting.store(queue.jobs.waiting(Kind::Lane), Relaxed);
     }
 
-    #[cfg(test)]
+    /// How many jobs wait.
     pub(super) fn waiting(&self) -> usize {
         self.lock().jobs.len()
+    }
+
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.load(Relaxed)
+    }
+
+    pub(super) fn shed(&self) -> u64 {
+        self.shed.load(Relaxed)
     }
 }
 

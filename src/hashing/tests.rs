@@ -178,7 +178,7 @@ async fn the_threads_end_with_the_hasher() {
     let [lanes, long] = [Arc::clone(&pool), Arc::clone(&pool)];
     let threads =
         [thread::spawn(move || lanes.work_on_lanes(0, 1)), thread::spawn(move || long.work_on_long_jobs())];
-    let hasher = Hasher { pool, policy: Policy::default() };
+    let hasher = Hasher { pool, policy: Policy::default(), seconds: Histogram::of_answers() };
     assert_eq!(verify(&hasher, CHEAP, "passw0rd").await, Ok(true));
     drop(hasher);
     for thread in threads {
@@ -190,7 +190,7 @@ async fn the_threads_end_with_the_hasher() {
 async fn without_threads_nobody_can_tell() {
     let pool = Arc::new(Pool::new(0, 8));
     pool.stop();
-    let hasher = Hasher { pool, policy: Policy::default() };
+    let hasher = Hasher { pool, policy: Policy::default(), seconds: Histogram::of_answers() };
     assert_eq!(verify(&hasher, CHEAP, "passw0rd").await, Err(HashingError::Stopped));
 }
 

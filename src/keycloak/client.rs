@@ -6,13 +6,15 @@ use tokio::sync::Semaphore;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
+use super::attribute::AttributeSight;
 use super::config::{Address, Config, LookupBy, escape};
 use super::http::{Body, fetch};
 use super::person::{Person, UserRepresentation};
 use super::token::TokenStore;
 use super::{Error, SetupError};
 use crate::auth::{Secret, Username};
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Condition};
+use crate::observe::metrics::Calls;
 
 const SEARCH: &str = "the user search";
 /// More than one hit is a conflict. A few more are asked for in case a server does not know `exact` and lists
@@ -24,11 +26,13 @@ const MAX_HITS: usize = 20;
 pub struct Client {
     http: reqwest::Client,
     address: Address,
-    config: Config,
+    pub(super) config: Config,
     tokens: TokenStore,
     /// Bounds the calls under way.
     slots: Semaphore,
+    pub(super) attribute: AttributeSight,
     breaker: Breaker,
+    calls: Calls,
 }
 
 /// What Keycloak knows under an address.
@@ -86,7 +90,9 @@ impl Client {
             tokens: TokenStore::new(&address, client_secret),
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
+            attribute: AttributeSight::default(),
             breaker: Breaker::default(),
+            calls: Calls::default(),
             config: config.clone(),
         })
     }
@@ -115,7 +121,13 @@ impl Client {
         }
         Ok(match (found.pop(), found.is_empty()) {
             (None, _) => Lookup::Unknown,
-            (Some(person), true) => Lookup::Found(Box::new(person.into_person(user.clone(), &self.config))),
+            (Some(person), true) => {
+                let mut person = person.into_person(user.clone(), &self.config);
+                if person.enabled && person.password.is_none() {
+                    person.password_hidden = self.find_out_whether_hidden(&person.id).await?;
+                }
+                Lookup::Found(Box::new(person))
+            }
             (Some(_), false) => Lookup::Conflict,
         })
     }
@@ -126,6 +138,14 @@ impl Client {
     /// They could not.
     pub async fn check(&self) -> Result<(), Error> {
         self.make_sure_of_sight().await
+    }
+
+    /// The same, and Keycloak is asked even if it was not long ago.
+    ///
+    /// # Errors
+    /// It does not answer as it should.
+    pub async fn probe(&self) -> Result<(), Error> {
+        self.users("max=1&briefRepresentation=true").await.map(drop)
     }
 
     async fn search(&self, address: &str) -> Result<Vec<UserRepresentation>, Error> {
@@ -182,8 +202,10 @@ impl Client {
         }
     }
 
-    async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
-        self.list(SEARCH, &format!("{}?{query}", self.address.users_url())).await
+    pub(super) async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
+        let people = self.list(SEARCH, &format!("{}?{query}", self.address.users_url())).await?;
+        self.attribute.note(&people, &self.config.password_attribute, Instant::now());
+        Ok(people)
     }
 
     async fn list<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<Vec<T>, Error> {
@@ -212,10 +234,36 @@ impl Client {
     async fn call(&self, call: &'static str, url: &str) -> Result<Body, Error> {
         // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
         let _slot = self.slots.acquire().await.ok();
-        let permit = self.breaker.admit(Instant::now()).map_err(Error::LeftAlone)?;
+        let began = Instant::now();
+        let permit = self.breaker.admit(began).map_err(Error::LeftAlone)?;
         let end = self.call_now(call, url).await;
+        self.calls.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
         self.breaker.report(permit, &end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
         end
+    }
+
+    /// What metrics and logs call it: `[keycloak]` has no name of its own.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.config.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("keycloak")
+    }
+
+    /// Whether the client secret and password hashes travel in the clear.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        self.address.server_url.is_in_the_clear()
+    }
+
+    /// Its calls so far, each with the token that it needed.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// How things stand with it.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.breaker.condition()
     }
 
     /// Whether waiting for it is likely to be in vain.

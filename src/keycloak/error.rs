@@ -66,6 +66,16 @@ pub enum Error {
         "the user search shows nobody: give the client's service account the role view-users of realm-management"
     )]
     Blind,
+    /// People are shown, and nobody of a sample shows the password attribute.
+    #[error(
+        "nobody in a sample of people shows the attribute `{attribute}`: declare it in the realm's user profile with \
+         view for admin, or set Unmanaged Attributes there to `Only administrators can view`; or password_attribute \
+         is misspelt"
+    )]
+    AttributeHidden {
+        /// `password_attribute`.
+        attribute: String,
+    },
     /// HTTP 404.
     #[error(
         "{call} was answered 404 ({error}): check realm, and whether server_url needs or must lose /auth"
@@ -115,7 +125,16 @@ impl Error {
     /// What a login is told.
     #[must_use]
     pub fn temp_fail(&self) -> TempFail {
-        let reason = match self {
+        match self {
+            Self::LeftAlone(trouble) => trouble.clone(),
+            _ => TempFail::new(self.reason(), self.to_string()),
+        }
+    }
+
+    /// The kind of trouble.
+    #[must_use]
+    pub fn reason(&self) -> TempFailReason {
+        match self {
             Self::Dns { .. } => TempFailReason::KeycloakDns,
             Self::Refused { .. } => TempFailReason::KeycloakRefused,
             Self::Reset { .. } => TempFailReason::KeycloakReset,
@@ -127,9 +146,9 @@ impl Error {
             Self::RateLimited { .. } => TempFailReason::KeycloakRateLimited,
             Self::ServerError { .. } => TempFailReason::KeycloakServerError,
             Self::BadAnswer { .. } => TempFailReason::KeycloakBadAnswer,
-            Self::LeftAlone(trouble) => return trouble.clone(),
-        };
-        TempFail::new(reason, self.to_string())
+            Self::AttributeHidden { .. } => TempFailReason::KeycloakAttributeHidden,
+            Self::LeftAlone(trouble) => trouble.reason,
+        }
     }
 }
 

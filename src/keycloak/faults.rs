@@ -315,3 +315,67 @@ async fn having_seen_somebody_is_proof_for_a_while() {
     }
     assert_eq!(double.searches().len(), 3, "the proof is not asked of the script");
 }
+
+/// Two people without the password attribute, and the double that plays them until `rest` follows.
+async fn without_attribute(rest: Vec<Play>) -> Double {
+    let plain = |id, email| format!(r#"{{"id":"{id}","email":"{email}","enabled":true}}"#);
+    let bob = plain("1", "bob@example.org");
+    let both = format!("[{bob},{}]", plain("2", "carol@example.org"));
+    let mut script = vec![Play::Answer(200, format!("[{bob}]")), Play::Answer(200, both)];
+    script.extend(rest);
+    Double::start(TOKEN, script).await
+}
+
+#[tokio::test]
+async fn an_attribute_that_nobody_shows_is_told_with_the_person() {
+    let bob_again = Play::Answer(200, r#"[{"id":"1","email":"bob@example.org","enabled":true}]"#.to_owned());
+    let double = without_attribute(vec![bob_again]).await;
+    let client = double.client();
+    for _ in 0..2 {
+        let Ok(Lookup::Found(person)) = client.find_person(&bob()).await else { panic!("bob is there") };
+        let hidden = person.password_hidden.unwrap();
+        assert_eq!(hidden.reason, TempFailReason::KeycloakAttributeHidden);
+        assert!(hidden.detail.contains("`mailcow_password`"), "{hidden}");
+    }
+    assert!(client.is_attribute_hidden());
+    let searches = double.searches();
+    assert_eq!(searches.len(), 3, "the sample is asked for once");
+    let sample = "GET /admin/realms/mail/users?enabled=true&max=50&briefRepresentation=false ";
+    assert!(searches[1].starts_with(sample), "{}", searches[1]);
+}
+
+#[tokio::test]
+async fn one_person_without_a_password_among_others_who_have_one_is_no_trouble() {
+    let nobody_like_bob = r#"{"id":"1","email":"bob@example.org","enabled":true}"#;
+    let with_other = format!("[{nobody_like_bob},{}]", person("2", "carol@example.org"));
+    for sample in [with_other, format!("[{nobody_like_bob}]")] {
+        let script = vec![Play::Answer(200, format!("[{nobody_like_bob}]")), Play::Answer(200, sample)];
+        let double = Double::start(TOKEN, script).await;
+        let client = double.client();
+        let Ok(Lookup::Found(person)) = client.find_person(&bob()).await else { panic!("bob is there") };
+        assert!(person.password.is_none() && person.password_hidden.is_none());
+        assert!(!client.is_attribute_hidden());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attribute_that_vanishes_for_everybody_is_a_fault_of_the_call() {
+    let plain = r#"[{"id":"1","email":"bob@example.org","enabled":true},{"id":"2","email":"c@example.org","enabled":true}]"#;
+    let seen = format!("[{}]", person("1", "bob@example.org"));
+    let script = vec![Play::Answer(200, seen.clone()), Play::Answer(200, plain.to_owned())];
+    let double = Double::start(
+        TOKEN,
+        [script, vec![Play::Answer(200, plain.to_owned()); 2], vec![Play::Answer(200, seen)]].concat(),
+    )
+    .await;
+    let client = client_with(&format!("http://{}", double.address), "request_timeout = \"1h\"");
+    assert!(matches!(client.find_person(&bob()).await, Ok(Lookup::Found(_))));
+    tokio::time::advance(Duration::from_secs(61)).await;
+    let error = client.find_person(&bob()).await.unwrap_err();
+    assert!(matches!(error, Error::AttributeHidden { .. }), "{error}");
+    let witness = &double.searches()[2];
+    assert!(witness.contains("/users?search=id:1&"), "{witness}");
+    // Somebody shows it again.
+    assert!(matches!(client.find_person(&bob()).await, Ok(Lookup::Found(_))));
+    assert!(!client.is_attribute_hidden());
+}

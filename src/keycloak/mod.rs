@@ -5,6 +5,7 @@
 //!
 //! Caching of people and what a verdict makes of them are left to others.
 
+mod attribute;
 mod client;
 mod config;
 mod error;
@@ -15,6 +16,7 @@ mod person;
 mod profile;
 mod token;
 
+pub use attribute::Visibility;
 pub use client::{Client, Lookup, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};

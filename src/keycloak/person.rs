@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 use super::{Config, config::LookupBy};
-use crate::auth::{Secret, Username};
+use crate::auth::{Secret, TempFail, Username};
 
 /// One person, as far as mail is concerned.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Person {
     pub email_verified: bool,
     /// The first value of the password attribute, without white space around it; `None` when there is none.
     pub password: Option<Secret>,
+    /// Why it is not known whether there is one: nobody shows the attribute.
+    pub password_hidden: Option<TempFail>,
     /// How many values the password attribute has; only the first counts.
     pub password_values: usize,
     /// Whether `required_attribute` is fulfilled.
@@ -72,6 +74,18 @@ impl UserRepresentation {
         }
     }
 
+    /// Whether Keycloak shows this attribute of theirs, whatever its value.
+    pub(super) fn shows(&self, attribute: &str) -> bool {
+        self.attributes.as_ref().is_some_and(|attributes| attributes.contains_key(attribute))
+    }
+
+    /// Whether their mail could be here: they are enabled, and have the address that finds people.
+    pub(super) fn could_log_in(&self, config: &Config) -> bool {
+        let has_address =
+            config.lookup != LookupBy::Email || self.email.as_deref().is_some_and(|email| !email.is_empty());
+        self.enabled && has_address
+    }
+
     /// Whether the attribute is there, or, as `name=value`, has this value among its own.
     pub(super) fn has_attribute(&self, wanted: &str) -> bool {
         match wanted.split_once('=') {
@@ -100,6 +114,7 @@ impl UserRepresentation {
             enabled: self.enabled,
             email_verified: self.email_verified,
             password: first_value(passwords).map(|value| Secret::from(value.as_str())),
+            password_hidden: None,
             password_values,
             meets_attribute,
             template: first_value(templates),

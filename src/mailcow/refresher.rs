@@ -1,6 +1,7 @@
 //! Reads mailcow's settings while keydove runs, and puts what changed into use.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ pub struct Refresher {
     applied: Option<IdentityProviderRows>,
     client: Option<Connected>,
     /// The last attempt failed, and the log says so.
-    in_trouble: bool,
+    in_trouble: Arc<AtomicBool>,
 }
 
 /// A client and what it was made from.
@@ -63,7 +64,7 @@ impl Refresher {
             rules: Live::new(Rules::Unknown(unread)),
             applied: None,
             client: None,
-            in_trouble: false,
+            in_trouble: Arc::default(),
         }
     }
 
@@ -77,6 +78,12 @@ impl Refresher {
     #[must_use]
     pub fn rules(&self) -> Live<Rules> {
         self.rules.clone()
+    }
+
+    /// Whether the table could not be read last time. What was read before is in use meanwhile.
+    #[must_use]
+    pub fn trouble(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.in_trouble)
     }
 
     /// Refreshes for as long as keydove runs.
@@ -98,7 +105,7 @@ impl Refresher {
     pub async fn refresh(&mut self) {
         match self.database.identity_provider().await {
             Ok(rows) => {
-                if std::mem::take(&mut self.in_trouble) {
+                if self.in_trouble.swap(false, Relaxed) {
                     tracing::info!("mailcow's table identity_provider can be read again");
                 }
                 if !self.applied.as_ref().is_some_and(|applied| applied.equals(&rows)) {
@@ -158,7 +165,7 @@ impl Refresher {
 
     /// Goes on with what is known. If nothing is, logins hear what the trouble is.
     fn keep(&mut self, error: &sql::Error) {
-        if !std::mem::replace(&mut self.in_trouble, true) {
+        if !self.in_trouble.swap(true, Relaxed) {
             tracing::warn!(%error, "cannot read Keycloak's settings from mailcow's table; those that are known stay in use");
         }
         if self.knows_nothing() {

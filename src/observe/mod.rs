@@ -1,15 +1,17 @@
-//! What operators see: one log line per login, in text or JSON.
+//! What operators see: one log line per login, in text or JSON, and numbers.
 //!
 //! [`LoginRecord`] is everything known about one finished login; [`log`] sets up where lines go and how they
-//! look. Nothing in here can hold a secret: a record is made of names, codes, addresses and times, and has no
-//! field of type [`Secret`](crate::auth::Secret).
+//! look; [`metrics`] counts. Nothing in here can hold a secret: a record is made of names, codes, addresses and
+//! times, and has no field of type [`Secret`](crate::auth::Secret).
 
 pub mod log;
 mod login_lines;
 mod login_record;
+pub mod metrics;
 mod quote;
 
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use login_lines::flush;
 pub use login_record::LoginRecord;
+pub use metrics::{LoginMetrics, LoginPath};
 pub use quote::SentText;

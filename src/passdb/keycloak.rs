@@ -10,8 +10,9 @@ pub(super) async fn check(
     person: &Person,
     presented: Presented<'_>,
 ) -> Result<Source, NotAccepted> {
-    match &person.password {
-        Some(stored) if is_scheme_string(stored) => passdb.verify(stored, presented).await?,
+    match (&person.password, &person.password_hidden) {
+        (Some(stored), _) if is_scheme_string(stored) => passdb.verify(stored, presented).await?,
+        (None, Some(hidden)) => return Err(hidden.clone().into()),
         _ => return Err(Denial::PasswordMissing.into()),
     }
     Ok(Source::Keycloak)

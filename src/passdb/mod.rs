@@ -9,6 +9,7 @@ mod people;
 mod sources;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -60,12 +61,12 @@ impl Owner {
         }
     }
 
-    /// Why what is known about the person is older than it should be, if it is.
+    /// How old what is known about the person is, if that is more than it should be.
     #[must_use]
-    pub fn stale(&self) -> Option<&TempFail> {
+    pub fn stale_age(&self, now: Instant) -> Option<Duration> {
         match self {
             Self::Row => None,
-            Self::Person(entitled) => entitled.stale(),
+            Self::Person(entitled) => entitled.stale_age(now),
         }
     }
 }
@@ -80,6 +81,18 @@ impl Passdb {
         app_passwords: AppPasswordConfig,
     ) -> Self {
         Self { people, hasher, comparisons, app_passwords }
+    }
+
+    /// The hashing threads.
+    #[must_use]
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// Whether anybody's main password opens anything.
+    #[must_use]
+    pub fn uses_main_passwords(&self) -> bool {
+        !self.app_passwords.only
     }
 
     /// Whether main passwords may open a mailbox, or app passwords only. Asks nobody.

@@ -1,6 +1,7 @@
 //! What Keycloak says about people, remembered for a while.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -51,7 +52,9 @@ impl People {
         Self { sources, records: Records::new(lifetimes, spawner, source) }
     }
 
-    pub(super) fn sources(&self) -> &Sources {
+    /// Who is asked.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
@@ -150,10 +153,10 @@ impl Entitled {
         self.0.asked
     }
 
-    /// Why that is longer ago than it should be, if it is.
+    /// How long ago that is, if it is more than it should be.
     #[must_use]
-    pub fn stale(&self) -> Option<&TempFail> {
-        self.0.stale.as_ref()
+    pub fn stale_age(&self, now: Instant) -> Option<Duration> {
+        self.0.stale_age(now)
     }
 }
 

@@ -36,6 +36,27 @@ pub enum LiveSource {
     Unknown(TempFail),
 }
 
+impl LiveSource {
+    /// What metrics and logs call it; empty while it has no client.
+    fn name(&self) -> &str {
+        match self {
+            Self::Keycloak { client, .. } => client.name(),
+            Self::NotKeycloak | Self::Unknown(_) => "",
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Keycloak { client, .. }, Self::Keycloak { client: other, .. }) => {
+                Arc::ptr_eq(client, other)
+            }
+            (Self::Unknown(trouble), Self::Unknown(other)) => trouble == other,
+            (Self::NotKeycloak, Self::NotKeycloak) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Sources {
     /// Joins the clients, each with its domains; no domains means all that no other names.
     #[must_use]
@@ -61,6 +82,25 @@ impl Sources {
         for domain in domains.iter().filter_map(|domain| normalise_domain(domain).ok()) {
             self.by_domain.insert(domain, source.clone());
         }
+    }
+
+    /// Each source as it is now, once.
+    #[must_use]
+    pub fn all(&self) -> Vec<LiveSource> {
+        let mut found: Vec<LiveSource> = Vec::new();
+        for source in self.default.iter().chain(self.by_domain.values()) {
+            let source = match source {
+                Source::Fixed(client) => {
+                    LiveSource::Keycloak { client: Arc::clone(client), mail_passwords: true }
+                }
+                Source::Live(live) => (*live.get()).clone(),
+            };
+            if found.iter().all(|other| !other.is_same(&source)) {
+                found.push(source);
+            }
+        }
+        found.sort_by(|one, other| one.name().cmp(other.name()));
+        found
     }
 
     /// Whether people of this domain may log in with their main password, or with app passwords only. Asks nobody.
@@ -135,6 +175,19 @@ mod tests {
             // Whether the person is enabled can be asked all the same.
             assert!(sources.client_for(&alice).is_ok());
         }
+    }
+
+    #[test]
+    fn each_source_is_listed_once() {
+        let domains = ["one.example", "two.example"].map(str::to_owned).to_vec();
+        let live = Live::new(LiveSource::NotKeycloak);
+        let sources = Sources::new(vec![(domains, client())]).with_live(&[], live);
+        let [LiveSource::NotKeycloak, LiveSource::Keycloak { client, mail_passwords: true }] =
+            &sources.all()[..]
+        else {
+            panic!("{:?}", sources.all())
+        };
+        assert_eq!(client.name(), "keycloak");
     }
 
     #[test]

@@ -66,13 +66,18 @@ impl Error {
     /// What a login that needed the answer is told.
     #[must_use]
     pub fn temp_fail(&self) -> TempFail {
-        let reason = match self {
+        TempFail::new(self.reason(), self.to_string())
+    }
+
+    /// The kind of trouble.
+    #[must_use]
+    pub fn reason(&self) -> TempFailReason {
+        match self {
             Self::Unreachable { .. } => TempFailReason::SqlUnreachable,
             Self::Timeout { .. } => TempFailReason::SqlTimeout,
             Self::Settings(_) | Self::Refused { .. } | Self::BadRow { .. } | Self::Schema { .. } => {
                 TempFailReason::SqlError
             }
-        };
-        TempFail::new(reason, self.to_string())
+        }
     }
 }

@@ -17,8 +17,9 @@ use tokio::time::timeout;
 
 use super::rows::{Cells, Found, Listed};
 use super::statements::{FIND_MAILBOX, LIST_MAILBOXES_MARIADB, find_mailbox_parameters};
-use super::{Error, MariadbConfig};
+use super::{Error, MariadbConfig, counted};
 use crate::auth::{Secret, Username};
+use crate::observe::metrics::Calls;
 use work::OwnTables;
 
 /// Connections that nobody used for so long are closed; idle ones may sit behind a firewall that forgets them.
@@ -32,6 +33,7 @@ pub struct Mariadb {
     timeout: Duration,
     connect_timeout: Duration,
     own_tables: OwnTables,
+    questions: Calls,
 }
 
 impl Mariadb {
@@ -48,6 +50,7 @@ impl Mariadb {
             timeout: config.timeout.get(),
             connect_timeout: config.connect_timeout.get(),
             own_tables: OwnTables::default(),
+            questions: Calls::default(),
         })
     }
 
@@ -71,6 +74,10 @@ impl Mariadb {
         rows.into_iter().map(|row| Listed::read(&mut MariadbCells(row), after)).collect()
     }
 
+    pub(super) fn questions(&self) -> &Calls {
+        &self.questions
+    }
+
     pub(super) async fn close(self) {
         // What does not close in time, the server closes itself.
         let _ = timeout(self.timeout, self.pool.disconnect()).await;
@@ -83,7 +90,9 @@ impl Mariadb {
         parameters: Params,
     ) -> Result<Vec<Row>, Error> {
         let asked = self.ask_twice(attempt, statement, parameters);
-        timeout(self.timeout, asked).await.unwrap_or_else(|_| Err(self.too_late(attempt)))
+        let in_time =
+            async { timeout(self.timeout, asked).await.unwrap_or_else(|_| Err(self.too_late(attempt))) };
+        counted(&self.questions, in_time).await
     }
 
     /// Asks on a pooled connection and, if that one turns out to be dead, once more on a new one.

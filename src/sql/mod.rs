@@ -24,7 +24,11 @@ mod session;
 mod sqlite;
 mod statements;
 
+// Tokio's clock instead of std's: tests move it.
+use tokio::time::Instant;
+
 use crate::auth::{Secret, Username};
+use crate::observe::metrics::Calls;
 use session::Work;
 
 pub use access::AccessSwitches;
@@ -130,6 +134,15 @@ impl Database {
         }
     }
 
+    /// Questions so far; of several statements that belong together, as one.
+    #[must_use]
+    pub fn questions(&self) -> &Calls {
+        match self {
+            Self::Sqlite(database) => database.questions(),
+            Self::Mariadb(database) => database.questions(),
+        }
+    }
+
     /// Closes the file or the connections in good order. Nothing is lost without it.
     pub async fn close(self) {
         match self {
@@ -146,4 +159,12 @@ impl std::fmt::Debug for Database {
             Self::Mariadb(_) => "Mariadb",
         })
     }
+}
+
+/// Counts a question.
+async fn counted<T>(calls: &Calls, question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let began = Instant::now();
+    let end = question.await;
+    calls.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
+    end
 }

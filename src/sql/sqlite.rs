@@ -15,8 +15,9 @@ use tokio::time::timeout;
 
 use super::rows::{Cells, Found, Listed};
 use super::statements::{FIND_MAILBOX, LIST_MAILBOXES_SQLITE, find_mailbox_parameters};
-use super::{Error, SqliteConfig, migrate};
+use super::{Error, SqliteConfig, counted, migrate};
 use crate::auth::Username;
+use crate::observe::metrics::Calls;
 
 /// Questions that may wait for the thread; further ones wait in front of the queue, within their deadline.
 const QUEUE: usize = 64;
@@ -31,6 +32,7 @@ pub struct Sqlite {
     jobs: mpsc::Sender<Job>,
     /// Resolves when the thread has closed the file.
     closed: oneshot::Receiver<()>,
+    questions: Calls,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -96,7 +98,7 @@ impl Sqlite {
             .spawn(serve)
             .map_err(|e| file.unreachable(format!("cannot start its thread: {e}")))?;
         is_open.await.map_err(|_| file.gone())??;
-        Ok(Self { file, jobs, closed })
+        Ok(Self { file, jobs, closed, questions: Calls::default() })
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
@@ -113,6 +115,10 @@ impl Sqlite {
         self.ask("listing mailboxes", |reply| Job::ListMailboxes { after, limit, reply }).await
     }
 
+    pub(super) fn questions(&self) -> &Calls {
+        &self.questions
+    }
+
     pub(super) async fn close(self) {
         drop(self.jobs);
         // An error means that the thread has ended already.
@@ -126,10 +132,13 @@ impl Sqlite {
             answer.await.map_err(|_| self.file.gone())?
         };
         let limit = self.file.busy_timeout + GRACE;
-        timeout(limit, asked).await.unwrap_or_else(|_| {
-            let database = self.file.name.clone();
-            Err(Error::Timeout { attempt, database, detail: "no answer", limit })
-        })
+        let in_time = async {
+            timeout(limit, asked).await.unwrap_or_else(|_| {
+                let database = self.file.name.clone();
+                Err(Error::Timeout { attempt, database, detail: "no answer", limit })
+            })
+        };
+        counted(&self.questions, in_time).await
     }
 }
 

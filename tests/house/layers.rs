@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const ROWS: [&[&str]; 12] = [
     &["daemon"],
     &["config"],
-    &["frontend"],
+    &["frontend", "operations"],
     &["decision"],
     &["bookkeeping", "mailcow"],
     &["provision"],

@@ -13,5 +13,6 @@ mod commands;
 mod config;
 mod corpus;
 mod layers;
+mod metrics;
 mod reason_codes;
 mod reasons;

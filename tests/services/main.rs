@@ -21,6 +21,7 @@ mod logins;
 mod mail;
 mod mailcow_cases;
 mod mailcow_mode;
+mod operations;
 mod outages;
 mod people;
 #[path = "../house/reason_codes.rs"]
@@ -89,6 +90,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(tls::CASES)
         .chain(mail::CASES)
         .chain(people::CASES)
+        .chain(operations::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
@@ -101,6 +103,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(restart::CASES)
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
+        .chain(operations::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases = mailcow_cases::CASES
         .iter()

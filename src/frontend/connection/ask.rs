@@ -76,6 +76,7 @@ async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) 
         let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
         Judgement { verdict, path: Path::Cold }
     });
+    let ended = now();
     LoginRecord {
         door: context.door,
         role: context.role,
@@ -85,10 +86,11 @@ async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) 
         mechanism: Some(request.mechanism),
         origin: &request.origin,
         verdict: &verdict,
-        stale: path == Path::Stale,
-        duration: now() - began,
+        stale: matches!(path, Path::Stale(_)),
+        duration: ended - began,
     }
     .write();
+    context.logins.count(&request.service, &verdict, path, (ended - began, ended));
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant),
         Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
@@ -135,6 +137,7 @@ fn moment(began: Instant, deadline: Duration) -> Moment {
 
 /// Writes the line of an attempt that the protocol refused by itself.
 pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
+    let verdict = Verdict::Refuse(attempt.denial);
     LoginRecord {
         door: context.door,
         role: context.role,
@@ -143,11 +146,12 @@ pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
         service: &attempt.service,
         mechanism: attempt.mechanism,
         origin: &attempt.origin,
-        verdict: &Verdict::Refuse(attempt.denial),
+        verdict: &verdict,
         stale: false,
         duration: Duration::ZERO,
     }
     .write();
+    context.logins.count(&attempt.service, &verdict, Path::Hit, (Duration::ZERO, now()));
     note_refused(context, &attempt.authcid, &attempt.origin, attempt.denial);
 }
 

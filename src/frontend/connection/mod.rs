@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
-use crate::observe;
+use crate::observe::{self, LoginMetrics};
 use ask::{Kind, Reply, ask, log_ended};
 use questions::Questions;
 
@@ -42,6 +42,8 @@ pub struct Context {
     pub decision: Arc<Decision>,
     /// Who writes down how it ended.
     pub bookkeeper: Bookkeeper,
+    /// Who counts logins.
+    pub logins: Arc<LoginMetrics>,
     /// The mail server behind this listener reports refused logins to ban tools by itself.
     pub peer_reports_refusals: bool,
     /// A refusal leaves no sooner than this after its request.

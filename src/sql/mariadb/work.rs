@@ -7,8 +7,8 @@ use mysql_async::{Error as DriverError, Params, Value};
 use tokio::time::timeout;
 
 use super::{Lease, Mariadb, is_lost};
-use crate::sql::Error;
 use crate::sql::session::{Cell, Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::{Error, counted};
 
 /// How often a work is tried in all, within the time for one question.
 const TRIES: usize = 4;
@@ -45,7 +45,9 @@ impl Mariadb {
                 }
             }
         };
-        timeout(self.timeout, tries).await.unwrap_or_else(|_| Err(self.too_late(W::ATTEMPT)))
+        let in_time =
+            async { timeout(self.timeout, tries).await.unwrap_or_else(|_| Err(self.too_late(W::ATTEMPT))) };
+        counted(&self.questions, in_time).await
     }
 
     async fn run_once<W: Work>(&self, work: &W) -> Result<W::Output, Fault> {

@@ -79,6 +79,17 @@ impl KeycloakAdmin {
         self.call("POST", "/admin/realms", realm).map(drop)
     }
 
+    /// The realm's user profile: which attributes there are, and who sees them.
+    pub fn profile(&self) -> Result<Value> {
+        let text = self.call("GET", &format!("/admin/realms/{REALM}/users/profile"), &Value::Null)?;
+        serde_json::from_str(&text).map_err(|error| Failure(format!("read the user profile: {error}")))
+    }
+
+    /// Replaces the user profile.
+    pub fn set_profile(&self, profile: &Value) -> Result<()> {
+        self.call("PUT", &format!("/admin/realms/{REALM}/users/profile"), profile).map(drop)
+    }
+
     /// Makes all tokens of the realm that were issued before now worthless.
     pub fn revoke_tokens(&self) -> Result<()> {
         self.call("POST", &format!("/admin/realms/{}/logout-all", self.realm), &Value::Null).map(drop)

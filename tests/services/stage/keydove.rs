@@ -221,6 +221,30 @@ impl Keydove {
         used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
     }
 
+    /// How many TCP ports it listens on.
+    pub fn count_ports(&self) -> Result<usize> {
+        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let folder = PathBuf::from(format!("/proc/{id}/fd"));
+        let mut sockets = Vec::new();
+        for entry in attempt("list", &folder, fs::read_dir(&folder))?.flatten() {
+            // A descriptor that was closed meanwhile is no port.
+            let target = fs::read_link(entry.path()).unwrap_or_default().display().to_string();
+            sockets.extend(target.strip_prefix("socket:[").map(|rest| rest.trim_end_matches(']').to_owned()));
+        }
+        let mut ports = 0;
+        for table in ["tcp", "tcp6"] {
+            let path = PathBuf::from(format!("/proc/{id}/net/{table}"));
+            let text = attempt("read", &path, fs::read_to_string(&path))?;
+            let listening =
+                text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|cells| {
+                    cells.get(3) == Some(&"0A")
+                        && cells.get(9).is_some_and(|inode| sockets.iter().any(|own| own == inode))
+                });
+            ports += listening.count();
+        }
+        Ok(ports)
+    }
+
     /// The socket of its first door for clients.
     pub fn client_socket(&self) -> Result<&Path> {
         let found = self.listeners.iter().find(|listener| listener.door == "auth-client");

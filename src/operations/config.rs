@@ -1,0 +1,43 @@
+//! `[http]`: metrics and probes.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+/// `[http]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port, such as `127.0.0.1:9153`. Without it there is no port.
+    pub listen: Option<SocketAddr>,
+    /// Others than this machine are meant to reach it; else such an address is warned about. Default false.
+    pub public: bool,
+}
+
+impl Config {
+    /// Whether others than this machine may reach it although nobody said so.
+    #[must_use]
+    pub fn is_open_to_others(&self) -> bool {
+        !self.public && self.listen.is_some_and(|address| !address.ip().to_canonical().is_loopback())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_this_machine_need_no_word() {
+        for (text, open) in [
+            ("", false),
+            ("listen = '127.0.0.1:9153'", false),
+            ("listen = '[::1]:9153'", false),
+            ("listen = '[::ffff:127.0.0.1]:9153'", false),
+            ("listen = '0.0.0.0:9153'", true),
+            ("listen = '192.0.2.1:9153'", true),
+            ("listen = '192.0.2.1:9153'\npublic = true", false),
+        ] {
+            assert_eq!(toml::from_str::<Config>(text).unwrap().is_open_to_others(), open, "{text}");
+        }
+    }
+}

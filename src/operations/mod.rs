@@ -1,0 +1,92 @@
+//! What operators and their programs ask over HTTP: numbers, and whether keydove works.
+//!
+//! * [`Server`]: a port, if one is configured. `routes.rs` says what is there.
+//! * `readiness.rs`: ready, degraded or not ready, each with its reasons in plain words.
+//! * [`Numbers`] are collected when somebody asks for them; `text.rs` gives them their names.
+//! * [`Watcher`]: a task that looks whether the password attribute can be seen, and whether what failed works again.
+//!
+//! Nothing here is on a login's way, and nothing here knows a user's name.
+
+mod config;
+mod numbers;
+mod readiness;
+mod routes;
+mod server;
+mod text;
+mod watcher;
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use crate::bookkeeping::Bookkeeper;
+use crate::decision::Decision;
+use crate::observe::LoginMetrics;
+
+pub use config::Config;
+pub use numbers::Numbers;
+pub use server::{BindError, Server};
+pub use watcher::Watcher;
+
+/// What is looked at.
+#[derive(Debug)]
+pub struct Watched {
+    /// Whom logins ask.
+    pub decision: Arc<Decision>,
+    /// What is dropped.
+    pub bookkeeper: Bookkeeper,
+    /// How logins ended.
+    pub logins: Arc<LoginMetrics>,
+    /// Whether mailcow's settings could not be read, where they are used.
+    pub settings_trouble: Option<Arc<AtomicBool>>,
+    /// Whether what is known may serve while a backend is away (`[cache] stale_limit` is not 0).
+    pub outlives_outages: bool,
+}
+
+/// How far the daemon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Serving,
+    Stopping,
+}
+
+/// What the server and the watcher share.
+#[derive(Debug)]
+pub struct Operations {
+    phase: AtomicU8,
+    watched: OnceLock<Watched>,
+    /// Settings that work but should not stay.
+    insecure: Vec<String>,
+}
+
+impl Operations {
+    /// While the daemon starts.
+    #[must_use]
+    pub fn new(insecure: Vec<String>) -> Self {
+        Self { phase: AtomicU8::new(Phase::Starting as u8), watched: OnceLock::new(), insecure }
+    }
+
+    /// The parts are there; told once.
+    pub fn watch(&self, watched: Watched) {
+        // A second time would say nothing new.
+        let _ = self.watched.set(watched);
+    }
+
+    /// All sockets are served.
+    pub fn note_serving(&self) {
+        self.phase.store(Phase::Serving as u8, Relaxed);
+    }
+
+    /// The daemon was told to stop.
+    pub fn note_stopping(&self) {
+        self.phase.store(Phase::Stopping as u8, Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            phase if phase == Phase::Starting as u8 => Phase::Starting,
+            phase if phase == Phase::Serving as u8 => Phase::Serving,
+            _ => Phase::Stopping,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! All numbers, collected when somebody asks for them.
+
+use super::Operations;
+use crate::breaker::Condition;
+use crate::cache::RecordCounts;
+use crate::hashing::HashingCounts;
+use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot};
+use crate::passdb::LiveSource;
+
+/// What `/metrics` shows.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    pub(super) logins: LoginsSnapshot,
+    /// By the name of the source.
+    pub(super) keycloaks: Vec<(String, CallsSnapshot)>,
+    pub(super) sql: CallsSnapshot,
+    pub(super) hashing: HashingCounts,
+    /// By the name of the backend.
+    pub(super) breakers: Vec<(String, Condition)>,
+    /// By the name of the cache.
+    pub(super) caches: Vec<(&'static str, RecordCounts)>,
+    pub(super) dropped_notes: u64,
+    pub(super) insecure: Vec<String>,
+}
+
+impl Numbers {
+    /// Collects them; while keydove starts there are few.
+    pub(super) fn collect(operations: &Operations) -> Self {
+        let mut numbers = Self { insecure: operations.insecure.clone(), ..Self::default() };
+        let Some(watched) = operations.watched.get() else { return numbers };
+        let parts = watched.decision.parts();
+        numbers.breakers.push(("sql".to_owned(), parts.mailboxes.condition()));
+        for source in parts.passdb.people().sources().all() {
+            let LiveSource::Keycloak { client, .. } = source else { continue };
+            let name = client.name().to_owned();
+            numbers.keycloaks.push((name.clone(), client.calls().snapshot()));
+            numbers.breakers.push((name, client.condition()));
+            let setting = "mailcow.server_url";
+            let is_known = numbers.insecure.iter().any(|known| known.ends_with(".server_url"));
+            if client.is_in_the_clear() && !is_known {
+                numbers.insecure.push(setting.to_owned());
+            }
+        }
+        Self {
+            logins: watched.logins.snapshot(),
+            sql: parts.database.questions().snapshot(),
+            hashing: parts.passdb.hasher().counts(),
+            caches: vec![("mailboxes", parts.mailboxes.counts()), ("people", parts.passdb.people().counts())],
+            dropped_notes: watched.bookkeeper.dropped(),
+            ..numbers
+        }
+    }
+}
