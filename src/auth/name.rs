@@ -1,6 +1,8 @@
 //! Mail addresses as user names: what is accepted, and the one normal form.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The longest name in bytes, before and after normalising; SQL columns and Keycloak hold 255 characters.
 const MAX_BYTES: usize = 255;
@@ -10,9 +12,12 @@ const MAX_BYTES: usize = 255;
 /// There is one constructor, [`Username::parse`], and no code lower-cases an address elsewhere. Letters outside
 /// ASCII are left as they are: `müller` and `muller` are two people whatever a database collation thinks, and
 /// neither the Kelvin sign nor the dotless i folds into an ASCII letter.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// A copy shares its text with the original: a name passes through many hands in one login.
+#[derive(Clone)]
 pub struct Username {
-    text: Box<str>,
+    text: Arc<str>,
+    /// Where the `@` stands.
     at: usize,
 }
 
@@ -62,12 +67,17 @@ impl Username {
             return Err(InvalidName::TwoAts);
         }
         check_local_part(local)?;
-        let domain = normalise_domain(domain)?;
-        let text = format!("{}@{domain}", local.to_ascii_lowercase());
-        if text.len() > MAX_BYTES {
+        let domain = in_normal_form(domain)?;
+        let length = local.len() + 1 + domain.len();
+        if length > MAX_BYTES {
             return Err(InvalidName::TooLong);
         }
-        Ok(Self { at: local.len(), text: text.into_boxed_str() })
+        let mut text = String::with_capacity(length);
+        text.push_str(local);
+        text.push('@');
+        text.push_str(&domain);
+        text.make_ascii_lowercase();
+        Ok(Self { at: local.len(), text: text.into() })
     }
 
     /// The whole address.
@@ -101,12 +111,40 @@ impl Username {
     }
 }
 
+impl PartialEq for Username {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Username {}
+
+impl std::hash::Hash for Username {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl PartialOrd for Username {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Username {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
 fn check_local_part(local: &str) -> Result<(), InvalidName> {
     if local.len() > 64 {
         return Err(InvalidName::TooLong);
     }
     let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '/' | '*' | '"' | '\\');
-    if local.contains(bad) {
+    // Nearly every name is of letters that no table need be asked about.
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+');
+    if !local.as_bytes().iter().all(is_plain) && local.contains(bad) {
         return Err(InvalidName::BadCharacter);
     }
     if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
@@ -120,6 +158,14 @@ fn check_local_part(local: &str) -> Result<(), InvalidName> {
 /// # Errors
 /// What is no domain name.
 pub fn normalise_domain(domain: &str) -> Result<String, InvalidName> {
+    in_normal_form(domain).map(|domain| domain.to_ascii_lowercase())
+}
+
+/// The same, but for the case of ASCII letters.
+fn in_normal_form(domain: &str) -> Result<Cow<'_, str>, InvalidName> {
+    if is_plain_domain(domain) {
+        return Ok(Cow::Borrowed(domain));
+    }
     if domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
         return Err(InvalidName::BadDot);
     }
@@ -127,7 +173,28 @@ pub fn normalise_domain(domain: &str) -> Result<String, InvalidName> {
     if ascii.is_empty() {
         return Err(InvalidName::BadDomain);
     }
-    Ok(ascii)
+    Ok(Cow::Owned(ascii))
+}
+
+/// Whether there is nothing to convert and nothing to doubt: labels of ASCII letters and digits, with single hyphens
+/// between them (two could mark an A-label). What is not plain may be right all the same.
+fn is_plain_domain(domain: &str) -> bool {
+    // The label so far, and the byte before this one.
+    let (mut length, mut before) = (0, b'.');
+    for &byte in domain.as_bytes() {
+        let is_joint = byte == b'.' || byte == b'-';
+        let follows_joint = before == b'.' || before == b'-';
+        if is_joint && follows_joint || !is_joint && !byte.is_ascii_alphanumeric() {
+            return false;
+        }
+        length = if byte == b'.' { 0 } else { length + 1 };
+        if length > 63 {
+            return false;
+        }
+        before = byte;
+    }
+    // A last label of digits is for the converter to judge.
+    before.is_ascii_alphabetic() && domain.len() <= 253
 }
 
 impl fmt::Display for Username {
@@ -145,6 +212,29 @@ impl fmt::Debug for Username {
 #[cfg(test)]
 mod tests {
     use super::{InvalidName, Username};
+
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The short cut and the converter agree wherever the short cut is taken.
+        #[test]
+        fn a_plain_domain_is_what_the_converter_makes_of_it(domain in "([a-zA-Z0-9-]{1,8}\\.){0,3}[a-zA-Z0-9-]{1,70}") {
+            if super::is_plain_domain(&domain) {
+                prop_assert_eq!(idna::domain_to_ascii_strict(&domain).ok(), Some(domain.to_ascii_lowercase()));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_domains_take_the_short_cut() {
+        for domain in ["example.org", "Mail-1.Example.co.uk", "localhost"] {
+            assert!(super::is_plain_domain(domain), "{domain}");
+        }
+        for domain in ["xn--mnchen-3ya.example", "münchen.example", "a..b", ".a", "a.", "a-.b", "1.2.3.4", ""]
+        {
+            assert!(!super::is_plain_domain(domain), "{domain}");
+        }
+    }
 
     fn normal(name: &str) -> String {
         Username::parse(name.as_bytes())

@@ -24,6 +24,8 @@ pub struct AuthRequest {
     pub mechanism: Mechanism,
     /// From where.
     pub origin: Origin,
+    /// Whether somebody will want to know where the mail lives. Postfix never does.
+    pub wants_fields: bool,
 }
 
 /// Dovecot asks where a person's mail lives, with no password.

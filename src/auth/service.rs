@@ -29,8 +29,15 @@ impl Service {
     /// Reads a service name; letter case does not matter.
     #[must_use]
     pub fn parse(name: &str) -> Self {
+        if let Some(known) = Self::of_lower_case(name) {
+            return known;
+        }
         let name = name.to_ascii_lowercase();
-        match name.as_str() {
+        Self::of_lower_case(&name).unwrap_or(Self::Other(name.into_boxed_str()))
+    }
+
+    fn of_lower_case(name: &str) -> Option<Self> {
+        Some(match name {
             "imap" => Self::Imap,
             "pop3" => Self::Pop3,
             "smtp" | "submission" | "submissions" | "smtps" => Self::Smtp,
@@ -39,8 +46,8 @@ impl Service {
             "eas" => Self::Eas,
             "lmtp" | "lda" => Self::Lmtp,
             "doveadm" => Self::Doveadm,
-            _ => Self::Other(name.into_boxed_str()),
-        }
+            _ => return None,
+        })
     }
 
     /// The one name that logs and metrics use.

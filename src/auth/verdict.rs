@@ -57,7 +57,7 @@ pub struct Grant {
     pub user: Username,
     /// Which password it was.
     pub source: Source,
-    /// Where the mail lives, for the mail process that redeems the login.
+    /// Where the mail lives, for the mail process that redeems the login; empty where nobody wants to know.
     pub fields: UserFields,
     /// It came through the trusted webmail, so that no service's switch counted.
     pub through_webmail: bool,

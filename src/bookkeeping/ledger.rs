@@ -1,8 +1,9 @@
 //! Which logins are to be written when: many notes, few rows. Pure; time is a parameter.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
 
 use super::AcceptedLogin;
 use crate::auth::Username;
@@ -44,7 +45,7 @@ struct Entry {
 
 impl Ledger {
     pub(super) fn new(interval: Duration, capacity: usize) -> Self {
-        Self { interval, capacity, entries: HashMap::new(), earliest: None, swept: None }
+        Self { interval, capacity, entries: HashMap::default(), earliest: None, swept: None }
     }
 
     /// Takes a login down. Says whether there was room for it.
@@ -52,7 +53,7 @@ impl Ledger {
         let AcceptedLogin { user, service, remote: Some(remote), app_password } = login else { return true };
         let remote = remote.to_canonical();
         let app_password = app_password.unwrap_or(0);
-        let key = Key { service: service.to_ascii_lowercase().into_boxed_str(), remote, user };
+        let key = Key { service: in_lower_case(&service), remote, user };
         if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
             self.sweep(now);
             if self.entries.len() >= self.capacity {
@@ -104,8 +105,7 @@ impl Ledger {
     /// Rows that were not written after all. What has been noted meanwhile is newer and stays.
     pub(super) fn put_back(&mut self, rows: Vec<LoginRow>, now: Instant) {
         for row in rows {
-            let service = row.service.to_ascii_lowercase().into_boxed_str();
-            let key = Key { service, remote: row.remote, user: row.user };
+            let key = Key { service: in_lower_case(&row.service), remote: row.remote, user: row.user };
             if let Some(entry) = self.entries.get_mut(&key) {
                 (entry.written, entry.due) = (None, Some(now));
                 self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
@@ -133,6 +133,10 @@ impl Ledger {
             self.entries.retain(|_, entry| entry.due.is_some() || still_counts(entry, self.interval, now));
         }
     }
+}
+
+fn in_lower_case(service: &str) -> Box<str> {
+    service.to_ascii_lowercase().into_boxed_str()
 }
 
 /// Whether it still matters when the row was written.

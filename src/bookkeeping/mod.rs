@@ -17,21 +17,26 @@ mod ledger;
 mod messages;
 mod outage;
 mod people;
+mod recent;
 mod worker;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::auth::Username;
+use crate::passdb::Entitled;
 use crate::provision::{Identity, Provisioner, RedisSettings};
 use crate::redis::Redis;
 use crate::sql::Database;
 use history::History;
 use messages::Messages;
 use people::People;
+use recent::Recent;
 
 pub use config::{BadInterval, Config};
 pub use worker::Worker;
@@ -106,8 +111,11 @@ pub struct Bookkeeper(Option<Arc<Queues>>);
 #[derive(Debug)]
 struct Queues {
     logins: Option<mpsc::Sender<AcceptedLogin>>,
+    recent: Recent,
     refusals: Option<mpsc::Sender<RefusedLogin>>,
     people: mpsc::Sender<Box<Identity>>,
+    /// A person is looked after no more often.
+    people_pause: Duration,
     settings: Option<mpsc::Sender<(Username, RedisSettings)>>,
     dropped: Arc<Dropped>,
 }
@@ -136,8 +144,16 @@ pub fn new(
 ) -> (Bookkeeper, Worker) {
     let dropped = Arc::new(Dropped::default());
     let (people, seen) = mpsc::channel(QUEUE);
-    let mut queues =
-        Queues { logins: None, refusals: None, people, settings: None, dropped: Arc::clone(&dropped) };
+    let pause = config.template_interval.get();
+    let mut queues = Queues {
+        logins: None,
+        recent: Recent::new(worker::now()),
+        refusals: None,
+        people,
+        people_pause: pause,
+        settings: None,
+        dropped: Arc::clone(&dropped),
+    };
     let history = config.login_log.then(|| {
         let (logins, queue) = mpsc::channel(QUEUE);
         queues.logins = Some(logins);
@@ -151,7 +167,6 @@ pub fn new(
         queues.refusals = redis.ban_channel().is_some().then_some(refusals);
         Messages::new(changes, refused, redis, Arc::clone(&dropped))
     });
-    let pause = config.template_interval.get();
     let people = People::new(seen, database, provisioner, queues.settings.clone(), pause);
     (Bookkeeper(Some(Arc::new(queues))), Worker::new(history, people, messages, dropped))
 }
@@ -174,6 +189,27 @@ impl Bookkeeper {
         };
         if !taken {
             queues.dropped.add(1);
+        }
+    }
+
+    /// Whether an accepted login of this kind need not be noted, because one was a moment ago, or none ever is.
+    #[must_use]
+    pub fn has_noted(
+        &self,
+        kind: (&Username, &str, Option<IpAddr>),
+        app_password: Option<i64>,
+        now: std::time::Instant,
+    ) -> bool {
+        let Some(queues) = &self.0 else { return true };
+        let (_, _, remote) = kind;
+        remote.is_none() || queues.logins.is_none() || queues.recent.has_noted(kind, app_password, now)
+    }
+
+    /// Takes down that a person whom Keycloak knows has logged in to their mailbox, if it is time to look after them.
+    pub fn see(&self, person: &Entitled, now: Instant) {
+        let Some(queues) = &self.0 else { return };
+        if person.is_due(queues.people_pause, now) {
+            self.note(Note::SeenPerson(Box::new(Identity::new(person.person()))));
         }
     }
 

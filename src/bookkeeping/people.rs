@@ -1,9 +1,9 @@
 //! The lane of people who were seen: whose mailbox it is, and whether its template changed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -144,7 +144,7 @@ struct Seen {
 
 impl Seen {
     fn new(pause: Duration) -> Self {
-        Self { pause, last: HashMap::new(), swept: None }
+        Self { pause, last: HashMap::default(), swept: None }
     }
 
     /// Whether it is time for this person, who then counts as seen. Where too many are known it never is.

@@ -24,6 +24,16 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
         self.entries.get_mut(key).map(|(value, _)| value)
     }
 
+    /// Finds an entry and leaves it where it is among the others.
+    pub(super) fn peek_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.peek_mut(key).map(|(value, _)| value)
+    }
+
+    /// Makes an entry the last used.
+    pub(super) fn promote(&mut self, key: &K) {
+        self.entries.promote(key);
+    }
+
     /// Puts an entry in place of an older one of this key. `bytes` is what key and value take on the heap.
     pub(super) fn put(&mut self, key: K, value: V, bytes: usize) {
         let bytes = bytes + OVERHEAD_BYTES + size_of::<(K, V)>();

@@ -1,9 +1,10 @@
 //! Comparisons of a password with a hash, each worked out once however many wait for it.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use foldhash::HashMap;
+use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use super::Verified;
@@ -11,6 +12,17 @@ use super::verified::Tag;
 use crate::auth::TempFail;
 
 type Answer = Option<Result<bool, TempFail>>;
+
+/// A place beside a stored hash for the password that fitted it, as a tag; so that whoever has the record at hand need
+/// not search for the comparison. It lives as long as the record.
+#[derive(Debug, Default)]
+pub struct Fitted(OnceLock<Tag>);
+
+impl Fitted {
+    fn is(&self, tag: &Tag) -> bool {
+        self.0.get().is_some_and(|fitted| bool::from(fitted.ct_eq(tag)))
+    }
+}
 
 /// Remembers comparisons, and lets those who want the same one at the same moment wait for one.
 ///
@@ -55,13 +67,13 @@ impl Comparisons {
         self.verified.recall(stored, password)
     }
 
-    /// Compares: from memory, or with whoever is at it, or by `work`.
+    /// Compares: from memory, or with whoever is at it, or by `work`. `fitted` is the hash's own place, if it has one.
     ///
     /// # Errors
     /// Nobody can tell. That is told to who waits, and not remembered.
     pub async fn compare<W>(
         &self,
-        stored: &[u8],
+        (stored, fitted): (&[u8], Option<&Fitted>),
         password: &[u8],
         work: impl Fn() -> W,
     ) -> Result<bool, TempFail>
@@ -69,6 +81,21 @@ impl Comparisons {
         W: Future<Output = Result<bool, TempFail>>,
     {
         let tag = self.verified.tag(stored, password);
+        if fitted.is_some_and(|fitted| fitted.is(&tag)) {
+            return Ok(true);
+        }
+        let end = self.compare_tag(tag, work).await;
+        if let (Some(fitted), Ok(true)) = (fitted, &end) {
+            // Another password that fits as well, as one that differs after the 72nd byte, is remembered elsewhere.
+            let _ = fitted.0.set(tag);
+        }
+        end
+    }
+
+    async fn compare_tag<W>(&self, tag: Tag, work: impl Fn() -> W) -> Result<bool, TempFail>
+    where
+        W: Future<Output = Result<bool, TempFail>>,
+    {
         loop {
             match self.begin(tag) {
                 Part::Known(fits) => return Ok(fits),
@@ -80,7 +107,7 @@ impl Comparisons {
                     }
                 }
                 Part::Work(lead) => {
-                    let end = work().await;
+                    let end = Box::pin(work()).await;
                     if let Ok(fits) = end {
                         self.verified.remember_tag(tag, fits);
                     }
@@ -134,9 +161,9 @@ mod tests {
             sleep(Duration::from_millis(50)).await;
             Ok(true)
         };
-        let ends = join_all((0..100).map(|_| comparisons.compare(b"hash", b"pw", work))).await;
+        let ends = join_all((0..100).map(|_| comparisons.compare((b"hash", None), b"pw", work))).await;
         assert!(ends.into_iter().all(|end| end == Ok(true)));
-        assert_eq!(comparisons.compare(b"hash", b"pw", work).await, Ok(true));
+        assert_eq!(comparisons.compare((b"hash", None), b"pw", work).await, Ok(true));
         assert_eq!(worked.get(), 1);
         assert!(comparisons.lock().is_empty());
     }
@@ -150,7 +177,7 @@ mod tests {
             async move {
                 let password = if number % 2 == 0 { "right".to_owned() } else { format!("wrong {number}") };
                 let right = password == "right";
-                let end = comparisons.compare(b"hash", password.as_bytes(), || async move {
+                let end = comparisons.compare((b"hash", None), password.as_bytes(), || async move {
                     sleep(Duration::from_millis(50)).await;
                     Ok(right)
                 });
@@ -160,6 +187,21 @@ mod tests {
         assert!(ends.await.into_iter().all(|fits| fits));
     }
 
+    #[tokio::test]
+    async fn what_fitted_is_known_beside_its_hash_and_for_no_other() {
+        let (comparisons, fitted) = (comparisons(), Fitted::default());
+        let answer = |fits| move || std::future::ready(Ok(fits));
+        let stored: (&[u8], _) = (b"hash", Some(&fitted));
+        assert_eq!(comparisons.compare(stored, b"guess", answer(false)).await, Ok(false));
+        assert_eq!(comparisons.compare(stored, b"pw", answer(true)).await, Ok(true));
+        for (password, fits) in [(b"pw", true), (b"xy", false)] {
+            assert_eq!(fitted.is(&comparisons.verified.tag(b"hash", password)), fits);
+        }
+        assert!(!fitted.is(&comparisons.verified.tag(b"other hash", b"pw")));
+        assert_eq!(comparisons.compare(stored, b"pw", answer(false)).await, Ok(true));
+        assert_eq!(comparisons.compare(stored, b"other", answer(false)).await, Ok(false));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_leaves_hands_the_work_on_and_trouble_is_not_remembered() {
         let comparisons = comparisons();
@@ -167,11 +209,11 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
             Ok(true)
         };
-        let leaver = timeout(Duration::from_millis(10), comparisons.compare(b"hash", b"pw", slow));
-        let (left, end) = tokio::join!(leaver, comparisons.compare(b"hash", b"pw", slow));
+        let leaver = timeout(Duration::from_millis(10), comparisons.compare((b"hash", None), b"pw", slow));
+        let (left, end) = tokio::join!(leaver, comparisons.compare((b"hash", None), b"pw", slow));
         assert!(left.is_err() && end == Ok(true));
         let trouble = || async { Err(TempFail::new(TempFailReason::HashingOverload, "full")) };
-        assert!(comparisons.compare(b"hash", b"x", trouble).await.is_err());
+        assert!(comparisons.compare((b"hash", None), b"x", trouble).await.is_err());
         assert_eq!(comparisons.recall(b"hash", b"x"), None);
         assert!(comparisons.lock().is_empty());
     }

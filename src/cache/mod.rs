@@ -11,7 +11,7 @@ mod config;
 mod records;
 mod verified;
 
-pub use comparisons::Comparisons;
+pub use comparisons::{Comparisons, Fitted};
 pub use config::Config;
 pub use records::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
 pub use verified::Verified;

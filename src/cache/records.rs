@@ -3,18 +3,21 @@
 //! A record is what a source said about an address, never what became of a login. Who shares a fetch shares the
 //! record and nothing else.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::sync::watch;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::bounded::BoundedMap;
 use crate::auth::{TempFail, TempFailReason, Username};
+
+/// Which records are in use is noted no more often than this, because the note costs as much as finding the record.
+const PROMOTION_PAUSE: Duration = Duration::from_secs(1);
 
 /// A fetch under way.
 pub type Fetch<V> = Pin<Box<dyn Future<Output = Result<V, TempFail>> + Send>>;
@@ -130,6 +133,8 @@ struct Entry<V> {
     asked: Instant,
     fresh_until: Instant,
     refresh_from: Instant,
+    /// When it was last made the last used.
+    promoted: Instant,
 }
 
 /// A fetch that somebody waits for.
@@ -146,7 +151,7 @@ impl<V: Record> Records<V> {
     pub fn new(lifetimes: Lifetimes, spawner: Spawner, source: Source<V>) -> Self {
         let state = State {
             entries: BoundedMap::new(lifetimes.max_bytes),
-            flights: HashMap::new(),
+            flights: HashMap::default(),
             counts: RecordCounts::default(),
             dice: 0x9E37_79B9_7F4A_7C15,
             generation: 0,
@@ -159,8 +164,12 @@ impl<V: Record> Records<V> {
     pub fn peek(&self, user: &Username, now: Instant) -> Option<Held<V>> {
         let (held, refresh) = {
             let mut state = self.shared.lock();
-            let entry = state.entries.get_mut(user).filter(|entry| now < entry.fresh_until)?;
+            let entry = state.entries.peek_mut(user).filter(|entry| now < entry.fresh_until)?;
             let (held, refresh) = (entry.hold(None), now >= entry.refresh_from);
+            if now >= entry.promoted + PROMOTION_PAUSE {
+                entry.promoted = now;
+                state.entries.promote(user);
+            }
             state.counts.hits += 1;
             (held, refresh && !state.flights.contains_key(user))
         };
@@ -371,8 +380,13 @@ impl<V: Record> State<V> {
         let bytes = record.bytes() + 2 * user.as_str().len();
         // Whoever is unknown is asked for again when somebody comes for them, not on the off-chance.
         let use_before_refresh = if record.is_absence() { fresh } else { fresh.mul_f64(2.0 / 3.0) };
-        let entry =
-            Entry { record, asked, fresh_until: asked + fresh, refresh_from: asked + use_before_refresh };
+        let entry = Entry {
+            record,
+            asked,
+            fresh_until: asked + fresh,
+            refresh_from: asked + use_before_refresh,
+            promoted: asked,
+        };
         self.entries.put(user, entry, bytes);
     }
 

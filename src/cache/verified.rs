@@ -24,7 +24,8 @@ pub(super) type Tag = [u8; TAG_BYTES];
 /// file, and is wiped at the end. A hash that changed makes another tag, so an old answer is never found for it.
 /// It skips the hash and nothing else: whoever asks has to look at the person and the mailbox all the same.
 pub struct Verified {
-    key: Zeroizing<[u8; KEY_BYTES]>,
+    /// HMAC that has taken in the key and nothing else; it wipes itself.
+    keyed: Hmac<Sha256>,
     answers: Mutex<Answers>,
 }
 
@@ -41,12 +42,13 @@ impl Verified {
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(&mut *key)?;
-        Ok(Self::with_bounds(key, RIGHT, WRONG))
+        Ok(Self::with_bounds(&key, RIGHT, WRONG))
     }
 
-    fn with_bounds(key: Zeroizing<[u8; KEY_BYTES]>, right: NonZeroUsize, wrong: NonZeroUsize) -> Self {
+    fn with_bounds(key: &[u8; KEY_BYTES], right: NonZeroUsize, wrong: NonZeroUsize) -> Self {
+        let keyed = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
         let answers = Answers { right: LruCache::new(right), wrong: LruCache::new(wrong) };
-        Self { key, answers: Mutex::new(answers) }
+        Self { keyed, answers: Mutex::new(answers) }
     }
 
     /// Whether this password fits this hash, if that is known.
@@ -76,7 +78,7 @@ impl Verified {
     /// HMAC (RFC 2104) with SHA-256, cut to 16 bytes as its section 5 allows. The length in front of each part
     /// keeps two different pairs from being one text.
     pub(super) fn tag(&self, stored: &[u8], password: &[u8]) -> Tag {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.key).expect("HMAC takes keys of any length");
+        let mut mac = self.keyed.clone();
         for part in [stored, password] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -107,7 +109,7 @@ mod tests {
 
     fn small(bound: usize) -> Verified {
         let bound = NonZeroUsize::new(bound).unwrap();
-        Verified::with_bounds(Zeroizing::new([7; KEY_BYTES]), bound, bound)
+        Verified::with_bounds(&[7; KEY_BYTES], bound, bound)
     }
 
     fn remember(verified: &Verified, stored: &[u8], password: &[u8], fits: bool) {

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::mailcow::Refresher;
+use crate::observe;
 use crate::operations::{BindError, Operations, Server, Watched, Watcher};
 use tasks::Tasks;
 
@@ -81,6 +82,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
     tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
     tasks.last.spawn(|stop| worker.run(stop));
+    tasks.last.spawn(observe::write_login_lines);
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
     }
@@ -93,7 +95,9 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     operations.note_stopping();
     notify(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping: no new connections, finishing what is open");
-    match tasks.drain(GRACE).await {
+    let cut = tasks.drain(GRACE).await;
+    observe::flush();
+    match cut {
         0 => tracing::info!("stopped"),
         cut => tracing::warn!(cut, "stopped; some connections had to be cut"),
     }

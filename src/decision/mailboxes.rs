@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::auth::{TempFail, Username};
 use crate::breaker::{Breaker, Condition};
-use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+use crate::cache::{Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
 use crate::sql::{self, AppPassword, Database, Hosting, KnownPerson};
 
 /// About what a row takes beside its hash.
@@ -22,6 +22,8 @@ pub(super) struct MailboxRecord {
     pub(super) app_passwords: Result<Vec<AppPassword>, TempFail>,
     /// Who had the mailbox when keydove saw it last.
     pub(super) known: Option<KnownPerson>,
+    /// Beside the hash of the row.
+    pub(super) fitted: Fitted,
 }
 
 /// The mailboxes of the database.
@@ -123,5 +125,5 @@ async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, Temp
             known.template_attributes = None;
         }
     }
-    Ok(MailboxRecord { hosting, app_passwords, known })
+    Ok(MailboxRecord { hosting, app_passwords, known, fitted: Fitted::default() })
 }

@@ -32,7 +32,8 @@ impl Decision {
         // An app password that keydove made names its row, so that no other hash need be tried.
         let app_passwords = record.app_passwords.as_deref();
         if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, login.password)) {
-            let id = self.0.passdb.check_named_app_password(row, &attempt(login)).await?;
+            let attempt = attempt(login);
+            let id = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await?;
             let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::AppPassword(id), owner });
         }
@@ -41,7 +42,8 @@ impl Decision {
             Err(why_not) => (why_not, None),
             Ok(()) => {
                 let owner = self.find_owner(login, mailbox, record, path).await?;
-                match self.0.passdb.check_main_password(mailbox, &owner, login.presented()).await {
+                let passdb = &self.0.passdb;
+                match passdb.check_main_password(mailbox, &owner, &record.fitted, login.presented()).await {
                     Ok(source) => return Ok(Opened { source, owner }),
                     Err(why_not) => (why_not, Some(owner)),
                 }
@@ -51,7 +53,8 @@ impl Decision {
             return Err(why_not);
         }
         let rows = app_passwords.map_err(Clone::clone)?;
-        let found = self.0.passdb.find_app_password(rows, &attempt(login)).await?;
+        let attempt = attempt(login);
+        let found = Box::pin(self.0.passdb.find_app_password(rows, &attempt)).await?;
         let Some(id) = found else { return Err(why_not) };
         let owner = match owner {
             Some(owner) => owner,
@@ -90,7 +93,7 @@ impl Decision {
             Some(owner) => owner?,
             None => {
                 *path = (*path).max(Path::Cold);
-                self.0.passdb.find_owner(&login.user, mailbox).await?
+                Box::pin(self.0.passdb.find_owner(&login.user, mailbox)).await?
             }
         };
         path.note_stale(owner.stale_age(login.now.monotonic));

@@ -75,6 +75,7 @@ mod tests {
             service_name: "imap".into(),
             mechanism: Mechanism::Plain,
             origin: Origin { remote, ..Origin::default() },
+            wants_fields: false,
         }
     }
 

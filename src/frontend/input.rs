@@ -23,9 +23,12 @@ pub enum Line<'a> {
 /// a request too large gets a reply instead of ending the connection for all others on it.
 #[derive(Debug)]
 pub struct LineBuffer {
+    /// What has come in, and behind it zeros for what will.
     bytes: Vec<u8>,
     /// Where the unread part begins.
     start: usize,
+    /// Where it ends.
+    end: usize,
     max: usize,
     /// How much of the current line was dropped; the kept part then stands at `start`.
     skipped: usize,
@@ -35,17 +38,41 @@ impl LineBuffer {
     /// A buffer for lines of at most `max` bytes, LF not counted.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, max, skipped: 0 }
+        Self { bytes: Vec::new(), start: 0, end: 0, max, skipped: 0 }
     }
 
-    /// Adds what was read.
+    /// Room for `length` more bytes, to be read into; then [`filled`](Self::filled) says how many those were.
+    pub fn room(&mut self, length: usize) -> &mut [u8] {
+        let end = self.end + length;
+        if self.bytes.len() < end {
+            self.grow(end);
+        }
+        &mut self.bytes[self.end..end]
+    }
+
+    /// So many bytes were read into the room.
+    pub fn filled(&mut self, length: usize) {
+        self.end = self.bytes.len().min(self.end + length);
+    }
+
+    /// Adds bytes that stand elsewhere.
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.filled(bytes.len());
+    }
+
+    /// A vector that grows by itself would leave passwords behind in the memory that it gives back.
+    fn grow(&mut self, length: usize) {
+        let mut larger = Vec::with_capacity(length);
+        larger.extend_from_slice(&self.bytes[..self.end]);
+        larger.resize(length, 0);
+        self.bytes[..self.end].zeroize();
+        self.bytes = larger;
     }
 
     /// The next complete line, if there is one.
     pub fn next_line(&mut self) -> Option<Line<'_>> {
-        let unread = &self.bytes[self.start..];
+        let unread = &self.bytes[self.start..self.end];
         let Some(length) = memchr(b'\n', unread) else {
             self.skip_excess();
             return None;
@@ -61,11 +88,10 @@ impl LineBuffer {
 
     /// Forgets the lines that were handed out; they may hold passwords, so they are wiped.
     pub fn wipe_read(&mut self) {
-        let left = self.bytes.len() - self.start;
-        self.bytes.copy_within(self.start.., 0);
-        self.bytes[left..].zeroize();
-        self.bytes.truncate(left);
-        self.start = 0;
+        let left = self.end - self.start;
+        self.bytes.copy_within(self.start..self.end, 0);
+        self.bytes[left..self.end].zeroize();
+        (self.start, self.end) = (0, left);
     }
 
     /// Whether the peer has sent a line beyond all bounds.
@@ -77,23 +103,23 @@ impl LineBuffer {
     /// Whether no part of a line is waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == self.start
+        self.end == self.start
     }
 
     fn skip_excess(&mut self) {
-        let length = self.bytes.len() - self.start;
+        let length = self.end - self.start;
         if length > self.max || (self.skipped > 0 && length > KEPT) {
             let kept_end = self.start + KEPT.min(length);
-            self.skipped += self.bytes.len() - kept_end;
-            self.bytes[kept_end..].zeroize();
-            self.bytes.truncate(kept_end);
+            self.skipped += self.end - kept_end;
+            self.bytes[kept_end..self.end].zeroize();
+            self.end = kept_end;
         }
     }
 }
 
 impl Drop for LineBuffer {
     fn drop(&mut self) {
-        self.bytes.zeroize();
+        self.bytes[..self.end].zeroize();
     }
 }
 
@@ -123,7 +149,7 @@ mod tests {
         assert_eq!(all_lines(&mut buffer), []);
         buffer.extend(&[b'x'; 5000]);
         assert_eq!(all_lines(&mut buffer), []);
-        assert!(buffer.bytes.len() <= KEPT);
+        assert!(buffer.end <= KEPT && buffer.bytes[buffer.end..].iter().all(|&byte| byte == 0));
         buffer.extend(b"x\nAUTH\t8\n");
         let lines = all_lines(&mut buffer);
         assert_eq!(lines.len(), 2);

@@ -1,12 +1,14 @@
 //! The lines of logins on their way out: formatted once, written in batches.
 //!
 //! A login is the one event that a busy server has thousands of in a second. Its line does not take the way of all
-//! others through `tracing`, where its facts would be formatted twice; it is put together here, and the lines of one
-//! batch of logins leave with one call of the system, before their answers do.
+//! others through `tracing`, where its facts would be formatted twice; it is put together here, and the lines of all
+//! logins that came in at one moment leave with one call of the system: [`run`] does that as soon as the reactor has
+//! done the work at hand.
 
-use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -20,7 +22,16 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 /// Where lines wait.
 pub(super) struct Lines {
     level: LogLevel,
-    waiting: Mutex<String>,
+    waiting: Mutex<Waiting>,
+    /// Told when the first line waits.
+    something_waits: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    text: String,
+    /// When the first of these lines was written, as it stands in all of them.
+    time: String,
 }
 
 /// From now on the lines of logins go here, as text.
@@ -36,7 +47,24 @@ pub(super) fn take(record: &LoginRecord<'_>, level: LogLevel) -> bool {
     true
 }
 
-/// Writes what waits. To be called before the answers leave, so that who was answered can be found in the log.
+/// Writes lines soon after they were made, until it is told to stop. Whatever is ready to run goes first, so that all
+/// logins of one moment are written together.
+pub async fn run(stop: CancellationToken) {
+    let Some(lines) = LINES.get() else { return };
+    let write_for_ever = async {
+        loop {
+            lines.something_waits.notified().await;
+            flush();
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = write_for_ever => {}
+    }
+    flush();
+}
+
+/// Writes what waits, for whoever is about to end.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.write_to(&mut std::io::stderr());
@@ -45,7 +73,7 @@ pub fn flush() {
 
 impl Lines {
     fn new(level: LogLevel) -> Self {
-        Self { level, waiting: Mutex::default() }
+        Self { level, waiting: Mutex::default(), something_waits: Notify::new() }
     }
 
     /// The same line that `tracing` would make of it.
@@ -54,26 +82,38 @@ impl Lines {
             return;
         }
         let mut waiting = self.lock();
-        // Writing into a `String` does not fail.
-        let _ = SystemTime.format_time(&mut Writer::new(&mut *waiting));
-        let _ = writeln!(waiting, " {} {record}", level.name());
-        let is_much = waiting.len() > MOST_BYTES;
+        let Waiting { text, time } = &mut *waiting;
+        let is_first = text.is_empty();
+        if is_first {
+            time.clear();
+            // Writing into a `String` does not fail.
+            let _ = SystemTime.format_time(&mut Writer::new(time));
+        }
+        text.push_str(time);
+        text.push(' ');
+        text.push_str(level.name());
+        text.push(' ');
+        record.push_to(text);
+        text.push('\n');
+        let is_much = text.len() > MOST_BYTES;
         drop(waiting);
         if is_much {
             self.write_to(&mut std::io::stderr());
+        } else if is_first {
+            self.something_waits.notify_one();
         }
     }
 
     /// A log that cannot be written is no reason to stop answering.
     fn write_to(&self, out: &mut impl std::io::Write) {
         let mut waiting = self.lock();
-        if !waiting.is_empty() {
-            let _ = out.write_all(waiting.as_bytes());
-            waiting.clear();
+        if !waiting.text.is_empty() {
+            let _ = out.write_all(waiting.text.as_bytes());
+            waiting.text.clear();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, String> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         // No code panics while it holds the lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,8 +147,8 @@ mod tests {
     fn what_is_less_important_than_the_level_is_not_written() {
         let lines = Lines::new(LogLevel::Warn);
         with_record(b"a@example.org", &accepted(), |record| lines.add(record, LogLevel::Info));
-        assert!(lines.lock().is_empty());
+        assert!(lines.lock().text.is_empty());
         with_record(b"a@example.org", &accepted(), |record| lines.add(record, LogLevel::Warn));
-        assert_eq!(lines.lock().lines().count(), 1);
+        assert_eq!(lines.lock().text.lines().count(), 1);
     }
 }

@@ -11,7 +11,7 @@ pub mod metrics;
 mod quote;
 
 pub use log::{LogConfig, LogFormat, LogLevel};
-pub use login_lines::flush;
+pub use login_lines::{flush, run as write_login_lines};
 pub use login_record::LoginRecord;
 pub use metrics::{LoginMetrics, LoginPath};
 pub use quote::SentText;

@@ -2,6 +2,7 @@
 //!
 //! A name with a line break, a quote or a fake ` rip=` in it must not become a second line or a second field.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// Mailbox names end at 255 bytes; what is longer is an attempt at something else.
@@ -14,25 +15,25 @@ const CUT: &str = "...";
 ///
 /// Bytes that are not UTF-8 show as `\xNN`, control and invisible characters as `\u{...}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentText(Box<str>);
+pub struct SentText<'a>(Cow<'a, str>);
 
-impl SentText {
+impl<'a> SentText<'a> {
     /// Takes the bytes as they came.
     #[must_use]
-    pub fn new(bytes: &[u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self::bounded(bytes, MAX_BYTES)
     }
 
     /// The same with another bound, in bytes of the escaped text.
     #[must_use]
-    pub(super) fn bounded(bytes: &[u8], limit: usize) -> Self {
+    pub(super) fn bounded(bytes: &'a [u8], limit: usize) -> Self {
         // Nearly every name: nothing to escape, nothing to cut.
         let is_plain = |&byte: &u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
         if bytes.len() <= limit
             && bytes.iter().all(is_plain)
             && let Ok(text) = std::str::from_utf8(bytes)
         {
-            return Self(text.into());
+            return Self(Cow::Borrowed(text));
         }
         let mut text = String::new();
         let mut piece = String::new();
@@ -41,16 +42,16 @@ impl SentText {
                 piece.clear();
                 escape_char(c, &mut piece);
                 if !push(&mut text, &piece, limit) {
-                    return Self(text.into_boxed_str());
+                    return Self(Cow::Owned(text));
                 }
             }
             for byte in chunk.invalid() {
                 if !push(&mut text, &format!("\\x{byte:02x}"), limit) {
-                    return Self(text.into_boxed_str());
+                    return Self(Cow::Owned(text));
                 }
             }
         }
-        Self(text.into_boxed_str())
+        Self(Cow::Owned(text))
     }
 
     /// The escaped text, without quotes around it.
@@ -58,12 +59,21 @@ impl SentText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Adds the text in double quotes.
+    pub(super) fn push_to(&self, line: &mut String) {
+        line.push('"');
+        line.push_str(&self.0);
+        line.push('"');
+    }
 }
 
-impl fmt::Display for SentText {
+impl fmt::Display for SentText<'_> {
     /// The text in double quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0)
+        f.write_char('"')?;
+        f.write_str(&self.0)?;
+        f.write_char('"')
     }
 }
 
@@ -100,7 +110,10 @@ pub(super) fn write_on_one_line(text: &str, out: &mut impl Write) -> fmt::Result
 
 /// Writes a value bare if it cannot be mistaken for anything else, and quoted otherwise.
 pub(super) fn write_value(value: &str, out: &mut impl Write) -> fmt::Result {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/+-@[]%".contains(&b);
+    let plain = |b: u8| {
+        let is_mark = matches!(b, b'.' | b'_' | b':' | b'/' | b'+' | b'-' | b'@' | b'[' | b']' | b'%');
+        b.is_ascii_alphanumeric() || is_mark
+    };
     if !value.is_empty() && value.bytes().all(plain) {
         return out.write_str(value);
     }

@@ -69,7 +69,7 @@ impl Passdb {
         row: &AppPassword,
         attempt: &AppPasswordAttempt<'_>,
     ) -> Result<i64, NotAccepted> {
-        match self.verify(&row.password, attempt.presented).await {
+        match self.verify(&row.password, None, attempt.presented).await {
             Ok(()) => {}
             Err(NotAccepted::Refused(_)) => return Err(Denial::AppPasswordMismatch.into()),
             Err(unknown) => return Err(unknown),
@@ -109,7 +109,7 @@ impl Passdb {
                 }
                 hashes_left -= 1;
             }
-            match self.verify(&row.password, attempt.presented).await {
+            match self.verify(&row.password, None, attempt.presented).await {
                 Ok(()) => return Ok(Some(row.id)),
                 Err(NotAccepted::Refused(_)) => {}
                 Err(NotAccepted::CannotTell(trouble)) if trouble.is_of_one_hash() => {

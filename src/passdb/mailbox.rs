@@ -2,12 +2,14 @@
 
 use super::{Passdb, Presented, is_scheme_string};
 use crate::auth::{Denial, NotAccepted, Source};
+use crate::cache::Fitted;
 use crate::sql::Mailbox;
 
 /// An active second factor takes the main password's power, as in mailcow; app passwords remain.
 pub(super) async fn check(
     passdb: &Passdb,
     mailbox: &Mailbox,
+    fitted: &Fitted,
     presented: Presented<'_>,
 ) -> Result<Source, NotAccepted> {
     if mailbox.second_factor {
@@ -16,6 +18,6 @@ pub(super) async fn check(
     if !is_scheme_string(&mailbox.password) {
         return Err(Denial::PasswordMissing.into());
     }
-    passdb.verify(&mailbox.password, presented).await?;
+    passdb.verify(&mailbox.password, Some(fitted), presented).await?;
     Ok(Source::Mailbox)
 }

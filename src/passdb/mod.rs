@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
-use crate::cache::Comparisons;
+use crate::cache::{Comparisons, Fitted};
 use crate::hashing::Hasher;
 use crate::keycloak::Person;
-use crate::scheme::{self, Unusable};
+use crate::scheme;
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
@@ -58,6 +58,15 @@ impl Owner {
         match self {
             Self::Row => None,
             Self::Person(entitled) => Some(entitled.person()),
+        }
+    }
+
+    /// The person with what is known about them, if there is one.
+    #[must_use]
+    pub fn entitled(&self) -> Option<&Entitled> {
+        match self {
+            Self::Row => None,
+            Self::Person(entitled) => Some(entitled),
         }
     }
 
@@ -160,7 +169,7 @@ impl Passdb {
         &self.people
     }
 
-    /// Compares with the main password, which the person has or the row.
+    /// Compares with the main password, which the person has or the row. `of_row` is the place beside the row's hash.
     ///
     /// # Errors
     /// A denial, or the reason why nobody can tell.
@@ -168,11 +177,12 @@ impl Passdb {
         &self,
         mailbox: &Mailbox,
         owner: &Owner,
+        of_row: &Fitted,
         presented: Presented<'_>,
     ) -> Result<Source, NotAccepted> {
         match (mailbox.authsource, owner) {
-            (_, Owner::Person(entitled)) => keycloak::check(self, entitled.person(), presented).await,
-            (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, presented).await,
+            (_, Owner::Person(entitled)) => keycloak::check(self, entitled, presented).await,
+            (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, of_row, presented).await,
             (_, Owner::Row) => Err(Denial::SourceUnsupported.into()),
         }
     }
@@ -187,18 +197,23 @@ impl Passdb {
         presented: Presented<'_>,
     ) -> Result<Entitled, NotAccepted> {
         let entitled = self.people.find_entitled(user).await?;
-        keycloak::check(self, entitled.person(), presented).await?;
+        keycloak::check(self, &entitled, presented).await?;
         Ok(entitled)
     }
 
     /// Compares with a stored `{SCHEME}` string, on a hashing thread unless that was done before.
-    async fn verify(&self, stored: &Secret, presented: Presented<'_>) -> Result<(), NotAccepted> {
+    async fn verify(
+        &self,
+        stored: &Secret,
+        fitted: Option<&Fitted>,
+        presented: Presented<'_>,
+    ) -> Result<(), NotAccepted> {
         let Presented { password, remote } = presented;
         let work = || async {
             let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), remote).await;
             end.map_err(|error| error.temp_fail())
         };
-        let fits = self.comparisons.compare(stored.expose(), password.expose(), work).await?;
+        let fits = self.comparisons.compare((stored.expose(), fitted), password.expose(), work).await?;
         if fits { Ok(()) } else { Err(Denial::PasswordMismatch.into()) }
     }
 }
@@ -206,5 +221,5 @@ impl Passdb {
 /// Whether there is a `{SCHEME}` string to compare with. Text of any other form is as good as none, as in mailcow;
 /// a scheme string that is cut off or unknown is not: then nobody can tell.
 fn is_scheme_string(stored: &Secret) -> bool {
-    !matches!(scheme::parse(stored.expose()), Err(Unusable::NoScheme))
+    scheme::has_label(stored.expose())
 }

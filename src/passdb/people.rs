@@ -1,13 +1,14 @@
 //! What Keycloak says about people, remembered for a while.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Sources;
 use crate::auth::{Denial, NotAccepted, TempFail, Username};
-use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+use crate::cache::{Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
 use crate::keycloak::{Client, Lookup, Person, Unmet};
 
 /// About what an entry takes beside the texts that were measured.
@@ -17,6 +18,10 @@ const TEXTS_BYTES: usize = 200;
 #[derive(Debug)]
 pub struct PersonRecord {
     finding: Finding,
+    /// Beside the person's hash.
+    fitted: Fitted,
+    /// When somebody looked after the person last, in milliseconds after Keycloak was asked and one more; 0 is never.
+    looked_after: AtomicU64,
     /// Who was asked: settings may change, and with them whose answer counts.
     client: Arc<Client>,
 }
@@ -147,6 +152,25 @@ impl Entitled {
         }
     }
 
+    /// The place beside the person's hash.
+    pub(super) fn fitted(&self) -> &Fitted {
+        &self.0.record.fitted
+    }
+
+    /// Whether it is time to look after this person again, who then counts as looked after. Once per `pause` at most,
+    /// as long as what is known of them is not fetched anew.
+    #[must_use]
+    pub fn is_due(&self, pause: Duration, now: Instant) -> bool {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX - 1);
+        let now = millis(now.saturating_duration_since(self.0.asked));
+        let last = &self.0.record.looked_after;
+        let is_due = last.load(Relaxed).checked_sub(1).is_none_or(|last| now >= last + millis(pause));
+        if is_due {
+            last.store(now + 1, Relaxed);
+        }
+        is_due
+    }
+
     /// When Keycloak was asked.
     #[must_use]
     pub fn asked(&self) -> Instant {
@@ -198,6 +222,6 @@ fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord> {
             Lookup::Unknown => Finding::Unknown,
             Lookup::Conflict => Finding::Conflict,
         };
-        Ok(PersonRecord { finding, client })
+        Ok(PersonRecord { finding, fitted: Fitted::default(), looked_after: AtomicU64::new(0), client })
     })
 }

@@ -91,6 +91,12 @@ pub fn parse(stored: &[u8]) -> Result<Stored, Unusable> {
     scheme.read(content).map(|hash| Stored { scheme, hash }).ok_or(Unusable::Malformed(scheme))
 }
 
+/// Whether there is a label at all: else it is no `{SCHEME}` string, whatever it is.
+#[must_use]
+pub fn has_label(stored: &[u8]) -> bool {
+    split_label(stored.trim_ascii_start()).is_some()
+}
+
 /// The first `}` ends the label, as in Dovecot, so that a plain password may contain one.
 fn split_label(stored: &[u8]) -> Option<(&str, &[u8])> {
     let rest = stored.strip_prefix(b"{")?;

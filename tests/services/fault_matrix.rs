@@ -10,12 +10,8 @@ mod keycloak;
 mod mail_servers;
 
 use crate::LoneCase;
-use crate::mailcow_cases::{Waiting, WorldCase};
+use crate::mailcow_cases::WorldCase;
 
 pub const CASES: &[&[WorldCase]] = &[keycloak::CASES];
 pub const LONE_CASES: &[LoneCase] = mail_servers::CASES;
 pub const SERVER_CASES: &[LoneCase] = database::SERVER_CASES;
-pub const WAITING: &[Waiting] = &[
-    // Until then a person whose attribute cannot be seen is refused as one without a password.
-    Waiting { feature: "hidden attributes are noticed", is_there: false, cases: keycloak::HIDDEN },
-];

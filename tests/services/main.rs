@@ -58,8 +58,6 @@ fn main() -> ExitCode {
     let mariadb = Arc::new(Shared::new(Database::MariaDb));
     let mut all = trials("sqlite", &sqlite);
     all.extend(trials("mariadb", &mariadb));
-    all.extend(waiting("sqlite", &sqlite));
-    all.extend(waiting("mariadb", &mariadb));
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
     all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
     let server_cases =
@@ -117,18 +115,6 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
         });
     side_by_side.chain(cases).chain(alone).collect()
-}
-
-/// Cases of features that are not there yet: listed as ignored, with what they wait for.
-fn waiting(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let trials = mailcow_cases::WAITING.iter().chain(fault_matrix::WAITING).flat_map(|waiting| {
-        waiting.cases.iter().map(move |&(name, case)| {
-            let (shared, name) = (Arc::clone(shared), format!("{database}::{name}"));
-            let trial = Trial::test(name, move || Ok(shared.with_world(case)?));
-            trial.with_ignored_flag(!waiting.is_there).with_kind(waiting.feature)
-        })
-    });
-    trials.collect()
 }
 
 fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {

@@ -45,7 +45,7 @@ const TRAPS: &[(u8, Place)] = &[
     (17, Test("tests/services/stopping.rs", "sockets_belong_to_whom_the_configuration_says")),
     (18, Test(OUTAGE, "trap_t18_")),
     (19, Test(OUTAGE, "trap_t19_")),
-    (20, Test("tests/services/mailcow_cases/waiting/identity_provider.rs", "mailcow_case_64_")),
+    (20, Test("tests/services/mailcow_cases/identity_provider.rs", "mailcow_case_64_")),
     (20, Test(CASES, "mailcow_case_64_a_wrong_client_secret")),
     (21, Test(CASES, "mailcow_case_63_a_token_that_died_costs_one_more")),
     (21, Test("src/keycloak/faults.rs", "a_token_that_is_never_accepted_is_fetched_twice_and_no_more")),

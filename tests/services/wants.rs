@@ -75,7 +75,9 @@ pub const CASES: &[WorldCase] = &[
         for name in ["often", "many"] {
             world.person_with_hash(&format!("want05-{name}@case.example"), RIGHT_HASH)?;
         }
-        let calls = || relay.requests("").len();
+        // The look whether the attribute can be seen at all is made by the hour, whoever logs in.
+        let is_watch = |request: &String| request.contains("/users?enabled=true&max=50&");
+        let calls = || relay.requests("").iter().filter(|request| !is_watch(request)).count();
         attempt_at(&keydove, Attempt::new("want05-often@case.example", RIGHT), Accept("keycloak"))?;
         ensure(calls() == 2, || format!("the first login cost {:?}", relay.requests("")))?;
         let mut socket = connect(&keydove)?;

@@ -1,11 +1,14 @@
 //! One question put to the decision, with its deadline, its log line and its failure delay.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use super::{Context, now};
+use super::Context;
+use super::arrival::{Arrival, now};
 use crate::auth::{
     AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserRequest, Username, Verdict,
 };
@@ -21,6 +24,8 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 pub(super) struct Reply {
     pub(super) ticket: Ticket,
     pub(super) answer: Answer,
+    /// When it was found.
+    pub(super) at: Instant,
     /// A refusal is held back until then.
     pub(super) not_before: Option<Instant>,
 }
@@ -54,34 +59,42 @@ impl Kind {
 }
 
 /// Puts a question to the decision and waits for its answer, no longer than the deadline.
-pub(super) async fn ask(context: Arc<Context>, ticket: Ticket, question: Question) -> Reply {
-    let began = now();
-    let (answer, not_before) = match question {
+pub(super) async fn ask(
+    context: Arc<Context>,
+    ticket: Ticket,
+    question: Question,
+    arrival: Arrival,
+) -> Reply {
+    let (answer, at, not_before) = match question {
         Question::Authenticate(request) => {
-            let verdict = authenticate(&context, &request, began).await;
-            let not_before = matches!(verdict, Verdict::Refuse(_)).then(|| began + context.failure_delay);
-            (Answer::Verdict(verdict), not_before)
+            let (verdict, ended) = authenticate(&context, request, arrival).await;
+            let is_refused = matches!(verdict, Verdict::Refuse(_));
+            let not_before = is_refused.then(|| arrival.monotonic + context.failure_delay);
+            (Answer::Verdict(verdict), ended, not_before)
         }
-        Question::FindUser(request) => (Answer::User(find_user(&context, &request).await), None),
-        Question::ListUsers(after) => (Answer::Users(list_users(&context, after.as_deref()).await), None),
+        Question::FindUser(request) => {
+            (Answer::User(Box::pin(find_user(&context, &request)).await), now(), None)
+        }
+        Question::ListUsers(after) => {
+            (Answer::Users(Box::pin(list_users(&context, after.as_deref())).await), now(), None)
+        }
     };
-    Reply { ticket, answer, not_before }
+    Reply { ticket, answer, at, not_before }
 }
 
-async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) -> Verdict {
-    let moment = moment(began, context.deadline);
-    let decided = timeout(context.deadline, context.decision.authenticate(request, moment)).await;
-    let Judgement { verdict, path } = decided.unwrap_or_else(|_| {
-        let detail = format!("no verdict within {} ms", context.deadline.as_millis());
-        let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
-        Judgement { verdict, path: Path::Cold }
-    });
-    let ended = now();
+/// Returns the verdict, and when it was found.
+async fn authenticate(context: &Context, request: AuthRequest, arrival: Arrival) -> (Verdict, Instant) {
+    let Judgement { verdict, path } = decide(context, &request, arrival).await;
+    let (began, ended) = (arrival.monotonic, now());
+    let normal = match &verdict {
+        Verdict::Accept(grant) => Some(grant.user.clone()),
+        Verdict::Refuse(_) | Verdict::CannotTell(_) => Username::parse(&request.authcid).ok(),
+    };
     LoginRecord {
         door: context.door,
         role: context.role,
         user: SentText::new(&request.authcid),
-        normal: Username::parse(&request.authcid).ok().as_ref(),
+        normal: normal.as_ref(),
         service: &request.service,
         mechanism: Some(request.mechanism),
         origin: &request.origin,
@@ -92,26 +105,43 @@ async fn authenticate(context: &Context, request: &AuthRequest, began: Instant) 
     .write();
     context.logins.count(&request.service, &verdict, path, (ended - began, ended));
     match &verdict {
-        Verdict::Accept(grant) => note_accepted(context, request, grant),
+        Verdict::Accept(grant) => note_accepted(context, request, grant, ended),
         Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
         Verdict::CannotTell(_) => {}
     }
-    verdict
+    (verdict, ended)
+}
+
+/// Whoever is known is decided at once; only who has to wait needs an alarm.
+async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival) -> Judgement {
+    let mut decision = pin!(context.decision.authenticate(request, moment(arrival, context.deadline)));
+    if let Some(judgement) = decision.as_mut().now_or_never() {
+        return judgement;
+    }
+    timeout(context.deadline, decision).await.unwrap_or_else(|_| {
+        let detail = format!("no verdict within {} ms", context.deadline.as_millis());
+        let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
+        Judgement { verdict, path: Path::Cold }
+    })
 }
 
 /// The login history names the webmail as mailcow does: by itself, or by no service at all where it came with the
 /// person's own password.
-fn note_accepted(context: &Context, request: &AuthRequest, grant: &Grant) {
+fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: Instant) {
     let service = match (grant.through_webmail, grant.source) {
-        (false, _) => request.service_name.clone(),
+        (false, _) => request.service_name,
         (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO".into(),
         (true, Source::Keycloak | Source::Mailbox) => "NONE".into(),
     };
+    let (remote, app_password) = (request.origin.remote, grant.source.app_password());
+    if context.bookkeeper.has_noted((&grant.user, &service, remote), app_password, now) {
+        return;
+    }
     context.bookkeeper.note(Note::Accepted(AcceptedLogin {
         user: grant.user.clone(),
         service,
-        remote: request.origin.remote,
-        app_password: grant.source.app_password(),
+        remote,
+        app_password,
     }));
 }
 
@@ -128,11 +158,9 @@ fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Deni
     }));
 }
 
-/// The one place where logins are told the date.
-#[expect(clippy::disallowed_methods, reason = "the home of the clock")]
-fn moment(began: Instant, deadline: Duration) -> Moment {
-    let monotonic = began.into();
-    Moment { monotonic, wall: SystemTime::now(), until: monotonic + deadline.saturating_sub(LAST_CALL) }
+fn moment(arrival: Arrival, deadline: Duration) -> Moment {
+    let monotonic = arrival.monotonic.into();
+    Moment { monotonic, wall: arrival.wall, until: monotonic + deadline.saturating_sub(LAST_CALL) }
 }
 
 /// Writes the line of an attempt that the protocol refused by itself.

@@ -1,10 +1,13 @@
 //! The one loop: read, ask, answer, write, stop. The clock of logins is read here.
 
+mod arrival;
 mod ask;
 mod questions;
+mod timer;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +15,15 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroize;
 
 use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
-use crate::observe::{self, LoginMetrics};
+use crate::observe::LoginMetrics;
+use arrival::{Arrival, now};
 use ask::{Kind, Reply, ask, log_ended};
 use questions::Questions;
+use timer::Timer;
 
 /// Questions under way on one connection; beyond that it is not read from. A login process with thousands of
 /// mail clients behind it stays far below.
@@ -107,54 +111,66 @@ where
 {
     let mut connection = Connection::new(stream, protocol, Arc::clone(&context));
     let mut questions = Questions::new();
+    // Made once: each would otherwise join and leave a list of waiters with every batch of logins.
+    let mut drain = pin!(stop.drain.cancelled());
+    let mut cut = pin!(stop.cut.cancelled());
+    let mut timer = pin!(Timer::default());
     connection.protocol.greet(&mut connection.output);
     let end = loop {
-        while let Some((ticket, question)) = connection.asked.pop_front() {
-            if let Some(reply) = questions.put(ask(Arc::clone(&context), ticket, question)) {
-                connection.take_reply(reply);
+        while let Some(Asked { ticket, question, arrival }) = connection.asked.pop_front() {
+            let kind = Kind::of(&question);
+            match questions.put(ask(Arc::clone(&context), ticket, question, arrival)) {
+                Some(reply) => connection.take_reply(reply),
+                None => drop(connection.open.insert(ticket, kind)),
             }
         }
-        connection.tidy(now());
-        observe::flush();
+        connection.tidy(connection.latest);
         if let Err(error) = connection.write_output().await {
             break Err(error);
         }
         if let Some(end) = connection.end(questions.is_empty()) {
             break end;
         }
-        if connection.may_leave(questions.is_empty(), now()) {
+        if connection.draining && connection.may_leave(questions.is_empty(), now()) {
             // What has come in at the last moment is still served.
-            match connection.stream.read(&mut connection.chunk).now_or_never() {
+            match connection.stream.read(connection.input.room(connection.read_bytes)).now_or_never() {
                 Some(read) => connection.take_input(read),
                 None => break Ok(()),
             }
             continue;
         }
-        let wake = connection.next_wake(now());
+        timer.as_mut().set(connection.next_wake());
         tokio::select! {
-            read = connection.stream.read(&mut connection.chunk), if connection.may_read(questions.len()) => {
-                connection.take_input(read);
+            // Whatever never stops coming in comes last, so that it holds up nothing else.
+            biased;
+            () = &mut cut => {
+                connection.cut();
+                break connection.write_output().await;
             }
+            () = &mut drain, if !connection.draining => connection.draining = true,
+            () = timer.as_mut() => connection.wake(now()),
             Some(reply) = questions.next(), if !questions.is_empty() => {
                 connection.take_reply(reply);
                 while let Some(Some(reply)) = questions.next().now_or_never() {
                     connection.take_reply(reply);
                 }
             }
-            () = sleep_until(wake) => connection.wake(now()),
-            () = stop.drain.cancelled(), if !connection.draining => connection.draining = true,
-            () = stop.cut.cancelled() => {
-                connection.cut();
-                break connection.write_output().await;
+            read = connection.stream.read(connection.input.room(connection.read_bytes)), if connection.may_read(questions.len()) => {
+                connection.take_input(read);
             }
         }
     };
     // The peer is let go before its questions are decided to the end.
     drop(connection);
-    while questions.next().await.is_some() {
-        observe::flush();
-    }
+    while questions.next().await.is_some() {}
     end
+}
+
+/// A question of the protocol that has not been put to the decision yet.
+struct Asked {
+    ticket: Ticket,
+    question: Question,
+    arrival: Arrival,
 }
 
 /// The state of one connection.
@@ -163,11 +179,12 @@ struct Connection<S, P> {
     protocol: P,
     context: Arc<Context>,
     input: LineBuffer,
-    chunk: Vec<u8>,
+    /// How much is read at once.
+    read_bytes: usize,
     output: Vec<u8>,
     /// Questions that the protocol has just put.
-    asked: VecDeque<(Ticket, Question)>,
-    /// Questions without an answer to the peer.
+    asked: VecDeque<Asked>,
+    /// Questions whose answer takes a while.
     open: HashMap<Ticket, Kind>,
     /// Refusals that wait for their time.
     delayed: BTreeMap<(Instant, Ticket), Answer>,
@@ -177,25 +194,29 @@ struct Connection<S, P> {
     deaf: bool,
     /// When the peer last said something; at first, when it came.
     last_input: Instant,
+    /// The clock when it was last looked at.
+    latest: Instant,
     draining: bool,
     error: Option<ConnectionError>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
     fn new(stream: S, protocol: P, context: Arc<Context>) -> Self {
+        let now = now();
         Self {
             stream,
             protocol,
             context,
             input: LineBuffer::new(P::MAX_LINE),
-            chunk: vec![0; FIRST_READ_BYTES],
+            read_bytes: FIRST_READ_BYTES,
             output: Vec::new(),
             asked: VecDeque::new(),
             open: HashMap::new(),
             delayed: BTreeMap::new(),
             expiry: None,
             deaf: false,
-            last_input: now(),
+            last_input: now,
+            latest: now,
             draining: false,
             error: None,
         }
@@ -213,10 +234,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         (self.deaf && no_questions && self.delayed.is_empty()).then_some(Ok(()))
     }
 
-    /// Whether we may close because we are stopping: all is answered, and the peer has been silent long enough.
+    /// Whether we may close when we are stopping: all is answered, and the peer has been silent long enough.
     fn may_leave(&self, no_questions: bool, now: Instant) -> bool {
         let answered = no_questions && self.delayed.is_empty() && self.input.is_empty();
-        self.draining && answered && self.protocol.is_idle() && now >= self.silent_enough()
+        answered && self.protocol.is_idle() && now >= self.silent_enough()
     }
 
     fn silent_enough(&self) -> Instant {
@@ -229,19 +250,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             Ok(length) => length,
             Err(error) => return self.fail(error.into()),
         };
-        self.input.extend(&self.chunk[..length]);
-        self.chunk[..length].zeroize();
-        if length == self.chunk.len() && length < MAX_READ_BYTES {
-            self.chunk.resize(2 * length, 0);
+        self.input.filled(length);
+        if length == self.read_bytes && length < MAX_READ_BYTES {
+            self.read_bytes *= 2;
         }
-        let now = now();
-        self.last_input = now;
+        let arrival = Arrival::now();
+        let now = arrival.monotonic;
+        (self.last_input, self.latest) = (now, now);
         while let Some(line) = self.input.next_line() {
             match self.protocol.receive(line, now, &mut self.output) {
                 Ok(Received::Nothing) => {}
                 Ok(Received::Question(ticket, question)) => {
-                    self.open.insert(ticket, Kind::of(&question));
-                    self.asked.push_back((ticket, question));
+                    self.asked.push_back(Asked { ticket, question, arrival });
                 }
                 Ok(Received::Ended(attempt)) => log_ended(&attempt, &self.context),
                 Err(error) => return self.fail(error.into()),
@@ -255,38 +275,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
     }
 
     fn take_reply(&mut self, reply: Reply) {
+        self.latest = reply.at;
         match reply.not_before {
-            Some(due) if due > now() => {
+            Some(due) if due > reply.at => {
                 self.delayed.insert((due, reply.ticket), reply.answer);
             }
-            _ => self.answer(reply.ticket, reply.answer),
+            _ => self.answer(reply.ticket, reply.answer, reply.at),
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        self.open.remove(&ticket);
-        match self.protocol.answer(ticket, answer, now(), &mut self.output) {
+    fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant) {
+        if !self.open.is_empty() {
+            self.open.remove(&ticket);
+        }
+        match self.protocol.answer(ticket, answer, now, &mut self.output) {
             Next::Open => {}
             Next::Ask(ticket, question) => {
-                self.open.insert(ticket, Kind::of(&question));
-                self.asked.push_back((ticket, question));
+                self.asked.push_back(Asked { ticket, question, arrival: Arrival::now() });
             }
             Next::Close => self.deaf = true,
         }
     }
 
-    fn next_wake(&self, now: Instant) -> Option<Instant> {
+    fn next_wake(&self) -> Option<Instant> {
         let delayed = self.delayed.first_key_value().map(|((due, _), _)| *due);
         // A login is redeemed on another connection, so while we want to leave we have to look again.
-        let look = self.draining.then(|| now + DRAIN_LOOK);
+        let look = self.draining.then(|| now() + DRAIN_LOOK);
         delayed.into_iter().chain(self.expiry).chain(look).min()
     }
 
     /// Does what its time has come for.
     fn wake(&mut self, now: Instant) {
+        self.latest = now;
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             let ((_, ticket), answer) = entry.remove_entry();
-            self.answer(ticket, answer);
+            self.answer(ticket, answer, now);
         }
         self.tidy(now);
     }
@@ -299,12 +322,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
 
     /// Answers everything at once: what is decided as decided, the rest as "cannot tell".
     fn cut(&mut self) {
+        let now = now();
         while let Some(((_, ticket), answer)) = self.delayed.pop_first() {
-            self.answer(ticket, answer);
+            self.answer(ticket, answer, now);
         }
         let open: Vec<_> = self.open.drain().collect();
-        for (ticket, kind) in open {
-            self.answer(ticket, kind.stopping());
+        let asked: Vec<_> =
+            self.asked.drain(..).map(|asked| (asked.ticket, Kind::of(&asked.question))).collect();
+        for (ticket, kind) in open.into_iter().chain(asked) {
+            self.answer(ticket, kind.stopping(), now);
         }
         self.protocol.stop(&mut self.output);
     }
@@ -322,18 +348,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         written.map_err(|_| ConnectionError::WriteTimeout)??;
         self.output.clear();
         Ok(())
-    }
-}
-
-/// The one place where the time of logins is read; everybody else is told.
-#[expect(clippy::disallowed_methods, reason = "the home of the clock")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-async fn sleep_until(wake: Option<Instant>) {
-    match wake {
-        Some(wake) => tokio::time::sleep_until(wake.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -57,6 +57,7 @@ impl<F: Future<Output = Reply>> Questions<F> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::arrival::now;
     use super::*;
     use crate::frontend::{Answer, Ticket};
 
@@ -64,7 +65,7 @@ mod tests {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        Reply { ticket: Ticket(number), answer: Answer::Users(None), not_before: None }
+        Reply { ticket: Ticket(number), answer: Answer::Users(None), at: now(), not_before: None }
     }
 
     #[tokio::test(start_paused = true)]

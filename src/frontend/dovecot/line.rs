@@ -1,5 +1,7 @@
 //! The line of the auth protocol: TAB-separated fields, escaped with 0x01.
 
+use memchr::memchr;
+
 /// Longest name or reason that goes out; SQL columns hold 255 characters.
 const MAX_SHOWN: usize = 255;
 
@@ -28,7 +30,7 @@ impl<'a> Iterator for Fields<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        match rest.iter().position(|&byte| byte == b'\t') {
+        match memchr(b'\t', rest) {
             Some(tab) => {
                 self.rest = Some(&rest[tab + 1..]);
                 Some(&rest[..tab])
@@ -59,6 +61,10 @@ pub(super) fn split_parameter(field: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// Appends a value, escaping the five bytes that would break a line: NUL, 0x01, TAB, CR, LF.
 pub fn escape(value: &[u8], out: &mut Vec<u8>) {
+    if !value.iter().any(|byte| matches!(byte, 0 | 1 | b'\t' | b'\r' | b'\n')) {
+        out.extend_from_slice(value);
+        return;
+    }
     for &byte in value {
         let code = match byte {
             0 => b'0',

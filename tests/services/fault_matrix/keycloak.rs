@@ -38,6 +38,7 @@ pub const CASES: &[WorldCase] = &[
     conduct!("cut-off", Conduct::CutOff("[{\"id\":\"1\",\"email\":"), "keycloak_reset"),
     conduct!("half-json", Conduct::Answer("200 OK", "[{\"id\":\"1\",\"email\":"), "keycloak_bad_answer"),
     conduct!("empty", Conduct::Answer("200 OK", "[]"), "keycloak_403"),
+    conduct!("hidden", Conduct::Strip, "keycloak_attribute_hidden"),
     ("want_02_keycloak_tls", |world| {
         let keycloak = &world.system.keycloak;
         let (plain, encrypted) = (port_of(&keycloak.url()), port_of(&keycloak.https_url()));
@@ -83,8 +84,6 @@ pub const CASES: &[WorldCase] = &[
         })
     }),
 ];
-
-pub const HIDDEN: &[WorldCase] = &[conduct!("hidden-attributes", Conduct::Strip, "keycloak_")];
 
 fn behind_relay(world: &World<'_>, names: [&'static str; 2], conduct: Conduct, reason: &str) -> Result<()> {
     let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;

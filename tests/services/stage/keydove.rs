@@ -14,6 +14,8 @@ use command_fds::{CommandFdExt, FdMapping};
 use super::process::{Group, Program};
 use super::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
 
+/// A log that did not grow for so long is complete.
+const LOG_PAUSE: Duration = Duration::from_millis(30);
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// The first descriptor that systemd hands in (`sd_listen_fds(3)`).
 const FIRST_HANDED_IN: i32 = 3;
@@ -266,9 +268,19 @@ impl Keydove {
         command
     }
 
-    /// Everything it has logged, since the first start.
+    /// Everything it has logged, since the first start. A login's line may follow its answer: what is still on its way
+    /// is waited for.
     pub fn log(&self) -> String {
-        self.program.as_ref().map(Program::log).unwrap_or_default()
+        let read = || self.program.as_ref().map(Program::log).unwrap_or_default();
+        let mut log = read();
+        loop {
+            std::thread::sleep(LOG_PAUSE);
+            let later = read();
+            if later.len() == log.len() {
+                return later;
+            }
+            log = later;
+        }
     }
 
     fn run(&mut self, command: Command) -> Result<()> {

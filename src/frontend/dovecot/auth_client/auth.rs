@@ -134,13 +134,17 @@ fn read_initial(value: &[u8], minor: u32) -> Initial<'_> {
 }
 
 fn read_text(value: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(&unescape(value)).into()
+    match str::from_utf8(value) {
+        Ok(text) if !text.contains('\x01') => text.into(),
+        _ => String::from_utf8_lossy(&unescape(value)).into(),
+    }
 }
 
 /// An address, or nothing: an empty or odd one is never taken for a local or trusted client. IPv4 in IPv6
 /// form is the IPv4 address, so that one client has one address.
 fn read_address(value: &[u8]) -> Option<IpAddr> {
-    let address: IpAddr = read_text(value).parse().ok()?;
+    // None of its characters is ever escaped.
+    let address: IpAddr = str::from_utf8(value).ok()?.parse().ok()?;
     Some(address.to_canonical())
 }
 

@@ -8,12 +8,13 @@ mod auth;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::{Engine as _, alphabet};
+use foldhash::HashMap;
 use zeroize::Zeroizing;
 
 use super::line::{Fields, escape, parse_number, write_shown};
@@ -58,8 +59,8 @@ pub struct AuthClient {
     pending: PendingLogins,
     handshake: Handshake,
     requests: HashMap<u32, Request>,
-    questions: HashMap<Ticket, u32>,
-    next_ticket: u64,
+    /// Makes tickets differ that are about requests of one id.
+    next_serial: u32,
     /// Successes that wait for a mail process, and until when.
     remembered: HashMap<u32, Instant>,
     /// No request or success is too old before this moment.
@@ -108,10 +109,9 @@ impl AuthClient {
             cookie,
             pending,
             handshake: Handshake::Version,
-            requests: HashMap::new(),
-            questions: HashMap::new(),
-            next_ticket: 0,
-            remembered: HashMap::new(),
+            requests: HashMap::default(),
+            next_serial: 0,
+            remembered: HashMap::default(),
             look_at: None,
             closing: false,
         }
@@ -155,8 +155,8 @@ impl AuthClient {
                 Received::Ended(end_early(request, Denial::ResponseMalformed))
             }
             Step::Done(presented) => {
-                let ticket = Ticket(self.next_ticket);
-                self.next_ticket += 1;
+                let ticket = ticket(self.next_serial, id);
+                self.next_serial = self.next_serial.wrapping_add(1);
                 request.authcid.clone_from(&presented.authcid);
                 request.state = State::Deciding(ticket);
                 let question = AuthRequest {
@@ -167,8 +167,8 @@ impl AuthClient {
                     service_name: std::mem::take(&mut request.service_name),
                     mechanism: request.mechanism,
                     origin: request.origin.clone(),
+                    wants_fields: self.role == Role::Dovecot && !request.nologin,
                 };
-                self.questions.insert(ticket, id);
                 self.requests.insert(id, request);
                 Received::Question(ticket, Question::Authenticate(question))
             }
@@ -204,6 +204,9 @@ impl AuthClient {
 
     /// Drops a success that was not redeemed.
     fn forget(&mut self, id: u32) {
+        if self.remembered.is_empty() {
+            return;
+        }
         if let (Some(_), Some(key)) = (self.remembered.remove(&id), self.key(id)) {
             self.pending.forget(key, self.cookie);
         }
@@ -267,14 +270,12 @@ impl Protocol for AuthClient {
     }
 
     fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next {
-        let Some(id) = self.questions.remove(&ticket) else { return Next::Open };
-        let current = |request: &Request| matches!(request.state, State::Deciding(t) if t == ticket);
-        if !self.requests.get(&id).is_some_and(current) {
+        let id = id_of(ticket);
+        let Entry::Occupied(request) = self.requests.entry(id) else { return Next::Open };
+        if !matches!(request.get().state, State::Deciding(current) if current == ticket) {
             return Next::Open;
         }
-        let (Some(request), Answer::Verdict(verdict)) = (self.requests.remove(&id), answer) else {
-            return Next::Open;
-        };
+        let (request, Answer::Verdict(verdict)) = (request.remove(), answer) else { return Next::Open };
         match (verdict, self.role) {
             (Verdict::Accept(grant), _) => {
                 succeed(id, grant.user.as_str(), out);
@@ -381,6 +382,15 @@ pub(super) fn read_version(fields: &mut Fields<'_>) -> Result<u32, ProtocolError
     if major == 1 { Ok(minor) } else { Err(ProtocolError::Version) }
 }
 
+/// A ticket names its request, so that no table of them is needed.
+fn ticket(serial: u32, id: u32) -> Ticket {
+    Ticket(u64::from(serial) << 32 | u64::from(id))
+}
+
+fn id_of(Ticket(number): Ticket) -> u32 {
+    (number & u64::from(u32::MAX)) as u32
+}
+
 fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     BASE64.decode(base64).ok().map(Zeroizing::new)
 }
@@ -391,13 +401,16 @@ fn refuse_malformed(id: u32, request: Request, out: &mut Vec<u8>) -> Received {
 }
 
 fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("OK\t{id}\tuser=").as_bytes());
+    out.extend_from_slice(b"OK\t");
+    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
+    out.extend_from_slice(b"\tuser=");
     escape(user.as_bytes(), out);
     out.push(b'\n');
 }
 
 fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("FAIL\t{id}").as_bytes());
+    out.extend_from_slice(b"FAIL\t");
+    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
     if !user.is_empty() {
         out.extend_from_slice(b"\tuser=");
         write_shown(user, out);

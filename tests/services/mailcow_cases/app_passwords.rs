@@ -13,7 +13,7 @@ use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result};
 use crate::transport;
 
-const BY_APP_PASSWORD: super::super::world::End<'static> = Accept("app_password");
+const BY_APP_PASSWORD: super::world::End<'static> = Accept("app_password");
 /// How many wrong logins may end as cannot tell before all hashes of 20 app passwords are known not to fit.
 const ROUNDS: usize = 3;
 

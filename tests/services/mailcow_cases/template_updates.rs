@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::super::WorldCase;
+use super::WorldCase;
 use crate::mailcow_cases::provisioning::newcomer;
 use crate::mailcow_cases::world::End::{Accept, Refuse};
 use crate::mailcow_cases::world::{Attempt, RIGHT, SETTINGS, TEMPLATE, World, attempt_at, prompt, quote};
