@@ -13,5 +13,7 @@ mod verified;
 
 pub use comparisons::Comparisons;
 pub use config::Config;
-pub use records::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+pub use records::{
+    Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+};
 pub use verified::Verified;

@@ -105,6 +105,9 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
         (Door::AuthMaster, Some(_)) => {
             complain("role", "an auth-master listener has no role", "take this line out");
         }
+        (Door::Control, Some(_)) => {
+            complain("role", "a control listener has no role", "take this line out");
+        }
         _ => {}
     }
     if !listener.path.is_absolute() {

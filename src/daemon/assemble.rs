@@ -10,7 +10,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
-use crate::passdb::{Passdb, People, Sources};
+use crate::passdb::{EventFollower, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::userdb::Userdb;
@@ -33,6 +33,8 @@ pub(super) struct Assembled {
     pub(super) worker: Worker,
     /// Keeps mailcow's settings up to date, where they are used.
     pub(super) refresher: Option<Refresher>,
+    /// Forget people who change in Keycloak.
+    pub(super) followers: Vec<EventFollower>,
 }
 
 /// Why a part cannot be made.
@@ -75,6 +77,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
     let people = People::new(sources, config.cache.people(), spawner.clone());
+    let followers = people.event_followers();
     let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone());
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
@@ -95,7 +98,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         pending: PendingLogins::default(),
         timing: config.login.clone(),
     };
-    Ok(Assembled { parts, worker, refresher })
+    Ok(Assembled { parts, worker, refresher, followers })
 }
 
 /// With connections of its own, so that no login waits behind what is written down.

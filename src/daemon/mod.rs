@@ -58,7 +58,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
     let tasks = Tasks::default();
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher } =
+    let assemble::Assembled { parts, worker, refresher, followers } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
@@ -67,6 +67,9 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     tasks.last.spawn(|stop| worker.run(stop));
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
+    }
+    for follower in followers {
+        tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
     }
     announce(&config);
     tokio::select! {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::auth::{TempFail, Username};
 use crate::breaker::{Breaker, Condition};
-use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
 use crate::sql::{AppPassword, Database, Hosting, KnownPerson};
 
 /// About what a row takes beside its hash.
@@ -23,8 +23,8 @@ pub(super) struct MailboxRecord {
     pub(super) known: Option<KnownPerson>,
 }
 
-/// The mailboxes of the database.
-#[derive(Debug)]
+/// The mailboxes of the database; clones are the same mailboxes.
+#[derive(Clone, Debug)]
 pub struct Mailboxes {
     records: Records<MailboxRecord>,
     breaker: Arc<Breaker>,
@@ -59,6 +59,14 @@ impl Mailboxes {
         until: Instant,
     ) -> Result<Held<MailboxRecord>, TempFail> {
         self.records.get_newer(user, since, until).await
+    }
+
+    pub(super) fn look(&self, user: &Username) -> Option<Held<MailboxRecord>> {
+        self.records.look(user)
+    }
+
+    pub(super) fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+        self.records.standing(user, now)
     }
 
     /// What is known may be wrong from now on.

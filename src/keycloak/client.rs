@@ -34,6 +34,8 @@ pub struct Client {
     tokens: TokenStore,
     /// Bounds the calls under way.
     slots: Semaphore,
+    /// The same for what no login waits for: one at a time, and none of the slots of logins.
+    aside: Semaphore,
     /// When the service account was last shown somebody.
     saw_somebody: Mutex<Option<Instant>>,
     breaker: Breaker,
@@ -61,6 +63,19 @@ pub enum Unmet {
     Role,
     /// `required_group`
     Group,
+}
+
+impl Unmet {
+    /// The setting that demands it.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::VerifiedEmail => "require_verified_email",
+            Self::Attribute => "required_attribute",
+            Self::Role => "required_role",
+            Self::Group => "required_group",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -94,6 +109,7 @@ impl Client {
             tokens: TokenStore::new(&address, client_secret),
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
+            aside: Semaphore::new(1),
             saw_somebody: Mutex::new(None),
             breaker: Breaker::default(),
             config: config.clone(),
@@ -219,6 +235,30 @@ impl Client {
         let end = self.call_now(call, url).await;
         self.breaker.report(permit, &end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
         end
+    }
+
+    /// One call that no login waits for. How it ends says nothing about logins, so nobody is left alone for it.
+    pub(super) async fn call_aside(&self, call: &'static str, part: &str) -> Result<Body, Error> {
+        let _slot = self.aside.acquire().await.ok();
+        self.call_now(call, &self.address.realm_url(part)).await
+    }
+
+    /// How often its events are to be read; `None` is never.
+    #[must_use]
+    pub fn event_period(&self) -> Option<Duration> {
+        Some(self.config.poll_events.get()).filter(|period| !period.is_zero())
+    }
+
+    /// Whether a change of a role or a group can change an answer.
+    #[must_use]
+    pub fn demands_role_or_group(&self) -> bool {
+        self.config.required_role.is_some() || self.config.required_group.is_some()
+    }
+
+    /// Where it is, for the log: the address and the realm.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}, realm {}", self.address.server_url.as_str(), self.address.realm.as_str())
     }
 
     /// Whether waiting for it is likely to be in vain.

@@ -8,6 +8,7 @@
 mod client;
 mod config;
 mod error;
+mod events;
 #[cfg(test)]
 mod faults;
 mod http;
@@ -17,4 +18,5 @@ mod token;
 pub use client::{Client, Lookup, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
+pub use events::{Changes, EventCursor, EventError};
 pub use person::Person;

@@ -10,12 +10,14 @@ use crate::settings::Live;
 /// One Keycloak for everybody, or several by mail domain.
 #[derive(Debug, Default)]
 pub struct Sources {
+    /// Each once.
+    all: Vec<Source>,
     default: Option<Source>,
     by_domain: HashMap<String, Source>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+pub(super) enum Source {
     Fixed(Arc<Client>),
     Live(Live<LiveSource>),
 }
@@ -55,12 +57,18 @@ impl Sources {
     }
 
     fn add(&mut self, domains: &[String], source: &Source) {
+        self.all.push(source.clone());
         if domains.is_empty() {
             self.default = Some(source.clone());
         }
         for domain in domains.iter().filter_map(|domain| normalise_domain(domain).ok()) {
             self.by_domain.insert(domain, source.clone());
         }
+    }
+
+    /// Every source, once.
+    pub(super) fn all(&self) -> &[Source] {
+        &self.all
     }
 
     /// Whether people of this domain may log in with their main password, or with app passwords only. Asks nobody.
@@ -92,6 +100,19 @@ impl Sources {
             },
             // A domain that no source names has nobody in Keycloak.
             None => Err(Denial::UserUnknown.into()),
+        }
+    }
+}
+
+impl Source {
+    /// Who asks it now, if it is a Keycloak that can be asked.
+    pub(super) fn client(&self) -> Option<Arc<Client>> {
+        match self {
+            Self::Fixed(client) => Some(Arc::clone(client)),
+            Self::Live(live) => match &*live.get() {
+                LiveSource::Keycloak { client, .. } => Some(Arc::clone(client)),
+                LiveSource::NotKeycloak | LiveSource::Unknown(_) => None,
+            },
         }
     }
 }

@@ -30,6 +30,12 @@ impl AccessSwitches {
         Self { denied: denied.collect() }
     }
 
+    /// The switches that are off, such as `pop3_access`.
+    #[must_use]
+    pub fn denied(&self) -> Vec<String> {
+        self.denied.iter().map(ToString::to_string).collect()
+    }
+
     /// Whether the mailbox may use a service. One without a switch is allowed here; whether it is known at all
     /// is asked elsewhere.
     #[must_use]

@@ -12,7 +12,9 @@
 mod app_passwords;
 mod auth_socket;
 mod clients;
+mod control;
 mod demands;
+mod events;
 mod first_login;
 mod hostile;
 mod json;
@@ -70,6 +72,8 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(tls::CASES)
         .chain(mail::CASES)
         .chain(people::CASES)
+        .chain(control::CASES)
+        .chain(events::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
