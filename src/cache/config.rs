@@ -1,5 +1,6 @@
 //! How long what is known stays known.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -30,6 +31,8 @@ pub struct Config {
     /// How long Keycloak is not asked again about one person because a password does not fit. Default 3 s: whoever
     /// comes in between waits for the next time, which has to be within the deadline of a login.
     pub refetch_pause: Period,
+    /// A file in which people and mailboxes outlive the process, encrypted with a key in a file beside it. Default none.
+    pub record_file: Option<PathBuf>,
     /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 50,000 of them.
     pub memory_mib: usize,
 }
@@ -43,6 +46,7 @@ impl Default for Config {
             stale_limit: Period::from_secs(12 * 3600),
             patience: Period::from_secs(1),
             refetch_pause: Period::from_secs(3),
+            record_file: None,
             memory_mib: 64,
         }
     }
@@ -60,6 +64,12 @@ impl Config {
             refetch_pause: self.refetch_pause.get(),
             max_bytes: self.memory_mib.saturating_mul(MIB),
         }
+    }
+
+    /// How large the record file may be, in bytes: as large as what it holds.
+    #[must_use]
+    pub fn max_file_bytes(&self) -> usize {
+        self.memory_mib.saturating_mul(2 * MIB)
     }
 
     /// Of what the database says.

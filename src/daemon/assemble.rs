@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::record_keeper::RecordKeeper;
 use crate::bookkeeping::{Bookkeeper, Worker};
 use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
@@ -33,6 +34,8 @@ pub(super) struct Assembled {
     pub(super) worker: Worker,
     /// Keeps mailcow's settings up to date, where they are used.
     pub(super) refresher: Option<Refresher>,
+    /// Keeps what is known over a restart, where that is wanted.
+    pub(super) keeper: Option<RecordKeeper>,
     /// Forget people who change in Keycloak.
     pub(super) followers: Vec<EventFollower>,
 }
@@ -77,11 +80,16 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
     let people = People::new(sources, config.cache.people(), spawner.clone());
+    let saved_people = people.clone();
     let followers = people.event_followers();
     let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone());
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
+    let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
+    if let Some(keeper) = &keeper {
+        keeper.restore();
+    }
     let parts = decision::Parts {
         database,
         mailboxes,
@@ -98,7 +106,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         pending: PendingLogins::default(),
         timing: config.login.clone(),
     };
-    Ok(Assembled { parts, worker, refresher, followers })
+    Ok(Assembled { parts, worker, refresher, keeper, followers })
 }
 
 /// With connections of its own, so that no login waits behind what is written down.

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod listener;
+mod record_keeper;
 mod serve;
 mod tasks;
 
@@ -58,13 +59,16 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch for SIGINT"))?;
     let tasks = Tasks::default();
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher, followers } =
+    let assemble::Assembled { parts, worker, refresher, keeper, followers } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, &parts, &tasks);
     }
     tasks.last.spawn(|stop| worker.run(stop));
+    if let Some(keeper) = keeper {
+        tasks.last.spawn(|stop| keeper.run(stop));
+    }
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
     }

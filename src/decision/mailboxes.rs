@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::auth::{TempFail, Username};
 use crate::breaker::{Breaker, Condition};
 use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
-use crate::sql::{AppPassword, Database, Hosting, KnownPerson};
+use crate::sql::{
+    AppPassword, Database, Domain, Hosting, KnownPerson, SavedAppPassword, SavedMailbox, SavedOwner,
+};
 
 /// About what a row takes beside its hash.
 const ROW_BYTES: usize = 200;
@@ -69,6 +72,36 @@ impl Mailboxes {
         self.records.standing(user, now)
     }
 
+    /// What is worth a file that outlives the process, the last used first: mailboxes whose hashes are strong, and none
+    /// that is not there.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedMailboxRecord)> {
+        let save = |(user, held): (Username, Held<MailboxRecord>)| {
+            let hosting = &held.record.hosting;
+            let saved = SavedMailboxRecord {
+                domain_active: hosting.domain.map(|domain| domain.active),
+                mailbox: hosting.mailbox.as_ref()?.save()?,
+                app_passwords: AppPassword::save_all(&held.record.app_passwords)?,
+                owner: held.record.known.as_ref().map(KnownPerson::save),
+            };
+            Some((user, held.asked, saved))
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// Puts back what was asked at `asked`.
+    pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
+        let Some(record) = saved.restore(user) else { return false };
+        self.records.restore(user.clone(), record, asked);
+        true
+    }
+
+    /// Changes whenever something is forgotten.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.records.generation()
+    }
+
     /// What is known may be wrong from now on.
     pub fn forget(&self, user: &Username) -> bool {
         self.records.forget(user)
@@ -89,6 +122,26 @@ impl Mailboxes {
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.breaker.condition()
+    }
+}
+
+/// A record in the form in which it outlives the process, for the encrypted record file and for nothing else.
+#[derive(Serialize, Deserialize)]
+pub struct SavedMailboxRecord {
+    domain_active: Option<bool>,
+    mailbox: SavedMailbox,
+    app_passwords: Vec<SavedAppPassword>,
+    owner: Option<SavedOwner>,
+}
+
+impl SavedMailboxRecord {
+    fn restore(self, user: &Username) -> Option<MailboxRecord> {
+        let domain = self.domain_active.map(|active| Domain { active });
+        Some(MailboxRecord {
+            hosting: Hosting { domain, mailbox: Some(self.mailbox.restore(user)?) },
+            app_passwords: AppPassword::restore_all(self.app_passwords)?,
+            known: self.owner.map(SavedOwner::restore),
+        })
     }
 }
 

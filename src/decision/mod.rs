@@ -26,7 +26,7 @@ use crate::userdb::Userdb;
 pub use authenticate::{Judgement, Moment};
 pub use known::{Counts, Forgotten, Known, KnownMailbox, KnownPerson};
 pub use lookup::FoundUser;
-pub use mailboxes::Mailboxes;
+pub use mailboxes::{Mailboxes, SavedMailboxRecord};
 pub use path::Path;
 pub use webmail::{SogoConfig, Webmail};
 

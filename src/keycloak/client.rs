@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ pub enum Lookup {
 }
 
 /// What a person lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unmet {
     /// `require_verified_email`
     VerifiedEmail,
@@ -253,6 +253,20 @@ impl Client {
     #[must_use]
     pub fn demands_role_or_group(&self) -> bool {
         self.config.required_role.is_some() || self.config.required_group.is_some()
+    }
+
+    /// Whose answer counts and what is demanded of people, as a text that is equal only where both are.
+    pub(super) fn judgement(&self) -> String {
+        let config = &self.config;
+        let address = (self.address.server_url.as_str(), self.address.realm.as_str());
+        let lookup = (&config.name, config.lookup, &config.lookup_attribute);
+        let demands = (
+            config.require_verified_email,
+            &config.required_role,
+            &config.required_group,
+            &config.required_attribute,
+        );
+        format!("{:?}", (address, lookup, demands, &config.password_attribute, &config.template_attribute))
     }
 
     /// Where it is, for the log: the address and the realm.

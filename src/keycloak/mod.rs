@@ -13,6 +13,7 @@ mod events;
 mod faults;
 mod http;
 mod person;
+mod saved;
 mod token;
 
 pub use client::{Client, Lookup, Unmet};
@@ -20,3 +21,4 @@ pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use events::{Changes, EventCursor, EventError};
 pub use person::Person;
+pub use saved::SavedPerson;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Sources;
 use crate::auth::{Denial, NotAccepted, TempFail, Username};
 use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
-use crate::keycloak::{Client, Lookup, Person, Unmet};
+use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
 use crate::scheme;
 
 /// About what an entry takes beside the texts that were measured.
@@ -133,6 +133,34 @@ impl People {
             }
         }
         Some(known)
+    }
+
+    /// What is worth a file that outlives the process, the last used first: people whose hash is strong, and none that
+    /// says that there is nobody.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedPerson)> {
+        let save = |(user, held): (Username, Held<PersonRecord>)| match &held.record.finding {
+            Finding::Person(person, unmet) => {
+                Some((user, held.asked, SavedPerson::new(person, *unmet, &held.record.client)?))
+            }
+            Finding::Unknown | Finding::Conflict => None,
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// Puts back what was asked at `asked`, if the same Keycloak would be asked the same today.
+    pub fn restore(&self, user: &Username, saved: SavedPerson, asked: Instant) -> bool {
+        let Ok(client) = self.sources.client_for(user) else { return false };
+        let Some((person, unmet)) = saved.restore(user, &client) else { return false };
+        let finding = Finding::Person(Box::new(person), unmet);
+        self.records.restore(user.clone(), PersonRecord { finding, client }, asked);
+        true
+    }
+
+    /// Changes whenever something is forgotten.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.records.generation()
     }
 
     /// Forgets the people with these Keycloak ids, whatever their addresses are. With them goes whatever says that

@@ -20,7 +20,7 @@ const HASH: &str = "$2y$04$";
 const STRANGER: u32 = 65_534;
 
 pub const CASES: &[Case] = &[
-    ("what_is_remembered_is_shown_without_its_hash_and_forgotten", |system| {
+    ("the_control_socket_shows_what_is_remembered_without_hashes_and_forgets_it", |system| {
         let keydove = start(system, "control", "0600")?;
         let address = "multi@example.org";
         let shown = run(&keydove, &["show", address])?;
@@ -57,7 +57,7 @@ pub const CASES: &[Case] = &[
         ensure(again.contains("nothing was remembered"), || again.clone())?;
         ensure(!keydove.log().contains(HASH), || "a hash is in the log".to_owned())
     }),
-    ("whoever_is_disabled_and_forgotten_is_out_at_once", |system| {
+    ("whoever_is_forgotten_over_the_control_socket_is_asked_for_anew", |system| {
         let keydove = start(system, "forgetting", "0600")?;
         let address = "forgotten@example.org";
         let admin = KeycloakAdmin::new(&system.keycloak);
@@ -135,7 +135,8 @@ fn end(mut command: Command) -> Result<(Option<i32>, String)> {
     Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-fn run(keydove: &Keydove, arguments: &[&str]) -> Result<String> {
+/// What a command that must do as it is told says.
+pub fn run(keydove: &Keydove, arguments: &[&str]) -> Result<String> {
     match end(cache(keydove, arguments))? {
         (Some(0), said) => Ok(said),
         (code, said) => Err(Failure(format!("keydove cache {arguments:?} ended with {code:?}: {said}"))),

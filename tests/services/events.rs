@@ -43,7 +43,7 @@ pub const CASES: &[Case] = &[
         soon(&keydove, "event3@example.org", RIGHT, Refuse("password_mismatch"))?;
         attempt_at(&keydove, Attempt::new("event3@example.org", OTHER), Accept("keycloak")).map(drop)
     }),
-    ("others_stay_known_when_a_person_changes", |system| {
+    ("an_event_about_one_leaves_the_others_known", |system| {
         let keydove = start(system, "event4", "mailcow-events", "")?;
         known(system, &keydove, "event4@example.org")?;
         known(system, &keydove, "event4-other@example.org")?;

@@ -23,6 +23,7 @@ mod mail;
 mod mailcow_cases;
 mod outages;
 mod people;
+mod record_file;
 mod restart;
 mod shared;
 mod stage;
@@ -83,6 +84,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(first_login::CASES)
         .chain(app_passwords::CASES)
         .chain(restart::CASES)
+        .chain(record_file::CASES)
         .map(|&case| alone(database, shared, case));
     let cases =
         mailcow_cases::CASES.iter().chain(mailcow_cases::TRAPS).copied().flatten().map(|&(name, case)| {
