@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::{Instant, sleep_until, timeout};
@@ -76,8 +77,20 @@ impl<V> Clone for Held<V> {
     }
 }
 
+/// What a record is still good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is taken as it is.
+    Fresh,
+    /// The source is asked first; it serves while the source cannot tell.
+    Stale,
+    /// It serves nobody any more.
+    Expired,
+}
+
 /// What has happened so far, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordCounts {
     /// Answered from memory.
     pub hits: u64,
@@ -103,9 +116,15 @@ pub struct Source<V> {
     pub troubled: Troubled,
 }
 
-/// The records of one source.
+/// The records of one source; clones are the same records.
 pub struct Records<V> {
     shared: Arc<Shared<V>>,
+}
+
+impl<V> Clone for Records<V> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
 }
 
 struct Shared<V> {
@@ -249,6 +268,21 @@ impl<V: Record> Records<V> {
         state.entries.remove(user).is_some()
     }
 
+    /// Forgets every record that is meant; says how many that were. No fetch that is under way is kept.
+    pub fn forget_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
+        let mut state = self.shared.lock();
+        state.generation += 1;
+        state.flights.clear();
+        let meant: Vec<Username> = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| is_meant(&entry.record))
+            .map(|(user, _)| user.clone())
+            .collect();
+        meant.iter().for_each(|user| drop(state.entries.remove(user)));
+        meant.len()
+    }
+
     /// Forgets everything; says how many records that were.
     pub fn flush(&self) -> usize {
         let mut state = self.shared.lock();
@@ -265,7 +299,26 @@ impl<V: Record> Records<V> {
         self.shared.lock().entries.get_mut(user).map(|entry| entry.hold(None))
     }
 
-    /// Every record, for a file that outlives the process.
+    /// What a record is still good for.
+    #[must_use]
+    pub fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+        let mut state = self.shared.lock();
+        let fresh = now < state.entries.get_mut(user)?.fresh_until;
+        let stale = state.stale(user, now, &self.shared.lifetimes).is_some();
+        Some(match (fresh, stale) {
+            (true, _) => Standing::Fresh,
+            (false, true) => Standing::Stale,
+            (false, false) => Standing::Expired,
+        })
+    }
+
+    /// Raised whenever something is forgotten.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.shared.lock().generation
+    }
+
+    /// Every record, the last used first, for a file that outlives the process.
     #[must_use]
     pub fn all(&self) -> Vec<(Username, Held<V>)> {
         self.shared.lock().entries.iter().map(|(user, entry)| (user.clone(), entry.hold(None))).collect()

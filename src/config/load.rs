@@ -9,7 +9,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::checks::{Fault, find_faults, find_warnings};
 use super::secrets::{SecretError, Secrets, read_credential, read_file};
-use super::{Config, Diagnostic, Error, File, Place, find_group, find_user};
+use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
 use crate::auth::Secret;
 use crate::{keycloak, sql, userdb};
 
@@ -40,6 +40,20 @@ impl Config {
             return Ok((file.storage, password));
         }
         Err(Error::Faults(locate_all(path, &text, faults)))
+    }
+
+    /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_listeners(path: &Path) -> Result<Vec<ListenerConfig>, Error> {
+        let text = read_text(path)?;
+        let file: File =
+            toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
+        match find_faults(&file) {
+            faults if faults.is_empty() => Ok(file.listeners),
+            faults => Err(Error::Faults(locate_all(path, &text, faults))),
+        }
     }
 
     /// The same from text; `path` is for messages only.

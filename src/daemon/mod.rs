@@ -2,6 +2,7 @@
 
 mod assemble;
 mod listener;
+mod record_keeper;
 mod serve;
 mod tasks;
 
@@ -65,7 +66,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let tasks = Tasks::default();
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher } =
+    let assemble::Assembled { parts, worker, refresher, keeper, followers } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
@@ -81,8 +82,14 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
     tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
     tasks.last.spawn(|stop| worker.run(stop));
+    if let Some(keeper) = keeper {
+        tasks.last.spawn(|stop| keeper.run(stop));
+    }
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
+    }
+    for follower in followers {
+        tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
     }
     operations.note_serving();
     announce(&config);

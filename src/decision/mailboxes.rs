@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::auth::{TempFail, Username};
+use crate::auth::{TempFail, TempFailReason, Username};
 use crate::breaker::{Breaker, Condition};
-use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
-use crate::sql::{self, AppPassword, Database, Hosting, KnownPerson};
+use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
+use crate::sql::{
+    self, AppPassword, Database, Domain, Hosting, KnownPerson, SavedAppPassword, SavedMailbox, SavedOwner,
+};
 
 /// About what a row takes beside its hash.
 const ROW_BYTES: usize = 200;
@@ -24,8 +27,8 @@ pub(super) struct MailboxRecord {
     pub(super) known: Option<KnownPerson>,
 }
 
-/// The mailboxes of the database.
-#[derive(Debug)]
+/// The mailboxes of the database; clones are the same mailboxes.
+#[derive(Clone, Debug)]
 pub struct Mailboxes {
     records: Records<MailboxRecord>,
     breaker: Arc<Breaker>,
@@ -62,6 +65,47 @@ impl Mailboxes {
         self.records.get_newer(user, since, until).await
     }
 
+    pub(super) fn look(&self, user: &Username) -> Option<Held<MailboxRecord>> {
+        self.records.look(user)
+    }
+
+    pub(super) fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+        self.records.standing(user, now)
+    }
+
+    /// What is worth a file that outlives the process, the last used first: mailboxes whose hashes are strong, and none
+    /// that is not there.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedMailboxRecord)> {
+        let save = |(user, held): (Username, Held<MailboxRecord>)| {
+            let hosting = &held.record.hosting;
+            let saved = SavedMailboxRecord {
+                domain_active: hosting.domain.map(|domain| domain.active),
+                mailbox: hosting.mailbox.as_ref()?.save()?,
+                app_passwords: match &held.record.app_passwords {
+                    Ok(rows) => Some(AppPassword::save_all(rows)?),
+                    Err(_) => None,
+                },
+                owner: held.record.known.as_ref().map(KnownPerson::save),
+            };
+            Some((user, held.asked, saved))
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// Puts back what was asked at `asked`.
+    pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
+        let Some(record) = saved.restore(user) else { return false };
+        self.records.restore(user.clone(), record, asked);
+        true
+    }
+
+    /// Changes whenever something is forgotten.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.records.generation()
+    }
+
     /// What is known may be wrong from now on.
     pub fn forget(&self, user: &Username) -> bool {
         self.records.forget(user)
@@ -82,6 +126,32 @@ impl Mailboxes {
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.breaker.condition()
+    }
+}
+
+/// A record in the form in which it outlives the process, for the encrypted record file and for nothing else.
+#[derive(Serialize, Deserialize)]
+pub struct SavedMailboxRecord {
+    domain_active: Option<bool>,
+    mailbox: SavedMailbox,
+    /// `None` where the database user may not read them.
+    app_passwords: Option<Vec<SavedAppPassword>>,
+    owner: Option<SavedOwner>,
+}
+
+impl SavedMailboxRecord {
+    fn restore(self, user: &Username) -> Option<MailboxRecord> {
+        let domain = self.domain_active.map(|active| Domain { active });
+        Some(MailboxRecord {
+            hosting: Hosting { domain, mailbox: Some(self.mailbox.restore(user)?) },
+            app_passwords: match self.app_passwords {
+                Some(rows) => Ok(AppPassword::restore_all(rows)?),
+                None => {
+                    Err(TempFail::new(TempFailReason::SqlError, "app passwords could not be read before"))
+                }
+            },
+            known: self.owner.map(SavedOwner::restore),
+        })
     }
 }
 

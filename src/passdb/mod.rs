@@ -3,6 +3,7 @@
 //! Who may ask at all (name, domain, mailbox, service) is the decision's business.
 
 mod app_password;
+mod event_follower;
 mod keycloak;
 mod mailbox;
 mod people;
@@ -21,7 +22,8 @@ use crate::scheme::{self, Unusable};
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
-pub use people::{Entitled, People};
+pub use event_follower::EventFollower;
+pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 
 /// The sources of passwords.

@@ -1,5 +1,6 @@
 //! What Keycloak says about people, remembered for a while.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use tokio::time::Instant;
 
 use super::Sources;
 use crate::auth::{Denial, NotAccepted, TempFail, Username};
-use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
-use crate::keycloak::{Client, Lookup, Person, Unmet};
+use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
+use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
+use crate::scheme;
 
 /// About what an entry takes beside the texts that were measured.
 const TEXTS_BYTES: usize = 200;
@@ -32,8 +34,8 @@ enum Finding {
 #[derive(Clone, Debug)]
 pub struct Entitled(Held<PersonRecord>);
 
-/// The people of all Keycloaks.
-#[derive(Debug)]
+/// The people of all Keycloaks; clones are the same people.
+#[derive(Clone, Debug)]
 pub struct People {
     sources: Arc<Sources>,
     records: Records<PersonRecord>,
@@ -106,11 +108,104 @@ impl People {
         self.records.flush()
     }
 
+    /// What is known about an address, without what is secret in it.
+    #[must_use]
+    pub fn look(&self, user: &Username, now: Instant) -> Option<KnownPerson> {
+        let standing = self.records.standing(user, now)?;
+        let held = self.records.look(user)?;
+        let mut known = KnownPerson {
+            finding: "unknown",
+            source: None,
+            keycloak_id: None,
+            enabled: None,
+            unmet: None,
+            scheme: None,
+            standing,
+            asked: held.asked,
+        };
+        match &held.record.finding {
+            Finding::Unknown => {}
+            Finding::Conflict => known.finding = "conflict",
+            Finding::Person(person, unmet) => {
+                known.finding = "person";
+                known.source = Some(person.source.clone());
+                known.keycloak_id = Some(person.id.clone());
+                known.enabled = Some(person.enabled);
+                known.unmet = unmet.map(Unmet::setting);
+                known.scheme = person.password.as_ref().map(scheme::label);
+            }
+        }
+        Some(known)
+    }
+
+    /// What is worth a file that outlives the process, the last used first: people whose hash is strong, and none that
+    /// says that there is nobody.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedPerson)> {
+        let save = |(user, held): (Username, Held<PersonRecord>)| match &held.record.finding {
+            Finding::Person(person, unmet) => {
+                Some((user, held.asked, SavedPerson::new(person, *unmet, &held.record.client)?))
+            }
+            Finding::Unknown | Finding::Conflict => None,
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// Puts back what was asked at `asked`, if the same Keycloak would be asked the same today.
+    pub fn restore(&self, user: &Username, saved: SavedPerson, asked: Instant) -> bool {
+        let Ok(client) = self.sources.client_for(user) else { return false };
+        let Some((person, unmet)) = saved.restore(user, &client) else { return false };
+        let finding = Finding::Person(Box::new(person), unmet);
+        self.records.restore(user.clone(), PersonRecord { finding, client }, asked);
+        true
+    }
+
+    /// Changes whenever something is forgotten.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.records.generation()
+    }
+
+    /// Forgets the people with these Keycloak ids, whatever their addresses are. With them goes whatever says that
+    /// nobody, or more than one, has an address: an id that is not known may be theirs.
+    pub fn forget_ids(&self, ids: &HashSet<String>) -> usize {
+        self.records.forget_where(|record| match &record.finding {
+            Finding::Person(person, _) => ids.contains(&person.id),
+            Finding::Unknown | Finding::Conflict => true,
+        })
+    }
+
+    /// Forgets all that this Keycloak has said.
+    pub(super) fn forget_all_of(&self, client: &Arc<Client>) -> usize {
+        self.records.forget_where(|record| Arc::ptr_eq(&record.client, client))
+    }
+
     /// What has happened so far.
     #[must_use]
     pub fn counts(&self) -> RecordCounts {
         self.records.counts()
     }
+}
+
+/// What is known about the person of an address, for an administrator to see: no hash.
+#[derive(Debug)]
+pub struct KnownPerson {
+    /// `person`, `unknown` (nobody) or `conflict` (more than one).
+    pub finding: &'static str,
+    /// Which Keycloak; empty where there is only one.
+    pub source: Option<String>,
+    /// Keycloak's id.
+    pub keycloak_id: Option<String>,
+    /// Whether the account is enabled.
+    pub enabled: Option<bool>,
+    /// The setting that the person does not fulfil.
+    pub unmet: Option<&'static str>,
+    /// The scheme of the stored password; `None` when there is none.
+    pub scheme: Option<&'static str>,
+    /// What this is still good for.
+    pub standing: Standing,
+    /// When Keycloak was asked.
+    pub asked: Instant,
 }
 
 impl Entitled {

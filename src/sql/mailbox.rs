@@ -151,7 +151,7 @@ impl AuthSource {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text {
             "mailcow" => Ok(Self::Mailcow),
             "keycloak" => Ok(Self::Keycloak),

@@ -1,0 +1,329 @@
+//! What Keycloak says has changed: its admin events and user events, read again and again.
+//!
+//! Correctness rests on how long answers are kept, never on events: several kinds of change cause none.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Client, Error};
+
+/// The time of an event lies a little before it can be seen, and the clocks of several servers differ.
+const OVERLAP_MS: i64 = 30_000;
+/// Events of one call.
+const PAGE: usize = 100;
+/// Beyond this many new events at once it is cheaper to forget everybody.
+const MAX_PAGES: usize = 50;
+/// What administrators and programs do. Without them hardly anything is left to follow.
+const ADMIN_EVENTS: &str = "admin events";
+
+/// Who is concerned by what has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// These people, by their ids.
+    pub ids: HashSet<String>,
+    /// Whoever has some role or is in some group.
+    pub roles_or_groups: bool,
+    /// Anybody: the user profile changed, or there was more than could be read.
+    pub everybody: bool,
+}
+
+/// Where reading goes on.
+#[derive(Debug, Default)]
+pub struct EventCursor {
+    admin: Stream,
+    user: Stream,
+}
+
+/// Why events cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// The service account may not read them.
+    #[error(
+        "the service account may not read events: give it the role view-events of realm-management, or set \
+         poll_events = \"0\""
+    )]
+    NoRight,
+    /// The realm keeps none.
+    #[error(
+        "the realm keeps no {0}: switch them on in Keycloak under Realm settings, Events; until then a change counts \
+         after max_staleness at the latest"
+    )]
+    SwitchedOff(&'static str),
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] Error),
+}
+
+impl EventError {
+    /// Whether only an administrator can mend it.
+    #[must_use]
+    pub fn needs_an_administrator(&self) -> bool {
+        match self {
+            Self::NoRight | Self::SwitchedOff(ADMIN_EVENTS) => true,
+            Self::SwitchedOff(_) => false,
+            Self::Call(error) => matches!(error, Error::Unauthorized { .. } | Error::NotFound { .. }),
+        }
+    }
+}
+
+impl Changes {
+    /// Whether nothing has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && !self.roles_or_groups && !self.everybody
+    }
+}
+
+/// One of the two lists of events.
+#[derive(Debug, Default)]
+struct Stream {
+    /// The time of the newest event, in milliseconds since 1970 by Keycloak's clock; `None` before the first look.
+    newest: Option<i64>,
+    /// What was seen within the overlap: id and time.
+    seen: HashMap<String, i64>,
+}
+
+impl Stream {
+    /// Keeps an event in mind. Says whether it is new.
+    fn take(&mut self, id: &str, time: i64) -> bool {
+        self.newest = self.newest.max(Some(time));
+        self.seen.insert(id.to_owned(), time).is_none()
+    }
+
+    fn prune(&mut self) {
+        let oldest = self.newest.unwrap_or(0) - OVERLAP_MS;
+        self.seen.retain(|_, time| *time >= oldest);
+    }
+
+    fn since(&self) -> i64 {
+        (self.newest.unwrap_or(0) - OVERLAP_MS).max(0)
+    }
+}
+
+/// One event of a list.
+trait Event: DeserializeOwned {
+    const CALL: &'static str;
+    /// The list, and what is asked of it.
+    const LIST: &'static str;
+    fn id(&self) -> &str;
+    /// In milliseconds since 1970.
+    fn time(&self) -> i64;
+    /// Adds whom it concerns.
+    fn note(self, changes: &mut Changes);
+}
+
+/// A change by an administrator or a program. What it was about is not read: it may hold hashes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AdminEvent {
+    id: String,
+    time: i64,
+    #[serde(default)]
+    resource_type: Option<String>,
+    #[serde(default)]
+    resource_path: Option<String>,
+}
+
+/// A change by a person.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserEvent {
+    id: String,
+    time: i64,
+    #[serde(default)]
+    user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventsConfig {
+    #[serde(default)]
+    events_enabled: bool,
+    #[serde(default)]
+    admin_events_enabled: bool,
+}
+
+impl Event for AdminEvent {
+    const CALL: &'static str = "the list of admin events";
+    const LIST: &'static str = "admin-events?";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn time(&self) -> i64 {
+        self.time
+    }
+
+    fn note(self, changes: &mut Changes) {
+        let path = self.resource_path.unwrap_or_default();
+        // An import says REALM, and names its people by the path all the same.
+        if let Some(rest) = path.strip_prefix("users/").filter(|rest| *rest != "profile") {
+            changes.ids.insert(rest.split('/').next().unwrap_or_default().to_owned());
+            return;
+        }
+        match self.resource_type.as_deref() {
+            Some("GROUP" | "GROUP_MEMBERSHIP" | "REALM_ROLE" | "REALM_ROLE_MAPPING") => {
+                changes.roles_or_groups = true;
+            }
+            Some("USER_PROFILE") => changes.everybody = true,
+            _ => {}
+        }
+    }
+}
+
+impl Event for UserEvent {
+    const CALL: &'static str = "the list of user events";
+    /// What people do to their own accounts, as far as it bears on mail. Their credentials in Keycloak do not.
+    const LIST: &'static str = "events?type=UPDATE_PROFILE&type=UPDATE_EMAIL&type=VERIFY_EMAIL&type=REGISTER\
+                                &type=DELETE_ACCOUNT&type=USER_DISABLED_BY_PERMANENT_LOCKOUT&";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn time(&self) -> i64 {
+        self.time
+    }
+
+    fn note(self, changes: &mut Changes) {
+        changes.ids.extend(self.user_id);
+    }
+}
+
+impl Client {
+    /// Whether the realm keeps both kinds of events and shows them to us.
+    ///
+    /// # Errors
+    /// See [`EventError`].
+    pub async fn check_events(&self) -> Result<(), EventError> {
+        const CALL: &str = "the settings of events";
+        let body = self.call_aside(CALL, "events/config").await.map_err(of_events)?;
+        let config: EventsConfig = serde_json::from_slice(&body)
+            .map_err(|_| Error::BadAnswer { call: CALL, what: "a body of another kind".to_owned() })?;
+        match (config.admin_events_enabled, config.events_enabled) {
+            (true, true) => Ok(()),
+            (false, _) => Err(EventError::SwitchedOff(ADMIN_EVENTS)),
+            (true, false) => Err(EventError::SwitchedOff("user events")),
+        }
+    }
+
+    /// Adds to `changes` what has changed since the last time; the first time, since a moment ago.
+    ///
+    /// # Errors
+    /// See [`EventError`]. What was read until then is in `changes` all the same, and is not read again.
+    pub async fn read_changes(
+        &self,
+        cursor: &mut EventCursor,
+        changes: &mut Changes,
+    ) -> Result<(), EventError> {
+        self.read_stream::<AdminEvent>(&mut cursor.admin, changes).await?;
+        self.read_stream::<UserEvent>(&mut cursor.user, changes).await
+    }
+
+    async fn read_stream<E: Event>(
+        &self,
+        stream: &mut Stream,
+        changes: &mut Changes,
+    ) -> Result<(), EventError> {
+        if stream.newest.is_none() {
+            let newest: Vec<E> = self.events("first=0&max=1&direction=desc").await?;
+            stream.newest = Some(newest.first().map_or(0, E::time));
+        }
+        let since = stream.since();
+        for page in 0..MAX_PAGES {
+            let first = page * PAGE;
+            let query = format!("dateFrom={since}&direction=asc&first={first}&max={PAGE}");
+            let events: Vec<E> = self.events(&query).await?;
+            let is_last = events.len() < PAGE;
+            for event in events {
+                if stream.take(event.id(), event.time()) {
+                    event.note(changes);
+                }
+            }
+            if is_last {
+                stream.prune();
+                return Ok(());
+            }
+        }
+        changes.everybody = true;
+        *stream = Stream::default();
+        Ok(())
+    }
+
+    async fn events<E: Event>(&self, query: &str) -> Result<Vec<E>, EventError> {
+        let body = self.call_aside(E::CALL, &format!("{}{query}", E::LIST)).await.map_err(of_events)?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let what = format!("a body that is no list of events (column {})", error.column());
+            Error::BadAnswer { call: E::CALL, what }.into()
+        })
+    }
+}
+
+fn of_events(error: Error) -> EventError {
+    match error {
+        Error::Forbidden { .. } => EventError::NoRight,
+        error => EventError::Call(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(event: &str) -> Changes {
+        let mut changes = Changes::default();
+        serde_json::from_str::<AdminEvent>(event).unwrap().note(&mut changes);
+        changes
+    }
+
+    #[test]
+    fn an_event_concerns_a_person_or_everybody_or_nobody() {
+        let event = |kind: &str, path: &str| {
+            format!(
+                r#"{{"id":"1","time":5,"operationType":"UPDATE","resourceType":"{kind}","resourcePath":"{path}"}}"#
+            )
+        };
+        for (kind, path) in [
+            ("USER", "users/bfacd330"),
+            ("REALM", "users/bfacd330"),
+            ("GROUP_MEMBERSHIP", "users/bfacd330/groups/7"),
+            ("REALM_ROLE_MAPPING", "users/bfacd330/role-mappings/realm"),
+        ] {
+            let found = changes(&event(kind, path));
+            assert_eq!(
+                (found.ids, found.everybody),
+                (["bfacd330".to_owned()].into(), false),
+                "{kind} {path}"
+            );
+        }
+        for (kind, path) in [
+            ("GROUP", "groups/7"),
+            ("REALM_ROLE_MAPPING", "groups/7/role-mappings/realm"),
+            ("REALM_ROLE", "roles-by-id/7"),
+        ] {
+            let found = Changes { roles_or_groups: true, ..Changes::default() };
+            assert_eq!(changes(&event(kind, path)), found, "{kind} {path}");
+        }
+        let found = Changes { everybody: true, ..Changes::default() };
+        assert_eq!(changes(&event("USER_PROFILE", "users/profile")), found);
+        for (kind, path) in [("CLIENT", "clients/7"), ("REALM", ""), ("COMPONENT", "components/7")] {
+            assert!(changes(&event(kind, path)).is_empty(), "{kind} {path}");
+        }
+        assert!(changes(r#"{"id":"1","time":5}"#).is_empty());
+    }
+
+    #[test]
+    fn an_event_is_new_once_and_forgotten_when_it_cannot_come_again() {
+        let mut stream = Stream::default();
+        assert!(stream.take("a", 100_000) && stream.take("b", 99_000));
+        assert!(!stream.take("a", 100_000));
+        assert_eq!(stream.since(), 70_000);
+        assert!(stream.take("c", 129_500));
+        stream.prune();
+        assert_eq!((stream.seen.len(), stream.since()), (2, 99_500));
+        assert!(!stream.take("a", 100_000));
+    }
+}
