@@ -55,6 +55,16 @@ impl Comparisons {
         self.verified.recall(stored, password)
     }
 
+    /// Forgets all comparisons with this hash; says how many.
+    pub fn forget(&self, stored: &[u8]) -> usize {
+        self.verified.forget(stored)
+    }
+
+    /// Forgets all comparisons; says how many.
+    pub fn flush(&self) -> usize {
+        self.verified.flush()
+    }
+
     /// Compares: from memory, or with whoever is at it, or by `work`.
     ///
     /// # Errors
@@ -82,7 +92,7 @@ impl Comparisons {
                 Part::Work(lead) => {
                     let end = work().await;
                     if let Ok(fits) = end {
-                        self.verified.remember_tag(tag, fits);
+                        self.verified.remember_tag(tag, stored, fits);
                     }
                     lead.answer.send_replace(Some(end.clone()));
                     return end;

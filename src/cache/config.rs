@@ -32,7 +32,8 @@ pub struct Config {
     /// comes in between waits for the next time. That must end within the failure delay, or a refusal of somebody known
     /// would come later than that of a name which nobody has.
     pub refetch_pause: Period,
-    /// A file in which people and mailboxes outlive the process, encrypted with a key in a file beside it. Default none.
+    /// A file in which people and mailboxes outlive the process, encrypted with a key that is made of the configuration's
+    /// secrets. Default none.
     pub record_file: Option<PathBuf>,
     /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 50,000 of them.
     pub memory_mib: usize,

@@ -1,28 +1,36 @@
 //! Records in a file, so that a restart during an outage still knows people.
 //!
-//! The file is one line of its form, a nonce, and everything else encrypted and authenticated (AES-256-GCM). The key is in
-//! a file beside it. The form, the machine's id and the place of the records are authenticated with it, so that a file
-//! from elsewhere is none.
+//! The file is one line of its form, a salt, a nonce, and everything else encrypted and authenticated (AES-256-GCM). The
+//! key is made of secrets that whoever could read the same elsewhere has anyway, and stands nowhere. The form and the
+//! place of the records are authenticated too, so that a file from elsewhere is none.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::num::NonZeroU32;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::auth::Secret;
+
 /// What the file begins with; the number changes with the form.
 const FORM: &[u8] = b"keydove records 1\n";
+const SALT_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
+/// The file must be no cheap way to guess the secrets. About a quarter of a second, once at the start.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("not 0");
 
 /// A file of records, and its key.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
+    salt: [u8; SALT_BYTES],
     key: LessSafeKey,
     /// What is authenticated and not written down.
     bound_to: Vec<u8>,
@@ -43,8 +51,8 @@ pub struct SavedRecord<V> {
 /// Where a file belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Belonging<'a> {
-    /// Of this machine, such as `/etc/machine-id`.
-    pub machine_id: &'a str,
+    /// Of which the key is made; at least one.
+    pub secrets: &'a [Secret],
     /// Where the records are from: of another database they would be false.
     pub origin: &'a str,
 }
@@ -62,18 +70,12 @@ pub enum RecordFileError {
         /// The system's words.
         source: io::Error,
     },
-    /// Others can read or change the key, or it is no key.
-    #[error("{0} is no key of a record file, or open to others: remove it, and a new one is made")]
-    BadKey(PathBuf),
     /// Larger than it may be.
-    #[error("{0} is larger than the memory that its records may take")]
+    #[error("{0} is larger than twice the memory that records may take")]
     TooLarge(PathBuf),
-    /// Not of this form, damaged, or written with another key, on another machine or for another database.
-    #[error("{0} is damaged, or was not written by this keydove on this machine for this database")]
+    /// Not of this form, damaged, or written with other secrets or for another database.
+    #[error("{0} is damaged, or was written with other secrets, for another database or by another version")]
     Foreign(PathBuf),
-    /// What is within has another form.
-    #[error("{0} has records of another form")]
-    OtherForm(PathBuf),
     /// The system has no random bytes.
     #[error("cannot get random bytes: {0}")]
     Random(#[from] getrandom::Error),
@@ -88,23 +90,33 @@ struct Content<T> {
 }
 
 impl RecordFile {
-    /// Reads the key beside the file, or makes one. `max_bytes` bounds the file.
+    /// Makes the key. `max_bytes` bounds the file.
     ///
     /// # Errors
-    /// The key cannot be read, made or trusted.
+    /// There is a file that cannot be read, or there are no random bytes.
     pub fn open(path: &Path, belonging: Belonging<'_>, max_bytes: usize) -> Result<Self, RecordFileError> {
-        let mut key_path = path.as_os_str().to_owned();
-        key_path.push(".key");
-        let key = read_or_make_key(Path::new(&key_path))?;
-        let unbound = UnboundKey::new(&AES_256_GCM, &*key)
-            .map_err(|_| RecordFileError::BadKey(PathBuf::from(&key_path)))?;
+        Self::open_with(path, belonging, max_bytes, ROUNDS)
+    }
+
+    fn open_with(
+        path: &Path,
+        belonging: Belonging<'_>,
+        max_bytes: usize,
+        rounds: NonZeroU32,
+    ) -> Result<Self, RecordFileError> {
         let mut bound_to = Vec::new();
-        // The length in front of each part keeps two different pairs from being one text.
-        for part in [FORM, belonging.machine_id.trim().as_bytes(), belonging.origin.as_bytes()] {
-            bound_to.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            bound_to.extend_from_slice(part);
+        add_part(&mut bound_to, FORM);
+        add_part(&mut bound_to, belonging.origin.as_bytes());
+        // The number of parts in front: HMAC takes no notice of zeros at the end.
+        let mut secret = Zeroizing::new((belonging.secrets.len() as u64).to_be_bytes().to_vec());
+        for part in belonging.secrets {
+            add_part(&mut secret, part.expose());
         }
-        Ok(Self { path: path.to_owned(), key: LessSafeKey::new(unbound), bound_to, max_bytes })
+        let salt = find_salt(path)?;
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        pbkdf2::derive(PBKDF2_HMAC_SHA256, rounds, &salt, &secret, &mut *key);
+        let key = UnboundKey::new(&AES_256_GCM, &*key).expect("the key has the length of the cipher");
+        Ok(Self { path: path.to_owned(), salt, key: LessSafeKey::new(key), bound_to, max_bytes })
     }
 
     /// Where it is.
@@ -151,47 +163,61 @@ impl RecordFile {
         if bytes.len() > self.max_bytes {
             return Err(RecordFileError::TooLarge(self.path.clone()));
         }
-        self.unseal(&mut bytes).map(Some)
+        let content = self.unseal(&mut bytes);
+        content.map(Some).ok_or_else(|| RecordFileError::Foreign(self.path.clone()))
     }
 
     fn seal<T: Serialize>(&self, records: &T, now: SystemTime) -> Result<Vec<u8>, RecordFileError> {
         let content = Content { written: seconds(now), records };
         let too_large = || RecordFileError::TooLarge(self.path.clone());
         let mut plain = Zeroizing::new(serde_json::to_vec(&content).map_err(|_| too_large())?);
-        if FORM.len() + NONCE_LEN + plain.len() + TAG_BYTES > self.max_bytes {
+        if FORM.len() + SALT_BYTES + NONCE_LEN + plain.len() + TAG_BYTES > self.max_bytes {
             return Err(too_large());
         }
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce)?;
+        let unique = Nonce::assume_unique_for_key(nonce);
         let tag = self
             .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(&self.bound_to),
-                &mut plain,
-            )
+            .seal_in_place_separate_tag(unique, Aad::from(&self.bound_to), &mut plain)
             .map_err(|_| too_large())?;
-        Ok([FORM, &nonce[..], &plain[..], tag.as_ref()].concat())
+        Ok([FORM, &self.salt, &nonce, &plain, tag.as_ref()].concat())
     }
 
-    fn unseal<T: for<'a> Deserialize<'a>>(
-        &self,
-        bytes: &mut [u8],
-    ) -> Result<(T, SystemTime), RecordFileError> {
-        let foreign = || RecordFileError::Foreign(self.path.clone());
-        let (form, rest) = bytes.split_at_mut_checked(FORM.len()).ok_or_else(foreign)?;
-        let (nonce, sealed) = rest.split_at_mut_checked(NONCE_LEN).ok_or_else(foreign)?;
-        if form != FORM {
-            return Err(foreign());
+    fn unseal<T: for<'a> Deserialize<'a>>(&self, bytes: &mut [u8]) -> Option<(T, SystemTime)> {
+        let (form, rest) = bytes.split_at_mut_checked(FORM.len())?;
+        let (salt, rest) = rest.split_at_mut_checked(SALT_BYTES)?;
+        let (nonce, sealed) = rest.split_at_mut_checked(NONCE_LEN)?;
+        if form != FORM || *salt != self.salt {
+            return None;
         }
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| foreign())?;
-        let plain =
-            self.key.open_in_place(nonce, Aad::from(&self.bound_to), sealed).map_err(|_| foreign())?;
-        let content: Content<T> =
-            serde_json::from_slice(plain).map_err(|_| RecordFileError::OtherForm(self.path.clone()))?;
-        let written = UNIX_EPOCH.checked_add(Duration::from_secs(content.written));
-        Ok((content.records, written.ok_or_else(|| RecordFileError::OtherForm(self.path.clone()))?))
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let plain = self.key.open_in_place(nonce, Aad::from(&self.bound_to), sealed).ok()?;
+        let content: Content<T> = serde_json::from_slice(plain).ok()?;
+        let written = UNIX_EPOCH.checked_add(Duration::from_secs(content.written))?;
+        Some((content.records, written))
     }
+}
+
+/// The length in front of each part keeps two different lists of as many parts from being one text.
+fn add_part(text: &mut Vec<u8>, part: &[u8]) {
+    text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+    text.extend_from_slice(part);
+}
+
+/// The salt of the file that is there, or a new one.
+fn find_salt(path: &Path) -> Result<[u8; SALT_BYTES], RecordFileError> {
+    let mut salt = [0; SALT_BYTES];
+    let mut form = [0; FORM.len()];
+    let found = match File::open(path) {
+        Ok(mut file) => file.read_exact(&mut form).and_then(|()| file.read_exact(&mut salt)).is_ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(source) => return Err(RecordFileError::Io { step: "read", path: path.to_owned(), source }),
+    };
+    if !found || form != *FORM {
+        getrandom::fill(&mut salt)?;
+    }
+    Ok(salt)
 }
 
 /// In whole seconds since 1970; a clock that stands before that reads 0, which is older than anything.
@@ -216,27 +242,6 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-fn read_or_make_key(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, RecordFileError> {
-    let failed = |step| move |source| RecordFileError::Io { step, path: path.to_owned(), source };
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    match File::open(path) {
-        Ok(mut file) => {
-            let status = file.metadata().map_err(failed("read"))?;
-            let is_key = status.is_file() && status.len() == KEY_BYTES as u64 && status.mode() & 0o077 == 0;
-            if !is_key {
-                return Err(RecordFileError::BadKey(path.to_owned()));
-            }
-            file.read_exact(&mut *key).map_err(failed("read"))?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            getrandom::fill(&mut *key)?;
-            write_new(path, &*key).map_err(failed("make"))?;
-        }
-        Err(error) => return Err(failed("read")(error)),
-    }
-    Ok(key)
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HERE: Belonging<'static> = Belonging { machine_id: "3d1219c7", origin: "SQLite in /a" };
 const SECRET: &str = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu";
+const KEY: &str = "the client's secret";
+const ORIGIN: &str = "SQLite in /a";
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -26,8 +27,14 @@ impl Folder {
         self.0.join("records")
     }
 
-    fn open(&self, belonging: Belonging<'_>) -> RecordFile {
-        RecordFile::open(&self.path(), belonging, 1 << 20).unwrap()
+    fn open(&self) -> RecordFile {
+        self.open_as(&[KEY], ORIGIN, 1 << 20)
+    }
+
+    fn open_as(&self, secrets: &[&str], origin: &str, max_bytes: usize) -> RecordFile {
+        let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::from(*secret)).collect();
+        let belonging = Belonging { secrets: &secrets, origin };
+        RecordFile::open_with(&self.path(), belonging, max_bytes, NonZeroU32::MIN).unwrap()
     }
 }
 
@@ -50,27 +57,25 @@ fn is_foreign(file: &RecordFile) -> bool {
 }
 
 #[test]
-fn both_files_are_closed_to_others_and_nothing_is_in_the_clear() {
+fn the_file_is_closed_to_others_and_nothing_is_in_the_clear() {
     let folder = Folder::new();
-    let file = folder.open(HERE);
+    let file = folder.open();
     assert!(file.read::<Vec<SavedRecord<String>>>().unwrap().is_none());
     file.write(&vec![record("alice@example.org")], at(1000)).unwrap();
-    for name in ["records", "records.key"] {
-        let mode = std::fs::metadata(folder.0.join(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
-    }
+    let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let bytes = std::fs::read(folder.path()).unwrap();
-    for words in [&SECRET.as_bytes()[..8], b"alice", b"example", b"3d1219c7"] {
+    for words in [&SECRET.as_bytes()[..8], b"alice", b"example", KEY.as_bytes()] {
         assert!(!bytes.windows(words.len()).any(|window| window == words));
     }
-    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 2, "no draft is left");
-    assert!(!format!("{file:?}").contains("nai69"));
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1, "no draft is left");
+    assert!(!format!("{file:?}").contains(KEY));
 }
 
 #[test]
 fn a_byte_that_is_another_or_missing_makes_it_foreign() {
     let folder = Folder::new();
-    let file = folder.open(HERE);
+    let file = folder.open();
     file.write(&vec![record("a@b.example")], at(1000)).unwrap();
     let bytes = std::fs::read(folder.path()).unwrap();
     for place in 0..bytes.len() {
@@ -88,42 +93,42 @@ fn a_byte_that_is_another_or_missing_makes_it_foreign() {
 }
 
 #[test]
-fn another_key_machine_or_database_makes_it_foreign() {
+fn other_secrets_or_another_database_make_it_foreign() {
     let folder = Folder::new();
-    folder.open(HERE).write(&vec![record("a@b.example")], at(1000)).unwrap();
-    for belonging in [
-        Belonging { machine_id: "other", ..HERE },
-        Belonging { origin: "SQLite in /b", ..HERE },
-        Belonging { machine_id: "3d1219c", origin: "7SQLite in /a" },
+    let write = || folder.open().write(&vec![record("a@b.example")], at(1000)).unwrap();
+    write();
+    for (secrets, origin) in [
+        (&["another secret"][..], ORIGIN),
+        (&[KEY, ""], ORIGIN),
+        (&["the client's", " secret"], ORIGIN),
+        (&[KEY], "SQLite in /b"),
     ] {
-        assert!(is_foreign(&folder.open(belonging)), "{belonging:?}");
+        let file = folder.open_as(secrets, origin, 1 << 20);
+        assert!(is_foreign(&file), "{secrets:?} {origin}");
+        // And it is replaced by a good one.
+        file.write(&vec![record("c@b.example")], at(1000)).unwrap();
+        assert!(!is_foreign(&file) && is_foreign(&folder.open()));
+        write();
     }
-    std::fs::remove_file(folder.0.join("records.key")).unwrap();
-    assert!(is_foreign(&folder.open(HERE)));
 }
 
 #[test]
-fn a_key_that_others_can_read_or_that_is_none_is_not_used() {
-    let folder = Folder::new();
-    drop(folder.open(HERE));
-    let key = folder.0.join("records.key");
-    let open = || RecordFile::open(&folder.path(), HERE, 1 << 20);
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(matches!(open(), Err(RecordFileError::BadKey(_))));
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    open().unwrap();
-    std::fs::write(&key, b"short").unwrap();
-    assert!(matches!(open(), Err(RecordFileError::BadKey(_))));
+fn each_new_file_has_a_key_of_its_own() {
+    let (one, other) = (Folder::new(), Folder::new());
+    one.open().write(&vec![record("a@b.example")], at(1000)).unwrap();
+    let file = other.open();
+    std::fs::copy(one.path(), other.path()).unwrap();
+    assert!(is_foreign(&file) && !is_foreign(&other.open()));
 }
 
 #[test]
 fn a_file_is_bounded_both_ways() {
     let folder = Folder::new();
-    drop(folder.open(HERE));
-    let small = RecordFile::open(&folder.path(), HERE, 200).unwrap();
+    let small = folder.open_as(&[KEY], ORIGIN, 200);
     let many: Vec<_> = (0..10).map(|number| record(&format!("u{number}@b.example"))).collect();
     assert!(matches!(small.write(&many, at(1000)), Err(RecordFileError::TooLarge(_))));
-    folder.open(HERE).write(&many, at(1000)).unwrap();
+    folder.open().write(&many, at(1000)).unwrap();
+    let small = folder.open_as(&[KEY], ORIGIN, 200);
     assert!(matches!(small.read::<Vec<SavedRecord<String>>>(), Err(RecordFileError::TooLarge(_))));
 }
 
@@ -142,11 +147,11 @@ proptest! {
     #[test]
     fn what_is_written_is_read(users in proptest::collection::vec("\\PC{0,40}", 0..20), asked: u64, written in 0..1_u64 << 40) {
         let folder = Folder::new();
-        let file = folder.open(HERE);
+        let file = folder.open();
         let records: Vec<_> =
             users.iter().map(|user| SavedRecord { user: user.clone(), asked, record: user.clone() }).collect();
         file.write(&records, at(written)).unwrap();
-        let (read, when) = folder.open(HERE).read::<Vec<SavedRecord<String>>>().unwrap().unwrap();
+        let (read, when) = folder.open().read::<Vec<SavedRecord<String>>>().unwrap().unwrap();
         prop_assert_eq!(when, at(written));
         let read: Vec<_> = read.into_iter().map(|record| (record.user, record.asked, record.record)).collect();
         let wanted: Vec<_> = records.into_iter().map(|record| (record.user, record.asked, record.record)).collect();

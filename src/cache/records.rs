@@ -32,6 +32,8 @@ pub trait Record: Send + Sync + 'static {
     fn bytes(&self) -> usize;
     /// Whether it says that there is nothing: kept for a short while only, and never once it is stale.
     fn is_absence(&self) -> bool;
+    /// Whether something that the older record says is no longer so. What outlives the process must not say it for long.
+    fn outdates(&self, older: &Self) -> bool;
 }
 
 /// How long records live.
@@ -142,6 +144,8 @@ struct State<V> {
     dice: u64,
     /// Raised by every `forget`: what was asked before must not be kept.
     generation: u64,
+    /// Raised when a record takes the place of one that it outdates.
+    outdated: u64,
 }
 
 struct Entry<V> {
@@ -169,6 +173,7 @@ impl<V: Record> Records<V> {
             counts: RecordCounts::default(),
             dice: 0x9E37_79B9_7F4A_7C15,
             generation: 0,
+            outdated: 0,
         };
         Self { shared: Arc::new(Shared { lifetimes, source, spawner, state: Mutex::new(state) }) }
     }
@@ -312,10 +317,26 @@ impl<V: Record> Records<V> {
         })
     }
 
-    /// Raised whenever something is forgotten.
+    /// Makes every record that is meant as old as it can be and still serve while the source cannot tell: whoever needs
+    /// one next has it fetched. Says how many that were. No fetch that is under way is kept.
+    pub fn expire_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        state.generation += 1;
+        state.flights.clear();
+        let mut count = 0;
+        for entry in state.entries.values_mut().filter(|entry| is_meant(&entry.record)) {
+            (entry.fresh_until, entry.refresh_from) = (now, now);
+            count += 1;
+        }
+        count
+    }
+
+    /// Another number than before whenever something that was known may no longer be so.
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.shared.lock().generation
+    pub fn withdrawals(&self) -> u64 {
+        let state = self.shared.lock();
+        state.generation + state.outdated
     }
 
     /// Every record, the last used first, for a file that outlives the process.
@@ -422,6 +443,8 @@ impl<V: Record> State<V> {
         let lifetime = if record.is_absence() { lifetimes.absent } else { lifetimes.fresh };
         let fresh = lifetime.mul_f64(1.0 - 0.1 * self.throw());
         let bytes = record.bytes() + 2 * user.as_str().len();
+        let outdates = self.entries.get_mut(&user).is_some_and(|older| record.outdates(&older.record));
+        self.outdated += u64::from(outdates);
         // Whoever is unknown is asked for again when somebody comes for them, not on the off-chance.
         let use_before_refresh = if record.is_absence() { fresh } else { fresh.mul_f64(2.0 / 3.0) };
         let entry =

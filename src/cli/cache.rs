@@ -127,15 +127,18 @@ fn asked(age_ms: u64, standing: Standing) -> String {
 }
 
 fn show_forgotten(request: &Request, forgotten: Forgotten) -> String {
-    match (request, forgotten) {
-        (Request::CacheForget { user }, Forgotten { people: 0, mailboxes: 0 }) => {
+    let Forgotten { people, mailboxes, comparisons } = forgotten;
+    match request {
+        Request::CacheForget { user } if people + mailboxes == 0 => {
             format!("nothing was remembered about {user}")
         }
-        (Request::CacheForget { user }, _) => {
-            format!("{user} is forgotten; the next login asks Keycloak and the database")
+        Request::CacheForget { user } => {
+            format!(
+                "{user} is forgotten; the next login asks Keycloak and the database, and hashes its password"
+            )
         }
-        (_, Forgotten { people, mailboxes }) => {
-            format!("forgotten: {people} answers of Keycloak, {mailboxes} of the database")
-        }
+        _ => format!(
+            "forgotten: {people} answers of Keycloak, {mailboxes} of the database, {comparisons} compared passwords"
+        ),
     }
 }

@@ -17,10 +17,10 @@ use crate::passdb::People;
 
 /// How often everything is saved.
 const PERIOD: Duration = Duration::from_secs(300);
-/// How soon after somebody was forgotten: the file must not know them for long.
-const LOOK: Duration = Duration::from_secs(10);
-/// An id that no other machine has (`machine-id(5)`).
-const MACHINE_ID: &str = "/etc/machine-id";
+/// How often there is a look whether something that the file says is no longer so.
+const LOOK: Duration = Duration::from_secs(1);
+/// How soon after it was saved the file is saved again for that.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Keeps the record file.
 #[derive(Debug)]
@@ -48,15 +48,10 @@ impl RecordKeeper {
     /// `None` where no file is wanted, or none can be used, which is no reason not to start.
     pub(super) fn open(config: &Config, people: People, mailboxes: Mailboxes) -> Option<Self> {
         let path = config.cache.record_file.as_deref()?;
-        let machine_id = match std::fs::read_to_string(MACHINE_ID) {
-            Ok(id) if !id.trim().is_empty() => id,
-            _ => {
-                warn(path, &format!("{MACHINE_ID} names no machine that the file could belong to"));
-                return None;
-            }
-        };
+        let secrets = config.secrets.duplicate();
+        let secrets: Vec<_> = secrets.client_secrets.into_iter().chain(secrets.database_password).collect();
         let origin = config.storage.to_string();
-        let belonging = Belonging { machine_id: &machine_id, origin: &origin };
+        let belonging = Belonging { secrets: &secrets, origin: &origin };
         match RecordFile::open(path, belonging, config.cache.max_file_bytes()) {
             Ok(file) => {
                 let stale_limit = config.cache.stale_limit.get();
@@ -108,29 +103,32 @@ impl RecordKeeper {
         (people, mailboxes)
     }
 
-    /// Saves now and then, soon after somebody was forgotten, and at the end.
+    /// Saves now and then, soon after something that the file says is no longer so, and at the end.
     pub(super) async fn run(self, stop: CancellationToken) {
         let (mut saved_at, mut in_trouble) = (Instant::now(), false);
-        let mut generation = self.generation();
+        let mut withdrawals = self.withdrawals();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if self.generation() != generation || saved_at.elapsed() >= PERIOD {
-                (generation, saved_at) = (self.generation(), Instant::now());
-                self.save(&mut in_trouble).await;
+            let now = self.withdrawals();
+            let due = if now == withdrawals { PERIOD } else { PAUSE };
+            if saved_at.elapsed() >= due {
+                // What could not be saved is tried again soon.
+                withdrawals = if self.save(&mut in_trouble).await { now } else { withdrawals };
+                saved_at = Instant::now();
             }
         }
         self.save(&mut in_trouble).await;
     }
 
-    fn generation(&self) -> (u64, u64) {
-        (self.people.generation(), self.mailboxes.generation())
+    fn withdrawals(&self) -> (u64, u64) {
+        (self.people.withdrawals(), self.mailboxes.withdrawals())
     }
 
-    /// On a thread of its own: a disk may be slow.
-    async fn save(&self, in_trouble: &mut bool) {
+    /// On a thread of its own: a disk may be slow. Says whether it is done.
+    async fn save(&self, in_trouble: &mut bool) -> bool {
         let (file, people, mailboxes) = (Arc::clone(&self.file), self.people.clone(), self.mailboxes.clone());
         let work = move || {
             let now = Clocks::now();
@@ -143,10 +141,13 @@ impl RecordKeeper {
                 tracing::debug!(bytes, "saved what is known");
                 *in_trouble = false;
             }
-            // Once, not every few minutes.
-            Err(error) if !std::mem::replace(in_trouble, true) => warn(self.file.path(), &error),
+            // Once, not every few seconds.
+            Err(trouble) if !std::mem::replace(in_trouble, true) => {
+                tracing::warn!(path = %self.file.path().display(), trouble, "what is known cannot be saved");
+            }
             Err(_) => {}
         }
+        !*in_trouble
     }
 }
 

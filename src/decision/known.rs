@@ -82,6 +82,8 @@ pub struct Forgotten {
     pub people: usize,
     /// Of the database's.
     pub mailboxes: usize,
+    /// Of comparisons of a password with a hash.
+    pub comparisons: usize,
 }
 
 impl Decision {
@@ -100,19 +102,22 @@ impl Decision {
 
     /// Forgets an address: its next login asks Keycloak and the database.
     pub fn forget(&self, user: &Username) -> Forgotten {
-        let people = usize::from(self.0.passdb.people().forget(user));
-        Forgotten { people, mailboxes: usize::from(self.0.mailboxes.forget(user)) }
+        let hashes = self.0.mailboxes.stored_passwords(user);
+        let (person, comparisons) = self.0.passdb.forget(user, &hashes);
+        let mailboxes = usize::from(self.0.mailboxes.forget(user));
+        Forgotten { people: usize::from(person), mailboxes, comparisons }
     }
 
     /// Forgets whoever has this id in Keycloak, whatever their address is.
     pub fn forget_keycloak_id(&self, id: &str) -> Forgotten {
         let people = self.0.passdb.people().forget_ids(&[id.to_owned()].into());
-        Forgotten { people, mailboxes: 0 }
+        Forgotten { people, mailboxes: 0, comparisons: 0 }
     }
 
     /// Forgets everything.
     pub fn flush(&self) -> Forgotten {
-        Forgotten { people: self.0.passdb.people().flush(), mailboxes: self.0.mailboxes.flush() }
+        let (people, comparisons) = self.0.passdb.flush();
+        Forgotten { people, mailboxes: self.0.mailboxes.flush(), comparisons }
     }
 
     /// What the caches have done so far.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::auth::{TempFail, TempFailReason, Username};
+use crate::auth::{Secret, TempFail, TempFailReason, Username};
 use crate::breaker::{Breaker, Condition};
 use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
 use crate::sql::{
@@ -100,10 +100,18 @@ impl Mailboxes {
         true
     }
 
-    /// Changes whenever something is forgotten.
+    /// Another number than before whenever something that was known may no longer be so.
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.records.generation()
+    pub fn withdrawals(&self) -> u64 {
+        self.records.withdrawals()
+    }
+
+    /// The hashes that are known of a mailbox, its app passwords' too.
+    pub(super) fn stored_passwords(&self, user: &Username) -> Vec<Secret> {
+        let Some(held) = self.records.look(user) else { return Vec::new() };
+        let own = held.record.hosting.mailbox.iter().map(|mailbox| &mailbox.password);
+        let app_passwords = held.record.app_passwords.iter().flatten().map(|row| &row.password);
+        own.chain(app_passwords).map(Secret::duplicate).collect()
     }
 
     /// What is known may be wrong from now on.
@@ -165,6 +173,17 @@ impl Record for MailboxRecord {
 
     fn is_absence(&self) -> bool {
         self.hosting.mailbox.is_none()
+    }
+
+    fn outdates(&self, older: &Self) -> bool {
+        let is_still_there = |old: &AppPassword| match &self.app_passwords {
+            Ok(rows) => rows.iter().any(|row| row.is_as_good_as(old)),
+            Err(_) => false,
+        };
+        let owner = |record: &Self| record.known.as_ref().map(|known| known.keycloak_id.clone());
+        !self.hosting.is_as_good_as(&older.hosting)
+            || owner(self) != owner(older)
+            || !older.app_passwords.iter().flatten().all(is_still_there)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Looking people up.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -35,6 +36,7 @@ pub struct Client {
     pub(super) attribute: AttributeSight,
     /// Bounds the calls that no login waits for: one at a time, and none of the slots of logins.
     aside: Semaphore,
+    events_read: Mutex<Option<Instant>>,
     breaker: Breaker,
     calls: Calls,
 }
@@ -109,6 +111,7 @@ impl Client {
             slots: Semaphore::new(config.max_connections.max(1)),
             attribute: AttributeSight::default(),
             aside: Semaphore::new(1),
+            events_read: Mutex::default(),
             breaker: Breaker::default(),
             calls: Calls::default(),
             config: config.clone(),
@@ -316,10 +319,15 @@ impl Client {
         format!("{:?}", (address, lookup, demands, &config.password_attribute, &config.template_attribute))
     }
 
-    /// Where it is, for the log: the address and the realm.
+    /// When its events were read to their end last.
     #[must_use]
-    pub fn place(&self) -> String {
-        format!("{}, realm {}", self.address.server_url.as_str(), self.address.realm.as_str())
+    pub fn events_read(&self) -> Option<Instant> {
+        *self.events_read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They have been.
+    pub fn note_events_read(&self, now: Instant) {
+        *self.events_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Whether waiting for it is likely to be in vain.

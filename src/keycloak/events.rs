@@ -1,8 +1,10 @@
 //! What Keycloak says has changed: its admin events and user events, read again and again.
 //!
-//! Correctness rests on how long answers are kept, never on events: several kinds of change cause none.
+//! Correctness rests on how long answers are kept, never on events: several kinds of change cause none, and a transaction
+//! that is open for longer than the overlap hides its events.
 
 use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,8 +15,8 @@ use super::{Client, Error};
 const OVERLAP_MS: i64 = 30_000;
 /// Events of one call.
 const PAGE: usize = 100;
-/// Beyond this many new events at once it is cheaper to forget everybody.
-const MAX_PAGES: usize = 50;
+/// Beyond this many pages at once it is cheaper to ask for everybody anew.
+const MAX_PAGES: usize = 10;
 /// What administrators and programs do. Without them hardly anything is left to follow.
 const ADMIN_EVENTS: &str = "admin events";
 
@@ -23,7 +25,7 @@ const ADMIN_EVENTS: &str = "admin events";
 pub struct Changes {
     /// These people, by their ids.
     pub ids: HashSet<String>,
-    /// Whoever has some role or is in some group.
+    /// Whoever has some role or is in some group: which one, events do not tell.
     pub roles_or_groups: bool,
     /// Anybody: the user profile changed, or there was more than could be read.
     pub everybody: bool,
@@ -47,8 +49,8 @@ pub enum EventError {
     NoRight,
     /// The realm keeps none.
     #[error(
-        "the realm keeps no {0}: switch them on in Keycloak under Realm settings, Events; until then a change counts \
-         after max_staleness at the latest"
+        "the realm keeps no {0}: switch them on in Keycloak under Realm settings, Events; until then such a change \
+         counts after max_staleness at the latest"
     )]
     SwitchedOff(&'static str),
     /// A call failed.
@@ -57,14 +59,10 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// Whether only an administrator can mend it.
+    /// Whether there is nothing to read. Without user events alone, what administrators do can still be followed.
     #[must_use]
-    pub fn needs_an_administrator(&self) -> bool {
-        match self {
-            Self::NoRight | Self::SwitchedOff(ADMIN_EVENTS) => true,
-            Self::SwitchedOff(_) => false,
-            Self::Call(error) => matches!(error, Error::Unauthorized { .. } | Error::NotFound { .. }),
-        }
+    pub fn leaves_nothing(&self) -> bool {
+        !matches!(self, Self::SwitchedOff(kind) if *kind != ADMIN_EVENTS)
     }
 }
 
@@ -92,13 +90,17 @@ impl Stream {
         self.seen.insert(id.to_owned(), time).is_none()
     }
 
-    fn prune(&mut self) {
-        let oldest = self.newest.unwrap_or(0) - OVERLAP_MS;
-        self.seen.retain(|_, time| *time >= oldest);
+    /// What cannot come again need not be kept in mind.
+    fn prune(&mut self, since: i64) {
+        self.seen.retain(|_, time| *time >= since);
     }
 
-    fn since(&self) -> i64 {
-        (self.newest.unwrap_or(0) - OVERLAP_MS).max(0)
+    /// From when on to read. An event may bear a time that is yet to come, if a clock was wrong for a while; it must
+    /// not hide all others until then.
+    fn since(&self, now: SystemTime) -> i64 {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        (self.newest.unwrap_or(0).min(now) - OVERLAP_MS).max(0)
     }
 }
 
@@ -165,9 +167,15 @@ impl Event for AdminEvent {
             return;
         }
         match self.resource_type.as_deref() {
-            Some("GROUP" | "GROUP_MEMBERSHIP" | "REALM_ROLE" | "REALM_ROLE_MAPPING") => {
-                changes.roles_or_groups = true;
-            }
+            // A role may be part of another, of a client's too.
+            Some(
+                "GROUP"
+                | "GROUP_MEMBERSHIP"
+                | "REALM_ROLE"
+                | "REALM_ROLE_MAPPING"
+                | "CLIENT_ROLE"
+                | "CLIENT_ROLE_MAPPING",
+            ) => changes.roles_or_groups = true,
             Some("USER_PROFILE") => changes.everybody = true,
             _ => {}
         }
@@ -210,7 +218,8 @@ impl Client {
         }
     }
 
-    /// Adds to `changes` what has changed since the last time; the first time, since a moment ago.
+    /// Adds to `changes` what has changed since the last time; the first time, since a moment ago. `now` is this
+    /// machine's time; Keycloak's may differ.
     ///
     /// # Errors
     /// See [`EventError`]. What was read until then is in `changes` all the same, and is not read again.
@@ -218,33 +227,41 @@ impl Client {
         &self,
         cursor: &mut EventCursor,
         changes: &mut Changes,
+        now: SystemTime,
     ) -> Result<(), EventError> {
-        self.read_stream::<AdminEvent>(&mut cursor.admin, changes).await?;
-        self.read_stream::<UserEvent>(&mut cursor.user, changes).await
+        self.read_stream::<AdminEvent>(&mut cursor.admin, changes, now).await?;
+        self.read_stream::<UserEvent>(&mut cursor.user, changes, now).await
     }
 
     async fn read_stream<E: Event>(
         &self,
         stream: &mut Stream,
         changes: &mut Changes,
+        now: SystemTime,
     ) -> Result<(), EventError> {
         if stream.newest.is_none() {
             let newest: Vec<E> = self.events("first=0&max=1&direction=desc").await?;
             stream.newest = Some(newest.first().map_or(0, E::time));
         }
-        let since = stream.since();
+        let since = stream.since(now);
         for page in 0..MAX_PAGES {
             let first = page * PAGE;
             let query = format!("dateFrom={since}&direction=asc&first={first}&max={PAGE}");
             let events: Vec<E> = self.events(&query).await?;
             let is_last = events.len() < PAGE;
+            if events.is_empty() && page == 0 {
+                // The newest event is gone: they were cleared, have expired, or are those of another server. Whatever
+                // is there next time is new.
+                *stream = Stream { newest: Some(0), ..Stream::default() };
+                return Ok(());
+            }
             for event in events {
                 if stream.take(event.id(), event.time()) {
                     event.note(changes);
                 }
             }
             if is_last {
-                stream.prune();
+                stream.prune(since);
                 return Ok(());
             }
         }
@@ -320,10 +337,25 @@ mod tests {
         let mut stream = Stream::default();
         assert!(stream.take("a", 100_000) && stream.take("b", 99_000));
         assert!(!stream.take("a", 100_000));
-        assert_eq!(stream.since(), 70_000);
+        assert_eq!(stream.since(at(200)), 70_000);
         assert!(stream.take("c", 129_500));
-        stream.prune();
-        assert_eq!((stream.seen.len(), stream.since()), (2, 99_500));
+        stream.prune(stream.since(at(200)));
+        assert_eq!((stream.seen.len(), stream.since(at(200))), (2, 99_500));
         assert!(!stream.take("a", 100_000));
+    }
+
+    #[test]
+    fn an_event_from_a_time_to_come_hides_no_others() {
+        let mut stream = Stream::default();
+        assert!(stream.take("early", 3_600_000));
+        assert_eq!(stream.since(at(100)), 70_000);
+        stream.prune(stream.since(at(100)));
+        assert!(!stream.take("early", 3_600_000) && stream.take("now", 100_000));
+        // A clock of ours that is behind reads more than it must, and misses nothing.
+        assert_eq!(stream.since(at(10)), 0);
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::{Instant, sleep_until};
@@ -14,8 +14,8 @@ use crate::keycloak::{Changes, Client, EventCursor, EventError};
 
 /// An event can be seen before its change can: whoever is asked for in between is asked for once more.
 const SECOND_TIME: Duration = Duration::from_secs(1);
-/// How soon it is tried again when an administrator has to do something first.
-const RETRY: Duration = Duration::from_secs(300);
+/// How often there is a look at what only an administrator can mend: whether events are kept, and whether they are shown.
+const CHECK: Duration = Duration::from_secs(60);
 /// How soon a source is looked at again that cannot be asked now.
 const NO_SOURCE: Duration = Duration::from_secs(5);
 
@@ -23,13 +23,19 @@ const NO_SOURCE: Duration = Duration::from_secs(5);
 pub struct EventFollower {
     people: People,
     source: Source,
-    /// Whom the cursor is for: another client begins anew.
-    client: Option<Arc<Client>>,
-    cursor: EventCursor,
+    /// Where reading goes on, and for whom: another client begins anew.
+    followed: Option<Followed>,
     /// What is to be forgotten once more, and when.
     again: VecDeque<(Instant, Changes)>,
     /// The trouble that the log tells of.
     trouble: Option<String>,
+}
+
+struct Followed {
+    client: Arc<Client>,
+    cursor: EventCursor,
+    /// How the last look at what an administrator has to do ended, and when it was.
+    checked: Option<(Instant, Result<(), EventError>)>,
 }
 
 impl People {
@@ -39,8 +45,7 @@ impl People {
         let follow = |source: &Source| EventFollower {
             people: self.clone(),
             source: source.clone(),
-            client: None,
-            cursor: EventCursor::default(),
+            followed: None,
             again: VecDeque::new(),
             trouble: None,
         };
@@ -59,12 +64,14 @@ impl EventFollower {
 
     async fn follow(&mut self) {
         loop {
-            let Some(client) = self.source.client() else {
-                self.rest(NO_SOURCE).await;
-                continue;
+            let pause = match self.source.client() {
+                Some(client) => {
+                    let Some(period) = client.event_period() else { return };
+                    self.look(client).await;
+                    period
+                }
+                None => NO_SOURCE,
             };
-            let Some(period) = client.event_period() else { return };
-            let pause = self.look(&client).await.map_or(RETRY, |()| period);
             self.rest(pause).await;
         }
     }
@@ -74,64 +81,93 @@ impl EventFollower {
         let until = Instant::now() + pause;
         while let Some((due, _)) = self.again.front().filter(|(due, _)| *due < until) {
             sleep_until(*due).await;
-            if let (Some((_, changes)), Some(client)) = (self.again.pop_front(), self.client.clone()) {
-                self.forget(&client, &changes);
+            if let Some((_, changes)) = self.again.pop_front() {
+                self.forget(&changes);
             }
         }
         sleep_until(until).await;
     }
 
-    /// Reads once. Only what an administrator has to mend is an error; a Keycloak that is down says by itself when it is
-    /// back.
-    async fn look(&mut self, client: &Arc<Client>) -> Result<(), EventError> {
-        let is_another = self.client.as_ref().is_none_or(|known| !Arc::ptr_eq(known, client));
-        if is_another {
-            self.cursor = EventCursor::default();
-            self.client = Some(Arc::clone(client));
-        }
+    /// Reads once. A Keycloak that is left alone by logins is left alone here: nothing is lost, reading goes on where it
+    /// ended.
+    async fn look(&mut self, client: Arc<Client>) {
         if client.is_troubled() {
-            return Ok(());
+            return;
         }
+        let followed = match self.followed.take() {
+            Some(followed) if Arc::ptr_eq(&followed.client, &client) => self.followed.insert(followed),
+            _ => self.followed.insert(Followed { client, cursor: EventCursor::default(), checked: None }),
+        };
         let mut changes = Changes::default();
-        // The settings are looked at where nothing is known of them: at first, and after trouble.
-        let end = match is_another || self.trouble.is_some() {
-            true => client.check_events().await,
-            false => Ok(()),
-        };
-        let end = match end {
-            Err(trouble) if trouble.needs_an_administrator() => Err(trouble),
-            // The other kind of events is there.
-            settings => client.read_changes(&mut self.cursor, &mut changes).await.and(settings),
-        };
+        let end = followed.read(&mut changes).await;
         if !changes.is_empty() {
-            self.forget(client, &changes);
+            self.forget(&changes);
             self.again.push_back((Instant::now() + SECOND_TIME, changes));
         }
-        self.tell(client, end.as_ref().err());
-        end.or_else(|error| if error.needs_an_administrator() { Err(error) } else { Ok(()) })
+        self.tell(end.as_ref().err());
     }
 
-    fn forget(&self, client: &Arc<Client>, changes: &Changes) {
-        let people = if changes.everybody || changes.roles_or_groups && client.demands_role_or_group() {
-            self.people.forget_all_of(client)
-        } else {
-            self.people.forget_ids(&changes.ids)
+    fn forget(&self, changes: &Changes) {
+        let Some(Followed { client, .. }) = &self.followed else { return };
+        let named = if changes.ids.is_empty() { 0 } else { self.people.forget_ids(&changes.ids) };
+        // Whoever is not named has most likely not changed, and must not be lost if Keycloak goes away now.
+        let others = match changes.everybody || changes.roles_or_groups && client.demands_role_or_group() {
+            true => self.people.expire_all_of(client),
+            false => 0,
         };
-        tracing::debug!(people, named = changes.ids.len(), "forgot people whom events of Keycloak name");
+        tracing::debug!(
+            source = client.name(),
+            named,
+            others,
+            "events of Keycloak: people are asked for anew"
+        );
     }
 
     /// Each trouble is told once.
-    fn tell(&mut self, client: &Client, error: Option<&EventError>) {
+    fn tell(&mut self, error: Option<&EventError>) {
+        let Some(Followed { client, .. }) = &self.followed else { return };
         let trouble = error.map(ToString::to_string);
         if trouble == self.trouble {
             return;
         }
         match &trouble {
             Some(trouble) => {
-                tracing::warn!(keycloak = client.place(), trouble, "events of Keycloak cannot be followed");
+                tracing::warn!(source = client.name(), trouble, "events of Keycloak cannot be followed");
             }
-            None => tracing::info!(keycloak = client.place(), "events of Keycloak are followed again"),
+            None => tracing::info!(source = client.name(), "events of Keycloak are followed again"),
         }
         self.trouble = trouble;
     }
+}
+
+impl Followed {
+    async fn read(&mut self, changes: &mut Changes) -> Result<(), EventError> {
+        let settings = self.check().await;
+        if settings.as_ref().is_err_and(EventError::leaves_nothing) {
+            return settings;
+        }
+        self.client.read_changes(&mut self.cursor, changes, now()).await?;
+        self.client.note_events_read(Instant::now());
+        settings
+    }
+
+    async fn check(&mut self) -> Result<(), EventError> {
+        match &self.checked {
+            Some((when, end)) if Instant::now() < *when + CHECK => end.clone(),
+            _ => {
+                let end = self.client.check_events().await;
+                // A Keycloak that does not answer is asked again next time.
+                self.checked = match &end {
+                    Err(EventError::Call(_)) => None,
+                    end => Some((Instant::now(), end.clone())),
+                };
+                end
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "events are dated by the wall clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

@@ -162,6 +162,19 @@ impl Passdb {
         &self.people
     }
 
+    /// Forgets a person, and all comparisons with their hash and with these; says how many people and comparisons.
+    pub fn forget(&self, user: &Username, more_hashes: &[Secret]) -> (bool, usize) {
+        let own = self.people.stored_password(user);
+        let hashes = own.iter().chain(more_hashes);
+        let comparisons = hashes.map(|stored| self.comparisons.forget(stored.expose())).sum();
+        (self.people.forget(user), comparisons)
+    }
+
+    /// Forgets all people and all comparisons; says how many of each.
+    pub fn flush(&self) -> (usize, usize) {
+        (self.people.flush(), self.comparisons.flush())
+    }
+
     /// Compares with the main password, which the person has or the row.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Sources;
-use crate::auth::{Denial, NotAccepted, TempFail, Username};
+use crate::auth::{Denial, NotAccepted, Secret, TempFail, Username};
 use crate::cache::{Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing};
 use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
 use crate::scheme;
@@ -99,12 +99,12 @@ impl People {
     }
 
     /// What is known may be wrong from now on.
-    pub fn forget(&self, user: &Username) -> bool {
+    pub(super) fn forget(&self, user: &Username) -> bool {
         self.records.forget(user)
     }
 
     /// Forgets everything; says how many people that were.
-    pub fn flush(&self) -> usize {
+    pub(super) fn flush(&self) -> usize {
         self.records.flush()
     }
 
@@ -160,10 +160,18 @@ impl People {
         true
     }
 
-    /// Changes whenever something is forgotten.
+    /// Another number than before whenever something that was known may no longer be so.
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.records.generation()
+    pub fn withdrawals(&self) -> u64 {
+        self.records.withdrawals()
+    }
+
+    /// The hash that is known of a person.
+    pub(super) fn stored_password(&self, user: &Username) -> Option<Secret> {
+        match &self.records.look(user)?.record.finding {
+            Finding::Person(person, _) => person.password.as_ref().map(Secret::duplicate),
+            Finding::Unknown | Finding::Conflict => None,
+        }
     }
 
     /// Forgets the people with these Keycloak ids, whatever their addresses are. With them goes whatever says that
@@ -175,9 +183,9 @@ impl People {
         })
     }
 
-    /// Forgets all that this Keycloak has said.
-    pub(super) fn forget_all_of(&self, client: &Arc<Client>) -> usize {
-        self.records.forget_where(|record| Arc::ptr_eq(&record.client, client))
+    /// All that this Keycloak has said is asked for anew; while it cannot tell, it still serves.
+    pub(super) fn expire_all_of(&self, client: &Arc<Client>) -> usize {
+        self.records.expire_where(|record| Arc::ptr_eq(&record.client, client))
     }
 
     /// What has happened so far.
@@ -259,7 +267,7 @@ impl Record for PersonRecord {
     fn bytes(&self) -> usize {
         let texts = match &self.finding {
             Finding::Person(person, _) => {
-                let password = person.password.as_ref().map_or(0, crate::auth::Secret::len);
+                let password = person.password.as_ref().map_or(0, Secret::len);
                 size_of::<Person>() + password + TEXTS_BYTES
             }
             Finding::Unknown | Finding::Conflict => 0,
@@ -270,6 +278,16 @@ impl Record for PersonRecord {
     /// That two people have one address is no absence: it lasts.
     fn is_absence(&self) -> bool {
         matches!(self.finding, Finding::Unknown)
+    }
+
+    fn outdates(&self, older: &Self) -> bool {
+        match (&older.finding, &self.finding) {
+            (Finding::Person(older, lacked), Finding::Person(person, lacks)) => {
+                lacked != lacks || !older.is_as_good_as(person)
+            }
+            (Finding::Person(..), _) => true,
+            (Finding::Unknown | Finding::Conflict, _) => false,
+        }
     }
 }
 

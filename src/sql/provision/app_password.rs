@@ -64,6 +64,15 @@ impl AppPassword {
         remote.is_some_and(|remote| networks.iter().any(|network| network.contains(remote)))
     }
 
+    /// Whether it opens the same.
+    #[must_use]
+    pub fn is_as_good_as(&self, other: &Self) -> bool {
+        let rights = |row: &Self| (row.id, row.access, row.expires);
+        rights(self) == rights(other)
+            && self.networks == other.networks
+            && self.password.matches(other.password.expose())
+    }
+
     pub(in crate::sql) fn save(&self) -> Option<SavedAppPassword> {
         Some(SavedAppPassword {
             id: self.id,

@@ -148,8 +148,8 @@ mod tests {
             assert!(line.len() <= Control::MAX_LINE && !line.contains(&b'\n'));
             assert_eq!(parse(Line::Whole(&line)), Ok(request));
         }
-        let reply = Reply::Forgotten(Forgotten { people: 1, mailboxes: 0 });
-        assert_eq!(reply.to_line(), b"{\"forgotten\":{\"people\":1,\"mailboxes\":0}}\n");
+        let reply = Reply::Forgotten(Forgotten { people: 1, mailboxes: 0, comparisons: 2 });
+        assert_eq!(reply.to_line(), b"{\"forgotten\":{\"people\":1,\"mailboxes\":0,\"comparisons\":2}}\n");
         assert_eq!(serde_json::from_slice::<Reply>(&reply.to_line()).unwrap(), reply);
     }
 
