@@ -55,6 +55,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_sogo(file, &mut faults);
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
+    check_http(file, &mut faults);
     faults
 }
 
@@ -396,12 +397,39 @@ fn check_cache(file: &File, faults: &mut Vec<Fault>) {
             "/var/lib/keydove/records is a good one",
         );
     }
+    let has_secret = matches!(file.storage, sql::Config::Mariadb(_)) || file.own_keycloaks().next().is_some();
+    if !has_secret {
+        complain(
+            "record_file",
+            "there is no secret to encrypt the record file with",
+            "it takes Keycloak's client secret or the database password, and there is neither: take this line out",
+        );
+    }
     if file.cache.stale_limit.get().is_zero() {
         complain(
             "record_file",
             "a record file is of no use where nothing old may serve",
             "take this line out, or set stale_limit to more than 0",
         );
+    }
+}
+
+fn check_http(file: &File, faults: &mut Vec<Fault>) {
+    let http = &file.http;
+    let (path, credential) = (http.forget_token_file.is_some(), http.forget_token_credential.is_some());
+    if path && credential {
+        faults.push(Fault::new(
+            &["http", "forget_token_credential"],
+            "the token of POST /forget is given twice",
+            "set forget_token_file or forget_token_credential, not both",
+        ));
+    }
+    if (path || credential) && http.listen.is_none() {
+        faults.push(Fault::new(
+            &["http"],
+            "there is a token for POST /forget, but no port",
+            "set listen, such as \"127.0.0.1:9153\", or take the token out",
+        ));
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::mailcow::Refresher;
-use crate::operations::{BindError, Operations, Server, Watched, Watcher};
+use crate::operations::{BindError, ForgetToken, Operations, Server, Watched, Watcher};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -110,7 +110,9 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
 /// The port opens first, so that whoever asks meanwhile hears that keydove starts; it closes last.
 async fn start_operations(config: &Config, tasks: &Tasks) -> Result<Arc<Operations>, BindError> {
     let insecure = config.warnings.iter().map(|warning| warning.setting.clone());
-    let operations = Arc::new(Operations::new(insecure.collect()));
+    let token = config.secrets.duplicate().forget_token.map(ForgetToken::new).transpose();
+    // Loading the configuration has refused a bad one; were it not so, there would be none.
+    let operations = Arc::new(Operations::new(insecure.collect(), token.unwrap_or_default()));
     if let Some(address) = config.http.listen {
         let server = Server::bind(address).await?;
         let shared = Arc::clone(&operations);
