@@ -11,10 +11,12 @@ use super::stage::Result;
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
-use super::{Case, ensure, within};
+use super::{Case, LoneCase, ensure, within};
 
 /// Polled every second, seen at the next poll, forgotten once more a second later; and a busy machine.
 const LIMIT: Duration = Duration::from_secs(5);
+/// A Keycloak that has just started is slow, and is left alone for a while before.
+const AFTER_RESTART: Duration = Duration::from_secs(40);
 /// Longer than any case.
 const CACHE: &str = "[cache]\nmax_staleness = \"10m\"\nmailbox_staleness = \"10m\"\nunknown = \"10m\"\n";
 
@@ -43,6 +45,21 @@ pub const CASES: &[Case] = &[
         soon(&keydove, "event3@example.org", RIGHT, Refuse("password_mismatch"))?;
         attempt_at(&keydove, Attempt::new("event3@example.org", OTHER), Accept("keycloak")).map(drop)
     }),
+    ("a_role_that_a_group_gave_is_gone_when_the_event_is_seen", |system| {
+        let (address, admin) = ("event6@example.org", KeycloakAdmin::new(&system.keycloak));
+        make_person(system, address)?;
+        admin.make_group("event6")?;
+        admin.make_role("event6")?;
+        admin.join_group(address, "event6")?;
+        admin.map_role("event6", "event6", true)?;
+        let keydove = start(system, "event6", "mailcow-events", "required_role = \"event6\"\n")?;
+        remembered(&keydove, address)?;
+        // The event names a group, and nobody in it.
+        admin.map_role("event6", "event6", false)?;
+        soon(&keydove, address, RIGHT, Refuse("role_missing"))?;
+        admin.map_role("event6", "event6", true)?;
+        soon(&keydove, address, RIGHT, Accept("keycloak"))
+    }),
     ("an_event_about_one_leaves_the_others_known", |system| {
         let keydove = start(system, "event4", "mailcow-events", "")?;
         known(system, &keydove, "event4@example.org")?;
@@ -67,6 +84,35 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
+pub const LONE_CASES: &[LoneCase] = &[
+    ("events_that_the_realm_does_not_keep_are_told_once_and_cost_no_login", |system| {
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        admin.change_realm(&json!({ "adminEventsEnabled": false }))?;
+        let keydove = start(system, "event7", "mailcow-events", "")?;
+        within(LIMIT, || {
+            ensure(keydove.log().contains("the realm keeps no admin events"), || keydove.log())
+        })?;
+        known(system, &keydove, "event7@example.org")?;
+        let told = keydove.log().matches("the realm keeps no admin events").count();
+        admin.change_realm(&json!({ "adminEventsEnabled": true }))?;
+        ensure(told == 1, || format!("told {told} times"))
+    }),
+    ("after_a_restart_of_keycloak_events_are_followed_on", |system| {
+        let keydove = start(system, "event8", "mailcow-events", "")?;
+        known(system, &keydove, "event8@example.org")?;
+        system.keycloak.stop()?;
+        attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), Accept("keycloak"))?;
+        system.keycloak.start_again()?;
+        system.keycloak.wait_until_ready()?;
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        admin.update("event8@example.org", |user| user["enabled"] = false.into())?;
+        within(AFTER_RESTART, || {
+            let refused = Refuse("user_disabled");
+            attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), refused).map(drop)
+        })
+    }),
+];
+
 /// A keydove that keeps what it knows for long, has this client, and polls every second.
 fn start(system: &System, name: &'static str, client: &str, more: &str) -> Result<Keydove> {
     let control = system.stage().path(&format!("keydove/{name}.control"));
@@ -82,6 +128,11 @@ fn start(system: &System, name: &'static str, client: &str, more: &str) -> Resul
 /// Somebody new who has logged in, long enough ago that no event of their making is still to come.
 fn known(system: &System, keydove: &Keydove, address: &str) -> Result<()> {
     make_person(system, address)?;
+    remembered(keydove, address)
+}
+
+/// They log in, and once more from memory. What was changed before is seen meanwhile.
+fn remembered(keydove: &Keydove, address: &str) -> Result<()> {
     std::thread::sleep(Duration::from_millis(2500));
     attempt_at(keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
     let from_memory = people(keydove, "hits")?;

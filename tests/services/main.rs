@@ -110,6 +110,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(wants::LONE_CASES)
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
+        .chain(events::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases = mailcow_cases::CASES
         .iter()

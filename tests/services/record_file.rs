@@ -20,6 +20,9 @@ const KNOWN: [&str; 3] = ["saved1@example.org", "saved2@example.org", "saved3@ex
 const DISABLED: &str = "saved-disabled@example.org";
 const FORGOTTEN: &str = "saved-forgotten@example.org";
 
+/// A record file is saved soon after somebody was found to be disabled.
+const SAVED_BY_THEN: Duration = Duration::from_secs(8);
+
 pub const CASES: &[LoneCase] = &[
     ("with_a_record_file_a_restart_during_an_outage_knows_people", |system| {
         let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
@@ -54,6 +57,34 @@ pub const CASES: &[LoneCase] = &[
 
         relay.turn(Conduct::Pass);
         within(Duration::from_secs(30), || login(&keydove, KNOWN[1], RIGHT, Accept("keycloak")).map(drop))
+    }),
+    ("whoever_was_seen_to_be_disabled_stays_out_after_a_crash_during_an_outage", |system| {
+        let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+        let mut keydove = start(system, &relay, "crashed", true)?;
+        let (left, stays) = ("crashed-left@example.org", "crashed-stays@example.org");
+        for address in [left, stays] {
+            control::make_person(system, address)?;
+            login(&keydove, address, RIGHT, Accept("keycloak"))?;
+        }
+        keydove.stop()?;
+        keydove.start_again()?;
+        KeycloakAdmin::new(&system.keycloak).update(left, |user| user["enabled"] = false.into())?;
+        within(Duration::from_secs(10), || login(&keydove, left, RIGHT, Refuse("user_disabled")).map(drop))?;
+        std::thread::sleep(SAVED_BY_THEN);
+        keydove.kill()?;
+        relay.turn(Conduct::Close);
+        // Where there is a server, it is down as well.
+        if let Some(server) = system.mariadb() {
+            server.stop()?;
+        }
+        let end = keydove.start_again().and_then(|()| {
+            login(&keydove, stays, RIGHT, Accept("keycloak"))?;
+            login(&keydove, left, RIGHT, Refuse("user_disabled"))
+        });
+        if let Some(server) = system.mariadb() {
+            server.start_again()?;
+        }
+        end.map(drop)
     }),
     ("without_a_record_file_a_restart_during_an_outage_knows_nobody", |system| {
         let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
