@@ -34,8 +34,6 @@ pub struct Client {
     /// Bounds the calls under way.
     slots: Semaphore,
     pub(super) attribute: AttributeSight,
-    /// Bounds the calls that no login waits for: one at a time, and none of the slots of logins.
-    aside: Semaphore,
     events_read: Mutex<Option<Instant>>,
     breaker: Breaker,
     calls: Calls,
@@ -110,7 +108,6 @@ impl Client {
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
             attribute: AttributeSight::default(),
-            aside: Semaphore::new(1),
             events_read: Mutex::default(),
             breaker: Breaker::default(),
             calls: Calls::default(),
@@ -287,9 +284,9 @@ impl Client {
         self.breaker.condition()
     }
 
-    /// One call that no login waits for. How it ends says nothing about logins, so nobody is left alone for it.
+    /// One call that no login waits for; it takes none of their slots. How it ends says nothing about logins, so nobody
+    /// is left alone for it.
     pub(super) async fn call_aside(&self, call: &'static str, part: &str) -> Result<Body, Error> {
-        let _slot = self.aside.acquire().await.ok();
         self.call_now(call, &self.address.realm_url(part)).await
     }
 

@@ -79,6 +79,8 @@ impl Changes {
 struct Stream {
     /// The time of the newest event, in milliseconds since 1970 by Keycloak's clock; `None` before the first look.
     newest: Option<i64>,
+    /// What was before that is done with: there was too much of it, and everybody was asked for anew.
+    floor: i64,
     /// What was seen within the overlap: id and time.
     seen: HashMap<String, i64>,
 }
@@ -96,11 +98,11 @@ impl Stream {
     }
 
     /// From when on to read. An event may bear a time that is yet to come, if a clock was wrong for a while; it must
-    /// not hide all others until then.
+    /// not hide all others until then. What is done with is not read again, or a flood of events would be one for ever.
     fn since(&self, now: SystemTime) -> i64 {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
-        (self.newest.unwrap_or(0).min(now) - OVERLAP_MS).max(0)
+        (self.newest.unwrap_or(0).min(now) - OVERLAP_MS).max(self.floor)
     }
 }
 
@@ -240,8 +242,7 @@ impl Client {
         now: SystemTime,
     ) -> Result<(), EventError> {
         if stream.newest.is_none() {
-            let newest: Vec<E> = self.events("first=0&max=1&direction=desc").await?;
-            stream.newest = Some(newest.first().map_or(0, E::time));
+            stream.newest = Some(self.newest_event::<E>().await?);
         }
         let since = stream.since(now);
         for page in 0..MAX_PAGES {
@@ -266,8 +267,15 @@ impl Client {
             }
         }
         changes.everybody = true;
-        *stream = Stream::default();
+        let newest = self.newest_event::<E>().await?;
+        *stream = Stream { newest: Some(newest), floor: newest, ..Stream::default() };
         Ok(())
+    }
+
+    /// The time of the newest event; 0 if there is none.
+    async fn newest_event<E: Event>(&self) -> Result<i64, EventError> {
+        let newest: Vec<E> = self.events("first=0&max=1&direction=desc").await?;
+        Ok(newest.first().map_or(0, E::time))
     }
 
     async fn events<E: Event>(&self, query: &str) -> Result<Vec<E>, EventError> {
@@ -287,75 +295,5 @@ fn of_events(error: Error) -> EventError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn changes(event: &str) -> Changes {
-        let mut changes = Changes::default();
-        serde_json::from_str::<AdminEvent>(event).unwrap().note(&mut changes);
-        changes
-    }
-
-    #[test]
-    fn an_event_concerns_a_person_or_everybody_or_nobody() {
-        let event = |kind: &str, path: &str| {
-            format!(
-                r#"{{"id":"1","time":5,"operationType":"UPDATE","resourceType":"{kind}","resourcePath":"{path}"}}"#
-            )
-        };
-        for (kind, path) in [
-            ("USER", "users/bfacd330"),
-            ("REALM", "users/bfacd330"),
-            ("GROUP_MEMBERSHIP", "users/bfacd330/groups/7"),
-            ("REALM_ROLE_MAPPING", "users/bfacd330/role-mappings/realm"),
-        ] {
-            let found = changes(&event(kind, path));
-            assert_eq!(
-                (found.ids, found.everybody),
-                (["bfacd330".to_owned()].into(), false),
-                "{kind} {path}"
-            );
-        }
-        for (kind, path) in [
-            ("GROUP", "groups/7"),
-            ("REALM_ROLE_MAPPING", "groups/7/role-mappings/realm"),
-            ("REALM_ROLE", "roles-by-id/7"),
-        ] {
-            let found = Changes { roles_or_groups: true, ..Changes::default() };
-            assert_eq!(changes(&event(kind, path)), found, "{kind} {path}");
-        }
-        let found = Changes { everybody: true, ..Changes::default() };
-        assert_eq!(changes(&event("USER_PROFILE", "users/profile")), found);
-        for (kind, path) in [("CLIENT", "clients/7"), ("REALM", ""), ("COMPONENT", "components/7")] {
-            assert!(changes(&event(kind, path)).is_empty(), "{kind} {path}");
-        }
-        assert!(changes(r#"{"id":"1","time":5}"#).is_empty());
-    }
-
-    #[test]
-    fn an_event_is_new_once_and_forgotten_when_it_cannot_come_again() {
-        let mut stream = Stream::default();
-        assert!(stream.take("a", 100_000) && stream.take("b", 99_000));
-        assert!(!stream.take("a", 100_000));
-        assert_eq!(stream.since(at(200)), 70_000);
-        assert!(stream.take("c", 129_500));
-        stream.prune(stream.since(at(200)));
-        assert_eq!((stream.seen.len(), stream.since(at(200))), (2, 99_500));
-        assert!(!stream.take("a", 100_000));
-    }
-
-    #[test]
-    fn an_event_from_a_time_to_come_hides_no_others() {
-        let mut stream = Stream::default();
-        assert!(stream.take("early", 3_600_000));
-        assert_eq!(stream.since(at(100)), 70_000);
-        stream.prune(stream.since(at(100)));
-        assert!(!stream.take("early", 3_600_000) && stream.take("now", 100_000));
-        // A clock of ours that is behind reads more than it must, and misses nothing.
-        assert_eq!(stream.since(at(10)), 0);
-    }
-
-    fn at(seconds: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
-    }
-}
+#[path = "events_tests.rs"]
+mod tests;
