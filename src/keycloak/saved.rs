@@ -74,3 +74,63 @@ impl SavedPerson {
         (self.said_by == client.judgement()).then_some((person, self.unmet))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keycloak::Config;
+
+    fn client(more: &str) -> Client {
+        let text =
+            format!("server_url = 'http://127.0.0.1:9'\nrealm = 'mail'\nclient_id = 'mailcow'\n{more}");
+        let config: Config = toml::from_str(&text).unwrap();
+        Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap()
+    }
+
+    fn person(password: Option<&str>) -> Person {
+        Person {
+            source: String::new(),
+            id: "7-7".to_owned(),
+            address: alice(),
+            enabled: false,
+            email_verified: true,
+            password: password.map(Secret::from),
+            password_hidden: None,
+            password_values: 1,
+            meets_attribute: true,
+            template: Some("staff".to_owned()),
+            first_name: "Alice".to_owned(),
+            last_name: String::new(),
+        }
+    }
+
+    fn alice() -> Username {
+        Username::parse(b"alice@example.org").unwrap()
+    }
+
+    #[test]
+    fn a_person_comes_back_as_they_were_while_the_same_is_demanded() {
+        let strong = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu32Z55V0r1FNbOnfmZgRJzhshaOohINe";
+        let (before, after) = (client(""), client("required_role = 'mail'"));
+        for password in [Some(strong), None] {
+            let save = || SavedPerson::new(&person(password), Some(Unmet::Group), &before).unwrap();
+            let (restored, unmet) = save().restore(&alice(), &before).unwrap();
+            assert!(restored.is_as_good_as(&person(password)) && unmet == Some(Unmet::Group));
+            assert!(save().restore(&alice(), &after).is_none());
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_as_good_as_the_password_is_in_no_file() {
+        for weak in ["{PLAIN}hunter2", "{PLAIN-MD5}2ab96390c7dbe3439de74d0c9b0b1767", "hunter2", ""] {
+            assert!(SavedPerson::new(&person(Some(weak)), None, &client("")).is_none(), "{weak}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_tell_is_in_no_file() {
+        let hidden = client("").attribute_hidden().temp_fail();
+        let person = Person { password_hidden: Some(hidden), ..person(None) };
+        assert!(SavedPerson::new(&person, None, &client("")).is_none());
+    }
+}
