@@ -75,7 +75,9 @@ pub const CASES: &[WorldCase] = &[
         for name in ["often", "many"] {
             world.person_with_hash(&format!("want05-{name}@case.example"), RIGHT_HASH)?;
         }
-        let calls = || relay.requests("").len();
+        // Once at the start keydove looks at people whether the password attribute can be seen; no login waits for that.
+        let is_of_logins = |request: &&String| !request.contains("/users?enabled=true&");
+        let calls = || relay.requests("").iter().filter(is_of_logins).count();
         attempt_at(&keydove, Attempt::new("want05-often@case.example", RIGHT), Accept("keycloak"))?;
         ensure(calls() == 2, || format!("the first login cost {:?}", relay.requests("")))?;
         let mut socket = connect(&keydove)?;
