@@ -70,6 +70,11 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
         self.bytes
     }
 
+    /// Every value; none is used by that.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.iter_mut().map(|(_, (value, _))| value)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, (value, _))| (key, value))
     }

@@ -67,6 +67,16 @@ impl Comparisons {
         self.verified.recall(stored, password)
     }
 
+    /// Forgets all comparisons with this hash; says how many.
+    pub fn forget(&self, stored: &[u8]) -> usize {
+        self.verified.forget(stored)
+    }
+
+    /// Forgets all comparisons; says how many.
+    pub fn flush(&self) -> usize {
+        self.verified.flush()
+    }
+
     /// Compares: from memory, or with whoever is at it, or by `work`. `fitted` is the hash's own place, if it has one.
     ///
     /// # Errors
@@ -84,7 +94,7 @@ impl Comparisons {
         if fitted.is_some_and(|fitted| fitted.is(&tag)) {
             return Ok(true);
         }
-        let end = self.compare_tag(tag, work).await;
+        let end = self.compare_tag(tag, stored, work).await;
         if let (Some(fitted), Ok(true)) = (fitted, &end) {
             // Another password that fits as well, as one that differs after the 72nd byte, is remembered elsewhere.
             let _ = fitted.0.set(tag);
@@ -92,7 +102,7 @@ impl Comparisons {
         end
     }
 
-    async fn compare_tag<W>(&self, tag: Tag, work: impl Fn() -> W) -> Result<bool, TempFail>
+    async fn compare_tag<W>(&self, tag: Tag, stored: &[u8], work: impl Fn() -> W) -> Result<bool, TempFail>
     where
         W: Future<Output = Result<bool, TempFail>>,
     {
@@ -109,7 +119,7 @@ impl Comparisons {
                 Part::Work(lead) => {
                     let end = Box::pin(work()).await;
                     if let Ok(fits) = end {
-                        self.verified.remember_tag(tag, fits);
+                        self.verified.remember_tag(tag, stored, fits);
                     }
                     lead.answer.send_replace(Some(end.clone()));
                     return end;

@@ -1,5 +1,6 @@
 //! How long what is known stays known.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -31,6 +32,9 @@ pub struct Config {
     /// comes in between waits for the next time. That must end within the failure delay, or a refusal of somebody known
     /// would come later than that of a name which nobody has.
     pub refetch_pause: Period,
+    /// A file in which people and mailboxes outlive the process, encrypted with a key that is made of the configuration's
+    /// secrets. Default none.
+    pub record_file: Option<PathBuf>,
     /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 50,000 of them.
     pub memory_mib: usize,
 }
@@ -44,6 +48,7 @@ impl Default for Config {
             stale_limit: Period::from_secs(12 * 3600),
             patience: Period::from_secs(1),
             refetch_pause: Period::from_secs(2),
+            record_file: None,
             memory_mib: 64,
         }
     }
@@ -61,6 +66,12 @@ impl Config {
             refetch_pause: self.refetch_pause.get(),
             max_bytes: self.memory_mib.saturating_mul(MIB),
         }
+    }
+
+    /// How large the record file may be, in bytes: as large as what it holds.
+    #[must_use]
+    pub fn max_file_bytes(&self) -> usize {
+        self.memory_mib.saturating_mul(2 * MIB)
     }
 
     /// Of what the database says.

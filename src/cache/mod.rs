@@ -8,10 +8,14 @@
 mod bounded;
 mod comparisons;
 mod config;
+mod record_file;
 mod records;
 mod verified;
 
 pub use comparisons::{Comparisons, Fitted};
 pub use config::Config;
-pub use records::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
+pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, age, seconds};
+pub use records::{
+    Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+};
 pub use verified::Verified;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::HashMap;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::{Instant, sleep_until, timeout};
@@ -34,6 +35,8 @@ pub trait Record: Send + Sync + 'static {
     fn bytes(&self) -> usize;
     /// Whether it says that there is nothing: kept for a short while only, and never once it is stale.
     fn is_absence(&self) -> bool;
+    /// Whether something that the older record says is no longer so. What outlives the process must not say it for long.
+    fn outdates(&self, older: &Self) -> bool;
 }
 
 /// How long records live.
@@ -79,8 +82,20 @@ impl<V> Clone for Held<V> {
     }
 }
 
+/// What a record is still good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is taken as it is.
+    Fresh,
+    /// The source is asked first; it serves while the source cannot tell.
+    Stale,
+    /// It serves nobody any more.
+    Expired,
+}
+
 /// What has happened so far, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordCounts {
     /// Answered from memory.
     pub hits: u64,
@@ -106,9 +121,15 @@ pub struct Source<V> {
     pub troubled: Troubled,
 }
 
-/// The records of one source.
+/// The records of one source; clones are the same records.
 pub struct Records<V> {
     shared: Arc<Shared<V>>,
+}
+
+impl<V> Clone for Records<V> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
 }
 
 struct Shared<V> {
@@ -126,6 +147,8 @@ struct State<V> {
     dice: u64,
     /// Raised by every `forget`: what was asked before must not be kept.
     generation: u64,
+    /// Raised when a record takes the place of one that it outdates.
+    outdated: u64,
 }
 
 struct Entry<V> {
@@ -155,6 +178,7 @@ impl<V: Record> Records<V> {
             counts: RecordCounts::default(),
             dice: 0x9E37_79B9_7F4A_7C15,
             generation: 0,
+            outdated: 0,
         };
         Self { shared: Arc::new(Shared { lifetimes, source, spawner, state: Mutex::new(state) }) }
     }
@@ -258,6 +282,21 @@ impl<V: Record> Records<V> {
         state.entries.remove(user).is_some()
     }
 
+    /// Forgets every record that is meant; says how many that were. No fetch that is under way is kept.
+    pub fn forget_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
+        let mut state = self.shared.lock();
+        state.generation += 1;
+        state.flights.clear();
+        let meant: Vec<Username> = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| is_meant(&entry.record))
+            .map(|(user, _)| user.clone())
+            .collect();
+        meant.iter().for_each(|user| drop(state.entries.remove(user)));
+        meant.len()
+    }
+
     /// Forgets everything; says how many records that were.
     pub fn flush(&self) -> usize {
         let mut state = self.shared.lock();
@@ -274,7 +313,42 @@ impl<V: Record> Records<V> {
         self.shared.lock().entries.get_mut(user).map(|entry| entry.hold(None))
     }
 
-    /// Every record, for a file that outlives the process.
+    /// What a record is still good for.
+    #[must_use]
+    pub fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+        let mut state = self.shared.lock();
+        let fresh = now < state.entries.get_mut(user)?.fresh_until;
+        let stale = state.stale(user, now, &self.shared.lifetimes).is_some();
+        Some(match (fresh, stale) {
+            (true, _) => Standing::Fresh,
+            (false, true) => Standing::Stale,
+            (false, false) => Standing::Expired,
+        })
+    }
+
+    /// Makes every record that is meant as old as it can be and still serve while the source cannot tell: whoever needs
+    /// one next has it fetched. Says how many that were. No fetch that is under way is kept.
+    pub fn expire_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        state.generation += 1;
+        state.flights.clear();
+        let mut count = 0;
+        for entry in state.entries.values_mut().filter(|entry| is_meant(&entry.record)) {
+            (entry.fresh_until, entry.refresh_from) = (now, now);
+            count += 1;
+        }
+        count
+    }
+
+    /// Another number than before whenever something that was known may no longer be so.
+    #[must_use]
+    pub fn withdrawals(&self) -> u64 {
+        let state = self.shared.lock();
+        state.generation + state.outdated
+    }
+
+    /// Every record, the last used first, for a file that outlives the process.
     #[must_use]
     pub fn all(&self) -> Vec<(Username, Held<V>)> {
         self.shared.lock().entries.iter().map(|(user, entry)| (user.clone(), entry.hold(None))).collect()
@@ -378,6 +452,8 @@ impl<V: Record> State<V> {
         let lifetime = if record.is_absence() { lifetimes.absent } else { lifetimes.fresh };
         let fresh = lifetime.mul_f64(1.0 - 0.1 * self.throw());
         let bytes = record.bytes() + 2 * user.as_str().len();
+        let outdates = self.entries.get_mut(&user).is_some_and(|older| record.outdates(&older.record));
+        self.outdated += u64::from(outdates);
         // Whoever is unknown is asked for again when somebody comes for them, not on the off-chance.
         let use_before_refresh = if record.is_absence() { fresh } else { fresh.mul_f64(2.0 / 3.0) };
         let entry = Entry {

@@ -20,6 +20,10 @@ impl Record for Number {
     fn is_absence(&self) -> bool {
         self.0 == 0
     }
+
+    fn outdates(&self, older: &Self) -> bool {
+        self != older
+    }
 }
 
 /// How long the source takes, and what it says.
@@ -275,6 +279,53 @@ async fn a_fetch_that_began_earlier_is_no_newer_record() {
         records.get_newer(&user, now, now + secs(6)).await
     });
     assert_eq!((first.unwrap().record.0, second.unwrap().record.0), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_longer_fresh_is_asked_for_and_serves_while_nobody_can_tell() {
+    let source = Source::default();
+    let records = source.records();
+    let user = alice();
+    source.will_say(0, Ok(1));
+    records.get(&user).await.unwrap();
+    assert_eq!(records.expire_where(|record| record.0 == 2), 0);
+    assert!(records.peek(&user, Instant::now()).is_some());
+    assert_eq!(records.expire_where(|record| record.0 == 1), 1);
+    assert!(records.peek(&user, Instant::now()).is_none());
+    source.will_say(0, AWAY);
+    assert_eq!(records.get(&user).await.unwrap().record.0, 1);
+    source.will_say(0, Ok(2));
+    assert_eq!(records.get(&user).await.unwrap().record.0, 2);
+    // A fetch that began before is not kept.
+    advance(secs(60)).await;
+    source.will_say(100, Ok(3));
+    let (_, held) = tokio::join!(
+        async {
+            sleep(Duration::from_millis(50)).await;
+            records.expire_where(|_| true)
+        },
+        records.get(&user)
+    );
+    assert_eq!((held.unwrap().record.0, records.look(&user).unwrap().record.0), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_saves_records_is_told_when_one_is_no_longer_so() {
+    let source = Source::default();
+    let records = source.records();
+    let user = alice();
+    source.will_say(0, Ok(1));
+    records.get(&user).await.unwrap();
+    let before = records.withdrawals();
+    for (says, is_another) in [(1, false), (2, true), (2, false)] {
+        let known = records.withdrawals();
+        advance(secs(60)).await;
+        source.will_say(0, Ok(says));
+        records.get(&user).await.unwrap();
+        assert_eq!(records.withdrawals() != known, is_another, "{says}");
+    }
+    records.forget(&user);
+    assert!(records.withdrawals() > before + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,8 @@ const TAG_BYTES: usize = 16;
 
 /// Stands for a hash and a password together.
 pub(super) type Tag = [u8; TAG_BYTES];
+/// Stands for a hash alone. Two hashes of one mark are forgotten together, which harms nobody.
+type Mark = u64;
 
 /// Remembers comparisons of passwords with stored hashes, so that the same one is hashed once.
 ///
@@ -30,8 +32,8 @@ pub struct Verified {
 }
 
 struct Answers {
-    right: LruCache<Tag, ()>,
-    wrong: LruCache<Tag, ()>,
+    right: LruCache<Tag, Mark>,
+    wrong: LruCache<Tag, Mark>,
 }
 
 impl Verified {
@@ -62,17 +64,50 @@ impl Verified {
         if answers.right.get(&tag).is_some() {
             return Some(true);
         }
-        answers.wrong.get(&tag).map(|()| false)
+        answers.wrong.get(&tag).map(|_| false)
     }
 
     /// Remembers how a comparison ended. Failures to compare are none and must not come here.
-    pub(super) fn remember_tag(&self, tag: Tag, fits: bool) {
+    pub(super) fn remember_tag(&self, tag: Tag, stored: &[u8], fits: bool) {
+        let mark = self.mark(stored);
         let mut answers = self.lock();
         if fits {
-            answers.right.put(tag, ());
+            answers.right.put(tag, mark);
         } else {
-            answers.wrong.put(tag, ());
+            answers.wrong.put(tag, mark);
         }
+    }
+
+    /// Forgets all comparisons with this hash.
+    pub(super) fn forget(&self, stored: &[u8]) -> usize {
+        let mark = self.mark(stored);
+        let mut answers = self.lock();
+        let Answers { right, wrong } = &mut *answers;
+        [right, wrong]
+            .into_iter()
+            .map(|answers| {
+                let of_it = answers.iter().filter(|(_, found)| **found == mark);
+                let tags: Vec<Tag> = of_it.map(|(tag, _)| *tag).collect();
+                for tag in &tags {
+                    answers.pop(tag);
+                }
+                tags.len()
+            })
+            .sum()
+    }
+
+    /// Forgets all comparisons.
+    pub(super) fn flush(&self) -> usize {
+        let mut answers = self.lock();
+        let count = answers.right.len() + answers.wrong.len();
+        answers.right.clear();
+        answers.wrong.clear();
+        count
+    }
+
+    fn mark(&self, stored: &[u8]) -> Mark {
+        let tag = self.tag(stored, b"");
+        Mark::from_be_bytes(std::array::from_fn(|index| tag[index]))
     }
 
     /// HMAC (RFC 2104) with SHA-256, cut to 16 bytes as its section 5 allows. The length in front of each part
@@ -113,7 +148,7 @@ mod tests {
     }
 
     fn remember(verified: &Verified, stored: &[u8], password: &[u8], fits: bool) {
-        verified.remember_tag(verified.tag(stored, password), fits);
+        verified.remember_tag(verified.tag(stored, password), stored, fits);
     }
 
     #[test]
@@ -136,6 +171,19 @@ mod tests {
         }
         assert_eq!(verified.recall(b"hash", b"pw"), Some(true));
         assert_eq!(verified.lock().wrong.len(), 10);
+    }
+
+    #[test]
+    fn one_hash_is_forgotten_and_then_all() {
+        let verified = small(10);
+        for (stored, password, fits) in [("one", "pw", true), ("one", "x", false), ("other", "pw", true)] {
+            remember(&verified, stored.as_bytes(), password.as_bytes(), fits);
+        }
+        assert_eq!(verified.forget(b"one"), 2);
+        assert_eq!((verified.recall(b"one", b"pw"), verified.recall(b"one", b"x")), (None, None));
+        assert_eq!(verified.recall(b"other", b"pw"), Some(true));
+        assert_eq!((verified.forget(b"one"), verified.flush(), verified.flush()), (0, 1, 0));
+        assert_eq!(verified.recall(b"other", b"pw"), None);
     }
 
     #[test]

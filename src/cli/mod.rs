@@ -2,6 +2,8 @@
 
 mod alias;
 mod app_password;
+mod cache;
+mod control;
 mod date;
 mod domain;
 mod hash;
@@ -66,6 +68,8 @@ enum Command {
     /// Add, list and revoke app passwords: passwords for single devices and programs.
     #[command(name = "app-password")]
     AppPassword(app_password::Arguments),
+    /// Show and forget what the running daemon remembers of Keycloak and the database.
+    Cache(cache::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Template(arguments) => report(template::run(arguments, config)),
         Command::Alias(arguments) => report(alias::run(arguments, config)),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
+        Command::Cache(arguments) => report(cache::run(arguments, config)),
     }
 }
 

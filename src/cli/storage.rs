@@ -42,6 +42,12 @@ pub(super) enum Failure {
     Database(#[from] sql::Error),
     #[error(transparent)]
     Config(#[from] config::Error),
+    /// The daemon cannot be asked.
+    #[error(
+        "the configuration has no control listener, so the daemon cannot be asked: add [[listener]] with \
+         door = \"control\" and a path, and restart keydove"
+    )]
+    NoControl,
     #[error(transparent)]
     Input(#[from] input::Failure),
     #[error(transparent)]
@@ -57,7 +63,7 @@ impl Failure {
         match self {
             Self::Usage(_) => USAGE,
             Self::Data(_) | Self::Obstacle(_) => DATA,
-            Self::Config(_) => CONFIG,
+            Self::Config(_) | Self::NoControl => CONFIG,
             Self::Input(failure) => failure.code(),
             Self::Hash(scheme::CannotMake::OutOfMemory(_)) => FAILED,
             Self::Hash(_) => USAGE,

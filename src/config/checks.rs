@@ -16,6 +16,7 @@ const MAX_PATH_BYTES: usize = 106;
 const MAX_DEADLINE_SECS: u64 = 9;
 /// The column that remembers it holds no more.
 const MAX_NAME_CHARACTERS: usize = 255;
+const MIN_EVENT_PERIOD: Duration = Duration::from_millis(500);
 const MIN_REFRESH: Duration = Duration::from_millis(100);
 const TAKE_OUT_OR_SWITCH_OFF: &str = "take it out, or set identity_provider = false under [mailcow]";
 
@@ -53,6 +54,8 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_app_passwords(file, &mut faults);
     check_sogo(file, &mut faults);
     check_bookkeeping(file, &mut faults);
+    check_cache(file, &mut faults);
+    check_http(file, &mut faults);
     faults
 }
 
@@ -122,6 +125,9 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
         (Door::AuthMaster, Some(_)) => {
             complain("role", "an auth-master listener has no role", "take this line out");
         }
+        (Door::Control, Some(_)) => {
+            complain("role", "a control listener has no role", "take this line out");
+        }
         _ => {}
     }
     if !listener.path.is_absolute() {
@@ -150,6 +156,11 @@ fn check_keycloaks(file: &File, faults: &mut Vec<Fault>) {
             check_beside_mailcow(keycloak, &mut complain);
         } else {
             check_address(keycloak, &mut complain);
+        }
+        let period = keycloak.poll_events.get();
+        if !period.is_zero() && period < MIN_EVENT_PERIOD {
+            let advice = "each look is two calls of Keycloak; 2s is a good value";
+            complain(Some("poll_events"), "events may be polled every 500ms at most", advice);
         }
         check_lookup(keycloak, &mut complain);
         if place != Place::Keycloak && keycloak.domains.is_empty() {
@@ -370,6 +381,54 @@ fn check_sogo(file: &File, faults: &mut Vec<Fault>) {
             &["sogo"],
             "the single sign-on is trusted from nowhere",
             "set addresses to where SOGo's logins come from, such as [\"172.22.1.248\"]",
+        ));
+    }
+}
+
+fn check_cache(file: &File, faults: &mut Vec<Fault>) {
+    let Some(path) = &file.cache.record_file else { return };
+    let mut complain = |key: &str, sentence: &str, advice: &str| {
+        faults.push(Fault::new(&["cache", key], sentence, advice));
+    };
+    if !path.is_absolute() || path.file_name().is_none() {
+        complain(
+            "record_file",
+            "the path of the record file must begin with / and end with a name",
+            "/var/lib/keydove/records is a good one",
+        );
+    }
+    let has_secret = matches!(file.storage, sql::Config::Mariadb(_)) || file.own_keycloaks().next().is_some();
+    if !has_secret {
+        complain(
+            "record_file",
+            "there is no secret to encrypt the record file with",
+            "it takes Keycloak's client secret or the database password, and there is neither: take this line out",
+        );
+    }
+    if file.cache.stale_limit.get().is_zero() {
+        complain(
+            "record_file",
+            "a record file is of no use where nothing old may serve",
+            "take this line out, or set stale_limit to more than 0",
+        );
+    }
+}
+
+fn check_http(file: &File, faults: &mut Vec<Fault>) {
+    let http = &file.http;
+    let (path, credential) = (http.forget_token_file.is_some(), http.forget_token_credential.is_some());
+    if path && credential {
+        faults.push(Fault::new(
+            &["http", "forget_token_credential"],
+            "the token of POST /forget is given twice",
+            "set forget_token_file or forget_token_credential, not both",
+        ));
+    }
+    if (path || credential) && http.listen.is_none() {
+        faults.push(Fault::new(
+            &["http"],
+            "there is a token for POST /forget, but no port",
+            "set listen, such as \"127.0.0.1:9153\", or take the token out",
         ));
     }
 }

@@ -54,6 +54,8 @@ pub enum Door {
     AuthClient,
     /// Dovecot's auth master protocol: mail processes, LMTP, doveadm.
     AuthMaster,
+    /// The administrator's commands.
+    Control,
 }
 
 impl Door {
@@ -63,6 +65,7 @@ impl Door {
         match self {
             Self::AuthClient => "auth-client",
             Self::AuthMaster => "auth-master",
+            Self::Control => "control",
         }
     }
 }

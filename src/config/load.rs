@@ -9,8 +9,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::checks::{Fault, find_faults, find_warnings};
 use super::secrets::{SecretError, Secrets, read_credential, read_file};
-use super::{Config, Diagnostic, Error, File, Place, find_group, find_user};
+use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
 use crate::auth::Secret;
+use crate::operations::ForgetToken;
 use crate::{keycloak, sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
@@ -40,6 +41,20 @@ impl Config {
             return Ok((file.storage, password));
         }
         Err(Error::Faults(locate_all(path, &text, faults)))
+    }
+
+    /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_listeners(path: &Path) -> Result<Vec<ListenerConfig>, Error> {
+        let text = read_text(path)?;
+        let file: File =
+            toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
+        match find_faults(&file) {
+            faults if faults.is_empty() => Ok(file.listeners),
+            faults => Err(Error::Faults(locate_all(path, &text, faults))),
+        }
     }
 
     /// The same from text; `path` is for messages only.
@@ -125,8 +140,15 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         let (path, credential) = (&redis.password_file, &redis.password_credential);
         read_secret(&["redis".to_owned()], "password", (path, credential), faults)
     });
+    let forget_token = read_forget_token(file, faults);
     let complete = client_secrets.len() == file.own_keycloaks().count();
-    complete.then_some(Secrets { client_secrets, database_password, redis_password, single_sign_on })
+    complete.then_some(Secrets {
+        client_secrets,
+        database_password,
+        single_sign_on,
+        redis_password,
+        forget_token,
+    })
 }
 
 fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
@@ -138,6 +160,16 @@ fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret
         }
         sql::Config::Sqlite(_) => None,
     }
+}
+
+fn read_forget_token(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
+    let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
+    let token = read_secret(&["http".to_owned()], "forget_token", (path, credential), faults)?;
+    if let Err(error) = ForgetToken::new(token.duplicate()) {
+        let key = if path.is_some() { "forget_token_file" } else { "forget_token_credential" };
+        faults.push(Fault::new(&["http", key], error.to_string(), "`openssl rand -hex 32` makes a good one"));
+    }
+    Some(token)
 }
 
 /// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::record_keeper::RecordKeeper;
 use crate::bookkeeping::{Bookkeeper, Worker};
 use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
@@ -13,7 +14,7 @@ use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
 use crate::observe::LoginMetrics;
-use crate::passdb::{Passdb, People, Sources};
+use crate::passdb::{EventFollower, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::userdb::Userdb;
@@ -37,6 +38,10 @@ pub(super) struct Assembled {
     pub(super) worker: Worker,
     /// Keeps mailcow's settings up to date, where they are used.
     pub(super) refresher: Option<Refresher>,
+    /// Keeps what is known over a restart, where that is wanted.
+    pub(super) keeper: Option<RecordKeeper>,
+    /// Forget people who change in Keycloak.
+    pub(super) followers: Vec<EventFollower>,
 }
 
 /// Why a part cannot be made.
@@ -79,10 +84,16 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
     let people = People::new(sources, config.cache.people(), spawner.clone());
+    let saved_people = people.clone();
+    let followers = people.event_followers();
     let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone());
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
+    let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
+    if let Some(keeper) = &keeper {
+        keeper.restore();
+    }
     let parts = decision::Parts {
         database,
         mailboxes,
@@ -100,7 +111,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         pending: PendingLogins::default(),
         timing: config.login.clone(),
     };
-    Ok(Assembled { parts, worker, refresher })
+    Ok(Assembled { parts, worker, refresher, keeper, followers })
 }
 
 /// With connections of its own, so that no login waits behind what is written down.

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod listener;
+mod record_keeper;
 mod serve;
 mod tasks;
 
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Config;
 use crate::mailcow::Refresher;
 use crate::observe;
-use crate::operations::{BindError, Operations, Server, Watched, Watcher};
+use crate::operations::{BindError, ForgetToken, Operations, Server, Watched, Watcher};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -66,7 +67,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let tasks = Tasks::default();
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher } =
+    let assemble::Assembled { parts, worker, refresher, keeper, followers } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
@@ -83,8 +84,14 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
     tasks.last.spawn(|stop| worker.run(stop));
     tasks.last.spawn(observe::write_login_lines);
+    if let Some(keeper) = keeper {
+        tasks.last.spawn(|stop| keeper.run(stop));
+    }
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
+    }
+    for follower in followers {
+        tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
     }
     operations.note_serving();
     announce(&config);
@@ -107,7 +114,9 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
 /// The port opens first, so that whoever asks meanwhile hears that keydove starts; it closes last.
 async fn start_operations(config: &Config, tasks: &Tasks) -> Result<Arc<Operations>, BindError> {
     let insecure = config.warnings.iter().map(|warning| warning.setting.clone());
-    let operations = Arc::new(Operations::new(insecure.collect()));
+    let token = config.secrets.duplicate().forget_token.map(ForgetToken::new).transpose();
+    // Loading the configuration has refused a bad one; were it not so, there would be none.
+    let operations = Arc::new(Operations::new(insecure.collect(), token.unwrap_or_default()));
     if let Some(address) = config.http.listen {
         let server = Server::bind(address).await?;
         let shared = Arc::clone(&operations);

@@ -1,6 +1,7 @@
 //! Listeners and the connections they accept.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::tasks::{Group, Tasks};
 use crate::config::{self, Door, ListenerConfig};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
+use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
@@ -45,6 +47,7 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 /// Serves one listener until the daemon stops.
 pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
     let kind = match (config.door, config.role) {
+        (Door::Control, _) => Kind::Control,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
         (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
         (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
@@ -64,7 +67,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             role: config.role.map(config::Role::name),
         }),
         tasks: match config.door {
-            Door::AuthClient => tasks.clients.clone(),
+            Door::AuthClient | Door::Control => tasks.clients.clone(),
             Door::AuthMaster => tasks.masters.clone(),
         },
     };
@@ -93,6 +96,7 @@ struct Acceptor {
 enum Kind {
     Client(Role),
     Master { check_peer_pid: bool },
+    Control,
 }
 
 impl Acceptor {
@@ -121,6 +125,10 @@ impl Acceptor {
                 let peer = Peer { pid: pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0) };
                 self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));
             }
+            Kind::Control if may_control(&stream) => {
+                self.serve(stream, Control::new(Arc::clone(&self.context.decision)));
+            }
+            Kind::Control => turn_away(stream),
         }
     }
 
@@ -134,6 +142,23 @@ impl Acceptor {
                 Err(error) => tracing::warn!(door, %error, "a connection was closed"),
             }
         });
+    }
+}
+
+/// Whatever the socket's mode lets in, only root and the daemon's own user may ask.
+fn may_control(stream: &UnixStream) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
+}
+
+/// One line that says why. A new connection has room for it; whoever has left already is not missed.
+fn turn_away(stream: UnixStream) {
+    tracing::warn!(uid = stream.peer_cred().ok().map(|peer| peer.uid()), "a stranger at the control socket");
+    let said = stream.into_std().and_then(|mut stream| {
+        stream.write_all(&control::Reply::Error(control::REFUSAL.to_owned()).to_line())
+    });
+    if let Err(error) = said {
+        tracing::debug!(%error, "a stranger at the control socket left");
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::auth::{TempFail, Username};
+use crate::auth::{Secret, TempFail, TempFailReason, Username};
 use crate::breaker::{Breaker, Condition};
-use crate::cache::{Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
-use crate::sql::{self, AppPassword, Database, Hosting, KnownPerson};
+use crate::cache::{
+    Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+};
+use crate::sql::{
+    self, AppPassword, Database, Domain, Hosting, KnownPerson, SavedAppPassword, SavedMailbox, SavedOwner,
+};
 
 /// About what a row takes beside its hash.
 const ROW_BYTES: usize = 200;
@@ -26,8 +31,8 @@ pub(super) struct MailboxRecord {
     pub(super) fitted: Fitted,
 }
 
-/// The mailboxes of the database.
-#[derive(Debug)]
+/// The mailboxes of the database; clones are the same mailboxes.
+#[derive(Clone, Debug)]
 pub struct Mailboxes {
     records: Records<MailboxRecord>,
     breaker: Arc<Breaker>,
@@ -64,6 +69,55 @@ impl Mailboxes {
         self.records.get_newer(user, since, until).await
     }
 
+    pub(super) fn look(&self, user: &Username) -> Option<Held<MailboxRecord>> {
+        self.records.look(user)
+    }
+
+    pub(super) fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+        self.records.standing(user, now)
+    }
+
+    /// What is worth a file that outlives the process, the last used first: mailboxes whose hashes are strong, and none
+    /// that is not there.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedMailboxRecord)> {
+        let save = |(user, held): (Username, Held<MailboxRecord>)| {
+            let hosting = &held.record.hosting;
+            let saved = SavedMailboxRecord {
+                domain_active: hosting.domain.map(|domain| domain.active),
+                mailbox: hosting.mailbox.as_ref()?.save()?,
+                app_passwords: match &held.record.app_passwords {
+                    Ok(rows) => Some(AppPassword::save_all(rows)?),
+                    Err(_) => None,
+                },
+                owner: held.record.known.as_ref().map(KnownPerson::save),
+            };
+            Some((user, held.asked, saved))
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// Puts back what was asked at `asked`.
+    pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
+        let Some(record) = saved.restore(user) else { return false };
+        self.records.restore(user.clone(), record, asked);
+        true
+    }
+
+    /// Another number than before whenever something that was known may no longer be so.
+    #[must_use]
+    pub fn withdrawals(&self) -> u64 {
+        self.records.withdrawals()
+    }
+
+    /// The hashes that are known of a mailbox, its app passwords' too.
+    pub(super) fn stored_passwords(&self, user: &Username) -> Vec<Secret> {
+        let Some(held) = self.records.look(user) else { return Vec::new() };
+        let own = held.record.hosting.mailbox.iter().map(|mailbox| &mailbox.password);
+        let app_passwords = held.record.app_passwords.iter().flatten().map(|row| &row.password);
+        own.chain(app_passwords).map(Secret::duplicate).collect()
+    }
+
     /// What is known may be wrong from now on.
     pub fn forget(&self, user: &Username) -> bool {
         self.records.forget(user)
@@ -87,6 +141,33 @@ impl Mailboxes {
     }
 }
 
+/// A record in the form in which it outlives the process, for the encrypted record file and for nothing else.
+#[derive(Serialize, Deserialize)]
+pub struct SavedMailboxRecord {
+    domain_active: Option<bool>,
+    mailbox: SavedMailbox,
+    /// `None` where the database user may not read them.
+    app_passwords: Option<Vec<SavedAppPassword>>,
+    owner: Option<SavedOwner>,
+}
+
+impl SavedMailboxRecord {
+    fn restore(self, user: &Username) -> Option<MailboxRecord> {
+        let domain = self.domain_active.map(|active| Domain { active });
+        Some(MailboxRecord {
+            hosting: Hosting { domain, mailbox: Some(self.mailbox.restore(user)?) },
+            app_passwords: match self.app_passwords {
+                Some(rows) => Ok(AppPassword::restore_all(rows)?),
+                None => {
+                    Err(TempFail::new(TempFailReason::SqlError, "app passwords could not be read before"))
+                }
+            },
+            known: self.owner.map(SavedOwner::restore),
+            fitted: Fitted::default(),
+        })
+    }
+}
+
 impl Record for MailboxRecord {
     fn bytes(&self) -> usize {
         let passwords = self.hosting.mailbox.iter().map(|mailbox| mailbox.password.len());
@@ -97,6 +178,17 @@ impl Record for MailboxRecord {
 
     fn is_absence(&self) -> bool {
         self.hosting.mailbox.is_none()
+    }
+
+    fn outdates(&self, older: &Self) -> bool {
+        let is_still_there = |old: &AppPassword| match &self.app_passwords {
+            Ok(rows) => rows.iter().any(|row| row.is_as_good_as(old)),
+            Err(_) => false,
+        };
+        let owner = |record: &Self| record.known.as_ref().map(|known| known.keycloak_id.clone());
+        !self.hosting.is_as_good_as(&older.hosting)
+            || owner(self) != owner(older)
+            || !older.app_passwords.iter().flatten().all(is_still_there)
     }
 }
 

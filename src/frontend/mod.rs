@@ -9,6 +9,7 @@
 //! * nothing of the reason reaches the client.
 
 pub mod connection;
+pub mod control;
 pub mod dovecot;
 mod input;
 

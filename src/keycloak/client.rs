@@ -1,7 +1,10 @@
 //! Looking people up.
 
-use serde::Deserialize;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
@@ -31,6 +34,7 @@ pub struct Client {
     /// Bounds the calls under way.
     slots: Semaphore,
     pub(super) attribute: AttributeSight,
+    events_read: Mutex<Option<Instant>>,
     breaker: Breaker,
     calls: Calls,
 }
@@ -47,7 +51,7 @@ pub enum Lookup {
 }
 
 /// What a person lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unmet {
     /// `require_verified_email`
     VerifiedEmail,
@@ -57,6 +61,19 @@ pub enum Unmet {
     Role,
     /// `required_group`
     Group,
+}
+
+impl Unmet {
+    /// The setting that demands it.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::VerifiedEmail => "require_verified_email",
+            Self::Attribute => "required_attribute",
+            Self::Role => "required_role",
+            Self::Group => "required_group",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -91,6 +108,7 @@ impl Client {
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
             attribute: AttributeSight::default(),
+            events_read: Mutex::default(),
             breaker: Breaker::default(),
             calls: Calls::default(),
             config: config.clone(),
@@ -264,6 +282,49 @@ impl Client {
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.breaker.condition()
+    }
+
+    /// One call that no login waits for; it takes none of their slots. How it ends says nothing about logins, so nobody
+    /// is left alone for it.
+    pub(super) async fn call_aside(&self, call: &'static str, part: &str) -> Result<Body, Error> {
+        self.call_now(call, &self.address.realm_url(part)).await
+    }
+
+    /// How often its events are to be read; `None` is never.
+    #[must_use]
+    pub fn event_period(&self) -> Option<Duration> {
+        Some(self.config.poll_events.get()).filter(|period| !period.is_zero())
+    }
+
+    /// Whether a change of a role or a group can change an answer.
+    #[must_use]
+    pub fn demands_role_or_group(&self) -> bool {
+        self.config.required_role.is_some() || self.config.required_group.is_some()
+    }
+
+    /// Whose answer counts and what is demanded of people, as a text that is equal only where both are.
+    pub(super) fn judgement(&self) -> String {
+        let config = &self.config;
+        let address = (self.address.server_url.as_str(), self.address.realm.as_str());
+        let lookup = (&config.name, config.lookup, &config.lookup_attribute);
+        let demands = (
+            config.require_verified_email,
+            &config.required_role,
+            &config.required_group,
+            &config.required_attribute,
+        );
+        format!("{:?}", (address, lookup, demands, &config.password_attribute, &config.template_attribute))
+    }
+
+    /// When its events were read to their end last.
+    #[must_use]
+    pub fn events_read(&self) -> Option<Instant> {
+        *self.events_read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They have been.
+    pub fn note_events_read(&self, now: Instant) {
+        *self.events_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Whether waiting for it is likely to be in vain.

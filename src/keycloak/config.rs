@@ -44,6 +44,9 @@ pub struct Config {
     pub request_timeout: Period,
     /// How many calls may run at once; more than about 8 only queue inside Keycloak. Default 8.
     pub max_connections: usize,
+    /// How often Keycloak is asked for events, so that a change counts at once and not after `max_staleness`. Default
+    /// 0, which is never; the service account needs `view-events`.
+    pub poll_events: Period,
     /// How a mail address finds its person. Default `email`.
     pub lookup: LookupBy,
     /// With `lookup = "attribute"`: the attribute that holds mail addresses.
@@ -78,6 +81,7 @@ impl Default for Config {
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             max_connections: DEFAULT_MAX_CONNECTIONS,
+            poll_events: Period::from_secs(0),
             lookup: LookupBy::default(),
             lookup_attribute: None,
             require_verified_email: false,
@@ -242,8 +246,13 @@ impl Address {
 
     /// The list of users.
     pub(super) fn users_url(&self) -> String {
+        self.realm_url("users")
+    }
+
+    /// What belongs to the realm, with its query.
+    pub(super) fn realm_url(&self, part: &str) -> String {
         let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
-        format!("{server}/admin/realms/{realm}/users")
+        format!("{server}/admin/realms/{realm}/{part}")
     }
 }
 

@@ -15,7 +15,7 @@ use crate::auth::{Secret, TempFailReason, Username};
 
 /// A double of Keycloak: answers the token endpoint with numbered tokens and the user search from a script.
 /// The last answer of the script repeats.
-struct Double {
+pub(super) struct Double {
     address: SocketAddr,
     tokens: Arc<AtomicUsize>,
     searches: Arc<Mutex<Vec<String>>>,
@@ -23,7 +23,7 @@ struct Double {
 
 /// One scripted answer.
 #[derive(Clone)]
-enum Play {
+pub(super) enum Play {
     /// Status and body, complete.
     Answer(u16, String),
     /// Announces more than it sends, then closes.
@@ -35,7 +35,7 @@ enum Play {
 }
 
 impl Double {
-    async fn start(token_answer: &str, script: Vec<Play>) -> Self {
+    pub(super) async fn start(token_answer: &str, script: Vec<Play>) -> Self {
         Self::start_with_sight(token_answer, script, false).await
     }
 
@@ -65,11 +65,11 @@ impl Double {
         double
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         client(&format!("http://{}", self.address))
     }
 
-    fn searches(&self) -> Vec<String> {
+    pub(super) fn searches(&self) -> Vec<String> {
         self.searches.lock().unwrap().clone()
     }
 }
@@ -149,7 +149,7 @@ fn client_with(server_url: &str, more: &str) -> Client {
     Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap()
 }
 
-const TOKEN: &str = r#"{"access_token":"token-#","expires_in":300}"#;
+pub(super) const TOKEN: &str = r#"{"access_token":"token-#","expires_in":300}"#;
 
 fn person(id: &str, email: &str) -> String {
     format!(

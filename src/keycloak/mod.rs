@@ -9,16 +9,20 @@ mod attribute;
 mod client;
 mod config;
 mod error;
+mod events;
 #[cfg(test)]
 mod faults;
 mod http;
 mod person;
 mod profile;
+mod saved;
 mod token;
 
 pub use attribute::Visibility;
 pub use client::{Client, Lookup, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
+pub use events::{Changes, EventCursor, EventError};
 pub use person::Person;
 pub use profile::ProfileFlaw;
+pub use saved::SavedPerson;

@@ -35,6 +35,19 @@ pub struct Person {
     pub last_name: String,
 }
 
+impl Person {
+    /// Whether every login ends the same with either.
+    #[must_use]
+    pub fn is_as_good_as(&self, other: &Self) -> bool {
+        let same_password = match (&self.password, &other.password) {
+            (Some(one), Some(other)) => one.matches(other.expose()),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let rights = |person: &Self| (person.enabled, person.email_verified, person.meets_attribute);
+        same_password && self.id == other.id && rights(self) == rights(other)
+    }
+}
+
 /// Keycloak's `UserRepresentation`, as far as it is read. Attribute values can be null in old data.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! `[http]`: metrics and probes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -12,6 +13,10 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Others than this machine are meant to reach it; else such an address is warned about. Default false.
     pub public: bool,
+    /// The file that holds the token of `POST /forget`; without one there is no such request.
+    pub forget_token_file: Option<PathBuf>,
+    /// The systemd credential that holds it.
+    pub forget_token_credential: Option<String>,
 }
 
 impl Config {

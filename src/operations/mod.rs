@@ -1,6 +1,7 @@
 //! What operators and their programs ask over HTTP: numbers, and whether keydove works.
 //!
 //! * [`Server`]: a port, if one is configured. `routes.rs` says what is there.
+//! * `forget.rs`: the one request that changes something.
 //! * `readiness.rs`: ready, degraded or not ready, each with its reasons in plain words.
 //! * [`Numbers`] are collected when somebody asks for them; `text.rs` gives them their names.
 //! * [`Watcher`]: a task that looks whether the password attribute can be seen, and whether what failed works again.
@@ -8,6 +9,7 @@
 //! Nothing here is on a login's way, and nothing here knows a user's name.
 
 mod config;
+mod forget;
 mod numbers;
 mod readiness;
 mod routes;
@@ -23,6 +25,7 @@ use crate::decision::Decision;
 use crate::observe::LoginMetrics;
 
 pub use config::Config;
+pub use forget::{ForgetToken, TokenTooShort};
 pub use numbers::Numbers;
 pub use server::{BindError, Server};
 pub use watcher::Watcher;
@@ -57,13 +60,16 @@ pub struct Operations {
     watched: OnceLock<Watched>,
     /// Settings that work but should not stay.
     insecure: Vec<String>,
+    /// Without it nothing is forgotten over HTTP.
+    forget_token: Option<ForgetToken>,
 }
 
 impl Operations {
     /// While the daemon starts.
     #[must_use]
-    pub fn new(insecure: Vec<String>) -> Self {
-        Self { phase: AtomicU8::new(Phase::Starting as u8), watched: OnceLock::new(), insecure }
+    pub fn new(insecure: Vec<String>, forget_token: Option<ForgetToken>) -> Self {
+        let phase = AtomicU8::new(Phase::Starting as u8);
+        Self { phase, watched: OnceLock::new(), insecure, forget_token }
     }
 
     /// The parts are there; told once.

@@ -1,5 +1,7 @@
 //! All numbers, collected when somebody asks for them.
 
+use tokio::time::Instant;
+
 use super::Operations;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
@@ -13,6 +15,8 @@ pub struct Numbers {
     pub(super) logins: LoginsSnapshot,
     /// By the name of the source.
     pub(super) keycloaks: Vec<(String, CallsSnapshot)>,
+    /// How many seconds ago events were read, by the name of the source; where they are polled, and once they were.
+    pub(super) events: Vec<(String, u64)>,
     pub(super) sql: CallsSnapshot,
     pub(super) hashing: HashingCounts,
     /// By the name of the backend.
@@ -34,6 +38,10 @@ impl Numbers {
             let LiveSource::Keycloak { client, .. } = source else { continue };
             let name = client.name().to_owned();
             numbers.keycloaks.push((name.clone(), client.calls().snapshot()));
+            if let Some(read) = client.events_read() {
+                let age = Instant::now().saturating_duration_since(read).as_secs();
+                numbers.events.push((name.clone(), age));
+            }
             numbers.breakers.push((name, client.condition()));
             let setting = "mailcow.server_url";
             let is_known = numbers.insecure.iter().any(|known| known.ends_with(".server_url"));

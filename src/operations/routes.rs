@@ -1,10 +1,11 @@
 //! Which path is answered by what.
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
+use super::forget::{self, ForgetToken};
 use super::readiness::Readiness;
 use super::{Numbers, Operations};
 
@@ -13,6 +14,9 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 /// Answers a request.
 pub(super) async fn answer(operations: &Operations, request: Request<Incoming>) -> Response<String> {
+    if let ("/forget", Some(token)) = (request.uri().path(), &operations.forget_token) {
+        return forget(operations, token, request).await;
+    }
     match (request.method().as_str(), request.uri().path()) {
         ("GET" | "HEAD", "/metrics") => {
             response(StatusCode::OK, METRICS, Numbers::collect(operations).to_text())
@@ -30,6 +34,32 @@ pub(super) async fn answer(operations: &Operations, request: Request<Incoming>) 
             response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET is answered here\n".to_owned())
         }
         _ => response(StatusCode::NOT_FOUND, PLAIN, "there are /metrics, /livez and /readyz\n".to_owned()),
+    }
+}
+
+async fn forget(
+    operations: &Operations,
+    token: &ForgetToken,
+    request: Request<Incoming>,
+) -> Response<String> {
+    if request.method() != Method::POST {
+        return response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only POST is answered here\n".to_owned());
+    }
+    let Some(watched) = operations.watched.get() else {
+        return response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "keydove is starting\n".to_owned());
+    };
+    match forget::read(token, request).await {
+        Ok(whom) => {
+            whom.carry_out(&watched.decision);
+            response(StatusCode::NO_CONTENT, PLAIN, String::new())
+        }
+        Err(status) => {
+            let mut response = response(status, PLAIN, format!("{status}\n"));
+            if status == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            response
+        }
     }
 }
 

@@ -89,7 +89,7 @@ mod tests {
     async fn ask(request: &str) -> String {
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.listener.local_addr().unwrap();
-        let operations = Arc::new(Operations::new(vec!["keycloak.tls_verify".to_owned()]));
+        let operations = Arc::new(Operations::new(vec!["keycloak.tls_verify".to_owned()], None));
         let talk = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(request.as_bytes()).await.unwrap();
@@ -120,6 +120,8 @@ mod tests {
     async fn nothing_else_is_there() {
         let other = ask("GET /metrics/x HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+        let forget = ask("POST /forget HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
+        assert!(forget.starts_with("HTTP/1.1 404 "), "{forget}");
         let post = ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
         assert!(post.starts_with("HTTP/1.1 405 "), "{post}");
     }

@@ -86,6 +86,12 @@ impl Page<'_> {
         )?;
         let seconds = keycloaks().map(|(source, calls)| ([("source", source)], &calls.seconds));
         self.histograms("keycloak_call", "How long calls of Keycloak took.", seconds)?;
+        let events = numbers
+            .events
+            .iter()
+            .map(|(source, age)| ([("source", source.as_str())], i64::try_from(*age).unwrap_or(i64::MAX)));
+        let help = "How long ago events of Keycloak were read, where they are polled.";
+        self.gauges(("events_age", Some(Unit::Seconds)), help, events)?;
         let results = numbers.sql.results.iter().map(|&(result, count)| ([("result", result)], count));
         self.counters("sql_questions", "Questions of logins to the database, by how they ended.", results)?;
         let help = "How long questions of logins to the database took.";
@@ -211,6 +217,7 @@ mod tests {
         let numbers = Numbers {
             logins,
             keycloaks: vec![("staff".to_owned(), calls.snapshot())],
+            events: vec![("staff".to_owned(), 3)],
             sql: calls.snapshot(),
             breakers: vec![("sql".to_owned(), Condition::Open)],
             caches: vec![(
@@ -229,6 +236,7 @@ mod tests {
             "keydove_answer_age_seconds_count 0",
             "keydove_keycloak_calls_total{source=\"staff\",result=\"ok\"} 1",
             "keydove_keycloak_call_seconds_bucket{le=\"0.005\",source=\"staff\"} 1",
+            "keydove_events_age_seconds{source=\"staff\"} 3",
             "keydove_sql_questions_total{result=\"ok\"} 1",
             "keydove_sql_question_seconds_sum 0.003",
             "keydove_breaker_state{backend=\"sql\"} 2",

@@ -3,6 +3,7 @@
 //! Who may ask at all (name, domain, mailbox, service) is the decision's business.
 
 mod app_password;
+mod event_follower;
 mod keycloak;
 mod mailbox;
 mod people;
@@ -21,7 +22,8 @@ use crate::scheme;
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
-pub use people::{Entitled, People};
+pub use event_follower::EventFollower;
+pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 
 /// The sources of passwords.
@@ -167,6 +169,19 @@ impl Passdb {
     #[must_use]
     pub fn people(&self) -> &People {
         &self.people
+    }
+
+    /// Forgets a person, and all comparisons with their hash and with these; says how many people and comparisons.
+    pub fn forget(&self, user: &Username, more_hashes: &[Secret]) -> (bool, usize) {
+        let own = self.people.stored_password(user);
+        let hashes = own.iter().chain(more_hashes);
+        let comparisons = hashes.map(|stored| self.comparisons.forget(stored.expose())).sum();
+        (self.people.forget(user), comparisons)
+    }
+
+    /// Forgets all people and all comparisons; says how many of each.
+    pub fn flush(&self) -> (usize, usize) {
+        (self.people.flush(), self.comparisons.flush())
     }
 
     /// Compares with the main password, which the person has or the row. `of_row` is the place beside the row's hash.

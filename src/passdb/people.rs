@@ -1,5 +1,6 @@
 //! What Keycloak says about people, remembered for a while.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,9 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Sources;
-use crate::auth::{Denial, NotAccepted, TempFail, Username};
-use crate::cache::{Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner};
-use crate::keycloak::{Client, Lookup, Person, Unmet};
+use crate::auth::{Denial, NotAccepted, Secret, TempFail, Username};
+use crate::cache::{
+    Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+};
+use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
+use crate::scheme;
 
 /// About what an entry takes beside the texts that were measured.
 const TEXTS_BYTES: usize = 200;
@@ -37,8 +41,8 @@ enum Finding {
 #[derive(Clone, Debug)]
 pub struct Entitled(Held<PersonRecord>);
 
-/// The people of all Keycloaks.
-#[derive(Debug)]
+/// The people of all Keycloaks; clones are the same people.
+#[derive(Clone, Debug)]
 pub struct People {
     sources: Arc<Sources>,
     records: Records<PersonRecord>,
@@ -102,13 +106,93 @@ impl People {
     }
 
     /// What is known may be wrong from now on.
-    pub fn forget(&self, user: &Username) -> bool {
+    pub(super) fn forget(&self, user: &Username) -> bool {
         self.records.forget(user)
     }
 
     /// Forgets everything; says how many people that were.
-    pub fn flush(&self) -> usize {
+    pub(super) fn flush(&self) -> usize {
         self.records.flush()
+    }
+
+    /// What is known about an address, without what is secret in it.
+    #[must_use]
+    pub fn look(&self, user: &Username, now: Instant) -> Option<KnownPerson> {
+        let standing = self.records.standing(user, now)?;
+        let held = self.records.look(user)?;
+        let mut known = KnownPerson {
+            finding: "unknown",
+            source: None,
+            keycloak_id: None,
+            enabled: None,
+            unmet: None,
+            scheme: None,
+            standing,
+            asked: held.asked,
+        };
+        match &held.record.finding {
+            Finding::Unknown => {}
+            Finding::Conflict => known.finding = "conflict",
+            Finding::Person(person, unmet) => {
+                known.finding = "person";
+                known.source = Some(person.source.clone());
+                known.keycloak_id = Some(person.id.clone());
+                known.enabled = Some(person.enabled);
+                known.unmet = unmet.map(Unmet::setting);
+                known.scheme = person.password.as_ref().map(scheme::label);
+            }
+        }
+        Some(known)
+    }
+
+    /// What is worth a file that outlives the process, the last used first: people whose hash is strong, and none that
+    /// says that there is nobody.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedPerson)> {
+        let save = |(user, held): (Username, Held<PersonRecord>)| match &held.record.finding {
+            Finding::Person(person, unmet) => {
+                Some((user, held.asked, SavedPerson::new(person, *unmet, &held.record.client)?))
+            }
+            Finding::Unknown | Finding::Conflict => None,
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// Puts back what was asked at `asked`, if the same Keycloak would be asked the same today.
+    pub fn restore(&self, user: &Username, saved: SavedPerson, asked: Instant) -> bool {
+        let Ok(client) = self.sources.client_for(user) else { return false };
+        let Some((person, unmet)) = saved.restore(user, &client) else { return false };
+        let finding = Finding::Person(Box::new(person), unmet);
+        self.records.restore(user.clone(), PersonRecord::new(finding, client), asked);
+        true
+    }
+
+    /// Another number than before whenever something that was known may no longer be so.
+    #[must_use]
+    pub fn withdrawals(&self) -> u64 {
+        self.records.withdrawals()
+    }
+
+    /// The hash that is known of a person.
+    pub(super) fn stored_password(&self, user: &Username) -> Option<Secret> {
+        match &self.records.look(user)?.record.finding {
+            Finding::Person(person, _) => person.password.as_ref().map(Secret::duplicate),
+            Finding::Unknown | Finding::Conflict => None,
+        }
+    }
+
+    /// Forgets the people with these Keycloak ids, whatever their addresses are. With them goes whatever says that
+    /// nobody, or more than one, has an address: an id that is not known may be theirs.
+    pub fn forget_ids(&self, ids: &HashSet<String>) -> usize {
+        self.records.forget_where(|record| match &record.finding {
+            Finding::Person(person, _) => ids.contains(&person.id),
+            Finding::Unknown | Finding::Conflict => true,
+        })
+    }
+
+    /// All that this Keycloak has said is asked for anew; while it cannot tell, it still serves.
+    pub(super) fn expire_all_of(&self, client: &Arc<Client>) -> usize {
+        self.records.expire_where(|record| Arc::ptr_eq(&record.client, client))
     }
 
     /// What has happened so far.
@@ -116,6 +200,27 @@ impl People {
     pub fn counts(&self) -> RecordCounts {
         self.records.counts()
     }
+}
+
+/// What is known about the person of an address, for an administrator to see: no hash.
+#[derive(Debug)]
+pub struct KnownPerson {
+    /// `person`, `unknown` (nobody) or `conflict` (more than one).
+    pub finding: &'static str,
+    /// Which Keycloak; empty where there is only one.
+    pub source: Option<String>,
+    /// Keycloak's id.
+    pub keycloak_id: Option<String>,
+    /// Whether the account is enabled.
+    pub enabled: Option<bool>,
+    /// The setting that the person does not fulfil.
+    pub unmet: Option<&'static str>,
+    /// The scheme of the stored password; `None` when there is none.
+    pub scheme: Option<&'static str>,
+    /// What this is still good for.
+    pub standing: Standing,
+    /// When Keycloak was asked.
+    pub asked: Instant,
 }
 
 impl Entitled {
@@ -184,11 +289,17 @@ impl Entitled {
     }
 }
 
+impl PersonRecord {
+    fn new(finding: Finding, client: Arc<Client>) -> Self {
+        Self { finding, fitted: Fitted::default(), looked_after: AtomicU64::new(0), client }
+    }
+}
+
 impl Record for PersonRecord {
     fn bytes(&self) -> usize {
         let texts = match &self.finding {
             Finding::Person(person, _) => {
-                let password = person.password.as_ref().map_or(0, crate::auth::Secret::len);
+                let password = person.password.as_ref().map_or(0, Secret::len);
                 size_of::<Person>() + password + TEXTS_BYTES
             }
             Finding::Unknown | Finding::Conflict => 0,
@@ -199,6 +310,16 @@ impl Record for PersonRecord {
     /// That two people have one address is no absence: it lasts.
     fn is_absence(&self) -> bool {
         matches!(self.finding, Finding::Unknown)
+    }
+
+    fn outdates(&self, older: &Self) -> bool {
+        match (&older.finding, &self.finding) {
+            (Finding::Person(older, lacked), Finding::Person(person, lacks)) => {
+                lacked != lacks || !older.is_as_good_as(person)
+            }
+            (Finding::Person(..), _) => true,
+            (Finding::Unknown | Finding::Conflict, _) => false,
+        }
     }
 }
 
@@ -222,6 +343,6 @@ fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord> {
             Lookup::Unknown => Finding::Unknown,
             Lookup::Conflict => Finding::Conflict,
         };
-        Ok(PersonRecord { finding, fitted: Fitted::default(), looked_after: AtomicU64::new(0), client })
+        Ok(PersonRecord::new(finding, client))
     })
 }

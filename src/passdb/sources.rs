@@ -10,12 +10,14 @@ use crate::settings::Live;
 /// One Keycloak for everybody, or several by mail domain.
 #[derive(Debug, Default)]
 pub struct Sources {
+    /// Each once.
+    each: Vec<Source>,
     default: Option<Source>,
     by_domain: HashMap<String, Source>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+pub(super) enum Source {
     Fixed(Arc<Client>),
     Live(Live<LiveSource>),
 }
@@ -44,17 +46,6 @@ impl LiveSource {
             Self::NotKeycloak | Self::Unknown(_) => "",
         }
     }
-
-    fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Keycloak { client, .. }, Self::Keycloak { client: other, .. }) => {
-                Arc::ptr_eq(client, other)
-            }
-            (Self::Unknown(trouble), Self::Unknown(other)) => trouble == other,
-            (Self::NotKeycloak, Self::NotKeycloak) => true,
-            _ => false,
-        }
-    }
 }
 
 impl Sources {
@@ -76,6 +67,7 @@ impl Sources {
     }
 
     fn add(&mut self, domains: &[String], source: &Source) {
+        self.each.push(source.clone());
         if domains.is_empty() {
             self.default = Some(source.clone());
         }
@@ -87,20 +79,14 @@ impl Sources {
     /// Each source as it is now, once.
     #[must_use]
     pub fn all(&self) -> Vec<LiveSource> {
-        let mut found: Vec<LiveSource> = Vec::new();
-        for source in self.default.iter().chain(self.by_domain.values()) {
-            let source = match source {
-                Source::Fixed(client) => {
-                    LiveSource::Keycloak { client: Arc::clone(client), mail_passwords: true }
-                }
-                Source::Live(live) => (*live.get()).clone(),
-            };
-            if found.iter().all(|other| !other.is_same(&source)) {
-                found.push(source);
-            }
-        }
+        let mut found: Vec<LiveSource> = self.each.iter().map(Source::now).collect();
         found.sort_by(|one, other| one.name().cmp(other.name()));
         found
+    }
+
+    /// Every source, whatever it is now.
+    pub(super) fn each(&self) -> &[Source] {
+        &self.each
     }
 
     /// Whether people of this domain may log in with their main password, or with app passwords only. Asks nobody.
@@ -132,6 +118,24 @@ impl Sources {
             },
             // A domain that no source names has nobody in Keycloak.
             None => Err(Denial::UserUnknown.into()),
+        }
+    }
+}
+
+impl Source {
+    /// What it is at this moment.
+    fn now(&self) -> LiveSource {
+        match self {
+            Self::Fixed(client) => LiveSource::Keycloak { client: Arc::clone(client), mail_passwords: true },
+            Self::Live(live) => (*live.get()).clone(),
+        }
+    }
+
+    /// Who asks it now, if it is a Keycloak that can be asked.
+    pub(super) fn client(&self) -> Option<Arc<Client>> {
+        match self.now() {
+            LiveSource::Keycloak { client, .. } => Some(client),
+            LiveSource::NotKeycloak | LiveSource::Unknown(_) => None,
         }
     }
 }

@@ -49,6 +49,7 @@ mod tests;
 
 use std::fmt;
 
+use crate::auth::Secret;
 pub use bcrypt::{Lanes, MAX_LANES};
 pub use generate::{CannotMake, SALT_BYTES, generate};
 pub use policy::{Policy, WeakScheme};
@@ -95,6 +96,18 @@ pub fn parse(stored: &[u8]) -> Result<Stored, Unusable> {
 #[must_use]
 pub fn has_label(stored: &[u8]) -> bool {
     split_label(stored.trim_ascii_start()).is_some()
+}
+
+/// The name of the scheme of a stored string, and nothing else of it; `unusable` where it has none that is known.
+#[must_use]
+pub fn label(stored: &Secret) -> &'static str {
+    parse(stored.expose()).map_or("unusable", |stored| stored.scheme().name())
+}
+
+/// Whether a stored string is of a strong scheme: whoever gets hold of it still has to guess.
+#[must_use]
+pub fn is_strong(stored: &Secret) -> bool {
+    parse(stored.expose()).is_ok_and(|stored| !stored.scheme().is_weak())
 }
 
 /// The first `}` ends the label, as in Dovecot, so that a plain password may contain one.

@@ -30,6 +30,18 @@ impl AccessSwitches {
         Self { denied: denied.collect() }
     }
 
+    /// The switches that are off, such as `pop3_access`.
+    #[must_use]
+    pub fn denied(&self) -> Vec<String> {
+        self.denied.iter().map(ToString::to_string).collect()
+    }
+
+    /// With these switches off.
+    #[must_use]
+    pub fn of_denied(denied: Vec<String>) -> Self {
+        Self { denied: denied.into_iter().map(String::into_boxed_str).collect() }
+    }
+
     /// Whether the mailbox may use a service. One without a switch is allowed here; whether it is known at all
     /// is asked elsewhere.
     #[must_use]

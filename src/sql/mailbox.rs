@@ -77,6 +77,16 @@ pub struct Page {
 }
 
 impl Hosting {
+    /// Whether every login ends the same with either.
+    #[must_use]
+    pub fn is_as_good_as(&self, other: &Self) -> bool {
+        let same_mailbox = match (&self.mailbox, &other.mailbox) {
+            (Some(one), Some(other)) => one.is_as_good_as(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_mailbox && self.domain == other.domain
+    }
+
     /// Keeps the rows that are about exactly this user, whatever the database's collation thinks equal.
     pub(super) fn assemble(user: &Username, rows: Vec<Found>) -> Result<Self, Error> {
         let (mut domains, mut mailboxes, mut second_factor) = (Vec::new(), Vec::new(), false);
@@ -100,6 +110,13 @@ impl Hosting {
 }
 
 impl Mailbox {
+    fn is_as_good_as(&self, other: &Self) -> bool {
+        let rights = |row: &Self| (row.active, row.kind_is_resource, row.authsource, row.second_factor);
+        rights(self) == rights(other)
+            && self.access == other.access
+            && self.password.matches(other.password.expose())
+    }
+
     fn judge(user: &Username, row: StoredMailbox, second_factor: bool) -> Result<Self, Error> {
         let bad_row = |detail| Error::BadRow { table: "mailbox", key: user.as_str().to_owned(), detail };
         let authsource = row.authsource.as_deref().map(AuthSource::parse).transpose().map_err(bad_row)?;
@@ -151,7 +168,7 @@ impl AuthSource {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text {
             "mailcow" => Ok(Self::Mailcow),
             "keycloak" => Ok(Self::Keycloak),

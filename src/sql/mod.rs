@@ -20,6 +20,7 @@ mod mariadb;
 mod migrate;
 mod provision;
 mod rows;
+mod saved;
 mod session;
 mod sqlite;
 mod statements;
@@ -46,6 +47,7 @@ pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,
 };
+pub use saved::{SavedAppPassword, SavedMailbox, SavedOwner};
 pub use sqlite::Sqlite;
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.

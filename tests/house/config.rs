@@ -36,7 +36,7 @@ fn write_secret() -> PathBuf {
     let path = std::env::temp_dir().join(format!("keydove-house-{:05}", std::process::id() % 100_000));
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
-    file.write_all(b"s3cret\n").unwrap();
+    file.write_all(b"s3cret s3cret s3cret\n").unwrap();
     path
 }
 

@@ -12,7 +12,9 @@
 mod app_passwords;
 mod auth_socket;
 mod clients;
+mod control;
 mod demands;
+mod events;
 mod fault_matrix;
 mod first_login;
 mod hostile;
@@ -27,6 +29,7 @@ mod people;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
 mod reasons;
+mod record_file;
 mod restart;
 mod shared;
 mod stage;
@@ -89,6 +92,8 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mail::CASES)
         .chain(people::CASES)
         .chain(operations::CASES)
+        .chain(control::CASES)
+        .chain(events::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
@@ -102,6 +107,8 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
         .chain(operations::LONE_CASES)
+        .chain(record_file::CASES)
+        .chain(events::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases = mailcow_cases::CASES
         .iter()

@@ -1,22 +1,25 @@
 //! Metrics and probes over HTTP, against what really happened.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{Attempt, End, attempt_at, prompt};
+use super::mailcow_cases::world::{Attempt, End, RIGHT, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
-use super::stage::{Failure, Result, free_port};
+use super::stage::{Failure, Result, attempt, free_port};
 use super::{Case, LoneCase, ensure, within};
 
 const ALICE: &str = "alice@example.org";
 /// In Keycloak, without the attribute that holds passwords.
 const NOBODY_ELSE: &str = "nohash@example.org";
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// What is known stays fresh for a moment only, and serves for long.
 const SHORT_MEMORY: &str = "\n[cache]\nmax_staleness = \"1s\"\nmailbox_staleness = \"1s\"\nrefetch_pause = \"0\"\npatience = \"3s\"\n";
 /// The longest of all waits: a stale answer counts for a minute.
@@ -58,6 +61,46 @@ pub const CASES: &[Case] = &[
         ensure(value(&metrics, "keydove_breaker_state{backend=\"sql\"}") == Some(0.0), || metrics.clone())?;
         let ready = watched.get("/readyz")?;
         ensure(ready == (200, "ready\n".to_owned()), || format!("{ready:?}"))
+    }),
+    ("whoever_is_forgotten_over_http_with_the_token_is_asked_for_anew", |system| {
+        let (address, admin) = ("http-forgotten@example.org", KeycloakAdmin::new(&system.keycloak));
+        let token = system.stage().write("forget-token", &format!("{TOKEN}\n"))?;
+        attempt("close", &token, std::fs::set_permissions(&token, Permissions::from_mode(0o600)))?;
+        super::control::make_person(system, address)?;
+        let watched = Watched::start(system, "forget", |text| {
+            // The table of the port comes last.
+            remembering(&prompt(text)) + "\n[cache]\nmax_staleness = \"10m\"\nmailbox_staleness = \"10m\"\n"
+        })?;
+        ensure(watched.forget(None, "{}")? == 404, || "without a token there is a /forget".to_owned())?;
+        let line = format!("forget_token_file = \"{}\"\n", token.display());
+        let watched = watched.with(&line)?;
+        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
+        admin.update(address, |user| user["enabled"] = false.into())?;
+        let whom = format!("{{\"user\": \"{address}\"}}");
+        for (token, status) in [(None, 401), (Some("not-this-token-but-as-long"), 401), (Some(""), 401)] {
+            let told = watched.forget(token, &whom)?;
+            ensure(told == status, || format!("{token:?} was answered with {told}"))?;
+        }
+        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
+        ensure(watched.forget(Some(TOKEN), "{}")? == 400, || "an empty request was taken".to_owned())?;
+        ensure(watched.forget(Some(TOKEN), &whom)? == 204, || "the right token was refused".to_owned())?;
+        watched.login(address, RIGHT, "imap", Refuse("user_disabled"))?;
+
+        // By the id too; and for metrics nobody needs a token.
+        admin.update(address, |user| user["enabled"] = true.into())?;
+        watched.login(address, RIGHT, "imap", Refuse("user_disabled"))?;
+        let whom = format!("{{\"keycloak_id\": \"{}\"}}", admin.id(address)?);
+        ensure(watched.forget(Some(TOKEN), &whom)? == 204, || "an id was refused".to_owned())?;
+        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
+        let hashes = |metrics: &str| value(metrics, "keydove_hash_seconds_count");
+        let before = hashes(&watched.metrics()?);
+        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
+        ensure(hashes(&watched.metrics()?) == before, || "a known password was hashed".to_owned())?;
+        watched.forget(Some(TOKEN), &format!("{{\"user\": \"{address}\"}}"))?;
+        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
+        let after = hashes(&watched.metrics()?);
+        ensure(after == before.map(|count| count + 1.0), || format!("{before:?} hashes, then {after:?}"))?;
+        ensure(!watched.keydove.log().contains(TOKEN), || "the token is in the log".to_owned())
     }),
     ("without_http_there_is_no_port", |system| {
         let ports = system.keydove.count_ports()?;
@@ -231,20 +274,40 @@ impl Watched {
         Ok(text)
     }
 
+    /// The same with another line in `[http]`.
+    fn with(mut self, line: &str) -> Result<Self> {
+        self.keydove.stop()?;
+        self.keydove.start_changed(|text| text + line)?;
+        Ok(self)
+    }
+
+    /// The status of `POST /forget` with a token and a body.
+    fn forget(&self, token: Option<&str>, body: &str) -> Result<u16> {
+        let header = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+        let length = body.len();
+        let head =
+            format!("POST /forget HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: {length}\r\n\r\n");
+        self.exchange(&format!("{head}{body}")).map(|(status, _)| status)
+    }
+
     fn get(&self, path: &str) -> Result<(u16, String)> {
+        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    }
+
+    fn exchange(&self, request: &str) -> Result<(u16, String)> {
         let exchange = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
             stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+            stream.write_all(request.as_bytes())?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             Ok(answer)
         };
-        let answer = exchange().map_err(|error| Failure(format!("GET {path}: {error}")))?;
+        let answer = exchange().map_err(|error| Failure(format!("{request}: {error}")))?;
         let parts = answer
             .split_once("\r\n\r\n")
             .and_then(|(head, body)| Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned())));
-        parts.ok_or_else(|| Failure(format!("GET {path} was answered with {answer}")))
+        parts.ok_or_else(|| Failure(format!("{request} was answered with {answer}")))
     }
 }
 

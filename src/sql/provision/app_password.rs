@@ -9,6 +9,7 @@ use crate::auth::{Secret, Service, Username};
 use crate::settings::Network;
 use crate::sql::mailbox::is_name_of;
 use crate::sql::rows::Cells;
+use crate::sql::saved::{SavedAppPassword, restore_time, save_hash, save_time};
 use crate::sql::session::{Fault, Row, Session, Work};
 
 /// The switches in the order in which [`COLUMNS`] asks for them.
@@ -61,6 +62,49 @@ impl AppPassword {
     pub fn allows_from(&self, remote: Option<IpAddr>) -> bool {
         let Some(networks) = &self.networks else { return true };
         remote.is_some_and(|remote| networks.iter().any(|network| network.contains(remote)))
+    }
+
+    /// Whether it opens the same.
+    #[must_use]
+    pub fn is_as_good_as(&self, other: &Self) -> bool {
+        let rights = |row: &Self| (row.id, row.access, row.expires);
+        rights(self) == rights(other)
+            && self.networks == other.networks
+            && self.password.matches(other.password.expose())
+    }
+
+    pub(in crate::sql) fn save(&self) -> Option<SavedAppPassword> {
+        Some(SavedAppPassword {
+            id: self.id,
+            password: save_hash(&self.password)?,
+            names_itself: self.names_itself,
+            access: self.access.to_vec(),
+            expires: self.expires.map(save_time),
+            networks: self
+                .networks
+                .as_ref()
+                .map(|networks| networks.iter().map(ToString::to_string).collect()),
+        })
+    }
+
+    pub(in crate::sql) fn restore(saved: SavedAppPassword) -> Option<Self> {
+        let networks = |networks: Vec<String>| -> Option<Vec<Network>> {
+            networks.iter().map(|text| Network::parse(text).ok()).collect()
+        };
+        Some(Self {
+            id: saved.id,
+            password: Secret::from(saved.password.as_str()),
+            names_itself: saved.names_itself,
+            access: saved.access.try_into().ok()?,
+            expires: match saved.expires {
+                Some(seconds) => Some(restore_time(seconds)?),
+                None => None,
+            },
+            networks: match saved.networks {
+                Some(texts) => Some(networks(texts)?),
+                None => None,
+            },
+        })
     }
 
     fn read(row: &mut Row, with_own: bool) -> Result<Self, String> {

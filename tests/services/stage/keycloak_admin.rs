@@ -74,6 +74,31 @@ impl KeycloakAdmin {
         self.call("POST", &format!("/admin/realms/{}/groups", self.realm), &json!({ "name": name })).map(drop)
     }
 
+    /// Makes a person a member of a group.
+    pub fn join_group(&self, email: &str, group: &str) -> Result<()> {
+        let path =
+            format!("/admin/realms/{}/users/{}/groups/{}", self.realm, self.id(email)?, self.group(group)?);
+        self.call("PUT", &path, &Value::Null).map(drop)
+    }
+
+    /// Gives a realm role to all members of a group, or takes it away.
+    pub fn map_role(&self, group: &str, role: &str, has_it: bool) -> Result<()> {
+        let role = self.read(&format!("/admin/realms/{}/roles/{role}", self.realm))?;
+        let path = format!("/admin/realms/{}/groups/{}/role-mappings/realm", self.realm, self.group(group)?);
+        self.call(if has_it { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
+    }
+
+    fn group(&self, name: &str) -> Result<String> {
+        let found = self.read(&format!("/admin/realms/{}/groups?exact=true&search={name}", self.realm))?;
+        let id = found[0]["id"].as_str();
+        id.map(str::to_owned).ok_or_else(|| Failure(format!("Keycloak has no group {name}")))
+    }
+
+    fn read(&self, path: &str) -> Result<Value> {
+        serde_json::from_str(&self.call("GET", path, &Value::Null)?)
+            .map_err(|error| Failure(format!("read {path}: {error}")))
+    }
+
     /// Makes a realm of its own with everything in it.
     pub fn make_realm(&self, realm: &Value) -> Result<()> {
         self.call("POST", "/admin/realms", realm).map(drop)

@@ -1,0 +1,180 @@
+//! What is remembered about addresses, for an administrator: shown without its secrets, and forgotten.
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::Decision;
+use super::mailboxes::MailboxRecord;
+use crate::auth::Username;
+use crate::cache::{RecordCounts, Standing};
+use crate::passdb;
+use crate::scheme;
+use crate::sql::{Mailbox, MailboxState};
+
+/// What is remembered about an address.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// In normal form.
+    pub user: String,
+    /// What the database said.
+    pub mailbox: Option<KnownMailbox>,
+    /// What Keycloak said.
+    pub person: Option<KnownPerson>,
+}
+
+/// What the database said about an address.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownMailbox {
+    /// How many milliseconds ago it was asked.
+    pub age_ms: u64,
+    /// What this is still good for.
+    pub standing: Standing,
+    /// `on`, `off` or `unknown` (not hosted here).
+    pub domain: String,
+    /// `on`, `off`, `receive-only`, `resource` or `none`.
+    pub mailbox: String,
+    /// Who verifies the main password.
+    pub authsource: Option<String>,
+    /// The scheme of the mailbox's own password, if it has one.
+    pub scheme: Option<String>,
+    /// The switches that are off, such as `pop3_access`.
+    pub denied: Vec<String>,
+    /// How many app passwords are active.
+    pub app_passwords: usize,
+    /// Whose mailbox it was when keydove saw it last.
+    pub keycloak_id: Option<String>,
+}
+
+/// What Keycloak said about an address.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownPerson {
+    /// How many milliseconds ago it was asked.
+    pub age_ms: u64,
+    /// What this is still good for.
+    pub standing: Standing,
+    /// `person`, `unknown` (nobody) or `conflict` (more than one).
+    pub finding: String,
+    /// Which Keycloak; empty where there is only one.
+    pub source: Option<String>,
+    /// Keycloak's id.
+    pub keycloak_id: Option<String>,
+    /// Whether the account is enabled.
+    pub enabled: Option<bool>,
+    /// The setting that the person does not fulfil.
+    pub unmet: Option<String>,
+    /// The scheme of the stored password, if there is one.
+    pub scheme: Option<String>,
+}
+
+/// What the caches have done so far.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Of Keycloak's answers.
+    pub people: RecordCounts,
+    /// Of the database's.
+    pub mailboxes: RecordCounts,
+}
+
+/// How much was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Of Keycloak's answers.
+    pub people: usize,
+    /// Of the database's.
+    pub mailboxes: usize,
+    /// Of comparisons of a password with a hash.
+    pub comparisons: usize,
+}
+
+impl Decision {
+    /// What is remembered about an address. Asks nobody.
+    #[must_use]
+    pub fn known(&self, user: &Username, now: Instant) -> Known {
+        let mailboxes = &self.0.mailboxes;
+        let mailbox = mailboxes.look(user).zip(mailboxes.standing(user, now));
+        Known {
+            user: user.as_str().to_owned(),
+            mailbox: mailbox
+                .map(|(held, standing)| KnownMailbox::new(&held.record, standing, age(held.asked, now))),
+            person: self.0.passdb.people().look(user, now).map(|known| KnownPerson::new(known, now)),
+        }
+    }
+
+    /// Forgets an address: its next login asks Keycloak and the database.
+    pub fn forget(&self, user: &Username) -> Forgotten {
+        let hashes = self.0.mailboxes.stored_passwords(user);
+        let (person, comparisons) = self.0.passdb.forget(user, &hashes);
+        let mailboxes = usize::from(self.0.mailboxes.forget(user));
+        Forgotten { people: usize::from(person), mailboxes, comparisons }
+    }
+
+    /// Forgets whoever has this id in Keycloak, whatever their address is.
+    pub fn forget_keycloak_id(&self, id: &str) -> Forgotten {
+        let people = self.0.passdb.people().forget_ids(&[id.to_owned()].into());
+        Forgotten { people, mailboxes: 0, comparisons: 0 }
+    }
+
+    /// Forgets everything.
+    pub fn flush(&self) -> Forgotten {
+        let (people, comparisons) = self.0.passdb.flush();
+        Forgotten { people, mailboxes: self.0.mailboxes.flush(), comparisons }
+    }
+
+    /// What the caches have done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { people: self.0.passdb.people().counts(), mailboxes: self.0.mailboxes.counts() }
+    }
+}
+
+impl KnownMailbox {
+    fn new(record: &MailboxRecord, standing: Standing, age_ms: u64) -> Self {
+        let domain = match record.hosting.domain {
+            None => "unknown",
+            Some(domain) if domain.active => "on",
+            Some(_) => "off",
+        };
+        let mailbox = record.hosting.mailbox.as_ref();
+        Self {
+            age_ms,
+            standing,
+            domain: domain.to_owned(),
+            mailbox: mailbox.map_or("none", state).to_owned(),
+            authsource: mailbox.and_then(|mailbox| mailbox.authsource).map(|source| source.name().to_owned()),
+            scheme: mailbox
+                .filter(|mailbox| !mailbox.password.is_empty())
+                .map(|mailbox| scheme::label(&mailbox.password).to_owned()),
+            denied: mailbox.map(|mailbox| mailbox.access.denied()).unwrap_or_default(),
+            app_passwords: record.app_passwords.as_ref().map_or(0, Vec::len),
+            keycloak_id: record.known.as_ref().map(|known| known.keycloak_id.clone()),
+        }
+    }
+}
+
+fn state(mailbox: &Mailbox) -> &'static str {
+    match mailbox.active {
+        _ if mailbox.kind_is_resource => "resource",
+        MailboxState::On => "on",
+        MailboxState::Off => "off",
+        MailboxState::ReceiveOnly => "receive-only",
+    }
+}
+
+impl KnownPerson {
+    fn new(known: passdb::KnownPerson, now: Instant) -> Self {
+        Self {
+            age_ms: age(known.asked, now),
+            standing: known.standing,
+            finding: known.finding.to_owned(),
+            source: known.source,
+            keycloak_id: known.keycloak_id,
+            enabled: known.enabled,
+            unmet: known.unmet.map(str::to_owned),
+            scheme: known.scheme.map(str::to_owned),
+        }
+    }
+}
+
+fn age(asked: Instant, now: Instant) -> u64 {
+    u64::try_from(now.saturating_duration_since(asked).as_millis()).unwrap_or(u64::MAX)
+}

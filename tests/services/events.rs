@@ -1,0 +1,153 @@
+//! Changes in Keycloak count within seconds where its events are polled, whatever is remembered.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::control::make_person;
+use super::mailcow_cases::world::End::{Accept, Refuse};
+use super::mailcow_cases::world::{Attempt, End, OTHER, OTHER_HASH, RIGHT, attempt_at, prompt};
+use super::stage::Result;
+use super::stage::keycloak_admin::KeycloakAdmin;
+use super::stage::keydove::{Keydove, remembering};
+use super::stage::system::System;
+use super::{Case, LoneCase, ensure, within};
+
+/// Polled every second, seen at the next poll, forgotten once more a second later; and a busy machine.
+const LIMIT: Duration = Duration::from_secs(5);
+/// A Keycloak that has just started is slow, and is left alone for a while before.
+const AFTER_RESTART: Duration = Duration::from_secs(40);
+/// Longer than any case.
+const CACHE: &str = "[cache]\nmax_staleness = \"10m\"\nmailbox_staleness = \"10m\"\nunknown = \"10m\"\n";
+
+pub const CASES: &[Case] = &[
+    ("a_person_who_is_disabled_is_out_when_the_event_is_seen", |system| {
+        let (keydove, admin) =
+            (start(system, "event1", "mailcow-events", "")?, KeycloakAdmin::new(&system.keycloak));
+        known(system, &keydove, "event1@example.org")?;
+        admin.update("event1@example.org", |user| user["enabled"] = false.into())?;
+        soon(&keydove, "event1@example.org", RIGHT, Refuse("user_disabled"))?;
+        admin.update("event1@example.org", |user| user["enabled"] = true.into())?;
+        soon(&keydove, "event1@example.org", RIGHT, Accept("keycloak"))
+    }),
+    ("a_person_who_is_deleted_is_out_when_the_event_is_seen", |system| {
+        let keydove = start(system, "event2", "mailcow-events", "")?;
+        known(system, &keydove, "event2@example.org")?;
+        KeycloakAdmin::new(&system.keycloak).delete("event2@example.org")?;
+        soon(&keydove, "event2@example.org", RIGHT, Refuse("user_unknown"))
+    }),
+    ("an_old_password_that_nobody_replaced_by_use_is_dead_when_the_event_is_seen", |system| {
+        let keydove = start(system, "event3", "mailcow-events", "")?;
+        known(system, &keydove, "event3@example.org")?;
+        KeycloakAdmin::new(&system.keycloak).update("event3@example.org", |user| {
+            user["attributes"]["mailcow_password"] = json!([OTHER_HASH]);
+        })?;
+        soon(&keydove, "event3@example.org", RIGHT, Refuse("password_mismatch"))?;
+        attempt_at(&keydove, Attempt::new("event3@example.org", OTHER), Accept("keycloak")).map(drop)
+    }),
+    ("a_role_that_a_group_gave_is_gone_when_the_event_is_seen", |system| {
+        let (address, admin) = ("event6@example.org", KeycloakAdmin::new(&system.keycloak));
+        make_person(system, address)?;
+        admin.make_group("event6")?;
+        admin.make_role("event6")?;
+        admin.join_group(address, "event6")?;
+        admin.map_role("event6", "event6", true)?;
+        let keydove = start(system, "event6", "mailcow-events", "required_role = \"event6\"\n")?;
+        remembered(&keydove, address)?;
+        // The event names a group, and nobody in it.
+        admin.map_role("event6", "event6", false)?;
+        soon(&keydove, address, RIGHT, Refuse("role_missing"))?;
+        admin.map_role("event6", "event6", true)?;
+        soon(&keydove, address, RIGHT, Accept("keycloak"))
+    }),
+    ("an_event_about_one_leaves_the_others_known", |system| {
+        let keydove = start(system, "event4", "mailcow-events", "")?;
+        known(system, &keydove, "event4@example.org")?;
+        known(system, &keydove, "event4-other@example.org")?;
+        KeycloakAdmin::new(&system.keycloak)
+            .update("event4@example.org", |user| user["enabled"] = false.into())?;
+        soon(&keydove, "event4@example.org", RIGHT, Refuse("user_disabled"))?;
+        let hits = people(&keydove, "hits")?;
+        attempt_at(&keydove, Attempt::new("event4-other@example.org", RIGHT), Accept("keycloak"))?;
+        let now = people(&keydove, "hits")?;
+        ensure(now == hits + 1, || format!("{hits} answers from memory, then {now}"))
+    }),
+    ("a_missing_right_to_read_events_is_told_once_and_costs_no_login", |system| {
+        let keydove = start(system, "event5", "mailcow", "")?;
+        within(LIMIT, || {
+            ensure(keydove.log().contains("view-events"), || "no word about the right".to_owned())
+        })?;
+        known(system, &keydove, "event5@example.org")?;
+        std::thread::sleep(Duration::from_millis(2500));
+        let told = keydove.log().matches("view-events").count();
+        ensure(told == 1, || format!("told {told} times"))
+    }),
+];
+
+pub const LONE_CASES: &[LoneCase] = &[
+    ("events_that_the_realm_does_not_keep_are_told_once_and_cost_no_login", |system| {
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        admin.change_realm(&json!({ "adminEventsEnabled": false }))?;
+        let keydove = start(system, "event7", "mailcow-events", "")?;
+        within(LIMIT, || {
+            ensure(keydove.log().contains("the realm keeps no admin events"), || keydove.log())
+        })?;
+        known(system, &keydove, "event7@example.org")?;
+        let told = keydove.log().matches("the realm keeps no admin events").count();
+        admin.change_realm(&json!({ "adminEventsEnabled": true }))?;
+        ensure(told == 1, || format!("told {told} times"))
+    }),
+    ("after_a_restart_of_keycloak_events_are_followed_on", |system| {
+        let keydove = start(system, "event8", "mailcow-events", "")?;
+        known(system, &keydove, "event8@example.org")?;
+        system.keycloak.stop()?;
+        attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), Accept("keycloak"))?;
+        system.keycloak.start_again()?;
+        system.keycloak.wait_until_ready()?;
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        admin.update("event8@example.org", |user| user["enabled"] = false.into())?;
+        within(AFTER_RESTART, || {
+            let refused = Refuse("user_disabled");
+            attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), refused).map(drop)
+        })
+    }),
+];
+
+/// A keydove that keeps what it knows for long, has this client, and polls every second.
+fn start(system: &System, name: &'static str, client: &str, more: &str) -> Result<Keydove> {
+    let control = system.stage().path(&format!("keydove/{name}.control"));
+    system.keydove.beside(name, |text| {
+        let text = remembering(&prompt(&text)).replace(
+            "client_id = \"mailcow\"",
+            &format!("client_id = \"{client}\"\npoll_events = \"1s\"\n{more}"),
+        );
+        format!("[[listener]]\ndoor = \"control\"\npath = \"{}\"\n{text}\n{CACHE}", control.display())
+    })
+}
+
+/// Somebody new who has logged in, long enough ago that no event of their making is still to come.
+fn known(system: &System, keydove: &Keydove, address: &str) -> Result<()> {
+    make_person(system, address)?;
+    remembered(keydove, address)
+}
+
+/// They log in, and once more from memory. What was changed before is seen meanwhile.
+fn remembered(keydove: &Keydove, address: &str) -> Result<()> {
+    std::thread::sleep(Duration::from_millis(2500));
+    attempt_at(keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
+    let from_memory = people(keydove, "hits")?;
+    attempt_at(keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
+    let now = people(keydove, "hits")?;
+    ensure(now == from_memory + 1, || format!("{address} is not remembered"))
+}
+
+/// The login ends so before long.
+fn soon(keydove: &Keydove, address: &str, password: &str, end: End<'_>) -> Result<()> {
+    within(LIMIT, || attempt_at(keydove, Attempt::new(address, password), end).map(drop))
+}
+
+/// A number of the people's cache.
+fn people(keydove: &Keydove, name: &str) -> Result<u64> {
+    let counts: Value = super::control::json(keydove, &["show", "--json"])?;
+    Ok(counts["people"][name].as_u64().unwrap_or(0))
+}
