@@ -2,6 +2,7 @@
 
 mod alias;
 mod app_password;
+mod bench;
 mod date;
 mod domain;
 mod hash;
@@ -66,6 +67,11 @@ enum Command {
     /// Add, list and revoke app passwords: passwords for single devices and programs.
     #[command(name = "app-password")]
     AppPassword(app_password::Arguments),
+    /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
+    ///
+    /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
+    /// some login was not decided, or not rightly.
+    Bench(bench::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,7 +81,7 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 1 the password does not match, 64 wrong use, 65 wrong data or no such row,
+/// Runs one command. Exit codes: 0 done, 1 the password does not match or a load was not answered well, 64 wrong use, 65 wrong data or no such row,
 /// 70 cannot start or go on, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -95,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Mailbox(arguments) => report(mailbox::run(arguments, config)),
         Command::Template(arguments) => report(template::run(arguments, config)),
         Command::Alias(arguments) => report(alias::run(arguments, config)),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
     }
 }
