@@ -7,7 +7,7 @@ use std::time::Duration;
 use keydove::load::{Load, Pace, Turns};
 use keydove::scheme::{self, Policy};
 
-use super::dovecot::{Compares, Dovecot};
+use super::dovecot::{Dovecot, Passdb};
 use super::hot::{HEAD, show};
 use super::keydove::{Keydove, NO_KEYCLOAK, Source};
 use super::loads::{Sample, closed, describe, each_once, run, run_any};
@@ -31,7 +31,7 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut 
     let mut keydove = Keydove::start(stage, "cold", NO_KEYCLOAK, "")?;
     let socket = keydove.socket();
     keydove.fill(mailboxes().map(|(name, hash)| (name, Source::Row(hash))))?;
-    let dovecot = Dovecot::start(stage, "dov-bcrypt", Compares::Itself, mailboxes())?;
+    let dovecot = Dovecot::start(stage, "dov-bcrypt", Passdb::PasswdFile, mailboxes())?;
     say(&format!("\ncold logins of {} people, bcrypt cost {}, no Keycloak\n{HEAD}", names.len(), plan.cost));
     let everybody = people::people(0..names.len());
     let (mut cold, mut slow, mut to_crate, mut to_dovecot) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -40,7 +40,7 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut 
         keydove.start_again()?;
         let load = each_once(&socket, &everybody, CONNECTIONS);
         cold.push(run("cold logins", &load, Some(keydove.id()?), report)?);
-        // Its cache holds the hash, so nobody is ever hot there; it is slow, so fewer have a turn.
+        // It hashes at every login, its cache does not help; it is slow, so fewer have a turn.
         let share = plan.dovecot_people;
         let some = people::people((round * share..(round + 1) * share).map(|number| number % names.len()));
         let load = each_once(dovecot.socket(), &some, CONNECTIONS);

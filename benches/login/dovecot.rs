@@ -1,4 +1,4 @@
-//! Dovecot's own auth server as a child process: a passwd-file, and its cache.
+//! Dovecot's own auth server as a child process, with its cache on.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -14,13 +14,15 @@ use super::stage::{Result, Stage, attempt};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
-/// Who compares the password with what the cache holds.
+/// Where the passwords are, and who compares them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Compares {
-    /// The auth process itself: the cache at its best.
-    Itself,
-    /// A worker process, as mailcow sets it (`auth_cache_verify_password_with_worker`).
-    Worker,
+pub enum Passdb {
+    /// A dictionary whose answers the cache keeps; the auth process itself compares: the cache at its best.
+    Cached,
+    /// The same, but a worker compares, as mailcow sets it (`auth_cache_verify_password_with_worker`).
+    CachedForWorker,
+    /// A passwd-file, which lies in memory anyway: Dovecot never caches it.
+    PasswdFile,
 }
 
 /// A running Dovecot that serves logins and nothing else.
@@ -34,20 +36,14 @@ impl Dovecot {
     pub fn start<'a>(
         stage: &Arc<Stage>,
         name: &'static str,
-        compares: Compares,
+        passdb: Passdb,
         people: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self> {
         let base = stage.folder(&format!("{name}/run"))?;
         let state = stage.folder(&format!("{name}/state"))?;
-        let lines: String = people.into_iter().map(|(name, hash)| format!("{name}:{hash}\n")).collect();
-        let users = stage.write(&format!("{name}/users"), &lines)?;
-        // Dovecot's auth process runs as a user of its own where root starts it.
-        attempt(
-            "change mode of",
-            &users,
-            std::fs::set_permissions(&users, PermissionsExt::from_mode(0o644)),
-        )?;
-        let worker = if compares == Compares::Worker { "yes" } else { "no" };
+        let arguments = write_people(stage, name, passdb, people)?;
+        let worker = if passdb == Passdb::CachedForWorker { "yes" } else { "no" };
+        let driver = if passdb == Passdb::PasswdFile { "passwd-file" } else { "dict" };
         let text = format!(
             "base_dir = {base}
 state_dir = {state}
@@ -64,8 +60,8 @@ auth_cache_negative_ttl = 0
 auth_cache_verify_password_with_worker = {worker}
 auth_failure_delay = 0
 passdb {{
-  driver = passwd-file
-  args = {users}
+  driver = {driver}
+  args = {arguments}
 }}
 service auth {{
   client_limit = 2000
@@ -79,7 +75,7 @@ service anvil {{
 ",
             base = base.display(),
             state = state.display(),
-            users = users.display(),
+            arguments = arguments.display(),
             owner = owner(),
         );
         let config = stage.write(&format!("{name}/dovecot.conf"), &text)?;
@@ -94,6 +90,33 @@ service anvil {{
     pub fn socket(&self) -> &Path {
         &self.socket
     }
+}
+
+/// Writes the people's passwords. Returns what `args` names.
+fn write_people<'a>(
+    stage: &Stage,
+    name: &str,
+    passdb: Passdb,
+    people: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<PathBuf> {
+    let people = people.into_iter();
+    let lines: String = match passdb {
+        Passdb::PasswdFile => people.map(|(name, hash)| format!("{name}:{hash}\n")).collect(),
+        _ => people
+            .map(|(name, hash)| format!("shared/passdb/{name}\n{{\"password\":\"{hash}\"}}\n"))
+            .collect(),
+    };
+    let users = stage.write(&format!("{name}/users"), &lines)?;
+    // Dovecot's auth process runs as a user of its own where root starts it.
+    attempt("change mode of", &users, std::fs::set_permissions(&users, PermissionsExt::from_mode(0o644)))?;
+    if passdb == Passdb::PasswdFile {
+        return Ok(users);
+    }
+    let text = format!(
+        "uri = file:{}\nkey passdb {{\n  key = passdb/%u\n  format = json\n}}\npassdb_objects = passdb\n",
+        users.display()
+    );
+    stage.write(&format!("{name}/dict.conf"), &text)
 }
 
 /// Whoever is not root runs all of it as themselves.

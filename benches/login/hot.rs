@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use keydove::load::{Expect, Load, People, Reuse};
 
-use super::dovecot::{Compares, Dovecot};
+use super::dovecot::{Dovecot, Passdb};
 use super::echo::Echo;
 use super::keydove::{Keydove, Source};
 use super::loads::{Sample, closed, each_once, percentiles, run};
@@ -52,8 +52,8 @@ pub fn measure(
     let keydove = Keydove::start(stage, "hot", &stand_in.url(), "")?;
     keydove.fill(names.iter().map(|name| (name.as_str(), Source::Keycloak)))?;
     let with = |hash| names.iter().map(move |name| (name.as_str(), hash));
-    let best = Dovecot::start(stage, "dov-best", Compares::Itself, with(PLAIN))?;
-    let as_mailcow = Dovecot::start(stage, "dov-mailcow", Compares::Worker, with(DIGEST))?;
+    let best = Dovecot::start(stage, "dov-best", Passdb::Cached, with(PLAIN))?;
+    let as_mailcow = Dovecot::start(stage, "dov-mailcow", Passdb::CachedForWorker, with(DIGEST))?;
     let verdicts = |socket, process| Server { socket, process, expect: Expect::Verdicts };
     let servers = [
         Server { socket: echo.socket().to_owned(), process: Some(echo.id()), expect: Expect::AlwaysOk },

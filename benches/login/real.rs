@@ -107,8 +107,8 @@ fn one_at_a_time(
     for round in 0..plan.rounds {
         let first = 2 * round * share;
         let (mut hash, mut search, mut login) = (Vec::new(), Vec::new(), Vec::new());
-        for number in first..first + share {
-            hash.push(one_hash(&hashes[number])?);
+        for (number, stored) in hashes.iter().enumerate().skip(first).take(share) {
+            hash.push(one_hash(stored)?);
             search.push(searcher.search(&people::name(number + share))?);
             let load_people = people::people([number]);
             let sample = run("one cold login", &each_once(&socket, &load_people, (1, 1)), None, report)?;

@@ -47,12 +47,7 @@ impl Report {
         say(&format!("\n{head}\n\n{:<64} {:>12}  goal", "what", "value"));
         for number in &NUMBERS {
             let value = self.cell(number);
-            say(&format!(
-                "{:<64} {value:>12}  {:<8} {}",
-                number.words,
-                shown(number.goal),
-                self.mark(number)
-            ));
+            say(&format!("{:<64} {value:>12}  {:<8} {}", number.words, shown(number), self.mark(number)));
         }
         self.faults.iter().for_each(|fault| say(&format!("fault: {fault}")));
         let markdown = self.markdown(head);
@@ -83,7 +78,7 @@ impl Report {
                 text,
                 "| {} | {} | {} | {} |",
                 number.words,
-                shown(number.goal),
+                shown(number),
                 self.cell(number),
                 self.mark(number)
             );
@@ -112,12 +107,14 @@ impl Report {
     }
 }
 
-fn shown(goal: Goal) -> String {
-    match goal {
-        Goal::AtLeast(least) => format!("≥ {least}"),
-        Goal::AtMost(most) => format!("≤ {most}"),
-        Goal::Open => String::new(),
-    }
+/// The goal, for people.
+fn shown(number: &Number) -> String {
+    let (sign, bound) = match number.goal {
+        Goal::AtLeast(least) => ('≥', least),
+        Goal::AtMost(most) => ('≤', most),
+        Goal::Open => return String::new(),
+    };
+    format!("{sign} {bound} {}", number.unit).trim_end().to_owned()
 }
 
 /// The first line of everything that is written.

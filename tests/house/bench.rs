@@ -155,8 +155,11 @@ fn wrong_use_and_a_missing_server_have_their_codes() {
     assert_eq!(bench(&nowhere, "--connections 100000", "pw").0, 64);
 }
 
+/// What a server says to a request, or nothing more.
+type Answer = fn(id: &str) -> Option<String>;
+
 /// A server that greets and then answers each line of a client in this way, until it says nothing more.
-fn misbehave(name: &str, answer: fn(id: &str) -> Option<String>) -> PathBuf {
+fn misbehave(name: &str, answer: Answer) -> PathBuf {
     let path = std::env::temp_dir().join(format!("keydove-load-{}-{name}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).unwrap();
@@ -182,7 +185,7 @@ fn misbehave(name: &str, answer: fn(id: &str) -> Option<String>) -> PathBuf {
 #[test]
 fn what_a_server_does_wrong_is_counted() {
     let load = "--user alice@example.org --duration 100ms --warm-up 0";
-    let cases: [(&str, fn(&str) -> Option<String>); 4] = [
+    let cases: [(&str, Answer); 4] = [
         ("unexpected", |id| Some(format!("OK\t{id}\tuser=bob@example.org\n"))),
         ("unexpected", |id| {
             Some(format!("OK\t{id}\tuser=alice@example.org\nOK\t{id}\tuser=alice@example.org\n"))
