@@ -3,7 +3,7 @@
 use std::thread;
 
 use keydove::auth::Secret;
-use keydove::load::{Pattern, People, Request};
+use keydove::load::{People, Request};
 use keydove::scheme::{self, SALT_BYTES, Scheme};
 use serde_json::{Value, json};
 
@@ -33,10 +33,9 @@ pub fn people_from(numbers: impl IntoIterator<Item = usize>, address: &str) -> P
     People::new(numbers.into_iter().map(name), &Secret::from(PASSWORD), &request)
 }
 
-/// One person, by name.
-pub fn only(name: &str) -> Result<People> {
-    let pattern = Pattern::parse(name).map_err(|error| Failure(error.to_string()))?;
-    Ok(People::new([pattern.name(0)], &Secret::from(PASSWORD), &Request::default()))
+/// One person so many times.
+pub fn named(name: &str, times: usize) -> People {
+    People::new(std::iter::repeat_n(name.to_owned(), times), &Secret::from(PASSWORD), &Request::default())
 }
 
 /// As Keycloak stores and shows one.
