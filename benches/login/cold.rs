@@ -14,7 +14,7 @@ use super::loads::{Sample, closed, describe, each_once, run, run_any};
 use super::machine::{cores, median, micros, millis, now};
 use super::report::Report;
 use super::stage::{Failure, Result, Stage};
-use super::{Plan, people, say};
+use super::{Plan, optional, people, say};
 
 const CONNECTIONS: (usize, usize) = (32, 1);
 const ARRIVALS_PER_SECOND_AND_CORE: f64 = 14.0;
@@ -31,7 +31,7 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut 
     let mut keydove = Keydove::start(stage, "cold", NO_KEYCLOAK, "")?;
     let socket = keydove.socket();
     keydove.fill(mailboxes().map(|(name, hash)| (name, Source::Row(hash))))?;
-    let dovecot = Dovecot::start(stage, "dov-bcrypt", Passdb::PasswdFile, mailboxes())?;
+    let dovecot = optional(Dovecot::start(stage, "dov-bcrypt", Passdb::PasswdFile, mailboxes()));
     say(&format!("\ncold logins of {} people, bcrypt cost {}, no Keycloak\n{HEAD}", names.len(), plan.cost));
     let everybody = people::people(0..names.len());
     let (mut cold, mut slow, mut to_crate, mut to_dovecot) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -40,13 +40,14 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut 
         keydove.start_again()?;
         let load = each_once(&socket, &everybody, CONNECTIONS);
         cold.push(run("cold logins", &load, Some(keydove.id()?), report)?);
+        let rate = cold[round].rate();
+        to_crate.push(rate / by_crate);
+        let Some(dovecot) = &dovecot else { continue };
         // It hashes at every login, its cache does not help; it is slow, so fewer have a turn.
         let share = plan.dovecot_people;
         let some = people::people((round * share..(round + 1) * share).map(|number| number % names.len()));
         let load = each_once(dovecot.socket(), &some, CONNECTIONS);
         slow.push(run("Dovecot's passwd-file", &load, None, report)?);
-        let rate = cold[round].rate();
-        to_crate.push(rate / by_crate);
         to_dovecot.push(rate / slow[round].rate());
     }
     show("   32 x 1  keydove, everybody once", &cold);

@@ -9,7 +9,7 @@
 //!   or not asked for, end the benchmark with exit code 1. A goal that was not met does not.
 //!
 //! `target/bench` gets `ratios.tsv`, `table.md` for README.md, and the plots. Without cargo's `--bench`, as under
-//! `cargo test --benches`, it only shows that everything works, with few people and short rounds.
+//! `cargo test --benches`, it only shows that everything works, with few people and short rounds, in `target/bench/trial`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -47,6 +47,7 @@ use stage::{Failure, Result, Stage, attempt};
 
 /// How long and how often is measured.
 struct Plan {
+    is_trial: bool,
     rounds: usize,
     warm_up: Duration,
     window: Duration,
@@ -71,6 +72,7 @@ struct Plan {
 }
 
 const FULL: Plan = Plan {
+    is_trial: false,
     rounds: 3,
     warm_up: Duration::from_millis(150),
     window: Duration::from_millis(800),
@@ -86,6 +88,7 @@ const FULL: Plan = Plan {
 };
 /// Enough for every kind of reply.
 const TRIAL: Plan = Plan {
+    is_trial: true,
     rounds: 1,
     warm_up: Duration::from_millis(20),
     window: Duration::from_millis(100),
@@ -129,7 +132,7 @@ fn main() -> ExitCode {
 
 /// Runs every part; says whether every number is there and every reply was right.
 fn run(plan: &Plan) -> Result<bool> {
-    let (head, folder) = (report::head(plan.rounds), report::folder()?);
+    let (head, folder) = (report::head(plan), report::folder(plan)?);
     say(&head);
     let stage = Stage::new()?;
     let mut report = Report::default();
@@ -166,6 +169,11 @@ fn latencies(lines: Vec<Line>) -> Chart {
 /// A part that fails leaves its numbers missing; the others go on.
 fn part<T>(name: &str, result: Result<T>) -> Option<T> {
     result.map_err(|Failure(failure)| say(&format!("  !! {name}: {failure}"))).ok()
+}
+
+/// A server that cannot be started leaves missing what is compared with it.
+fn optional<T>(result: Result<T>) -> Option<T> {
+    part("missing", result)
 }
 
 fn say(text: &str) {

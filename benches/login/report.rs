@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::goals::{Goal, NUMBERS, Number};
 use super::stage::{Result, attempt};
-use super::{machine, say};
+use super::{Plan, machine, say};
 
 /// All that came out.
 #[derive(Default)]
@@ -118,14 +118,18 @@ fn shown(number: &Number) -> String {
 }
 
 /// The first line of everything that is written.
-pub fn head(rounds: usize) -> String {
-    format!("{}; medians of {rounds} rounds, everything in turns in one run", machine::describe())
+pub fn head(plan: &Plan) -> String {
+    let kind = match (plan.is_trial, plan.rounds) {
+        (true, _) => "a trial of the benchmark itself, whose numbers mean nothing".to_owned(),
+        (false, rounds) => format!("medians of {rounds} rounds, everything in turns in one run"),
+    };
+    format!("{}; {kind}", machine::describe())
 }
 
-/// `target/bench`.
-pub fn folder() -> Result<PathBuf> {
+/// `target/bench`; a trial keeps out of the way of what was measured.
+pub fn folder(plan: &Plan) -> Result<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
-    let folder = target.join("bench");
+    let folder = target.join(if plan.is_trial { "bench/trial" } else { "bench" });
     attempt("create", &folder, fs::create_dir_all(&folder))?;
     Ok(folder)
 }
