@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 790.0;
 const HEIGHT: f64 = 400.0;
 /// Around the drawn area: room for the scale, the names of places, the title and the legend.
 const LEFT: f64 = 90.0;
-const RIGHT: f64 = 190.0;
+const RIGHT: f64 = 220.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 40.0;
 /// Told apart by the colour-blind too (Okabe and Ito).

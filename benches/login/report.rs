@@ -83,6 +83,9 @@ impl Report {
                 self.mark(number)
             );
         }
+        for plot in ["rates", "latencies", "memory"] {
+            let _ = writeln!(text, "\n![{plot}](docs/bench/{plot}.svg)");
+        }
         text
     }
 
