@@ -1,7 +1,7 @@
 # make demo    a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
 # make test    everything that must hold before a change is accepted
 # make fuzz    every parser fuzzed for a minute
-# make bench   hashes beside the bcrypt crate, logins beside a plain echo server, as ratios
+# make bench   hashes beside the bcrypt crate; logins beside an echo server, Dovecot and Keycloak, as ratios
 # make setup   what both need, once: Debian packages, Keycloak, the test realm
 
 .PHONY: demo test fuzz bench setup
@@ -21,7 +21,7 @@ test: setup
 fuzz:
 	fuzz/run
 
-bench:
+bench: setup
 	cargo bench --bench hashing
 	cargo bench --bench login
 

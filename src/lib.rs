@@ -21,7 +21,7 @@
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`] | the threads on which passwords are hashed |
 //! | 4 | [`keycloak`], [`redis`], [`sql`] | the backends, each with its own errors |
-//! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`], [`breaker`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered; backends that are left alone |
+//! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`], [`breaker`], [`load`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered; backends that are left alone; the load client |
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
 //!
@@ -72,6 +72,7 @@ pub mod decision;
 pub mod frontend;
 pub mod hashing;
 pub mod keycloak;
+pub mod load;
 pub mod mailcow;
 pub mod observe;
 pub mod operations;

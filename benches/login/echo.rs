@@ -1,123 +1,126 @@
 //! The yardstick: a server that answers every AUTH line with an OK line of the usual length and does nothing else.
 //!
-//! Like keydove it runs on one current-thread reactor and writes once per read. What it needs is the price of
-//! sockets and wake-ups on this machine.
+//! One thread, one epoll, one read and one write per event: what it needs is the price of sockets and wake-ups on this
+//! machine. It is a process of its own, as its rivals are: this program again, with other arguments.
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memchr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::cpu;
-use super::requests::write_id;
+use super::stage::process::{Group, Program};
+use super::stage::{Result, Stage, attempt};
 
+/// The argument that makes this program the echo server; a socket and a user name follow.
+pub const ROLE: &str = "--echo-server";
+const READY_LIMIT: Duration = Duration::from_secs(10);
 const GREETING: &[u8] = b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t1\nCUID\t1\n\
     COOKIE\t00000000000000000000000000000000\nDONE\n";
-const READ_BYTES: usize = 16_384;
+const LISTENER: u64 = u64::MAX;
+const EVENTS: usize = 512;
+const READ_BYTES: usize = 1 << 16;
 
-/// A running echo server; it ends when it is dropped.
-#[derive(Debug)]
+/// A running echo server.
 pub struct Echo {
+    program: Program,
     socket: PathBuf,
-    /// Its thread's folder in `/proc`.
-    proc_folder: PathBuf,
-    stop: CancellationToken,
-    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Echo {
-    /// Starts it on a thread of its own. Every reply names `user`.
-    pub fn start(socket: PathBuf, user: &str) -> io::Result<Self> {
-        let (started, is_started) = mpsc::channel();
-        let stop = CancellationToken::new();
-        let (path, theirs, tail) = (socket.clone(), stop.clone(), format!("\tuser={user}\n").into_bytes());
-        let serve = move || {
-            let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            reactor.block_on(async {
-                let listener = UnixListener::bind(&path)?;
-                let _ = started.send(Path::new("/proc").join(std::fs::read_link("/proc/thread-self")?));
-                tokio::select! {
-                    () = theirs.cancelled() => Ok(()),
-                    error = accept_all(&listener, &tail) => Err(error),
-                }
-            })
-        };
-        let thread = thread::Builder::new().name("echo".to_owned()).spawn(serve)?;
-        match is_started.recv() {
-            Ok(proc_folder) => Ok(Self { socket, proc_folder, stop, thread: Some(thread) }),
-            Err(_) => {
-                let ended =
-                    thread.join().unwrap_or_else(|_| Err(io::Error::other("the echo server panicked")));
-                Err(ended.err().unwrap_or_else(|| io::Error::other("the echo server ended at once")))
-            }
-        }
+    /// Starts it. Every reply names `user`.
+    pub fn start(stage: &Arc<Stage>, user: &str) -> Result<Self> {
+        let socket = stage.path("echo");
+        let own = attempt("find", Path::new("this program"), std::env::current_exe())?;
+        let mut command = Command::new(own);
+        command.arg(ROLE).arg(&socket).arg(user);
+        let mut program = Program::start(stage, "echo", command, Group::Own)?;
+        program.wait_until(READY_LIMIT, || UnixStream::connect(&socket).is_ok())?;
+        Ok(Self { program, socket })
     }
 
-    /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// The processor time it has used.
-    pub fn read_cpu(&self) -> io::Result<Duration> {
-        cpu::read(&self.proc_folder)
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 }
 
-impl Drop for Echo {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+struct Connection {
+    stream: UnixStream,
+    /// The beginning of a line.
+    rest: Vec<u8>,
 }
 
-async fn accept_all(listener: &UnixListener, tail: &[u8]) -> io::Error {
-    let mut connections = JoinSet::new();
+/// Serves until it is killed.
+pub fn serve(socket: &Path, user: &str) -> io::Result<()> {
+    let listener = UnixListener::bind(socket)?;
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
+    let tail = format!("\tuser={user}\n").into_bytes();
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut free = Vec::new();
+    let (mut events, mut input, mut output) =
+        ([EpollEvent::empty(); EVENTS], vec![0; READ_BYTES], Vec::new());
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => drop(connections.spawn(serve(stream, tail.to_vec()))),
-            Err(error) => return error,
-        }
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-/// Serves one connection until its client leaves or the socket fails; the client notices what it lacks.
-async fn serve(mut stream: UnixStream, tail: Vec<u8>) -> io::Result<()> {
-    stream.write_all(GREETING).await?;
-    let (mut input, mut have, mut output) = (vec![0; READ_BYTES], 0, Vec::new());
-    loop {
-        let length = stream.read(&mut input[have..]).await?;
-        if length == 0 {
-            return Ok(());
-        }
-        have += length;
-        let mut done = 0;
-        while let Some(length) = memchr(b'\n', &input[done..have]) {
-            if let Some(id) = read_id(&input[done..done + length]) {
-                write_id(b"OK\t", id, &mut output);
-                output.extend_from_slice(&tail);
+        let count = epoll.wait(&mut events, EpollTimeout::NONE)?;
+        for event in &events[..count] {
+            if event.data() == LISTENER {
+                let (mut stream, _) = listener.accept()?;
+                // A client that has left already is noticed when it is read from.
+                let _ = stream.write_all(GREETING);
+                let place = free.pop().unwrap_or_else(|| {
+                    connections.push(None);
+                    connections.len() - 1
+                });
+                epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+                connections[place] = Some(Connection { stream, rest: Vec::new() });
+                continue;
             }
-            done += length + 1;
+            let place = event.data() as usize;
+            let Some(connection) = &mut connections[place] else { continue };
+            if connection.answer(&mut input, &mut output, &tail).is_err() {
+                connections[place] = None;
+                free.push(place);
+            }
         }
-        input.copy_within(done..have, 0);
-        have -= done;
-        stream.write_all(&output).await?;
+    }
+}
+
+impl Connection {
+    /// One read, and one write of all replies to it. The socket blocks: there is always something to read here, and a
+    /// client that asks for more than it reads does not matter.
+    fn answer(&mut self, input: &mut [u8], output: &mut Vec<u8>, tail: &[u8]) -> io::Result<()> {
+        let before = self.rest.len();
+        input[..before].copy_from_slice(&self.rest);
+        let length = self.stream.read(&mut input[before..])?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         output.clear();
+        let mut text = &input[..before + length];
+        while let Some(end) = memchr(b'\n', text) {
+            if let Some(id) = id_of(&text[..end]) {
+                output.extend_from_slice(b"OK\t");
+                output.extend_from_slice(id);
+                output.extend_from_slice(tail);
+            }
+            text = &text[end + 1..];
+        }
+        self.rest.clear();
+        self.rest.extend_from_slice(text);
+        self.stream.write_all(output)
     }
 }
 
 /// The id of an AUTH line; nothing for the lines of the handshake.
-fn read_id(line: &[u8]) -> Option<u32> {
+fn id_of(line: &[u8]) -> Option<&[u8]> {
     let rest = line.strip_prefix(b"AUTH\t")?;
-    str::from_utf8(&rest[..memchr(b'\t', rest)?]).ok()?.parse().ok()
+    Some(&rest[..memchr(b'\t', rest)?])
 }

@@ -1,101 +1,181 @@
-//! How fast logins are answered: `cargo bench --bench login` prints keydove's numbers beside those of a plain echo
-//! server of same-size lines, taken in turns in one run, because only ratios mean something on a busy machine.
+//! How fast logins are answered: `cargo bench --bench login` prints one table of ratios, every one taken in one run and in
+//! turns, because only ratios mean something on a busy machine.
 //!
-//! * The first table needs nothing: mailboxes with `authsource = mailcow` and an `{SSHA512}` hash in their row, so
-//!   each login passes the door, the decision, SQLite and a hashing thread, but no Keycloak and no slow hash.
-//! * The second shows cold logins end to end. It needs a Keycloak with the test realm `mail`: `make demo` starts one
-//!   and prints its port; then `KEYDOVE_BENCH_KEYCLOAK=http://127.0.0.1:PORT cargo bench --bench login`.
+//! It starts what it needs by itself, on loopback, in a folder of its own: keydove, an echo server, Dovecot's auth
+//! server, a Keycloak with the test realm. `tests/setup` has installed what that needs. It takes about eight minutes.
 //!
-//! The ratios are also written to `target/bench/ratios.tsv`. A wrong, a missing and a superfluous reply end the
-//! benchmark with exit code 1. Without cargo's `--bench`, as under `cargo test --benches`, it only shows that it works.
+//! * `hot`: people whom every server knows; `cold`: people who need a hash; `real`: through Keycloak; `memory`.
+//! * `goals` lists every number and its goal. A number that could not be measured, and a reply that was wrong, missing
+//!   or not asked for, end the benchmark with exit code 1. A goal that was not met does not.
+//!
+//! `target/bench` gets `ratios.tsv`, `table.md` for README.md, and the plots. Without cargo's `--bench`, as under
+//! `cargo test --benches`, it only shows that everything works, with few people and short rounds, in `target/bench/trial`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark talks to the terminal and reads the clock"
+)]
 
-mod client;
 mod cold;
-mod cpu;
-mod daemon;
+mod dovecot;
 mod echo;
-mod histogram;
+mod goals;
 mod hot;
-mod requests;
-mod table;
+mod keydove;
+mod loads;
+mod machine;
+mod memory;
+mod people;
+mod plot;
+mod real;
+mod report;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/services/stage/mod.rs"]
+mod stage;
+mod stand_in;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use table::Ratios;
+use plot::{Chart, Line};
+use report::Report;
+use stage::{Failure, Result, Stage, attempt};
 
 /// How long and how often is measured.
-#[derive(Clone, Copy, Debug)]
 struct Plan {
+    is_trial: bool,
     rounds: usize,
     warm_up: Duration,
     window: Duration,
+    /// Who are hot.
+    hot_people: usize,
+    /// Who are cold, and once hot again.
+    cold_people: usize,
+    /// Of these, how many Dovecot hashes for in one round.
+    dovecot_people: usize,
+    /// Of these, how many log in alone in one round.
+    singles: usize,
+    /// bcrypt's; what mailcow and PHP choose, or the least.
+    cost: u32,
+    /// People of Keycloak's double whose memory is measured; they are more than the hot ones.
+    remembered: usize,
+    /// Mailboxes by the million.
+    sizes: [usize; 3],
+    /// How long wrong guesses run beside right logins.
+    storm: Duration,
+    /// Guesses in 5 s that Keycloak's calls are counted for.
+    guesses: usize,
 }
 
-/// Six loads, two servers: about 50 s.
-const FULL: Plan =
-    Plan { rounds: 3, warm_up: Duration::from_millis(150), window: Duration::from_millis(1200) };
-/// Long enough for every kind of reply.
-const TRIAL: Plan =
-    Plan { rounds: 1, warm_up: Duration::from_millis(50), window: Duration::from_millis(200) };
+const FULL: Plan = Plan {
+    is_trial: false,
+    rounds: 3,
+    warm_up: Duration::from_millis(150),
+    window: Duration::from_millis(800),
+    hot_people: 1000,
+    cold_people: 256,
+    dovecot_people: 48,
+    singles: 20,
+    cost: 10,
+    remembered: 10_000,
+    sizes: [100, 10_000, 1_000_000],
+    storm: Duration::from_secs(4),
+    guesses: 1000,
+};
+/// Enough for every kind of reply.
+const TRIAL: Plan = Plan {
+    is_trial: true,
+    rounds: 1,
+    warm_up: Duration::from_millis(20),
+    window: Duration::from_millis(100),
+    hot_people: 50,
+    cold_people: 40,
+    dovecot_people: 32,
+    singles: 2,
+    cost: 4,
+    remembered: 200,
+    sizes: [10, 100, 1000],
+    storm: Duration::from_millis(400),
+    guesses: 100,
+};
 
 fn main() -> ExitCode {
-    let plan = if std::env::args().any(|argument| argument == "--bench") { FULL } else { TRIAL };
-    match run(plan) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [role, socket, user] = &arguments[..]
+        && role == echo::ROLE
+    {
+        return match echo::serve(Path::new(socket), user) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("the echo server ended: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let plan = if arguments.iter().any(|argument| argument == "--bench") { FULL } else { TRIAL };
+    match run(&plan) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            say("some replies were wrong, missing, or never asked for: the numbers mean nothing");
+            say("some numbers are missing, or some replies were wrong: see above");
             ExitCode::FAILURE
         }
-        Err(error) => {
-            say(&format!("the benchmark cannot run: {error}"));
+        Err(failure) => {
+            say(&format!("the benchmark cannot run: {failure}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Runs every part; says whether all replies were right.
-fn run(plan: Plan) -> io::Result<bool> {
-    let folder = Folder::new()?;
-    let mut ratios = Ratios::default();
-    say(&cpu::describe_machine());
-    let mut sound = hot::measure(plan, &folder.0, &mut ratios)?;
-    match keycloak_address() {
-        Some(address) => sound &= cold::measure(plan, &folder.0, &address, &mut ratios)?,
-        None => say("\ncold logins: left out; KEYDOVE_BENCH_KEYCLOAK names no Keycloak with the test realm"),
+/// Runs every part; says whether every number is there and every reply was right.
+fn run(plan: &Plan) -> Result<bool> {
+    let (head, folder) = (report::head(plan), report::folder(plan)?);
+    say(&head);
+    let stage = Stage::new()?;
+    let mut report = Report::default();
+    // These cost nothing but time, so that each part has people of its own.
+    let remembered = Arc::new(people::hashes(plan.remembered, 4)?);
+    let hashes = people::hashes(plan.cold_people, plan.cost)?;
+    let hot = part("hot logins", hot::measure(plan, &stage, &remembered, &mut report));
+    let at_random = part("cold logins", cold::measure(plan, &stage, &hashes, &mut report));
+    part("logins through Keycloak", real::measure(plan, &stage, &hashes, &mut report));
+    let memory = part("memory", memory::measure(plan, &stage, &remembered, &mut report));
+    let (rates, mut lines) = hot.unzip();
+    let at_random = at_random.map(|sample| loads::percentiles("keydove, cold, at random", &sample));
+    lines.get_or_insert_default().extend(at_random);
+    let charts = [("rates.svg", rates), ("latencies.svg", lines.map(latencies)), ("memory.svg", memory)];
+    for (name, chart) in charts {
+        if let Some(chart) = chart {
+            let path = folder.join(name);
+            attempt("write", &path, fs::write(&path, chart.svg()))?;
+        }
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
-    let file = target.join("bench").join("ratios.tsv");
-    ratios.write(&file)?;
-    say(&format!("\nratios: {}", file.display()));
-    Ok(sound)
+    report.finish(&head, &folder)?;
+    Ok(report.is_whole())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration file")]
-fn keycloak_address() -> Option<String> {
-    std::env::var("KEYDOVE_BENCH_KEYCLOAK").ok().filter(|address| !address.is_empty())
+fn latencies(lines: Vec<Line>) -> Chart {
+    Chart {
+        title: "latency, over percentiles",
+        labels: loads::PER_MILLE.iter().map(|per_mille| format!("p{}", *per_mille as f64 / 10.0)).collect(),
+        unit: "µs",
+        lines,
+    }
 }
 
-#[expect(clippy::print_stdout, reason = "the one place that writes to the terminal")]
+/// A part that fails leaves its numbers missing; the others go on.
+fn part<T>(name: &str, result: Result<T>) -> Option<T> {
+    result.map_err(|Failure(failure)| say(&format!("  !! {name}: {failure}"))).ok()
+}
+
+/// A server that cannot be started leaves missing what is compared with it.
+fn optional<T>(result: Result<T>) -> Option<T> {
+    part("missing", result)
+}
+
 fn say(text: &str) {
     println!("{text}");
-}
-
-/// A folder for sockets and databases; it goes away with its value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("keydove-bench-{}", std::process::id()));
-        std::fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -2,6 +2,7 @@
 
 mod alias;
 mod app_password;
+mod bench;
 mod cache;
 mod control;
 mod date;
@@ -70,6 +71,11 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
+    /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
+    ///
+    /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
+    /// some login was not decided, or not rightly.
+    Bench(bench::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +85,7 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 1 the password does not match, 64 wrong use, 65 wrong data or no such row,
+/// Runs one command. Exit codes: 0 done, 1 the password does not match or a load was not answered well, 64 wrong use, 65 wrong data or no such row,
 /// 70 cannot start or go on, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -99,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Mailbox(arguments) => report(mailbox::run(arguments, config)),
         Command::Template(arguments) => report(template::run(arguments, config)),
         Command::Alias(arguments) => report(alias::run(arguments, config)),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
     }

@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 12] = [
     &["passdb", "userdb"],
     &["hashing"],
     &["keycloak", "redis", "sql"],
-    &["sasl", "scheme", "observe", "cache", "breaker"],
+    &["sasl", "scheme", "observe", "cache", "breaker", "load"],
     &["settings"],
     &["auth"],
 ];
