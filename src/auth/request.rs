@@ -1,5 +1,6 @@
 //! What a frontend asks the decision.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{Secret, Service};
@@ -19,7 +20,7 @@ pub struct AuthRequest {
     /// What they want to use.
     pub service: Service,
     /// The service's name as sent, for mailcow's login history.
-    pub service_name: Box<str>,
+    pub service_name: Cow<'static, str>,
     /// How the password travelled.
     pub mechanism: Mechanism,
     /// From where.
@@ -71,8 +72,6 @@ impl Mechanism {
 pub struct Origin {
     /// The mail client's address; `None` when the server sent none or nonsense.
     pub remote: Option<IpAddr>,
-    /// The address it connected to.
-    pub local: Option<IpAddr>,
     /// TLS, or a link that the server trusts.
     pub secured: bool,
     /// The server's session id, for finding its log lines.

@@ -29,23 +29,30 @@ impl Service {
     /// Reads a service name; letter case does not matter.
     #[must_use]
     pub fn parse(name: &str) -> Self {
-        if let Some(known) = Self::of_lower_case(name) {
-            return known;
-        }
         let name = name.to_ascii_lowercase();
-        Self::of_lower_case(&name).unwrap_or(Self::Other(name.into_boxed_str()))
+        match Self::find(name.as_bytes()) {
+            Some((known, _)) => known,
+            None => Self::Other(name.into_boxed_str()),
+        }
     }
 
-    fn of_lower_case(name: &str) -> Option<Self> {
+    /// The service of a name in lower case, and this name, if it is known.
+    #[must_use]
+    pub fn find(name: &[u8]) -> Option<(Self, &'static str)> {
         Some(match name {
-            "imap" => Self::Imap,
-            "pop3" => Self::Pop3,
-            "smtp" | "submission" | "submissions" | "smtps" => Self::Smtp,
-            "sieve" | "managesieve" => Self::Sieve,
-            "dav" => Self::Dav,
-            "eas" => Self::Eas,
-            "lmtp" | "lda" => Self::Lmtp,
-            "doveadm" => Self::Doveadm,
+            b"imap" => (Self::Imap, "imap"),
+            b"pop3" => (Self::Pop3, "pop3"),
+            b"smtp" => (Self::Smtp, "smtp"),
+            b"submission" => (Self::Smtp, "submission"),
+            b"submissions" => (Self::Smtp, "submissions"),
+            b"smtps" => (Self::Smtp, "smtps"),
+            b"sieve" => (Self::Sieve, "sieve"),
+            b"managesieve" => (Self::Sieve, "managesieve"),
+            b"dav" => (Self::Dav, "dav"),
+            b"eas" => (Self::Eas, "eas"),
+            b"lmtp" => (Self::Lmtp, "lmtp"),
+            b"lda" => (Self::Lmtp, "lda"),
+            b"doveadm" => (Self::Doveadm, "doveadm"),
             _ => return None,
         })
     }
@@ -94,6 +101,9 @@ mod tests {
         }
         for name in ["sieve", "managesieve", "ManageSieve"] {
             assert_eq!(Service::parse(name), Service::Sieve, "{name}");
+        }
+        for name in ["imap", "pop3", "smtp", "submission", "sieve", "dav", "eas", "lmtp", "lda", "doveadm"] {
+            assert_eq!(Service::find(name.as_bytes()), Some((Service::parse(name), name)));
         }
         assert_eq!(Service::parse("Xmpp"), Service::Other("xmpp".into()));
     }

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::bounded::BoundedMap;
 use crate::auth::{TempFail, TempFailReason, Username};
 
-/// Which records are in use is noted no more often than this, because the note costs as much as finding the record.
-const PROMOTION_PAUSE: Duration = Duration::from_secs(1);
+/// Which records are in use is noted no more often than this, in milliseconds, because the note costs as much as finding the record.
+const PROMOTION_PAUSE: u32 = 1000;
 
 /// A fetch under way.
 pub type Fetch<V> = Pin<Box<dyn Future<Output = Result<V, TempFail>> + Send>>;
@@ -154,10 +154,12 @@ struct State<V> {
 struct Entry<V> {
     record: Arc<V>,
     asked: Instant,
-    fresh_until: Instant,
-    refresh_from: Instant,
-    /// When it was last made the last used.
-    promoted: Instant,
+    /// All three in milliseconds after it was asked for, because there may be a million entries: how long it is fresh,
+    fresh_for: u32,
+    /// when it should be fetched anew if it is used,
+    refresh_after: u32,
+    /// and when it was last made the last used.
+    promoted: u32,
 }
 
 /// A fetch that somebody waits for.
@@ -188,10 +190,11 @@ impl<V: Record> Records<V> {
     pub fn peek(&self, user: &Username, now: Instant) -> Option<Held<V>> {
         let (held, refresh) = {
             let mut state = self.shared.lock();
-            let entry = state.entries.peek_mut(user).filter(|entry| now < entry.fresh_until)?;
-            let (held, refresh) = (entry.hold(None), now >= entry.refresh_from);
-            if now >= entry.promoted + PROMOTION_PAUSE {
-                entry.promoted = now;
+            let entry = state.entries.peek_mut(user).filter(|entry| entry.is_fresh(now))?;
+            let age = millis(now.saturating_duration_since(entry.asked));
+            let (held, refresh) = (entry.hold(None), age >= entry.refresh_after);
+            if age >= entry.promoted.saturating_add(PROMOTION_PAUSE) {
+                entry.promoted = age;
                 state.entries.promote(user);
             }
             state.counts.hits += 1;
@@ -317,7 +320,7 @@ impl<V: Record> Records<V> {
     #[must_use]
     pub fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
         let mut state = self.shared.lock();
-        let fresh = now < state.entries.get_mut(user)?.fresh_until;
+        let fresh = state.entries.get_mut(user)?.is_fresh(now);
         let stale = state.stale(user, now, &self.shared.lifetimes).is_some();
         Some(match (fresh, stale) {
             (true, _) => Standing::Fresh,
@@ -335,7 +338,7 @@ impl<V: Record> Records<V> {
         state.flights.clear();
         let mut count = 0;
         for entry in state.entries.values_mut().filter(|entry| is_meant(&entry.record)) {
-            (entry.fresh_until, entry.refresh_from) = (now, now);
+            entry.fresh_for = entry.fresh_for.min(millis(now.saturating_duration_since(entry.asked)));
             count += 1;
         }
         count
@@ -459,9 +462,9 @@ impl<V: Record> State<V> {
         let entry = Entry {
             record,
             asked,
-            fresh_until: asked + fresh,
-            refresh_from: asked + use_before_refresh,
-            promoted: asked,
+            fresh_for: millis(fresh),
+            refresh_after: millis(use_before_refresh),
+            promoted: 0,
         };
         self.entries.put(user, entry, bytes);
     }
@@ -476,7 +479,16 @@ impl<V: Record> State<V> {
     }
 }
 
+/// Milliseconds, 49 days at most.
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
 impl<V> Entry<V> {
+    fn is_fresh(&self, now: Instant) -> bool {
+        millis(now.saturating_duration_since(self.asked)) < self.fresh_for
+    }
+
     fn hold(&self, stale: Option<TempFail>) -> Held<V> {
         Held { record: Arc::clone(&self.record), asked: self.asked, stale }
     }

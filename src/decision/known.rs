@@ -146,7 +146,7 @@ impl KnownMailbox {
                 .map(|mailbox| scheme::label(&mailbox.password).to_owned()),
             denied: mailbox.map(|mailbox| mailbox.access.denied()).unwrap_or_default(),
             app_passwords: record.app_passwords.as_ref().map_or(0, Vec::len),
-            keycloak_id: record.known.as_ref().map(|known| known.keycloak_id.clone()),
+            keycloak_id: record.owner_id.as_deref().map(str::to_owned),
         }
     }
 }

@@ -10,9 +10,7 @@ use crate::breaker::{Breaker, Condition};
 use crate::cache::{
     Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
 };
-use crate::sql::{
-    self, AppPassword, Database, Domain, Hosting, KnownPerson, SavedAppPassword, SavedMailbox, SavedOwner,
-};
+use crate::sql::{self, AppPassword, Database, Domain, Hosting, SavedAppPassword, SavedMailbox};
 
 /// About what a row takes beside its hash.
 const ROW_BYTES: usize = 200;
@@ -25,8 +23,8 @@ pub(super) struct MailboxRecord {
     /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
     /// whoever needs an app password is told that nobody can tell.
     pub(super) app_passwords: Result<Vec<AppPassword>, TempFail>,
-    /// Who had the mailbox when keydove saw it last.
-    pub(super) known: Option<KnownPerson>,
+    /// Keycloak's id of whoever had the mailbox when keydove saw it last.
+    pub(super) owner_id: Option<Box<str>>,
     /// Beside the hash of the row.
     pub(super) fitted: Fitted,
 }
@@ -90,7 +88,7 @@ impl Mailboxes {
                     Ok(rows) => Some(AppPassword::save_all(rows)?),
                     Err(_) => None,
                 },
-                owner: held.record.known.as_ref().map(KnownPerson::save),
+                owner_id: held.record.owner_id.clone(),
             };
             Some((user, held.asked, saved))
         };
@@ -148,7 +146,7 @@ pub struct SavedMailboxRecord {
     mailbox: SavedMailbox,
     /// `None` where the database user may not read them.
     app_passwords: Option<Vec<SavedAppPassword>>,
-    owner: Option<SavedOwner>,
+    owner_id: Option<Box<str>>,
 }
 
 impl SavedMailboxRecord {
@@ -162,7 +160,7 @@ impl SavedMailboxRecord {
                     Err(TempFail::new(TempFailReason::SqlError, "app passwords could not be read before"))
                 }
             },
-            known: self.owner.map(SavedOwner::restore),
+            owner_id: self.owner_id,
             fitted: Fitted::default(),
         })
     }
@@ -185,9 +183,8 @@ impl Record for MailboxRecord {
             Ok(rows) => rows.iter().any(|row| row.is_as_good_as(old)),
             Err(_) => false,
         };
-        let owner = |record: &Self| record.known.as_ref().map(|known| known.keycloak_id.clone());
         !self.hosting.is_as_good_as(&older.hosting)
-            || owner(self) != owner(older)
+            || self.owner_id != older.owner_id
             || !older.app_passwords.iter().flatten().all(is_still_there)
     }
 }
@@ -204,18 +201,15 @@ fn fetch(database: Arc<Database>, breaker: Arc<Breaker>, user: Username) -> Fetc
 
 async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, TempFail> {
     let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
-    let (mut app_passwords, mut known) = (Ok(Vec::new()), None);
+    let (mut app_passwords, mut owner_id) = (Ok(Vec::new()), None);
     if hosting.mailbox.is_some() {
         app_passwords = match database.app_passwords(user).await {
             Ok(rows) => Ok(rows),
             Err(error @ sql::Error::Schema { .. }) => Err(error.temp_fail()),
             Err(error) => return Err(error.temp_fail()),
         };
-        known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
-        if let Some(known) = &mut known {
-            // Only a template update needs it, and that reads it anew.
-            known.template_attributes = None;
-        }
+        let known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
+        owner_id = known.map(|known| known.keycloak_id.into());
     }
-    Ok(MailboxRecord { hosting, app_passwords, known, fitted: Fitted::default() })
+    Ok(MailboxRecord { hosting, app_passwords, owner_id, fitted: Fitted::default() })
 }

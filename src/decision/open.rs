@@ -98,11 +98,11 @@ impl Decision {
         };
         path.note_stale(owner.stale_age(login.now.monotonic));
         let Some(person) = owner.person() else { return Ok(owner) };
-        if let Some(known) = record.known.as_ref().filter(|known| known.keycloak_id != person.id) {
+        if let Some(known) = record.owner_id.as_deref().filter(|known| *known != &*person.id) {
             tracing::warn!(
                 user = login.user.as_str(),
-                known = known.keycloak_id,
-                found = person.id,
+                known,
+                found = &*person.id,
                 "the address has another person in Keycloak than before; to give them the mailbox, run \
                  `keydove mailbox adopt`"
             );

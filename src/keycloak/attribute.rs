@@ -12,9 +12,6 @@ use super::person::UserRepresentation;
 use super::{Client, Error};
 use crate::auth::TempFail;
 
-/// How long having seen the attribute proves that it can be seen. Until then, people whose attribute was just hidden
-/// look as if they had no password.
-const SIGHT_LASTS: Duration = Duration::from_secs(5);
 /// How long having looked in vain proves that it cannot, unless somebody shows it.
 const MISS_LASTS: Duration = Duration::from_secs(60);
 /// How many people are looked at.
@@ -62,14 +59,13 @@ impl AttributeSight {
         (state.seen, state.missed) = (Some(now), None);
     }
 
-    /// What a look not long ago has shown.
-    fn recall(&self, now: Instant) -> Option<Visibility> {
+    /// What was found out since a person was asked for; that nobody shows the attribute holds for longer.
+    fn recall(&self, since: Instant, now: Instant) -> Option<Visibility> {
         let state = self.lock();
-        let is_recent = |at: Option<Instant>, lasts| at.is_some_and(|at| now < at + lasts);
-        if is_recent(state.missed, MISS_LASTS) {
+        if state.missed.is_some_and(|at| now < at + MISS_LASTS) {
             return Some(Visibility::Hidden);
         }
-        is_recent(state.seen, SIGHT_LASTS).then_some(Visibility::Visible)
+        state.seen.is_some_and(|at| at >= since).then_some(Visibility::Visible)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,13 +80,17 @@ impl Client {
     /// An attribute that was seen before and has vanished is a fault of the call: what is remembered of people must
     /// not be replaced, so that they still log in. One that was never seen is told with the person, who may have
     /// app passwords.
-    pub(super) async fn find_out_whether_hidden(&self, id: &str) -> Result<Option<TempFail>, Error> {
-        let known = self.attribute.recall(Instant::now());
+    pub(super) async fn find_out_whether_hidden(
+        &self,
+        id: &str,
+        since: Instant,
+    ) -> Result<Option<TempFail>, Error> {
+        let known = self.attribute.recall(since, Instant::now());
         let visibility = match known {
             Some(visibility) => visibility,
             None => {
                 let _look = self.attribute.look.lock().await;
-                match self.attribute.recall(Instant::now()) {
+                match self.attribute.recall(since, Instant::now()) {
                     Some(visibility) => visibility,
                     None => self.look(Some(id)).await?,
                 }

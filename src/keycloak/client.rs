@@ -123,6 +123,7 @@ impl Client {
     /// # Errors
     /// Nobody can tell. No error says that there is no such person.
     pub async fn find_person(&self, user: &Username) -> Result<Lookup, Error> {
+        let asked = Instant::now();
         let mut hits = self.search(user.as_str()).await?;
         let by_local_part = self.config.lookup == LookupBy::LocalPart;
         if let Some(other_form) = user.with_unicode_domain().filter(|_| !by_local_part) {
@@ -142,7 +143,7 @@ impl Client {
             (Some(person), true) => {
                 let mut person = person.into_person(user.clone(), &self.config);
                 if person.enabled && person.password.is_none() {
-                    person.password_hidden = self.find_out_whether_hidden(&person.id).await?;
+                    person.password_hidden = self.find_out_whether_hidden(&person.id, asked).await?.map(Box::new);
                 }
                 Lookup::Found(Box::new(person))
             }

@@ -10,9 +10,9 @@ use crate::auth::{Secret, TempFail, Username};
 #[derive(Debug)]
 pub struct Person {
     /// Which Keycloak it is: [`Config::name`], empty where there is only one.
-    pub source: String,
+    pub source: Box<str>,
     /// Keycloak's id: it stays when the address changes.
-    pub id: String,
+    pub id: Box<str>,
     /// The address that found them, in normal form.
     pub address: Username,
     /// Whether the account is enabled.
@@ -22,17 +22,17 @@ pub struct Person {
     /// The first value of the password attribute, without white space around it; `None` when there is none.
     pub password: Option<Secret>,
     /// Why it is not known whether there is one: nobody shows the attribute.
-    pub password_hidden: Option<TempFail>,
+    pub password_hidden: Option<Box<TempFail>>,
     /// How many values the password attribute has; only the first counts.
-    pub password_values: usize,
+    pub password_values: u32,
     /// Whether `required_attribute` is fulfilled.
     pub(super) meets_attribute: bool,
     /// The first value of the template attribute.
-    pub template: Option<String>,
+    pub template: Option<Box<str>>,
     /// May be empty.
-    pub first_name: String,
+    pub first_name: Box<str>,
     /// May be empty.
-    pub last_name: String,
+    pub last_name: Box<str>,
 }
 
 impl Person {
@@ -119,10 +119,10 @@ impl UserRepresentation {
         let mut attributes = self.attributes.unwrap_or_default();
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
-        let password_values = passwords.len();
+        let password_values = u32::try_from(passwords.len()).unwrap_or(u32::MAX);
         Person {
-            source: config.name.clone().unwrap_or_default(),
-            id: self.id,
+            source: config.name.as_deref().unwrap_or_default().into(),
+            id: self.id.into(),
             address,
             enabled: self.enabled,
             email_verified: self.email_verified,
@@ -130,9 +130,9 @@ impl UserRepresentation {
             password_hidden: None,
             password_values,
             meets_attribute,
-            template: first_value(templates),
-            first_name: self.first_name.unwrap_or_default(),
-            last_name: self.last_name.unwrap_or_default(),
+            template: first_value(templates).map(Into::into),
+            first_name: self.first_name.unwrap_or_default().into(),
+            last_name: self.last_name.unwrap_or_default().into(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct SavedPerson {
     enabled: bool,
     email_verified: bool,
     password: Option<Zeroizing<String>>,
-    password_values: usize,
+    password_values: u32,
     meets_attribute: bool,
     template: Option<String>,
     first_name: String,
@@ -40,16 +40,16 @@ impl SavedPerson {
         };
         Some(Self {
             said_by: client.judgement(),
-            source: person.source.clone(),
-            id: person.id.clone(),
+            source: person.source.to_string(),
+            id: person.id.to_string(),
             enabled: person.enabled,
             email_verified: person.email_verified,
             password,
             password_values: person.password_values,
             meets_attribute: person.meets_attribute,
-            template: person.template.clone(),
-            first_name: person.first_name.clone(),
-            last_name: person.last_name.clone(),
+            template: person.template.as_deref().map(str::to_owned),
+            first_name: person.first_name.to_string(),
+            last_name: person.last_name.to_string(),
             unmet,
         })
     }
@@ -58,8 +58,8 @@ impl SavedPerson {
     #[must_use]
     pub fn restore(self, address: &Username, client: &Client) -> Option<(Person, Option<Unmet>)> {
         let person = Person {
-            source: self.source,
-            id: self.id,
+            source: self.source.into(),
+            id: self.id.into(),
             address: address.clone(),
             enabled: self.enabled,
             email_verified: self.email_verified,
@@ -67,9 +67,9 @@ impl SavedPerson {
             password_hidden: None,
             password_values: self.password_values,
             meets_attribute: self.meets_attribute,
-            template: self.template,
-            first_name: self.first_name,
-            last_name: self.last_name,
+            template: self.template.map(Into::into),
+            first_name: self.first_name.into(),
+            last_name: self.last_name.into(),
         };
         (self.said_by == client.judgement()).then_some((person, self.unmet))
     }
@@ -89,8 +89,8 @@ mod tests {
 
     fn person(password: Option<&str>) -> Person {
         Person {
-            source: String::new(),
-            id: "7-7".to_owned(),
+            source: Box::default(),
+            id: "7-7".into(),
             address: alice(),
             enabled: false,
             email_verified: true,
@@ -98,9 +98,9 @@ mod tests {
             password_hidden: None,
             password_values: 1,
             meets_attribute: true,
-            template: Some("staff".to_owned()),
-            first_name: "Alice".to_owned(),
-            last_name: String::new(),
+            template: Some("staff".into()),
+            first_name: "Alice".into(),
+            last_name: Box::default(),
         }
     }
 
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn what_nobody_could_tell_is_in_no_file() {
         let hidden = client("").attribute_hidden().temp_fail();
-        let person = Person { password_hidden: Some(hidden), ..person(None) };
+        let person = Person { password_hidden: Some(Box::new(hidden)), ..person(None) };
         assert!(SavedPerson::new(&person, None, &client("")).is_none());
     }
 }

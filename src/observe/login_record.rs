@@ -152,13 +152,16 @@ impl LoginRecord<'_> {
             line.push_str(" normal=");
             SentText::new(normal.as_str().as_bytes()).push_to(line);
         }
-        push_field(line, "service", Some(self.service.name()));
-        push_field(line, "mech", self.mechanism.map(Mechanism::name));
+        match self.service {
+            Service::Other(name) => push_sent(line, " service=", name),
+            known => push_own(line, " service=", Some(known.name())),
+        }
+        push_own(line, " mech=", self.mechanism.map(Mechanism::name));
         if let Some(remote) = self.origin.remote {
             line.push_str(" remote=");
             push_address(line, remote);
         }
-        push_field(line, "source", self.source());
+        push_own(line, " source=", self.source());
         if let Some(id) = self.app_password() {
             line.push_str(" app_password=");
             line.push_str(itoa::Buffer::new().format(id));
@@ -171,9 +174,11 @@ impl LoginRecord<'_> {
         line.push_str(digits.format(self.tenths() / 10));
         line.push('.');
         line.push_str(digits.format(self.tenths() % 10));
-        push_field(line, "session", self.origin.session.as_deref());
-        push_field(line, "door", Some(self.door));
-        push_field(line, "role", self.role);
+        if let Some(session) = &self.origin.session {
+            push_sent(line, " session=", session);
+        }
+        push_own(line, " door=", Some(self.door));
+        push_own(line, " role=", self.role);
         if let Some(detail) = self.detail() {
             line.push_str(" detail=");
             SentText::bounded(detail.as_bytes(), MAX_DETAIL_BYTES).push_to(line);
@@ -189,11 +194,16 @@ impl fmt::Display for LoginRecord<'_> {
     }
 }
 
-fn push_field(line: &mut String, key: &str, value: Option<&str>) {
+/// A word of ours, which needs no quotes.
+fn push_own(line: &mut String, key: &str, value: Option<&str>) {
     let Some(value) = value else { return };
-    line.push(' ');
     line.push_str(key);
-    line.push('=');
+    line.push_str(value);
+}
+
+/// A word of the peer's.
+fn push_sent(line: &mut String, key: &str, value: &str) {
+    line.push_str(key);
     // Writing into a `String` does not fail.
     let _ = write_value(value, line);
 }

@@ -15,7 +15,7 @@ pub(super) async fn check(
     if mailbox.second_factor {
         return Err(Denial::SecondFactorRequired.into());
     }
-    if !is_scheme_string(&mailbox.password) {
+    if !is_scheme_string(&mailbox.password, fitted) {
         return Err(Denial::PasswordMissing.into());
     }
     passdb.verify(&mailbox.password, Some(fitted), presented).await?;

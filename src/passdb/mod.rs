@@ -235,6 +235,7 @@ impl Passdb {
 
 /// Whether there is a `{SCHEME}` string to compare with. Text of any other form is as good as none, as in mailcow;
 /// a scheme string that is cut off or unknown is not: then nobody can tell.
-fn is_scheme_string(stored: &Secret) -> bool {
-    scheme::has_label(stored.expose())
+fn is_scheme_string(stored: &Secret, fitted: &Fitted) -> bool {
+    // What fitted was a hash.
+    fitted.is_set() || scheme::has_label(stored.expose())
 }

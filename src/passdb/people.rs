@@ -32,7 +32,7 @@ pub struct PersonRecord {
 
 #[derive(Debug)]
 enum Finding {
-    Person(Box<Person>, Option<Unmet>),
+    Person(Person, Option<Unmet>),
     Unknown,
     Conflict,
 }
@@ -135,8 +135,8 @@ impl People {
             Finding::Conflict => known.finding = "conflict",
             Finding::Person(person, unmet) => {
                 known.finding = "person";
-                known.source = Some(person.source.clone());
-                known.keycloak_id = Some(person.id.clone());
+                known.source = Some(person.source.to_string());
+                known.keycloak_id = Some(person.id.to_string());
                 known.enabled = Some(person.enabled);
                 known.unmet = unmet.map(Unmet::setting);
                 known.scheme = person.password.as_ref().map(scheme::label);
@@ -162,7 +162,7 @@ impl People {
     pub fn restore(&self, user: &Username, saved: SavedPerson, asked: Instant) -> bool {
         let Ok(client) = self.sources.client_for(user) else { return false };
         let Some((person, unmet)) = saved.restore(user, &client) else { return false };
-        let finding = Finding::Person(Box::new(person), unmet);
+        let finding = Finding::Person(person, unmet);
         self.records.restore(user.clone(), PersonRecord::new(finding, client), asked);
         true
     }
@@ -185,7 +185,7 @@ impl People {
     /// nobody, or more than one, has an address: an id that is not known may be theirs.
     pub fn forget_ids(&self, ids: &HashSet<String>) -> usize {
         self.records.forget_where(|record| match &record.finding {
-            Finding::Person(person, _) => ids.contains(&person.id),
+            Finding::Person(person, _) => ids.contains(&*person.id),
             Finding::Unknown | Finding::Conflict => true,
         })
     }
@@ -337,9 +337,9 @@ fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord> {
         let finding = match client.find_person(&user).await.map_err(|error| error.temp_fail())? {
             Lookup::Found(person) if person.enabled => {
                 let unmet = client.find_unmet(&person).await.map_err(|error| error.temp_fail())?;
-                Finding::Person(person, unmet)
+                Finding::Person(*person, unmet)
             }
-            Lookup::Found(person) => Finding::Person(person, None),
+            Lookup::Found(person) => Finding::Person(*person, None),
             Lookup::Unknown => Finding::Unknown,
             Lookup::Conflict => Finding::Conflict,
         };

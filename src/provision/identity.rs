@@ -26,11 +26,11 @@ impl Identity {
     pub fn new(person: &Person) -> Self {
         Self {
             user: person.address.clone(),
-            keycloak_id: person.id.clone(),
-            source: person.source.clone(),
-            template: person.template.clone(),
-            first_name: person.first_name.clone(),
-            last_name: person.last_name.clone(),
+            keycloak_id: person.id.to_string(),
+            source: person.source.to_string(),
+            template: person.template.as_deref().map(str::to_owned),
+            first_name: person.first_name.to_string(),
+            last_name: person.last_name.to_string(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,
 };
-pub use saved::{SavedAppPassword, SavedMailbox, SavedOwner};
+pub use saved::{SavedAppPassword, SavedMailbox};
 pub use sqlite::Sqlite;
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.

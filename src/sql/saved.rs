@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{AccessSwitches, AppPassword, AuthSource, KnownPerson, Mailbox, MailboxState};
+use super::{AccessSwitches, AppPassword, AuthSource, Mailbox, MailboxState};
 use crate::auth::{Secret, Username};
 use crate::scheme;
 
@@ -36,15 +36,6 @@ pub struct SavedAppPassword {
     /// In seconds since 1970.
     pub(super) expires: Option<u64>,
     pub(super) networks: Option<Vec<String>>,
-}
-
-/// Whose mailbox it was.
-#[derive(Serialize, Deserialize)]
-pub struct SavedOwner {
-    keycloak_id: String,
-    source: String,
-    template_name: Option<String>,
-    template_fingerprint: Option<String>,
 }
 
 /// The text of a strong hash. Whoever gets hold of a weak one has the password, or nearly, so it is in no file.
@@ -86,33 +77,6 @@ impl SavedMailbox {
             access: AccessSwitches::of_denied(self.denied),
             second_factor: self.second_factor,
         })
-    }
-}
-
-impl KnownPerson {
-    /// Whose mailbox it is, as it is saved.
-    #[must_use]
-    pub fn save(&self) -> SavedOwner {
-        SavedOwner {
-            keycloak_id: self.keycloak_id.clone(),
-            source: self.source.clone(),
-            template_name: self.template_name.clone(),
-            template_fingerprint: self.template_fingerprint.clone(),
-        }
-    }
-}
-
-impl SavedOwner {
-    /// The same again.
-    #[must_use]
-    pub fn restore(self) -> KnownPerson {
-        KnownPerson {
-            keycloak_id: self.keycloak_id,
-            source: self.source,
-            template_name: self.template_name,
-            template_fingerprint: self.template_fingerprint,
-            template_attributes: None,
-        }
     }
 }
 

@@ -139,7 +139,7 @@ fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: In
     }
     context.bookkeeper.note(Note::Accepted(AcceptedLogin {
         user: grant.user.clone(),
-        service,
+        service: service.into(),
         remote,
         app_password,
     }));

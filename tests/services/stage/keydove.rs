@@ -268,14 +268,18 @@ impl Keydove {
         command
     }
 
+    /// What stands in its log at this moment, since the first start.
+    pub fn log_so_far(&self) -> String {
+        self.program.as_ref().map(Program::log).unwrap_or_default()
+    }
+
     /// Everything it has logged, since the first start. A login's line may follow its answer: what is still on its way
     /// is waited for.
     pub fn log(&self) -> String {
-        let read = || self.program.as_ref().map(Program::log).unwrap_or_default();
-        let mut log = read();
+        let mut log = self.log_so_far();
         loop {
             std::thread::sleep(LOG_PAUSE);
-            let later = read();
+            let later = self.log_so_far();
             if later.len() == log.len() {
                 return later;
             }

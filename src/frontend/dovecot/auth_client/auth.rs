@@ -1,10 +1,11 @@
 //! The AUTH line: who asks for what, from where, by which mechanism.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use super::super::line::{Fields, split_parameter, unescape};
-use super::{AuthClient, Request, State, decode, fail, refuse_malformed};
+use super::{AuthClient, Open, decode, fail, refuse_malformed};
 use crate::auth::{Denial, Mechanism, Origin, Service};
 use crate::frontend::{EndedEarly, ProtocolError, Received};
 use crate::sasl::Exchange;
@@ -13,7 +14,7 @@ use crate::sasl::Exchange;
 #[derive(Debug, Default)]
 struct Parameters<'a> {
     service: Option<Service>,
-    service_name: Box<str>,
+    service_name: Cow<'static, str>,
     origin: Origin,
     nologin: bool,
     initial: Initial<'a>,
@@ -61,22 +62,21 @@ impl AuthClient {
             Initial::Empty => Some(Some(Vec::new().into())),
             Initial::Base64(text) => decode(text).map(Some),
         };
-        let mut request = Request {
-            state: State::Exchanging(Exchange::Plain),
+        let mut open = Open {
+            exchange: Exchange::Plain,
             began: now,
             nologin: parameters.nologin,
             service,
             service_name: parameters.service_name,
             mechanism,
             origin: parameters.origin,
-            authcid: Vec::new(),
         };
         let Some(initial) = initial else {
-            return Ok(refuse_malformed(id, request, out));
+            return Ok(refuse_malformed(id, open, out));
         };
         let (exchange, step) = Exchange::begin(mechanism, initial.as_ref().map(|bytes| bytes.as_slice()));
-        request.state = State::Exchanging(exchange);
-        Ok(self.advance(id, request, step, out))
+        open.exchange = exchange;
+        Ok(self.advance(id, open, step, out))
     }
 }
 
@@ -102,11 +102,10 @@ fn read_parameters<'a>(fields: Fields<'a>, minor: u32) -> Result<Parameters<'a>,
         let (name, value) = split_parameter(field);
         match (name, value) {
             (b"service" | b"protocol", Some(value)) => {
-                parameters.service_name = read_text(value);
-                parameters.service = Some(Service::parse(&parameters.service_name));
+                let (service, name) = read_service(value);
+                (parameters.service, parameters.service_name) = (Some(service), name);
             }
             (b"rip", Some(value)) => parameters.origin.remote = read_address(value),
-            (b"lip", Some(value)) => parameters.origin.local = read_address(value),
             (b"session", Some(value)) => parameters.origin.session = Some(read_text(value)),
             (b"secured", _) => parameters.origin.secured = true,
             (b"nologin", None) => parameters.nologin = true,
@@ -131,6 +130,15 @@ fn read_initial(value: &[u8], minor: u32) -> Initial<'_> {
         b"" | b"=" => Initial::Empty,
         text => Initial::Base64(text),
     }
+}
+
+/// The service, and its name as it was sent.
+fn read_service(value: &[u8]) -> (Service, Cow<'static, str>) {
+    if let Some((service, name)) = Service::find(value) {
+        return (service, Cow::Borrowed(name));
+    }
+    let name = read_text(value);
+    (Service::parse(&name), Cow::Owned(name.into()))
 }
 
 fn read_text(value: &[u8]) -> Box<str> {

@@ -8,6 +8,7 @@ mod auth;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
@@ -77,25 +78,34 @@ enum Handshake {
 
 /// A request without its final reply.
 #[derive(Debug)]
-struct Request {
-    state: State,
+enum Request {
+    /// The client owes a response. Rare and large, so it stands elsewhere.
+    Exchanging(Box<Open>),
+    /// We owe a verdict.
+    Deciding(Asked),
+}
+
+/// A request whose client has not said everything.
+#[derive(Debug)]
+struct Open {
+    exchange: Exchange,
     began: Instant,
     nologin: bool,
     service: Service,
     /// As sent.
-    service_name: Box<str>,
+    service_name: Cow<'static, str>,
     mechanism: Mechanism,
     origin: Origin,
-    /// As sent, for the `user=` of the reply.
-    authcid: Vec<u8>,
 }
 
+/// What the reply to a question needs.
 #[derive(Debug)]
-enum State {
-    /// The client owes a response.
-    Exchanging(Exchange),
-    /// We owe a verdict.
-    Deciding(Ticket),
+struct Asked {
+    ticket: Ticket,
+    nologin: bool,
+    mechanism: Mechanism,
+    /// As sent, for the `user=` of the reply.
+    authcid: Box<[u8]>,
 }
 
 impl AuthClient {
@@ -125,51 +135,58 @@ impl AuthClient {
         let mut fields = fields;
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let payload = fields.next().ok_or(ProtocolError::Parameter)?;
-        let Some(mut request) = self.requests.remove(&id) else {
-            fail(id, b"", "reason=Authentication request timed out", out);
-            return Ok(Received::Nothing);
-        };
-        let State::Exchanging(exchange) = &mut request.state else {
-            // The verdict under way is dropped: it has no request any more, and one final reply is enough.
-            fail(id, &request.authcid, "reason=Unexpected continuation", out);
-            return Ok(Received::Nothing);
+        let mut open = match self.requests.remove(&id) {
+            Some(Request::Exchanging(open)) => open,
+            Some(Request::Deciding(asked)) => {
+                // The verdict under way is dropped: it has no request any more, and one final reply is enough.
+                fail(id, &asked.authcid, "reason=Unexpected continuation", out);
+                return Ok(Received::Nothing);
+            }
+            None => {
+                fail(id, b"", "reason=Authentication request timed out", out);
+                return Ok(Received::Nothing);
+            }
         };
         let Some(response) = decode(payload) else {
-            return Ok(refuse_malformed(id, request, out));
+            return Ok(refuse_malformed(id, *open, out));
         };
-        let step = exchange.respond(&response);
-        Ok(self.advance(id, request, step, out))
+        let step = open.exchange.respond(&response);
+        Ok(self.advance(id, *open, step, out))
     }
 
     /// Does what a mechanism's step says.
-    fn advance(&mut self, id: u32, mut request: Request, step: Step, out: &mut Vec<u8>) -> Received {
+    fn advance(&mut self, id: u32, open: Open, step: Step, out: &mut Vec<u8>) -> Received {
         match step {
             Step::Challenge(text) => {
                 out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
-                self.look_by(request.began + REQUEST_LIFETIME);
-                self.requests.insert(id, request);
+                self.look_by(open.began + REQUEST_LIFETIME);
+                self.requests.insert(id, Request::Exchanging(Box::new(open)));
                 Received::Nothing
             }
             Step::Malformed => {
                 fail(id, b"", "", out);
-                Received::Ended(end_early(request, Denial::ResponseMalformed))
+                Received::Ended(end_early(open, Denial::ResponseMalformed))
             }
             Step::Done(presented) => {
                 let ticket = ticket(self.next_serial, id);
                 self.next_serial = self.next_serial.wrapping_add(1);
-                request.authcid.clone_from(&presented.authcid);
-                request.state = State::Deciding(ticket);
+                let asked = Asked {
+                    ticket,
+                    nologin: open.nologin,
+                    mechanism: open.mechanism,
+                    authcid: presented.authcid.as_slice().into(),
+                };
                 let question = AuthRequest {
                     authcid: presented.authcid,
                     authzid: presented.authzid,
                     password: presented.password,
-                    service: request.service.clone(),
-                    service_name: std::mem::take(&mut request.service_name),
-                    mechanism: request.mechanism,
-                    origin: request.origin.clone(),
-                    wants_fields: self.role == Role::Dovecot && !request.nologin,
+                    service: open.service,
+                    service_name: open.service_name,
+                    mechanism: open.mechanism,
+                    origin: open.origin,
+                    wants_fields: self.role == Role::Dovecot && !open.nologin,
                 };
-                self.requests.insert(id, request);
+                self.requests.insert(id, Request::Deciding(asked));
                 Received::Question(ticket, Question::Authenticate(question))
             }
         }
@@ -178,10 +195,8 @@ impl AuthClient {
     fn cancel(&mut self, mut fields: Fields<'_>, out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let ended = match self.requests.remove(&id) {
-            Some(request) if matches!(request.state, State::Exchanging(_)) => {
-                Received::Ended(end_early(request, Denial::ExchangeAbandoned))
-            }
-            _ => Received::Nothing,
+            Some(Request::Exchanging(open)) => Received::Ended(end_early(*open, Denial::ExchangeAbandoned)),
+            Some(Request::Deciding(_)) | None => Received::Nothing,
         };
         self.forget(id);
         if let Handshake::Done { minor, .. } = self.handshake
@@ -193,9 +208,9 @@ impl AuthClient {
     }
 
     /// Keeps a success for the mail process that will redeem it, unless none will.
-    fn remember(&mut self, id: u32, request: &Request, grant: Grant, now: Instant) {
-        if let (Some(key), Role::Dovecot, false) = (self.key(id), self.role, request.nologin) {
-            let login = PendingLogin { user: grant.user, fields: grant.fields, mechanism: request.mechanism };
+    fn remember(&mut self, id: u32, asked: &Asked, grant: Grant, now: Instant) {
+        if let (Some(key), Role::Dovecot, false) = (self.key(id), self.role, asked.nologin) {
+            let login = PendingLogin { user: grant.user, fields: grant.fields, mechanism: asked.mechanism };
             self.pending.remember(key, self.cookie, login, now);
             self.remembered.insert(id, now + REQUEST_LIFETIME);
             self.look_by(now + REQUEST_LIFETIME);
@@ -272,17 +287,19 @@ impl Protocol for AuthClient {
     fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next {
         let id = id_of(ticket);
         let Entry::Occupied(request) = self.requests.entry(id) else { return Next::Open };
-        if !matches!(request.get().state, State::Deciding(current) if current == ticket) {
+        if !matches!(request.get(), Request::Deciding(asked) if asked.ticket == ticket) {
             return Next::Open;
         }
-        let (request, Answer::Verdict(verdict)) = (request.remove(), answer) else { return Next::Open };
+        let (Request::Deciding(asked), Answer::Verdict(verdict)) = (request.remove(), answer) else {
+            return Next::Open;
+        };
         match (verdict, self.role) {
             (Verdict::Accept(grant), _) => {
                 succeed(id, grant.user.as_str(), out);
-                self.remember(id, &request, grant, now);
+                self.remember(id, &asked, grant, now);
             }
-            (Verdict::Refuse(_), _) => fail(id, &request.authcid, "", out),
-            (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &request.authcid, "code=temp_fail", out),
+            (Verdict::Refuse(_), _) => fail(id, &asked.authcid, "", out),
+            (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
             (Verdict::CannotTell(_), Role::Postfix) => self.closing = true,
         }
         if self.closing { Next::Close } else { Next::Open }
@@ -292,16 +309,14 @@ impl Protocol for AuthClient {
         if self.look_at.is_none_or(|at| now < at) {
             return (Vec::new(), self.look_at);
         }
-        let abandoned = |request: &Request| {
-            matches!(request.state, State::Exchanging(_)) && now >= request.began + REQUEST_LIFETIME
-        };
+        let abandoned = |request: &Request| matches!(request, Request::Exchanging(open) if now >= open.began + REQUEST_LIFETIME);
         let ids: Vec<u32> =
             self.requests.iter().filter(|(_, request)| abandoned(request)).map(|(&id, _)| id).collect();
         let mut ended = Vec::new();
         for id in ids {
-            if let Some(request) = self.requests.remove(&id) {
-                fail(id, request_user(&request), "reason=Authentication request timed out", out);
-                ended.push(end_early(request, Denial::ExchangeAbandoned));
+            if let Some(Request::Exchanging(open)) = self.requests.remove(&id) {
+                fail(id, open.exchange.claimed(), "reason=Authentication request timed out", out);
+                ended.push(end_early(*open, Denial::ExchangeAbandoned));
             }
         }
         let old: Vec<u32> =
@@ -335,8 +350,10 @@ impl Protocol for AuthClient {
 
 impl AuthClient {
     fn next_expiry(&self) -> Option<Instant> {
-        let exchanging = self.requests.values().filter(|r| matches!(r.state, State::Exchanging(_)));
-        let requests = exchanging.map(|request| request.began + REQUEST_LIFETIME);
+        let requests = self.requests.values().filter_map(|request| match request {
+            Request::Exchanging(open) => Some(open.began + REQUEST_LIFETIME),
+            Request::Deciding(_) => None,
+        });
         requests.chain(self.remembered.values().copied()).min()
     }
 
@@ -358,9 +375,13 @@ impl AuthClient {
             (Handshake::Done { .. }, Some(b"CONT"), Some(id)) => {
                 let request = self.requests.remove(&id);
                 fail(id, request.as_ref().map_or(b"", request_user), "", out);
-                Ok(request.map_or(Received::Nothing, |request| {
-                    Received::Ended(end_early(request, Denial::ResponseMalformed))
-                }))
+                Ok(match request {
+                    Some(Request::Exchanging(open)) => {
+                        Received::Ended(end_early(*open, Denial::ResponseMalformed))
+                    }
+                    // The verdict under way has its log line of its own.
+                    Some(Request::Deciding(_)) | None => Received::Nothing,
+                })
             }
             _ => Err(ProtocolError::Endless),
         }
@@ -395,9 +416,9 @@ fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     BASE64.decode(base64).ok().map(Zeroizing::new)
 }
 
-fn refuse_malformed(id: u32, request: Request, out: &mut Vec<u8>) -> Received {
+fn refuse_malformed(id: u32, open: Open, out: &mut Vec<u8>) -> Received {
     fail(id, b"", "code=invalid_base64\treason=Invalid base64 data", out);
-    Received::Ended(end_early(request, Denial::ResponseMalformed))
+    Received::Ended(end_early(open, Denial::ResponseMalformed))
 }
 
 fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
@@ -423,18 +444,18 @@ fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {
 }
 
 fn request_user(request: &Request) -> &[u8] {
-    match &request.state {
-        State::Exchanging(exchange) => exchange.claimed(),
-        State::Deciding(_) => &request.authcid,
+    match request {
+        Request::Exchanging(open) => open.exchange.claimed(),
+        Request::Deciding(asked) => &asked.authcid,
     }
 }
 
-fn end_early(request: Request, denial: Denial) -> EndedEarly {
+fn end_early(open: Open, denial: Denial) -> EndedEarly {
     EndedEarly {
-        authcid: request_user(&request).to_vec(),
-        service: request.service,
-        mechanism: Some(request.mechanism),
-        origin: request.origin,
+        authcid: open.exchange.claimed().to_vec(),
+        service: open.service,
+        mechanism: Some(open.mechanism),
+        origin: open.origin,
         denial,
     }
 }
