@@ -1,5 +1,6 @@
 //! The lane of people who were seen: whose mailbox it is, and whether its template changed.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -138,20 +139,23 @@ impl People {
 struct Seen {
     /// A person is looked at no more often.
     pause: Duration,
-    last: HashMap<Username, Instant>,
+    /// By the fingerprint of the name: who shares one with somebody else is looked at a little later.
+    last: HashMap<u64, Instant>,
+    hasher: foldhash::quality::RandomState,
     swept: Option<Instant>,
 }
 
 impl Seen {
     fn new(pause: Duration) -> Self {
-        Self { pause, last: HashMap::default(), swept: None }
+        Self { pause, last: HashMap::default(), hasher: Default::default(), swept: None }
     }
 
     /// Whether it is time for this person, who then counts as seen. Where too many are known it never is.
     fn is_due(&mut self, user: &Username, now: Instant) -> bool {
         let pause = self.pause;
         let is_recent = |at: Instant| now < at + pause;
-        if let Some(at) = self.last.get_mut(user) {
+        let user = self.hasher.hash_one(user);
+        if let Some(at) = self.last.get_mut(&user) {
             let due = !is_recent(*at);
             if due {
                 *at = now;
@@ -165,7 +169,7 @@ impl Seen {
         if self.last.len() >= CAPACITY {
             return false;
         }
-        self.last.insert(user.clone(), now);
+        self.last.insert(user, now);
         true
     }
 }

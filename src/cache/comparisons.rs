@@ -14,7 +14,7 @@ use crate::auth::TempFail;
 type Answer = Option<Result<bool, TempFail>>;
 
 /// A place beside a stored hash for the password that fitted it, as a tag; so that whoever has the record at hand need
-/// not search for the comparison. It lives as long as the record.
+/// not search for the comparison. It lives as long as the record, and then with a newer one of the same hash.
 #[derive(Debug, Default)]
 pub struct Fitted(OnceLock<Tag>);
 
@@ -23,6 +23,13 @@ impl Fitted {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.get().is_some()
+    }
+
+    /// Takes over what fitted the same hash in an older record.
+    pub fn inherit(&self, older: &Self) {
+        if let Some(tag) = older.0.get() {
+            let _ = self.0.set(*tag);
+        }
     }
 
     fn is(&self, tag: &Tag) -> bool {
@@ -99,9 +106,9 @@ impl Comparisons {
         if fitted.is_some_and(|fitted| fitted.is_set() && fitted.is(&self.tag_beside(password))) {
             return Ok(true);
         }
-        let end = self.compare_tag(self.verified.tag(stored, password), stored, work).await;
+        let end = self.compare_elsewhere((stored, fitted.is_some()), password, work).await;
         if let (Some(fitted), Ok(true)) = (fitted, &end) {
-            // Another password that fits as well, as one that differs after the 72nd byte, is remembered elsewhere.
+            // Another password that fits as well, as one that differs after the 72nd byte, is compared anew each time.
             let _ = fitted.0.set(self.tag_beside(password));
         }
         end
@@ -112,10 +119,17 @@ impl Comparisons {
         self.verified.tag(b"", password)
     }
 
-    async fn compare_tag<W>(&self, tag: Tag, stored: &[u8], work: impl Fn() -> W) -> Result<bool, TempFail>
+    /// What fits is remembered beside its hash, where that has a place, and else here.
+    async fn compare_elsewhere<W>(
+        &self,
+        (stored, has_place): (&[u8], bool),
+        password: &[u8],
+        work: impl Fn() -> W,
+    ) -> Result<bool, TempFail>
     where
         W: Future<Output = Result<bool, TempFail>>,
     {
+        let tag = self.verified.tag(stored, password);
         loop {
             match self.begin(tag) {
                 Part::Known(fits) => return Ok(fits),
@@ -128,7 +142,9 @@ impl Comparisons {
                 }
                 Part::Work(lead) => {
                     let end = Box::pin(work()).await;
-                    if let Ok(fits) = end {
+                    if let Ok(fits) = end
+                        && !(fits && has_place)
+                    {
                         self.verified.remember_tag(tag, stored, fits);
                     }
                     lead.answer.send_replace(Some(end.clone()));

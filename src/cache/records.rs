@@ -35,6 +35,8 @@ pub trait Record: Send + Sync + 'static {
     fn bytes(&self) -> usize;
     /// Whether it says that there is nothing: kept for a short while only, and never once it is stale.
     fn is_absence(&self) -> bool;
+    /// Takes over what was found out beside the older record and still holds beside this one.
+    fn inherit(&self, older: &Self);
     /// Whether something that the older record says is no longer so. What outlives the process must not say it for long.
     fn outdates(&self, older: &Self) -> bool;
 }
@@ -455,8 +457,10 @@ impl<V: Record> State<V> {
         let lifetime = if record.is_absence() { lifetimes.absent } else { lifetimes.fresh };
         let fresh = lifetime.mul_f64(1.0 - 0.1 * self.throw());
         let bytes = record.bytes() + 2 * user.as_str().len();
-        let outdates = self.entries.get_mut(&user).is_some_and(|older| record.outdates(&older.record));
-        self.outdated += u64::from(outdates);
+        if let Some(older) = self.entries.peek_mut(&user) {
+            record.inherit(&older.record);
+            self.outdated += u64::from(record.outdates(&older.record));
+        }
         // Whoever is unknown is asked for again when somebody comes for them, not on the off-chance.
         let use_before_refresh = if record.is_absence() { fresh } else { fresh.mul_f64(2.0 / 3.0) };
         let entry = Entry {

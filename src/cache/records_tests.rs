@@ -21,6 +21,8 @@ impl Record for Number {
         self.0 == 0
     }
 
+    fn inherit(&self, _older: &Self) {}
+
     fn outdates(&self, older: &Self) -> bool {
         self != older
     }

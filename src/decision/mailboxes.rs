@@ -178,6 +178,14 @@ impl Record for MailboxRecord {
         self.hosting.mailbox.is_none()
     }
 
+    fn inherit(&self, older: &Self) {
+        if let (Some(mailbox), Some(before)) = (&self.hosting.mailbox, &older.hosting.mailbox)
+            && mailbox.password.matches(before.password.expose())
+        {
+            self.fitted.inherit(&older.fitted);
+        }
+    }
+
     fn outdates(&self, older: &Self) -> bool {
         let is_still_there = |old: &AppPassword| match &self.app_passwords {
             Ok(rows) => rows.iter().any(|row| row.is_as_good_as(old)),

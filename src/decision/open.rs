@@ -98,11 +98,11 @@ impl Decision {
         };
         path.note_stale(owner.stale_age(login.now.monotonic));
         let Some(person) = owner.person() else { return Ok(owner) };
-        if let Some(known) = record.owner_id.as_deref().filter(|known| *known != &*person.id) {
+        if let Some(known) = record.owner_id.as_deref().filter(|known| *known != person.id()) {
             tracing::warn!(
                 user = login.user.as_str(),
                 known,
-                found = &*person.id,
+                found = person.id(),
                 "the address has another person in Keycloak than before; to give them the mailbox, run \
                  `keydove mailbox adopt`"
             );

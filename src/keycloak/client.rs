@@ -143,7 +143,8 @@ impl Client {
             (Some(person), true) => {
                 let mut person = person.into_person(user.clone(), &self.config);
                 if person.enabled && person.password.is_none() {
-                    person.password_hidden = self.find_out_whether_hidden(&person.id, asked).await?.map(Box::new);
+                    person.password_hidden =
+                        self.find_out_whether_hidden(person.id(), asked).await?.map(Box::new);
                 }
                 Lookup::Found(Box::new(person))
             }
@@ -196,14 +197,14 @@ impl Client {
             return Ok(Some(Unmet::Attribute));
         }
         if let Some(role) = &self.config.required_role {
-            let url = self.address.user_url(&person.id, "role-mappings/realm/composite");
+            let url = self.address.user_url(person.id(), "role-mappings/realm/composite");
             let roles: Vec<Role> = self.list("the roles of a person", &url).await?;
             if roles.iter().all(|held| held.name != *role) {
                 return Ok(Some(Unmet::Role));
             }
         }
         if let Some(group) = &self.config.required_group {
-            let url = self.address.user_url(&person.id, "groups?briefRepresentation=true&max=-1");
+            let url = self.address.user_url(person.id(), "groups?briefRepresentation=true&max=-1");
             let groups: Vec<Group> = self.list("the groups of a person", &url).await?;
             if !groups.iter().any(|joined| is_within(&joined.path, group)) {
                 return Ok(Some(Unmet::Group));

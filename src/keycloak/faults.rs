@@ -268,7 +268,7 @@ async fn a_server_that_ignores_exact_opens_nobody_elses_mailbox() {
     assert!(matches!(double.client().find_person(&bob()).await, Ok(Lookup::Unknown)));
     let double = Double::start(TOKEN, list(&[look_alike.clone(), person("2", "Bob@Example.org")])).await;
     match double.client().find_person(&bob()).await {
-        Ok(Lookup::Found(person)) => assert_eq!(&*person.id, "2"),
+        Ok(Lookup::Found(person)) => assert_eq!(person.id(), "2"),
         other => panic!("{other:?}"),
     }
     let twins = [person("2", "bob@example.org"), person("3", "BOB@example.org")];

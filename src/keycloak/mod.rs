@@ -16,6 +16,7 @@ mod http;
 mod person;
 mod profile;
 mod saved;
+mod texts;
 mod token;
 
 pub use attribute::Visibility;

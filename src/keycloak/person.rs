@@ -3,16 +3,18 @@
 use serde::Deserialize;
 use std::collections::HashMap;
 
+use super::texts::Texts;
 use super::{Config, config::LookupBy};
 use crate::auth::{Secret, TempFail, Username};
+
+/// What the allocator adds to the pieces of one person, in bytes.
+const ALLOCATIONS: usize = 48;
 
 /// One person, as far as mail is concerned.
 #[derive(Debug)]
 pub struct Person {
-    /// Which Keycloak it is: [`Config::name`], empty where there is only one.
-    pub source: Box<str>,
-    /// Keycloak's id: it stays when the address changes.
-    pub id: Box<str>,
+    /// Id, source, template, first name, last name.
+    pub(super) texts: Texts<5>,
     /// The address that found them, in normal form.
     pub address: Username,
     /// Whether the account is enabled.
@@ -27,24 +29,53 @@ pub struct Person {
     pub password_values: u32,
     /// Whether `required_attribute` is fulfilled.
     pub(super) meets_attribute: bool,
-    /// The first value of the template attribute.
-    pub template: Option<Box<str>>,
-    /// May be empty.
-    pub first_name: Box<str>,
-    /// May be empty.
-    pub last_name: Box<str>,
 }
 
 impl Person {
+    /// Keycloak's id: it stays when the address changes.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.texts.get(0)
+    }
+
+    /// Which Keycloak it is: [`Config::name`], empty where there is only one.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.texts.get(1)
+    }
+
+    /// The first value of the template attribute.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        Some(self.texts.get(2)).filter(|template| !template.is_empty())
+    }
+
+    /// First and last name; either may be empty.
+    #[must_use]
+    pub fn names(&self) -> (&str, &str) {
+        (self.texts.get(3), self.texts.get(4))
+    }
+
+    /// What it takes on the heap, in bytes, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.texts.bytes() + self.password.as_ref().map_or(0, Secret::len) + ALLOCATIONS
+    }
+
     /// Whether every login ends the same with either.
     #[must_use]
     pub fn is_as_good_as(&self, other: &Self) -> bool {
-        let same_password = match (&self.password, &other.password) {
+        let rights = |person: &Self| (person.enabled, person.email_verified, person.meets_attribute);
+        self.has_password_of(other) && self.id() == other.id() && rights(self) == rights(other)
+    }
+
+    /// Whether both have the same hash, or none.
+    #[must_use]
+    pub fn has_password_of(&self, other: &Self) -> bool {
+        match (&self.password, &other.password) {
             (Some(one), Some(other)) => one.matches(other.expose()),
             (one, other) => one.is_none() && other.is_none(),
-        };
-        let rights = |person: &Self| (person.enabled, person.email_verified, person.meets_attribute);
-        same_password && self.id == other.id && rights(self) == rights(other)
+        }
     }
 }
 
@@ -119,10 +150,13 @@ impl UserRepresentation {
         let mut attributes = self.attributes.unwrap_or_default();
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
+        let template = first_value(templates).unwrap_or_default();
+        let (first_name, last_name) =
+            (self.first_name.unwrap_or_default(), self.last_name.unwrap_or_default());
+        let source = config.name.as_deref().unwrap_or_default();
         let password_values = u32::try_from(passwords.len()).unwrap_or(u32::MAX);
         Person {
-            source: config.name.as_deref().unwrap_or_default().into(),
-            id: self.id.into(),
+            texts: Texts::new([&self.id, source, &template, &first_name, &last_name]),
             address,
             enabled: self.enabled,
             email_verified: self.email_verified,
@@ -130,9 +164,6 @@ impl UserRepresentation {
             password_hidden: None,
             password_values,
             meets_attribute,
-            template: first_value(templates).map(Into::into),
-            first_name: self.first_name.unwrap_or_default().into(),
-            last_name: self.last_name.unwrap_or_default().into(),
         }
     }
 }
@@ -163,9 +194,9 @@ mod tests {
     fn the_first_value_counts_without_the_space_around_it() {
         let person =
             person(r#"{"mailcow_password":["\n {SSHA}x \r\n","{SSHA}y"],"mailcow_template":["default"]}"#);
-        assert!(person.password.unwrap().matches(b"{SSHA}x"));
-        assert_eq!((person.password_values, person.template.as_deref()), (2, Some("default")));
-        assert_eq!((person.address.as_str(), &*person.source), ("a@example.org", "example"));
+        assert!(person.password.as_ref().unwrap().matches(b"{SSHA}x"));
+        assert_eq!((person.password_values, person.template()), (2, Some("default")));
+        assert_eq!((person.address.as_str(), person.source()), ("a@example.org", "example"));
     }
 
     #[test]

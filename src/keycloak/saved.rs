@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::texts::Texts;
 use super::{Client, Person, Unmet};
 use crate::auth::{Secret, Username};
 use crate::scheme;
@@ -40,16 +41,16 @@ impl SavedPerson {
         };
         Some(Self {
             said_by: client.judgement(),
-            source: person.source.to_string(),
-            id: person.id.to_string(),
+            source: person.source().to_owned(),
+            id: person.id().to_owned(),
             enabled: person.enabled,
             email_verified: person.email_verified,
             password,
             password_values: person.password_values,
             meets_attribute: person.meets_attribute,
-            template: person.template.as_deref().map(str::to_owned),
-            first_name: person.first_name.to_string(),
-            last_name: person.last_name.to_string(),
+            template: person.template().map(str::to_owned),
+            first_name: person.names().0.to_owned(),
+            last_name: person.names().1.to_owned(),
             unmet,
         })
     }
@@ -58,8 +59,13 @@ impl SavedPerson {
     #[must_use]
     pub fn restore(self, address: &Username, client: &Client) -> Option<(Person, Option<Unmet>)> {
         let person = Person {
-            source: self.source.into(),
-            id: self.id.into(),
+            texts: Texts::new([
+                &self.id,
+                &self.source,
+                self.template.as_deref().unwrap_or_default(),
+                &self.first_name,
+                &self.last_name,
+            ]),
             address: address.clone(),
             enabled: self.enabled,
             email_verified: self.email_verified,
@@ -67,9 +73,6 @@ impl SavedPerson {
             password_hidden: None,
             password_values: self.password_values,
             meets_attribute: self.meets_attribute,
-            template: self.template.map(Into::into),
-            first_name: self.first_name.into(),
-            last_name: self.last_name.into(),
         };
         (self.said_by == client.judgement()).then_some((person, self.unmet))
     }
@@ -89,8 +92,7 @@ mod tests {
 
     fn person(password: Option<&str>) -> Person {
         Person {
-            source: Box::default(),
-            id: "7-7".into(),
+            texts: Texts::new(["7-7", "", "staff", "Alice", ""]),
             address: alice(),
             enabled: false,
             email_verified: true,
@@ -98,9 +100,6 @@ mod tests {
             password_hidden: None,
             password_values: 1,
             meets_attribute: true,
-            template: Some("staff".into()),
-            first_name: "Alice".into(),
-            last_name: Box::default(),
         }
     }
 

@@ -15,9 +15,6 @@ use crate::cache::{
 use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
 use crate::scheme;
 
-/// About what an entry takes beside the texts that were measured.
-const TEXTS_BYTES: usize = 200;
-
 /// What one Keycloak says about one address.
 #[derive(Debug)]
 pub struct PersonRecord {
@@ -135,8 +132,8 @@ impl People {
             Finding::Conflict => known.finding = "conflict",
             Finding::Person(person, unmet) => {
                 known.finding = "person";
-                known.source = Some(person.source.to_string());
-                known.keycloak_id = Some(person.id.to_string());
+                known.source = Some(person.source().to_owned());
+                known.keycloak_id = Some(person.id().to_owned());
                 known.enabled = Some(person.enabled);
                 known.unmet = unmet.map(Unmet::setting);
                 known.scheme = person.password.as_ref().map(scheme::label);
@@ -185,7 +182,7 @@ impl People {
     /// nobody, or more than one, has an address: an id that is not known may be theirs.
     pub fn forget_ids(&self, ids: &HashSet<String>) -> usize {
         self.records.forget_where(|record| match &record.finding {
-            Finding::Person(person, _) => ids.contains(&*person.id),
+            Finding::Person(person, _) => ids.contains(person.id()),
             Finding::Unknown | Finding::Conflict => true,
         })
     }
@@ -298,10 +295,7 @@ impl PersonRecord {
 impl Record for PersonRecord {
     fn bytes(&self) -> usize {
         let texts = match &self.finding {
-            Finding::Person(person, _) => {
-                let password = person.password.as_ref().map_or(0, Secret::len);
-                size_of::<Person>() + password + TEXTS_BYTES
-            }
+            Finding::Person(person, _) => person.bytes(),
             Finding::Unknown | Finding::Conflict => 0,
         };
         size_of::<Self>() + texts
@@ -310,6 +304,14 @@ impl Record for PersonRecord {
     /// That two people have one address is no absence: it lasts.
     fn is_absence(&self) -> bool {
         matches!(self.finding, Finding::Unknown)
+    }
+
+    fn inherit(&self, older: &Self) {
+        if let (Finding::Person(person, _), Finding::Person(before, _)) = (&self.finding, &older.finding)
+            && person.has_password_of(before)
+        {
+            self.fitted.inherit(&older.fitted);
+        }
     }
 
     fn outdates(&self, older: &Self) -> bool {

@@ -26,11 +26,11 @@ impl Identity {
     pub fn new(person: &Person) -> Self {
         Self {
             user: person.address.clone(),
-            keycloak_id: person.id.to_string(),
-            source: person.source.to_string(),
-            template: person.template.as_deref().map(str::to_owned),
-            first_name: person.first_name.to_string(),
-            last_name: person.last_name.to_string(),
+            keycloak_id: person.id().to_owned(),
+            source: person.source().to_owned(),
+            template: person.template().map(str::to_owned),
+            first_name: person.names().0.to_owned(),
+            last_name: person.names().1.to_owned(),
         }
     }
 }

@@ -35,8 +35,6 @@ pub struct Mailbox {
     pub password: Secret,
     /// In bytes; 0 is unlimited.
     pub quota_bytes: u64,
-    /// The person's name; `None` also when it is empty.
-    pub name: Option<String>,
     /// The services that are switched off.
     pub access: AccessSwitches,
     /// A second factor is active.
@@ -129,7 +127,6 @@ impl Mailbox {
             authsource,
             password: row.password,
             quota_bytes,
-            name: row.name.filter(|name| !name.is_empty()),
             access: AccessSwitches::parse(row.attributes.as_deref()),
             second_factor,
         })
@@ -238,7 +235,6 @@ mod tests {
             authsource: Some("keycloak".to_owned()),
             password: Secret::from(""),
             quota,
-            name: Some(String::new()),
             attributes: None,
         }
     }

@@ -18,7 +18,6 @@ pub(super) struct StoredMailbox {
     pub(super) authsource: Option<String>,
     pub(super) password: Secret,
     pub(super) quota: i64,
-    pub(super) name: Option<String>,
     pub(super) attributes: Option<String>,
 }
 
@@ -70,8 +69,7 @@ impl StoredMailbox {
             authsource: cells.text(4)?,
             password: Secret::new(cells.bytes(5)?.unwrap_or_default()),
             quota: required(cells.integer(6)?, "quota")?,
-            name: cells.text(7)?,
-            attributes: cells.text(8)?,
+            attributes: cells.text(7)?,
         })
     }
 }

@@ -21,7 +21,6 @@ pub struct SavedMailbox {
     authsource: Option<String>,
     password: SavedHash,
     quota_bytes: u64,
-    name: Option<String>,
     denied: Vec<String>,
     second_factor: bool,
 }
@@ -55,7 +54,6 @@ impl Mailbox {
             authsource: self.authsource.map(|source| source.name().to_owned()),
             password: if compares { save_hash(&self.password)? } else { SavedHash::default() },
             quota_bytes: self.quota_bytes,
-            name: self.name.clone(),
             denied: self.access.denied(),
             second_factor: self.second_factor,
         })
@@ -73,7 +71,6 @@ impl SavedMailbox {
             authsource: self.authsource.as_deref().map(AuthSource::parse).transpose().ok()?,
             password: Secret::from(self.password.as_str()),
             quota_bytes: self.quota_bytes,
-            name: self.name,
             access: AccessSwitches::of_denied(self.denied),
             second_factor: self.second_factor,
         })
@@ -116,7 +113,6 @@ mod tests {
             authsource: Some(authsource),
             password: Secret::from(password),
             quota_bytes: 5,
-            name: None,
             access: AccessSwitches::parse(Some(r#"{"imap_access": "0"}"#)),
             second_factor: true,
         }

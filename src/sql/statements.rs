@@ -8,13 +8,13 @@ use crate::auth::Username;
 /// derived column, which would fail where the connection's collation is not the table's.
 pub(super) const FIND_MAILBOX: &str = "\
 SELECT 1 AS part, domain AS row_name, active, NULL AS kind, NULL AS authsource, NULL AS password, \
-       NULL AS quota, NULL AS full_name, NULL AS attributes \
+       NULL AS quota, NULL AS attributes \
   FROM domain WHERE domain IN (?, ?) \
 UNION ALL \
-SELECT 2, username, active, kind, authsource, password, quota, name, attributes \
+SELECT 2, username, active, kind, authsource, password, quota, attributes \
   FROM mailbox WHERE username IN (?, ?) \
 UNION ALL \
-SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL, NULL \
+SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL \
   FROM tfa WHERE username IN (?, ?) AND active = 1";
 
 /// The parameters of [`FIND_MAILBOX`].
