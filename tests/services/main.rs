@@ -66,6 +66,10 @@ fn main() -> ExitCode {
     let server_cases =
         outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES).chain(fault_matrix::SERVER_CASES);
     all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
+    all.extend(mailcow_cases::STORMS.iter().map(|&(name, case)| {
+        let shared = Arc::clone(&sqlite);
+        Trial::test(format!("sqlite::{name}"), move || Ok(shared.with_world(case)?))
+    }));
     let conclusion = libtest_mimic::run(&arguments, all);
     let mut seen = sqlite.end(conclusion.has_failed());
     seen.extend(mariadb.end(conclusion.has_failed()));

@@ -6,8 +6,11 @@ mod identity;
 mod outage;
 mod passwords;
 mod settings;
+mod storm;
 
 use super::WorldCase;
+
+pub use storm::CASES as STORMS;
 
 pub const CASES: &[&[WorldCase]] =
     &[cache::CASES, guessing::CASES, identity::CASES, outage::CASES, passwords::CASES, settings::CASES];
