@@ -97,7 +97,7 @@ impl Mailboxes {
 
     /// Puts back what was asked at `asked`.
     pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
-        let Some(record) = saved.restore(user) else { return false };
+        let Some(record) = saved.restore() else { return false };
         self.records.restore(user.clone(), record, asked);
         true
     }
@@ -150,10 +150,10 @@ pub struct SavedMailboxRecord {
 }
 
 impl SavedMailboxRecord {
-    fn restore(self, user: &Username) -> Option<MailboxRecord> {
+    fn restore(self) -> Option<MailboxRecord> {
         let domain = self.domain_active.map(|active| Domain { active });
         Some(MailboxRecord {
-            hosting: Hosting { domain, mailbox: Some(self.mailbox.restore(user)?) },
+            hosting: Hosting { domain, mailbox: Some(self.mailbox.restore()?) },
             app_passwords: match self.app_passwords {
                 Some(rows) => Ok(AppPassword::restore_all(rows)?),
                 None => {

@@ -2,12 +2,13 @@
 //!
 //! A login is the one event that a busy server has thousands of in a second. Its line does not take the way of all
 //! others through `tracing`, where its facts would be formatted twice; it is put together here, and the lines of all
-//! logins that came in at one moment leave with one call of the system: [`run`] does that as soon as the reactor has
-//! done the work at hand.
+//! logins of one millisecond leave with one call of the system, which [`run`] makes.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -16,6 +17,10 @@ use super::{LogLevel, LoginRecord};
 
 /// More than this is not kept back, whatever the batch.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// What is written within so long a time is written together: the call of the system costs more than a known person's
+/// login.
+const PAUSE: Duration = Duration::from_millis(1);
 
 static LINES: OnceLock<Lines> = OnceLock::new();
 
@@ -47,13 +52,13 @@ pub(super) fn take(record: &LoginRecord<'_>, level: LogLevel) -> bool {
     true
 }
 
-/// Writes lines soon after they were made, until it is told to stop. Whatever is ready to run goes first, so that all
-/// logins of one moment are written together.
+/// Writes lines soon after they were made, until it is told to stop.
 pub async fn run(stop: CancellationToken) {
     let Some(lines) = LINES.get() else { return };
     let write_for_ever = async {
         loop {
             lines.something_waits.notified().await;
+            sleep(PAUSE).await;
             flush();
         }
     };

@@ -23,8 +23,6 @@ pub struct Domain {
 /// A row of `mailbox`, with what `tfa` says about it.
 #[derive(Debug)]
 pub struct Mailbox {
-    /// The address in normal form: exactly the one that was asked for.
-    pub username: Username,
     /// Whether it may log in, receive only, or neither.
     pub active: MailboxState,
     /// A room, a group or a thing, which nobody logs in to.
@@ -121,7 +119,6 @@ impl Mailbox {
         let quota_bytes =
             u64::try_from(row.quota).map_err(|_| bad_row(format!("`quota` is negative: {}", row.quota)))?;
         Ok(Self {
-            username: user.clone(),
             active: MailboxState::from_number(row.active),
             kind_is_resource: is_resource(&row.kind),
             authsource,

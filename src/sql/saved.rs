@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{AccessSwitches, AppPassword, AuthSource, Mailbox, MailboxState};
-use crate::auth::{Secret, Username};
+use crate::auth::Secret;
 use crate::scheme;
 
 /// A hash of a strong scheme, or nothing.
@@ -61,11 +61,10 @@ impl Mailbox {
 }
 
 impl SavedMailbox {
-    /// The row of this user again; `None` when it has an impossible value.
+    /// The row again; `None` when it has an impossible value.
     #[must_use]
-    pub fn restore(self, user: &Username) -> Option<Mailbox> {
+    pub fn restore(self) -> Option<Mailbox> {
         Some(Mailbox {
-            username: user.clone(),
             active: MailboxState::from_number(self.active),
             kind_is_resource: self.kind_is_resource,
             authsource: self.authsource.as_deref().map(AuthSource::parse).transpose().ok()?,
@@ -107,7 +106,6 @@ mod tests {
 
     fn mailbox(authsource: AuthSource, password: &str) -> Mailbox {
         Mailbox {
-            username: Username::parse(b"alice@example.org").unwrap(),
             active: MailboxState::ReceiveOnly,
             kind_is_resource: false,
             authsource: Some(authsource),
@@ -122,7 +120,7 @@ mod tests {
     fn a_row_comes_back_as_it_was() {
         let strong = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu32Z55V0r1FNbOnfmZgRJzhshaOohINe";
         let row = mailbox(AuthSource::Mailcow, strong);
-        let restored = row.save().unwrap().restore(&row.username).unwrap();
+        let restored = row.save().unwrap().restore().unwrap();
         let both = [row, restored].map(|row| super::super::Hosting { domain: None, mailbox: Some(row) });
         assert!(both[0].is_as_good_as(&both[1]));
     }

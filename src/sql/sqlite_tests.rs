@@ -94,7 +94,6 @@ async fn one_question_tells_domain_and_mailbox_apart() {
     let hosting = database.find_mailbox(&user("alice@example.org")).await.unwrap();
     assert_eq!(hosting.domain, Some(Domain { active: true }));
     let mailbox = hosting.mailbox.unwrap();
-    assert_eq!(mailbox.username, user("alice@example.org"));
     assert_eq!((mailbox.active, mailbox.authsource), (MailboxState::On, Some(AuthSource::Keycloak)));
     assert_eq!(mailbox.quota_bytes, 5);
     assert!(mailbox.password.matches(b"{X}y") && mailbox.second_factor && !mailbox.kind_is_resource);
