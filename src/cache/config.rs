@@ -35,7 +35,7 @@ pub struct Config {
     /// A file in which people and mailboxes outlive the process, encrypted with a key that is made of the configuration's
     /// secrets. Default none.
     pub record_file: Option<PathBuf>,
-    /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 50,000 of them.
+    /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 100,000 of them.
     pub memory_mib: usize,
 }
 

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::bounded::BoundedMap;
 use crate::auth::{TempFail, TempFailReason, Username};
 
-/// Which records are in use is noted no more often than this, in milliseconds, because the note costs as much as finding the record.
+/// Which records are in use is noted no more often than this, in milliseconds, because the note costs as
+/// much as finding the record.
 const PROMOTION_PAUSE: u32 = 1000;
 
 /// A fetch under way.
@@ -71,6 +72,12 @@ pub struct Held<V> {
 }
 
 impl<V> Held<V> {
+    /// How many milliseconds ago it was asked for.
+    #[must_use]
+    pub fn age_ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.asked).as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// How old it is, if that is more than it should be.
     #[must_use]
     pub fn stale_age(&self, now: Instant) -> Option<Duration> {
@@ -290,8 +297,7 @@ impl<V: Record> Records<V> {
     /// Forgets every record that is meant; says how many that were. No fetch that is under way is kept.
     pub fn forget_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
         let mut state = self.shared.lock();
-        state.generation += 1;
-        state.flights.clear();
+        state.give_up_fetches();
         let meant: Vec<Username> = state
             .entries
             .iter()
@@ -305,8 +311,7 @@ impl<V: Record> Records<V> {
     /// Forgets everything; says how many records that were.
     pub fn flush(&self) -> usize {
         let mut state = self.shared.lock();
-        state.generation += 1;
-        state.flights.clear();
+        state.give_up_fetches();
         let count = state.entries.len();
         state.entries.clear();
         count
@@ -336,8 +341,7 @@ impl<V: Record> Records<V> {
     pub fn expire_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
         let now = Instant::now();
         let mut state = self.shared.lock();
-        state.generation += 1;
-        state.flights.clear();
+        state.give_up_fetches();
         let mut count = 0;
         for entry in state.entries.values_mut().filter(|entry| is_meant(&entry.record)) {
             entry.fresh_for = entry.fresh_for.min(millis(now.saturating_duration_since(entry.asked)));
@@ -442,6 +446,12 @@ impl<V: Record> Shared<V> {
 }
 
 impl<V: Record> State<V> {
+    /// What is under way is not kept, and nobody joins it any more.
+    fn give_up_fetches(&mut self) {
+        self.generation += 1;
+        self.flights.clear();
+    }
+
     fn join(&self, user: &Username) -> Option<watch::Receiver<Landing<V>>> {
         self.flights.get(user).map(|flight| flight.result.clone())
     }

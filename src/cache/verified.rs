@@ -8,7 +8,7 @@ use lru::LruCache;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Pairs that matched. A mail server of this many people needs no hash for a known login; about 6 MB when full.
+/// Pairs that matched, where no record keeps that beside its hash: app passwords. About 6 MB when full.
 const RIGHT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not 0");
 /// Pairs that did not match: old passwords in phones, and guesses, which must not push the matches out.
 const WRONG: NonZeroUsize = NonZeroUsize::new(65_536).expect("not 0");

@@ -8,8 +8,9 @@ use super::control::ask;
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::cache::{RecordCounts, Standing};
-use crate::decision::{Counts, Forgotten, Known, KnownMailbox, KnownPerson};
+use crate::decision::{Counts, Forgotten, Known, KnownMailbox};
 use crate::frontend::control::{Reply, Request};
+use crate::passdb::KnownPerson;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

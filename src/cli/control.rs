@@ -20,14 +20,12 @@ pub(super) fn ask(config: &Path, request: &Request) -> Result<Reply, Failure> {
     let control = listeners.iter().find(|listener| listener.door == Door::Control);
     let path = &control.ok_or(Failure::NoControl)?.path;
     let answer = exchange(path, request).map_err(|error| Failure::System(explain(path, &error)))?;
-    match serde_json::from_slice(&answer) {
-        Ok(Reply::Error(error)) => Err(Failure::Data(error)),
-        Ok(reply) => Ok(reply),
-        Err(_) => Err(Failure::System(format!(
-            "{} gave an answer of another kind; are the daemon and this command one version?",
-            path.display()
-        ))),
-    }
+    serde_json::from_slice(&answer).map_err(|_| {
+        let path = path.display();
+        Failure::System(format!(
+            "{path} gave an answer of another kind; are the daemon and this command one version?"
+        ))
+    })
 }
 
 fn exchange(path: &Path, request: &Request) -> io::Result<Vec<u8>> {

@@ -90,17 +90,12 @@ impl RecordKeeper {
             // A machine that has just started has no monotonic clock that goes back so far, on some systems.
             now.monotonic.checked_sub(age(asked, written, now.wall, self.stale_limit)?)
         };
-        let (mut people, mut mailboxes) = (0, 0);
-        // The last used come last, and stay if there is no room for all.
-        for SavedRecord { user, asked: when, record } in saved.people.into_iter().rev() {
-            let Some((user, when)) = Username::parse(user.as_bytes()).ok().zip(asked(when)) else { continue };
-            people += usize::from(self.people.restore(&user, record, when));
-        }
-        for SavedRecord { user, asked: when, record } in saved.mailboxes.into_iter().rev() {
-            let Some((user, when)) = Username::parse(user.as_bytes()).ok().zip(asked(when)) else { continue };
-            mailboxes += usize::from(self.mailboxes.restore(&user, record, when));
-        }
-        (people, mailboxes)
+        (
+            restore_each(saved.people, asked, |user, record, asked| self.people.restore(user, record, asked)),
+            restore_each(saved.mailboxes, asked, |user, record, asked| {
+                self.mailboxes.restore(user, record, asked)
+            }),
+        )
     }
 
     /// Saves now and then, soon after something that the file says is no longer so, and at the end.
@@ -164,6 +159,20 @@ impl Clocks {
                 .unwrap_or(SystemTime::UNIX_EPOCH),
         )
     }
+}
+
+/// Restores records of one kind; says how many. The last used come last, and stay if there is no room for all.
+fn restore_each<V>(
+    records: Vec<SavedRecord<V>>,
+    asked: impl Fn(u64) -> Option<Instant>,
+    restore: impl Fn(&Username, V, Instant) -> bool,
+) -> usize {
+    let mut restored = 0;
+    for SavedRecord { user, asked: when, record } in records.into_iter().rev() {
+        let Some((user, when)) = Username::parse(user.as_bytes()).ok().zip(asked(when)) else { continue };
+        restored += usize::from(restore(&user, record, when));
+    }
+    restored
 }
 
 fn all<V>(records: Vec<(Username, Instant, V)>, now: Clocks) -> Vec<SavedRecord<V>> {

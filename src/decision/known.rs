@@ -7,7 +7,7 @@ use super::Decision;
 use super::mailboxes::MailboxRecord;
 use crate::auth::Username;
 use crate::cache::{RecordCounts, Standing};
-use crate::passdb;
+use crate::passdb::KnownPerson;
 use crate::scheme;
 use crate::sql::{Mailbox, MailboxState};
 
@@ -45,27 +45,6 @@ pub struct KnownMailbox {
     pub keycloak_id: Option<String>,
 }
 
-/// What Keycloak said about an address.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownPerson {
-    /// How many milliseconds ago it was asked.
-    pub age_ms: u64,
-    /// What this is still good for.
-    pub standing: Standing,
-    /// `person`, `unknown` (nobody) or `conflict` (more than one).
-    pub finding: String,
-    /// Which Keycloak; empty where there is only one.
-    pub source: Option<String>,
-    /// Keycloak's id.
-    pub keycloak_id: Option<String>,
-    /// Whether the account is enabled.
-    pub enabled: Option<bool>,
-    /// The setting that the person does not fulfil.
-    pub unmet: Option<String>,
-    /// The scheme of the stored password, if there is one.
-    pub scheme: Option<String>,
-}
-
 /// What the caches have done so far.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -95,8 +74,8 @@ impl Decision {
         Known {
             user: user.as_str().to_owned(),
             mailbox: mailbox
-                .map(|(held, standing)| KnownMailbox::new(&held.record, standing, age(held.asked, now))),
-            person: self.0.passdb.people().look(user, now).map(|known| KnownPerson::new(known, now)),
+                .map(|(held, standing)| KnownMailbox::new(&held.record, standing, held.age_ms(now))),
+            person: self.0.passdb.people().look(user, now),
         }
     }
 
@@ -158,23 +137,4 @@ fn state(mailbox: &Mailbox) -> &'static str {
         MailboxState::Off => "off",
         MailboxState::ReceiveOnly => "receive-only",
     }
-}
-
-impl KnownPerson {
-    fn new(known: passdb::KnownPerson, now: Instant) -> Self {
-        Self {
-            age_ms: age(known.asked, now),
-            standing: known.standing,
-            finding: known.finding.to_owned(),
-            source: known.source,
-            keycloak_id: known.keycloak_id,
-            enabled: known.enabled,
-            unmet: known.unmet.map(str::to_owned),
-            scheme: known.scheme.map(str::to_owned),
-        }
-    }
-}
-
-fn age(asked: Instant, now: Instant) -> u64 {
-    u64::try_from(now.saturating_duration_since(asked).as_millis()).unwrap_or(u64::MAX)
 }

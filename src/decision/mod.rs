@@ -24,7 +24,7 @@ use crate::sql::Database;
 use crate::userdb::Userdb;
 
 pub use authenticate::{Judgement, Moment};
-pub use known::{Counts, Forgotten, Known, KnownMailbox, KnownPerson};
+pub use known::{Counts, Forgotten, Known, KnownMailbox};
 pub use lookup::FoundUser;
 pub use mailboxes::{Mailboxes, SavedMailboxRecord};
 pub use path::Path;

@@ -198,14 +198,14 @@ impl Client {
         }
         if let Some(role) = &self.config.required_role {
             let url = self.address.user_url(person.id(), "role-mappings/realm/composite");
-            let roles: Vec<Role> = self.list("the roles of a person", &url).await?;
+            let roles: Vec<Role> = self.read("the roles of a person", &url).await?;
             if roles.iter().all(|held| held.name != *role) {
                 return Ok(Some(Unmet::Role));
             }
         }
         if let Some(group) = &self.config.required_group {
             let url = self.address.user_url(person.id(), "groups?briefRepresentation=true&max=-1");
-            let groups: Vec<Group> = self.list("the groups of a person", &url).await?;
+            let groups: Vec<Group> = self.read("the groups of a person", &url).await?;
             if !groups.iter().any(|joined| is_within(&joined.path, group)) {
                 return Ok(Some(Unmet::Group));
             }
@@ -223,23 +223,15 @@ impl Client {
     }
 
     pub(super) async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
-        let people = self.list(SEARCH, &format!("{}?{query}", self.address.users_url())).await?;
+        let people: Vec<UserRepresentation> =
+            self.read(SEARCH, &format!("{}?{query}", self.address.users_url())).await?;
         self.attribute.note(&people, &self.config.password_attribute, Instant::now());
         Ok(people)
     }
 
-    async fn list<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<Vec<T>, Error> {
-        self.read(call, url).await
-    }
-
     /// Asks, and reads the answer as JSON.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: &'static str, url: &str) -> Result<T, Error> {
-        let body = self.call(call, url).await?;
-        serde_json::from_slice(&body).map_err(|error| Error::BadAnswer {
-            call,
-            // The position only: the words of the error may quote the body.
-            what: format!("a body of another kind (column {})", error.column()),
-        })
+        parse(call, &self.call(call, url).await?)
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -286,10 +278,14 @@ impl Client {
         self.breaker.condition()
     }
 
-    /// One call that no login waits for; it takes none of their slots. How it ends says nothing about logins, so nobody
-    /// is left alone for it.
-    pub(super) async fn call_aside(&self, call: &'static str, part: &str) -> Result<Body, Error> {
-        self.call_now(call, &self.address.realm_url(part)).await
+    /// The same for a call that no login waits for; it takes none of their slots. How it ends says nothing about logins,
+    /// so nobody is left alone for it. `part` is of the realm.
+    pub(super) async fn read_aside<T: DeserializeOwned>(
+        &self,
+        call: &'static str,
+        part: &str,
+    ) -> Result<T, Error> {
+        parse(call, &self.call_now(call, &self.address.realm_url(part)).await?)
     }
 
     /// How often its events are to be read; `None` is never.
@@ -383,4 +379,12 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(SetupError::NoCertificate { path: path.to_owned() }),
     }
+}
+
+fn parse<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::BadAnswer {
+        call,
+        // The position only: the words of the error may quote the body.
+        what: format!("a body of another kind (column {})", error.column()),
+    })
 }

@@ -210,9 +210,7 @@ impl Client {
     /// See [`EventError`].
     pub async fn check_events(&self) -> Result<(), EventError> {
         const CALL: &str = "the settings of events";
-        let body = self.call_aside(CALL, "events/config").await.map_err(of_events)?;
-        let config: EventsConfig = serde_json::from_slice(&body)
-            .map_err(|_| Error::BadAnswer { call: CALL, what: "a body of another kind".to_owned() })?;
+        let config: EventsConfig = self.read_aside(CALL, "events/config").await.map_err(of_events)?;
         match (config.admin_events_enabled, config.events_enabled) {
             (true, true) => Ok(()),
             (false, _) => Err(EventError::SwitchedOff(ADMIN_EVENTS)),
@@ -279,11 +277,7 @@ impl Client {
     }
 
     async fn events<E: Event>(&self, query: &str) -> Result<Vec<E>, EventError> {
-        let body = self.call_aside(E::CALL, &format!("{}{query}", E::LIST)).await.map_err(of_events)?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let what = format!("a body that is no list of events (column {})", error.column());
-            Error::BadAnswer { call: E::CALL, what }.into()
-        })
+        self.read_aside(E::CALL, &format!("{}{query}", E::LIST)).await.map_err(of_events)
     }
 }
 

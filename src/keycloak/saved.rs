@@ -34,10 +34,7 @@ impl SavedPerson {
         let password = match &person.password {
             None if person.password_hidden.is_some() => return None,
             None => None,
-            Some(stored) if scheme::is_strong(stored) => {
-                Some(Zeroizing::new(std::str::from_utf8(stored.expose()).ok()?.to_owned()))
-            }
-            Some(_) => return None,
+            Some(stored) => Some(scheme::strong_text(stored)?),
         };
         Some(Self {
             said_by: client.judgement(),

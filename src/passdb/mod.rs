@@ -54,15 +54,6 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// The person, where there is one.
-    #[must_use]
-    pub fn person(&self) -> Option<&Person> {
-        match self {
-            Self::Row => None,
-            Self::Person(entitled) => Some(entitled.person()),
-        }
-    }
-
     /// The person with what is known about them, if there is one.
     #[must_use]
     pub fn entitled(&self) -> Option<&Entitled> {
@@ -72,13 +63,16 @@ impl Owner {
         }
     }
 
+    /// The person, where there is one.
+    #[must_use]
+    pub fn person(&self) -> Option<&Person> {
+        self.entitled().map(Entitled::person)
+    }
+
     /// How old what is known about the person is, if that is more than it should be.
     #[must_use]
     pub fn stale_age(&self, now: Instant) -> Option<Duration> {
-        match self {
-            Self::Row => None,
-            Self::Person(entitled) => entitled.stale_age(now),
-        }
+        self.entitled()?.stale_age(now)
     }
 }
 

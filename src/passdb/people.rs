@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Sources;
@@ -118,25 +119,25 @@ impl People {
         let standing = self.records.standing(user, now)?;
         let held = self.records.look(user)?;
         let mut known = KnownPerson {
-            finding: "unknown",
+            age_ms: held.age_ms(now),
+            standing,
+            finding: "unknown".to_owned(),
             source: None,
             keycloak_id: None,
             enabled: None,
             unmet: None,
             scheme: None,
-            standing,
-            asked: held.asked,
         };
         match &held.record.finding {
             Finding::Unknown => {}
-            Finding::Conflict => known.finding = "conflict",
+            Finding::Conflict => known.finding = "conflict".to_owned(),
             Finding::Person(person, unmet) => {
-                known.finding = "person";
+                known.finding = "person".to_owned();
                 known.source = Some(person.source().to_owned());
                 known.keycloak_id = Some(person.id().to_owned());
                 known.enabled = Some(person.enabled);
-                known.unmet = unmet.map(Unmet::setting);
-                known.scheme = person.password.as_ref().map(scheme::label);
+                known.unmet = unmet.map(|unmet| unmet.setting().to_owned());
+                known.scheme = person.password.as_ref().map(|stored| scheme::label(stored).to_owned());
             }
         }
         Some(known)
@@ -199,11 +200,15 @@ impl People {
     }
 }
 
-/// What is known about the person of an address, for an administrator to see: no hash.
-#[derive(Debug)]
+/// What Keycloak said about an address, for an administrator to see: no hash.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownPerson {
+    /// How many milliseconds ago it was asked.
+    pub age_ms: u64,
+    /// What this is still good for.
+    pub standing: Standing,
     /// `person`, `unknown` (nobody) or `conflict` (more than one).
-    pub finding: &'static str,
+    pub finding: String,
     /// Which Keycloak; empty where there is only one.
     pub source: Option<String>,
     /// Keycloak's id.
@@ -211,13 +216,9 @@ pub struct KnownPerson {
     /// Whether the account is enabled.
     pub enabled: Option<bool>,
     /// The setting that the person does not fulfil.
-    pub unmet: Option<&'static str>,
-    /// The scheme of the stored password; `None` when there is none.
-    pub scheme: Option<&'static str>,
-    /// What this is still good for.
-    pub standing: Standing,
-    /// When Keycloak was asked.
-    pub asked: Instant,
+    pub unmet: Option<String>,
+    /// The scheme of the stored password, if there is one.
+    pub scheme: Option<String>,
 }
 
 impl Entitled {
@@ -263,20 +264,14 @@ impl Entitled {
     /// as long as what is known of them is not fetched anew.
     #[must_use]
     pub fn is_due(&self, pause: Duration, now: Instant) -> bool {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX - 1);
-        let now = millis(now.saturating_duration_since(self.0.asked));
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let now = self.0.age_ms(now);
         let last = &self.0.record.looked_after;
-        let is_due = last.load(Relaxed).checked_sub(1).is_none_or(|last| now >= last + millis(pause));
+        let is_due = last.load(Relaxed).checked_sub(1).is_none_or(|last| now >= last.saturating_add(pause));
         if is_due {
-            last.store(now + 1, Relaxed);
+            last.store(now.saturating_add(1), Relaxed);
         }
         is_due
-    }
-
-    /// When Keycloak was asked.
-    #[must_use]
-    pub fn asked(&self) -> Instant {
-        self.0.asked
     }
 
     /// How long ago that is, if it is more than it should be.

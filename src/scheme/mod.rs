@@ -49,6 +49,8 @@ mod tests;
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::auth::Secret;
 pub use bcrypt::{Lanes, MAX_LANES};
 pub use generate::{CannotMake, SALT_BYTES, generate};
@@ -104,10 +106,13 @@ pub fn label(stored: &Secret) -> &'static str {
     parse(stored.expose()).map_or("unusable", |stored| stored.scheme().name())
 }
 
-/// Whether a stored string is of a strong scheme: whoever gets hold of it still has to guess.
+/// The text of a stored string of a strong scheme, for a file. Whoever gets hold of a weak one has the password, or
+/// nearly, so there is none.
 #[must_use]
-pub fn is_strong(stored: &Secret) -> bool {
-    parse(stored.expose()).is_ok_and(|stored| !stored.scheme().is_weak())
+pub fn strong_text(stored: &Secret) -> Option<Zeroizing<String>> {
+    let is_strong = parse(stored.expose()).is_ok_and(|stored| !stored.scheme().is_weak());
+    let text = std::str::from_utf8(stored.expose()).ok().filter(|_| is_strong)?;
+    Some(Zeroizing::new(text.to_owned()))
 }
 
 /// The first `}` ends the label, as in Dovecot, so that a plain password may contain one.

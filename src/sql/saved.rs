@@ -37,12 +37,6 @@ pub struct SavedAppPassword {
     pub(super) networks: Option<Vec<String>>,
 }
 
-/// The text of a strong hash. Whoever gets hold of a weak one has the password, or nearly, so it is in no file.
-pub(super) fn save_hash(stored: &Secret) -> Option<SavedHash> {
-    let text = std::str::from_utf8(stored.expose()).ok()?;
-    scheme::is_strong(stored).then(|| Zeroizing::new(text.to_owned()))
-}
-
 impl Mailbox {
     /// The row as it is saved; `None` where a weak hash forbids it. A hash that nobody compares with is left out.
     #[must_use]
@@ -52,7 +46,7 @@ impl Mailbox {
             active: self.active.number(),
             kind_is_resource: self.kind_is_resource,
             authsource: self.authsource.map(|source| source.name().to_owned()),
-            password: if compares { save_hash(&self.password)? } else { SavedHash::default() },
+            password: if compares { scheme::strong_text(&self.password)? } else { SavedHash::default() },
             quota_bytes: self.quota_bytes,
             denied: self.access.denied(),
             second_factor: self.second_factor,
@@ -76,12 +70,7 @@ impl SavedMailbox {
     }
 }
 
-/// In seconds since 1970; a time before that has passed as well.
-pub(super) fn save_time(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// The time again.
+/// The time of so many seconds since 1970.
 pub(super) fn restore_time(seconds: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }

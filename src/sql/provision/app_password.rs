@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime};
 use super::checks::texts;
 use super::spellings;
 use crate::auth::{Secret, Service, Username};
+use crate::cache::seconds;
+use crate::scheme;
 use crate::settings::Network;
 use crate::sql::mailbox::is_name_of;
 use crate::sql::rows::Cells;
-use crate::sql::saved::{SavedAppPassword, restore_time, save_hash, save_time};
+use crate::sql::saved::{SavedAppPassword, restore_time};
 use crate::sql::session::{Fault, Row, Session, Work};
 
 /// The switches in the order in which [`COLUMNS`] asks for them.
@@ -76,10 +78,10 @@ impl AppPassword {
     pub(in crate::sql) fn save(&self) -> Option<SavedAppPassword> {
         Some(SavedAppPassword {
             id: self.id,
-            password: save_hash(&self.password)?,
+            password: scheme::strong_text(&self.password)?,
             names_itself: self.names_itself,
             access: self.access.to_vec(),
-            expires: self.expires.map(save_time),
+            expires: self.expires.map(seconds),
             networks: self
                 .networks
                 .as_ref()
