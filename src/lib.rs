@@ -32,7 +32,7 @@
 //!
 //! 1. [`auth`], for the words, and of it [`auth::Verdict`], [`auth::Denial`], [`auth::TempFailReason`].
 //! 2. [`decision::Decision::authenticate`]: the whole decision, on one screen.
-//! 3. [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
+//! 3. [`decision::Decision::explain`]: the same told to an administrator. [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
 //! 4. [`frontend::dovecot`], for what is said on the wire.
 //! 5. The backends, as they are needed: [`passdb`], [`keycloak`], [`sql`], [`scheme`].
 //!

@@ -28,6 +28,20 @@ pub enum NotAccepted {
     CannotTell(TempFail),
 }
 
+impl Verdict {
+    /// Which password opens the mailbox, or why none does.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn into_source(self) -> Result<Source, NotAccepted> {
+        match self {
+            Self::Accept(grant) => Ok(grant.source),
+            Self::Refuse(denial) => Err(NotAccepted::Refused(denial)),
+            Self::CannotTell(trouble) => Err(NotAccepted::CannotTell(trouble)),
+        }
+    }
+}
+
 impl From<Denial> for NotAccepted {
     fn from(denial: Denial) -> Self {
         Self::Refused(denial)

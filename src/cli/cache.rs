@@ -52,6 +52,9 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
         Reply::Known(known) => show_known(&known),
         Reply::Forgotten(forgotten) => show_forgotten(&request, forgotten),
         Reply::Error(error) => return Err(Failure::Data(error)),
+        Reply::Explained(_) => {
+            return Err(Failure::System("keydove gave an answer to another question".to_owned()));
+        }
     };
     Ok(text.into())
 }

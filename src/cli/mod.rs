@@ -1,5 +1,6 @@
 //! The command line: the daemon's own commands, `keydove hash`, and the administrator's, a file each.
 
+mod advice;
 mod alias;
 mod app_password;
 mod bench;
@@ -7,6 +8,7 @@ mod cache;
 mod control;
 mod date;
 mod domain;
+mod explain;
 mod hash;
 mod input;
 mod keycloak;
@@ -71,6 +73,11 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
+    /// Say why somebody can or cannot log in: the decision step by step, what each step saw and how old that is, the
+    /// verdict that a login would get now, what to do about it, and the last attempts.
+    ///
+    /// Nothing is changed, and no attempt is counted.
+    Explain(explain::Arguments),
     /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -108,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
+        Command::Explain(arguments) => report(explain::run(arguments, config)),
     }
 }
 

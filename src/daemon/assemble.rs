@@ -13,7 +13,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
-use crate::observe::LoginMetrics;
+use crate::observe::{LoginMetrics, RecentAttempts};
 use crate::passdb::{EventFollower, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
@@ -26,6 +26,7 @@ pub(super) struct Parts {
     pub(super) decision: Arc<Decision>,
     pub(super) bookkeeper: Bookkeeper,
     pub(super) logins: Arc<LoginMetrics>,
+    pub(super) recent: Arc<RecentAttempts>,
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
@@ -106,6 +107,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let parts = Parts {
         bookkeeper,
         logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
+        recent: Arc::default(),
         decision: Arc::new(Decision::new(parts)),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),

@@ -60,6 +60,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             decision: Arc::clone(&parts.decision),
             bookkeeper: parts.bookkeeper.clone(),
             logins: Arc::clone(&parts.logins),
+            recent: Arc::clone(&parts.recent),
             peer_reports_refusals: config.role == Some(config::Role::Postfix),
             failure_delay: parts.timing.failure_delay.get(),
             deadline: parts.timing.deadline.get(),

@@ -40,6 +40,16 @@ pub(super) struct Login<'a> {
     pub(super) request: &'a AuthRequest,
     pub(super) via: Via,
     pub(super) now: Moment,
+    pub(super) purpose: Purpose,
+}
+
+/// Why a login is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody wants in.
+    Login,
+    /// An administrator wants to know how it would end. Nothing is made, and nobody is taken for seen.
+    Trial,
 }
 
 impl<'a> Login<'a> {
@@ -65,18 +75,23 @@ impl Decision {
     /// known, who waits for nobody, is small enough to be made and dropped a million times a second.
     pub async fn authenticate(&self, request: &AuthRequest, now: Moment) -> Judgement {
         let mut path = Path::Hit;
-        let verdict = self.take_steps(request, now, &mut path).await.into();
+        let verdict = self.take_steps((request, Purpose::Login), now, &mut path).await.into();
         Judgement { verdict, path }
+    }
+
+    /// How the same login would end. Asks whom it would ask, and changes nothing.
+    pub(super) async fn try_out(&self, request: &AuthRequest, now: Moment) -> Verdict {
+        self.take_steps((request, Purpose::Trial), now, &mut Path::Hit).await.into()
     }
 
     async fn take_steps(
         &self,
-        request: &AuthRequest,
+        (request, purpose): (&AuthRequest, Purpose),
         now: Moment,
         path: &mut Path,
     ) -> Result<Grant, NotAccepted> {
         // 1. Is it a name and a password at all, for a service that we know?
-        let login = self.check_form(request, now)?;
+        let login = self.check_form(request, now, purpose)?;
         // 2. Is the domain hosted here and on? Is there a mailbox?
         let known = self.find_mailbox(&login, path).await?;
         match self.judge(&login, &known, path).await {
@@ -118,7 +133,7 @@ impl Decision {
             None => Box::pin(self.make_mailbox(login, path)).await?,
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
-        if let Some(entitled) = opened.owner.entitled() {
+        if let Some(entitled) = opened.owner.entitled().filter(|_| login.purpose == Purpose::Login) {
             self.0.bookkeeper.see(entitled, login.now.monotonic);
         }
         let fields = match login.request.wants_fields {
@@ -129,7 +144,7 @@ impl Decision {
         Ok(Grant { user: login.user.clone(), source: opened.source, fields, through_webmail })
     }
 
-    async fn find_mailbox(
+    pub(super) async fn find_mailbox(
         &self,
         login: &Login<'_>,
         path: &mut Path,
@@ -180,6 +195,10 @@ impl Decision {
         *path = (*path).max(Path::Cold);
         let person = self.0.passdb.check_person(&login.user, login.presented()).await?;
         let identity = Identity::new(person.person());
+        if login.purpose == Purpose::Trial {
+            self.0.provisioner.preview(&self.0.database, &identity).await?;
+            return Ok((0, Opened { source: Source::Keycloak, owner: Owner::Person(person) }));
+        }
         let now = login.now.monotonic.into_std();
         let made = self.0.provisioner.provision(&self.0.database, &identity, now).await?;
         if let Provisioned::Created(settings) = made {
@@ -198,12 +217,17 @@ impl Decision {
         Ok((mailbox.quota_bytes, opened))
     }
 
-    fn check_form<'a>(&self, request: &'a AuthRequest, now: Moment) -> Result<Login<'a>, Denial> {
+    fn check_form<'a>(
+        &self,
+        request: &'a AuthRequest,
+        now: Moment,
+        purpose: Purpose,
+    ) -> Result<Login<'a>, Denial> {
         let user = check_name(request)?;
         check_password_form(&request.password)?;
         check_service(&request.service)?;
         let via = self.0.webmail.recognise(request);
-        Ok(Login { user, password: &request.password, request, via, now })
+        Ok(Login { user, password: &request.password, request, via, now, purpose })
     }
 }
 
@@ -225,7 +249,7 @@ fn may_be_outdated(why_not: &NotAccepted) -> bool {
     }
 }
 
-fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
+pub(super) fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
     if mailbox.kind_is_resource {
         return Err(Denial::MailboxIsResource);
     }
@@ -236,7 +260,7 @@ fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
 }
 
 /// Who is it? Acting as somebody else is not offered; naming oneself twice is no such thing (doveadm does).
-fn check_name(request: &AuthRequest) -> Result<Username, Denial> {
+pub(super) fn check_name(request: &AuthRequest) -> Result<Username, Denial> {
     let user = Username::parse(&request.authcid).map_err(|_| Denial::NameInvalid)?;
     let is_alone = request.authzid.is_empty() || request.authzid == request.authcid;
     if is_alone || Username::parse(&request.authzid).is_ok_and(|other| other == user) {
@@ -255,7 +279,7 @@ fn check_password_form(password: &Secret) -> Result<(), Denial> {
 }
 
 /// `doveadm auth test` logs in too; what has no switch and is no mail service does not.
-fn check_service(service: &Service) -> Result<(), Denial> {
+pub(super) fn check_service(service: &Service) -> Result<(), Denial> {
     match service {
         Service::Lmtp | Service::Other(_) => Err(Denial::ServiceUnknown),
         _ => Ok(()),

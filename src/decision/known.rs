@@ -107,7 +107,7 @@ impl Decision {
 }
 
 impl KnownMailbox {
-    fn new(record: &MailboxRecord, standing: Standing, age_ms: u64) -> Self {
+    pub(super) fn new(record: &MailboxRecord, standing: Standing, age_ms: u64) -> Self {
         let domain = match record.hosting.domain {
             None => "unknown",
             Some(domain) if domain.active => "on",

@@ -3,11 +3,13 @@
 //! * [`Decision::authenticate`]: the steps of a login, in order, on one screen; which of the passwords opens the
 //!   mailbox is in `open.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
+//! * [`Decision::explain`]: the same steps, told to an administrator.
 //! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
 //!
 //! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
 
 mod authenticate;
+mod explain;
 mod known;
 mod lookup;
 mod mailboxes;
@@ -24,6 +26,7 @@ use crate::sql::Database;
 use crate::userdb::Userdb;
 
 pub use authenticate::{Judgement, Moment};
+pub use explain::{Explanation, Step, StepEnd};
 pub use known::{Counts, Forgotten, Known, KnownMailbox};
 pub use lookup::FoundUser;
 pub use mailboxes::{Mailboxes, SavedMailboxRecord};

@@ -82,7 +82,7 @@ impl Decision {
 
     /// Who has the mailbox; in Keycloak it must still be the person who had it before. The same address with
     /// another id is somebody new, who gets the leaver's mail only when an administrator says so.
-    async fn find_owner(
+    pub(super) async fn find_owner(
         &self,
         login: &Login<'_>,
         mailbox: &Mailbox,
@@ -112,7 +112,7 @@ impl Decision {
     }
 }
 
-fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
+pub(super) fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
     AppPasswordAttempt {
         presented: login.presented(),
         service: (login.via == Via::Client).then_some(&login.request.service),

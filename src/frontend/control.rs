@@ -1,14 +1,23 @@
 //! The control socket: one JSON request a line, one JSON answer a line, for `keydove cache` and the like.
 //!
-//! What is asked here is in memory, so every request is answered at once.
+//! Most of what is asked here is in memory and answered at once; to explain a login may take a call of Keycloak.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Received, Ticket};
-use crate::auth::Username;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{
+    Answer, EndedEarly, ExplainRequest, Explained, Line, Next, Protocol, ProtocolError, Question, Received,
+    Ticket,
+};
+use crate::auth::{Secret, Username};
 use crate::decision::{Counts, Decision, Forgotten, Known};
 
 /// What is said to whoever may not ask, before the connection is closed.
@@ -32,6 +41,41 @@ pub enum Request {
     },
     /// Forget everything.
     CacheFlush,
+    /// How would this login end, and why?
+    Explain {
+        /// The name.
+        user: String,
+        /// For which service.
+        service: String,
+        /// From which address, where that matters.
+        remote: Option<IpAddr>,
+        /// The password in base64, to be tried out.
+        password: Option<SentPassword>,
+    },
+}
+
+/// A password on its way to the daemon, in base64 because it may be any bytes.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SentPassword(Zeroizing<String>);
+
+impl SentPassword {
+    /// Writes it.
+    #[must_use]
+    pub fn new(password: &Secret) -> Self {
+        Self(Zeroizing::new(STANDARD.encode(password.expose())))
+    }
+
+    fn read(&self) -> Option<Secret> {
+        STANDARD.decode(self.0.as_bytes()).ok().map(Secret::new)
+    }
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for SentPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SentPassword(..)")
+    }
 }
 
 /// What is answered.
@@ -44,7 +88,9 @@ pub enum Reply {
     Known(Box<Known>),
     /// To [`Request::CacheForget`] and [`Request::CacheFlush`].
     Forgotten(Forgotten),
-    /// The request is none, or its sender has no right.
+    /// To [`Request::Explain`].
+    Explained(Box<Explained>),
+    /// The request is none, its sender has no right, or there was no time.
     Error(String),
 }
 
@@ -60,30 +106,45 @@ impl Reply {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Control(Arc<Decision>);
+pub struct Control {
+    decision: Arc<Decision>,
+    next_ticket: u64,
+    /// How many questions are under way.
+    asked: usize,
+}
 
 impl Control {
     /// For a peer that has the right.
     #[must_use]
     pub fn new(decision: Arc<Decision>) -> Self {
-        Self(decision)
+        Self { decision, next_ticket: 0, asked: 0 }
     }
 
-    fn reply(&self, request: Request, now: Instant) -> Reply {
-        match request {
-            Request::CacheCounts => Reply::Counts(self.0.counts()),
+    /// Answers at once, or says what must be asked first.
+    fn reply(&self, request: Request, now: Instant) -> Result<Reply, Box<ExplainRequest>> {
+        let decision = &self.decision;
+        Ok(match request {
+            Request::CacheCounts => Reply::Counts(decision.counts()),
             Request::CacheShow { user } => {
-                with_name(&user, |user| Reply::Known(Box::new(self.0.known(user, now.into()))))
+                with_name(&user, |user| Reply::Known(Box::new(decision.known(user, now.into()))))
             }
             Request::CacheForget { user } => with_name(&user, |user| {
                 tracing::info!(user = user.as_str(), "forgotten on request");
-                Reply::Forgotten(self.0.forget(user))
+                Reply::Forgotten(decision.forget(user))
             }),
             Request::CacheFlush => {
                 tracing::info!("everything is forgotten on request");
-                Reply::Forgotten(self.0.flush())
+                Reply::Forgotten(decision.flush())
             }
-        }
+            Request::Explain { user, service, remote, password } => {
+                let password = match password.map(|sent| sent.read()) {
+                    Some(None) => return Ok(Reply::Error("the password is not base64".to_owned())),
+                    Some(Some(password)) => Some(password),
+                    None => None,
+                };
+                return Err(Box::new(ExplainRequest { user, service, remote, password }));
+            }
+        })
     }
 }
 
@@ -113,12 +174,28 @@ impl Protocol for Control {
         out: &mut Vec<u8>,
     ) -> Result<Received, ProtocolError> {
         let reply = parse(line)
-            .map_or_else(|error| Reply::Error(error.to_owned()), |request| self.reply(request, now));
-        out.extend_from_slice(&reply.to_line());
-        Ok(Received::Nothing)
+            .map_or_else(|error| Ok(Reply::Error(error.to_owned())), |request| self.reply(request, now));
+        match reply {
+            Ok(reply) => {
+                out.extend_from_slice(&reply.to_line());
+                Ok(Received::Nothing)
+            }
+            Err(request) => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.asked += 1;
+                Ok(Received::Question(ticket, Question::Explain(request)))
+            }
+        }
     }
 
-    fn answer(&mut self, _ticket: Ticket, _answer: Answer, _now: Instant, _out: &mut Vec<u8>) -> Next {
+    fn answer(&mut self, _ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
+        self.asked = self.asked.saturating_sub(1);
+        let reply = match answer {
+            Answer::Explained(Some(explained)) => Reply::Explained(explained),
+            _ => Reply::Error("there was no time to find out; try again".to_owned()),
+        };
+        out.extend_from_slice(&reply.to_line());
         Next::Open
     }
 
@@ -127,7 +204,7 @@ impl Protocol for Control {
     }
 
     fn is_idle(&self) -> bool {
-        true
+        self.asked == 0
     }
 }
 
@@ -143,6 +220,12 @@ mod tests {
             Request::CacheShow { user: user() },
             Request::CacheForget { user: user() },
             Request::CacheFlush,
+            Request::Explain {
+                user: user(),
+                service: "imap".to_owned(),
+                remote: Some([192, 0, 2, 7].into()),
+                password: Some(SentPassword::new(&Secret::from("hunter2\u{fffd}"))),
+            },
         ] {
             let line = serde_json::to_vec(&request).unwrap();
             assert!(line.len() <= Control::MAX_LINE && !line.contains(&b'\n'));

@@ -11,6 +11,7 @@
 pub mod connection;
 pub mod control;
 pub mod dovecot;
+mod explain;
 mod input;
 
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::auth::{
 
 use crate::settings::Period;
 
+pub use explain::{Attempt, ExplainRequest, Explained};
 pub use input::{Line, LineBuffer};
 
 /// `[login]`: how long logins may take, and how long refusals wait.
@@ -102,6 +104,8 @@ pub enum Question {
     FindUser(UserRequest),
     /// Who is there, after this name?
     ListUsers(Option<String>),
+    /// How would this login end, and why?
+    Explain(Box<ExplainRequest>),
 }
 
 /// What a protocol is told.
@@ -113,6 +117,8 @@ pub enum Answer {
     User(UserAnswer),
     /// To [`Question::ListUsers`]; `None` when the list cannot be had.
     Users(Option<UserPage>),
+    /// To [`Question::Explain`]; `None` when there was no time for it.
+    Explained(Option<Box<Explained>>),
 }
 
 /// Where a user's mail lives.

@@ -150,6 +150,15 @@ impl Hasher {
         answer
     }
 
+    /// Whether a stored `{SCHEME}` string could be compared with. Hashes nothing.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn check(&self, stored: &Secret) -> Result<(), HashingError> {
+        scheme::parse(stored.expose())?.permit(&self.policy)?;
+        Ok(())
+    }
+
     /// What has happened so far.
     #[must_use]
     pub fn counts(&self) -> HashingCounts {

@@ -9,9 +9,11 @@ mod login_lines;
 mod login_record;
 pub mod metrics;
 mod quote;
+mod recent;
 
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use login_lines::{flush, run as write_login_lines};
 pub use login_record::LoginRecord;
 pub use metrics::{LoginMetrics, LoginPath};
 pub use quote::SentText;
+pub use recent::{RecentAttempt, RecentAttempts};

@@ -83,6 +83,17 @@ impl Passdb {
         Ok(row.id)
     }
 
+    /// The numbers of the rows that could open what is attempted, whatever the password.
+    pub fn usable_app_passwords<'a>(
+        &self,
+        rows: &'a [AppPassword],
+        attempt: &AppPasswordAttempt<'a>,
+    ) -> impl Iterator<Item = i64> + use<'a> {
+        let attempt = *attempt;
+        let is_usable = move |row: &&AppPassword| is_allowed(row, &attempt) && !row.has_expired(attempt.wall);
+        rows.iter().filter(is_usable).map(|row| row.id)
+    }
+
     /// Looks for the app password that fits, the last used first. `None` when none does.
     ///
     /// Rows that do not open this service cost nothing, and neither does a password that is known to be wrong.

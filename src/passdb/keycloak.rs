@@ -1,7 +1,7 @@
 //! Mailboxes with `authsource = keycloak`: the hash is an attribute of the person in Keycloak.
 
 use super::{Entitled, Passdb, Presented, is_scheme_string};
-use crate::auth::{Denial, NotAccepted, Source, TempFail};
+use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail};
 
 /// Compares with the person's hash. That the person is entitled has been decided.
 pub(super) async fn check(
@@ -9,13 +9,16 @@ pub(super) async fn check(
     entitled: &Entitled,
     presented: Presented<'_>,
 ) -> Result<Source, NotAccepted> {
+    passdb.verify(stored(entitled)?, Some(entitled.fitted()), presented).await?;
+    Ok(Source::Keycloak)
+}
+
+/// The hash to compare with.
+pub(super) fn stored(entitled: &Entitled) -> Result<&Secret, NotAccepted> {
     let person = entitled.person();
     match (&person.password, &person.password_hidden) {
-        (Some(stored), _) if is_scheme_string(stored, entitled.fitted()) => {
-            passdb.verify(stored, Some(entitled.fitted()), presented).await?;
-        }
-        (None, Some(hidden)) => return Err(TempFail::clone(hidden).into()),
-        _ => return Err(Denial::PasswordMissing.into()),
+        (Some(stored), _) if is_scheme_string(stored, entitled.fitted()) => Ok(stored),
+        (None, Some(hidden)) => Err(TempFail::clone(hidden).into()),
+        _ => Err(Denial::PasswordMissing.into()),
     }
-    Ok(Source::Keycloak)
 }

@@ -196,6 +196,36 @@ impl Passdb {
         }
     }
 
+    /// Whether there is a main password to compare with, and whether it can be compared with. Hashes nothing. Without
+    /// a mailbox it is about somebody who would get one.
+    ///
+    /// # Errors
+    /// What [`check_main_password`](Self::check_main_password) would find before it compares.
+    pub fn check_stored_password(
+        &self,
+        mailbox: Option<&Mailbox>,
+        owner: &Owner,
+        of_row: &Fitted,
+    ) -> Result<Source, NotAccepted> {
+        let (stored, source) = match (mailbox, owner) {
+            (_, Owner::Person(entitled)) => (keycloak::stored(entitled)?, Source::Keycloak),
+            (Some(mailbox), Owner::Row) if mailbox.authsource == Some(AuthSource::Mailcow) => {
+                (mailbox::stored(mailbox, of_row)?, Source::Mailbox)
+            }
+            (_, Owner::Row) => return Err(Denial::SourceUnsupported.into()),
+        };
+        self.hasher.check(stored).map_err(|error| error.temp_fail())?;
+        Ok(source)
+    }
+
+    /// Finds somebody who has no mailbox yet: only Keycloak can know them.
+    ///
+    /// # Errors
+    /// A denial, or the reason why nobody can tell.
+    pub async fn find_person(&self, user: &Username) -> Result<Entitled, NotAccepted> {
+        self.people.find_entitled(user).await
+    }
+
     /// Checks somebody who has no mailbox yet: only Keycloak can know them. Returns who it is.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What Keycloak says about people, remembered for a while.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -219,6 +220,23 @@ pub struct KnownPerson {
     pub unmet: Option<String>,
     /// The scheme of the stored password, if there is one.
     pub scheme: Option<String>,
+}
+
+/// One line: who it is, whether they are enabled, and what they lack.
+impl fmt::Display for KnownPerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.finding.as_str() {
+            "person" => {}
+            "conflict" => return f.write_str("several people have this address"),
+            _ => return f.write_str("nobody has this address"),
+        }
+        let enabled = if self.enabled == Some(true) { "enabled" } else { "disabled" };
+        write!(f, "{enabled}, id {}", self.keycloak_id.as_deref().unwrap_or_default())?;
+        match &self.unmet {
+            Some(setting) => write!(f, ", does not meet {setting}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Entitled {

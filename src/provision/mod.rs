@@ -96,12 +96,7 @@ impl Provisioner {
         if let Some(refusal) = self.refused.still_refused(user, now) {
             return Err(cannot_tell(user, refusal).into());
         }
-        let stored = database.templates().await.map_err(|error| error.temp_fail())?;
-        let planned = mapping
-            .for_new(person.template.as_deref())
-            .and_then(|name| Template::find(&stored, name))
-            .and_then(|template| NewMailbox::plan(person, &template));
-        let plan = match planned {
+        let plan = match plan_with(mapping, database, person).await? {
             Ok(plan) => plan,
             Err(refusal) => return Err(self.refuse(user, refusal, now)),
         };
@@ -113,10 +108,35 @@ impl Provisioner {
         }
     }
 
+    /// The template that the mailbox of a person would be made from. The limits of the domain are looked at when it
+    /// is made.
+    ///
+    /// # Errors
+    /// As in [`provision`](Self::provision).
+    pub async fn preview(&self, database: &Database, person: &Identity) -> Result<String, NotAccepted> {
+        let rules = self.rules.get();
+        let plan = plan_with(rules.mapping()?, database, person).await?;
+        let plan = plan.map_err(|refusal| cannot_tell(&person.user, refusal))?;
+        Ok(plan.rows.owner.map(|owner| owner.template_name).unwrap_or_default())
+    }
+
     fn refuse(&self, user: &Username, refusal: ProvisionRefusal, now: Instant) -> NotAccepted {
         self.refused.refuse(user, refusal, now);
         cannot_tell(user, refusal).into()
     }
+}
+
+/// What would be made, or the rule that stands against it.
+async fn plan_with(
+    mapping: &Mapping,
+    database: &Database,
+    person: &Identity,
+) -> Result<Result<NewMailbox, ProvisionRefusal>, TempFail> {
+    let stored = database.templates().await.map_err(|error| error.temp_fail())?;
+    Ok(mapping
+        .for_new(person.template.as_deref())
+        .and_then(|name| Template::find(&stored, name))
+        .and_then(|template| NewMailbox::plan(person, &template)))
 }
 
 fn cannot_tell(user: &Username, refusal: ProvisionRefusal) -> TempFail {

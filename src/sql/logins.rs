@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::mailbox::is_name_of;
+use super::provision::checks::texts;
+use super::provision::spellings;
 use super::session::{Fault, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
@@ -25,7 +28,33 @@ pub struct LoginRow {
     pub remote: IpAddr,
 }
 
+/// The newest first; a name and its Unicode spelling.
+const LAST_LOGINS: &str = "\
+SELECT username, service, app_password, real_rip, CAST(datetime AS CHAR) FROM sasl_log \
+ WHERE username IN (?, ?) ORDER BY datetime DESC LIMIT 10";
+
+/// A login of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastLogin {
+    /// As the mail server sent it.
+    pub service: String,
+    /// The number of the app password; 0 is the main password.
+    pub app_password: i64,
+    /// From where.
+    pub remote: String,
+    /// By the clock and in the time zone of the database.
+    pub at: String,
+}
+
 impl Database {
+    /// The last logins of one person, the newest first; 10 at the most.
+    ///
+    /// # Errors
+    /// The database cannot be asked. [`Error::Schema`]: the table is missing, or may not be read.
+    pub async fn last_logins(&self, user: &Username) -> Result<Vec<PastLogin>, Error> {
+        self.run(LastLogins(user.clone())).await
+    }
+
     /// Writes logins into the history, in one transaction. MariaDB needs `INSERT` and `DELETE` on `sasl_log` for it.
     ///
     /// A lock that somebody else has on a SQLite file is not waited for, because logins would wait as long.
@@ -35,6 +64,33 @@ impl Database {
     /// is missing, or may not be written.
     pub async fn write_logins(&self, logins: &[LoginRow]) -> Result<(), Error> {
         self.run(WriteLogins(logins.to_vec())).await
+    }
+}
+
+struct LastLogins(Username);
+
+impl Work for LastLogins {
+    const ATTEMPT: &'static str = "reading the login history";
+    const WRITES: bool = false;
+    type Output = Vec<PastLogin>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<PastLogin>, Fault> {
+        let [name, unicode, ..] = spellings(&self.0);
+        let mut logins = Vec::new();
+        for mut row in session.query(LAST_LOGINS, texts([name, unicode])).await? {
+            let login = row.read("sasl_log", self.0.as_str(), |row| {
+                let is_this = is_name_of(&self.0, &row.words(0)?);
+                let login = PastLogin {
+                    service: row.words(1)?,
+                    app_password: row.number(2)?,
+                    remote: row.words(3)?,
+                    at: row.words(4)?,
+                };
+                Ok(is_this.then_some(login))
+            })?;
+            logins.extend(login);
+        }
+        Ok(logins)
     }
 }
 

@@ -40,7 +40,7 @@ pub use admin::{
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
 pub use identity_provider::IdentityProviderRows;
-pub use logins::LoginRow;
+pub use logins::{LoginRow, PastLogin};
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use mariadb::Mariadb;
 pub use provision::{

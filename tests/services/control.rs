@@ -97,14 +97,32 @@ pub const CASES: &[Case] = &[
 ];
 
 /// A keydove with the default caches and a control socket.
-fn start(system: &System, name: &'static str, mode: &str) -> Result<Keydove> {
+pub fn start(system: &System, name: &'static str, mode: &str) -> Result<Keydove> {
+    start_as(system, name, mode, |text| text)
+}
+
+/// The same with other settings, for keydove's own user only.
+pub fn start_with(
+    system: &System,
+    name: &'static str,
+    settings: impl FnOnce(String) -> String,
+) -> Result<Keydove> {
+    start_as(system, name, "0600", settings)
+}
+
+fn start_as(
+    system: &System,
+    name: &'static str,
+    mode: &str,
+    settings: impl FnOnce(String) -> String,
+) -> Result<Keydove> {
     let path: PathBuf = system.stage().path(&format!("keydove/{name}.control"));
     let folder = system.stage().path("keydove");
     attempt("open", &folder, std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)))?;
     system.keydove.beside(name, |text| {
         let listener =
             format!("[[listener]]\ndoor = \"control\"\npath = \"{}\"\nmode = \"{mode}\"\n", path.display());
-        format!("{listener}{}", remembering(&prompt(&text)))
+        settings(format!("{listener}{}", remembering(&prompt(&text))))
     })
 }
 

@@ -15,6 +15,7 @@ mod clients;
 mod control;
 mod demands;
 mod events;
+mod explain;
 mod fault_matrix;
 mod first_login;
 mod hostile;
@@ -97,6 +98,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(people::CASES)
         .chain(operations::CASES)
         .chain(control::CASES)
+        .chain(explain::CASES)
         .chain(events::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::Context;
 use super::arrival::{Arrival, now};
+use super::explain::explain;
 use crate::auth::{
     AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserRequest, Username, Verdict,
 };
@@ -36,6 +37,7 @@ pub(super) enum Kind {
     Login,
     User,
     List,
+    Explanation,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             Question::Authenticate(_) => Self::Login,
             Question::FindUser(_) => Self::User,
             Question::ListUsers(_) => Self::List,
+            Question::Explain(_) => Self::Explanation,
         }
     }
 
@@ -54,6 +57,7 @@ impl Kind {
             Self::Login => Answer::Verdict(Verdict::CannotTell(TempFail::new(reason, "keydove is stopping"))),
             Self::User => Answer::User(UserAnswer::CannotTell(reason.code())),
             Self::List => Answer::Users(None),
+            Self::Explanation => Answer::Explained(None),
         }
     }
 }
@@ -77,6 +81,9 @@ pub(super) async fn ask(
         }
         Question::ListUsers(after) => {
             (Answer::Users(Box::pin(list_users(&context, after.as_deref())).await), now(), None)
+        }
+        Question::Explain(request) => {
+            (Answer::Explained(Box::pin(explain(&context, *request, arrival)).await), now(), None)
         }
     };
     Reply { ticket, answer, at, not_before }
@@ -104,6 +111,9 @@ async fn authenticate(context: &Context, request: AuthRequest, arrival: Arrival)
     }
     .write();
     context.logins.count(&request.service, &verdict, path, (ended - began, ended));
+    if let Some(normal) = &normal {
+        context.recent.note(normal, &request.service, request.origin.remote, (&verdict, arrival.wall));
+    }
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant, ended),
         Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
@@ -158,7 +168,7 @@ fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Deni
     }));
 }
 
-fn moment(arrival: Arrival, deadline: Duration) -> Moment {
+pub(super) fn moment(arrival: Arrival, deadline: Duration) -> Moment {
     let monotonic = arrival.monotonic.into();
     Moment { monotonic, wall: arrival.wall, until: monotonic + deadline.saturating_sub(LAST_CALL) }
 }

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod ask;
+mod explain;
 mod questions;
 mod timer;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
-use crate::observe::LoginMetrics;
+use crate::observe::{LoginMetrics, RecentAttempts};
 use arrival::{Arrival, now};
 use ask::{Kind, Reply, ask, log_ended};
 use questions::Questions;
@@ -48,6 +49,8 @@ pub struct Context {
     pub bookkeeper: Bookkeeper,
     /// Who counts logins.
     pub logins: Arc<LoginMetrics>,
+    /// Who remembers the last attempts that were not accepted.
+    pub recent: Arc<RecentAttempts>,
     /// The mail server behind this listener reports refused logins to ban tools by itself.
     pub peer_reports_refusals: bool,
     /// A refusal leaves no sooner than this after its request.

@@ -1,0 +1,145 @@
+//! What to do about each reason code. A person who looks into a log in the middle of the night reads one sentence.
+
+/// What to look at or to change; `None` where the verdict says all, and for codes that are none.
+pub(super) fn advice(reason: &str) -> Option<&'static str> {
+    of_form(reason).or_else(|| of_row(reason)).or_else(|| of_person(reason)).or_else(|| of_trouble(reason))
+}
+
+/// What the mail client sent.
+fn of_form(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "mechanism_unknown" => "set the mail client to a normal password (PLAIN or LOGIN)",
+        "response_malformed" => "the mail client is broken, or a scanner",
+        "exchange_abandoned" => "the mail client gave up half-way; look at its own log",
+        "name_invalid" => "log in with the whole address, such as alice@example.org",
+        "password_invalid" => "the password is empty, longer than 1 KiB, or holds a NUL",
+        "authzid_forbidden" => "the client asks to act as somebody else; leave its authorization name empty",
+        "service_unknown" => "no mail service: look at smtpd_sasl_service in Postfix",
+        _ => return None,
+    })
+}
+
+/// What the database says.
+fn of_row(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "service_forbidden" => {
+            "switch it on: keydove mailbox set ADDRESS --allow SERVICE; app passwords have switches of their own"
+        }
+        "domain_unknown" => {
+            "there is no such domain in the database: keydove domain list; `keydove check` names the database"
+        }
+        "domain_disabled" => "switch it on: keydove domain set DOMAIN --active on",
+        "mailbox_unknown" => {
+            "make it: keydove mailbox add ADDRESS; or let the first login make it: [provisioning] enabled = true"
+        }
+        "mailbox_disabled" => "switch it on: keydove mailbox set ADDRESS --active on (2 is receive-only)",
+        "mailbox_is_resource" => "rooms, groups and things have no login",
+        "source_unsupported" => {
+            "the authsource of this mailbox has no main password here; use an app password, or keydove mailbox set ADDRESS --source keycloak"
+        }
+        "mail_passwords_off" => {
+            "Mailpassword Flow is off in mailcow's identity provider settings; use an app password"
+        }
+        "second_factor_required" => "a second factor is active; use an app password",
+        "app_password_mismatch" => {
+            "only an app password opens this mailbox ([app_passwords] only): keydove app-password list ADDRESS"
+        }
+        "app_password_forbidden" => {
+            "the app password is right, but not for this service or network: keydove app-password list ADDRESS"
+        }
+        "app_password_expired" => {
+            "the app password is right, but its time is over: make a new one with keydove app-password add ADDRESS"
+        }
+        _ => return None,
+    })
+}
+
+/// What Keycloak says.
+fn of_person(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "user_unknown" => {
+            "nobody in Keycloak has this address: look at the person's email, at `lookup` and `domains` in [keycloak], and at the role view-users if it hits everybody"
+        }
+        "user_conflict" => "several people in Keycloak have this address: make it unique",
+        "user_replaced" => {
+            "the address has another person in Keycloak than before; if it is the same human: keydove mailbox adopt ADDRESS --id ID"
+        }
+        "user_disabled" => "enable the person in Keycloak",
+        "email_unverified" => "verify the address in Keycloak, or set require_verified_email = false",
+        "attribute_missing" => "give the person the attribute that required_attribute names",
+        "role_missing" => "give the person the role that required_role names",
+        "group_missing" => "put the person into the group that required_group names",
+        "password_missing" => {
+            "set the person's password attribute to a {SCHEME} string: keydove hash; if it hits everybody, declare the attribute in Keycloak's user profile"
+        }
+        "password_mismatch" => {
+            "the password is wrong; `keydove hash --verify` tells whether a stored string and a password fit"
+        }
+        _ => return None,
+    })
+}
+
+/// Why nobody can tell.
+fn of_trouble(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "keycloak_dns" | "keycloak_refused" | "keycloak_reset" | "keycloak_timeout" => {
+            "Keycloak is not reached: look at server_url, at the network, and at Keycloak's own log"
+        }
+        "keycloak_tls" => {
+            "name the authority with ca_file; look at the name in the certificate, and at http or https"
+        }
+        "keycloak_401" => "look at client_id and at the client's secret; the client needs a service account",
+        "keycloak_403" => "give the client's service account the role view-users of realm-management",
+        "keycloak_404" => {
+            "look at realm (letter case counts), and whether server_url needs or must lose /auth"
+        }
+        "keycloak_429" | "keycloak_5xx" | "keycloak_bad_answer" => {
+            "look at Keycloak's own log, and at a proxy before it"
+        }
+        "keycloak_attribute_hidden" => {
+            "declare the password attribute in Keycloak's user profile (view: admin), or mend password_attribute"
+        }
+        "keycloak_settings" => "complete mailcow's identity provider settings",
+        "sql_unreachable" | "sql_timeout" => "look at [storage], and at the database's own log",
+        "sql_error" => "a right, a table or a column is missing, or a row holds an impossible value",
+        "hash_unusable" => "set the password anew; a weak scheme needs [hashing.schemes] allow_weak",
+        "hash_too_costly" => "set the password anew with a lower cost, or raise the cap in [hashing.schemes]",
+        "provision_domain_inactive"
+        | "provision_domain_unknown"
+        | "provision_max_mailbox_exceeded"
+        | "provision_mailbox_quota_exceeded"
+        | "provision_mailbox_quota_left_exceeded" => {
+            "the domain's state or limits stand against a mailbox: keydove domain list, keydove domain set"
+        }
+        "provision_no_mapping" | "provision_template_missing" | "provision_quarantine_category_invalid" => {
+            "no usable template: [provisioning] default_template and mappings, keydove template list"
+        }
+        "provision_is_alias"
+        | "provision_is_spam_alias"
+        | "provision_object_exists"
+        | "provision_mailbox_invalid" => {
+            "the address is taken by an alias or another mailbox, or makes no mailbox: keydove alias list"
+        }
+        "app_passwords_untried" => "revoke old app passwords, or raise [app_passwords] max_hashes",
+        "refetch_paused" => "Keycloak was asked about this person a moment ago; the next try is answered",
+        "hashing_overload" => "too many passwords wait to be hashed: more cores, or lower costs",
+        "deadline" => "the login as a whole took too long: the `ms` of other log lines show where",
+        "stopping" => "keydove was stopping",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Denial, TempFailReason};
+
+    #[test]
+    fn there_is_advice_for_every_reason() {
+        let denials = Denial::ALL.into_iter().map(Denial::code);
+        let codes = denials.chain(TempFailReason::all().map(TempFailReason::code));
+        let without: Vec<_> = codes.filter(|code| advice(code).is_none()).collect();
+        assert!(without.is_empty(), "{without:?}");
+        assert_eq!(advice("keycloak"), None);
+    }
+}

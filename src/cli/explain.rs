@@ -1,0 +1,101 @@
+//! `keydove explain`: why can they not log in?
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::advice::advice;
+use super::control::ask;
+use super::input::Input;
+use super::storage::{Answer, Failure};
+use super::table::table;
+use crate::decision::{Explanation, StepEnd};
+use crate::frontend::control::{Reply, Request, SentPassword};
+use crate::frontend::{Attempt, Explained};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The name that they log in with.
+    address: String,
+    /// For which service: imap, pop3, smtp, sieve.
+    #[arg(long, value_name = "SERVICE", default_value = "imap")]
+    service: String,
+    /// From which address they come, for app passwords that are good for some networks only.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
+    /// Try out the password on the first line of standard input; from a terminal it is asked for.
+    #[arg(long)]
+    password_stdin: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
+    let password = match arguments.password_stdin {
+        true => Some(SentPassword::new(&Input::standard().ask("password")?)),
+        false => None,
+    };
+    let has_password = password.is_some();
+    let request = Request::Explain {
+        user: arguments.address.clone(),
+        service: arguments.service.clone(),
+        remote: arguments.from,
+        password,
+    };
+    match ask(config, &request)? {
+        Reply::Explained(explained) if arguments.json => serde_json::to_string_pretty(&explained)
+            .map(Answer::from)
+            .map_err(|error| Failure::System(format!("cannot write JSON: {error}"))),
+        Reply::Explained(explained) => Ok(show(&explained, has_password).into()),
+        Reply::Error(error) => Err(Failure::System(error)),
+        _ => Err(Failure::System("keydove gave an answer to another question".to_owned())),
+    }
+}
+
+fn show(explained: &Explained, has_password: bool) -> String {
+    let Explained { explanation, failures, logins } = explained;
+    let mut parts = vec![show_steps(explanation), show_verdict(explanation, has_password)];
+    if !failures.is_empty() {
+        parts.push(show_attempts("not accepted since keydove started (UTC)", failures));
+    }
+    parts.push(match logins {
+        Some(logins) if logins.is_empty() => "no login is in the history".to_owned(),
+        Some(logins) => show_attempts("last logins (the database's time)", logins),
+        None => "the login history cannot be read".to_owned(),
+    });
+    parts.join("\n\n")
+}
+
+fn show_steps(explanation: &Explanation) -> String {
+    let rows = explanation.steps.iter().map(|step| {
+        let end = match step.end {
+            StepEnd::Passed => "ok",
+            StepEnd::Closed => "closed",
+            StepEnd::Stopped => "STOP",
+        };
+        [step.step.clone(), end.to_owned(), step.saw.clone(), step.from.clone().unwrap_or_default()]
+    });
+    let title = format!("{} for {}", explanation.user, explanation.service);
+    table([title.as_str(), "", "what was seen", "from where"], rows.collect())
+}
+
+fn show_verdict(explanation: &Explanation, has_password: bool) -> String {
+    let Explanation { verdict, reason, detail, .. } = explanation;
+    let mut lines = vec![match (verdict.as_str(), has_password) {
+        ("accept", true) => format!("accept: the password opens the mailbox ({reason})"),
+        ("accept", false) => format!("accept with the right password ({reason})"),
+        ("refuse", _) => format!("refuse: {reason}"),
+        _ => format!("cannot tell: {reason}"),
+    }];
+    lines.extend(detail.clone());
+    lines.extend(advice(reason).map(|advice| format!("-> {advice}")));
+    lines.join("\n")
+}
+
+fn show_attempts(title: &str, attempts: &[Attempt]) -> String {
+    let row = |attempt: &Attempt| {
+        let Attempt { at, service, remote, verdict, reason } = attempt;
+        [at.clone(), service.clone(), remote.clone().unwrap_or_default(), verdict.clone(), reason.clone()]
+    };
+    table([title, "service", "from", "verdict", "reason"], attempts.iter().map(row).collect())
+}

@@ -1,0 +1,63 @@
+//! A login explained: how it would end now, and how the last ones did.
+
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::timeout;
+
+use super::Context;
+use super::arrival::Arrival;
+use super::ask::moment;
+use crate::auth::Username;
+use crate::frontend::{Attempt, ExplainRequest, Explained};
+use crate::observe::RecentAttempt;
+use crate::sql::PastLogin;
+
+/// As many of each kind as one looks at.
+const SHOWN: usize = 10;
+
+/// `None` when there was no time.
+pub(super) async fn explain(
+    context: &Context,
+    request: ExplainRequest,
+    arrival: Arrival,
+) -> Option<Box<Explained>> {
+    let (request, has_password) = request.into_login();
+    let user = Username::parse(&request.authcid).ok();
+    let moment = moment(arrival, context.deadline);
+    let explanation = context.decision.explain(&request, has_password, moment);
+    let explanation = timeout(context.deadline, explanation).await.ok()?;
+    let failures = user.as_ref().map(|user| context.recent.of(user, SHOWN)).unwrap_or_default();
+    let logins = match &user {
+        Some(user) => timeout(context.deadline, context.decision.parts().database.last_logins(user)).await,
+        None => Ok(Ok(Vec::new())),
+    };
+    let logins = logins.ok().and_then(Result::ok).map(|logins| logins.into_iter().map(login).collect());
+    Some(Box::new(Explained { explanation, failures: failures.into_iter().map(failure).collect(), logins }))
+}
+
+fn failure(attempt: RecentAttempt) -> Attempt {
+    Attempt {
+        at: utc(attempt.at),
+        service: attempt.service.name().to_owned(),
+        remote: attempt.remote.map(|remote| remote.to_string()),
+        verdict: attempt.verdict.to_owned(),
+        reason: attempt.reason.to_owned(),
+    }
+}
+
+fn login(login: PastLogin) -> Attempt {
+    let reason = match login.app_password {
+        0 => "main password".to_owned(),
+        id => format!("app password {id}"),
+    };
+    let (verdict, remote) = ("accept".to_owned(), Some(login.remote));
+    Attempt { at: login.at, service: login.service, remote, verdict, reason }
+}
+
+/// To the second.
+fn utc(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
+}
