@@ -5,15 +5,14 @@ mod alias;
 mod app_password;
 mod bench;
 mod cache;
+mod check;
 mod control;
 mod date;
 mod domain;
 mod explain;
 mod hash;
 mod input;
-mod keycloak;
 mod mailbox;
-mod mailcow;
 mod output;
 mod size;
 mod storage;
@@ -27,7 +26,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::{daemon, observe};
-use output::{say, say_error};
+use output::say_error;
 use storage::report;
 
 /// Wrong use of the command line (`EX_USAGE`).
@@ -54,8 +53,11 @@ struct Arguments {
 enum Command {
     /// Serve the sockets of the configuration until SIGTERM.
     Serve,
-    /// Check the configuration exactly as `serve` would, and say what would be served.
-    Check,
+    /// Say what stands against logins: the configuration, the sockets, the database, Keycloak, and what Dovecot and
+    /// Postfix are set to, each with the step that mends it.
+    ///
+    /// Exit code 1: something stands against logins. 78: the configuration is wrong.
+    Check(check::Arguments),
     /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument.
@@ -92,7 +94,7 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 1 the password does not match or a load was not answered well, 64 wrong use, 65 wrong data or no such row,
+/// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well, or a check found a fault, 64 wrong use, 65 wrong data or no such row,
 /// 70 cannot start or go on, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -106,7 +108,7 @@ pub fn run() -> ExitCode {
     let config = arguments.config.config.as_path();
     match &arguments.command {
         Command::Serve => serve(config),
-        Command::Check => check(config),
+        Command::Check(arguments) => check::run(arguments, config),
         Command::Hash(arguments) => hash::run(arguments),
         Command::Domain(arguments) => report(domain::run(arguments, config)),
         Command::Mailbox(arguments) => report(mailbox::run(arguments, config)),
@@ -131,41 +133,6 @@ fn serve(config: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILED, &error),
     }
-}
-
-fn check(config: &Path) -> ExitCode {
-    match Config::load(config) {
-        Ok(config) => {
-            say(&summary(&config));
-            if config.mailcow.identity_provider {
-                say(&mailcow::summary(&config));
-            }
-            say(&keycloak::summary(&config));
-            for warning in &config.warnings {
-                say(&format!("warning: {warning}"));
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => fail(CONFIG, &error),
-    }
-}
-
-fn summary(config: &Config) -> String {
-    let mut lines = vec!["the configuration is sound".to_owned()];
-    for listener in &config.listeners {
-        let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
-        lines.push(format!("  {}{role} on {}", listener.door.name(), listener.path.display()));
-    }
-    for (address, keycloak) in &config.keycloaks {
-        let (url, realm) = (address.server_url.as_str(), address.realm.as_str());
-        let domains = match keycloak.domains.join(", ") {
-            domains if domains.is_empty() => String::new(),
-            domains => format!(" for {domains}"),
-        };
-        lines.push(format!("  Keycloak at {url}, realm `{realm}`{domains}"));
-    }
-    lines.push(format!("  {}", config.storage));
-    lines.join("\n")
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {

@@ -133,7 +133,7 @@ fn check_owner(path: &Path) -> Result<(), Failure> {
 }
 
 /// Adds the missing right, where that is what the database complains about.
-fn explain(error: &sql::Error) -> String {
+pub(super) fn explain(error: &sql::Error) -> String {
     let sql::Error::Schema { detail, .. } = error else { return error.to_string() };
     match missing_grant(detail) {
         Some(grant) => {

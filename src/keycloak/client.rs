@@ -234,8 +234,14 @@ impl Client {
         parse(call, &self.call(call, url).await?)
     }
 
-    pub(super) fn address(&self) -> &Address {
+    /// Where it is asked, and as whom.
+    #[must_use]
+    pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     pub(super) fn config(&self) -> &Config {

@@ -225,8 +225,15 @@ impl RealmName {
 impl Address {
     /// The token endpoint.
     pub(super) fn token_url(&self) -> String {
+        format!("{}/protocol/openid-connect/token", self.issuer())
+    }
+
+    /// The realm's own address, which is also the name by which it signs tokens, unless Keycloak's option `hostname`
+    /// gives it another.
+    #[must_use]
+    pub fn issuer(&self) -> String {
         let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
-        format!("{server}/realms/{realm}/protocol/openid-connect/token")
+        format!("{server}/realms/{realm}")
     }
 
     /// What belongs to one person.

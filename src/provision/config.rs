@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Mapping;
 use crate::settings::Period;
 
 const DEFAULT_RETRY_AFTER: Period = Period::from_secs(30);
@@ -22,6 +23,14 @@ pub struct Config {
     pub mappings: BTreeMap<String, String>,
     /// After a mailbox was refused (domain full, no template …), how long until it is tried again.
     pub retry_after: Period,
+}
+
+impl Config {
+    /// The templates that keydove's own settings name.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        Mapping::new(&self.mappings, self.default_template.as_deref())
+    }
 }
 
 impl Default for Config {

@@ -38,6 +38,11 @@ impl Mapping {
         Self { pairs, default: non_empty(default) }
     }
 
+    /// The values that mean a template, each with its template.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(value, template)| (value.as_str(), template.as_str()))
+    }
+
     /// How many values mean a template.
     #[must_use]
     pub fn len(&self) -> usize {

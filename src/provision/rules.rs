@@ -20,10 +20,7 @@ pub enum Rules {
 impl Rules {
     /// The rules of keydove's own settings: off unless switched on.
     pub(super) fn of(config: &Config) -> Self {
-        Self::Known {
-            enabled: config.enabled.unwrap_or(false),
-            mapping: Mapping::new(&config.mappings, config.default_template.as_deref()),
-        }
+        Self::Known { enabled: config.enabled.unwrap_or(false), mapping: config.mapping() }
     }
 
     /// Rules that are not known may allow it.

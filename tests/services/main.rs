@@ -11,6 +11,7 @@
 
 mod app_passwords;
 mod auth_socket;
+mod check;
 mod clients;
 mod control;
 mod demands;
@@ -97,6 +98,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mail::CASES)
         .chain(people::CASES)
         .chain(operations::CASES)
+        .chain(check::CASES)
         .chain(control::CASES)
         .chain(explain::CASES)
         .chain(events::CASES)

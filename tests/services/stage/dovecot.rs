@@ -59,6 +59,11 @@ impl Dovecot {
         self.doveadm(&["reload"]).map(drop)
     }
 
+    /// The configuration file.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Runs `doveadm` against this Dovecot.
     pub fn doveadm(&self, arguments: &[&str]) -> Result<String> {
         run(Command::new("/usr/bin/doveadm").arg("-c").arg(&self.config).args(arguments))

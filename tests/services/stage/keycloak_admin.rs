@@ -69,6 +69,11 @@ impl KeycloakAdmin {
         self.call("POST", &format!("/admin/realms/{}/roles", self.realm), &json!({ "name": name })).map(drop)
     }
 
+    /// Makes a client.
+    pub fn make_client(&self, client: &Value) -> Result<()> {
+        self.call("POST", &format!("/admin/realms/{}/clients", self.realm), client).map(drop)
+    }
+
     /// Makes a group below the root.
     pub fn make_group(&self, name: &str) -> Result<()> {
         self.call("POST", &format!("/admin/realms/{}/groups", self.realm), &json!({ "name": name })).map(drop)

@@ -14,9 +14,9 @@ pub const CASES: &[WorldCase] = &[
         ensure(sound.contains("the service account sees people"), || sound.clone())?;
         ensure(!sound.contains("`mailcow_password`"), || sound)?;
         let writable = check(world, "t38-writable", "password_attribute = \"firstName\"")?;
-        ensure(writable.contains("warning: users may edit `firstName`"), || writable)?;
+        ensure(writable.contains("users may edit `firstName`"), || writable)?;
         let hidden = check(world, "t38-hidden", "password_attribute = \"undeclared\"")?;
-        ensure(hidden.contains("warning: `undeclared` is not declared"), || hidden)?;
+        ensure(hidden.contains("`undeclared` is not declared"), || hidden)?;
         let address = check(world, "t38-verified", "require_verified_email = true")?;
         ensure(!address.contains("users may edit `email`"), || address)
     }),
@@ -39,6 +39,7 @@ fn check(world: &World<'_>, name: &'static str, setting: &str) -> Result<String>
 fn run(keydove: &crate::stage::keydove::Keydove) -> Result<String> {
     let output = attempt("run", Path::new("keydove check"), keydove.command("check").output())?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure(output.status.success(), || said.clone())?;
+    // 1 is for what stands against logins.
+    ensure(matches!(output.status.code(), Some(0 | 1)), || said.clone())?;
     Ok(said)
 }

@@ -1,0 +1,121 @@
+//! The database: does it answer, are tables and rights there, and is there room for the next mailbox?
+
+use super::Checked;
+use super::finding::{Finding, Findings, Level};
+use super::mailcow;
+use crate::cli::size::show_mib;
+use crate::cli::storage::explain;
+use crate::mailcow::IdentityProvider;
+use crate::provision::Template;
+use crate::sql::{self, Database, DomainRow, StoredTemplate};
+
+pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
+    let mut findings = Findings::of("database");
+    let password = checked.config.secrets.duplicate().database_password;
+    let database = match sql::open_to_read(&checked.config.storage, password).await {
+        Ok(database) => database,
+        Err(error) => {
+            let cure = "look at [storage]; a SQLite file is made at keydove's first start";
+            findings.fault(format!("it cannot be opened: {error}"), cure);
+            return findings.into_vec();
+        }
+    };
+    match database.check().await {
+        Ok(()) => {
+            findings.fine("it answers, and has the tables and columns of logins");
+            look_inside(&database, checked, &mut findings).await;
+        }
+        Err(error) => findings.fault(explain(&error), "look at [storage], and at the database's own log"),
+    }
+    database.close().await;
+    findings.into_vec()
+}
+
+async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &mut Findings) {
+    if checked.config.mailcow.identity_provider {
+        match database.identity_provider().await {
+            Ok(rows) => {
+                let settings = IdentityProvider::read(&rows);
+                checked.makes_mailboxes =
+                    checked.config.provisioning.enabled.unwrap_or(settings.provisioning);
+                checked.mapping = settings.mapping.clone();
+                mailcow::tell(&settings, checked.config.provisioning.enabled, findings);
+            }
+            Err(error) => findings.fault(
+                format!("mailcow's settings of Keycloak cannot be read: {}", explain(&error)),
+                "grant SELECT on identity_provider, or configure [keycloak] here",
+            ),
+        }
+    }
+    match database.domains().await {
+        Ok(domains) if domains.is_empty() => {
+            findings.fault("there is no domain, so everybody is unknown", "keydove domain add DOMAIN");
+        }
+        Ok(domains) => domains.iter().for_each(|domain| tell_domain(domain, checked, findings)),
+        Err(error) => {
+            findings.told(Level::Warning, format!("the domains were not listed: {}", explain(&error)))
+        }
+    }
+    if checked.makes_mailboxes {
+        look_at_templates(database, checked, findings).await;
+    }
+}
+
+fn tell_domain(domain: &DomainRow, checked: &Checked<'_>, findings: &mut Findings) {
+    let given = domain.quota_given >> 20;
+    let DomainRow { name, mailboxes, mailboxes_used, quota_mib, default_quota_mib, .. } = domain;
+    let room = format!(
+        "domain {name}: {mailboxes_used} of {mailboxes} mailboxes, {} of {} given",
+        show_mib(given),
+        show_mib(*quota_mib)
+    );
+    if !domain.active {
+        let cure = format!("keydove domain set {name} --active on");
+        return findings.warning(format!("domain {name} is switched off: nobody of it logs in"), cure);
+    }
+    let is_full = mailboxes_used >= mailboxes || (*quota_mib > 0 && given + default_quota_mib > *quota_mib);
+    if checked.makes_mailboxes && is_full {
+        let cure = format!("keydove domain set {name} --mailboxes N --quota SIZE");
+        return findings.warning(format!("{room}: a first login makes no further mailbox"), cure);
+    }
+    findings.fine(room);
+}
+
+async fn look_at_templates(database: &Database, checked: &Checked<'_>, findings: &mut Findings) {
+    if let Err(error) = database.check_provisioning().await {
+        return findings.fault(
+            format!("first logins cannot make mailboxes: {}", explain(&error)),
+            "grant the rights that README.md lists under \"Beside mailcow's database\"",
+        );
+    }
+    let stored = match database.templates().await {
+        Ok(stored) => stored,
+        Err(error) => {
+            return findings.told(Level::Fault, format!("the templates cannot be read: {}", explain(&error)));
+        }
+    };
+    let default = checked.mapping.default_template();
+    let cure = "keydove template add NAME, or change the mapping";
+    if default.is_none() && checked.mapping.is_empty() {
+        findings.fault(
+            "first logins make mailboxes, but no template is named for anybody",
+            "set [provisioning] default_template",
+        );
+    }
+    if let Some(name) = default.filter(|name| !is_usable(&stored, name)) {
+        findings.fault(format!("the default template `{name}` is not there, or is no template"), cure);
+    }
+    for (value, name) in checked.mapping.pairs().filter(|(_, name)| !is_usable(&stored, name)) {
+        let what = format!("the attribute value `{value}` means the template `{name}`, which is not there");
+        findings.fault(what, cure);
+    }
+    let named = stored.iter().filter(|template| {
+        default.is_some_and(|name| template.is_named(name))
+            || checked.mapping.pairs().any(|(_, name)| template.is_named(name))
+    });
+    findings.fine(format!("{} of {} templates are in use", named.count(), stored.len()));
+}
+
+fn is_usable(stored: &[StoredTemplate], name: &str) -> bool {
+    Template::find(stored, name).is_ok()
+}

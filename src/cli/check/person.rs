@@ -1,0 +1,62 @@
+//! One real person: found, enabled, with a password that can be compared with, and a template.
+
+use super::Checked;
+use super::finding::Findings;
+use crate::auth::Username;
+use crate::keycloak::{Client, Lookup, Person};
+use crate::scheme;
+
+pub(super) async fn look(client: &Client, user: &Username, checked: &Checked<'_>, findings: &mut Findings) {
+    match client.find_person(user).await {
+        Ok(Lookup::Found(person)) => look_at(client, &person, checked, findings).await,
+        Ok(Lookup::Unknown) => findings.fault(
+            format!("{user}: nobody in Keycloak has this address"),
+            "look at the person's email in Keycloak, and at `lookup` in [keycloak]",
+        ),
+        Ok(Lookup::Conflict) => {
+            findings.fault(format!("{user}: several people in Keycloak have this address"), "make it unique");
+        }
+        Err(error) => findings.fault(format!("{user}: {error}"), ""),
+    }
+}
+
+async fn look_at(client: &Client, person: &Person, checked: &Checked<'_>, findings: &mut Findings) {
+    let user = &person.address;
+    if !person.enabled {
+        return findings.fault(format!("{user} is disabled in Keycloak"), "enable the person there");
+    }
+    match client.find_unmet(person).await {
+        Ok(None) => {}
+        Ok(Some(unmet)) => {
+            let cure = "give the person what it demands, or change the setting";
+            findings.fault(format!("{user} does not meet {}", unmet.setting()), cure);
+        }
+        Err(error) => findings.fault(format!("{user}: {error}"), ""),
+    }
+    let attribute = client.password_attribute();
+    let Some(stored) = &person.password else {
+        return findings.fault(
+            format!("{user} has no `{attribute}`, or it cannot be seen"),
+            "set it to what `keydove hash` prints",
+        );
+    };
+    let usable = scheme::parse(stored.expose()).and_then(|hash| hash.permit(&checked.config.hashing.schemes));
+    match usable {
+        Ok(_) => {
+            findings.fine(format!("{user}: found, enabled, with a {{{}}} password", scheme::label(stored)))
+        }
+        Err(error) => findings.fault(
+            format!("{user}: `{attribute}` cannot be compared with: {error}"),
+            "set it to what `keydove hash` prints, or allow the scheme in [hashing.schemes]",
+        ),
+    }
+    if checked.makes_mailboxes {
+        match checked.mapping.for_new(person.template()) {
+            Ok(template) => findings.fine(format!("{user}: a first login takes the template `{template}`")),
+            Err(_) => findings.warning(
+                format!("{user}: no mapping fits, and there is no default template"),
+                "set [provisioning] default_template, or the person's template attribute",
+            ),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Postfix's effective settings: which services ask keydove, and is port 25 left alone?
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::finding::{Finding, Findings};
+use super::output_of;
+use crate::config::{ListenerConfig, Role};
+
+pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<Finding> {
+    let mut findings = Findings::of("postfix");
+    let sockets: Vec<&Path> = listeners
+        .iter()
+        .filter(|listener| listener.role == Some(Role::Postfix))
+        .map(|listener| listener.path.as_path())
+        .collect();
+    let postconf = |arguments: &[&str]| {
+        let mut command = Command::new("postconf");
+        if let Some(config) = config {
+            command.arg("-c").arg(config);
+        }
+        output_of(command.args(arguments))
+    };
+    let asked = ["queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "smtpd_sasl_path"];
+    if let (false, Some(main), Some(services)) = (sockets.is_empty(), postconf(&asked), postconf(&["-P"])) {
+        judge(&main, &services, &sockets, &mut findings);
+    }
+    findings.into_vec()
+}
+
+/// `main` is what `postconf` says of the settings of main.cf, `services` what `postconf -P` says of master.cf.
+fn judge(main: &str, services: &str, sockets: &[&Path], findings: &mut Findings) {
+    let of_main = |name: &str| value_of(main, name).unwrap_or_default();
+    let queue = Path::new(of_main("queue_directory"));
+    if of_main("smtpd_sasl_auth_enable") == "yes" {
+        findings.warning(
+            "smtpd_sasl_auth_enable is set in main.cf, so port 25 closes too while no login server answers",
+            "postconf -X smtpd_sasl_auth_enable, and set it for the submission services (postfix/submission.cf)",
+        );
+    }
+    let mut asking = 0;
+    for service in names_of(services) {
+        let of_service =
+            |name: &str| value_of(services, &format!("{service}/{name}")).unwrap_or_else(|| of_main(name));
+        if of_service("smtpd_sasl_auth_enable") != "yes" {
+            continue;
+        }
+        let path = resolve(queue, of_service("smtpd_sasl_path"));
+        let is_ours = path.as_deref().is_some_and(|path| sockets.contains(&path));
+        if is_ours && of_service("smtpd_sasl_type") == "dovecot" {
+            asking += 1;
+            findings.fine(format!("{service} asks keydove"));
+        } else if is_ours {
+            findings.fault(
+                format!(
+                    "{service} names keydove's socket, but smtpd_sasl_type is {}",
+                    of_service("smtpd_sasl_type")
+                ),
+                format!("postconf -P {service}/smtpd_sasl_type=dovecot && postfix reload"),
+            );
+        } else {
+            findings.warning(
+                format!("{service} asks another login server: {}", of_service("smtpd_sasl_path")),
+                format!("postconf -P {service}/smtpd_sasl_path=private/keydove && postfix reload"),
+            );
+        }
+    }
+    if asking == 0 {
+        // One that does may run in a container.
+        let cure = "append postfix/submission.cf to master.cf, and reload Postfix";
+        findings.warning("no service of this machine's Postfix asks keydove", cure);
+    }
+}
+
+/// Relative to the queue directory, as Postfix reads it.
+fn resolve(queue: &Path, path: &str) -> Option<PathBuf> {
+    if path.is_empty() || path.starts_with("inet:") {
+        return None;
+    }
+    Some(queue.join(path.strip_prefix("unix:").unwrap_or(path)))
+}
+
+/// The services with settings of their own, such as `submission/inet`, each once.
+fn names_of(services: &str) -> Vec<&str> {
+    let name = |line| {
+        let setting = str::split_once(line, '=')?.0.trim_end();
+        Some(setting.rsplit_once('/')?.0)
+    };
+    let mut names: Vec<&str> = services.lines().filter_map(name).collect();
+    names.dedup();
+    names
+}
+
+fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    const MAIN: &str = "queue_directory = /var/spool/postfix\nsmtpd_sasl_auth_enable = no\n\
+                        smtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\n";
+
+    fn judged(main: &str, services: &str) -> Vec<(Level, String)> {
+        let mut findings = Findings::of("postfix");
+        judge(main, services, &[Path::new("/var/spool/postfix/private/keydove")], &mut findings);
+        findings.into_vec().into_iter().map(|finding| (finding.level, finding.what)).collect()
+    }
+
+    #[test]
+    fn each_service_with_logins_is_told() {
+        let services = "submission/inet/smtpd_sasl_auth_enable = yes\nsubmission/inet/smtpd_sasl_path = private/keydove\n\
+                        submission/inet/smtpd_sasl_type = dovecot\n";
+        assert_eq!(judged(MAIN, services), [(Level::Fine, "submission/inet asks keydove".to_owned())]);
+        let found = judged(MAIN, &services.replace("dovecot", "cyrus"));
+        assert_eq!((found[0].0, found[1].0), (Level::Fault, Level::Warning));
+        let found = judged(MAIN, &services.replace("private/keydove", "inet:dovecot:10001"));
+        assert_eq!((found[0].0, found[1].0), (Level::Warning, Level::Warning));
+        assert_eq!(judged(MAIN, "").len(), 1);
+    }
+
+    #[test]
+    fn logins_on_port_25_are_told() {
+        let main = MAIN.replace("enable = no", "enable = yes");
+        let services = "submission/inet/smtpd_sasl_path = unix:private/keydove\nsubmission/inet/smtpd_sasl_type = dovecot\n";
+        let found = judged(&main, services);
+        assert_eq!((found[0].0, found[1].0), (Level::Warning, Level::Fine));
+    }
+}
