@@ -225,7 +225,7 @@ fn may_be_outdated(why_not: &NotAccepted) -> bool {
     }
 }
 
-fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
+pub(super) fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
     if mailbox.kind_is_resource {
         return Err(Denial::MailboxIsResource);
     }

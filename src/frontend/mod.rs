@@ -12,18 +12,20 @@ pub mod connection;
 pub mod control;
 pub mod dovecot;
 mod input;
+pub mod postfix;
 
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::auth::{
-    AuthRequest, Denial, Mechanism, Origin, Service, UserFields, UserRequest, Username, Verdict,
+    AuthRequest, Denial, MapRequest, Mechanism, Origin, SenderRequest, SenderVerdict, Service, UserFields,
+    UserRequest, Username, Verdict,
 };
 
 use crate::settings::Period;
 
-pub use input::{Line, LineBuffer};
+pub use input::{Framing, Line, LineBuffer};
 
 /// `[login]`: how long logins may take, and how long refusals wait.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,8 +46,11 @@ impl Default for Config {
 
 /// A protocol of the line kind, without I/O and without a clock.
 pub trait Protocol {
-    /// Longest line that a peer may send, in bytes without the LF.
+    /// Longest line that a peer may send, in bytes without the LF; or what a netstring may hold.
     const MAX_LINE: usize;
+
+    /// How the peer marks the ends of its requests.
+    const FRAMING: Framing = Framing::Lines;
 
     /// What the server says first.
     fn greet(&mut self, out: &mut Vec<u8>);
@@ -102,6 +107,10 @@ pub enum Question {
     FindUser(UserRequest),
     /// Who is there, after this name?
     ListUsers(Option<String>),
+    /// May they send under this address?
+    JudgeSender(SenderRequest),
+    /// What stands in this lookup table?
+    LookUp(MapRequest),
 }
 
 /// What a protocol is told.
@@ -113,6 +122,10 @@ pub enum Answer {
     User(UserAnswer),
     /// To [`Question::ListUsers`]; `None` when the list cannot be had.
     Users(Option<UserPage>),
+    /// To [`Question::JudgeSender`].
+    Sender(SenderVerdict),
+    /// To [`Question::LookUp`].
+    Map(MapAnswer),
 }
 
 /// Where a user's mail lives.
@@ -121,6 +134,17 @@ pub enum UserAnswer {
     /// There.
     Found(Username, UserFields),
     /// There is no such user.
+    NotFound,
+    /// We cannot tell, and this is the reason code.
+    CannotTell(&'static str),
+}
+
+/// What stands in a lookup table.
+#[derive(Debug)]
+pub enum MapAnswer {
+    /// This.
+    Found(String),
+    /// Nothing.
     NotFound,
     /// We cannot tell, and this is the reason code.
     CannotTell(&'static str),
@@ -182,4 +206,10 @@ pub enum ProtocolError {
     /// A line beyond all bounds.
     #[error("a line of the peer never ends")]
     Endless,
+    /// No length, one with a leading zero or beyond the bound, or no comma where the text ends.
+    #[error("the peer sent no netstring, or a longer one than any request is")]
+    Netstring,
+    /// More lines than any request has.
+    #[error("a request of the peer has too many attributes")]
+    TooMany,
 }
