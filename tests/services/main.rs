@@ -26,6 +26,7 @@ mod mailcow_mode;
 mod operations;
 mod outages;
 mod people;
+mod postfix_doors;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
 mod reasons;
@@ -98,6 +99,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(operations::CASES)
         .chain(control::CASES)
         .chain(events::CASES)
+        .chain(postfix_doors::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
