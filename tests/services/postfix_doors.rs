@@ -37,24 +37,24 @@ pub const CASES: &[Case] = &[
         let shape = Shape { name: "pf3", proxied: true, ..CHROOTED };
         takes_mail(system, &town, &Exchanger::start(system, shape)?)
     }),
-    ("nobody_sends_under_an_address_that_is_not_theirs", |system| {
+    ("postfix_refuses_a_sender_address_that_is_not_theirs", |system| {
         let town = Town::found(system, "sender.example")?;
         senders_are_checked(&town, &Exchanger::start(system, Shape { name: "pf4", ..CHROOTED })?)
     }),
-    ("whoever_is_disabled_after_the_login_sends_nothing_more", |system| {
+    ("postfix_stops_whoever_is_disabled_after_the_login", |system| {
         let town = Town::found(system, "leaver.example")?;
         leavers_are_stopped(system, &town, &Exchanger::start(system, Shape { name: "pf5", ..CHROOTED })?)
     }),
-    ("another_sasl_service_on_another_port_has_rules_of_its_own", |system| {
+    ("postfix_ports_with_a_sasl_service_of_their_own_have_rules_of_their_own", |system| {
         let town = Town::found(system, "ports.example")?;
         ports_differ(system, &town, &Exchanger::start(system, Shape { name: "pf6", ..CHROOTED })?)
     }),
-    ("a_database_that_is_down_is_a_temporary_error_to_mail", |system| {
+    ("postfix_defers_while_the_database_is_down", |system| {
         let town = Town::found(system, "down.example")?;
         let shape = Shape { name: "pf7", database_is_down: true, ..CHROOTED };
         trouble_is_temporary(&town, &Exchanger::start(system, shape)?)
     }),
-    ("pitfall_10_idle_policy_connections_stay_open_and_a_missing_table_is_no_refusal", |system| {
+    ("pitfall_10_postfix_finds_idle_connections_open_and_a_missing_table_is_no_refusal", |system| {
         let town = Town::found(system, "pitfall.example")?;
         pitfall_10(&town, &Exchanger::start(system, Shape { name: "pf8", ..CHROOTED })?)
     }),

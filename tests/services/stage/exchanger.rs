@@ -109,7 +109,9 @@ fn main_of(folder: &Path, maps: &Path, lmtp: &Path, proxied: bool) -> Result<Str
             tables.replace("socketmap:unix:private/keydove-maps:", &there)
         }
     };
-    Ok(format!("{own}\nvirtual_transport = lmtp:unix:{}\n{tables}{policy}", lmtp.display()))
+    // `postconf -P` takes no value with spaces, so each service's restrictions have a name.
+    let of_eas = policy.replace("keydove_sender", "eas_sender").replace("context=submission", "context=eas");
+    Ok(format!("{own}\nvirtual_transport = lmtp:unix:{}\n{tables}{policy}{of_eas}", lmtp.display()))
 }
 
 /// Four services on free ports: mail from anybody, submission, submission for another service, and one with a mistake.
@@ -139,10 +141,7 @@ fn write_master(config: &Path, chrooted: bool) -> Result<[u16; 4]> {
     let policy = "smtpd_sender_restrictions=$keydove_sender_restrictions";
     postconf(config, &["-P", &format!("{moved}/inet/{policy}")])?;
     for (port, setting) in [
-        (
-            eas,
-            "smtpd_sender_restrictions=check_policy_service { unix:private/keydove-policy, policy_context=eas }",
-        ),
+        (eas, "smtpd_sender_restrictions=$eas_sender_restrictions"),
         (odd, "smtpd_sender_restrictions=reject_sender_login_mismatch"),
         (odd, "smtpd_sender_login_maps=socketmap:unix:private/keydove-maps:nothing"),
     ] {
