@@ -142,6 +142,10 @@ fn write_master(config: &Path, chrooted: bool) -> Result<[u16; 4]> {
     postconf(config, &["-P", &format!("{moved}/inet/{policy}")])?;
     for (port, setting) in [
         (eas, "smtpd_sender_restrictions=$eas_sender_restrictions"),
+        // Senders are compared only where logins are taken.
+        (odd, "smtpd_sasl_auth_enable=yes"),
+        (odd, "smtpd_sasl_type=dovecot"),
+        (odd, "smtpd_sasl_path=private/keydove"),
         (odd, "smtpd_sender_restrictions=reject_sender_login_mismatch"),
         (odd, "smtpd_sender_login_maps=socketmap:unix:private/keydove-maps:nothing"),
     ] {
