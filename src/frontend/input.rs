@@ -102,6 +102,7 @@ impl LineBuffer {
     /// # Errors
     /// [`ProtocolError::Netstring`]: where a netstring should begin or end there is something else, or it is longer
     /// than the bound. Lines have no such faults.
+    #[inline]
     pub fn next_request(&mut self, framing: Framing) -> Result<Option<Line<'_>>, ProtocolError> {
         match framing {
             Framing::Lines => Ok(self.next_line()),
