@@ -127,6 +127,15 @@ fn takes_mail(system: &System, town: &Town, postfix: &Exchanger) -> Result<()> {
     ] {
         expect(&address, smtp.command(&format!("RCPT TO:<{address}>")), answer)?;
     }
+    for (key, table, value) in [
+        (town.at("info+x"), "virtual_alias_maps", format!("{},{}", town.at("alice+x"), town.at("bob+x"))),
+        (town.at("bob"), "virtual_mailbox_maps", town.at("bob")),
+        (twin.clone(), "virtual_mailbox_domains", twin.clone()),
+        (format!("bob@{twin}"), "smtpd_sender_login_maps", town.at("bob")),
+    ] {
+        let found = postfix.postmap(&key, table)?;
+        ensure(found.trim_end() == value, || format!("{table}: {key} is `{found}`"))?;
+    }
     let mut smtp = transport(Smtp::connect(postfix.smtp))?;
     expect("send", smtp.send("", &format!("info@{domain}"), "to both", "read me"), "250 ")?;
     let mut smtp = transport(Smtp::connect(postfix.smtp))?;

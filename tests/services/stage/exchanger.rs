@@ -46,6 +46,7 @@ pub struct Exchanger {
     pub maps: PathBuf,
     /// Answers.
     pub keydove: Keydove,
+    config: PathBuf,
     log: PathBuf,
     _program: Program,
     _down: Option<Keydove>,
@@ -88,7 +89,14 @@ impl Exchanger {
         program.wait_until(READY_LIMIT, || ports.into_iter().all(accepts))?;
         let [smtp, submission, eas, odd] = ports;
         let log = stage.path(&format!("{name}/log/mail.log"));
-        Ok(Self { smtp, submission, eas, odd, policy, maps, keydove, log, _program: program, _down: down })
+        let (_program, _down) = (program, down);
+        Ok(Self { smtp, submission, eas, odd, policy, maps, keydove, config, log, _program, _down })
+    }
+
+    /// What Postfix's own tool finds in a table, as docs/postfix.md has an administrator check it.
+    pub fn postmap(&self, key: &str, table: &str) -> Result<String> {
+        let table = format!("socketmap:unix:{}:{table}", self.maps.display());
+        run(Command::new("/usr/sbin/postmap").arg("-c").arg(&self.config).args(["-q", key, &table]))
     }
 
     /// Everything this Postfix has logged.
