@@ -128,6 +128,10 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
         (Door::Control, Some(_)) => {
             complain("role", "a control listener has no role", "take this line out");
         }
+        (Door::Policy | Door::Socketmap, Some(_)) => {
+            let advice = "take this line out: only Postfix speaks this protocol";
+            complain("role", "policy and socketmap listeners have no role", advice);
+        }
         _ => {}
     }
     if !listener.path.is_absolute() {

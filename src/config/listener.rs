@@ -56,6 +56,10 @@ pub enum Door {
     AuthMaster,
     /// The administrator's commands.
     Control,
+    /// Postfix's policy protocol: `check_policy_service`.
+    Policy,
+    /// Postfix's socketmap protocol: lookup tables.
+    Socketmap,
 }
 
 impl Door {
@@ -66,6 +70,8 @@ impl Door {
             Self::AuthClient => "auth-client",
             Self::AuthMaster => "auth-master",
             Self::Control => "control",
+            Self::Policy => "policy",
+            Self::Socketmap => "socketmap",
         }
     }
 }

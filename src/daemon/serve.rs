@@ -18,6 +18,7 @@ use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
+use crate::frontend::postfix::{Policy, Socketmap};
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
 pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {
@@ -48,6 +49,8 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
     let kind = match (config.door, config.role) {
         (Door::Control, _) => Kind::Control,
+        (Door::Policy, _) => Kind::Policy,
+        (Door::Socketmap, _) => Kind::Socketmap,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
         (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
         (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
@@ -68,7 +71,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             role: config.role.map(config::Role::name),
         }),
         tasks: match config.door {
-            Door::AuthClient | Door::Control => tasks.clients.clone(),
+            Door::AuthClient | Door::Control | Door::Policy | Door::Socketmap => tasks.clients.clone(),
             Door::AuthMaster => tasks.masters.clone(),
         },
     };
@@ -98,6 +101,8 @@ enum Kind {
     Client(Role),
     Master { check_peer_pid: bool },
     Control,
+    Policy,
+    Socketmap,
 }
 
 impl Acceptor {
@@ -130,6 +135,8 @@ impl Acceptor {
                 self.serve(stream, Control::new(Arc::clone(&self.context.decision)));
             }
             Kind::Control => turn_away(stream),
+            Kind::Policy => self.serve(stream, Policy::default()),
+            Kind::Socketmap => self.serve(stream, Socketmap::default()),
         }
     }
 

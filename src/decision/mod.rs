@@ -5,6 +5,7 @@
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
 //! * [`Decision::explain`]: the same steps, told to an administrator.
 //! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
+//! * [`Decision::judge_sender`] and [`Decision::look_up`]: Postfix's questions about senders and addresses.
 //!
 //! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
 
@@ -12,6 +13,7 @@ mod authenticate;
 mod explain;
 mod known;
 mod lookup;
+mod mail;
 mod mailboxes;
 mod open;
 mod path;

@@ -5,7 +5,7 @@ use super::authenticate::{Login, check_access};
 use super::mailboxes::MailboxRecord;
 use super::path::Path;
 use super::webmail::Via;
-use crate::auth::{Denial, NotAccepted, Source};
+use crate::auth::{Denial, NotAccepted, Source, Username};
 use crate::passdb::{AppPasswordAttempt, Owner, find_named};
 use crate::sql::{AuthSource, Mailbox};
 
@@ -97,19 +97,27 @@ impl Decision {
             }
         };
         path.note_stale(owner.stale_age(login.now.monotonic));
-        let Some(person) = owner.person() else { return Ok(owner) };
-        if let Some(known) = record.owner_id.as_deref().filter(|known| *known != person.id()) {
-            tracing::warn!(
-                user = login.user.as_str(),
-                known,
-                found = person.id(),
-                "the address has another person in Keycloak than before; to give them the mailbox, run \
-                 `keydove mailbox adopt`"
-            );
-            return Err(Denial::UserReplaced.into());
-        }
+        check_same_person(&login.user, record, &owner)?;
         Ok(owner)
     }
+}
+
+/// Whether the person is the one who had the mailbox when keydove saw it last.
+pub(super) fn check_same_person(
+    user: &Username,
+    record: &MailboxRecord,
+    owner: &Owner,
+) -> Result<(), Denial> {
+    let Some(person) = owner.person() else { return Ok(()) };
+    let Some(known) = record.owner_id.as_deref().filter(|known| *known != person.id()) else { return Ok(()) };
+    tracing::warn!(
+        user = user.as_str(),
+        known,
+        found = person.id(),
+        "the address has another person in Keycloak than before; to give them the mailbox, run \
+         `keydove mailbox adopt`"
+    );
+    Err(Denial::UserReplaced)
 }
 
 pub(super) fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {

@@ -1,14 +1,25 @@
-//! Bytes from a socket, cut into bounded lines.
+//! Bytes from a socket, cut into bounded lines or netstrings.
 
 use memchr::memchr;
 use zeroize::Zeroize;
+
+use super::ProtocolError;
 
 /// What is kept of a line that is too long: enough to know which request it was, and from where.
 const KEPT: usize = 512;
 /// How much of one line is skipped before the peer is given up.
 const MAX_SKIPPED: usize = 8 << 20;
 
-/// One line without its LF.
+/// How requests are told from each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A LF ends each.
+    Lines,
+    /// Its length comes first: `5:hello,`.
+    Netstrings,
+}
+
+/// One line without its LF, or what a netstring holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// The whole line.
@@ -86,6 +97,34 @@ impl LineBuffer {
         Some(Line::Whole(line))
     }
 
+    /// The next complete request, if there is one.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Netstring`]: where a netstring should begin or end there is something else, or it is longer
+    /// than the bound. Lines have no such faults.
+    #[inline]
+    pub fn next_request(&mut self, framing: Framing) -> Result<Option<Line<'_>>, ProtocolError> {
+        match framing {
+            Framing::Lines => Ok(self.next_line()),
+            Framing::Netstrings => self.next_netstring(),
+        }
+    }
+
+    fn next_netstring(&mut self) -> Result<Option<Line<'_>>, ProtocolError> {
+        let unread = &self.bytes[self.start..self.end];
+        let Some((length, digits)) = read_length(unread, self.max)? else { return Ok(None) };
+        let begin = self.start + digits + 1;
+        let end = begin + length;
+        if end >= self.end {
+            return Ok(None);
+        }
+        if self.bytes[end] != b',' {
+            return Err(ProtocolError::Netstring);
+        }
+        self.start = end + 1;
+        Ok(Some(Line::Whole(&self.bytes[begin..end])))
+    }
+
     /// Forgets the lines that were handed out; they may hold passwords, so they are wiped.
     pub fn wipe_read(&mut self) {
         let left = self.end - self.start;
@@ -121,6 +160,23 @@ impl Drop for LineBuffer {
     fn drop(&mut self) {
         self.bytes[..self.end].zeroize();
     }
+}
+
+/// The length that a netstring begins with, and how many digits it has. `None`: the colon has not come yet.
+fn read_length(unread: &[u8], max: usize) -> Result<Option<(usize, usize)>, ProtocolError> {
+    let mut length = 0;
+    for (digits, &byte) in unread.iter().enumerate() {
+        match byte {
+            b':' if digits > 0 => return Ok(Some((length, digits))),
+            // A zero stands alone.
+            b'0'..=b'9' if digits == 0 || length > 0 => length = 10 * length + usize::from(byte - b'0'),
+            _ => return Err(ProtocolError::Netstring),
+        }
+        if length > max {
+            return Err(ProtocolError::Netstring);
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

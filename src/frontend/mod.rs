@@ -13,19 +13,21 @@ pub mod control;
 pub mod dovecot;
 mod explain;
 mod input;
+pub mod postfix;
 
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::auth::{
-    AuthRequest, Denial, Mechanism, Origin, Service, UserFields, UserRequest, Username, Verdict,
+    AuthRequest, Denial, MapRequest, Mechanism, Origin, SenderRequest, SenderVerdict, Service, UserFields,
+    UserRequest, Username, Verdict,
 };
 
 use crate::settings::Period;
 
 pub use explain::{Attempt, ExplainRequest, Explained};
-pub use input::{Line, LineBuffer};
+pub use input::{Framing, Line, LineBuffer};
 
 /// `[login]`: how long logins may take, and how long refusals wait.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,8 +48,11 @@ impl Default for Config {
 
 /// A protocol of the line kind, without I/O and without a clock.
 pub trait Protocol {
-    /// Longest line that a peer may send, in bytes without the LF.
+    /// Longest line that a peer may send, in bytes without the LF; or what a netstring may hold.
     const MAX_LINE: usize;
+
+    /// How the peer marks the ends of its requests.
+    const FRAMING: Framing = Framing::Lines;
 
     /// What the server says first.
     fn greet(&mut self, out: &mut Vec<u8>);
@@ -106,6 +111,10 @@ pub enum Question {
     ListUsers(Option<String>),
     /// How would this login end, and why?
     Explain(Box<ExplainRequest>),
+    /// May they send under this address?
+    JudgeSender(SenderRequest),
+    /// What stands in this lookup table?
+    LookUp(MapRequest),
 }
 
 /// What a protocol is told.
@@ -119,6 +128,10 @@ pub enum Answer {
     Users(Option<UserPage>),
     /// To [`Question::Explain`]; `None` when there was no time for it.
     Explained(Option<Box<Explained>>),
+    /// To [`Question::JudgeSender`].
+    Sender(SenderVerdict),
+    /// To [`Question::LookUp`].
+    Map(MapAnswer),
 }
 
 /// Where a user's mail lives.
@@ -127,6 +140,17 @@ pub enum UserAnswer {
     /// There.
     Found(Username, UserFields),
     /// There is no such user.
+    NotFound,
+    /// We cannot tell, and this is the reason code.
+    CannotTell(&'static str),
+}
+
+/// What stands in a lookup table.
+#[derive(Debug)]
+pub enum MapAnswer {
+    /// This.
+    Found(String),
+    /// Nothing.
     NotFound,
     /// We cannot tell, and this is the reason code.
     CannotTell(&'static str),
@@ -188,4 +212,10 @@ pub enum ProtocolError {
     /// A line beyond all bounds.
     #[error("a line of the peer never ends")]
     Endless,
+    /// No length, one with a leading zero or beyond the bound, or no comma where the text ends.
+    #[error("the peer sent no netstring, or a longer one than any request is")]
+    Netstring,
+    /// More lines than any request has.
+    #[error("a request of the peer has too many attributes")]
+    TooMany,
 }

@@ -16,6 +16,7 @@ mod error;
 mod identity_provider;
 mod logins;
 mod mailbox;
+mod maps;
 mod mariadb;
 mod migrate;
 mod provision;

@@ -7,6 +7,7 @@ mod app_passwords;
 mod battery;
 mod bookkeeping;
 mod identity_provider;
+mod maps;
 mod mariadb;
 mod others;
 mod provisioning;
@@ -203,4 +204,25 @@ async fn mariadb_is_administrated() {
     let database = connect(&server).await;
     administration::administration_battery(&database, &other).await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_tells_postfix_of_addresses() {
+    let folder = Folder::new("sqlite-maps");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    maps::maps_battery(&database, &OtherSqlite::open(&path)).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_tells_postfix_of_addresses() {
+    let folder = Folder::new("mariadb-maps");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let database = connect(&server).await;
+    maps::maps_battery(&database, &other).await;
+    database.close().await;
+    maps::few_rights_are_enough_for_maps(&server, &other).await;
 }

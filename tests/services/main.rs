@@ -28,6 +28,7 @@ mod mailcow_mode;
 mod operations;
 mod outages;
 mod people;
+mod postfix_doors;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
 mod reasons;
@@ -102,6 +103,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(control::CASES)
         .chain(explain::CASES)
         .chain(events::CASES)
+        .chain(postfix_doors::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use super::Context;
 use super::arrival::{Arrival, now};
 use super::explain::explain;
+use super::{Context, mail};
 use crate::auth::{
-    AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserRequest, Username, Verdict,
+    AuthRequest, Denial, Grant, Origin, SenderVerdict, Source, TempFail, TempFailReason, UserRequest,
+    Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::{Judgement, Moment, Path};
-use crate::frontend::{Answer, EndedEarly, Question, Ticket, UserAnswer, UserPage};
+use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
 
 /// What a call of a backend should find left of the deadline when it begins.
@@ -38,6 +39,8 @@ pub(super) enum Kind {
     User,
     List,
     Explanation,
+    Sender,
+    Map,
 }
 
 impl Kind {
@@ -47,17 +50,22 @@ impl Kind {
             Question::FindUser(_) => Self::User,
             Question::ListUsers(_) => Self::List,
             Question::Explain(_) => Self::Explanation,
+            Question::JudgeSender(_) => Self::Sender,
+            Question::LookUp(_) => Self::Map,
         }
     }
 
     /// The answer that is given when there is no time left for a true one.
     pub(super) fn stopping(self) -> Answer {
         let reason = TempFailReason::Stopping;
+        let trouble = || TempFail::new(reason, "keydove is stopping");
         match self {
-            Self::Login => Answer::Verdict(Verdict::CannotTell(TempFail::new(reason, "keydove is stopping"))),
+            Self::Login => Answer::Verdict(Verdict::CannotTell(trouble())),
             Self::User => Answer::User(UserAnswer::CannotTell(reason.code())),
             Self::List => Answer::Users(None),
             Self::Explanation => Answer::Explained(None),
+            Self::Sender => Answer::Sender(SenderVerdict::CannotTell(trouble())),
+            Self::Map => Answer::Map(MapAnswer::CannotTell(reason.code())),
         }
     }
 }
@@ -84,6 +92,12 @@ pub(super) async fn ask(
         }
         Question::Explain(request) => {
             (Answer::Explained(Box::pin(explain(&context, *request, arrival)).await), now(), None)
+        }
+        Question::JudgeSender(request) => {
+            (Answer::Sender(Box::pin(mail::judge_sender(&context, &request, arrival)).await), now(), None)
+        }
+        Question::LookUp(request) => {
+            (Answer::Map(Box::pin(mail::look_up(&context, &request, arrival)).await), now(), None)
         }
     };
     Reply { ticket, answer, at, not_before }

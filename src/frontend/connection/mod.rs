@@ -3,6 +3,7 @@
 mod arrival;
 mod ask;
 mod explain;
+mod mail;
 mod questions;
 mod timer;
 
@@ -260,7 +261,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         let arrival = Arrival::now();
         let now = arrival.monotonic;
         (self.last_input, self.latest) = (now, now);
-        while let Some(line) = self.input.next_line() {
+        loop {
+            let line = match self.input.next_request(P::FRAMING) {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => return self.fail(error.into()),
+            };
             match self.protocol.receive(line, now, &mut self.output) {
                 Ok(Received::Nothing) => {}
                 Ok(Received::Question(ticket, question)) => {

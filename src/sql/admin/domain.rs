@@ -62,13 +62,13 @@ impl DomainName {
     }
 
     /// The two spellings under which rows may have it.
-    pub(super) fn spellings(&self) -> [String; 2] {
+    pub(in crate::sql) fn spellings(&self) -> [String; 2] {
         let [_, _, domain, unicode] = spellings(&self.0);
         // A domain without another spelling must not be compared with an empty one.
         if unicode.is_empty() { [domain.clone(), domain] } else { [domain, unicode] }
     }
 
-    pub(super) fn is(&self, stored: &str) -> bool {
+    pub(in crate::sql) fn is(&self, stored: &str) -> bool {
         is_domain_of(&self.0, stored)
     }
 }

@@ -14,7 +14,7 @@ use super::{Result, Stage, attempt, free_port, give, source_tree};
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The services that a submission service hands its mail to; as in Debian's `master.cf`.
-const MASTER: &str = "\
+pub const MASTER: &str = "\
 pickup    unix  n       -       y       60      1       pickup
 cleanup   unix  n       -       y       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
@@ -107,12 +107,12 @@ fn write_master_cf(config: &Path, port: u16) -> Result<()> {
     Ok(())
 }
 
-fn postconf(config: &Path, arguments: &[&str]) -> Result<String> {
+pub fn postconf(config: &Path, arguments: &[&str]) -> Result<String> {
     run(Command::new("/usr/sbin/postconf").arg("-c").arg(config).args(arguments))
 }
 
 /// What an installation decides for itself. Logins are in `master.cf` only.
-fn main_cf(folder: &Path) -> String {
+pub fn main_cf(folder: &Path) -> String {
     format!(
         "compatibility_level = 3.6
 config_directory = {folder}/etc

@@ -189,3 +189,12 @@ CREATE TABLE identity_provider (
     modified DATETIME DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP,
     PRIMARY KEY (`key`)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
+
+CREATE TABLE sender_acl (
+    id           INT NOT NULL AUTO_INCREMENT,
+    logged_in_as VARCHAR(255) NOT NULL,
+    send_as      VARCHAR(255) NOT NULL,
+    external     TINYINT(1) NOT NULL DEFAULT 0,
+    PRIMARY KEY (id),
+    KEY send_as (send_as)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
