@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
         Reply::Known(known) => show_known(&known),
         Reply::Forgotten(forgotten) => show_forgotten(&request, forgotten),
         Reply::Error(error) => return Err(Failure::Data(error)),
-        Reply::Explained(_) => {
+        Reply::Explained(_) | Reply::Status(_) => {
             return Err(Failure::System("keydove gave an answer to another question".to_owned()));
         }
     };

@@ -15,6 +15,7 @@ mod input;
 mod mailbox;
 mod output;
 mod size;
+mod status;
 mod storage;
 mod table;
 mod template;
@@ -75,6 +76,8 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
+    /// Say how the running daemon is doing: logins by verdict with rates, latencies, caches, backends, the hashing queue.
+    Status(status::Arguments),
     /// Say why somebody can or cannot log in: the decision step by step, what each step saw and how old that is, the
     /// verdict that a login would get now, what to do about it, and the last attempts.
     ///
@@ -117,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
+        Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),
     }
 }

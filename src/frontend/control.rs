@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{
     Answer, EndedEarly, ExplainRequest, Explained, Line, Next, Protocol, ProtocolError, Question, Received,
-    Ticket,
+    Status, Ticket,
 };
 use crate::auth::{Secret, Username};
 use crate::decision::{Counts, Decision, Forgotten, Known};
@@ -41,6 +41,8 @@ pub enum Request {
     },
     /// Forget everything.
     CacheFlush,
+    /// How do things stand?
+    Status,
     /// How would this login end, and why?
     Explain {
         /// The name.
@@ -90,6 +92,8 @@ pub enum Reply {
     Forgotten(Forgotten),
     /// To [`Request::Explain`].
     Explained(Box<Explained>),
+    /// To [`Request::Status`].
+    Status(Box<Status>),
     /// The request is none, its sender has no right, or there was no time.
     Error(String),
 }
@@ -121,7 +125,7 @@ impl Control {
     }
 
     /// Answers at once, or says what must be asked first.
-    fn reply(&self, request: Request, now: Instant) -> Result<Reply, Box<ExplainRequest>> {
+    fn reply(&self, request: Request, now: Instant) -> Result<Reply, Box<Question>> {
         let decision = &self.decision;
         Ok(match request {
             Request::CacheCounts => Reply::Counts(decision.counts()),
@@ -136,13 +140,15 @@ impl Control {
                 tracing::info!("everything is forgotten on request");
                 Reply::Forgotten(decision.flush())
             }
+            Request::Status => return Err(Box::new(Question::Status)),
             Request::Explain { user, service, remote, password } => {
                 let password = match password.map(|sent| sent.read()) {
                     Some(None) => return Ok(Reply::Error("the password is not base64".to_owned())),
                     Some(Some(password)) => Some(password),
                     None => None,
                 };
-                return Err(Box::new(ExplainRequest { user, service, remote, password }));
+                let request = ExplainRequest { user, service, remote, password };
+                return Err(Box::new(Question::Explain(Box::new(request))));
             }
         })
     }
@@ -180,11 +186,11 @@ impl Protocol for Control {
                 out.extend_from_slice(&reply.to_line());
                 Ok(Received::Nothing)
             }
-            Err(request) => {
+            Err(question) => {
                 let ticket = Ticket(self.next_ticket);
                 self.next_ticket += 1;
                 self.asked += 1;
-                Ok(Received::Question(ticket, Question::Explain(request)))
+                Ok(Received::Question(ticket, *question))
             }
         }
     }
@@ -193,6 +199,7 @@ impl Protocol for Control {
         self.asked = self.asked.saturating_sub(1);
         let reply = match answer {
             Answer::Explained(Some(explained)) => Reply::Explained(explained),
+            Answer::Status(Some(status)) => Reply::Status(status),
             _ => Reply::Error("there was no time to find out; try again".to_owned()),
         };
         out.extend_from_slice(&reply.to_line());
@@ -220,6 +227,7 @@ mod tests {
             Request::CacheShow { user: user() },
             Request::CacheForget { user: user() },
             Request::CacheFlush,
+            Request::Status,
             Request::Explain {
                 user: user(),
                 service: "imap".to_owned(),

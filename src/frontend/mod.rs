@@ -14,6 +14,7 @@ pub mod dovecot;
 mod explain;
 mod input;
 pub mod postfix;
+mod status;
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ use crate::settings::Period;
 
 pub use explain::{Attempt, ExplainRequest, Explained};
 pub use input::{Framing, Line, LineBuffer};
+pub use status::{Backend, CacheStatus, Logins, Status, Timed};
 
 /// `[login]`: how long logins may take, and how long refusals wait.
 #[derive(Clone, Debug, Deserialize)]
@@ -111,6 +113,8 @@ pub enum Question {
     ListUsers(Option<String>),
     /// How would this login end, and why?
     Explain(Box<ExplainRequest>),
+    /// How do things stand?
+    Status,
     /// May they send under this address?
     JudgeSender(SenderRequest),
     /// What stands in this lookup table?
@@ -128,6 +132,8 @@ pub enum Answer {
     Users(Option<UserPage>),
     /// To [`Question::Explain`]; `None` when there was no time for it.
     Explained(Option<Box<Explained>>),
+    /// To [`Question::Status`]; `None` when keydove is stopping.
+    Status(Option<Box<Status>>),
     /// To [`Question::JudgeSender`].
     Sender(SenderVerdict),
     /// To [`Question::LookUp`].

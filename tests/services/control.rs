@@ -81,6 +81,43 @@ pub const CASES: &[Case] = &[
         let (code, said) = end(cache(&keydove, &["flush"]))?;
         ensure(code == Some(0), || format!("{code:?} {said}"))
     }),
+    ("the_status_shows_logins_latencies_caches_and_backends", |system| {
+        let keydove = start(system, "status", "0600")?;
+        let address = "alice@example.org";
+        for _ in 0..3 {
+            attempt_at(&keydove, Attempt::new(address, "pw"), Accept("keycloak"))?;
+        }
+        attempt_at(&keydove, Attempt::new(address, "no"), Refuse("password_mismatch"))?;
+        let status = |arguments: &[&str]| {
+            let mut command = keydove.command("status");
+            command.args(arguments);
+            match end(command)? {
+                (Some(0), said) => Ok(said),
+                (code, said) => Err(Failure(format!("keydove status ended with {code:?}: {said}"))),
+            }
+        };
+        let text = status(&["--json"])?;
+        let told: Value = serde_json::from_str(&text).map_err(|error| Failure(format!("{error}: {text}")))?;
+        let count = |reason: &str| {
+            let logins = told["logins"].as_array().into_iter().flatten();
+            logins
+                .filter(|login| login["reason"] == reason)
+                .filter_map(|login| login["count"].as_u64())
+                .sum::<u64>()
+        };
+        ensure((count("ok"), count("password_mismatch")) == (3, 1), || text.clone())?;
+        let backends = told["backends"].as_array().into_iter().flatten();
+        let calls: Vec<_> =
+            backends.map(|backend| (backend["name"].as_str(), backend["state"].as_str())).collect();
+        ensure(calls == [(Some("sql"), Some("asked")), (Some("keycloak"), Some("asked"))], || text.clone())?;
+        let shown = status(&[])?;
+        for part in
+            ["4 logins since the start", "password_mismatch", "people", "from memory", "hashing: 0 waiting"]
+        {
+            ensure(shown.contains(part), || format!("no `{part}` in\n{shown}"))?;
+        }
+        Ok(())
+    }),
     ("a_control_socket_that_is_closed_missing_or_dead_is_told_apart", |system| {
         let mut keydove = start(system, "closed", "0600")?;
         let mut command = cache(&keydove, &["flush"]);

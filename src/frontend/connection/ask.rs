@@ -16,7 +16,7 @@ use crate::auth::{
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::{Judgement, Moment, Path};
-use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Ticket, UserAnswer, UserPage};
+use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
 
 /// What a call of a backend should find left of the deadline when it begins.
@@ -39,6 +39,7 @@ pub(super) enum Kind {
     User,
     List,
     Explanation,
+    Status,
     Sender,
     Map,
 }
@@ -50,6 +51,7 @@ impl Kind {
             Question::FindUser(_) => Self::User,
             Question::ListUsers(_) => Self::List,
             Question::Explain(_) => Self::Explanation,
+            Question::Status => Self::Status,
             Question::JudgeSender(_) => Self::Sender,
             Question::LookUp(_) => Self::Map,
         }
@@ -64,6 +66,7 @@ impl Kind {
             Self::User => Answer::User(UserAnswer::CannotTell(reason.code())),
             Self::List => Answer::Users(None),
             Self::Explanation => Answer::Explained(None),
+            Self::Status => Answer::Status(None),
             Self::Sender => Answer::Sender(SenderVerdict::CannotTell(trouble())),
             Self::Map => Answer::Map(MapAnswer::CannotTell(reason.code())),
         }
@@ -92,6 +95,10 @@ pub(super) async fn ask(
         }
         Question::Explain(request) => {
             (Answer::Explained(Box::pin(explain(&context, *request, arrival)).await), now(), None)
+        }
+        Question::Status => {
+            let status = Status::collect(&context, arrival.monotonic);
+            (Answer::Status(Some(Box::new(status))), now(), None)
         }
         Question::JudgeSender(request) => {
             (Answer::Sender(Box::pin(mail::judge_sender(&context, &request, arrival)).await), now(), None)

@@ -104,6 +104,12 @@ impl LoginMetrics {
         }
     }
 
+    /// How long it has counted, in milliseconds.
+    #[must_use]
+    pub fn uptime_ms(&self, now: Instant) -> u64 {
+        self.millis_at(now)
+    }
+
     /// Whether a stale answer was given in this time before `now`.
     #[must_use]
     pub fn was_stale_within(&self, limit: Duration, now: Instant) -> bool {
