@@ -41,12 +41,19 @@ impl Decision {
     /// # Errors
     /// The database cannot tell.
     pub async fn look_up(&self, request: &MapRequest, wall: SystemTime) -> Result<Option<String>, TempFail> {
-        let answer = match request.map {
-            MailMap::Domains => self.find_domain(&request.key).await,
-            MailMap::Mailboxes | MailMap::Aliases | MailMap::SenderLogins => {
-                // What is no address stands in no table. Postfix looks bare domains up too.
-                let Ok(address) = Username::parse(&request.key) else { return Ok(None) };
-                self.find_address(request.map, &address, wall).await
+        let database = &self.0.database;
+        let address = Username::parse(&request.key).ok();
+        let answer = match (request.map, &address) {
+            (MailMap::Domains, _) => self.find_domain(&request.key).await,
+            // What is no address stands in no table. Postfix looks bare domains up too.
+            (_, None) => Ok(None),
+            (MailMap::Mailboxes, Some(address)) => {
+                database.find_receiver(address).await.map(|found| found.map(|mailbox| mailbox.to_string()))
+            }
+            (MailMap::Aliases, Some(address)) => database.find_alias(address, wall).await,
+            (MailMap::SenderLogins, Some(address)) => {
+                let owners = database.sender_owners(Some(address)).await;
+                owners.map(|owners| (!owners.is_empty()).then(|| owners.join(",")))
             }
         };
         answer.map_err(|error| error.temp_fail())
@@ -57,26 +64,6 @@ impl Decision {
         let Some(domain) = domain else { return Ok(None) };
         let is_hosted = self.0.database.hosts_domain(&domain).await?;
         Ok(is_hosted.then(|| domain.to_string()))
-    }
-
-    async fn find_address(
-        &self,
-        map: MailMap,
-        address: &Username,
-        wall: SystemTime,
-    ) -> Result<Option<String>, sql::Error> {
-        let database = &self.0.database;
-        match map {
-            MailMap::Domains => Ok(None),
-            MailMap::Mailboxes => {
-                Ok(database.find_receiver(address).await?.map(|mailbox| mailbox.to_string()))
-            }
-            MailMap::Aliases => database.find_alias(address, wall).await,
-            MailMap::SenderLogins => {
-                let owners = database.sender_owners(Some(address)).await?;
-                Ok((!owners.is_empty()).then(|| owners.join(",")))
-            }
-        }
     }
 
     /// Whether somebody would still be let in, apart from their password.

@@ -12,6 +12,8 @@ use crate::clients::{Login, Smtp, smtp_login};
 use crate::mailcow_cases::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, person, quote};
 use crate::stage::exchanger::{Exchanger, Shape};
 use crate::stage::keycloak_admin::KeycloakAdmin;
+use crate::stage::keydove::remembering;
+use crate::stage::relay::{Conduct, Relay};
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
 use crate::{Case, ensure, expect, transport, within};
@@ -53,6 +55,9 @@ pub const CASES: &[Case] = &[
         let town = Town::found(system, "down.example")?;
         let shape = Shape { name: "pf7", database_is_down: true, ..CHROOTED };
         trouble_is_temporary(&town, &Exchanger::start(system, shape)?)
+    }),
+    ("postfix_policy_uses_what_is_remembered_and_lets_pass_what_nobody_can_tell", |system| {
+        remembered_people_are_judged(system, &Town::found(system, "known.example")?)
     }),
     ("pitfall_10_postfix_finds_idle_connections_open_and_a_missing_table_is_no_refusal", |system| {
         let town = Town::found(system, "pitfall.example")?;
@@ -282,6 +287,58 @@ fn pitfall_10(town: &Town, postfix: &Exchanger) -> Result<()> {
     expect("MAIL", smtp.command(&format!("MAIL FROM:<{alice}>")), "250 ")?;
     expect("a table that is not there", smtp.command(&format!("RCPT TO:<{alice}>")), "451 4.3.5 ")?;
     stays_open(&postfix.policy)
+}
+
+/// A policy by hand, of a keydove that remembers people for a second, with a Keycloak that can be away.
+fn remembered_people_are_judged(system: &System, town: &Town) -> Result<()> {
+    const BOUND: Duration = Duration::from_secs(1);
+    let (alice, relay) = (town.at("alice"), Relay::start(&system.keycloak, Conduct::Pass)?);
+    let mut user = person(&town.at("dora"));
+    user["attributes"]["mailcow_password"] = json!([RIGHT_HASH]);
+    let admin = KeycloakAdmin::new(&system.keycloak);
+    admin.import(&[user])?;
+    let dora = town.at("dora");
+    system.execute(&format!(
+        "INSERT INTO mailbox (username, password, quota, local_part, domain, authsource)
+         VALUES ('{dora}', '', 0, 'dora', '{0}', 'keycloak');
+         INSERT INTO alias (address, goto, domain) VALUES ('{dora}', '{dora}', '{0}');",
+        town.0
+    ))?;
+    let socket = system.stage().path("keydove/pol");
+    let (url, own) = (system.keycloak.url(), relay.url());
+    let keydove = system.keydove.beside("pf9", |text| {
+        let door = format!("\n[[listener]]\ndoor = \"policy\"\npath = \"{}\"\n", socket.display());
+        remembering(&text).replace(&url, &own) + "\n[cache]\nmax_staleness = \"1s\"\n" + &door
+    })?;
+    let judge = |user: &str, action: &str| {
+        let found = judge(&socket, user)?;
+        ensure(found.starts_with(&format!("action={action}")), || format!("{user}: `{found}`, not {action}"))
+    };
+    judge(&alice, "DUNNO")?;
+    admin.update(&alice, |user| user["enabled"] = false.into())?;
+    sleep(BOUND);
+    judge(&alice, "554 5.7.1 ")?;
+    // Nobody can ask any more. Who is known to be disabled stays out; of whom nothing is known was let in by somebody.
+    relay.turn(Conduct::Refuse);
+    sleep(BOUND);
+    judge(&alice, "554 5.7.1 ")?;
+    judge(&dora, "DUNNO")?;
+    let log = keydove.log();
+    let line = format!("WARN policy verdict=pass reason=keycloak_refused user=\"{dora}\" sender=\"{dora}\"");
+    ensure(log.contains(&line), || format!("no line `{line}` in\n{log}"))?;
+    relay.turn(Conduct::Pass);
+    admin.update(&alice, |user| user["enabled"] = true.into())
+}
+
+/// Asks by hand whether somebody may send under their own address.
+fn judge(socket: &Path, user: &str) -> Result<String> {
+    let mut stream = transport(UnixStream::connect(socket))?;
+    transport(stream.set_read_timeout(Some(Duration::from_secs(10))))?;
+    transport(write!(stream, "request=smtpd_access_policy\nsender={user}\nsasl_username={user}\n\n"))?;
+    transport(stream.shutdown(std::net::Shutdown::Write))?;
+    let mut reply = String::new();
+    transport(stream.read_to_string(&mut reply))?;
+    Ok(reply)
 }
 
 /// Two questions on one connection, with a pause between them.
