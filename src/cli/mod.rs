@@ -17,6 +17,7 @@ mod size;
 mod storage;
 mod table;
 mod template;
+mod throttle;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,6 +72,8 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
+    /// Show and forget what the running daemon counts against guessing.
+    Throttle(throttle::Arguments),
     /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -108,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
+        Command::Throttle(arguments) => report(throttle::run(arguments, config)),
     }
 }
 

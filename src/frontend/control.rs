@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Received, Ticket};
 use crate::auth::Username;
 use crate::decision::{Counts, Decision, Forgotten, Known};
+use crate::throttle::{Listed, Target};
 
 /// What is said to whoever may not ask, before the connection is closed.
 pub const REFUSAL: &str = "only root and the user that runs keydove may ask here";
+
+/// Counters that one answer names; with names at their longest it stays below what the command reads.
+const MAX_LISTED: usize = 1000;
 
 /// What may be asked.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +36,13 @@ pub enum Request {
     },
     /// Forget everything.
     CacheFlush,
+    /// What is counted against guessing.
+    ThrottleList,
+    /// Forget what is counted.
+    ThrottleClear {
+        /// An account, an address, a network, or `all`.
+        target: String,
+    },
 }
 
 /// What is answered.
@@ -44,6 +55,15 @@ pub enum Reply {
     Known(Box<Known>),
     /// To [`Request::CacheForget`] and [`Request::CacheFlush`].
     Forgotten(Forgotten),
+    /// To [`Request::ThrottleList`]: the longest waits first, and how many counters there are in all.
+    Throttled {
+        /// The first of them.
+        first: Vec<Listed>,
+        /// Of all.
+        total: usize,
+    },
+    /// To [`Request::ThrottleClear`]: how many counters are gone.
+    Cleared(usize),
     /// The request is none, or its sender has no right.
     Error(String),
 }
@@ -83,6 +103,19 @@ impl Control {
                 tracing::info!("everything is forgotten on request");
                 Reply::Forgotten(self.0.flush())
             }
+            Request::ThrottleList => {
+                let mut first = self.0.parts().throttle.list(now);
+                let total = first.len();
+                first.truncate(MAX_LISTED);
+                Reply::Throttled { first, total }
+            }
+            Request::ThrottleClear { target } => match Target::parse(&target) {
+                Some(target) => {
+                    tracing::info!("what is counted against guessing is forgotten on request");
+                    Reply::Cleared(self.0.parts().throttle.clear(&target))
+                }
+                None => Reply::Error("this is no mail address, IP address or network".to_owned()),
+            },
         }
     }
 }
@@ -143,6 +176,8 @@ mod tests {
             Request::CacheShow { user: user() },
             Request::CacheForget { user: user() },
             Request::CacheFlush,
+            Request::ThrottleList,
+            Request::ThrottleClear { target: user() },
         ] {
             let line = serde_json::to_vec(&request).unwrap();
             assert!(line.len() <= Control::MAX_LINE && !line.contains(&b'\n'));
