@@ -81,8 +81,8 @@ impl Rules {
             forget_after: config.forget_after.get(),
         };
         Self {
-            account: rule(config.passwords),
-            account_network: rule(config.passwords * NETWORK_FACTOR),
+            account: rule(config.guesses),
+            account_network: rule(config.guesses * NETWORK_FACTOR),
             place: rule(config.accounts),
             place_network: rule(config.accounts * NETWORK_FACTOR),
         }

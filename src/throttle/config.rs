@@ -26,7 +26,7 @@ pub struct Config {
     pub trusted: Vec<Network>,
     /// So many different wrong passwords for one account from one address, three times as many from its network (/24,
     /// /56), and the account waits there. 1 to 21. Default 10.
-    pub passwords: usize,
+    pub guesses: usize,
     /// So many accounts without a right password from one address, three times as many from its network, and whoever is
     /// not known there waits. 1 to 21. Default 20.
     pub accounts: usize,
@@ -49,7 +49,7 @@ impl Default for Config {
         Self {
             enabled: true,
             trusted: Vec::new(),
-            passwords: 10,
+            guesses: 10,
             accounts: 20,
             forget_after: Period::from_secs(6 * 3600),
             first_wait: Period::from_secs(10),
@@ -78,7 +78,7 @@ impl Config {
     /// The first of them.
     pub fn validate(&self) -> Result<(), BadValue> {
         let bad = |setting, bounds: &str| Err(BadValue { setting, bounds: bounds.to_owned() });
-        for (setting, limit) in [("passwords", self.passwords), ("accounts", self.accounts)] {
+        for (setting, limit) in [("guesses", self.guesses), ("accounts", self.accounts)] {
             if limit == 0 || limit > LARGEST_LIMIT {
                 return bad(setting, &format!("from 1 to {LARGEST_LIMIT}"));
             }
@@ -115,7 +115,7 @@ mod tests {
     fn the_defaults_are_sound_and_nonsense_is_named() {
         assert_eq!(Config::default().validate(), Ok(()));
         for (text, setting) in [
-            ("passwords = 0", "passwords"),
+            ("guesses = 0", "guesses"),
             ("accounts = 22", "accounts"),
             ("first_wait = '0'", "first_wait"),
             ("first_wait = '16m'", "first_wait"),

@@ -151,7 +151,7 @@ impl Throttle {
             return Ok(None);
         }
         // Whoever has waited may try once more.
-        if pending.len() >= inner.config.passwords.saturating_sub(strikes).max(1) {
+        if pending.len() >= inner.config.guesses.saturating_sub(strikes).max(1) {
             drop(state);
             return Err(inner.put_off(Duration::ZERO));
         }
