@@ -2,13 +2,12 @@
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+use socket2::{Domain, Socket, Type};
 
 /// Longer than any answer may take: Postfix gives its SASL server 10 s.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -184,10 +183,9 @@ struct Lines(BufReader<TcpStream>);
 
 impl Lines {
     fn connect(port: u16) -> io::Result<Self> {
-        let address = |ip, port| SockaddrIn::from(SocketAddrV4::new(ip, port));
-        let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-        bind(socket.as_raw_fd(), &address(SOURCE.get(), 0))?;
-        connect(socket.as_raw_fd(), &address(Ipv4Addr::LOCALHOST, port))?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((SOURCE.get(), 0)).into())?;
+        socket.connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(), LIMIT)?;
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use crate::clients::{Login, coming_from};
+use crate::clients::coming_from;
 use crate::logins::{ALL, Door, IMAP, SMTP, accepted, refused, unavailable};
 use crate::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
 use crate::mailcow_cases::world::{
