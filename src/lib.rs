@@ -19,7 +19,7 @@
 //! | 8 | [`bookkeeping`], [`mailcow`] | what is written down after a login; Keycloak's settings from mailcow's own table |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
-//! | 5 | [`hashing`] | the threads on which passwords are hashed |
+//! | 5 | [`hashing`], [`throttle`] | the threads on which passwords are hashed; who guesses, and has to wait |
 //! | 4 | [`keycloak`], [`redis`], [`sql`] | the backends, each with its own errors |
 //! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`], [`breaker`], [`load`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered; backends that are left alone; the load client |
 //! | 2 | [`settings`] | the forms in which settings are written |
@@ -84,4 +84,5 @@ pub mod sasl;
 pub mod scheme;
 pub mod settings;
 pub mod sql;
+pub mod throttle;
 pub mod userdb;

@@ -325,6 +325,8 @@ pub enum TempFailReason {
     AppPasswordsUntried,
     /// The password is right, but a rule stands against making the mailbox.
     Provisioning(ProvisionRefusal),
+    /// Too much was wrong from there; nothing was looked at.
+    Throttled,
     /// The login as a whole took too long.
     Deadline,
     /// keydove is stopping.
@@ -333,7 +335,7 @@ pub enum TempFailReason {
 
 impl TempFailReason {
     /// Those that are no rule against making a mailbox.
-    const PLAIN: [Self; 23] = [
+    const PLAIN: [Self; 24] = [
         Self::KeycloakDns,
         Self::KeycloakRefused,
         Self::KeycloakReset,
@@ -355,6 +357,7 @@ impl TempFailReason {
         Self::RefetchPaused,
         Self::HashingOverload,
         Self::AppPasswordsUntried,
+        Self::Throttled,
         Self::Deadline,
         Self::Stopping,
     ];
@@ -396,6 +399,7 @@ impl TempFailReason {
             Self::HashingOverload => "hashing_overload",
             Self::AppPasswordsUntried => "app_passwords_untried",
             Self::Provisioning(refusal) => refusal.reason_code(),
+            Self::Throttled => "throttled",
             Self::Deadline => "deadline",
             Self::Stopping => "stopping",
         }

@@ -8,34 +8,34 @@ use lru::LruCache;
 const OVERHEAD_BYTES: usize = 96;
 
 /// A map with a bound in bytes. An entry larger than the bound is not kept.
-pub(super) struct BoundedMap<K: Hash + Eq, V> {
+pub(crate) struct BoundedMap<K: Hash + Eq, V> {
     entries: LruCache<K, (V, usize)>,
     bytes: usize,
     max_bytes: usize,
 }
 
 impl<K: Hash + Eq, V> BoundedMap<K, V> {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self { entries: LruCache::unbounded(), bytes: 0, max_bytes }
     }
 
     /// Finds an entry, which is then the last used.
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key).map(|(value, _)| value)
     }
 
     /// Finds an entry and leaves it where it is among the others.
-    pub(super) fn peek_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn peek_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.peek_mut(key).map(|(value, _)| value)
     }
 
     /// Makes an entry the last used.
-    pub(super) fn promote(&mut self, key: &K) {
+    pub(crate) fn promote(&mut self, key: &K) {
         self.entries.promote(key);
     }
 
     /// Puts an entry in place of an older one of this key. `bytes` is what key and value take on the heap.
-    pub(super) fn put(&mut self, key: K, value: V, bytes: usize) {
+    pub(crate) fn put(&mut self, key: K, value: V, bytes: usize) {
         let bytes = bytes + OVERHEAD_BYTES + size_of::<(K, V)>();
         if bytes > self.max_bytes {
             self.remove(&key);
@@ -50,32 +50,32 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let (value, bytes) = self.entries.pop(key)?;
         self.bytes -= bytes;
         Some(value)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// About how many bytes it takes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Every value; none is used by that.
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.iter_mut().map(|(_, (value, _))| value)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, (value, _))| (key, value))
     }
 }

@@ -12,6 +12,7 @@ mod record_file;
 mod records;
 mod verified;
 
+pub(crate) use bounded::BoundedMap;
 pub use comparisons::{Comparisons, Fitted};
 pub use config::Config;
 pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, age, seconds};

@@ -123,6 +123,9 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         "app_passwords_untried" => "revoke old app passwords, or raise [app_passwords] max_hashes",
         "refetch_paused" => "Keycloak was asked about this person a moment ago; the next try is answered",
         "hashing_overload" => "too many passwords wait to be hashed: more cores, or lower costs",
+        "throttled" => {
+            "too many different wrong passwords came from there: wait, or keydove throttle clear; keydove throttle list shows who"
+        }
         "deadline" => "the login as a whole took too long: the `ms` of other log lines show where",
         "stopping" => "keydove was stopping",
         _ => return None,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::control::ask;
+use super::control::{ask, other_answer};
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::cache::{RecordCounts, Standing};
@@ -52,14 +52,14 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
         Reply::Known(known) => show_known(&known),
         Reply::Forgotten(forgotten) => show_forgotten(&request, forgotten),
         Reply::Error(error) => return Err(Failure::Data(error)),
-        Reply::Explained(_) | Reply::Status(_) => {
-            return Err(Failure::System("keydove gave an answer to another question".to_owned()));
+        Reply::Explained(_) | Reply::Status(_) | Reply::Throttled { .. } | Reply::Cleared(_) => {
+            return Err(other_answer());
         }
     };
     Ok(text.into())
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| Failure::System(format!("cannot write JSON: {error}")))
 }
 

@@ -28,6 +28,12 @@ pub(super) fn ask(config: &Path, request: &Request) -> Result<Reply, Failure> {
     })
 }
 
+/// To a question that was not asked.
+pub(super) fn other_answer() -> Failure {
+    let text = "keydove gave an answer to another question; are the daemon and this command one version?";
+    Failure::System(text.to_owned())
+}
+
 fn exchange(path: &Path, request: &Request) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::advice::advice;
-use super::control::ask;
+use super::control::{ask, other_answer};
 use super::input::Input;
 use super::storage::{Answer, Failure};
 use super::table::table;
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
             .map_err(|error| Failure::System(format!("cannot write JSON: {error}"))),
         Reply::Explained(explained) => Ok(show(&explained, has_password).into()),
         Reply::Error(error) => Err(Failure::System(error)),
-        _ => Err(Failure::System("keydove gave an answer to another question".to_owned())),
+        _ => Err(other_answer()),
     }
 }
 

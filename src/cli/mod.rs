@@ -19,6 +19,7 @@ mod status;
 mod storage;
 mod table;
 mod template;
+mod throttle;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -83,6 +84,8 @@ enum Command {
     ///
     /// Nothing is changed, and no attempt is counted.
     Explain(explain::Arguments),
+    /// Show and forget what the running daemon counts against guessing.
+    Throttle(throttle::Arguments),
     /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),
+        Command::Throttle(arguments) => report(throttle::run(arguments, config)),
     }
 }
 

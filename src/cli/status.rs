@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::control::ask;
+use super::control::{ask, other_answer};
 use super::output::say;
 use super::storage::{Answer, Failure};
 use super::table::table;
@@ -53,7 +53,7 @@ fn look(config: &Path) -> Result<Status, Failure> {
     match ask(config, &Request::Status)? {
         Reply::Status(status) => Ok(*status),
         Reply::Error(error) => Err(Failure::System(error)),
-        _ => Err(Failure::System("keydove gave an answer to another question".to_owned())),
+        _ => Err(other_answer()),
     }
 }
 

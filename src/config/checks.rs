@@ -56,6 +56,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
     check_http(file, &mut faults);
+    check_throttle(file, &mut faults);
     faults
 }
 
@@ -420,20 +421,36 @@ fn check_cache(file: &File, faults: &mut Vec<Fault>) {
 
 fn check_http(file: &File, faults: &mut Vec<Fault>) {
     let http = &file.http;
-    let (path, credential) = (http.forget_token_file.is_some(), http.forget_token_credential.is_some());
-    if path && credential {
-        faults.push(Fault::new(
-            &["http", "forget_token_credential"],
-            "the token of POST /forget is given twice",
-            "set forget_token_file or forget_token_credential, not both",
-        ));
+    let forget = (http.forget_token_file.is_some(), http.forget_token_credential.is_some());
+    let policy = (http.policy_token_file.is_some(), http.policy_token_credential.is_some());
+    for (name, path, (file, credential)) in
+        [("forget_token", "/forget", forget), ("policy_token", "/auth-policy", policy)]
+    {
+        if file && credential {
+            faults.push(Fault::new(
+                &["http", &format!("{name}_credential")],
+                format!("the token of POST {path} is given twice"),
+                format!("set {name}_file or {name}_credential, not both"),
+            ));
+        }
+        if (file || credential) && http.listen.is_none() {
+            faults.push(Fault::new(
+                &["http"],
+                format!("there is a token for POST {path}, but no port"),
+                "set listen, such as \"127.0.0.1:9153\", or take the token out",
+            ));
+        }
     }
-    if (path || credential) && http.listen.is_none() {
-        faults.push(Fault::new(
-            &["http"],
-            "there is a token for POST /forget, but no port",
-            "set listen, such as \"127.0.0.1:9153\", or take the token out",
-        ));
+}
+
+fn check_throttle(file: &File, faults: &mut Vec<Fault>) {
+    if let Err(error) = file.throttle.validate() {
+        let advice = "take this line out: the default is a good value";
+        faults.push(Fault::new(&["throttle", error.setting], error.to_string(), advice));
+    }
+    if file.throttle.shared && file.redis.is_none() {
+        let advice = "add [redis], or take this line out: then each node counts for itself";
+        faults.push(Fault::new(&["throttle", "shared"], "there is no [redis] to share through", advice));
     }
 }
 

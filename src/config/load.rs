@@ -11,7 +11,7 @@ use super::checks::{Fault, find_faults, find_warnings};
 use super::secrets::{SecretError, Secrets, read_credential, read_file};
 use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
 use crate::auth::Secret;
-use crate::operations::ForgetToken;
+use crate::operations::Token;
 use crate::{keycloak, sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
@@ -87,6 +87,7 @@ impl Config {
                 login: file.login,
                 hashing: file.hashing,
                 log: file.log,
+                throttle: file.throttle,
                 http: file.http,
                 secrets,
             }),
@@ -140,7 +141,10 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         let (path, credential) = (&redis.password_file, &redis.password_credential);
         read_secret(&["redis".to_owned()], "password", (path, credential), faults)
     });
-    let forget_token = read_forget_token(file, faults);
+    let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
+    let forget_token = read_token("forget_token", (path, credential), faults);
+    let (path, credential) = (&file.http.policy_token_file, &file.http.policy_token_credential);
+    let policy_token = read_token("policy_token", (path, credential), faults);
     let complete = client_secrets.len() == file.own_keycloaks().count();
     complete.then_some(Secrets {
         client_secrets,
@@ -148,6 +152,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         single_sign_on,
         redis_password,
         forget_token,
+        policy_token,
     })
 }
 
@@ -162,12 +167,17 @@ fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret
     }
 }
 
-fn read_forget_token(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
-    let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
-    let token = read_secret(&["http".to_owned()], "forget_token", (path, credential), faults)?;
-    if let Err(error) = ForgetToken::new(token.duplicate()) {
-        let key = if path.is_some() { "forget_token_file" } else { "forget_token_credential" };
-        faults.push(Fault::new(&["http", key], error.to_string(), "`openssl rand -hex 32` makes a good one"));
+fn read_token(
+    name: &str,
+    pointers: (&Option<PathBuf>, &Option<String>),
+    faults: &mut Vec<Fault>,
+) -> Option<Secret> {
+    let token = read_secret(&["http".to_owned()], name, pointers, faults)?;
+    if let Err(error) = Token::new(token.duplicate()) {
+        let end = if pointers.0.is_some() { "file" } else { "credential" };
+        let key = format!("{name}_{end}");
+        let advice = "`openssl rand -hex 32` makes a good one";
+        faults.push(Fault::new(&["http", &key], error.to_string(), advice));
     }
     Some(token)
 }

@@ -18,7 +18,7 @@ use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
     bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, operations, passdb, provision, redis,
-    sql, userdb,
+    sql, throttle, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -60,6 +60,8 @@ pub struct Config {
     pub hashing: hashing::Config,
     /// `[log]`
     pub log: LogConfig,
+    /// `[throttle]`
+    pub throttle: throttle::Config,
     /// `[http]`
     pub http: operations::Config,
     /// What the file points at.
@@ -115,6 +117,8 @@ struct File {
     hashing: hashing::Config,
     #[serde(default)]
     log: LogConfig,
+    #[serde(default)]
+    throttle: throttle::Config,
     #[serde(default)]
     http: operations::Config,
 }

@@ -18,7 +18,7 @@ use crate::passdb::{EventFollower, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::userdb::Userdb;
-use crate::{bookkeeping, decision, frontend, keycloak, redis, sql};
+use crate::{bookkeeping, decision, frontend, keycloak, redis, sql, throttle};
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(super) struct Assembled {
     pub(super) keeper: Option<RecordKeeper>,
     /// Forget people who change in Keycloak.
     pub(super) followers: Vec<EventFollower>,
+    /// Looks after what is counted against guessing.
+    pub(super) throttle_keeper: throttle::Keeper,
 }
 
 /// Why a part cannot be made.
@@ -95,6 +97,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     if let Some(keeper) = &keeper {
         keeper.restore();
     }
+    let (throttle, throttle_keeper) = assemble_throttle(config)?;
     let parts = decision::Parts {
         database,
         mailboxes,
@@ -102,6 +105,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         userdb: Userdb::new(&config.userdb),
         provisioner,
         webmail: Webmail::new(&config.sogo, single_sign_on),
+        throttle,
         bookkeeper: bookkeeper.clone(),
     };
     let parts = Parts {
@@ -113,7 +117,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         pending: PendingLogins::default(),
         timing: config.login.clone(),
     };
-    Ok(Assembled { parts, worker, refresher, keeper, followers })
+    Ok(Assembled { parts, worker, refresher, keeper, followers, throttle_keeper })
 }
 
 /// With connections of its own, so that no login waits behind what is written down.
@@ -125,6 +129,18 @@ async fn assemble_bookkeeping(
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
     Ok(bookkeeping::new(&config.bookkeeping, database, provisioner, redis))
+}
+
+/// With a connection of its own to Redis, where nodes count together.
+fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::Keeper), AssembleError> {
+    let now = Instant::now().into_std();
+    let throttle = throttle::Throttle::new(&config.throttle, now).map_err(AssembleError::Random)?;
+    let shares = config.throttle.enabled && config.throttle.shared;
+    let redis = config.redis.as_ref().filter(|_| shares);
+    let redis =
+        redis.map(|redis| Redis::new(redis, config.secrets.duplicate().redis_password)).transpose()?;
+    let node = getrandom::u32().map_err(AssembleError::Random)?;
+    Ok((throttle.clone(), throttle::Keeper::new(throttle, redis, node)))
 }
 
 /// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::auth::Secret;
 use crate::config::Config;
 use crate::mailcow::Refresher;
 use crate::observe;
-use crate::operations::{BindError, ForgetToken, Operations, Server, Watched, Watcher};
+use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -67,7 +68,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let tasks = Tasks::default();
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher, keeper, followers } =
+    let assemble::Assembled { parts, worker, refresher, keeper, followers, throttle_keeper } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
@@ -90,6 +91,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     if let Some(refresher) = refresher {
         tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
     }
+    tasks.last.spawn(|stop| throttle_keeper.run(stop));
     for follower in followers {
         tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
     }
@@ -114,9 +116,11 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
 /// The port opens first, so that whoever asks meanwhile hears that keydove starts; it closes last.
 async fn start_operations(config: &Config, tasks: &Tasks) -> Result<Arc<Operations>, BindError> {
     let insecure = config.warnings.iter().map(|warning| warning.setting.clone());
-    let token = config.secrets.duplicate().forget_token.map(ForgetToken::new).transpose();
+    let secrets = config.secrets.duplicate();
     // Loading the configuration has refused a bad one; were it not so, there would be none.
-    let operations = Arc::new(Operations::new(insecure.collect(), token.unwrap_or_default()));
+    let token = |token: Option<Secret>| token.map(Token::new).transpose().unwrap_or_default();
+    let tokens = Tokens { forget: token(secrets.forget_token), policy: token(secrets.policy_token) };
+    let operations = Arc::new(Operations::new(insecure.collect(), tokens));
     if let Some(address) = config.http.listen {
         let server = Server::bind(address).await?;
         let shared = Arc::clone(&operations);

@@ -1,7 +1,9 @@
 //! The steps of a login.
 
+use std::pin::pin;
 use std::time::SystemTime;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::Decision;
@@ -92,11 +94,26 @@ impl Decision {
     ) -> Result<Grant, NotAccepted> {
         // 1. Is it a name and a password at all, for a service that we know?
         let login = self.check_form(request, now, purpose)?;
-        // 2. Is the domain hosted here and on? Is there a mailbox?
-        let known = self.find_mailbox(&login, path).await?;
-        match self.judge(&login, &known, path).await {
+        // 2. Does somebody guess there, who has to wait?
+        self.admit(&login)?;
+        let mut rest = pin!(self.ask_around(&login, path));
+        let end = match rest.as_mut().now_or_never() {
+            Some(end) => end,
+            None => {
+                let _pending = self.enter(&login)?;
+                rest.await
+            }
+        };
+        self.note_end(&login, &end);
+        end
+    }
+
+    async fn ask_around(&self, login: &Login<'_>, path: &mut Path) -> Result<Grant, NotAccepted> {
+        // Is the domain hosted here and on? Is there a mailbox?
+        let known = self.find_mailbox(login, path).await?;
+        match self.judge(login, &known, path).await {
             // What did not fit may be newer than what is known.
-            Err(why_not) => Box::pin(self.judge_again(&login, &known, why_not, path)).await,
+            Err(why_not) => Box::pin(self.judge_again(login, &known, why_not, path)).await,
             accepted => accepted,
         }
     }

@@ -141,6 +141,15 @@ impl Decision {
         walk.check("service", service, request.service.name(), None)?;
         let via = self.0.webmail.recognise(request);
         let login = Login { user, password: &request.password, request, via, now, purpose: Purpose::Trial };
+        if let Some(remote) = request.origin.remote {
+            let admitted = self.admit(&login).map_err(NotAccepted::from);
+            let saw = if admitted.is_ok() {
+                "nobody has to wait there"
+            } else {
+                "too many guesses: who logs in waits"
+            };
+            walk.check("guessing", admitted, saw, Some(remote.to_string()))?;
+        }
         let held = self.find_mailbox(&login, &mut Path::Hit).await;
         let held = match held {
             Ok(held) => held,

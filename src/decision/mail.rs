@@ -25,7 +25,7 @@ impl Decision {
             Err(NotAccepted::Refused(denial)) => return SenderVerdict::Refuse(denial),
             Err(NotAccepted::CannotTell(trouble)) => Some(trouble),
         };
-        if is_throttled(request) {
+        if self.0.throttle.admit(&login, request.remote, now.monotonic.into_std()).is_err() {
             return SenderVerdict::Throttled;
         }
         match self.check_sender(&login, &request.sender).await {
@@ -115,11 +115,6 @@ fn check_service(
         Ok(_) => Err(Denial::ServiceForbidden.into()),
         Err(trouble) => Err(trouble.clone().into()),
     }
-}
-
-/// The place where throttling is asked, once there is any: nobody is throttled.
-fn is_throttled(_request: &SenderRequest) -> bool {
-    false
 }
 
 fn is_own(login: &Username, sender: &[u8]) -> bool {

@@ -9,6 +9,7 @@
 //!
 //! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
 
+mod admission;
 mod authenticate;
 mod explain;
 mod known;
@@ -25,6 +26,7 @@ use crate::bookkeeping::Bookkeeper;
 use crate::passdb::Passdb;
 use crate::provision::Provisioner;
 use crate::sql::Database;
+use crate::throttle::Throttle;
 use crate::userdb::Userdb;
 
 pub use authenticate::{Judgement, Moment};
@@ -50,6 +52,8 @@ pub struct Parts {
     pub provisioner: Arc<Provisioner>,
     /// The webmail that is trusted.
     pub webmail: Webmail,
+    /// Counts what is wrong, and says who has to wait.
+    pub throttle: Throttle,
     /// Told of people who were seen and of mailboxes that were made.
     pub bookkeeper: Bookkeeper,
 }

@@ -19,9 +19,13 @@ use super::{
 };
 use crate::auth::{Secret, Username};
 use crate::decision::{Counts, Decision, Forgotten, Known};
+use crate::throttle::{Listed, Target};
 
 /// What is said to whoever may not ask, before the connection is closed.
 pub const REFUSAL: &str = "only root and the user that runs keydove may ask here";
+
+/// Counters that one answer names; with names at their longest it stays below what the command reads.
+const MAX_LISTED: usize = 1000;
 
 /// What may be asked.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,13 @@ pub enum Request {
     },
     /// Forget everything.
     CacheFlush,
+    /// What is counted against guessing.
+    ThrottleList,
+    /// Forget what is counted.
+    ThrottleClear {
+        /// An account, an address, a network, or `all`.
+        target: String,
+    },
     /// How do things stand?
     Status,
     /// How would this login end, and why?
@@ -94,6 +105,15 @@ pub enum Reply {
     Explained(Box<Explained>),
     /// To [`Request::Status`].
     Status(Box<Status>),
+    /// To [`Request::ThrottleList`]: the longest waits first, and how many counters there are in all.
+    Throttled {
+        /// The first of them.
+        first: Vec<Listed>,
+        /// Of all.
+        total: usize,
+    },
+    /// To [`Request::ThrottleClear`]: how many counters are gone.
+    Cleared(usize),
     /// The request is none, its sender has no right, or there was no time.
     Error(String),
 }
@@ -150,6 +170,19 @@ impl Control {
                 let request = ExplainRequest { user, service, remote, password };
                 return Err(Box::new(Question::Explain(Box::new(request))));
             }
+            Request::ThrottleList => {
+                let mut first = decision.parts().throttle.list(now);
+                let total = first.len();
+                first.truncate(MAX_LISTED);
+                Reply::Throttled { first, total }
+            }
+            Request::ThrottleClear { target } => match Target::parse(&target) {
+                Some(target) => {
+                    tracing::info!("what is counted against guessing is forgotten on request");
+                    Reply::Cleared(decision.parts().throttle.clear(&target))
+                }
+                None => Reply::Error("this is no mail address, IP address or network".to_owned()),
+            },
         })
     }
 }
@@ -234,6 +267,8 @@ mod tests {
                 remote: Some([192, 0, 2, 7].into()),
                 password: Some(SentPassword::new(&Secret::from("hunter2\u{fffd}"))),
             },
+            Request::ThrottleList,
+            Request::ThrottleClear { target: user() },
         ] {
             let line = serde_json::to_vec(&request).unwrap();
             assert!(line.len() <= Control::MAX_LINE && !line.contains(&b'\n'));

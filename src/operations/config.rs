@@ -17,6 +17,10 @@ pub struct Config {
     pub forget_token_file: Option<PathBuf>,
     /// The systemd credential that holds it.
     pub forget_token_credential: Option<String>,
+    /// The file that holds the token of `POST /auth-policy`; without one there is no such request.
+    pub policy_token_file: Option<PathBuf>,
+    /// The systemd credential that holds it.
+    pub policy_token_credential: Option<String>,
 }
 
 impl Config {

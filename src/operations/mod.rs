@@ -1,13 +1,15 @@
 //! What operators and their programs ask over HTTP: numbers, and whether keydove works.
 //!
 //! * [`Server`]: a port, if one is configured. `routes.rs` says what is there.
-//! * `forget.rs`: the one request that changes something.
+//! * `forget.rs`: the one request that changes something; `auth_policy.rs`: what Dovecot asks a policy server. Both have
+//!   tokens (`token.rs`).
 //! * `readiness.rs`: ready, degraded or not ready, each with its reasons in plain words.
 //! * [`Numbers`] are collected when somebody asks for them; `text.rs` gives them their names.
 //! * [`Watcher`]: a task that looks whether the password attribute can be seen, and whether what failed works again.
 //!
-//! Nothing here is on a login's way, and nothing here knows a user's name.
+//! Nothing here is on the way of a login that keydove decides, and no number knows a user's name.
 
+mod auth_policy;
 mod config;
 mod forget;
 mod numbers;
@@ -15,6 +17,7 @@ mod readiness;
 mod routes;
 mod server;
 mod text;
+mod token;
 mod watcher;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
@@ -25,9 +28,9 @@ use crate::decision::Decision;
 use crate::observe::LoginMetrics;
 
 pub use config::Config;
-pub use forget::{ForgetToken, TokenTooShort};
 pub use numbers::Numbers;
 pub use server::{BindError, Server};
+pub use token::{Token, TokenTooShort, Tokens};
 pub use watcher::Watcher;
 
 /// What is looked at.
@@ -60,16 +63,16 @@ pub struct Operations {
     watched: OnceLock<Watched>,
     /// Settings that work but should not stay.
     insecure: Vec<String>,
-    /// Without it nothing is forgotten over HTTP.
-    forget_token: Option<ForgetToken>,
+    /// Of requests that not everybody may send.
+    tokens: Tokens,
 }
 
 impl Operations {
     /// While the daemon starts.
     #[must_use]
-    pub fn new(insecure: Vec<String>, forget_token: Option<ForgetToken>) -> Self {
+    pub fn new(insecure: Vec<String>, tokens: Tokens) -> Self {
         let phase = AtomicU8::new(Phase::Starting as u8);
-        Self { phase, watched: OnceLock::new(), insecure, forget_token }
+        Self { phase, watched: OnceLock::new(), insecure, tokens }
     }
 
     /// The parts are there; told once.

@@ -8,6 +8,7 @@ use crate::cache::RecordCounts;
 use crate::hashing::HashingCounts;
 use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot};
 use crate::passdb::LiveSource;
+use crate::throttle;
 
 /// What `/metrics` shows.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,7 @@ pub struct Numbers {
     pub(super) breakers: Vec<(String, Condition)>,
     /// By the name of the cache.
     pub(super) caches: Vec<(&'static str, RecordCounts)>,
+    pub(super) throttle: throttle::Counts,
     pub(super) dropped_notes: u64,
     pub(super) insecure: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl Numbers {
             sql: parts.database.questions().snapshot(),
             hashing: parts.passdb.hasher().counts(),
             caches: vec![("mailboxes", parts.mailboxes.counts()), ("people", parts.passdb.people().counts())],
+            throttle: parts.throttle.counts(),
             dropped_notes: watched.bookkeeper.dropped(),
             ..numbers
         }

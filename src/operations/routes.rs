@@ -5,17 +5,22 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::forget::{self, ForgetToken};
 use super::readiness::Readiness;
-use super::{Numbers, Operations};
+use super::token::Token;
+use super::{Numbers, Operations, Watched};
+use super::{auth_policy, forget};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers a request.
 pub(super) async fn answer(operations: &Operations, request: Request<Incoming>) -> Response<String> {
-    if let ("/forget", Some(token)) = (request.uri().path(), &operations.forget_token) {
-        return forget(operations, token, request).await;
+    let tokens = &operations.tokens;
+    match (request.uri().path(), &tokens.forget, &tokens.policy) {
+        ("/forget", Some(token), _) => return forget(operations, token, request).await,
+        ("/auth-policy", _, Some(token)) => return auth_policy(operations, token, request).await,
+        _ => {}
     }
     match (request.method().as_str(), request.uri().path()) {
         ("GET" | "HEAD", "/metrics") => {
@@ -37,30 +42,50 @@ pub(super) async fn answer(operations: &Operations, request: Request<Incoming>) 
     }
 }
 
-async fn forget(
-    operations: &Operations,
-    token: &ForgetToken,
-    request: Request<Incoming>,
-) -> Response<String> {
-    if request.method() != Method::POST {
-        return response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only POST is answered here\n".to_owned());
-    }
-    let Some(watched) = operations.watched.get() else {
-        return response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "keydove is starting\n".to_owned());
+async fn forget(operations: &Operations, token: &Token, request: Request<Incoming>) -> Response<String> {
+    let watched = match watched_for_post(operations, &request) {
+        Ok(watched) => watched,
+        Err(answer) => return *answer,
     };
     match forget::read(token, request).await {
         Ok(whom) => {
             whom.carry_out(&watched.decision);
             response(StatusCode::NO_CONTENT, PLAIN, String::new())
         }
-        Err(status) => {
-            let mut response = response(status, PLAIN, format!("{status}\n"));
-            if status == StatusCode::UNAUTHORIZED {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            response
-        }
+        Err(status) => fault(status),
     }
+}
+
+async fn auth_policy(operations: &Operations, token: &Token, request: Request<Incoming>) -> Response<String> {
+    let watched = match watched_for_post(operations, &request) {
+        Ok(watched) => watched,
+        Err(answer) => return *answer,
+    };
+    match auth_policy::answer(token, &watched.decision.parts().throttle, request).await {
+        Ok(answer) => response(StatusCode::OK, JSON, answer),
+        Err(status) => fault(status),
+    }
+}
+
+/// The running parts, for a request that must be a POST.
+fn watched_for_post<'a>(
+    operations: &'a Operations,
+    request: &Request<Incoming>,
+) -> Result<&'a Watched, Box<Response<String>>> {
+    let complain = |status, text: &str| Box::new(response(status, PLAIN, text.to_owned()));
+    if request.method() != Method::POST {
+        return Err(complain(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here\n"));
+    }
+    let starting = || complain(StatusCode::SERVICE_UNAVAILABLE, "keydove is starting\n");
+    operations.watched.get().ok_or_else(starting)
+}
+
+fn fault(status: StatusCode) -> Response<String> {
+    let mut response = response(status, PLAIN, format!("{status}\n"));
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 fn response(status: StatusCode, kind: &'static str, body: String) -> Response<String> {

@@ -83,13 +83,14 @@ async fn serve(stream: TcpStream, operations: &Operations) {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    use super::super::Tokens;
     use super::*;
 
     /// Asks a server over a real connection.
     async fn ask(request: &str) -> String {
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.listener.local_addr().unwrap();
-        let operations = Arc::new(Operations::new(vec!["keycloak.tls_verify".to_owned()], None));
+        let operations = Arc::new(Operations::new(vec!["keycloak.tls_verify".to_owned()], Tokens::default()));
         let talk = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(request.as_bytes()).await.unwrap();

@@ -12,6 +12,7 @@ use super::Numbers;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot, LoginCount};
+use crate::throttle;
 
 impl Numbers {
     /// The whole answer to `/metrics`.
@@ -39,6 +40,7 @@ impl Collector for Text {
         page.backends(numbers)?;
         page.hashing(numbers)?;
         page.caches(&numbers.caches)?;
+        page.throttle(&numbers.throttle)?;
         let notes = "Notes about logins that fitted into no queue.";
         page.counter("bookkeeping_dropped", notes, numbers.dropped_notes)?;
         let settings = numbers.insecure.iter().map(|name| ([("name", name.as_str())], 1));
@@ -139,6 +141,17 @@ impl Page<'_> {
             self.counters(name, help, values)?;
         }
         Ok(())
+    }
+
+    fn throttle(&mut self, counts: &throttle::Counts) -> fmt::Result {
+        let help = "Logins that were put off because too much was wrong from there.";
+        self.counter("throttled_logins", help, counts.throttled)?;
+        let help = "Accounts at a place, and places, that have to wait.";
+        self.gauge("throttle_waiting", help, counts.waiting)?;
+        self.gauge("throttle_entries", "Counters of what was wrong.", counts.entries)?;
+        let help = "About how much memory these counters take.";
+        let bytes = [([("kind", "counters")], to_gauge(counts.bytes))];
+        self.gauges(("throttle", Some(Unit::Bytes)), help, bytes)
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

@@ -1,10 +1,11 @@
-//! Redis or Valkey, as far as mailcow keeps something there: fields of hashes, and a channel.
+//! Redis or Valkey: fields of hashes and a channel of mailcow's, and what several keydoves share (`stream.rs`).
 //!
 //! What the fields mean is the caller's business. There is one connection, made when it is needed; one that the
 //! server has closed is replaced at the next command.
 
 mod config;
 mod error;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind, RedisConnectionInfo, RedisError,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, ProtocolVersion,
+    PushInfo, PushKind, RedisConnectionInfo, RedisError,
 };
 use tokio::time::timeout;
 
@@ -21,6 +22,7 @@ use crate::auth::Secret;
 
 pub use config::Config;
 pub use error::Error;
+pub use stream::StreamEntry;
 
 /// A server and the connection to it.
 pub struct Redis {
@@ -50,7 +52,7 @@ impl Redis {
             // With it the server's close is noticed while nothing is asked.
             .set_protocol(ProtocolVersion::RESP3)
             .set_db(config.database.into())
-            // Users who may do nothing but the three commands of this module are let alone with it.
+            // Users who may do nothing but the few commands of this module are let alone with it.
             .set_skip_set_lib_name();
         if let Some(username) = &config.username {
             settings = settings.set_username(username);
@@ -116,6 +118,10 @@ impl Redis {
     }
 
     async fn ask(&mut self, attempt: &'static str, command: &Cmd) -> Result<(), Error> {
+        self.query(attempt, command).await
+    }
+
+    async fn query<T: FromRedisValue>(&mut self, attempt: &'static str, command: &Cmd) -> Result<T, Error> {
         let limit = self.timeout;
         let asked = timeout(limit, self.ask_patiently(attempt, command)).await;
         let end =
@@ -126,14 +132,18 @@ impl Redis {
         end
     }
 
-    async fn ask_patiently(&mut self, attempt: &'static str, command: &Cmd) -> Result<(), Error> {
+    async fn ask_patiently<T: FromRedisValue>(
+        &mut self,
+        attempt: &'static str,
+        command: &Cmd,
+    ) -> Result<T, Error> {
         let link = match self.link.take() {
             Some(link) if !link.closed.load(Ordering::Relaxed) => link,
             _ => self.connect().await.map_err(|error| self.explain(attempt, &error))?,
         };
         let mut connection = link.connection.clone();
         self.link = Some(link);
-        command.exec_async(&mut connection).await.map_err(|error| self.explain(attempt, &error))
+        command.query_async(&mut connection).await.map_err(|error| self.explain(attempt, &error))
     }
 
     async fn connect(&self) -> Result<Link, RedisError> {

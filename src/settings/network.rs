@@ -28,6 +28,12 @@ impl Network {
         network.map(|network| Self(network.trunc())).map_err(|_| NotANetwork(text.to_owned()))
     }
 
+    /// Its first address.
+    #[must_use]
+    pub fn first(&self) -> IpAddr {
+        self.0.network()
+    }
+
     /// Whether an address is in it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

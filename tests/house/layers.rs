@@ -11,7 +11,7 @@ const ROWS: [&[&str]; 12] = [
     &["bookkeeping", "mailcow"],
     &["provision"],
     &["passdb", "userdb"],
-    &["hashing"],
+    &["hashing", "throttle"],
     &["keycloak", "redis", "sql"],
     &["sasl", "scheme", "observe", "cache", "breaker", "load"],
     &["settings"],

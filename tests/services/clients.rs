@@ -1,14 +1,28 @@
 //! Small mail clients that return the server's own words. Standard library only, everything with a time limit.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use socket2::{Domain, Socket, Type};
 
 /// Longer than any answer may take: Postfix gives its SASL server 10 s.
 const LIMIT: Duration = Duration::from_secs(20);
+
+thread_local! {
+    static SOURCE: Cell<Ipv4Addr> = const { Cell::new(Ipv4Addr::LOCALHOST) };
+}
+
+/// What happens in there comes from this address of loopback, as far as this thread goes.
+pub fn coming_from<T>(address: [u8; 4], act: impl FnOnce() -> T) -> T {
+    let before = SOURCE.replace(address.into());
+    let end = act();
+    SOURCE.set(before);
+    end
+}
 
 /// A name and a password.
 #[derive(Clone, Copy, Debug)]
@@ -169,8 +183,10 @@ struct Lines(BufReader<TcpStream>);
 
 impl Lines {
     fn connect(port: u16) -> io::Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((SOURCE.get(), 0)).into())?;
+        socket.connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(), LIMIT)?;
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
         Ok(Self(BufReader::new(stream)))

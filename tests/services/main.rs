@@ -37,6 +37,7 @@ mod restart;
 mod shared;
 mod stage;
 mod stopping;
+mod throttling;
 mod tls;
 mod traps;
 mod wants;
@@ -119,12 +120,13 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
         .chain(events::LONE_CASES)
+        .chain(throttling::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases = mailcow_cases::CASES
         .iter()
         .chain(mailcow_cases::TRAPS)
         .chain(fault_matrix::CASES)
-        .chain(&[wants::CASES])
+        .chain(&[wants::CASES, throttling::CASES])
         .copied()
         .flatten()
         .map(|&(name, case)| {

@@ -83,8 +83,7 @@ pub(super) async fn ask(
     let (answer, at, not_before) = match question {
         Question::Authenticate(request) => {
             let (verdict, ended) = authenticate(&context, request, arrival).await;
-            let is_refused = matches!(verdict, Verdict::Refuse(_));
-            let not_before = is_refused.then(|| arrival.monotonic + context.failure_delay);
+            let not_before = waits(&verdict).then(|| arrival.monotonic + context.failure_delay);
             (Answer::Verdict(verdict), ended, not_before)
         }
         Question::FindUser(request) => {
@@ -108,6 +107,15 @@ pub(super) async fn ask(
         }
     };
     Reply { ticket, answer, at, not_before }
+}
+
+/// Refusals wait; and whoever is put off for guessing, or that would be the quicker answer.
+fn waits(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Accept(_) => false,
+        Verdict::Refuse(_) => true,
+        Verdict::CannotTell(trouble) => trouble.reason == TempFailReason::Throttled,
+    }
 }
 
 /// Returns the verdict, and when it was found.

@@ -369,6 +369,9 @@ refetch_pause = \"0\"
 
 [login]
 failure_delay = \"{delay}\"
+
+[throttle]
+enabled = false
 ",
         url = settings.keycloak_url,
         realm = keycloak::REALM,

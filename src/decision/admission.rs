@@ -1,0 +1,55 @@
+//! Whether somebody may try at all, and what their try says of them.
+
+use super::Decision;
+use super::authenticate::{Login, Purpose};
+use super::webmail::Via;
+use crate::auth::{Grant, NotAccepted, TempFail};
+use crate::throttle::{Attempt, Pending};
+
+impl Decision {
+    /// Where nobody has to wait, this is one look at one number. The trusted webmail brings everybody's logins, so none
+    /// of it is counted.
+    pub(super) fn admit(&self, login: &Login<'_>) -> Result<(), TempFail> {
+        let remote = login.request.origin.remote;
+        match login.via {
+            // An administrator who names no address asks about none.
+            Via::Client if login.purpose == Purpose::Trial && remote.is_none() => Ok(()),
+            Via::Client => self.0.throttle.admit(&login.user, remote, login.now.monotonic.into_std()),
+            Via::Webmail | Via::SingleSignOn => Ok(()),
+        }
+    }
+
+    /// Before somebody waits for a hash or a backend: many guesses at once must not get past the limit.
+    pub(super) fn enter(&self, login: &Login<'_>) -> Result<Option<Pending>, TempFail> {
+        match login.via {
+            Via::Client if login.purpose == Purpose::Trial => Ok(None),
+            Via::Client => self.0.throttle.enter(&attempt(login)),
+            Via::Webmail | Via::SingleSignOn => Ok(None),
+        }
+    }
+
+    /// Counts how it ended. "Cannot tell" says nothing of anybody.
+    pub(super) fn note_end(&self, login: &Login<'_>, end: &Result<Grant, NotAccepted>) {
+        if login.via != Via::Client || login.purpose == Purpose::Trial {
+            return;
+        }
+        let throttle = &self.0.throttle;
+        match end {
+            Ok(_) => {
+                let now = login.now.monotonic.into_std();
+                throttle.note_accepted(&login.user, login.request.origin.remote, now);
+            }
+            Err(NotAccepted::Refused(denial)) => throttle.note_refused(&attempt(login), *denial),
+            Err(NotAccepted::CannotTell(_)) => {}
+        }
+    }
+}
+
+fn attempt<'a>(login: &'a Login<'_>) -> Attempt<'a> {
+    Attempt {
+        user: &login.user,
+        password: login.password,
+        remote: login.request.origin.remote,
+        now: login.now.monotonic.into_std(),
+    }
+}

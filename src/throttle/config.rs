@@ -1,0 +1,131 @@
+//! `[throttle]`: how much guessing is too much.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::settings::{Network, Period};
+
+const MIB: usize = 1 << 20;
+/// Strikes that one entry can hold; see [`super::strikes`].
+pub(super) const MOST_STRIKES: usize = 64;
+/// A network has this many times the limit of one of its addresses.
+pub(super) const NETWORK_FACTOR: usize = 3;
+/// The largest limit for an address, so that its network's still fits into an entry.
+const LARGEST_LIMIT: usize = MOST_STRIKES / NETWORK_FACTOR;
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
+/// `[throttle]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Whether anybody is throttled at all. Default true.
+    pub enabled: bool,
+    /// Proxies, webmail and gateways behind which many people are: never throttled, never counted. Default none; not even
+    /// loopback.
+    pub trusted: Vec<Network>,
+    /// So many different wrong passwords for one account from one address, three times as many from its network (/24,
+    /// /56), and the account waits there. 1 to 21. Default 10.
+    pub guesses: usize,
+    /// So many accounts without a right password from one address, three times as many from its network, and whoever is
+    /// not known there waits. 1 to 21. Default 20.
+    pub accounts: usize,
+    /// What was wrong so long ago counts no more. Default 6 h.
+    pub forget_after: Period,
+    /// The first wait. Each further strike doubles it. Default 10 s.
+    pub first_wait: Period,
+    /// No wait is longer. Default 15 min.
+    pub longest_wait: Period,
+    /// Whoever was right from an address so recently is known there. Default 30 d.
+    pub known_for: Period,
+    /// Memory for what is counted, in MiB. Default 16.
+    pub memory_mib: usize,
+    /// Whether nodes count together, through `[redis]`. Default false.
+    pub shared: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            trusted: Vec::new(),
+            guesses: 10,
+            accounts: 20,
+            forget_after: Period::from_secs(6 * 3600),
+            first_wait: Period::from_secs(10),
+            longest_wait: Period::from_secs(15 * 60),
+            known_for: Period::from_secs(30 * 86_400),
+            memory_mib: 16,
+            shared: false,
+        }
+    }
+}
+
+/// A value that cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}` must be {bounds}")]
+pub struct BadValue {
+    /// The setting.
+    pub setting: &'static str,
+    /// What it may be.
+    pub bounds: String,
+}
+
+impl Config {
+    /// Finds values that cannot be.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn validate(&self) -> Result<(), BadValue> {
+        let bad = |setting, bounds: &str| Err(BadValue { setting, bounds: bounds.to_owned() });
+        for (setting, limit) in [("guesses", self.guesses), ("accounts", self.accounts)] {
+            if limit == 0 || limit > LARGEST_LIMIT {
+                return bad(setting, &format!("from 1 to {LARGEST_LIMIT}"));
+            }
+        }
+        let (first, longest) = (self.first_wait.get(), self.longest_wait.get());
+        if first < Duration::from_secs(1) || first > longest {
+            return bad("first_wait", "at least 1s and no longer than `longest_wait`");
+        }
+        if longest > LONGEST_WAIT {
+            return bad("longest_wait", "at most 1d");
+        }
+        if self.forget_after.get() < longest {
+            return bad("forget_after", "at least as long as `longest_wait`, or guessing would pay again");
+        }
+        if self.known_for.get() < self.forget_after.get() {
+            return bad("known_for", "at least as long as `forget_after`");
+        }
+        if self.memory_mib == 0 {
+            return bad("memory_mib", "1 or more");
+        }
+        Ok(())
+    }
+
+    pub(super) fn max_bytes(&self) -> usize {
+        self.memory_mib.saturating_mul(MIB)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound_and_nonsense_is_named() {
+        assert_eq!(Config::default().validate(), Ok(()));
+        for (text, setting) in [
+            ("guesses = 0", "guesses"),
+            ("accounts = 22", "accounts"),
+            ("first_wait = '0'", "first_wait"),
+            ("first_wait = '16m'", "first_wait"),
+            ("longest_wait = '2d'\nforget_after = '3d'", "longest_wait"),
+            ("forget_after = '1m'", "forget_after"),
+            ("known_for = '1h'", "known_for"),
+            ("memory_mib = 0", "memory_mib"),
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            assert_eq!(config.validate().unwrap_err().setting, setting, "{text}");
+        }
+    }
+}
