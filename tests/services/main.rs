@@ -23,6 +23,7 @@ mod logins;
 mod mail;
 mod mailcow_cases;
 mod mailcow_mode;
+mod oauth;
 mod operations;
 mod outages;
 mod people;
@@ -98,6 +99,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(operations::CASES)
         .chain(control::CASES)
         .chain(events::CASES)
+        .chain(oauth::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
@@ -113,6 +115,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
         .chain(events::LONE_CASES)
+        .chain(oauth::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases = mailcow_cases::CASES
         .iter()
