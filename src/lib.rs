@@ -21,12 +21,12 @@
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`], [`throttle`] | the threads on which passwords are hashed; who guesses, and has to wait |
 //! | 4 | [`keycloak`], [`redis`], [`sql`] | the backends, each with its own errors |
-//! | 3 | [`sasl`], [`scheme`], [`observe`], [`cache`], [`breaker`], [`load`] | mechanisms; `{SCHEME}` hashes; the log line; what is remembered; backends that are left alone; the load client |
+//! | 3 | [`sasl`], [`scheme`], [`token`], [`observe`], [`cache`], [`breaker`], [`load`] | mechanisms; `{SCHEME}` hashes; access tokens; the log line; what is remembered; backends that are left alone; the load client |
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
 //!
-//! `auth`, `settings`, `sasl`, `scheme`, `userdb`, `frontend::dovecot` and `frontend::postfix` are pure: no runtime, no
-//! sockets, no files, no clock, no log. They are tested by calling them.
+//! `auth`, `settings`, `sasl`, `scheme`, `token`, `userdb`, `frontend::dovecot` and `frontend::postfix` are pure: no
+//! runtime, no sockets, no files, no clock, no log. They are tested by calling them.
 //!
 //! # In which order to read
 //!
@@ -42,7 +42,7 @@
 //! 1. A login process connects; [`daemon`] accepts and gives the connection a cookie and a task.
 //! 2. [`frontend::connection::serve`] reads bytes; [`frontend::LineBuffer`] cuts them into bounded lines.
 //! 3. [`frontend::dovecot::AuthClient`] takes the `AUTH` line: service, address, mechanism, response.
-//! 4. [`sasl::Exchange`] makes name and password of the response, or asks for more.
+//! 4. [`sasl::Exchange`] makes name and credential of the response, or asks for more.
 //! 5. The protocol puts a [`frontend::Question`]; the loop starts its clock and asks the decision.
 //! 6. [`decision::Decision::authenticate`] judges name, password form and service, and asks nobody for that.
 //! 7. [`sql::Database::find_mailbox`]: is the domain on, the mailbox on, the service on for it?
@@ -85,4 +85,5 @@ pub mod scheme;
 pub mod settings;
 pub mod sql;
 pub mod throttle;
+pub mod token;
 pub mod userdb;

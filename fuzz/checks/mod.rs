@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use keydove::auth::{
-    Denial, Grant, Mechanism, SenderVerdict, Service, Source, TempFail, TempFailReason, UserFields, Username,
-    Verdict,
+    Credential, Denial, Grant, Mechanism, Secret, SenderVerdict, Service, Source, TempFail, TempFailReason,
+    UserFields, Username, Verdict,
 };
 use keydove::config::{Config, Error};
 use keydove::frontend::dovecot::{
@@ -19,20 +20,23 @@ use keydove::frontend::postfix::{Policy, Socketmap};
 use keydove::frontend::{
     Answer, Line, LineBuffer, MapAnswer, Next, Protocol, Question, Received, Ticket, UserAnswer, UserPage,
 };
-use keydove::sasl::{Exchange, Step};
+use keydove::sasl::{ErrorChallenges, Exchange, Step};
 use keydove::scheme;
 use keydove::sql::AccessSwitches;
+use keydove::token::{Claims, Keys, Token};
 
 /// A check by the name of its target.
 pub type Check = fn(&[u8]);
 
 /// Every check, for the replay of the corpus.
-pub const ALL: [(&str, Check); 11] = [
+pub const ALL: [(&str, Check); 13] = [
     ("line", line),
     ("input", input),
     ("auth_client", auth_client),
     ("auth_master", auth_master),
     ("sasl", sasl),
+    ("bearer", bearer),
+    ("token", token),
     ("scheme", scheme),
     ("username", username),
     ("config", config),
@@ -86,6 +90,9 @@ pub fn auth_client(data: &[u8]) {
     let pending = PendingLogins::default();
     let mut client =
         AuthClient::new(role, ServerId::from_random(1), 1, Cookie::new([7; 16]), pending.clone());
+    if choice & 2 == 0 {
+        client = client.with_tokens(Some(Arc::new(ErrorChallenges::new(None, None))));
+    }
     let now = Instant::now();
     let mut out = Vec::new();
     let mut open: HashMap<u32, i32> = HashMap::new();
@@ -191,15 +198,43 @@ fn alice() -> Username {
 pub fn sasl(data: &[u8]) {
     let (_, step) = Exchange::begin(Mechanism::Plain, Some(data));
     if let Step::Done(presented) = step {
-        let parts = [&presented.authzid[..], &presented.authcid[..], presented.password.expose()];
+        let parts = [&presented.authzid[..], &presented.authcid[..], password_of(&presented.credential)];
         assert_eq!(parts.join(&0), data);
     }
     let (mut exchange, step) = Exchange::begin(Mechanism::Login, Some(data));
     assert!(matches!(step, Step::Challenge(_)));
     match exchange.respond(data) {
-        Step::Done(presented) => assert!(presented.authcid == data && presented.password.matches(data)),
+        Step::Done(presented) => {
+            assert!(presented.authcid == data && password_of(&presented.credential) == data)
+        }
         other => panic!("{other:?}"),
     }
+}
+
+fn password_of(credential: &Credential) -> &[u8] {
+    credential.password().map(Secret::expose).expect("a mechanism with a password")
+}
+
+/// What is read of a token's message is in it, and a token has no byte that could break a header or a line.
+pub fn bearer(data: &[u8]) {
+    for mechanism in [Mechanism::OauthBearer, Mechanism::Xoauth2] {
+        let (_, step) = Exchange::begin(mechanism, Some(data));
+        let Step::Done(presented) = step else { continue };
+        let Credential::Token(token) = presented.credential else { panic!("a password") };
+        assert!(!presented.authcid.is_empty() && presented.authzid.is_empty());
+        assert!(!presented.authcid.contains(&0) && !presented.authcid.contains(&1));
+        assert!(token.expose().iter().all(u8::is_ascii_graphic));
+        let is_in_it = |part: &[u8]| part.is_empty() || data.windows(part.len()).any(|window| window == part);
+        assert!(is_in_it(token.expose()));
+    }
+}
+
+/// Neither a token nor a set of keys is read with harm.
+pub fn token(data: &[u8]) {
+    if let Ok(token) = Token::parse(data) {
+        let _ = Claims::of(&token).subject();
+    }
+    let _ = Keys::parse(data);
 }
 
 /// Parsing a stored hash never panics and never takes long.

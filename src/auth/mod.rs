@@ -1,7 +1,8 @@
 //! The words that every other module speaks. They depend on nobody.
 //!
 //! * A **service** is what a person wants to use: IMAP, POP3, SMTP submission, ManageSieve ([`Service`]).
-//! * A **mechanism** is the SASL method of one exchange: PLAIN, LOGIN ([`Mechanism`]).
+//! * A **mechanism** is the SASL method of one exchange: PLAIN, LOGIN, OAUTHBEARER, XOAUTH2 ([`Mechanism`]).
+//! * A **credential** is what a person presents: a password or a token ([`Credential`]).
 //! * The **authcid** is who proves who they are, the **authzid** as whom they want to act (RFC 4616).
 //! * A **verdict** ends a decision ([`Verdict`]): *accept* with a [`Grant`], *refuse* with a [`Denial`],
 //!   or *cannot tell* with a [`TempFail`]. A refusal is a value; only ignorance is a failure; and no failure
@@ -23,7 +24,7 @@ pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use name::{InvalidName, Username, normalise_domain};
 pub use provision::ProvisionRefusal;
-pub use request::{AuthRequest, Mechanism, Origin, UserRequest};
+pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::Service;
 pub use verdict::{Denial, Grant, NotAccepted, Source, TempFail, TempFailReason, Verdict};

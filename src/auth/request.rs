@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use super::{Secret, Service};
 
-/// One person asks for one service with one password.
+/// One person asks for one service with one credential.
 ///
-/// Names and password are the bytes the peer sent: the decision's first step judges them, so that every
+/// Names and credential are the bytes the peer sent: the decision's first step judges them, so that every
 /// refusal has one log line, a malformed name included.
 #[derive(Debug)]
 pub struct AuthRequest {
@@ -15,18 +15,38 @@ pub struct AuthRequest {
     pub authcid: Vec<u8>,
     /// As whom they want to act; empty when they act as themselves.
     pub authzid: Vec<u8>,
-    /// Never trimmed, never re-encoded.
-    pub password: Secret,
+    /// By what they prove it.
+    pub credential: Credential,
     /// What they want to use.
     pub service: Service,
     /// The service's name as sent, for mailcow's login history.
     pub service_name: Cow<'static, str>,
-    /// How the password travelled.
+    /// How the credential travelled.
     pub mechanism: Mechanism,
     /// From where.
     pub origin: Origin,
     /// Whether somebody will want to know where the mail lives. Postfix never does.
     pub wants_fields: bool,
+}
+
+/// What a person presents.
+#[derive(Debug)]
+pub enum Credential {
+    /// A password: never trimmed, never re-encoded.
+    Password(Secret),
+    /// An OAuth 2.0 access token (RFC 6750). May be empty: a client may ask that way which tokens are wanted.
+    Token(Secret),
+}
+
+impl Credential {
+    /// The password, if it is one.
+    #[must_use]
+    pub fn password(&self) -> Option<&Secret> {
+        match self {
+            Self::Password(password) => Some(password),
+            Self::Token(_) => None,
+        }
+    }
 }
 
 /// Dovecot asks where a person's mail lives, with no password.
@@ -45,11 +65,15 @@ pub enum Mechanism {
     Plain,
     /// draft-murchison-sasl-login-00, the two prompts of old clients
     Login,
+    /// RFC 7628
+    OauthBearer,
+    /// Google's and Microsoft's older form of the same
+    Xoauth2,
 }
 
 impl Mechanism {
-    /// All that keydove offers, in the order it announces them.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::Login];
+    /// All that keydove knows, in the order it announces them.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::OauthBearer, Self::Xoauth2];
 
     /// Reads a mechanism name; letter case does not matter, because Postfix passes on what the user typed.
     #[must_use]
@@ -63,6 +87,17 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::OauthBearer => "OAUTHBEARER",
+            Self::Xoauth2 => "XOAUTH2",
+        }
+    }
+
+    /// Whether it carries a token, and so is offered only where tokens are verified.
+    #[must_use]
+    pub fn carries_token(self) -> bool {
+        match self {
+            Self::Plain | Self::Login => false,
+            Self::OauthBearer | Self::Xoauth2 => true,
         }
     }
 }

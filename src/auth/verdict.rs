@@ -69,7 +69,7 @@ impl From<Result<Grant, NotAccepted>> for Verdict {
 pub struct Grant {
     /// The mailbox, in normal form.
     pub user: Username,
-    /// Which password it was.
+    /// Which password or token it was.
     pub source: Source,
     /// Where the mail lives, for the mail process that redeems the login; empty where nobody wants to know.
     pub fields: UserFields,
@@ -77,7 +77,7 @@ pub struct Grant {
     pub through_webmail: bool,
 }
 
-/// Which password opened the mailbox.
+/// What opened the mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The attribute in Keycloak.
@@ -88,6 +88,8 @@ pub enum Source {
     AppPassword(i64),
     /// The secret by which `SOGo` logs in for people who are logged in at mailcow.
     SingleSignOn,
+    /// An access token of Keycloak's.
+    Token,
 }
 
 impl Source {
@@ -99,6 +101,7 @@ impl Source {
             Self::Mailbox => "mailbox",
             Self::AppPassword(_) => "app_password",
             Self::SingleSignOn => "single_sign_on",
+            Self::Token => "token",
         }
     }
 
@@ -107,7 +110,7 @@ impl Source {
     pub fn app_password(self) -> Option<i64> {
         match self {
             Self::AppPassword(id) => Some(id),
-            Self::Keycloak | Self::Mailbox | Self::SingleSignOn => None,
+            Self::Keycloak | Self::Mailbox | Self::SingleSignOn | Self::Token => None,
         }
     }
 }
@@ -175,11 +178,25 @@ pub enum Denial {
     AppPasswordForbidden,
     /// The app password is right, but its time is over.
     AppPasswordExpired,
+    /// It is no access token, is of a kind that is not taken, or its signature algorithm is not allowed.
+    TokenInvalid,
+    /// The token's signature does not fit any key of the realm.
+    TokenSignature,
+    /// The token's time is over, or has not come yet.
+    TokenExpired,
+    /// The token is of another realm or server than the one that knows the person.
+    TokenIssuer,
+    /// The token was made for somebody else: no audience or client of the configuration.
+    TokenAudience,
+    /// The token is somebody else's.
+    TokenUserMismatch,
+    /// Keycloak says that the token is not active any more.
+    TokenRevoked,
 }
 
 impl Denial {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 36] = [
         Self::MechanismUnknown,
         Self::ResponseMalformed,
         Self::ExchangeAbandoned,
@@ -209,6 +226,13 @@ impl Denial {
         Self::AppPasswordMismatch,
         Self::AppPasswordForbidden,
         Self::AppPasswordExpired,
+        Self::TokenInvalid,
+        Self::TokenSignature,
+        Self::TokenExpired,
+        Self::TokenIssuer,
+        Self::TokenAudience,
+        Self::TokenUserMismatch,
+        Self::TokenRevoked,
     ];
 
     /// The reason code of log lines and metrics.
@@ -244,6 +268,13 @@ impl Denial {
             Self::AppPasswordMismatch => "app_password_mismatch",
             Self::AppPasswordForbidden => "app_password_forbidden",
             Self::AppPasswordExpired => "app_password_expired",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenSignature => "token_signature",
+            Self::TokenExpired => "token_expired",
+            Self::TokenIssuer => "token_issuer",
+            Self::TokenAudience => "token_audience",
+            Self::TokenUserMismatch => "token_user_mismatch",
+            Self::TokenRevoked => "token_revoked",
         }
     }
 }
@@ -429,7 +460,7 @@ mod tests {
         let code = |line: &'static str| Some(line.split_once(" => \"")?.1.split_once('"')?.0);
         let codes = source.lines().filter(|line| line.trim_start().starts_with("Self::")).filter_map(code);
         // The names of sources are no codes of reasons.
-        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on"];
+        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on", "token"];
         let missing: Vec<_> =
             codes.filter(|code| !listed.contains(code) && !sources.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");

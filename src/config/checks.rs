@@ -8,7 +8,7 @@ use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
-use crate::{redis, sql};
+use crate::{redis, sql, token};
 
 /// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
 const MAX_PATH_BYTES: usize = 106;
@@ -52,6 +52,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
     check_app_passwords(file, &mut faults);
+    check_oauth(file, &mut faults);
     check_sogo(file, &mut faults);
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
@@ -369,6 +370,12 @@ fn check_app_passwords(file: &File, faults: &mut Vec<Fault>) {
     if settings.only_domains.iter().any(|domain| normalise_domain(domain).is_err()) {
         faults.push(Fault::new(&["app_passwords", "only_domains"], NO_DOMAIN, DOMAIN_ADVICE));
     }
+}
+
+fn check_oauth(file: &File, faults: &mut Vec<Fault>) {
+    let Some(Err(fault)) = file.oauth.as_ref().map(token::Config::validate) else { return };
+    let keys: Vec<&str> = ["oauth"].into_iter().chain(fault.setting).collect();
+    faults.push(Fault::new(&keys, fault.to_string(), fault.advice));
 }
 
 fn check_sogo(file: &File, faults: &mut Vec<Fault>) {

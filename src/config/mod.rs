@@ -18,7 +18,7 @@ use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
     bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, operations, passdb, provision, redis,
-    sql, throttle, userdb,
+    sql, throttle, token, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -50,6 +50,8 @@ pub struct Config {
     pub cache: cache::Config,
     /// `[app_passwords]`
     pub app_passwords: passdb::AppPasswordConfig,
+    /// `[oauth]`
+    pub oauth: Option<token::Config>,
     /// `[sogo]`
     pub sogo: decision::SogoConfig,
     /// `[bookkeeping]`
@@ -107,6 +109,7 @@ struct File {
     cache: cache::Config,
     #[serde(default)]
     app_passwords: passdb::AppPasswordConfig,
+    oauth: Option<token::Config>,
     #[serde(default)]
     sogo: decision::SogoConfig,
     #[serde(default)]

@@ -17,6 +17,7 @@ use crate::observe::{LoginMetrics, RecentAttempts};
 use crate::passdb::{EventFollower, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
+use crate::sasl::ErrorChallenges;
 use crate::userdb::Userdb;
 use crate::{bookkeeping, decision, frontend, keycloak, redis, sql, throttle};
 
@@ -30,6 +31,8 @@ pub(super) struct Parts {
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
+    /// What a refused token is told, where tokens are taken.
+    pub(super) challenges: Option<Arc<ErrorChallenges>>,
 }
 
 /// Everything, ready to be started.
@@ -89,7 +92,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let saved_people = people.clone();
     let followers = people.event_followers();
-    let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone());
+    let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
+        .with_tokens(config.oauth.clone());
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
@@ -116,8 +120,22 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
         timing: config.login.clone(),
+        challenges: challenges(config),
     };
     Ok(Assembled { parts, worker, refresher, keeper, followers, throttle_keeper })
+}
+
+/// Clients are shown the way to a token where there is one only.
+fn challenges(config: &Config) -> Option<Arc<ErrorChallenges>> {
+    let oauth = config.oauth.as_ref()?;
+    let own = match config.keycloaks.as_slice() {
+        [(address, keycloak)] if config.mailcow_keycloak.is_none() => {
+            Some(format!("{}/.well-known/openid-configuration", address.issuer(keycloak.public_url.as_ref())))
+        }
+        _ => None,
+    };
+    let openid_configuration = oauth.openid_configuration.as_deref().or(own.as_deref());
+    Some(Arc::new(ErrorChallenges::new(oauth.scope.as_deref(), openid_configuration)))
 }
 
 /// With connections of its own, so that no login waits behind what is written down.

@@ -19,6 +19,7 @@ use crate::frontend::connection::{self, Context};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::postfix::{Policy, Socketmap};
+use crate::sasl::ErrorChallenges;
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
 pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {
@@ -59,6 +60,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
         kind,
         server: parts.server,
         pending: parts.pending.clone(),
+        challenges: parts.challenges.clone(),
         context: Arc::new(Context {
             decision: Arc::clone(&parts.decision),
             bookkeeper: parts.bookkeeper.clone(),
@@ -92,6 +94,7 @@ struct Acceptor {
     kind: Kind,
     server: ServerId,
     pending: PendingLogins,
+    challenges: Option<Arc<ErrorChallenges>>,
     context: Arc<Context>,
     tasks: Group,
 }
@@ -124,7 +127,8 @@ impl Acceptor {
                     return;
                 }
                 let (cookie, pending) = (Cookie::new(cookie), self.pending.clone());
-                self.serve(stream, AuthClient::new(role, self.server, next_cuid(), cookie, pending));
+                let client = AuthClient::new(role, self.server, next_cuid(), cookie, pending);
+                self.serve(stream, client.with_tokens(self.challenges.clone()));
             }
             Kind::Master { check_peer_pid } => {
                 let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|_| check_peer_pid);

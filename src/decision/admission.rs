@@ -1,7 +1,7 @@
 //! Whether somebody may try at all, and what their try says of them.
 
 use super::Decision;
-use super::authenticate::{Login, Purpose};
+use super::authenticate::{Login, Proof, Purpose};
 use super::webmail::Via;
 use crate::auth::{Grant, NotAccepted, TempFail};
 use crate::throttle::{Attempt, Pending};
@@ -48,7 +48,10 @@ impl Decision {
 fn attempt<'a>(login: &'a Login<'_>) -> Attempt<'a> {
     Attempt {
         user: &login.user,
-        password: login.password,
+        password: match login.proof {
+            Proof::Password(presented) => presented.password,
+            Proof::Token(token) => token,
+        },
         remote: login.request.origin.remote,
         now: login.now.monotonic.into_std(),
     }

@@ -12,8 +12,8 @@ use super::open::Opened;
 use super::path::Path;
 use super::webmail::Via;
 use crate::auth::{
-    AuthRequest, Denial, Grant, NotAccepted, Secret, Service, Source, TempFail, TempFailReason, UserFields,
-    Username, Verdict,
+    AuthRequest, Credential, Denial, Grant, NotAccepted, Secret, Service, Source, TempFail, TempFailReason,
+    UserFields, Username, Verdict,
 };
 use crate::bookkeeping::Note;
 use crate::cache::Held;
@@ -38,7 +38,7 @@ pub struct Moment {
 /// A login whose form has been found right.
 pub(super) struct Login<'a> {
     pub(super) user: Username,
-    pub(super) password: &'a Secret,
+    pub(super) proof: Proof<'a>,
     pub(super) request: &'a AuthRequest,
     pub(super) via: Via,
     pub(super) now: Moment,
@@ -54,10 +54,11 @@ pub(super) enum Purpose {
     Trial,
 }
 
-impl<'a> Login<'a> {
-    pub(super) fn presented(&self) -> Presented<'a> {
-        Presented { password: self.password, remote: self.request.origin.remote }
-    }
+/// What opens the mailbox, if anything does.
+#[derive(Clone, Copy)]
+pub(super) enum Proof<'a> {
+    Password(Presented<'a>),
+    Token(&'a Secret),
 }
 
 /// How a login ended, and what it took.
@@ -92,7 +93,7 @@ impl Decision {
         now: Moment,
         path: &mut Path,
     ) -> Result<Grant, NotAccepted> {
-        // 1. Is it a name and a password at all, for a service that we know?
+        // 1. Is it a name and a credential at all, for a service that we know?
         let login = self.check_form(request, now, purpose)?;
         // 2. Does somebody guess there, who has to wait?
         self.admit(&login)?;
@@ -141,12 +142,12 @@ impl Decision {
             return Err(Denial::DomainDisabled.into());
         }
         let (quota_bytes, opened) = match &known.record.hosting.mailbox {
-            // 3. Is the mailbox on? 4. The main password, where it counts. 5. The app passwords.
+            // 3. Is the mailbox on? 4. The token, or the main password, where it counts. 5. The app passwords.
             Some(mailbox) => {
                 check_mailbox(mailbox)?;
                 (mailbox.quota_bytes, self.open(login, mailbox, &known.record, path).await?)
             }
-            // 6. None: the right person with the right password gets one, and then as 3.
+            // 6. None: the right person with the right credential gets one, and then as 3.
             None => Box::pin(self.make_mailbox(login, path)).await?,
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
@@ -196,25 +197,38 @@ impl Decision {
             Some(mailbox) => mailbox.authsource,
             None => Some(AuthSource::Keycloak),
         };
-        let asks_keycloak = authsource == Some(AuthSource::Keycloak)
-            && self.check_main_password_counts(login, newer.record.hosting.mailbox.as_ref()).is_ok();
+        let counts = || match login.proof {
+            Proof::Password(_) => {
+                self.check_main_password_counts(login, newer.record.hosting.mailbox.as_ref()).is_ok()
+            }
+            Proof::Token(_) => true,
+        };
+        let asks_keycloak = authsource == Some(AuthSource::Keycloak) && counts();
         let is_newer_person = asks_keycloak && self.0.passdb.renew_person(user, since, until).await?;
         if is_newer_person || newer.asked != known.asked { Ok(newer) } else { Err(why_not) }
     }
 
-    /// A first login: the person must be entitled and the password right before anything is written, and the
+    /// A first login: the person must be entitled and the credential right before anything is written, and the
     /// mailbox is committed before the login is answered.
     async fn make_mailbox(&self, login: &Login<'_>, path: &mut Path) -> Result<(u64, Opened), NotAccepted> {
         if !self.0.provisioner.is_enabled() || login.via == Via::SingleSignOn {
             return Err(Denial::MailboxUnknown.into());
         }
-        self.check_main_password_counts(login, None)?;
-        *path = (*path).max(Path::Cold);
-        let person = self.0.passdb.check_person(&login.user, login.presented()).await?;
+        let (source, person) = match login.proof {
+            Proof::Password(presented) => {
+                self.check_main_password_counts(login, None)?;
+                *path = (*path).max(Path::Cold);
+                (Source::Keycloak, self.0.passdb.check_person(&login.user, presented).await?)
+            }
+            Proof::Token(token) => {
+                *path = (*path).max(Path::Cold);
+                (Source::Token, self.find_person_of_token(login, token).await?)
+            }
+        };
         let identity = Identity::new(person.person());
         if login.purpose == Purpose::Trial {
             self.0.provisioner.preview(&self.0.database, &identity).await?;
-            return Ok((0, Opened { source: Source::Keycloak, owner: Owner::Person(person) }));
+            return Ok((0, Opened { source, owner: Owner::Person(person) }));
         }
         let now = login.now.monotonic.into_std();
         let made = self.0.provisioner.provision(&self.0.database, &identity, now).await?;
@@ -230,7 +244,7 @@ impl Decision {
         })?;
         check_mailbox(mailbox)?;
         check_access(login, mailbox)?;
-        let opened = Opened { source: Source::Keycloak, owner: Owner::Person(person) };
+        let opened = Opened { source, owner: Owner::Person(person) };
         Ok((mailbox.quota_bytes, opened))
     }
 
@@ -241,10 +255,21 @@ impl Decision {
         purpose: Purpose,
     ) -> Result<Login<'a>, Denial> {
         let user = check_name(request)?;
-        check_password_form(&request.password)?;
+        if let Credential::Password(password) = &request.credential {
+            check_password_form(password)?;
+        }
         check_service(&request.service)?;
         let via = self.0.webmail.recognise(request);
-        Ok(Login { user, password: &request.password, request, via, now, purpose })
+        Ok(Login { user, proof: proof_of(request), request, via, now, purpose })
+    }
+}
+
+pub(super) fn proof_of(request: &AuthRequest) -> Proof<'_> {
+    match &request.credential {
+        Credential::Password(password) => {
+            Proof::Password(Presented { password, remote: request.origin.remote })
+        }
+        Credential::Token(token) => Proof::Token(token),
     }
 }
 
@@ -261,6 +286,7 @@ fn may_be_outdated(why_not: &NotAccepted) -> bool {
                 | Denial::SecondFactorRequired
                 | Denial::SourceUnsupported
                 | Denial::MailPasswordsOff
+                | Denial::TokenUserMismatch
         ),
         NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
     }
@@ -322,7 +348,7 @@ mod tests {
         AuthRequest {
             authcid: authcid.into(),
             authzid: authzid.into(),
-            password: Secret::from("pw"),
+            credential: Credential::Password(Secret::from("pw")),
             service: Service::Imap,
             service_name: "imap".into(),
             mechanism: Mechanism::Plain,

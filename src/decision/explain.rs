@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Decision;
-use super::authenticate::{Login, Moment, Purpose, check_mailbox, check_name, check_service};
+use super::authenticate::{
+    Login, Moment, Proof, Purpose, check_mailbox, check_name, check_service, proof_of,
+};
 use super::known::KnownMailbox;
 use super::mailboxes::MailboxRecord;
 use super::open::attempt;
@@ -140,7 +142,8 @@ impl Decision {
         let service = check_service(&request.service);
         walk.check("service", service, request.service.name(), None)?;
         let via = self.0.webmail.recognise(request);
-        let login = Login { user, password: &request.password, request, via, now, purpose: Purpose::Trial };
+        let proof = proof_of(request);
+        let login = Login { user, proof, request, via, now, purpose: Purpose::Trial };
         if let Some(remote) = request.origin.remote {
             let admitted = self.admit(&login).map_err(NotAccepted::from);
             let saw = if admitted.is_ok() {
@@ -227,7 +230,9 @@ impl Decision {
                 return None;
             }
         };
-        let usable: Vec<i64> = self.0.passdb.usable_app_passwords(rows, &attempt(login)).collect();
+        let Proof::Password(presented) = login.proof else { return None };
+        let attempt = attempt(login, presented);
+        let usable: Vec<i64> = self.0.passdb.usable_app_passwords(rows, &attempt).collect();
         let saw = format!(
             "{} active, {} of them for this service, from here, and in time",
             rows.len(),

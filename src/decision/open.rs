@@ -1,12 +1,12 @@
-//! Which password opens a mailbox that is there: the main one, or an app password.
+//! What opens a mailbox that is there: the main password, an app password, or a token.
 
 use super::Decision;
-use super::authenticate::{Login, check_access};
+use super::authenticate::{Login, Proof, check_access};
 use super::mailboxes::MailboxRecord;
 use super::path::Path;
 use super::webmail::Via;
-use crate::auth::{Denial, NotAccepted, Source, Username};
-use crate::passdb::{AppPasswordAttempt, Owner, find_named};
+use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
+use crate::passdb::{AppPasswordAttempt, Entitled, Owner, Presented, find_named};
 use crate::sql::{AuthSource, Mailbox};
 
 /// A mailbox that was opened.
@@ -29,10 +29,16 @@ impl Decision {
             let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
+        let presented = match login.proof {
+            Proof::Password(presented) => presented,
+            Proof::Token(token) => {
+                return Box::pin(self.open_with_token(login, mailbox, (record, token), path)).await;
+            }
+        };
         // An app password that keydove made names its row, so that no other hash need be tried.
         let app_passwords = record.app_passwords.as_deref();
-        if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, login.password)) {
-            let attempt = attempt(login);
+        if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, presented.password)) {
+            let attempt = attempt(login, presented);
             let id = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await?;
             let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::AppPassword(id), owner });
@@ -43,7 +49,7 @@ impl Decision {
             Ok(()) => {
                 let owner = self.find_owner(login, mailbox, record, path).await?;
                 let passdb = &self.0.passdb;
-                match passdb.check_main_password(mailbox, &owner, &record.fitted, login.presented()).await {
+                match passdb.check_main_password(mailbox, &owner, &record.fitted, presented).await {
                     Ok(source) => return Ok(Opened { source, owner }),
                     Err(why_not) => (why_not, Some(owner)),
                 }
@@ -53,7 +59,7 @@ impl Decision {
             return Err(why_not);
         }
         let rows = app_passwords.map_err(Clone::clone)?;
-        let attempt = attempt(login);
+        let attempt = attempt(login, presented);
         let found = Box::pin(self.0.passdb.find_app_password(rows, &attempt)).await?;
         let Some(id) = found else { return Err(why_not) };
         let owner = match owner {
@@ -61,6 +67,38 @@ impl Decision {
             None => self.find_owner(login, mailbox, record, path).await?,
         };
         Ok(Opened { source: Source::AppPassword(id), owner })
+    }
+
+    /// A token is no password: settings that switch main passwords off are not about it, and neither are app passwords.
+    /// The service's own switch is.
+    async fn open_with_token(
+        &self,
+        login: &Login<'_>,
+        mailbox: &Mailbox,
+        (record, token): (&MailboxRecord, &Secret),
+        path: &mut Path,
+    ) -> Result<Opened, NotAccepted> {
+        check_access(login, mailbox)?;
+        if mailbox.authsource != Some(AuthSource::Keycloak) {
+            return Err(Denial::SourceUnsupported.into());
+        }
+        let signed = self.0.passdb.verify_token(&login.user, token, login.now.wall).await?;
+        let owner = self.find_owner(login, mailbox, record, path).await?;
+        let Some(entitled) = owner.entitled() else { return Err(Denial::SourceUnsupported.into()) };
+        self.0.passdb.confirm_token(token, &signed, entitled).await?;
+        Ok(Opened { source: Source::Token, owner })
+    }
+
+    /// The person of a token who has no mailbox yet.
+    pub(super) async fn find_person_of_token(
+        &self,
+        login: &Login<'_>,
+        token: &Secret,
+    ) -> Result<Entitled, NotAccepted> {
+        let signed = self.0.passdb.verify_token(&login.user, token, login.now.wall).await?;
+        let entitled = self.0.passdb.find_person(&login.user).await?;
+        self.0.passdb.confirm_token(token, &signed, &entitled).await?;
+        Ok(entitled)
     }
 
     /// Whether the main password may open this mailbox for this service, before anybody looks at it. A mailbox that
@@ -120,9 +158,9 @@ pub(super) fn check_same_person(
     Err(Denial::UserReplaced)
 }
 
-pub(super) fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
+pub(super) fn attempt<'a>(login: &Login<'a>, presented: Presented<'a>) -> AppPasswordAttempt<'a> {
     AppPasswordAttempt {
-        presented: login.presented(),
+        presented,
         service: (login.via == Via::Client).then_some(&login.request.service),
         wall: login.now.wall,
     }

@@ -50,8 +50,10 @@ impl Webmail {
             .origin
             .remote
             .is_some_and(|remote| self.addresses.iter().any(|network| network.contains(remote)));
-        let has_secret =
-            || self.single_sign_on.as_ref().is_some_and(|secret| secret.matches(request.password.expose()));
+        let has_secret = || match (&self.single_sign_on, request.credential.password()) {
+            (Some(secret), Some(password)) => secret.matches(password.expose()),
+            _ => false,
+        };
         match trusted {
             false => Via::Client,
             true if has_secret() => Via::SingleSignOn,
@@ -63,14 +65,14 @@ impl Webmail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Mechanism, Origin, Service};
+    use crate::auth::{Credential, Mechanism, Origin, Service};
 
     fn request(remote: Option<&str>, password: &str) -> AuthRequest {
         let remote = remote.map(|remote| remote.parse().unwrap());
         AuthRequest {
             authcid: b"alice@example.org".to_vec(),
             authzid: Vec::new(),
-            password: Secret::from(password),
+            credential: Credential::Password(Secret::from(password)),
             service: Service::Imap,
             service_name: "imap".into(),
             mechanism: Mechanism::Plain,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{AuthRequest, Mechanism, Origin, Secret, Service};
+use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
 use crate::decision::Explanation;
 
 /// A login that an administrator wants explained.
@@ -27,7 +27,7 @@ impl ExplainRequest {
         let request = AuthRequest {
             authcid: self.user.into_bytes(),
             authzid: Vec::new(),
-            password: self.password.unwrap_or_else(|| Secret::from("-")),
+            credential: Credential::Password(self.password.unwrap_or_else(|| Secret::from("-"))),
             service: Service::parse(&self.service),
             service_name: self.service.into(),
             mechanism: Mechanism::Plain,

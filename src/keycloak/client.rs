@@ -1,5 +1,6 @@
 //! Looking people up.
 
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use tokio::time::Instant;
 use super::attribute::AttributeSight;
 use super::config::{Address, Config, LookupBy, escape};
 use super::http::{Body, fetch};
+use super::introspection::ActiveTokens;
+use super::keys::KeyStore;
 use super::person::{Person, UserRepresentation};
 use super::token::TokenStore;
 use super::{Error, SetupError};
@@ -27,10 +30,12 @@ const MAX_HITS: usize = 20;
 /// A connection pool to one realm of one Keycloak.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    address: Address,
+    pub(super) http: reqwest::Client,
+    pub(super) address: Address,
     pub(super) config: Config,
-    tokens: TokenStore,
+    pub(super) tokens: TokenStore,
+    pub(super) keys: KeyStore,
+    pub(super) active: ActiveTokens,
     /// Bounds the calls under way.
     slots: Semaphore,
     pub(super) attribute: AttributeSight,
@@ -105,6 +110,8 @@ impl Client {
         Ok(Self {
             http: build_http(config)?,
             tokens: TokenStore::new(&address, client_secret),
+            keys: KeyStore::default(),
+            active: ActiveTokens::default(),
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
             attribute: AttributeSight::default(),
@@ -250,11 +257,16 @@ impl Client {
 
     /// One call of the admin API. A token that is not accepted is replaced once, then believed.
     async fn call(&self, call: &'static str, url: &str) -> Result<Body, Error> {
+        self.guard(self.call_now(call, url)).await
+    }
+
+    /// One call of any kind: within the bounds, counted, and not while Keycloak is left alone.
+    pub(super) async fn guard(&self, work: impl Future<Output = Result<Body, Error>>) -> Result<Body, Error> {
         // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
         let _slot = self.slots.acquire().await.ok();
         let began = Instant::now();
         let permit = self.breaker.admit(began).map_err(Error::LeftAlone)?;
-        let end = self.call_now(call, url).await;
+        let end = work.await;
         self.calls.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
         self.breaker.report(permit, &end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
         end
@@ -292,6 +304,18 @@ impl Client {
         part: &str,
     ) -> Result<T, Error> {
         parse(call, &self.call_now(call, &self.address.realm_url(part)).await?)
+    }
+
+    /// Who must have issued the tokens of its people.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.address.issuer(self.config.public_url.as_ref())
+    }
+
+    /// How mail addresses find its people, and whether they must be verified.
+    #[must_use]
+    pub fn lookup(&self) -> (LookupBy, bool) {
+        (self.config.lookup, self.config.require_verified_email)
     }
 
     /// How often its events are to be read; `None` is never.

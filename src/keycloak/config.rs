@@ -24,6 +24,9 @@ pub struct Config {
     /// The server's root, with `/auth` only where the server has it (before Keycloak 17, or
     /// `http-relative-path`). Not the address of a realm or of the admin console.
     pub server_url: Option<ServerUrl>,
+    /// The server's root as access tokens name it, where that is another address than keydove's: Keycloak's own
+    /// `hostname`. Default: `server_url`.
+    pub public_url: Option<ServerUrl>,
     /// The realm whose people log in. Letter case counts.
     pub realm: Option<RealmName>,
     /// The client id. Letter case counts.
@@ -71,6 +74,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server_url: None,
+            public_url: None,
             realm: None,
             client_id: None,
             client_secret_file: None,
@@ -225,15 +229,29 @@ impl RealmName {
 impl Address {
     /// The token endpoint.
     pub(super) fn token_url(&self) -> String {
-        format!("{}/protocol/openid-connect/token", self.issuer())
+        self.protocol_url("token")
     }
 
-    /// The realm's own address, which is also the name by which it signs tokens, unless Keycloak's option `hostname`
-    /// gives it another.
+    /// The realm's public keys.
+    pub(super) fn keys_url(&self) -> String {
+        self.protocol_url("certs")
+    }
+
+    /// Where Keycloak is asked whether a token is active.
+    pub(super) fn introspection_url(&self) -> String {
+        self.protocol_url("token/introspect")
+    }
+
+    /// Who issues the tokens of this realm, for a server that is known to the outside by this address.
     #[must_use]
-    pub fn issuer(&self) -> String {
-        let (server, realm) = (self.server_url.as_str(), escape(self.realm.as_str()));
-        format!("{server}/realms/{realm}")
+    pub fn issuer(&self, public_url: Option<&ServerUrl>) -> String {
+        // Keycloak encodes the name of the realm in the path as in any other.
+        let server = public_url.unwrap_or(&self.server_url).as_str();
+        format!("{server}/realms/{}", escape(self.realm.as_str()))
+    }
+
+    fn protocol_url(&self, part: &str) -> String {
+        format!("{}/protocol/openid-connect/{part}", self.issuer(None))
     }
 
     /// What belongs to one person.

@@ -1,7 +1,8 @@
 //! The identity server, as a client sees it: a service account that looks people up by address.
 //!
 //! One token is kept until shortly before it ends and is never introspected; connections are kept open. Every
-//! failure is an [`Error`] with its own reason, and none of them says anything about a person.
+//! failure is an [`Error`] with its own reason, and none of them says anything about a person. Of the tokens that people
+//! present it knows the realm's public keys, which are kept, and, where that is wanted, whether a token is still active.
 //!
 //! Caching of people and what a verdict makes of them are left to others.
 
@@ -13,6 +14,8 @@ mod events;
 #[cfg(test)]
 mod faults;
 mod http;
+mod introspection;
+mod keys;
 mod person;
 mod profile;
 mod realm;
@@ -25,6 +28,8 @@ pub use client::{Client, Lookup, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use events::{Changes, EventCursor, EventError};
+pub use introspection::Activity;
+pub use keys::Signature;
 pub use person::Person;
 pub use profile::ProfileFlaw;
 pub use realm::{MisspeltBase, RealmLook};

@@ -44,7 +44,7 @@ impl Client {
     /// # Errors
     /// It does not answer as it should.
     pub async fn look_at_realm(&self, now: SystemTime) -> Result<RealmLook, Error> {
-        let url = format!("{}/.well-known/openid-configuration", self.address().issuer());
+        let url = format!("{}/.well-known/openid-configuration", self.address().issuer(None));
         // Once for its clock, once for its words: the one that reads bodies knows no headers.
         let head = self.http().get(&url).send().await.ok();
         let told = head.as_ref().and_then(|answer| answer.headers().get(DATE)?.to_str().ok());

@@ -67,6 +67,11 @@ impl TokenStore {
         Ok(Loan { bearer: token.bearer.duplicate(), generation: token.generation })
     }
 
+    /// Whom the client claims to be, and by what it proves it.
+    pub(super) fn client(&self) -> (&str, &Secret) {
+        (&self.client_id, &self.client_secret)
+    }
+
     /// Throws away a token that Keycloak did not accept, unless somebody has replaced it already.
     pub(super) async fn discard(&self, generation: u64) {
         let mut current = self.current.lock().await;

@@ -1,4 +1,4 @@
-//! Is this password right for this mailbox? One answer per authentication source.
+//! Is this password or token right for this mailbox? One answer per authentication source.
 //!
 //! Who may ask at all (name, domain, mailbox, service) is the decision's business.
 
@@ -8,6 +8,7 @@ mod keycloak;
 mod mailbox;
 mod people;
 mod sources;
+mod token;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
 pub use event_follower::EventFollower;
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
+pub use token::SignedToken;
 
 /// The sources of passwords.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Passdb {
     hasher: Hasher,
     comparisons: Comparisons,
     app_passwords: AppPasswordConfig,
+    /// Where tokens are taken.
+    tokens: Option<crate::token::Config>,
 }
 
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
@@ -85,7 +89,14 @@ impl Passdb {
         comparisons: Comparisons,
         app_passwords: AppPasswordConfig,
     ) -> Self {
-        Self { people, hasher, comparisons, app_passwords }
+        Self { people, hasher, comparisons, app_passwords, tokens: None }
+    }
+
+    /// Takes tokens too, where there are settings for them.
+    #[must_use]
+    pub fn with_tokens(mut self, config: Option<crate::token::Config>) -> Self {
+        self.tokens = config;
+        self
     }
 
     /// The hashing threads.
@@ -216,14 +227,6 @@ impl Passdb {
         };
         self.hasher.check(stored).map_err(|error| error.temp_fail())?;
         Ok(source)
-    }
-
-    /// Finds somebody who has no mailbox yet: only Keycloak can know them.
-    ///
-    /// # Errors
-    /// A denial, or the reason why nobody can tell.
-    pub async fn find_person(&self, user: &Username) -> Result<Entitled, NotAccepted> {
-        self.people.find_entitled(user).await
     }
 
     /// Checks somebody who has no mailbox yet: only Keycloak can know them. Returns who it is.

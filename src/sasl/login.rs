@@ -1,7 +1,7 @@
 //! LOGIN (draft-murchison-sasl-login-00): two prompts, then name and password, each as it is.
 
 use super::{Presented, Step};
-use crate::auth::Secret;
+use crate::auth::{Credential, Secret};
 
 /// The first prompt. Old clients compare it letter by letter.
 pub(super) const USERNAME_PROMPT: &[u8] = b"Username:";
@@ -23,7 +23,7 @@ impl Login {
             Some(authcid) => Step::Done(Presented {
                 authcid,
                 authzid: Vec::new(),
-                password: Secret::new(response.to_vec()),
+                credential: Credential::Password(Secret::new(response.to_vec())),
             }),
         }
     }
@@ -44,7 +44,10 @@ mod tests {
 
     fn finish(exchange: &mut Exchange) -> (Vec<u8>, Vec<u8>) {
         match exchange.respond(b"pw") {
-            Step::Done(presented) => (presented.authcid, presented.password.expose().to_vec()),
+            Step::Done(presented) => {
+                let password = presented.credential.password().unwrap().expose().to_vec();
+                (presented.authcid, password)
+            }
             other => panic!("{other:?}"),
         }
     }

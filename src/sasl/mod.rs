@@ -1,12 +1,15 @@
-//! SASL mechanisms as exchanges: responses in, challenges or an identity with its password out. Pure.
+//! SASL mechanisms as exchanges: responses in, challenges or an identity with its credential out. Pure.
 //!
-//! Base64, request ids and time limits are the frontend's business; whether the password is right is the
+//! Base64, request ids and time limits are the frontend's business; whether the credential is right is the
 //! decision's.
 
+mod bearer;
 mod login;
 mod plain;
 
-use crate::auth::{Mechanism, Secret};
+use crate::auth::{Credential, Mechanism};
+
+pub use bearer::ErrorChallenges;
 
 /// One exchange under way.
 #[derive(Debug)]
@@ -15,6 +18,10 @@ pub enum Exchange {
     Plain,
     /// Waits for the user name or the password.
     Login(login::Login),
+    /// Waits for the one OAUTHBEARER message.
+    OauthBearer,
+    /// Waits for the one XOAUTH2 message.
+    Xoauth2,
 }
 
 /// What an exchange says to a response.
@@ -35,8 +42,8 @@ pub struct Presented {
     pub authcid: Vec<u8>,
     /// As whom they want to act; empty = as themselves.
     pub authzid: Vec<u8>,
-    /// The password.
-    pub password: Secret,
+    /// The password or token.
+    pub credential: Credential,
 }
 
 impl Exchange {
@@ -46,11 +53,13 @@ impl Exchange {
         let mut exchange = match mechanism {
             Mechanism::Plain => Self::Plain,
             Mechanism::Login => Self::Login(login::Login::default()),
+            Mechanism::OauthBearer => Self::OauthBearer,
+            Mechanism::Xoauth2 => Self::Xoauth2,
         };
         let step = match (initial, mechanism) {
             (Some(response), _) => exchange.respond(response),
-            (None, Mechanism::Plain) => Step::Challenge(b""),
             (None, Mechanism::Login) => Step::Challenge(login::USERNAME_PROMPT),
+            (None, Mechanism::Plain | Mechanism::OauthBearer | Mechanism::Xoauth2) => Step::Challenge(b""),
         };
         (exchange, step)
     }
@@ -60,6 +69,8 @@ impl Exchange {
         match self {
             Self::Plain => plain::parse(response).map_or(Step::Malformed, Step::Done),
             Self::Login(login) => login.respond(response),
+            Self::OauthBearer => bearer::parse_oauthbearer(response).map_or(Step::Malformed, Step::Done),
+            Self::Xoauth2 => bearer::parse_xoauth2(response).map_or(Step::Malformed, Step::Done),
         }
     }
 
@@ -67,7 +78,7 @@ impl Exchange {
     #[must_use]
     pub fn claimed(&self) -> &[u8] {
         match self {
-            Self::Plain => b"",
+            Self::Plain | Self::OauthBearer | Self::Xoauth2 => b"",
             Self::Login(login) => login.username(),
         }
     }

@@ -1,7 +1,7 @@
 //! PLAIN (RFC 4616): `authzid NUL authcid NUL password`, one message.
 
 use super::Presented;
-use crate::auth::Secret;
+use crate::auth::{Credential, Secret};
 
 /// Reads the message. `None` unless it has exactly two NULs, as Dovecot demands too.
 pub(super) fn parse(message: &[u8]) -> Option<Presented> {
@@ -13,7 +13,7 @@ pub(super) fn parse(message: &[u8]) -> Option<Presented> {
     Some(Presented {
         authcid: authcid.to_vec(),
         authzid: authzid.to_vec(),
-        password: Secret::new(password.to_vec()),
+        credential: Credential::Password(Secret::new(password.to_vec())),
     })
 }
 
@@ -28,7 +28,7 @@ mod tests {
         let presented = parse(b"boss\0alice@example.org\0 pass\xFFword ").unwrap();
         assert_eq!(presented.authzid, b"boss");
         assert_eq!(presented.authcid, b"alice@example.org");
-        assert_eq!(presented.password.expose(), b" pass\xFFword ");
+        assert_eq!(presented.credential.password().unwrap().expose(), b" pass\xFFword ");
     }
 
     #[test]
@@ -44,7 +44,7 @@ mod tests {
             let presented = parse(format!("{zid}\0{cid}\0{password}").as_bytes()).unwrap();
             prop_assert_eq!(presented.authzid, zid.as_bytes());
             prop_assert_eq!(presented.authcid, cid.as_bytes());
-            prop_assert!(presented.password.matches(password.as_bytes()));
+            prop_assert!(presented.credential.password().unwrap().matches(password.as_bytes()));
         }
     }
 }

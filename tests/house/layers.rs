@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 12] = [
     &["passdb", "userdb"],
     &["hashing", "throttle"],
     &["keycloak", "redis", "sql"],
-    &["sasl", "scheme", "observe", "cache", "breaker", "load"],
+    &["sasl", "scheme", "token", "observe", "cache", "breaker", "load"],
     &["settings"],
     &["auth"],
 ];
@@ -21,8 +21,8 @@ const ROWS: [&[&str]; 12] = [
 const TOP: &str = "cli";
 
 /// Files that take bytes and give bytes: no runtime, no socket, no file, no clock, no log.
-const PURE: [&str; 7] =
-    ["auth", "settings", "sasl", "scheme", "userdb", "frontend/dovecot", "frontend/postfix"];
+const PURE: [&str; 8] =
+    ["auth", "settings", "sasl", "scheme", "token", "userdb", "frontend/dovecot", "frontend/postfix"];
 const IMPURE_WORDS: [&str; 9] = [
     "tokio",
     "tracing",

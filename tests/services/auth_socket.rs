@@ -86,6 +86,19 @@ impl AuthSocket {
         self.send(line.as_bytes())
     }
 
+    /// Sends a token by XOAUTH2 with parameters of one's own, and answers the challenge if there is one. Returns the
+    /// final reply, and whether there was a challenge.
+    pub fn token(&mut self, parameters: &str, user: &str, token: &str) -> io::Result<(String, bool)> {
+        let response = encode(&format!("user={user}\x01auth=Bearer {token}\x01\x01"));
+        self.send(format!("AUTH\t1\tXOAUTH2\t{parameters}\tresp={response}\n").as_bytes())?;
+        let reply = self.line()?;
+        if !reply.starts_with("CONT\t1\t") {
+            return Ok((reply, false));
+        }
+        self.send(b"CONT\t1\t\n")?;
+        Ok((self.line()?, true))
+    }
+
     /// The next line. An error of the kind `UnexpectedEof` when the server has closed.
     pub fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();

@@ -52,6 +52,37 @@ pub fn imap_authenticate(port: u16, login: Login<'_>) -> io::Result<String> {
     imap.command(&format!("AUTHENTICATE PLAIN {}", login.plain())).map(last)
 }
 
+/// Reads the challenge of an IMAP `AUTHENTICATE` that is refused in two steps, answers it, and returns both: the text of
+/// the challenge, and the tagged line without its tag. Without a challenge the text is empty.
+pub fn imap_token(port: u16, mechanism: &str, response: &str, answer: &str) -> io::Result<(String, String)> {
+    let mut lines = Lines::connect(port)?;
+    lines.read()?;
+    let mut line = lines.ask(&format!("a AUTHENTICATE {mechanism} {}", encode(response)))?;
+    let mut challenge = String::new();
+    while let Some(text) = line.strip_prefix("+ ") {
+        challenge = decode(text);
+        line = lines.ask(answer)?;
+    }
+    while !line.starts_with("a ") {
+        line = lines.read()?;
+    }
+    Ok((challenge, line[2..].to_owned()))
+}
+
+/// The same with SMTP `AUTH`, where the token comes in a line of its own.
+pub fn smtp_token(port: u16, mechanism: &str, response: &str, answer: &str) -> io::Result<(String, String)> {
+    let mut smtp = Smtp::connect(port)?;
+    let first = smtp.command(&format!("AUTH {mechanism}"))?;
+    if !first.starts_with("334") {
+        return Ok((String::new(), first));
+    }
+    let second = smtp.command(&encode(response))?;
+    match second.strip_prefix("334 ") {
+        Some(text) => Ok((decode(text), smtp.command(answer)?)),
+        None => Ok((String::new(), second)),
+    }
+}
+
 /// The answer to POP3 `PASS`.
 pub fn pop3_login(port: u16, login: Login<'_>) -> io::Result<String> {
     let mut lines = Lines::connect(port)?;
@@ -219,6 +250,10 @@ fn last(mut lines: Vec<String>) -> String {
 /// A quoted string of IMAP (RFC 3501).
 fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn decode(text: &str) -> String {
+    String::from_utf8_lossy(&BASE64_STANDARD.decode(text).unwrap_or_default()).into_owned()
 }
 
 pub fn encode(text: &str) -> String {

@@ -25,6 +25,7 @@ mod logins;
 mod mail;
 mod mailcow_cases;
 mod mailcow_mode;
+mod oauth;
 mod operations;
 mod outages;
 mod people;
@@ -105,6 +106,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(explain::CASES)
         .chain(events::CASES)
         .chain(postfix_doors::CASES)
+        .chain(oauth::CASES)
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
@@ -121,6 +123,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(record_file::CASES)
         .chain(events::LONE_CASES)
         .chain(throttling::LONE_CASES)
+        .chain(oauth::LONE_CASES)
         .map(|&case| alone(database, shared, case));
     let cases = mailcow_cases::CASES
         .iter()

@@ -121,7 +121,7 @@ async fn look_at_realm(client: &Client, findings: &mut Findings) {
             "set both by NTP: timedatectl set-ntp true",
         );
     }
-    let own = client.address().issuer();
+    let own = client.issuer();
     if found.issuer != own {
         findings.warning(
             format!("realm `{realm}`: Keycloak calls itself {}, and is asked as {own}", found.issuer),

@@ -170,7 +170,7 @@ fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: In
     let service = match (grant.through_webmail, grant.source) {
         (false, _) => request.service_name,
         (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO".into(),
-        (true, Source::Keycloak | Source::Mailbox) => "NONE".into(),
+        (true, Source::Keycloak | Source::Mailbox | Source::Token) => "NONE".into(),
     };
     let (remote, app_password) = (request.origin.remote, grant.source.app_password());
     if context.bookkeeper.has_noted((&grant.user, &service, remote), app_password, now) {

@@ -69,11 +69,6 @@ impl KeycloakAdmin {
         self.call("POST", &format!("/admin/realms/{}/roles", self.realm), &json!({ "name": name })).map(drop)
     }
 
-    /// Makes a client.
-    pub fn make_client(&self, client: &Value) -> Result<()> {
-        self.call("POST", &format!("/admin/realms/{}/clients", self.realm), client).map(drop)
-    }
-
     /// Makes a group below the root.
     pub fn make_group(&self, name: &str) -> Result<()> {
         self.call("POST", &format!("/admin/realms/{}/groups", self.realm), &json!({ "name": name })).map(drop)
@@ -107,6 +102,42 @@ impl KeycloakAdmin {
     /// Makes a realm of its own with everything in it.
     pub fn make_realm(&self, realm: &Value) -> Result<()> {
         self.call("POST", "/admin/realms", realm).map(drop)
+    }
+
+    /// Makes a client.
+    pub fn make_client(&self, client: &Value) -> Result<()> {
+        self.call("POST", &format!("/admin/realms/{}/clients", self.realm), client).map(drop)
+    }
+
+    /// Logs in at Keycloak itself for tokens, by a client that may do so (`directAccessGrantsEnabled`).
+    pub fn tokens(&self, client: &str, email: &str, password: &str) -> Result<Value> {
+        let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let form = format!(
+            "grant_type=password&client_id={client}&scope=openid&username={}&password={}",
+            escape(email),
+            escape(password)
+        );
+        let answer = self.send("POST", &path, kind, &form)?;
+        match (answer.status, serde_json::from_str(&answer.body)) {
+            (200, Ok(tokens)) => Ok(tokens),
+            _ => Err(Failure(format!("tokens of {email} at Keycloak: {} {}", answer.status, answer.body))),
+        }
+    }
+
+    /// Gives the realm a new key, with which it signs from now on.
+    pub fn rotate_key(&self, name: &str) -> Result<()> {
+        let component = json!({
+            "name": name, "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider",
+            "config": { "priority": ["500"], "enabled": ["true"], "active": ["true"], "algorithm": ["RS256"] },
+        });
+        self.call("POST", &format!("/admin/realms/{}/components", self.realm), &component).map(drop)
+    }
+
+    /// Ends all sessions of a person.
+    pub fn log_out(&self, email: &str) -> Result<()> {
+        let path = format!("/admin/realms/{}/users/{}/logout", self.realm, self.id(email)?);
+        self.call("POST", &path, &Value::Null).map(drop)
     }
 
     /// The realm's user profile: which attributes there are, and who sees them.

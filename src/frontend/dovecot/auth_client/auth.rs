@@ -47,7 +47,8 @@ impl AuthClient {
         }
         // A success under this id was never redeemed, and its client has moved on.
         self.forget(id);
-        let Some(mechanism) = Mechanism::parse(mechanism_name) else {
+        let mechanism = Mechanism::parse(mechanism_name).filter(|&mechanism| self.offers(mechanism));
+        let Some(mechanism) = mechanism else {
             fail(id, b"", "", out);
             return Ok(Received::Ended(EndedEarly {
                 authcid: Vec::new(),

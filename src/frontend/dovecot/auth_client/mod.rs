@@ -10,6 +10,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::engine::DecodePaddingMode;
@@ -22,7 +23,7 @@ use super::line::{Fields, escape, parse_number, write_shown};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
 use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Verdict};
 use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
-use crate::sasl::{Exchange, Step};
+use crate::sasl::{ErrorChallenges, Exchange, Step};
 
 /// Longest line from a client, as in Dovecot's own server.
 const MAX_LINE: usize = 16_384;
@@ -67,6 +68,8 @@ pub struct AuthClient {
     /// No request or success is too old before this moment.
     look_at: Option<Instant>,
     closing: bool,
+    /// What a refused token is told; without it no mechanism that carries tokens is offered.
+    challenges: Option<Arc<ErrorChallenges>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +86,19 @@ enum Request {
     Exchanging(Box<Open>),
     /// We owe a verdict.
     Deciding(Asked),
+    /// The verdict is a refusal, and the client owes the answer to being told so.
+    Refused(Refused),
+}
+
+impl Request {
+    /// Until when the client may let us wait.
+    fn ends_at(&self) -> Option<Instant> {
+        match self {
+            Self::Exchanging(open) => Some(open.began + REQUEST_LIFETIME),
+            Self::Refused(refused) => Some(refused.told + REQUEST_LIFETIME),
+            Self::Deciding(_) => None,
+        }
+    }
 }
 
 /// A request whose client has not said everything.
@@ -96,6 +112,14 @@ struct Open {
     service_name: Cow<'static, str>,
     mechanism: Mechanism,
     origin: Origin,
+}
+
+/// A refusal without its last word.
+#[derive(Debug)]
+struct Refused {
+    told: Instant,
+    /// As sent.
+    authcid: Box<[u8]>,
 }
 
 /// What the reply to a question needs.
@@ -124,7 +148,19 @@ impl AuthClient {
             remembered: HashMap::default(),
             look_at: None,
             closing: false,
+            challenges: None,
         }
+    }
+
+    /// Offers mechanisms that carry tokens, and says this about tokens that are refused.
+    #[must_use]
+    pub fn with_tokens(mut self, challenges: Option<Arc<ErrorChallenges>>) -> Self {
+        self.challenges = challenges;
+        self
+    }
+
+    fn offers(&self, mechanism: Mechanism) -> bool {
+        !mechanism.carries_token() || self.challenges.is_some()
     }
 
     fn continue_exchange(
@@ -140,6 +176,11 @@ impl AuthClient {
             Some(Request::Deciding(asked)) => {
                 // The verdict under way is dropped: it has no request any more, and one final reply is enough.
                 fail(id, &asked.authcid, "reason=Unexpected continuation", out);
+                return Ok(Received::Nothing);
+            }
+            // Whatever the answer is: RFC 7628 prescribes one byte, clients of XOAUTH2 send nothing.
+            Some(Request::Refused(refused)) => {
+                fail(id, &refused.authcid, "", out);
                 return Ok(Received::Nothing);
             }
             None => {
@@ -158,7 +199,7 @@ impl AuthClient {
     fn advance(&mut self, id: u32, open: Open, step: Step, out: &mut Vec<u8>) -> Received {
         match step {
             Step::Challenge(text) => {
-                out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
+                write_challenge(id, text, out);
                 self.look_by(open.began + REQUEST_LIFETIME);
                 self.requests.insert(id, Request::Exchanging(Box::new(open)));
                 Received::Nothing
@@ -179,7 +220,7 @@ impl AuthClient {
                 let question = AuthRequest {
                     authcid: presented.authcid,
                     authzid: presented.authzid,
-                    password: presented.password,
+                    credential: presented.credential,
                     service: open.service,
                     service_name: open.service_name,
                     mechanism: open.mechanism,
@@ -196,7 +237,8 @@ impl AuthClient {
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let ended = match self.requests.remove(&id) {
             Some(Request::Exchanging(open)) => Received::Ended(end_early(*open, Denial::ExchangeAbandoned)),
-            Some(Request::Deciding(_)) | None => Received::Nothing,
+            // The verdict, given or under way, has its log line of its own.
+            Some(Request::Deciding(_) | Request::Refused(_)) | None => Received::Nothing,
         };
         self.forget(id);
         if let Handshake::Done { minor, .. } = self.handshake
@@ -205,6 +247,15 @@ impl AuthClient {
             out.extend_from_slice(format!("CANCELLED\t{id}\n").as_bytes());
         }
         Ok(ended)
+    }
+
+    /// A refused token is told so in a challenge first; the final reply follows the client's answer.
+    fn refuse(&mut self, id: u32, asked: Asked, now: Instant, out: &mut Vec<u8>) {
+        let challenge = self.challenges.as_ref().and_then(|challenges| challenges.of(asked.mechanism));
+        let Some(challenge) = challenge else { return fail(id, &asked.authcid, "", out) };
+        write_challenge(id, challenge, out);
+        self.look_by(now + REQUEST_LIFETIME);
+        self.requests.insert(id, Request::Refused(Refused { told: now, authcid: asked.authcid }));
     }
 
     /// Keeps a success for the mail process that will redeem it, unless none will.
@@ -246,7 +297,7 @@ impl Protocol for AuthClient {
 
     fn greet(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"VERSION\t1\t2\n");
-        for mechanism in Mechanism::ALL {
+        for mechanism in Mechanism::ALL.into_iter().filter(|&mechanism| self.offers(mechanism)) {
             // `plaintext` makes Dovecot hide it on unsecured links and lets Postfix's security options see it.
             out.extend_from_slice(format!("MECH\t{}\tplaintext\n", mechanism.name()).as_bytes());
         }
@@ -298,7 +349,7 @@ impl Protocol for AuthClient {
                 succeed(id, grant.user.as_str(), out);
                 self.remember(id, &asked, grant, now);
             }
-            (Verdict::Refuse(_), _) => fail(id, &asked.authcid, "", out),
+            (Verdict::Refuse(_), _) => self.refuse(id, asked, now, out),
             (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
             (Verdict::CannotTell(_), Role::Postfix) => self.closing = true,
         }
@@ -309,13 +360,14 @@ impl Protocol for AuthClient {
         if self.look_at.is_none_or(|at| now < at) {
             return (Vec::new(), self.look_at);
         }
-        let abandoned = |request: &Request| matches!(request, Request::Exchanging(open) if now >= open.began + REQUEST_LIFETIME);
+        let abandoned = |request: &Request| request.ends_at().is_some_and(|end| now >= end);
         let ids: Vec<u32> =
             self.requests.iter().filter(|(_, request)| abandoned(request)).map(|(&id, _)| id).collect();
         let mut ended = Vec::new();
         for id in ids {
-            if let Some(Request::Exchanging(open)) = self.requests.remove(&id) {
-                fail(id, open.exchange.claimed(), "reason=Authentication request timed out", out);
+            let Some(request) = self.requests.remove(&id) else { continue };
+            fail(id, request_user(&request), "reason=Authentication request timed out", out);
+            if let Request::Exchanging(open) = request {
                 ended.push(end_early(*open, Denial::ExchangeAbandoned));
             }
         }
@@ -329,8 +381,10 @@ impl Protocol for AuthClient {
     /// The login process tells a client whose exchange ends with a mere close that the password was wrong.
     fn stop(&mut self, out: &mut Vec<u8>) {
         for (id, request) in self.requests.drain() {
-            if self.role == Role::Dovecot {
-                fail(id, request_user(&request), "code=temp_fail", out);
+            match (self.role, &request) {
+                (_, Request::Refused(refused)) => fail(id, &refused.authcid, "", out),
+                (Role::Dovecot, _) => fail(id, request_user(&request), "code=temp_fail", out),
+                (Role::Postfix, _) => {}
             }
         }
     }
@@ -350,10 +404,7 @@ impl Protocol for AuthClient {
 
 impl AuthClient {
     fn next_expiry(&self) -> Option<Instant> {
-        let requests = self.requests.values().filter_map(|request| match request {
-            Request::Exchanging(open) => Some(open.began + REQUEST_LIFETIME),
-            Request::Deciding(_) => None,
-        });
+        let requests = self.requests.values().filter_map(Request::ends_at);
         requests.chain(self.remembered.values().copied()).min()
     }
 
@@ -379,8 +430,8 @@ impl AuthClient {
                     Some(Request::Exchanging(open)) => {
                         Received::Ended(end_early(*open, Denial::ResponseMalformed))
                     }
-                    // The verdict under way has its log line of its own.
-                    Some(Request::Deciding(_)) | None => Received::Nothing,
+                    // The verdict, given or under way, has its log line of its own.
+                    Some(Request::Deciding(_) | Request::Refused(_)) | None => Received::Nothing,
                 })
             }
             _ => Err(ProtocolError::Endless),
@@ -421,6 +472,10 @@ fn refuse_malformed(id: u32, open: Open, out: &mut Vec<u8>) -> Received {
     Received::Ended(end_early(open, Denial::ResponseMalformed))
 }
 
+fn write_challenge(id: u32, text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
+}
+
 fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"OK\t");
     out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
@@ -447,6 +502,7 @@ fn request_user(request: &Request) -> &[u8] {
     match request {
         Request::Exchanging(open) => open.exchange.claimed(),
         Request::Deciding(asked) => &asked.authcid,
+        Request::Refused(refused) => &refused.authcid,
     }
 }
 

@@ -1,0 +1,100 @@
+//! `[oauth]`: whose tokens open mailboxes.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::settings::Period;
+
+/// The longest disagreement between two clocks that is still put up with.
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
+/// The longest time for which Keycloak's word that a token is active may count.
+const MAX_INTROSPECTION_CACHE: Duration = Duration::from_secs(300);
+
+/// `[oauth]`: OAUTHBEARER and XOAUTH2 are offered where this table stands.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// One of these must be among the token's audiences (`aud`). Empty: any audience, if `clients` is set.
+    pub audiences: Vec<String>,
+    /// The token must have been issued to one of these clients (`azp`). Empty: any client, if `audiences` is set.
+    pub clients: Vec<String>,
+    /// The claim that names the mail address. Default `email`.
+    pub claim: String,
+    /// How far Keycloak's clock may be from this machine's. Default 30 s, at most 5 min.
+    pub leeway: Period,
+    /// Ask Keycloak about each token whether its session still lasts. Default false.
+    pub introspection: bool,
+    /// For how long the answer "active" counts. Default 10 s, at most 5 min.
+    pub introspection_cache: Period,
+    /// The scopes that clients are told to ask for.
+    pub scope: Option<String>,
+    /// Where clients are told to find how to get a token. Default: Keycloak's own address for it, where there is
+    /// one Keycloak only.
+    pub openid_configuration: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            audiences: Vec::new(),
+            clients: Vec::new(),
+            claim: "email".to_owned(),
+            leeway: Period::from_secs(30),
+            introspection: false,
+            introspection_cache: Period::from_secs(10),
+            scope: None,
+            openid_configuration: None,
+        }
+    }
+}
+
+/// A setting that would be a hole or of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Fault {
+    /// The setting; `None` for the table as a whole.
+    pub setting: Option<&'static str>,
+    sentence: &'static str,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+impl Config {
+    /// Looks for settings that would be a hole or of no use.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn validate(&self) -> Result<(), Fault> {
+        let fault = |setting, sentence, advice| Err(Fault { setting, sentence, advice });
+        if self.audiences.is_empty() && self.clients.is_empty() {
+            let sentence = "a token that any client got for anything would open mailboxes";
+            return fault(None, sentence, "set audiences, clients or both; docs/oauth.md tells which");
+        }
+        for (key, list) in [("audiences", &self.audiences), ("clients", &self.clients)] {
+            if list.iter().any(String::is_empty) {
+                return fault(Some(key), "an empty name fits no token", "take it out of the list");
+            }
+        }
+        if self.claim.is_empty() {
+            return fault(
+                Some("claim"),
+                "the claim has no name",
+                "take this line out: `email` is a good value",
+            );
+        }
+        if self.leeway.get() > MAX_LEEWAY {
+            return fault(
+                Some("leeway"),
+                "the leeway must be 5m at most",
+                "let both machines keep time; 30s is a good value",
+            );
+        }
+        if self.introspection_cache.get() > MAX_INTROSPECTION_CACHE {
+            let advice =
+                "it is how long a session that was ended goes on opening mailboxes; 10s is a good value";
+            return fault(Some("introspection_cache"), "this must be 5m at most", advice);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! Access tokens as Keycloak issues them: what is in one, who signed it, for whom it is. Pure.
+//!
+//! Keys are fetched, and people looked up, by others. A token passes two steps: [`Claims::check`] with what it says
+//! about itself, and [`Keys::verify`] with who says so. Neither is worth anything without the other.
+
+mod claims;
+mod config;
+mod jwt;
+mod keys;
+
+pub use claims::{Claims, Demands};
+pub use config::Config;
+pub use jwt::{Algorithm, Token};
+pub use keys::{Keys, Signer};
