@@ -256,6 +256,8 @@ fn spraying_door(number: usize) -> Door {
 
 /// Runs a case against the servers' own keydove with throttling switched on.
 fn changed(system: &mut System, case: impl FnOnce(&System) -> Result<()>) -> Result<()> {
+    // Postfix is up then, and outlives the change.
+    accepted(system, "alice@example.org", "pw", &[SMTP])?;
     system.keydove.stop()?;
     system.keydove.start_changed(|text| with_throttle(&prompt(&text), LONG))?;
     // Dovecot takes plain passwords from its own address only.
