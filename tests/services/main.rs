@@ -10,6 +10,7 @@
 )]
 
 mod app_passwords;
+mod auth_policy;
 mod auth_socket;
 mod check;
 mod clients;
@@ -129,7 +130,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .iter()
         .chain(mailcow_cases::TRAPS)
         .chain(fault_matrix::CASES)
-        .chain(&[wants::CASES, throttling::CASES])
+        .chain(&[wants::CASES, throttling::CASES, auth_policy::CASES])
         .copied()
         .flatten()
         .map(|&(name, case)| {

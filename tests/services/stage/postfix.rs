@@ -125,6 +125,7 @@ myhostname = mail.example.org
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
+smtpd_peername_lookup = no
 alias_maps =
 alias_database =
 virtual_mailbox_domains = example.org
