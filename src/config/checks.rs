@@ -128,6 +128,9 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
         (Door::Control, Some(_)) => {
             complain("role", "a control listener has no role", "take this line out");
         }
+        (Door::Hook, Some(_)) => {
+            complain("role", "a hook listener has no role", "take this line out");
+        }
         _ => {}
     }
     if !listener.path.is_absolute() {

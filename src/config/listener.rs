@@ -56,6 +56,8 @@ pub enum Door {
     AuthMaster,
     /// The administrator's commands.
     Control,
+    /// keydove's own lookup protocol: the Lua script in Dovecot, `keydove-checkpassword`.
+    Hook,
 }
 
 impl Door {
@@ -66,6 +68,7 @@ impl Door {
             Self::AuthClient => "auth-client",
             Self::AuthMaster => "auth-master",
             Self::Control => "control",
+            Self::Hook => "hook",
         }
     }
 }

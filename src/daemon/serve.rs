@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::{UnixListener, UnixStream};
@@ -18,6 +19,7 @@ use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
+use crate::frontend::hook::Hook;
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
 pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {
@@ -48,6 +50,7 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
     let kind = match (config.door, config.role) {
         (Door::Control, _) => Kind::Control,
+        (Door::Hook, _) => Kind::Hook,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
         (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
         (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
@@ -61,13 +64,17 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             bookkeeper: parts.bookkeeper.clone(),
             logins: Arc::clone(&parts.logins),
             peer_reports_refusals: config.role == Some(config::Role::Postfix),
-            failure_delay: parts.timing.failure_delay.get(),
+            failure_delay: match config.door {
+                // Dovecot holds refusals back by itself; twice would be too long for Postfix.
+                Door::Hook => Duration::ZERO,
+                _ => parts.timing.failure_delay.get(),
+            },
             deadline: parts.timing.deadline.get(),
             door: config.door.name(),
             role: config.role.map(config::Role::name),
         }),
         tasks: match config.door {
-            Door::AuthClient | Door::Control => tasks.clients.clone(),
+            Door::AuthClient | Door::Control | Door::Hook => tasks.clients.clone(),
             Door::AuthMaster => tasks.masters.clone(),
         },
     };
@@ -97,6 +104,7 @@ enum Kind {
     Client(Role),
     Master { check_peer_pid: bool },
     Control,
+    Hook,
 }
 
 impl Acceptor {
@@ -129,6 +137,7 @@ impl Acceptor {
                 self.serve(stream, Control::new(Arc::clone(&self.context.decision)));
             }
             Kind::Control => turn_away(stream),
+            Kind::Hook => self.serve(stream, Hook::default()),
         }
     }
 

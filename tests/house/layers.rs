@@ -21,7 +21,7 @@ const ROWS: [&[&str]; 12] = [
 const TOP: &str = "cli";
 
 /// Files that take bytes and give bytes: no runtime, no socket, no file, no clock, no log.
-const PURE: [&str; 6] = ["auth", "settings", "sasl", "scheme", "userdb", "frontend/dovecot"];
+const PURE: [&str; 7] = ["auth", "settings", "sasl", "scheme", "userdb", "frontend/dovecot", "frontend/hook"];
 const IMPURE_WORDS: [&str; 9] = [
     "tokio",
     "tracing",
