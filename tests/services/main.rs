@@ -17,6 +17,7 @@ mod demands;
 mod events;
 mod fault_matrix;
 mod first_login;
+mod hook;
 mod hostile;
 mod json;
 mod logins;
@@ -110,6 +111,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(restart::CASES)
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
+        .chain(hook::CASES.iter().copied().flatten())
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
         .chain(events::LONE_CASES)
