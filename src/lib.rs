@@ -25,7 +25,7 @@
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
 //!
-//! `auth`, `settings`, `sasl`, `scheme`, `userdb` and `frontend::dovecot` are pure: no runtime, no sockets, no
+//! `auth`, `settings`, `sasl`, `scheme`, `userdb`, `frontend::dovecot` and `frontend::hook` are pure: no runtime, no sockets, no
 //! files, no clock, no log. They are tested by calling them.
 //!
 //! # In which order to read
@@ -33,7 +33,7 @@
 //! 1. [`auth`], for the words, and of it [`auth::Verdict`], [`auth::Denial`], [`auth::TempFailReason`].
 //! 2. [`decision::Decision::authenticate`]: the whole decision, on one screen.
 //! 3. [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
-//! 4. [`frontend::dovecot`], for what is said on the wire.
+//! 4. [`frontend::dovecot`], for what is said on the wire; [`frontend::hook`] is the same made small.
 //! 5. The backends, as they are needed: [`passdb`], [`keycloak`], [`sql`], [`scheme`].
 //!
 //! # One login, from bytes to bytes
