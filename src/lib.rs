@@ -25,8 +25,8 @@
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
 //!
-//! `auth`, `settings`, `sasl`, `scheme`, `token`, `userdb`, `frontend::dovecot` and `frontend::postfix` are pure: no
-//! runtime, no sockets, no files, no clock, no log. They are tested by calling them.
+//! `auth`, `settings`, `sasl`, `scheme`, `token`, `userdb`, `frontend::dovecot`, `frontend::hook` and
+//! `frontend::postfix` are pure: no runtime, no sockets, no files, no clock, no log. They are tested by calling them.
 //!
 //! # In which order to read
 //!
@@ -34,7 +34,8 @@
 //! 2. [`decision::Decision::authenticate`]: the whole decision, on one screen; [`decision::Decision::explain`] tells
 //!    the same to an administrator.
 //! 3. [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
-//! 4. [`frontend::dovecot`], for what is said on the wire; [`frontend::postfix`], for what Postfix asks beside logins.
+//! 4. [`frontend::dovecot`], for what is said on the wire; [`frontend::hook`] is the same made small;
+//!    [`frontend::postfix`], for what Postfix asks beside logins.
 //! 5. The backends, as they are needed: [`passdb`], [`keycloak`], [`sql`], [`scheme`].
 //!
 //! # One login, from bytes to bytes

@@ -16,6 +16,7 @@ use keydove::frontend::dovecot::{
     AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape,
     unescape,
 };
+use keydove::frontend::hook::Hook;
 use keydove::frontend::postfix::{Policy, Socketmap};
 use keydove::frontend::{
     Answer, Line, LineBuffer, MapAnswer, Next, Protocol, Question, Received, Ticket, UserAnswer, UserPage,
@@ -29,11 +30,12 @@ use keydove::token::{Claims, Keys, Token};
 pub type Check = fn(&[u8]);
 
 /// Every check, for the replay of the corpus.
-pub const ALL: [(&str, Check); 13] = [
+pub const ALL: [(&str, Check); 14] = [
     ("line", line),
     ("input", input),
     ("auth_client", auth_client),
     ("auth_master", auth_master),
+    ("hook", hook),
     ("sasl", sasl),
     ("bearer", bearer),
     ("token", token),
@@ -188,6 +190,38 @@ pub fn auth_master(data: &[u8]) {
     }
     let redeemed = out.split(|&byte| byte == b'\n').filter(|reply| reply.ends_with(b"\tauth_mech=PLAIN"));
     assert!(redeemed.count() <= 1);
+}
+
+/// Never a panic; each question has exactly one final reply, under its own id, and no reply breaks a line.
+pub fn hook(data: &[u8]) {
+    let mut hook = Hook::default();
+    let now = Instant::now();
+    let mut out = Vec::new();
+    let mut asked = Vec::new();
+    for text in data.split(|&byte| byte == b'\n') {
+        let line = if text.len() > 200 { Line::TooLong(&text[..200]) } else { Line::Whole(text) };
+        let sent = out.len();
+        match hook.receive(line, now, &mut out) {
+            Ok(Received::Question(ticket, question)) => asked.push((ticket, question)),
+            Ok(Received::Ended(_)) => assert!(out[sent..].starts_with(b"FAIL\t")),
+            Ok(Received::Nothing) => {}
+            Err(_) => break,
+        }
+    }
+    let refused = out.split(|&byte| byte == b'\n').filter(|reply| !reply.is_empty()).count();
+    for (ticket, question) in &asked {
+        for _ in 0..2 {
+            let answer = match question {
+                Question::Authenticate(_) => Answer::Verdict(Verdict::Refuse(Denial::PasswordMismatch)),
+                Question::FindUser(_) => Answer::User(UserAnswer::Found(alice(), UserFields::default())),
+                _ => Answer::Users(Some(UserPage { users: Vec::new(), next: None })),
+            };
+            hook.answer(*ticket, answer, now, &mut out);
+        }
+    }
+    let replies = out.split(|&byte| byte == b'\n').filter(|reply| !reply.is_empty()).count();
+    assert_eq!(replies, refused + asked.len());
+    assert!(hook.is_idle());
 }
 
 fn alice() -> Username {

@@ -134,6 +134,9 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
             let advice = "take this line out: only Postfix speaks this protocol";
             complain("role", "policy and socketmap listeners have no role", advice);
         }
+        (Door::Hook, Some(_)) => {
+            complain("role", "a hook listener has no role", "take this line out");
+        }
         _ => {}
     }
     if !listener.path.is_absolute() {

@@ -60,6 +60,8 @@ pub enum Door {
     Policy,
     /// Postfix's socketmap protocol: lookup tables.
     Socketmap,
+    /// keydove's own lookup protocol: the Lua script in Dovecot, `keydove-checkpassword`.
+    Hook,
 }
 
 impl Door {
@@ -72,6 +74,7 @@ impl Door {
             Self::Control => "control",
             Self::Policy => "policy",
             Self::Socketmap => "socketmap",
+            Self::Hook => "hook",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::{UnixListener, UnixStream};
@@ -18,6 +19,7 @@ use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
+use crate::frontend::hook::Hook;
 use crate::frontend::postfix::{Policy, Socketmap};
 use crate::sasl::ErrorChallenges;
 
@@ -52,6 +54,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
         (Door::Control, _) => Kind::Control,
         (Door::Policy, _) => Kind::Policy,
         (Door::Socketmap, _) => Kind::Socketmap,
+        (Door::Hook, _) => Kind::Hook,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
         (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
         (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
@@ -67,13 +70,19 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             logins: Arc::clone(&parts.logins),
             recent: Arc::clone(&parts.recent),
             peer_reports_refusals: config.role == Some(config::Role::Postfix),
-            failure_delay: parts.timing.failure_delay.get(),
+            failure_delay: match config.door {
+                // Dovecot holds refusals back by itself; twice would be too long for Postfix.
+                Door::Hook => Duration::ZERO,
+                _ => parts.timing.failure_delay.get(),
+            },
             deadline: parts.timing.deadline.get(),
             door: config.door.name(),
             role: config.role.map(config::Role::name),
         }),
         tasks: match config.door {
-            Door::AuthClient | Door::Control | Door::Policy | Door::Socketmap => tasks.clients.clone(),
+            Door::AuthClient | Door::Control | Door::Hook | Door::Policy | Door::Socketmap => {
+                tasks.clients.clone()
+            }
             Door::AuthMaster => tasks.masters.clone(),
         },
     };
@@ -106,6 +115,7 @@ enum Kind {
     Control,
     Policy,
     Socketmap,
+    Hook,
 }
 
 impl Acceptor {
@@ -141,6 +151,7 @@ impl Acceptor {
             Kind::Control => turn_away(stream),
             Kind::Policy => self.serve(stream, Policy::default()),
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
+            Kind::Hook => self.serve(stream, Hook::default()),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod control;
 pub mod dovecot;
 mod explain;
+pub mod hook;
 mod input;
 pub mod postfix;
 mod status;

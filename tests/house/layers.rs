@@ -21,8 +21,17 @@ const ROWS: [&[&str]; 12] = [
 const TOP: &str = "cli";
 
 /// Files that take bytes and give bytes: no runtime, no socket, no file, no clock, no log.
-const PURE: [&str; 8] =
-    ["auth", "settings", "sasl", "scheme", "token", "userdb", "frontend/dovecot", "frontend/postfix"];
+const PURE: [&str; 9] = [
+    "auth",
+    "settings",
+    "sasl",
+    "scheme",
+    "token",
+    "userdb",
+    "frontend/dovecot",
+    "frontend/hook",
+    "frontend/postfix",
+];
 const IMPURE_WORDS: [&str; 9] = [
     "tokio",
     "tracing",

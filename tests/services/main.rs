@@ -20,6 +20,7 @@ mod events;
 mod explain;
 mod fault_matrix;
 mod first_login;
+mod hook;
 mod hostile;
 mod json;
 mod logins;
@@ -120,6 +121,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(restart::CASES)
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
+        .chain(hook::CASES.iter().copied().flatten())
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
         .chain(events::LONE_CASES)

@@ -52,7 +52,7 @@ pub(super) fn parse_number(digits: &[u8]) -> Option<u32> {
 }
 
 /// Splits `name=value` at the first `=`; a bare flag has no value.
-pub(super) fn split_parameter(field: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(in crate::frontend) fn split_parameter(field: &[u8]) -> (&[u8], Option<&[u8]>) {
     match field.iter().position(|&byte| byte == b'=') {
         Some(equals) => (&field[..equals], Some(&field[equals + 1..])),
         None => (field, None),

@@ -15,6 +15,9 @@ mod pending;
 pub use auth_client::{AuthClient, Role};
 pub use auth_master::{AuthMaster, Peer};
 pub use line::{Fields, escape, unescape};
+// The lookup protocol has parameters of the same form.
+pub(super) use auth_client::{read_address, read_service, read_text};
+pub(super) use line::split_parameter;
 pub use pending::{Cookie, PendingLogin, PendingLogins};
 
 /// What all connections of one server process share on the wire.

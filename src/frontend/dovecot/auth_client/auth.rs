@@ -134,7 +134,7 @@ fn read_initial(value: &[u8], minor: u32) -> Initial<'_> {
 }
 
 /// The service, and its name as it was sent.
-fn read_service(value: &[u8]) -> (Service, Cow<'static, str>) {
+pub(in crate::frontend) fn read_service(value: &[u8]) -> (Service, Cow<'static, str>) {
     if let Some((service, name)) = Service::find(value) {
         return (service, Cow::Borrowed(name));
     }
@@ -142,7 +142,7 @@ fn read_service(value: &[u8]) -> (Service, Cow<'static, str>) {
     (Service::parse(&name), Cow::Owned(name.into()))
 }
 
-fn read_text(value: &[u8]) -> Box<str> {
+pub(in crate::frontend) fn read_text(value: &[u8]) -> Box<str> {
     match str::from_utf8(value) {
         Ok(text) if !text.contains('\x01') => text.into(),
         _ => String::from_utf8_lossy(&unescape(value)).into(),
@@ -151,7 +151,7 @@ fn read_text(value: &[u8]) -> Box<str> {
 
 /// An address, or nothing: an empty or odd one is never taken for a local or trusted client. IPv4 in IPv6
 /// form is the IPv4 address, so that one client has one address.
-fn read_address(value: &[u8]) -> Option<IpAddr> {
+pub(in crate::frontend) fn read_address(value: &[u8]) -> Option<IpAddr> {
     // None of its characters is ever escaped.
     let address: IpAddr = str::from_utf8(value).ok()?.parse().ok()?;
     Some(address.to_canonical())

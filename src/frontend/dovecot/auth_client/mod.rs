@@ -25,6 +25,8 @@ use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Verdic
 use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::sasl::{ErrorChallenges, Exchange, Step};
 
+pub(in crate::frontend) use auth::{read_address, read_service, read_text};
+
 /// Longest line from a client, as in Dovecot's own server.
 const MAX_LINE: usize = 16_384;
 

@@ -1,0 +1,274 @@
+//! The lookup protocol of keydove's own programs: the Lua script for Dovecot and `keydove-checkpassword`.
+//!
+//! Lines end with LF and hold fields separated by TAB, escaped as in Dovecot's protocols: NUL, 0x01, TAB, CR and LF
+//! are 0x01 and one of `0 1 t r n`. The client speaks first. Ids are its own choice, 1 to 2³²−1; many may be in
+//! flight, and each has exactly one final reply.
+//!
+//! | the client says | keydove answers |
+//! |---|---|
+//! | `VERSION 1 0`, optional, first | nothing; closes when the first number is not 1 |
+//! | `AUTH id user password service=imap rip=192.0.2.7 session=Xk3vA8 secured` | `OK id user=… uid=… gid=… home=… mail=…`, `FAIL id code=…` or `TEMP id` |
+//! | `USER id user service=lmtp` | `USER id user=… uid=… gid=… home=… mail=…`, `NOTFOUND id` or `TEMP id` |
+//! | `LIST id` | `LIST id user` for each, then `DONE id`; or at any point `TEMP id` |
+//!
+//! `service` is needed. Unknown parameters are ignored, and so are unknown reply fields. `TEMP` is "cannot tell".
+//!
+//! The codes of `FAIL` are for Dovecot's own log: `mismatch`, `unknown`, `disabled`, `expired`. Dovecot shows a mail
+//! client the same for the first three. `expired` is shown (`[EXPIRED]`), so it is said only of an app password that
+//! was presented, is right, and is past its date.
+//!
+//! Refusals are not held back here: Dovecot holds them back by itself.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::dovecot::{Fields, escape, read_address, read_service, read_text, split_parameter, unescape};
+use super::{
+    Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
+};
+use crate::auth::{
+    AuthRequest, Credential, Denial, Mechanism, Origin, Secret, Service, UserFields, UserRequest, Verdict,
+};
+
+/// The major version that is spoken.
+const VERSION: u32 = 1;
+/// Longest request. Name and password have at most 255 and 1024 bytes, and escaping may double them.
+const MAX_LINE: usize = 8192;
+/// Longest reply.
+const MAX_REPLY: usize = 8192;
+
+/// One connection.
+#[derive(Debug, Default)]
+pub struct Hook {
+    /// Something was said; `VERSION` comes too late now.
+    begun: bool,
+    open: HashMap<Ticket, Lookup>,
+    next_ticket: u64,
+}
+
+/// A question on its way.
+#[derive(Clone, Copy, Debug)]
+enum Lookup {
+    Auth(u32),
+    User(u32),
+    List(u32),
+}
+
+impl Lookup {
+    fn id(self) -> u32 {
+        match self {
+            Self::Auth(id) | Self::User(id) | Self::List(id) => id,
+        }
+    }
+}
+
+/// What stands behind the positional fields of a request.
+#[derive(Debug, Default)]
+struct Parameters {
+    service: Option<(Service, Cow<'static, str>)>,
+    origin: Origin,
+}
+
+impl Hook {
+    /// `AUTH id user password service=… …`
+    fn authenticate(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
+        let id = self.new_id(&mut fields)?;
+        let authcid = unescape(fields.next().ok_or(ProtocolError::Parameter)?);
+        let password = Secret::new(unescape(fields.next().ok_or(ProtocolError::Parameter)?));
+        let Parameters { service, origin } = read_parameters(fields);
+        let (service, service_name) = service.ok_or(ProtocolError::Parameter)?;
+        let request = AuthRequest {
+            authcid,
+            authzid: Vec::new(),
+            credential: Credential::Password(password),
+            service,
+            service_name,
+            mechanism: Mechanism::Plain,
+            origin,
+            wants_fields: true,
+        };
+        Ok(self.ask(Lookup::Auth(id), Question::Authenticate(request)))
+    }
+
+    /// `USER id user service=…`
+    fn find_user(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
+        let id = self.new_id(&mut fields)?;
+        let user = unescape(fields.next().ok_or(ProtocolError::Parameter)?);
+        let (service, _) = read_parameters(fields).service.ok_or(ProtocolError::Parameter)?;
+        Ok(self.ask(Lookup::User(id), Question::FindUser(UserRequest { user, service })))
+    }
+
+    /// `LIST id`
+    fn list(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
+        let id = self.new_id(&mut fields)?;
+        Ok(self.ask(Lookup::List(id), Question::ListUsers(None)))
+    }
+
+    /// An id that is not in use.
+    fn new_id(&self, fields: &mut Fields<'_>) -> Result<u32, ProtocolError> {
+        let id = fields.next_number().filter(|&id| id != 0).ok_or(ProtocolError::Number)?;
+        if self.open.values().any(|lookup| lookup.id() == id) {
+            return Err(ProtocolError::DuplicateId);
+        }
+        Ok(id)
+    }
+
+    fn ask(&mut self, lookup: Lookup, question: Question) -> Received {
+        Received::Question(self.ticket(lookup), question)
+    }
+
+    fn ticket(&mut self, lookup: Lookup) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.open.insert(ticket, lookup);
+        ticket
+    }
+
+    /// A login of which only the beginning was kept: no name and no password are as long.
+    fn refuse_cut_off(&mut self, beginning: &[u8], out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
+        let mut fields = Fields::of(beginning);
+        let is_login = fields.next() == Some(b"AUTH");
+        let id = self.new_id(&mut fields)?;
+        // The field behind the id shows that the id is whole.
+        let user = fields.next().filter(|_| is_login).ok_or(ProtocolError::Endless)?;
+        write_fail(id, Denial::PasswordInvalid, out);
+        Ok(Received::Ended(EndedEarly {
+            authcid: unescape(user),
+            service: Service::parse(""),
+            mechanism: Some(Mechanism::Plain),
+            origin: Origin::default(),
+            denial: Denial::PasswordInvalid,
+        }))
+    }
+
+    fn write_page(&mut self, id: u32, page: Option<UserPage>, out: &mut Vec<u8>) -> Next {
+        let Some(page) = page else {
+            write_bare("TEMP", id, out);
+            return Next::Open;
+        };
+        for user in &page.users {
+            out.extend_from_slice(format!("LIST\t{id}\t").as_bytes());
+            escape(user.as_str().as_bytes(), out);
+            out.push(b'\n');
+        }
+        if page.next.is_some() {
+            return Next::Ask(self.ticket(Lookup::List(id)), Question::ListUsers(page.next));
+        }
+        write_bare("DONE", id, out);
+        Next::Open
+    }
+}
+
+impl Protocol for Hook {
+    const MAX_LINE: usize = MAX_LINE;
+
+    fn greet(&mut self, _out: &mut Vec<u8>) {}
+
+    fn receive(
+        &mut self,
+        line: Line<'_>,
+        _now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<Received, ProtocolError> {
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        let line = match line {
+            Line::Whole(line) => line,
+            Line::TooLong(beginning) => return self.refuse_cut_off(beginning, out),
+        };
+        let mut fields = Fields::of(line);
+        match fields.next() {
+            Some(b"AUTH") => self.authenticate(fields),
+            Some(b"USER") => self.find_user(fields),
+            Some(b"LIST") => self.list(fields),
+            Some(b"VERSION") if is_first => match fields.next_number() {
+                Some(VERSION) => Ok(Received::Nothing),
+                _ => Err(ProtocolError::Version),
+            },
+            _ => Err(ProtocolError::NotARequest),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
+        let Some(lookup) = self.open.remove(&ticket) else { return Next::Open };
+        match (lookup, answer) {
+            (Lookup::List(id), Answer::Users(page)) => return self.write_page(id, page, out),
+            (Lookup::Auth(id), Answer::Verdict(Verdict::Accept(grant))) => {
+                write_found("OK", id, grant.user.as_str(), &grant.fields, out);
+            }
+            (Lookup::Auth(id), Answer::Verdict(Verdict::Refuse(denial))) => write_fail(id, denial, out),
+            (Lookup::User(id), Answer::User(UserAnswer::Found(user, fields))) => {
+                write_found("USER", id, user.as_str(), &fields, out);
+            }
+            (Lookup::User(id), Answer::User(UserAnswer::NotFound)) => write_bare("NOTFOUND", id, out),
+            (lookup, _) => write_bare("TEMP", lookup.id(), out),
+        }
+        Next::Open
+    }
+
+    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
+        (Vec::new(), None)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+fn read_parameters(fields: Fields<'_>) -> Parameters {
+    let mut parameters = Parameters::default();
+    for (name, value) in fields.map(split_parameter) {
+        match (name, value) {
+            (b"service" | b"protocol", Some(value)) => parameters.service = Some(read_service(value)),
+            (b"rip", Some(value)) => parameters.origin.remote = read_address(value),
+            (b"session", Some(value)) => parameters.origin.session = Some(read_text(value)),
+            (b"secured", _) => parameters.origin.secured = true,
+            _ => {}
+        }
+    }
+    parameters
+}
+
+fn write_bare(word: &str, id: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{word}\t{id}\n").as_bytes());
+}
+
+fn write_fail(id: u32, denial: Denial, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("FAIL\t{id}\tcode={}\n", failure_code(denial)).as_bytes());
+}
+
+/// Fields that do not fit are no reason to say no, and half of them would lead mail astray.
+fn write_found(word: &str, id: u32, user: &str, fields: &UserFields, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(format!("{word}\t{id}\tuser=").as_bytes());
+    escape(user.as_bytes(), out);
+    for (name, value) in fields.iter() {
+        out.push(b'\t');
+        escape(name.as_bytes(), out);
+        out.push(b'=');
+        escape(value.as_bytes(), out);
+    }
+    out.push(b'\n');
+    if out.len() - start > MAX_REPLY {
+        out.truncate(start);
+        write_bare("TEMP", id, out);
+    }
+}
+
+/// What Dovecot may write into its log.
+fn failure_code(denial: Denial) -> &'static str {
+    use Denial::{
+        AppPasswordExpired, DomainDisabled, DomainUnknown, MailboxDisabled, MailboxIsResource,
+        MailboxUnknown, NameInvalid, ServiceForbidden, UserConflict, UserDisabled, UserReplaced, UserUnknown,
+    };
+    match denial {
+        NameInvalid | DomainUnknown | MailboxUnknown | UserUnknown => "unknown",
+        DomainDisabled | MailboxDisabled | MailboxIsResource | ServiceForbidden | UserConflict
+        | UserReplaced | UserDisabled => "disabled",
+        AppPasswordExpired => "expired",
+        _ => "mismatch",
+    }
+}
+
+#[cfg(test)]
+mod tests;

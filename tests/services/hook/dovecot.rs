@@ -1,0 +1,135 @@
+//! A Dovecot 2.3 with an auth server of its own, which asks keydove's `hook` socket.
+//!
+//! It runs in a mount namespace where `/etc/dovecot`, `/usr/local/bin` and `/run` are folders of the stage, so that the
+//! shipped files are read as they are, with the paths that stand in them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::stage::keydove::MAIL_ID;
+use super::super::stage::process::{Group, Program, accepts, run};
+use super::super::stage::{Result, Stage, attempt, free_port, give, source_tree};
+
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// The folder below the stage that holds all of it.
+const FOLDER: &str = "hooked";
+/// What stands in for a folder of the system, and for which.
+const FOLDERS: [&str; 4] = ["hooked/etc", "hooked/bin", "hooked/r/keydove", "hooked/run"];
+/// `$0` is the folder.
+const OTHER_FOLDERS: &str = r#"
+mount --bind "$0/etc" /etc/dovecot && mount --bind "$0/bin" /usr/local/bin && mount --bind "$0/r" /run && exec "$@"
+"#;
+/// What is shipped and read by Dovecot.
+const SHIPPED: [&str; 3] = ["keydove.lua", "lua-2.3.conf", "checkpassword-2.3.conf"];
+
+/// The Dovecot, ended on drop.
+pub struct HookDovecot {
+    /// IMAP, without TLS.
+    pub imap: u16,
+    /// POP3, without TLS.
+    pub pop3: u16,
+    /// LMTP.
+    pub lmtp: u16,
+    config: PathBuf,
+    program: Program,
+}
+
+/// Where keydove listens for it: `/run/keydove/hook` as this Dovecot sees it.
+pub fn socket(stage: &Stage) -> Result<PathBuf> {
+    for folder in FOLDERS {
+        stage.folder(folder)?;
+    }
+    Ok(stage.path("hooked/r/keydove/hook"))
+}
+
+impl HookDovecot {
+    /// Starts it. `databases` are its passdb and userdb blocks, normally an `!include` of a shipped file; `settings` is
+    /// the text of `keydove-settings.lua`, if there is to be one.
+    pub fn start(stage: &Arc<Stage>, databases: &str, settings: Option<&str>) -> Result<Self> {
+        socket(stage)?;
+        for name in SHIPPED {
+            let (from, to) =
+                (source_tree().join("dovecot").join(name), stage.path(&format!("hooked/etc/{name}")));
+            attempt("copy to", &to, fs::copy(from, &to))?;
+        }
+        let program = stage.path("hooked/bin/keydove-checkpassword");
+        let built = env!("CARGO_BIN_EXE_keydove-checkpassword");
+        attempt("copy to", &program, fs::copy(built, &program))?;
+        give(&program, "root", "root", 0o755)?;
+        let settings_file = stage.path("hooked/etc/keydove-settings.lua");
+        match settings {
+            Some(text) => drop(stage.write("hooked/etc/keydove-settings.lua", text)?),
+            // One of the case before.
+            None => drop(fs::remove_file(settings_file)),
+        }
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let text = configuration(stage, ports, databases);
+        let config = stage.write("hooked/etc/dovecot.conf", &text)?;
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--mount", "/bin/sh", "-c", OTHER_FOLDERS]).arg(stage.path(FOLDER));
+        command.args(["/usr/sbin/dovecot", "-F", "-c", "/etc/dovecot/dovecot.conf"]);
+        let mut program = Program::start(stage, "hooked-dovecot", command, Group::Own)?;
+        program.wait_until(READY_LIMIT, || ports.into_iter().all(accepts))?;
+        let [imap, pop3, lmtp] = ports;
+        Ok(Self { imap, pop3, lmtp, config, program })
+    }
+
+    /// Runs `doveadm` against this Dovecot.
+    pub fn doveadm(&self, arguments: &[&str]) -> Result<String> {
+        run(Command::new("/usr/bin/doveadm").arg("-c").arg(&self.config).args(arguments))
+    }
+
+    /// What all of this stage have logged.
+    pub fn log(&self) -> String {
+        self.program.log()
+    }
+}
+
+/// Only what an installation decides for itself. Penalties by address would make every client of a test wait.
+fn configuration(stage: &Stage, [imap, pop3, lmtp]: [u16; 3], databases: &str) -> String {
+    let folder = stage.path(FOLDER);
+    format!(
+        "base_dir = {folder}/run
+state_dir = {folder}/state
+instance_name = keydove-hooked
+log_path = /dev/stderr
+protocols = imap pop3 lmtp
+listen = 127.0.0.1
+ssl = no
+mail_location = maildir:~/Maildir
+first_valid_uid = {MAIL_ID}
+auth_failure_delay = 1 secs
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp}
+  }}
+}}
+{databases}
+",
+        folder = folder.display(),
+    )
+}
