@@ -10,6 +10,7 @@
 
 mod app_password;
 mod fields;
+mod mask;
 mod name;
 mod provision;
 mod request;
@@ -19,6 +20,7 @@ mod verdict;
 
 pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_password_row_id};
 pub use fields::UserFields;
+pub use mask::UserMask;
 pub use name::{InvalidName, Username, normalise_domain};
 pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Mechanism, Origin, UserRequest};

@@ -326,7 +326,7 @@ fn check_userdb(file: &File, faults: &mut Vec<Fault>) {
         }
     }
     for key in file.userdb.fields.keys() {
-        if ["uid", "gid", "home", "mail"].contains(&key.as_str()) {
+        if ["uid", "gid", "home", "mail", "mail_driver", "mail_path"].contains(&key.as_str()) {
             let advice = format!("write it as {key} directly under [userdb]");
             faults.push(Fault::new(
                 &["userdb", "fields", key],

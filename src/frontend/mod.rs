@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::auth::{
-    AuthRequest, Denial, Mechanism, Origin, Service, UserFields, UserRequest, Username, Verdict,
+    AuthRequest, Denial, Mechanism, Origin, Service, UserFields, UserMask, UserRequest, Username, Verdict,
 };
 
 use crate::settings::Period;
@@ -102,6 +102,8 @@ pub enum Question {
     FindUser(UserRequest),
     /// Who is there, after this name?
     ListUsers(Option<String>),
+    /// Forget whom these masks mean; all, where there are none.
+    Forget(Vec<UserMask>),
 }
 
 /// What a protocol is told.
@@ -113,6 +115,8 @@ pub enum Answer {
     User(UserAnswer),
     /// To [`Question::ListUsers`]; `None` when the list cannot be had.
     Users(Option<UserPage>),
+    /// To [`Question::Forget`]: how much was known.
+    Forgotten(usize),
 }
 
 /// Where a user's mail lives.

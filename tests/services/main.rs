@@ -34,6 +34,7 @@ mod restart;
 mod shared;
 mod stage;
 mod stopping;
+mod takeover;
 mod tls;
 mod traps;
 mod wants;
@@ -108,6 +109,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(app_passwords::CASES)
         .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
+        .chain(takeover::CASES)
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
         .chain(operations::LONE_CASES)

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use super::Context;
 use super::arrival::{Arrival, now};
 use crate::auth::{
-    AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserRequest, Username, Verdict,
+    AuthRequest, Denial, Grant, Origin, Source, TempFail, TempFailReason, UserMask, UserRequest, Username,
+    Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::{Judgement, Moment, Path};
@@ -36,6 +37,7 @@ pub(super) enum Kind {
     Login,
     User,
     List,
+    Forget,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             Question::Authenticate(_) => Self::Login,
             Question::FindUser(_) => Self::User,
             Question::ListUsers(_) => Self::List,
+            Question::Forget(_) => Self::Forget,
         }
     }
 
@@ -54,6 +57,8 @@ impl Kind {
             Self::Login => Answer::Verdict(Verdict::CannotTell(TempFail::new(reason, "keydove is stopping"))),
             Self::User => Answer::User(UserAnswer::CannotTell(reason.code())),
             Self::List => Answer::Users(None),
+            // What keydove knows ends with it.
+            Self::Forget => Answer::Forgotten(0),
         }
     }
 }
@@ -78,6 +83,7 @@ pub(super) async fn ask(
         Question::ListUsers(after) => {
             (Answer::Users(Box::pin(list_users(&context, after.as_deref())).await), now(), None)
         }
+        Question::Forget(masks) => (Answer::Forgotten(forget(&context, &masks)), now(), None),
     };
     Reply { ticket, answer, at, not_before }
 }
@@ -202,6 +208,13 @@ async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {
             UserAnswer::CannotTell(reason)
         }
     }
+}
+
+fn forget(context: &Context, masks: &[UserMask]) -> usize {
+    let forgotten = context.decision.forget_matching(masks);
+    let entries = forgotten.people + forgotten.mailboxes + forgotten.comparisons;
+    tracing::info!(masks = masks.len(), entries, "forgotten at doveadm's request");
+    entries
 }
 
 async fn list_users(context: &Context, after: Option<&str>) -> Option<UserPage> {

@@ -152,23 +152,19 @@ fn broken_framing_ends_the_connection() {
     {
         assert!(Talk::new(None).try_say(line).is_err(), "{line:?}");
     }
-    assert_eq!(Talk::new(None).say("CACHE-FLUSH\t7\ta@b.example\r"), "OK\t7\t0\n");
 }
 
 #[test]
-fn masks_match_as_in_doveadm() {
-    for (mask, name, fits) in [
-        ("*", "alice@example.org", true),
-        ("*@example.org", "alice@example.org", true),
-        ("*@example.org", "alice@example.com", false),
-        ("A?ice@*", "alice@example.org", true),
-        ("alice@example.org", "alice@example.org", true),
-        ("alice", "alice@example.org", false),
-        ("*a*b*c", "xxaxxbxxbxc", true),
-        ("*a*b*c", "xxaxxcxxb", false),
-        ("", "alice", false),
-        ("", "", true),
-    ] {
-        assert_eq!(matches_mask(name.as_bytes(), mask.as_bytes()), fits, "{mask} {name}");
+fn a_flush_forgets_whom_it_names_and_tells_how_much_that_was() {
+    let mut talk = Talk::new(None);
+    assert_eq!(talk.say("CACHE-FLUSH\t7\ta@b.example\tc\x01td*\r"), "");
+    match &talk.asked[0].1 {
+        Question::Forget(masks) => {
+            assert_eq!(masks[..], [UserMask::new(b"a@b.example"), UserMask::new(b"c\td*")]);
+        }
+        other => panic!("{other:?}"),
     }
+    assert_eq!(talk.answer(0, Answer::Forgotten(3)), "OK\t7\t3\n");
+    assert_eq!(talk.say("CACHE-FLUSH\t8"), "");
+    assert!(matches!(&talk.asked[1].1, Question::Forget(masks) if masks.is_empty()), "all of them");
 }
