@@ -55,6 +55,8 @@ impl From<Result<Grant, NotAccepted>> for Verdict {
 pub struct Grant {
     /// The mailbox, in normal form.
     pub user: Username,
+    /// Who opened it with a master user's password, if it was one.
+    pub master_user: Option<Box<str>>,
     /// Which password it was.
     pub source: Source,
     /// Where the mail lives, for the mail process that redeems the login; empty where nobody wants to know.
@@ -74,6 +76,8 @@ pub enum Source {
     AppPassword(i64),
     /// The secret by which `SOGo` logs in for people who are logged in at mailcow.
     SingleSignOn,
+    /// A master user's.
+    MasterUser,
 }
 
 impl Source {
@@ -85,6 +89,7 @@ impl Source {
             Self::Mailbox => "mailbox",
             Self::AppPassword(_) => "app_password",
             Self::SingleSignOn => "single_sign_on",
+            Self::MasterUser => "master",
         }
     }
 
@@ -93,7 +98,7 @@ impl Source {
     pub fn app_password(self) -> Option<i64> {
         match self {
             Self::AppPassword(id) => Some(id),
-            Self::Keycloak | Self::Mailbox | Self::SingleSignOn => None,
+            Self::Keycloak | Self::Mailbox | Self::SingleSignOn | Self::MasterUser => None,
         }
     }
 }
@@ -161,11 +166,13 @@ pub enum Denial {
     AppPasswordForbidden,
     /// The app password is right, but its time is over.
     AppPasswordExpired,
+    /// There is no such master user, or the password is another.
+    MasterUserMismatch,
 }
 
 impl Denial {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::MechanismUnknown,
         Self::ResponseMalformed,
         Self::ExchangeAbandoned,
@@ -195,6 +202,7 @@ impl Denial {
         Self::AppPasswordMismatch,
         Self::AppPasswordForbidden,
         Self::AppPasswordExpired,
+        Self::MasterUserMismatch,
     ];
 
     /// The reason code of log lines and metrics.
@@ -230,6 +238,7 @@ impl Denial {
             Self::AppPasswordMismatch => "app_password_mismatch",
             Self::AppPasswordForbidden => "app_password_forbidden",
             Self::AppPasswordExpired => "app_password_expired",
+            Self::MasterUserMismatch => "master_user_mismatch",
         }
     }
 }
@@ -311,6 +320,8 @@ pub enum TempFailReason {
     AppPasswordsUntried,
     /// The password is right, but a rule stands against making the mailbox.
     Provisioning(ProvisionRefusal),
+    /// The file of master users cannot be read, is open to others, or has a line of another form.
+    MasterUsersFile,
     /// The login as a whole took too long.
     Deadline,
     /// keydove is stopping.
@@ -319,7 +330,7 @@ pub enum TempFailReason {
 
 impl TempFailReason {
     /// Those that are no rule against making a mailbox.
-    const PLAIN: [Self; 23] = [
+    const PLAIN: [Self; 24] = [
         Self::KeycloakDns,
         Self::KeycloakRefused,
         Self::KeycloakReset,
@@ -341,6 +352,7 @@ impl TempFailReason {
         Self::RefetchPaused,
         Self::HashingOverload,
         Self::AppPasswordsUntried,
+        Self::MasterUsersFile,
         Self::Deadline,
         Self::Stopping,
     ];
@@ -381,6 +393,7 @@ impl TempFailReason {
             Self::RefetchPaused => "refetch_paused",
             Self::HashingOverload => "hashing_overload",
             Self::AppPasswordsUntried => "app_passwords_untried",
+            Self::MasterUsersFile => "master_users_file",
             Self::Provisioning(refusal) => refusal.reason_code(),
             Self::Deadline => "deadline",
             Self::Stopping => "stopping",
@@ -411,7 +424,7 @@ mod tests {
         let code = |line: &'static str| Some(line.split_once(" => \"")?.1.split_once('"')?.0);
         let codes = source.lines().filter(|line| line.trim_start().starts_with("Self::")).filter_map(code);
         // The names of sources are no codes of reasons.
-        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on"];
+        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on", "master"];
         let missing: Vec<_> =
             codes.filter(|code| !listed.contains(code) && !sources.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");

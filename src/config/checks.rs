@@ -8,7 +8,7 @@ use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
-use crate::{redis, sql};
+use crate::{passdb, redis, sql};
 
 /// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
 const MAX_PATH_BYTES: usize = 106;
@@ -52,6 +52,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
     check_app_passwords(file, &mut faults);
+    check_master_users(file, &mut faults);
     check_sogo(file, &mut faults);
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
@@ -363,6 +364,22 @@ fn check_app_passwords(file: &File, faults: &mut Vec<Fault>) {
     }
     if settings.only_domains.iter().any(|domain| normalise_domain(domain).is_err()) {
         faults.push(Fault::new(&["app_passwords", "only_domains"], NO_DOMAIN, DOMAIN_ADVICE));
+    }
+}
+
+fn check_master_users(file: &File, faults: &mut Vec<Fault>) {
+    let Some(config) = &file.master_users else { return };
+    if config.separator.is_alphanumeric() || config.separator.is_control() || config.separator == '@' {
+        faults.push(Fault::new(
+            &["master_users", "separator"],
+            "this character may be part of an address",
+            "take one that no address has, such as \"*\"",
+        ));
+    }
+    if let Err(error) = passdb::MasterUsers::new(config.clone()).check() {
+        let advice =
+            "it must exist, mode 0600, with one `name:{SCHEME}hash` a line; `keydove hash` makes hashes";
+        faults.push(Fault::new(&["master_users", "file"], error.to_string(), advice));
     }
 }
 

@@ -82,6 +82,7 @@ impl Config {
                 provisioning: file.provisioning,
                 cache: file.cache,
                 app_passwords: file.app_passwords,
+                master_users: file.master_users,
                 sogo: file.sogo,
                 bookkeeping: file.bookkeeping,
                 login: file.login,

@@ -50,6 +50,8 @@ pub struct Config {
     pub cache: cache::Config,
     /// `[app_passwords]`
     pub app_passwords: passdb::AppPasswordConfig,
+    /// `[master_users]`
+    pub master_users: Option<passdb::MasterUsersConfig>,
     /// `[sogo]`
     pub sogo: decision::SogoConfig,
     /// `[bookkeeping]`
@@ -105,6 +107,7 @@ struct File {
     cache: cache::Config,
     #[serde(default)]
     app_passwords: passdb::AppPasswordConfig,
+    master_users: Option<passdb::MasterUsersConfig>,
     #[serde(default)]
     sogo: decision::SogoConfig,
     #[serde(default)]

@@ -11,6 +11,7 @@ mod authenticate;
 mod known;
 mod lookup;
 mod mailboxes;
+mod master;
 mod open;
 mod path;
 mod webmail;

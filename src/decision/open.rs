@@ -25,6 +25,11 @@ impl Decision {
         record: &MailboxRecord,
         path: &mut Path,
     ) -> Result<Opened, NotAccepted> {
+        // A master user opens what is on, and nobody is asked about the person.
+        if let Some(master_user) = &login.master_user {
+            Box::pin(self.0.passdb.check_master_user(master_user, login.presented())).await?;
+            return Ok(Opened { source: Source::MasterUser, owner: Owner::Row });
+        }
         if login.via == Via::SingleSignOn {
             let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::SingleSignOn, owner });

@@ -6,6 +6,7 @@ mod app_password;
 mod event_follower;
 mod keycloak;
 mod mailbox;
+mod master_users;
 mod people;
 mod sources;
 
@@ -23,6 +24,7 @@ use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
 pub use event_follower::EventFollower;
+pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 
@@ -33,6 +35,7 @@ pub struct Passdb {
     hasher: Hasher,
     comparisons: Comparisons,
     app_passwords: AppPasswordConfig,
+    master_users: Option<MasterUsers>,
 }
 
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
@@ -85,7 +88,7 @@ impl Passdb {
         comparisons: Comparisons,
         app_passwords: AppPasswordConfig,
     ) -> Self {
-        Self { people, hasher, comparisons, app_passwords }
+        Self { people, hasher, comparisons, app_passwords, master_users: None }
     }
 
     /// The hashing threads.

@@ -23,6 +23,7 @@ mod logins;
 mod mail;
 mod mailcow_cases;
 mod mailcow_mode;
+mod master_users;
 mod operations;
 mod outages;
 mod people;
@@ -110,6 +111,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
         .chain(takeover::CASES)
+        .chain(master_users::CASES)
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
         .chain(operations::LONE_CASES)

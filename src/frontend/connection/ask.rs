@@ -134,10 +134,14 @@ async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival) -> J
 /// The login history names the webmail as mailcow does: by itself, or by no service at all where it came with the
 /// person's own password.
 fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: Instant) {
+    // It is not the person who was there.
+    if grant.master_user.is_some() {
+        return;
+    }
     let service = match (grant.through_webmail, grant.source) {
         (false, _) => request.service_name,
         (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO".into(),
-        (true, Source::Keycloak | Source::Mailbox) => "NONE".into(),
+        (true, Source::Keycloak | Source::Mailbox | Source::MasterUser) => "NONE".into(),
     };
     let (remote, app_password) = (request.origin.remote, grant.source.app_password());
     if context.bookkeeper.has_noted((&grant.user, &service, remote), app_password, now) {

@@ -63,6 +63,8 @@ pub struct PendingLogin {
     pub user: Username,
     /// Where it lives.
     pub fields: UserFields,
+    /// Who opens it in the person's place, for the `master_user` field.
+    pub master_user: Option<Box<str>>,
     /// For the `auth_mech` field.
     pub mechanism: Mechanism,
 }
@@ -147,6 +149,7 @@ mod tests {
         PendingLogin {
             user: Username::parse(name.as_bytes()).unwrap(),
             fields: UserFields::default(),
+            master_user: None,
             mechanism: Mechanism::Plain,
         }
     }

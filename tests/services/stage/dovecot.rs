@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::keydove::MAIL_ID;
 use super::process::{Group, Program, accepts, run};
 use super::{Failure, Result, Stage, attempt, free_port, give, source_tree};
 
@@ -22,6 +24,9 @@ const USERS: [&str; 4] = ["root", "dovecot", "dovenull", "nobody"];
 const GROUPS: [&str; 4] = ["root", "dovecot", "dovenull", "nogroup"];
 /// Character devices by their numbers (Linux's `Documentation/admin-guide/devices.txt`).
 const DEVICES: [(&str, &str); 3] = [("null", "3"), ("random", "8"), ("urandom", "9")];
+
+/// Where the mail lies in the chroot.
+const MAIL: &str = "srv/mail";
 
 /// What comes after it was added by a case.
 const ADDED: &str = "# Added:\n";
@@ -200,11 +205,12 @@ fn unpack(root: &Path) -> Result<()> {
         let path = root.join("dev").join(name);
         run(Command::new("/bin/mknod").args(["-m", "666"]).arg(path).args(["c", "1", minor]))?;
     }
-    for folder in ["srv/mail", "var/log", "etc/dovecot"] {
+    for folder in [MAIL, "var/log", "etc/dovecot"] {
         let path = root.join(folder);
         attempt("create", &path, fs::create_dir_all(&path))?;
     }
-    Ok(())
+    let mail = root.join(MAIL);
+    attempt("change owner of", &mail, chown(&mail, Some(MAIL_ID), Some(MAIL_ID)))
 }
 
 /// Only what an installation decides for itself; logins are the shipped file's, included as it is.

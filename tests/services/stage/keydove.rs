@@ -389,6 +389,8 @@ uid = \"{MAIL_ID}\"
 gid = \"{MAIL_ID}\"
 home = \"{mail}/%d/%n\"
 mail = \"maildir:~/Maildir\"
+mail_driver = \"maildir\"
+mail_path = \"~/Maildir\"
 
 [cache]
 max_staleness = \"0\"

@@ -71,6 +71,7 @@ fn plain(id: u32, user: &str, password: &str) -> String {
 fn accepted(user: &str) -> Verdict {
     let user = Username::parse(user.as_bytes()).unwrap();
     Verdict::Accept(Grant {
+        master_user: None,
         user,
         source: Source::Keycloak,
         fields: UserFields::default(),

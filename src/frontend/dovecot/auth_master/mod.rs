@@ -68,10 +68,13 @@ impl AuthMaster {
             .filter(|_| self.is_session(fields))
             .and_then(|cookie| self.pending.redeem((cpid, request), cookie, now));
         match login {
-            Some(PendingLogin { user, fields, mechanism }) => {
+            Some(PendingLogin { user, fields, master_user, mechanism }) => {
                 let start = out.len();
                 write_user(id, user.as_str(), &fields, out);
                 append_field(out, "auth_mech", mechanism.name());
+                if let Some(master_user) = master_user {
+                    append_field(out, "master_user", &master_user);
+                }
                 keep_within_limit(id, start, out);
             }
             None => write_fail(id, "unknown or already used login request", out),
@@ -237,7 +240,9 @@ fn write_user(id: u32, user: &str, fields: &UserFields, out: &mut Vec<u8>) {
 /// Adds a field to the line that was just written.
 fn append_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.pop();
-    out.extend_from_slice(format!("\t{name}={value}\n").as_bytes());
+    out.extend_from_slice(format!("\t{name}=").as_bytes());
+    escape(value.as_bytes(), out);
+    out.push(b'\n');
 }
 
 fn write_fail(id: u32, reason: &str, out: &mut Vec<u8>) {

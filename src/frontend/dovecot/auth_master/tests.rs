@@ -14,6 +14,8 @@ struct Talk {
     pending: PendingLogins,
     now: Instant,
     asked: Vec<(Ticket, Question)>,
+    /// Whose password the remembered login was.
+    master_user: Option<&'static str>,
 }
 
 impl Talk {
@@ -23,7 +25,7 @@ impl Talk {
         let mut out = Vec::new();
         master.greet(&mut out);
         assert_eq!(out, b"VERSION\t1\t1\nSPID\t4242\n");
-        let mut talk = Self { master, pending, now: Instant::now(), asked: Vec::new() };
+        let mut talk = Self { master, pending, now: Instant::now(), asked: Vec::new(), master_user: None };
         assert_eq!(talk.say("VERSION\t1\t1"), "");
         talk
     }
@@ -51,7 +53,12 @@ impl Talk {
     }
 
     fn remember(&self, fields: UserFields) {
-        let login = PendingLogin { user: user("a@b.example"), fields, mechanism: Mechanism::Plain };
+        let login = PendingLogin {
+            user: user("a@b.example"),
+            fields,
+            master_user: self.master_user.map(Into::into),
+            mechanism: Mechanism::Plain,
+        };
         self.pending.remember((77, 1), Cookie::parse(COOKIE.as_bytes()).unwrap(), login, self.now);
     }
 }
@@ -94,6 +101,15 @@ fn a_wrong_cookie_or_process_redeems_nothing() {
         assert!(talk.say(&request).starts_with("FAIL\t9\t"), "{request}");
     }
     assert!(talk.say(&format!("REQUEST\t9\t77\t1\t{COOKIE}\tsession_pid=500")).starts_with("USER\t9\t"));
+}
+
+#[test]
+fn a_mail_process_is_told_of_the_master_user() {
+    let mut talk = Talk::new(None);
+    talk.master_user = Some("ad\tmin");
+    talk.remember(UserFields::default());
+    let reply = talk.say(&format!("REQUEST\t9\t77\t1\t{COOKIE}"));
+    assert_eq!(reply, "USER\t9\ta@b.example\tauth_mech=PLAIN\tmaster_user=ad\x01tmin\n");
 }
 
 #[test]
