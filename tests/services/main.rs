@@ -12,6 +12,7 @@
 mod app_passwords;
 mod auth_socket;
 mod clients;
+mod conformance;
 mod control;
 mod demands;
 mod events;
@@ -27,6 +28,7 @@ mod master_users;
 mod operations;
 mod outages;
 mod people;
+mod pitfalls;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
 mod reasons;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let mut all = trials("sqlite", &sqlite);
     all.extend(trials("mariadb", &mariadb));
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
+    all.push(Trial::test("every_pitfall_has_its_test", || Ok(pitfalls::every_pitfall_has_its_test()?)));
     all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
     let server_cases =
         outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES).chain(fault_matrix::SERVER_CASES);
@@ -96,6 +99,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(stopping::CASES)
         .chain(tls::CASES)
         .chain(mail::CASES)
+        .chain(pitfalls::CASES)
         .chain(people::CASES)
         .chain(operations::CASES)
         .chain(control::CASES)
@@ -110,6 +114,8 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(app_passwords::CASES)
         .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
+        .chain(pitfalls::LONE_CASES)
+        .chain(conformance::CASES)
         .chain(takeover::CASES)
         .chain(master_users::CASES)
         .chain(fault_matrix::LONE_CASES)

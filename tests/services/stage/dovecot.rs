@@ -42,7 +42,7 @@ pub enum Release {
 
 impl Release {
     /// The folder below the stage that is the program's `/`, where it has one of its own.
-    fn root(self, stage: &Stage) -> Option<PathBuf> {
+    pub(super) fn root(self, stage: &Stage) -> Option<PathBuf> {
         match self {
             Self::V2_3 => None,
             Self::V2_4 => Some(stage.path("dovecot-2.4")),
@@ -92,9 +92,7 @@ pub struct Dovecot {
 impl Dovecot {
     /// Makes the folders in which keydove binds its sockets, before either program runs. Returns `base_dir`.
     pub fn prepare(stage: &Stage, release: Release) -> Result<PathBuf> {
-        if let Some(root) = release.root(stage) {
-            unpack(&root)?;
-        }
+        release.unpack(stage)?;
         let base = release.base(stage);
         let folder = base.join("login/ext");
         attempt("create", &folder, fs::create_dir_all(&folder))?;
@@ -161,8 +159,24 @@ impl Dovecot {
 }
 
 impl Release {
+    /// Makes the root, once.
+    pub(super) fn unpack(self, stage: &Stage) -> Result<()> {
+        match self.root(stage) {
+            Some(root) if !root.exists() => unpack(&root),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What its own auth server is called among the programs of the stage.
+    pub(super) fn conformance_name(self) -> &'static str {
+        match self {
+            Self::V2_3 => "dovecot-auth-2.3",
+            Self::V2_4 => "dovecot-auth-2.4",
+        }
+    }
+
     /// A command of this Dovecot's installation.
-    fn command(self, stage: &Stage, program: &str) -> Command {
+    pub(super) fn command(self, stage: &Stage, program: &str) -> Command {
         match self.root(stage) {
             None => Command::new(program),
             Some(root) => {

@@ -5,6 +5,7 @@
 //! `tests/setup` has installed what is needed.
 
 pub mod dovecot;
+pub mod dovecot_auth;
 pub mod keycloak;
 pub mod keycloak_admin;
 pub mod keydove;
