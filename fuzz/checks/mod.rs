@@ -130,6 +130,7 @@ fn answer_login(client: &mut AuthClient, ticket: Ticket, choice: u8, out: &mut V
         1 => Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, "too late")),
         _ => Verdict::Accept(Grant {
             user: alice(),
+            master_user: None,
             source: Source::Keycloak,
             fields: UserFields::default(),
             through_webmail: false,
@@ -163,7 +164,8 @@ pub fn auth_master(data: &[u8]) {
     let pending = PendingLogins::default();
     let cookie = Cookie::new(*b"0123456789abcdef");
     let now = Instant::now();
-    let login = PendingLogin { user: alice(), fields: UserFields::default(), mechanism: Mechanism::Plain };
+    let (fields, mechanism) = (UserFields::default(), Mechanism::Plain);
+    let login = PendingLogin { user: alice(), fields, master_user: None, mechanism };
     pending.remember((1, 1), cookie, login, now);
     let mut master = AuthMaster::new(ServerId::from_random(1), Peer::default(), pending);
     let mut out = Vec::new();
@@ -178,6 +180,7 @@ pub fn auth_master(data: &[u8]) {
             pages -= 1;
             let answer = match question {
                 Question::FindUser(_) => Answer::User(UserAnswer::Found(alice(), UserFields::default())),
+                Question::Forget(masks) => Answer::Forgotten(masks.len()),
                 _ => Answer::Users(Some(UserPage {
                     users: vec![alice()],
                     next: (pages > 0).then(|| "alice@example.org".to_owned()),

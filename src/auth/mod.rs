@@ -12,6 +12,7 @@
 mod app_password;
 mod fields;
 mod mail;
+mod mask;
 mod name;
 mod provision;
 mod request;
@@ -22,6 +23,7 @@ mod verdict;
 pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_password_row_id};
 pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
+pub use mask::UserMask;
 pub use name::{InvalidName, Username, normalise_domain};
 pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};

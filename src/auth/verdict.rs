@@ -69,6 +69,8 @@ impl From<Result<Grant, NotAccepted>> for Verdict {
 pub struct Grant {
     /// The mailbox, in normal form.
     pub user: Username,
+    /// Who opened it with a master user's password, if it was one.
+    pub master_user: Option<Box<str>>,
     /// Which password or token it was.
     pub source: Source,
     /// Where the mail lives, for the mail process that redeems the login; empty where nobody wants to know.
@@ -90,6 +92,8 @@ pub enum Source {
     SingleSignOn,
     /// An access token of Keycloak's.
     Token,
+    /// A master user's.
+    MasterUser,
 }
 
 impl Source {
@@ -102,6 +106,7 @@ impl Source {
             Self::AppPassword(_) => "app_password",
             Self::SingleSignOn => "single_sign_on",
             Self::Token => "token",
+            Self::MasterUser => "master",
         }
     }
 
@@ -110,7 +115,7 @@ impl Source {
     pub fn app_password(self) -> Option<i64> {
         match self {
             Self::AppPassword(id) => Some(id),
-            Self::Keycloak | Self::Mailbox | Self::SingleSignOn | Self::Token => None,
+            Self::Keycloak | Self::Mailbox | Self::SingleSignOn | Self::Token | Self::MasterUser => None,
         }
     }
 }
@@ -192,11 +197,13 @@ pub enum Denial {
     TokenUserMismatch,
     /// Keycloak says that the token is not active any more.
     TokenRevoked,
+    /// There is no such master user, or the password is another.
+    MasterUserMismatch,
 }
 
 impl Denial {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::MechanismUnknown,
         Self::ResponseMalformed,
         Self::ExchangeAbandoned,
@@ -233,6 +240,7 @@ impl Denial {
         Self::TokenAudience,
         Self::TokenUserMismatch,
         Self::TokenRevoked,
+        Self::MasterUserMismatch,
     ];
 
     /// The reason code of log lines and metrics.
@@ -275,6 +283,7 @@ impl Denial {
             Self::TokenAudience => "token_audience",
             Self::TokenUserMismatch => "token_user_mismatch",
             Self::TokenRevoked => "token_revoked",
+            Self::MasterUserMismatch => "master_user_mismatch",
         }
     }
 }
@@ -358,6 +367,8 @@ pub enum TempFailReason {
     Provisioning(ProvisionRefusal),
     /// Too much was wrong from there; nothing was looked at.
     Throttled,
+    /// The file of master users cannot be read, is open to others, or has a line of another form.
+    MasterUsersFile,
     /// The login as a whole took too long.
     Deadline,
     /// keydove is stopping.
@@ -366,7 +377,7 @@ pub enum TempFailReason {
 
 impl TempFailReason {
     /// Those that are no rule against making a mailbox.
-    const PLAIN: [Self; 24] = [
+    const PLAIN: [Self; 25] = [
         Self::KeycloakDns,
         Self::KeycloakRefused,
         Self::KeycloakReset,
@@ -389,6 +400,7 @@ impl TempFailReason {
         Self::HashingOverload,
         Self::AppPasswordsUntried,
         Self::Throttled,
+        Self::MasterUsersFile,
         Self::Deadline,
         Self::Stopping,
     ];
@@ -429,6 +441,7 @@ impl TempFailReason {
             Self::RefetchPaused => "refetch_paused",
             Self::HashingOverload => "hashing_overload",
             Self::AppPasswordsUntried => "app_passwords_untried",
+            Self::MasterUsersFile => "master_users_file",
             Self::Provisioning(refusal) => refusal.reason_code(),
             Self::Throttled => "throttled",
             Self::Deadline => "deadline",
@@ -460,7 +473,7 @@ mod tests {
         let code = |line: &'static str| Some(line.split_once(" => \"")?.1.split_once('"')?.0);
         let codes = source.lines().filter(|line| line.trim_start().starts_with("Self::")).filter_map(code);
         // The names of sources are no codes of reasons.
-        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on", "token"];
+        let sources = ["keycloak", "mailbox", "app_password", "single_sign_on", "token", "master"];
         let missing: Vec<_> =
             codes.filter(|code| !listed.contains(code) && !sources.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");

@@ -363,6 +363,12 @@ impl<V: Record> Records<V> {
         self.shared.lock().entries.iter().map(|(user, entry)| (user.clone(), entry.hold(None))).collect()
     }
 
+    /// All addresses about which something is known, in no order.
+    #[must_use]
+    pub fn names(&self) -> Vec<Username> {
+        self.shared.lock().entries.iter().map(|(user, _)| user.clone()).collect()
+    }
+
     /// Puts a record in that was asked for at `asked`, unless a younger one is there.
     pub fn restore(&self, user: Username, record: V, asked: Instant) {
         let mut state = self.shared.lock();

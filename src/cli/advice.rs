@@ -14,6 +14,25 @@ fn of_form(reason: &str) -> Option<&'static str> {
         "name_invalid" => "log in with the whole address, such as alice@example.org",
         "password_invalid" => "the password is empty, longer than 1 KiB, or holds a NUL",
         "authzid_forbidden" => "the client asks to act as somebody else; leave its authorization name empty",
+        "master_user_mismatch" => {
+            "there is no such master user, or the password is another: look at the file of [master_users]"
+        }
+        "token_invalid" | "token_signature" => {
+            "the client sent something that is no access token of this realm: look at its OAuth settings"
+        }
+        "token_expired" => {
+            "the client must fetch a new token: its refresh token may be over, or a clock is wrong"
+        }
+        "token_issuer" => {
+            "the token is of another realm or server: look at the client's settings, and at [keycloak] public_url"
+        }
+        "token_audience" => {
+            "the token was made for another audience or client: look at [oauth] audiences and clients"
+        }
+        "token_user_mismatch" => {
+            "the name and the token are of two people: let the client use the address of the token's owner"
+        }
+        "token_revoked" => "the session was ended in Keycloak: log in again",
         "service_unknown" => "no mail service: look at smtpd_sasl_service in Postfix",
         _ => return None,
     })
@@ -126,6 +145,7 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         "throttled" => {
             "too many different wrong passwords came from there: wait, or keydove throttle clear; keydove throttle list shows who"
         }
+        "master_users_file" => "mend the file of [master_users]: mode 0600, one `name:{SCHEME}hash` a line",
         "deadline" => "the login as a whole took too long: the `ms` of other log lines show where",
         "stopping" => "keydove was stopping",
         _ => return None,

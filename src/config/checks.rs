@@ -8,7 +8,7 @@ use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
-use crate::{redis, sql, token};
+use crate::{passdb, redis, sql, token};
 
 /// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
 const MAX_PATH_BYTES: usize = 106;
@@ -53,6 +53,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_storage(file, &mut faults);
     check_app_passwords(file, &mut faults);
     check_oauth(file, &mut faults);
+    check_master_users(file, &mut faults);
     check_sogo(file, &mut faults);
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
@@ -335,7 +336,7 @@ fn check_userdb(file: &File, faults: &mut Vec<Fault>) {
         }
     }
     for key in file.userdb.fields.keys() {
-        if ["uid", "gid", "home", "mail"].contains(&key.as_str()) {
+        if ["uid", "gid", "home", "mail", "mail_driver", "mail_path"].contains(&key.as_str()) {
             let advice = format!("write it as {key} directly under [userdb]");
             faults.push(Fault::new(
                 &["userdb", "fields", key],
@@ -379,6 +380,22 @@ fn check_oauth(file: &File, faults: &mut Vec<Fault>) {
     let Some(Err(fault)) = file.oauth.as_ref().map(token::Config::validate) else { return };
     let keys: Vec<&str> = ["oauth"].into_iter().chain(fault.setting).collect();
     faults.push(Fault::new(&keys, fault.to_string(), fault.advice));
+}
+
+fn check_master_users(file: &File, faults: &mut Vec<Fault>) {
+    let Some(config) = &file.master_users else { return };
+    if config.separator.is_alphanumeric() || config.separator.is_control() || config.separator == '@' {
+        faults.push(Fault::new(
+            &["master_users", "separator"],
+            "this character may be part of an address",
+            "take one that no address has, such as \"*\"",
+        ));
+    }
+    if let Err(error) = passdb::MasterUsers::new(config.clone()).check() {
+        let advice =
+            "it must exist, mode 0600, with one `name:{SCHEME}hash` a line; `keydove hash` makes hashes";
+        faults.push(Fault::new(&["master_users", "file"], error.to_string(), advice));
+    }
 }
 
 fn check_sogo(file: &File, faults: &mut Vec<Fault>) {

@@ -83,6 +83,7 @@ impl Config {
                 cache: file.cache,
                 app_passwords: file.app_passwords,
                 oauth: file.oauth,
+                master_users: file.master_users,
                 sogo: file.sogo,
                 bookkeeping: file.bookkeeping,
                 login: file.login,

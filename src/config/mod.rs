@@ -52,6 +52,8 @@ pub struct Config {
     pub app_passwords: passdb::AppPasswordConfig,
     /// `[oauth]`
     pub oauth: Option<token::Config>,
+    /// `[master_users]`
+    pub master_users: Option<passdb::MasterUsersConfig>,
     /// `[sogo]`
     pub sogo: decision::SogoConfig,
     /// `[bookkeeping]`
@@ -110,6 +112,7 @@ struct File {
     #[serde(default)]
     app_passwords: passdb::AppPasswordConfig,
     oauth: Option<token::Config>,
+    master_users: Option<passdb::MasterUsersConfig>,
     #[serde(default)]
     sogo: decision::SogoConfig,
     #[serde(default)]

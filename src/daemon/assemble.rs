@@ -14,7 +14,7 @@ use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
 use crate::observe::{LoginMetrics, RecentAttempts};
-use crate::passdb::{EventFollower, Passdb, People, Sources};
+use crate::passdb::{EventFollower, MasterUsers, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::sasl::ErrorChallenges;
@@ -93,7 +93,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let saved_people = people.clone();
     let followers = people.event_followers();
     let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
-        .with_tokens(config.oauth.clone());
+        .with_tokens(config.oauth.clone())
+        .with_master_users(config.master_users.clone().map(MasterUsers::new));
     let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);

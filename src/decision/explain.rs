@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Decision;
-use super::authenticate::{
-    Login, Moment, Proof, Purpose, check_mailbox, check_name, check_service, proof_of,
-};
+use super::authenticate::{Login, Moment, Proof, Purpose, check_mailbox, check_service, proof_of};
 use super::known::KnownMailbox;
 use super::mailboxes::MailboxRecord;
+use super::master::Claim;
 use super::open::attempt;
 use super::path::Path;
 use super::webmail::Via;
@@ -137,13 +136,13 @@ impl Decision {
 
     /// The steps of [`Decision::authenticate`], as far as they go without a password.
     async fn walk(&self, request: &AuthRequest, now: Moment, walk: &mut Walk) -> Result<Source, NotAccepted> {
-        let user = check_name(request);
-        let user = walk.check("name", user, shown_name(request), None)?;
+        let claim = self.read_claim(request);
+        let Claim { user, master_user } = walk.check("name", claim, shown_name(request), None)?;
         let service = check_service(&request.service);
         walk.check("service", service, request.service.name(), None)?;
         let via = self.0.webmail.recognise(request);
         let proof = proof_of(request);
-        let login = Login { user, proof, request, via, now, purpose: Purpose::Trial };
+        let login = Login { user, master_user, proof, request, via, now, purpose: Purpose::Trial };
         if let Some(remote) = request.origin.remote {
             let admitted = self.admit(&login).map_err(NotAccepted::from);
             let saw = if admitted.is_ok() {
@@ -186,6 +185,10 @@ impl Decision {
         (record, known): (&MailboxRecord, &KnownMailbox),
         walk: &mut Walk,
     ) -> Result<Source, NotAccepted> {
+        if let Some(master) = &login.master_user {
+            walk.push("master user", StepEnd::Passed, format!("the password of `{master}` counts"), None);
+            return Ok(Source::MasterUser);
+        }
         let counts = self.check_main_password_counts(login, Some(mailbox));
         let switches = match known.denied.as_slice() {
             [] => "no service is switched off".to_owned(),

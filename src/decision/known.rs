@@ -1,11 +1,13 @@
 //! What is remembered about addresses, for an administrator: shown without its secrets, and forgotten.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Decision;
 use super::mailboxes::MailboxRecord;
-use crate::auth::Username;
+use crate::auth::{UserMask, Username};
 use crate::cache::{RecordCounts, Standing};
 use crate::passdb::KnownPerson;
 use crate::scheme;
@@ -55,7 +57,7 @@ pub struct Counts {
 }
 
 /// How much was forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// Of Keycloak's answers.
     pub people: usize,
@@ -63,6 +65,18 @@ pub struct Forgotten {
     pub mailboxes: usize,
     /// Of comparisons of a password with a hash.
     pub comparisons: usize,
+}
+
+impl std::ops::Add for Forgotten {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            people: self.people + more.people,
+            mailboxes: self.mailboxes + more.mailboxes,
+            comparisons: self.comparisons + more.comparisons,
+        }
+    }
 }
 
 impl Decision {
@@ -91,6 +105,23 @@ impl Decision {
     pub fn forget_keycloak_id(&self, id: &str) -> Forgotten {
         let people = self.0.passdb.people().forget_ids(&[id.to_owned()].into());
         Forgotten { people, mailboxes: 0, comparisons: 0 }
+    }
+
+    /// Forgets every address that one of these masks means; without a mask, everything.
+    pub fn forget_matching(&self, masks: &[UserMask]) -> Forgotten {
+        if masks.is_empty() {
+            return self.flush();
+        }
+        let mut users: HashSet<Username> =
+            masks.iter().filter_map(|mask| Username::parse(mask.as_name()?).ok()).collect();
+        let wildcards: Vec<_> = masks.iter().filter(|mask| mask.as_name().is_none()).collect();
+        if !wildcards.is_empty() {
+            let known = self.0.passdb.people().names().into_iter().chain(self.0.mailboxes.names());
+            let is_meant =
+                |user: &Username| wildcards.iter().any(|mask| mask.matches(user.as_str().as_bytes()));
+            users.extend(known.filter(is_meant));
+        }
+        users.iter().fold(Forgotten::default(), |sum, user| sum + self.forget(user))
     }
 
     /// Forgets everything.

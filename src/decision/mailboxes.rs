@@ -95,6 +95,11 @@ impl Mailboxes {
         self.records.all().into_iter().filter_map(save).collect()
     }
 
+    /// All addresses about which something is known, in no order.
+    pub(super) fn names(&self) -> Vec<Username> {
+        self.records.names()
+    }
+
     /// Puts back what was asked at `asked`.
     pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
         let Some(record) = saved.restore() else { return false };

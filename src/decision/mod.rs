@@ -16,6 +16,7 @@ mod known;
 mod lookup;
 mod mail;
 mod mailboxes;
+mod master;
 mod open;
 mod path;
 mod webmail;

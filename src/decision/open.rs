@@ -25,6 +25,13 @@ impl Decision {
         record: &MailboxRecord,
         path: &mut Path,
     ) -> Result<Opened, NotAccepted> {
+        // A master user opens what is on, and nobody is asked about the person.
+        if let Some(master_user) = &login.master_user {
+            // A token proves who somebody is, which no master user's name can be.
+            let Proof::Password(presented) = login.proof else { return Err(Denial::AuthzidForbidden.into()) };
+            Box::pin(self.0.passdb.check_master_user(master_user, presented)).await?;
+            return Ok(Opened { source: Source::MasterUser, owner: Owner::Row });
+        }
         if login.via == Via::SingleSignOn {
             let owner = self.find_owner(login, mailbox, record, path).await?;
             return Ok(Opened { source: Source::SingleSignOn, owner });

@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use crate::auth::{
     AuthRequest, Denial, MapRequest, Mechanism, Origin, SenderRequest, SenderVerdict, Service, UserFields,
-    UserRequest, Username, Verdict,
+    UserMask, UserRequest, Username, Verdict,
 };
 
 use crate::settings::Period;
@@ -120,6 +120,8 @@ pub enum Question {
     JudgeSender(SenderRequest),
     /// What stands in this lookup table?
     LookUp(MapRequest),
+    /// Forget whom these masks mean; all, where there are none.
+    Forget(Vec<UserMask>),
 }
 
 /// What a protocol is told.
@@ -139,6 +141,8 @@ pub enum Answer {
     Sender(SenderVerdict),
     /// To [`Question::LookUp`].
     Map(MapAnswer),
+    /// To [`Question::Forget`]: how much was known.
+    Forgotten(usize),
 }
 
 /// Where a user's mail lives.

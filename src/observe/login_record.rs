@@ -17,7 +17,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 /// One finished login. Its [`Display`](fmt::Display) is the log line without time and level.
 ///
 /// The keys and their order are stable, so that `fail2ban` filters and scripts may rely on them:
-/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] [stale] ms [session] door [role] [detail]`.
+/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] [master] [stale] ms [session] door [role] [detail]`.
 #[derive(Clone, Debug)]
 pub struct LoginRecord<'a> {
     /// The kind of listener: `auth-client` or `auth-master`.
@@ -74,6 +74,7 @@ impl LoginRecord<'_> {
                     remote = self.origin.remote.map(tracing::field::display),
                     source = self.source(),
                     app_password = self.app_password(),
+                    master = self.master_user(),
                     stale = self.stale.then_some(true),
                     ms = self.milliseconds(),
                     session = self.origin.session.as_deref(),
@@ -116,6 +117,13 @@ impl LoginRecord<'_> {
     fn app_password(&self) -> Option<i64> {
         match self.verdict {
             Verdict::Accept(grant) => grant.source.app_password(),
+            Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
+        }
+    }
+
+    fn master_user(&self) -> Option<&str> {
+        match self.verdict {
+            Verdict::Accept(grant) => grant.master_user.as_deref(),
             Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
         }
     }
@@ -165,6 +173,9 @@ impl LoginRecord<'_> {
         if let Some(id) = self.app_password() {
             line.push_str(" app_password=");
             line.push_str(itoa::Buffer::new().format(id));
+        }
+        if let Some(master_user) = self.master_user() {
+            push_sent(line, " master=", master_user);
         }
         if self.stale {
             line.push_str(" stale=true");
@@ -253,6 +264,7 @@ pub(super) mod tests {
         let user = Username::parse(b"alice@example.org").unwrap();
         Verdict::Accept(Grant {
             user,
+            master_user: None,
             source: Source::Keycloak,
             fields: UserFields::default(),
             through_webmail: false,
@@ -282,6 +294,14 @@ pub(super) mod tests {
         grant.source = Source::AppPassword(7);
         let line = with_record(b"alice@example.org", &Verdict::Accept(grant), |r| r.to_string());
         assert!(line.contains(" source=app_password app_password=7 ms="), "{line}");
+    }
+
+    #[test]
+    fn a_master_user_is_named() {
+        let Verdict::Accept(grant) = accepted() else { panic!("not accepted") };
+        let grant = Grant { source: Source::MasterUser, master_user: Some("ad min".into()), ..grant };
+        let line = with_record(b"alice@example.org*ad min", &Verdict::Accept(grant), |r| r.to_string());
+        assert!(line.contains(" source=master master=\"ad min\" ms="), "{line}");
     }
 
     #[test]

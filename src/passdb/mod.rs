@@ -6,6 +6,7 @@ mod app_password;
 mod event_follower;
 mod keycloak;
 mod mailbox;
+mod master_users;
 mod people;
 mod sources;
 mod token;
@@ -24,6 +25,7 @@ use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
 pub use event_follower::EventFollower;
+pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 pub use token::SignedToken;
@@ -37,6 +39,7 @@ pub struct Passdb {
     app_passwords: AppPasswordConfig,
     /// Where tokens are taken.
     tokens: Option<crate::token::Config>,
+    master_users: Option<MasterUsers>,
 }
 
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
@@ -89,7 +92,7 @@ impl Passdb {
         comparisons: Comparisons,
         app_passwords: AppPasswordConfig,
     ) -> Self {
-        Self { people, hasher, comparisons, app_passwords, tokens: None }
+        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None }
     }
 
     /// Takes tokens too, where there are settings for them.

@@ -157,6 +157,12 @@ impl People {
         self.records.all().into_iter().filter_map(save).collect()
     }
 
+    /// All addresses about which something is known, in no order.
+    #[must_use]
+    pub fn names(&self) -> Vec<Username> {
+        self.records.names()
+    }
+
     /// Puts back what was asked at `asked`, if the same Keycloak would be asked the same today.
     pub fn restore(&self, user: &Username, saved: SavedPerson, asked: Instant) -> bool {
         let Ok(client) = self.sources.client_for(user) else { return false };

@@ -24,6 +24,10 @@ pub struct Config {
     pub home: Option<Template>,
     /// Mail location (`mail` of Dovecot 2.3).
     pub mail: Option<Template>,
+    /// The form of the mail, such as `maildir` (`mail_driver` of Dovecot 2.4).
+    pub mail_driver: Option<Template>,
+    /// Where it lies (`mail_path` of Dovecot 2.4).
+    pub mail_path: Option<Template>,
     /// Any other userdb field or setting to override, such as `quota_rule`.
     pub fields: BTreeMap<String, Template>,
 }
@@ -43,6 +47,8 @@ impl Userdb {
             ("gid", config.gid.as_deref().map(Template::literal)),
             ("home", config.home.clone()),
             ("mail", config.mail.clone()),
+            ("mail_driver", config.mail_driver.clone()),
+            ("mail_path", config.mail_path.clone()),
         ];
         let fixed = fixed.into_iter().filter_map(|(name, template)| Some((name.to_owned(), template?)));
         let extra = config.fields.iter().map(|(name, template)| (name.clone(), template.clone()));

@@ -23,20 +23,27 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// The text with a secret that exists: git does not keep the mode that a secret must have.
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap().replace("@SECRET@", &secret().display().to_string())
+    let text = std::fs::read_to_string(path).unwrap().replace("@SECRET@", &secret().display().to_string());
+    text.replace("@MASTERS@", &master_users().display().to_string())
+}
+
+/// A file of master users that exists.
+fn master_users() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| write_private("masters", b"admin:{PLAIN}pw\n"))
 }
 
 fn secret() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(write_secret)
+    PATH.get_or_init(|| write_private("house", b"s3cret s3cret s3cret\n"))
 }
 
-fn write_secret() -> PathBuf {
+fn write_private(name: &str, content: &[u8]) -> PathBuf {
     // Of the same length each time, because carets are as long as what they point at.
-    let path = std::env::temp_dir().join(format!("keydove-house-{:05}", std::process::id() % 100_000));
+    let path = std::env::temp_dir().join(format!("keydove-{name}-{:05}", std::process::id() % 100_000));
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
-    file.write_all(b"s3cret s3cret s3cret\n").unwrap();
+    file.write_all(content).unwrap();
     path
 }
 

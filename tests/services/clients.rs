@@ -176,6 +176,14 @@ impl Smtp {
         Ok(smtp)
     }
 
+    /// The same for LMTP (RFC 2033), which greets with LHLO and is sent to as SMTP is where there is one recipient.
+    pub fn connect_lmtp(port: u16) -> io::Result<Self> {
+        let mut lmtp = Self(Lines::connect(port)?);
+        lmtp.answer()?;
+        lmtp.command("LHLO client.example.org")?;
+        Ok(lmtp)
+    }
+
     /// `AUTH PLAIN` with an initial response.
     pub fn auth_plain(&mut self, login: Login<'_>) -> io::Result<String> {
         self.command(&format!("AUTH PLAIN {}", login.plain()))

@@ -14,6 +14,7 @@ mod auth_policy;
 mod auth_socket;
 mod check;
 mod clients;
+mod conformance;
 mod control;
 mod demands;
 mod events;
@@ -27,10 +28,12 @@ mod logins;
 mod mail;
 mod mailcow_cases;
 mod mailcow_mode;
+mod master_users;
 mod oauth;
 mod operations;
 mod outages;
 mod people;
+mod pitfalls;
 mod postfix_doors;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
@@ -40,6 +43,7 @@ mod restart;
 mod shared;
 mod stage;
 mod stopping;
+mod takeover;
 mod throttling;
 mod tls;
 mod traps;
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     let mut all = trials("sqlite", &sqlite);
     all.extend(trials("mariadb", &mariadb));
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
+    all.push(Trial::test("every_pitfall_has_its_test", || Ok(pitfalls::every_pitfall_has_its_test()?)));
     all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
     let server_cases =
         outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES).chain(fault_matrix::SERVER_CASES);
@@ -101,6 +106,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(stopping::CASES)
         .chain(tls::CASES)
         .chain(mail::CASES)
+        .chain(pitfalls::CASES)
         .chain(people::CASES)
         .chain(operations::CASES)
         .chain(check::CASES)
@@ -119,6 +125,10 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(app_passwords::CASES)
         .chain(mailcow_mode::CASES)
         .chain(restart::CASES)
+        .chain(pitfalls::LONE_CASES)
+        .chain(conformance::CASES)
+        .chain(takeover::CASES)
+        .chain(master_users::CASES)
         .chain(fault_matrix::LONE_CASES)
         .chain(wants::LONE_CASES)
         .chain(hook::CASES.iter().copied().flatten())

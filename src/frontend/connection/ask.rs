@@ -11,8 +11,8 @@ use super::arrival::{Arrival, now};
 use super::explain::explain;
 use super::{Context, mail};
 use crate::auth::{
-    AuthRequest, Denial, Grant, Origin, SenderVerdict, Source, TempFail, TempFailReason, UserRequest,
-    Username, Verdict,
+    AuthRequest, Denial, Grant, Origin, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
+    UserRequest, Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::{Judgement, Moment, Path};
@@ -42,6 +42,7 @@ pub(super) enum Kind {
     Status,
     Sender,
     Map,
+    Forget,
 }
 
 impl Kind {
@@ -54,6 +55,7 @@ impl Kind {
             Question::Status => Self::Status,
             Question::JudgeSender(_) => Self::Sender,
             Question::LookUp(_) => Self::Map,
+            Question::Forget(_) => Self::Forget,
         }
     }
 
@@ -69,6 +71,8 @@ impl Kind {
             Self::Status => Answer::Status(None),
             Self::Sender => Answer::Sender(SenderVerdict::CannotTell(trouble())),
             Self::Map => Answer::Map(MapAnswer::CannotTell(reason.code())),
+            // What keydove knows ends with it.
+            Self::Forget => Answer::Forgotten(0),
         }
     }
 }
@@ -105,6 +109,7 @@ pub(super) async fn ask(
         Question::LookUp(request) => {
             (Answer::Map(Box::pin(mail::look_up(&context, &request, arrival)).await), now(), None)
         }
+        Question::Forget(masks) => (Answer::Forgotten(forget(&context, &masks)), now(), None),
     };
     Reply { ticket, answer, at, not_before }
 }
@@ -167,10 +172,14 @@ async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival) -> J
 /// The login history names the webmail as mailcow does: by itself, or by no service at all where it came with the
 /// person's own password.
 fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: Instant) {
+    // It is not the person who was there.
+    if grant.master_user.is_some() {
+        return;
+    }
     let service = match (grant.through_webmail, grant.source) {
         (false, _) => request.service_name,
         (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO".into(),
-        (true, Source::Keycloak | Source::Mailbox | Source::Token) => "NONE".into(),
+        (true, Source::Keycloak | Source::Mailbox | Source::Token | Source::MasterUser) => "NONE".into(),
     };
     let (remote, app_password) = (request.origin.remote, grant.source.app_password());
     if context.bookkeeper.has_noted((&grant.user, &service, remote), app_password, now) {
@@ -241,6 +250,13 @@ async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {
             UserAnswer::CannotTell(reason)
         }
     }
+}
+
+fn forget(context: &Context, masks: &[UserMask]) -> usize {
+    let forgotten = context.decision.forget_matching(masks);
+    let entries = forgotten.people + forgotten.mailboxes + forgotten.comparisons;
+    tracing::info!(masks = masks.len(), entries, "forgotten at doveadm's request");
+    entries
 }
 
 async fn list_users(context: &Context, after: Option<&str>) -> Option<UserPage> {

@@ -63,6 +63,8 @@ pub struct PendingLogin {
     pub user: Username,
     /// Where it lives.
     pub fields: UserFields,
+    /// Who opens it in the person's place, for the `master_user` field.
+    pub master_user: Option<Box<str>>,
     /// For the `auth_mech` field.
     pub mechanism: Mechanism,
 }
@@ -147,6 +149,7 @@ mod tests {
         PendingLogin {
             user: Username::parse(name.as_bytes()).unwrap(),
             fields: UserFields::default(),
+            master_user: None,
             mechanism: Mechanism::Plain,
         }
     }
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn two_connections_that_claim_one_cpid_do_not_mix() {
+    fn pitfall_06_two_connections_that_claim_one_cpid_do_not_mix() {
         let (table, now) = (PendingLogins::default(), Instant::now());
         let (one, other) = (Cookie::new([1; 16]), Cookie::new([2; 16]));
         table.remember((10, 1), one, login("a@example.org"), now);

@@ -53,6 +53,7 @@ fn alice() -> Username {
 
 fn accepted(fields: UserFields) -> Answer {
     Answer::Verdict(Verdict::Accept(Grant {
+        master_user: None,
         user: alice(),
         source: Source::Keycloak,
         fields,

@@ -198,6 +198,25 @@ impl Keydove {
         Ok(keydove)
     }
 
+    /// Starts a second one as the auth server of another Dovecot, with that one's `base_dir` and its configuration
+    /// changed by `edit`.
+    pub fn beside_as_auth_server(
+        &self,
+        name: &'static str,
+        base: &Path,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<Self> {
+        let listeners = dovecot_listeners(base);
+        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
+        let rest = text.find("[keycloak]").map_or("", |start| &text[start..]);
+        let head = write_listeners(&listeners)?;
+        let config = self.stage.write(&format!("keydove/{name}.toml"), &edit(format!("{head}{rest}")))?;
+        let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
+        let mut keydove = Self { stage, name, binary, config, listeners, hosts: None, program: None };
+        keydove.start_again()?;
+        Ok(keydove)
+    }
+
     /// The socket whose name ends so, such as `auth-client` or `auth-master`.
     pub fn socket(&self, name: &str) -> Result<&Path> {
         let found = self.listeners.iter().find(|listener| listener.path.ends_with(name));
@@ -298,10 +317,6 @@ impl Keydove {
 
 /// The sockets that `dovecot/README.md` and `postfix/README.md` list.
 fn listeners(settings: &Settings) -> Vec<Listener> {
-    let dovecot = |door, name: &str, mode, group| {
-        let path = settings.dovecot_base.join(name);
-        Listener { door, role: "dovecot", path, mode, owner: "root", group }
-    };
     let postfix = Listener {
         door: "auth-client",
         role: "postfix",
@@ -310,16 +325,25 @@ fn listeners(settings: &Settings) -> Vec<Listener> {
         owner: "postfix",
         group: "postfix",
     };
+    let mut listeners = dovecot_listeners(&settings.dovecot_base);
+    listeners.push(postfix);
+    listeners
+}
+
+fn dovecot_listeners(base: &Path) -> Vec<Listener> {
+    let dovecot = |door, name: &str, mode, group| {
+        let path = base.join(name);
+        Listener { door, role: "dovecot", path, mode, owner: "root", group }
+    };
     vec![
         dovecot("auth-client", "login/ext/auth", 0o660, "dovenull"),
         dovecot("auth-client", "auth-client", 0o600, "root"),
         dovecot("auth-master", "auth-master", 0o600, "root"),
         dovecot("auth-master", "auth-userdb", 0o600, "root"),
-        postfix,
     ]
 }
 
-fn configuration(stage: &Stage, settings: &Settings, listeners: &[Listener]) -> Result<String> {
+fn write_listeners(listeners: &[Listener]) -> Result<String> {
     let mut text = String::new();
     for Listener { door, role, path, mode, owner, group } in listeners {
         // A role says how a login's answer is worded; the master protocol has one wording.
@@ -332,6 +356,11 @@ fn configuration(stage: &Stage, settings: &Settings, listeners: &[Listener]) -> 
         );
         written.map_err(|error| Failure(error.to_string()))?;
     }
+    Ok(text)
+}
+
+fn configuration(stage: &Stage, settings: &Settings, listeners: &[Listener]) -> Result<String> {
+    let text = write_listeners(listeners)?;
     let secret = secret_file(stage, "client_secret", "s3cret")?;
     let storage = match &settings.storage {
         Storage::Sqlite(path) => format!("[storage.sqlite]\npath = \"{}\"", path.display()),
@@ -360,6 +389,8 @@ uid = \"{MAIL_ID}\"
 gid = \"{MAIL_ID}\"
 home = \"{mail}/%d/%n\"
 mail = \"maildir:~/Maildir\"
+mail_driver = \"maildir\"
+mail_path = \"~/Maildir\"
 
 [cache]
 max_staleness = \"0\"

@@ -5,6 +5,7 @@
 //! `tests/setup` has installed what is needed.
 
 pub mod dovecot;
+pub mod dovecot_auth;
 pub mod exchanger;
 pub mod keycloak;
 pub mod keycloak_admin;
@@ -30,8 +31,8 @@ use process::Guard;
 
 /// The longest path that fits into a Unix socket's address.
 const SOCKET_PATH_LIMIT: usize = 107;
-/// The longest path of a socket below the stage's folder: Dovecot's, with room for a service's name.
-const LONGEST_SOCKET: usize = "/dovecot/run/token-login/imap-urlauth".len();
+/// The longest path of a socket below the stage's folder: keydove's, in the root of a Dovecot 2.4.
+const LONGEST_SOCKET: usize = "/dovecot-2.4/run/dovecot/login/ext/auth".len();
 /// What a stage leaves behind when this variable is set: everything.
 const KEEP: &str = "KEYDOVE_KEEP_STAGE";
 

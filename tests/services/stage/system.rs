@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dovecot::Dovecot;
+use super::dovecot::{Dovecot, Release};
 use super::keycloak::Keycloak;
 use super::keydove::{Keydove, Settings, Storage};
 use super::mariadb::MariaDb;
@@ -73,7 +73,7 @@ impl System {
         let mut keycloak = Keycloak::start(stage)?;
         let mailboxes = Mailboxes::prepare(stage, plan.database)?;
         let folders = Folders::prepare(stage)?;
-        let dovecot_base = Dovecot::prepare(stage)?;
+        let dovecot_base = Dovecot::prepare(stage, Release::V2_3)?;
         keycloak.wait_until_ready()?;
         say("Keycloak is up");
         let settings = Settings {
@@ -88,7 +88,7 @@ impl System {
         say("keydove is up");
         mailboxes.execute(&seed::statements()?)?;
         // Both need keydove's sockets from their first client on.
-        let dovecot = Dovecot::start(stage, &folders.lmtp_socket())?;
+        let dovecot = Dovecot::start(stage, Release::V2_3, Some(&folders.lmtp_socket()))?;
         say("Dovecot is up");
         let postfix = Postfix::start(stage, &folders)?;
         say("Postfix is up");

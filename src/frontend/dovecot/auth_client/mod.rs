@@ -263,7 +263,8 @@ impl AuthClient {
     /// Keeps a success for the mail process that will redeem it, unless none will.
     fn remember(&mut self, id: u32, asked: &Asked, grant: Grant, now: Instant) {
         if let (Some(key), Role::Dovecot, false) = (self.key(id), self.role, asked.nologin) {
-            let login = PendingLogin { user: grant.user, fields: grant.fields, mechanism: asked.mechanism };
+            let Grant { user, fields, master_user, .. } = grant;
+            let login = PendingLogin { user, fields, master_user, mechanism: asked.mechanism };
             self.pending.remember(key, self.cookie, login, now);
             self.remembered.insert(id, now + REQUEST_LIFETIME);
             self.look_by(now + REQUEST_LIFETIME);

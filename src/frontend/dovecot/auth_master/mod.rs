@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::auth_client::read_version;
 use super::line::{Fields, escape, split_parameter, unescape};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
-use crate::auth::{Service, UserFields, UserRequest};
+use crate::auth::{Service, UserFields, UserMask, UserRequest};
 use crate::frontend::{
     Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
 };
@@ -42,7 +42,8 @@ pub struct AuthMaster {
 enum Lookup {
     User(u32),
     Pass(u32),
-    List { id: u32, mask: Vec<u8> },
+    List { id: u32, mask: UserMask },
+    Forget(u32),
 }
 
 impl AuthMaster {
@@ -67,10 +68,13 @@ impl AuthMaster {
             .filter(|_| self.is_session(fields))
             .and_then(|cookie| self.pending.redeem((cpid, request), cookie, now));
         match login {
-            Some(PendingLogin { user, fields, mechanism }) => {
+            Some(PendingLogin { user, fields, master_user, mechanism }) => {
                 let start = out.len();
                 write_user(id, user.as_str(), &fields, out);
                 append_field(out, "auth_mech", mechanism.name());
+                if let Some(master_user) = master_user {
+                    append_field(out, "master_user", &master_user);
+                }
                 keep_within_limit(id, start, out);
             }
             None => write_fail(id, "unknown or already used login request", out),
@@ -115,9 +119,16 @@ impl AuthMaster {
             return Ok(Received::Nothing);
         }
         let mask = fields.map(split_parameter).find_map(|(name, value)| value.filter(|_| name == b"user"));
-        let mask = mask.map_or_else(|| b"*".to_vec(), unescape);
+        let mask = UserMask::new(&mask.map_or_else(|| b"*".to_vec(), unescape));
         let ticket = self.ask(Lookup::List { id, mask });
         Ok(Received::Question(ticket, Question::ListUsers(None)))
+    }
+
+    /// `CACHE-FLUSH id [name …]`; from 2.4 on a name may be a mask.
+    fn flush(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
+        let id = fields.next_number().ok_or(ProtocolError::Number)?;
+        let masks = fields.map(|name| UserMask::new(&unescape(name))).collect();
+        Ok(Received::Question(self.ask(Lookup::Forget(id)), Question::Forget(masks)))
     }
 
     fn ask(&mut self, lookup: Lookup) -> Ticket {
@@ -127,12 +138,12 @@ impl AuthMaster {
         ticket
     }
 
-    fn write_page(&mut self, id: u32, mask: Vec<u8>, page: Option<UserPage>, out: &mut Vec<u8>) -> Next {
+    fn write_page(&mut self, id: u32, mask: UserMask, page: Option<UserPage>, out: &mut Vec<u8>) -> Next {
         let Some(page) = page else {
             out.extend_from_slice(format!("DONE\t{id}\tfail\n").as_bytes());
             return Next::Open;
         };
-        for user in page.users.iter().filter(|user| matches_mask(user.as_str().as_bytes(), &mask)) {
+        for user in page.users.iter().filter(|user| mask.matches(user.as_str().as_bytes())) {
             out.extend_from_slice(format!("LIST\t{id}\t").as_bytes());
             escape(user.as_str().as_bytes(), out);
             out.push(b'\n');
@@ -171,12 +182,7 @@ impl Protocol for AuthMaster {
             (true, Some(b"USER")) => self.find_user(fields, Lookup::User),
             (true, Some(b"PASS")) => self.find_user(fields, Lookup::Pass),
             (true, Some(b"LIST")) => self.list(fields, out),
-            (true, Some(b"CACHE-FLUSH")) => {
-                let id = fields.next_number().ok_or(ProtocolError::Number)?;
-                // There is no cache of verdicts that could be flushed.
-                out.extend_from_slice(format!("OK\t{id}\t0\n").as_bytes());
-                Ok(Received::Nothing)
-            }
+            (true, Some(b"CACHE-FLUSH")) => self.flush(fields),
             _ => Err(ProtocolError::NotARequest),
         }
     }
@@ -185,6 +191,9 @@ impl Protocol for AuthMaster {
         match (self.lookups.remove(&ticket), answer) {
             (Some(Lookup::List { id, mask }), Answer::Users(page)) => {
                 return self.write_page(id, mask, page, out);
+            }
+            (Some(Lookup::Forget(id)), Answer::Forgotten(entries)) => {
+                out.extend_from_slice(format!("OK\t{id}\t{entries}\n").as_bytes());
             }
             (Some(Lookup::User(id)), Answer::User(UserAnswer::Found(user, fields))) => {
                 let start = out.len();
@@ -231,7 +240,9 @@ fn write_user(id: u32, user: &str, fields: &UserFields, out: &mut Vec<u8>) {
 /// Adds a field to the line that was just written.
 fn append_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.pop();
-    out.extend_from_slice(format!("\t{name}={value}\n").as_bytes());
+    out.extend_from_slice(format!("\t{name}=").as_bytes());
+    escape(value.as_bytes(), out);
+    out.push(b'\n');
 }
 
 fn write_fail(id: u32, reason: &str, out: &mut Vec<u8>) {
@@ -244,34 +255,6 @@ fn keep_within_limit(id: u32, start: usize, out: &mut Vec<u8>) {
         out.truncate(start);
         write_fail(id, "userdb fields exceed 8 KiB", out);
     }
-}
-
-/// Dovecot's user masks: `*` stands for any run of bytes, `?` for one, letter case does not matter.
-///
-/// Only the last `*` is ever tried again, so the time is bounded by the product of the lengths.
-fn matches_mask(name: &[u8], mask: &[u8]) -> bool {
-    let (mut at, mut wanted, mut retry) = (0, 0, None);
-    while at < name.len() {
-        match mask.get(wanted) {
-            Some(b'*') => {
-                retry = Some((at, wanted));
-                wanted += 1;
-            }
-            Some(byte) if *byte == b'?' || byte.eq_ignore_ascii_case(&name[at]) => {
-                at += 1;
-                wanted += 1;
-            }
-            _ => match retry {
-                Some((start, star)) => {
-                    retry = Some((start + 1, star));
-                    at = start + 1;
-                    wanted = star + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    mask[wanted..].iter().all(|&byte| byte == b'*')
 }
 
 #[cfg(test)]
