@@ -332,6 +332,7 @@ fn is_guess(denial: Denial) -> bool {
             | Denial::PasswordMissing
             | Denial::PasswordMismatch
             | Denial::AppPasswordMismatch
+            | Denial::MasterUserMismatch
             | Denial::SourceUnsupported
             | Denial::MailPasswordsOff
             | Denial::SecondFactorRequired
