@@ -22,24 +22,32 @@ local settings = {
 local connection
 local last_id = 0
 
-local function take_settings(given)
-  for name in pairs(settings) do
-    local value = given[name]
-    if value ~= nil and value ~= "" then
-      settings[name] = name == "timeout" and tonumber(value) or value
+-- A mistake keeps Dovecot from logging anybody in, and says so in its log: better than to go on with something else.
+local function take_settings(given, from)
+  if type(given) ~= "table" then error(from .. " gives no table of settings") end
+  for name, value in pairs(given) do
+    if settings[name] == nil then error(from .. ": there is no setting " .. tostring(name)) end
+    if name == "timeout" then value = tonumber(value) or error(from .. ": timeout takes seconds") end
+    if name == "unknown" and value ~= "refuse" and value ~= "next" then
+      error(from .. ': unknown is "refuse" or "next"')
     end
+    settings[name] = value
   end
 end
 
 do
   local folder = debug.getinfo(1, "S").source:match("^@(.*/)")
-  local chunk = folder and loadfile(folder .. "keydove-settings.lua")
-  if chunk then take_settings(chunk()) end
+  local path = folder and folder .. "keydove-settings.lua"
+  local file = path and io.open(path)
+  if file then
+    file:close()
+    take_settings(assert(loadfile(path))(), path)
+  end
 end
 
 -- Dovecot calls it once for each worker; 2.4 passes lua_settings.
 function script_init(given)
-  if type(given) == "table" then take_settings(given) end
+  if type(given) == "table" then take_settings(given, "lua_settings") end
   return 0
 end
 

@@ -3,13 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use super::super::clients::{Imap, Login, imap_login};
+use super::super::stage::process::run;
 use super::super::stage::relay::{Conduct, Relay};
 use super::super::stage::system::System;
-use super::super::stage::{Failure, Result, attempt, give};
+use super::super::stage::{Failure, Result, attempt, give, source_tree};
 use super::super::{LoneCase, ensure, transport};
 use super::dovecot::{self, HookDovecot};
 use super::{
@@ -62,6 +64,20 @@ pub const CASES: &[LoneCase] = &[
         imap(&dovecot, "bob@example.org", "bob-pw", "OK ")?;
         imap(&dovecot, ALICE, "pw", "OK ")?;
         imap(&dovecot, ALICE, "wrong", IMAP_REFUSED)
+    }),
+    ("lua_called_as_2_4_does_but_without_a_dovecot", |system| {
+        let keydove = keydove(system, |text| text)?;
+        let mut command = Command::new("/usr/bin/lua5.4");
+        command.arg(source_tree().join("tests/services/hook/harness-2.4.lua"));
+        command.arg(source_tree().join("dovecot/keydove.lua")).arg(dovecot::socket(system.stage())?);
+        let printed = run(&mut command)?;
+        for (line, expected) in printed.lines().zip(AS_2_4) {
+            ensure(line.starts_with(expected), || format!("expected `{expected}`, got `{line}`"))?;
+        }
+        ensure(printed.contains("\nlisted alice@example.org\n"), || printed.clone())?;
+        let logged = "user=\"alice@example.org\" service=imap mech=PLAIN remote=192.0.2.24";
+        let log = keydove.log();
+        ensure(log.contains(logged) && log.contains("session=Xk24"), || log.clone())
     }),
     ("pitfall_12_lua_survives_restarts_of_keydove", |system| {
         let mut keydove = keydove(system, |text| text)?;
@@ -120,6 +136,18 @@ pub const CASES: &[LoneCase] = &[
         drop(std::fs::remove_file(&path));
         ensure(took > Duration::from_secs(7), || format!("it was given up after {took:?}"))
     }),
+];
+
+/// What `harness-2.4.lua` must print. The mail's folder is below the stage's.
+const AS_2_4: [&str; 8] = [
+    "alice@example.org/pw ok user=alice@example.org userdb_gid=5000 userdb_home=",
+    "alice@example.org/wrong mismatch",
+    "disabled@example.org/pw disabled",
+    "ghost@example.org/pw next",
+    "scram next",
+    "pass ok nopassword=y user=alice@example.org userdb_gid=5000 ",
+    "user ok gid=5000 home=",
+    "no user unknown",
 ];
 
 /// A passdb of people from before keydove, some of whom it knows too.
