@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::clients::{imap_token, smtp_token};
+use super::clients::{imap_token, smtp_capabilities, smtp_token};
 use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow_cases::world::{
     Attempt, End, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, check, connect, domain, log_line, prompt, quote,
@@ -193,7 +193,9 @@ pub const LONE_CASES: &[LoneCase] = &[
         let token = new_person(system, "oauth8", address)?;
         system.keydove.stop()?;
         system.keydove.start_changed(|text| text + OAUTH)?;
-        let end = mail_programs(system, address, &token);
+        // A process that took the list of mechanisms before knows the old one.
+        system.postfix.reload()?;
+        let end = offered(system).and_then(|()| mail_programs(system, address, &token));
         system.keydove.stop()?;
         system.keydove.start_again()?;
         end
@@ -217,6 +219,16 @@ pub const LONE_CASES: &[LoneCase] = &[
         within(Duration::from_secs(40), || try_token(&fresh, address, &token, Accept("token")))
     }),
 ];
+
+/// Waits until Postfix offers the mechanisms.
+fn offered(system: &System) -> Result<()> {
+    within(Duration::from_secs(20), || {
+        let lines = transport(smtp_capabilities(system.postfix.submission))?;
+        ensure(lines.iter().any(|line| line.contains("AUTH") && line.contains("OAUTHBEARER XOAUTH2")), || {
+            lines.join(" ")
+        })
+    })
+}
 
 /// Through Dovecot and through Postfix, by both mechanisms: right, and wrong.
 fn mail_programs(system: &System, address: &str, token: &str) -> Result<()> {
