@@ -174,15 +174,17 @@ pub enum Denial {
     TokenIssuer,
     /// The token was made for somebody else: no audience or client of the configuration.
     TokenAudience,
-    /// The token is somebody else's.
+    /// The token names another address.
     TokenUserMismatch,
+    /// The token is of another person than the one who has the address in Keycloak now.
+    TokenSubjectMismatch,
     /// Keycloak says that the token is not active any more.
     TokenRevoked,
 }
 
 impl Denial {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::MechanismUnknown,
         Self::ResponseMalformed,
         Self::ExchangeAbandoned,
@@ -218,6 +220,7 @@ impl Denial {
         Self::TokenIssuer,
         Self::TokenAudience,
         Self::TokenUserMismatch,
+        Self::TokenSubjectMismatch,
         Self::TokenRevoked,
     ];
 
@@ -260,6 +263,7 @@ impl Denial {
             Self::TokenIssuer => "token_issuer",
             Self::TokenAudience => "token_audience",
             Self::TokenUserMismatch => "token_user_mismatch",
+            Self::TokenSubjectMismatch => "token_subject_mismatch",
             Self::TokenRevoked => "token_revoked",
         }
     }

@@ -110,6 +110,16 @@ pub const CASES: &[Case] = &[
         try_token(&keydove, other, &own, Accept("token"))?;
         try_token(&keydove, other, &token, Refuse("token_issuer"))
     }),
+    ("a_token_of_somebody_who_had_the_address_before_opens_nothing", |system| {
+        let (keydove, address) = (start(system, "oauth10", OAUTH)?, "oauth10@example.org");
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        let token = new_person(system, "oauth10", address)?;
+        admin.delete(address)?;
+        try_token(&keydove, address, &token, Refuse("user_unknown"))?;
+        admin.import(&[person(address)])?;
+        try_token(&keydove, address, &token, Refuse("token_subject_mismatch"))?;
+        try_token(&keydove, address, &access(&admin.tokens("oauth10", address, RIGHT)?)?, Accept("token"))
+    }),
     ("what_rules_out_passwords_does_not_rule_out_tokens", |system| {
         let only = format!("{OAUTH}[app_passwords]\nonly = true\n");
         let (keydove, address) = (start(system, "oauth4", &only)?, "oauth4@example.org");
