@@ -193,8 +193,10 @@ pub enum Denial {
     TokenIssuer,
     /// The token was made for somebody else: no audience or client of the configuration.
     TokenAudience,
-    /// The token is somebody else's.
+    /// The token names another address.
     TokenUserMismatch,
+    /// The token is of another person than the one who has the address in Keycloak now.
+    TokenSubjectMismatch,
     /// Keycloak says that the token is not active any more.
     TokenRevoked,
     /// There is no such master user, or the password is another.
@@ -239,6 +241,7 @@ impl Denial {
         Self::TokenIssuer,
         Self::TokenAudience,
         Self::TokenUserMismatch,
+        Self::TokenSubjectMismatch,
         Self::TokenRevoked,
         Self::MasterUserMismatch,
     ];
@@ -282,6 +285,7 @@ impl Denial {
             Self::TokenIssuer => "token_issuer",
             Self::TokenAudience => "token_audience",
             Self::TokenUserMismatch => "token_user_mismatch",
+            Self::TokenSubjectMismatch => "token_subject_mismatch",
             Self::TokenRevoked => "token_revoked",
             Self::MasterUserMismatch => "master_user_mismatch",
         }

@@ -290,7 +290,7 @@ fn may_be_outdated(why_not: &NotAccepted) -> bool {
                 | Denial::SecondFactorRequired
                 | Denial::SourceUnsupported
                 | Denial::MailPasswordsOff
-                | Denial::TokenUserMismatch
+                | Denial::TokenSubjectMismatch
         ),
         NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
     }

@@ -148,3 +148,7 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

@@ -71,7 +71,7 @@ impl Passdb {
         let person = entitled.person();
         // An address can pass to somebody else while tokens of the one before are about.
         if signed.subject.as_deref().is_some_and(|subject| subject != person.id()) {
-            return Err(Denial::TokenUserMismatch.into());
+            return Err(Denial::TokenSubjectMismatch.into());
         }
         let config = self.token_config()?;
         if !config.introspection {

@@ -83,6 +83,21 @@ pub fn smtp_token(port: u16, mechanism: &str, response: &str, answer: &str) -> i
     }
 }
 
+/// What an SMTP server offers after EHLO.
+pub fn smtp_capabilities(port: u16) -> io::Result<Vec<String>> {
+    let mut smtp = Smtp::connect(port)?;
+    smtp.0.write("EHLO client.example.org")?;
+    let mut offered = Vec::new();
+    loop {
+        let line = smtp.0.read()?;
+        let goes_on = line.as_bytes().get(3) == Some(&b'-');
+        offered.push(line);
+        if !goes_on {
+            return Ok(offered);
+        }
+    }
+}
+
 /// The answer to POP3 `PASS`.
 pub fn pop3_login(port: u16, login: Login<'_>) -> io::Result<String> {
     let mut lines = Lines::connect(port)?;

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::clients::{imap_token, smtp_token};
+use super::clients::{imap_token, smtp_capabilities, smtp_token};
 use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow_cases::world::{
     Attempt, End, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, check, connect, domain, log_line, prompt, quote,
@@ -110,6 +110,16 @@ pub const CASES: &[Case] = &[
         try_token(&keydove, other, &own, Accept("token"))?;
         try_token(&keydove, other, &token, Refuse("token_issuer"))
     }),
+    ("a_token_of_somebody_who_had_the_address_before_opens_nothing", |system| {
+        let (keydove, address) = (start(system, "oauth10", OAUTH)?, "oauth10@example.org");
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        let token = new_person(system, "oauth10", address)?;
+        admin.delete(address)?;
+        try_token(&keydove, address, &token, Refuse("user_unknown"))?;
+        admin.import(&[person(address)])?;
+        try_token(&keydove, address, &token, Refuse("token_subject_mismatch"))?;
+        try_token(&keydove, address, &access(&admin.tokens("oauth10", address, RIGHT)?)?, Accept("token"))
+    }),
     ("what_rules_out_passwords_does_not_rule_out_tokens", |system| {
         let only = format!("{OAUTH}[app_passwords]\nonly = true\n");
         let (keydove, address) = (start(system, "oauth4", &only)?, "oauth4@example.org");
@@ -193,7 +203,9 @@ pub const LONE_CASES: &[LoneCase] = &[
         let token = new_person(system, "oauth8", address)?;
         system.keydove.stop()?;
         system.keydove.start_changed(|text| text + OAUTH)?;
-        let end = mail_programs(system, address, &token);
+        // A process that took the list of mechanisms before knows the old one.
+        system.postfix.reload()?;
+        let end = offered(system).and_then(|()| mail_programs(system, address, &token));
         system.keydove.stop()?;
         system.keydove.start_again()?;
         end
@@ -217,6 +229,16 @@ pub const LONE_CASES: &[LoneCase] = &[
         within(Duration::from_secs(40), || try_token(&fresh, address, &token, Accept("token")))
     }),
 ];
+
+/// Waits until Postfix offers the mechanisms.
+fn offered(system: &System) -> Result<()> {
+    within(Duration::from_secs(20), || {
+        let lines = transport(smtp_capabilities(system.postfix.submission))?;
+        ensure(lines.iter().any(|line| line.contains("AUTH") && line.contains("OAUTHBEARER XOAUTH2")), || {
+            lines.join(" ")
+        })
+    })
+}
 
 /// Through Dovecot and through Postfix, by both mechanisms: right, and wrong.
 fn mail_programs(system: &System, address: &str, token: &str) -> Result<()> {

@@ -8,6 +8,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::process::{Group, Program, accepts, run};
 use super::{Result, Stage, attempt, free_port, give, source_tree};
 
@@ -46,7 +48,7 @@ pub struct Postfix {
     /// The submission service, without TLS.
     pub submission: u16,
     log: PathBuf,
-    _program: Program,
+    program: Program,
 }
 
 impl Folders {
@@ -85,7 +87,12 @@ impl Postfix {
         command.arg("-c").arg(&folders.config).arg("-s");
         let mut program = Program::start(stage, "postfix", command, Group::LeftToProgram)?;
         program.wait_until(READY_LIMIT, || accepts(submission))?;
-        Ok(Self { submission, log: stage.path("postfix/log/mail.log"), _program: program })
+        Ok(Self { submission, log: stage.path("postfix/log/mail.log"), program })
+    }
+
+    /// Lets its processes end once they are idle, as `postfix reload` does.
+    pub fn reload(&self) -> Result<()> {
+        self.program.signal(Signal::SIGHUP)
     }
 
     /// Everything Postfix has logged.
