@@ -15,6 +15,7 @@ mod mailcow;
 mod output;
 mod size;
 mod storage;
+mod sync;
 mod table;
 mod template;
 
@@ -35,6 +36,8 @@ const DATA: u8 = 65;
 /// The daemon could not start although its configuration is sound, or the database or the system failed
 /// (`EX_SOFTWARE`).
 const FAILED: u8 = 70;
+/// Another process does it just now (`EX_TEMPFAIL`).
+const BUSY: u8 = 75;
 /// The configuration is wrong (`EX_CONFIG`); a service manager should not try again.
 const CONFIG: u8 = 78;
 
@@ -71,6 +74,11 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
+    /// Go through everybody in Keycloak once: make mailboxes (`[sync] import`), bring them in line, switch off those of
+    /// leavers (`[sync] deactivate`). The daemon may run meanwhile.
+    ///
+    /// Exit code 75: another process does it. Exit code 1: it did not get to the end, or too many people are gone.
+    Sync(sync::Arguments),
     /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -85,8 +93,8 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 1 the password does not match or a load was not answered well, 64 wrong use, 65 wrong data or no such row,
-/// 70 cannot start or go on, 78 wrong configuration.
+/// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well or a sync was not
+/// complete, 64 wrong use, 65 wrong data or no such row, 70 cannot start or go on, 75 another process does it, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -107,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Alias(arguments) => report(alias::run(arguments, config)),
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
+        Command::Sync(arguments) => sync::run(arguments, config),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
     }
 }

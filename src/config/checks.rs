@@ -56,6 +56,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
     check_http(file, &mut faults);
+    check_sync(file, &mut faults);
     faults
 }
 
@@ -430,6 +431,12 @@ fn check_http(file: &File, faults: &mut Vec<Fault>) {
             "there is a token for POST /forget, but no port",
             "set listen, such as \"127.0.0.1:9153\", or take the token out",
         ));
+    }
+}
+
+fn check_sync(file: &File, faults: &mut Vec<Fault>) {
+    if let Err(bad) = file.sync.validate() {
+        faults.push(Fault::new(&["sync", bad.setting], bad.sentence, bad.advice));
     }
 }
 

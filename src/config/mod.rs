@@ -18,7 +18,7 @@ use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
     bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, operations, passdb, provision, redis,
-    sql, userdb,
+    sql, sync, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -62,6 +62,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[http]`
     pub http: operations::Config,
+    /// `[sync]`
+    pub sync: sync::Config,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.
@@ -117,6 +119,8 @@ struct File {
     log: LogConfig,
     #[serde(default)]
     http: operations::Config,
+    #[serde(default)]
+    sync: sync::Config,
 }
 
 impl File {

@@ -260,6 +260,12 @@ impl Client {
         self.config.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("keycloak")
     }
 
+    /// What mailboxes remember it by; empty for `[keycloak]` without a name.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.config.name.as_deref().unwrap_or_default()
+    }
+
     /// Whether the client secret and password hashes travel in the clear.
     #[must_use]
     pub fn is_in_the_clear(&self) -> bool {
@@ -323,6 +329,11 @@ impl Client {
     /// They have been.
     pub fn note_events_read(&self, now: Instant) {
         *self.events_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Whether no call could begin at once, because others are under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.slots.available_permits() == 0
     }
 
     /// Whether waiting for it is likely to be in vain.

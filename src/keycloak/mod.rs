@@ -13,6 +13,7 @@ mod events;
 #[cfg(test)]
 mod faults;
 mod http;
+mod listing;
 mod person;
 mod profile;
 mod saved;
@@ -24,6 +25,7 @@ pub use client::{Client, Lookup, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use events::{Changes, EventCursor, EventError};
+pub use listing::{Entry, Listed, PAGE, Whereabouts};
 pub use person::Person;
 pub use profile::ProfileFlaw;
 pub use saved::SavedPerson;

@@ -8,6 +8,7 @@ use crate::cache::RecordCounts;
 use crate::hashing::HashingCounts;
 use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot};
 use crate::passdb::LiveSource;
+use crate::sync::StatusNumbers;
 
 /// What `/metrics` shows.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,7 @@ pub struct Numbers {
     pub(super) caches: Vec<(&'static str, RecordCounts)>,
     pub(super) dropped_notes: u64,
     pub(super) insecure: Vec<String>,
+    pub(super) sync: StatusNumbers,
 }
 
 impl Numbers {
@@ -55,6 +57,7 @@ impl Numbers {
             hashing: parts.passdb.hasher().counts(),
             caches: vec![("mailboxes", parts.mailboxes.counts()), ("people", parts.passdb.people().counts())],
             dropped_notes: watched.bookkeeper.dropped(),
+            sync: watched.sync.as_ref().map(|status| status.numbers()).unwrap_or_default(),
             ..numbers
         }
     }

@@ -12,6 +12,7 @@ use super::Numbers;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot, LoginCount};
+use crate::sync::StatusNumbers;
 
 impl Numbers {
     /// The whole answer to `/metrics`.
@@ -39,6 +40,7 @@ impl Collector for Text {
         page.backends(numbers)?;
         page.hashing(numbers)?;
         page.caches(&numbers.caches)?;
+        page.sync(&numbers.sync)?;
         let notes = "Notes about logins that fitted into no queue.";
         page.counter("bookkeeping_dropped", notes, numbers.dropped_notes)?;
         let settings = numbers.insecure.iter().map(|name| ([("name", name.as_str())], 1));
@@ -139,6 +141,24 @@ impl Page<'_> {
             self.counters(name, help, values)?;
         }
         Ok(())
+    }
+
+    fn sync(&mut self, numbers: &StatusNumbers) -> fmt::Result {
+        let runs = numbers.runs.iter().map(|&(result, count)| ([("result", result)], count));
+        self.counters("sync_runs", "Runs of the sync, by how they ended.", runs)?;
+        let ages =
+            numbers.age.iter().map(|age| ([("run", "complete")], i64::try_from(*age).unwrap_or(i64::MAX)));
+        let help = "How long ago the last complete run of the sync ended.";
+        self.gauges(("sync_age", Some(Unit::Seconds)), help, ages)?;
+        let people = numbers
+            .people
+            .iter()
+            .map(|&(outcome, count)| ([("outcome", outcome)], i64::try_from(count).unwrap_or(i64::MAX)));
+        self.gauges(
+            ("sync_people", None),
+            "People of the last run of the sync, by what became of them.",
+            people,
+        )
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

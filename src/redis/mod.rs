@@ -1,4 +1,4 @@
-//! Redis or Valkey, as far as mailcow keeps something there: fields of hashes, and a channel.
+//! Redis or Valkey, as far as mailcow keeps something there: fields of hashes, a list, and a channel.
 //!
 //! What the fields mean is the caller's business. There is one connection, made when it is needed; one that the
 //! server has closed is replaced at the next command.
@@ -50,7 +50,7 @@ impl Redis {
             // With it the server's close is noticed while nothing is asked.
             .set_protocol(ProtocolVersion::RESP3)
             .set_db(config.database.into())
-            // Users who may do nothing but the three commands of this module are let alone with it.
+            // Users who may do nothing but the few commands of this module are let alone with it.
             .set_skip_set_lib_name();
         if let Some(username) = &config.username {
             settings = settings.set_username(username);
@@ -103,6 +103,22 @@ impl Redis {
         let mut command = redis::cmd("HDEL");
         command.arg(hash).arg(field);
         self.ask("deleting a field", &command).await
+    }
+
+    /// Puts texts before a list, the last one first, and cuts the list behind the first `keep`.
+    ///
+    /// # Errors
+    /// As [`set_field`](Self::set_field).
+    pub async fn push(&mut self, list: &str, texts: &[String], keep: usize) -> Result<(), Error> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("LPUSH");
+        command.arg(list).arg(texts);
+        self.ask("writing into a list", &command).await?;
+        let mut command = redis::cmd("LTRIM");
+        command.arg(list).arg(0).arg(keep.saturating_sub(1));
+        self.ask("cutting a list", &command).await
     }
 
     /// Publishes a text once. It is never sent a second time, whatever happens: whoever counts would count twice.

@@ -11,6 +11,7 @@ use super::Error;
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_mailboxes", sql: include_str!("migrations/sqlite/0001_mailboxes.sql") },
     Migration { name: "0002_provisioning", sql: include_str!("migrations/sqlite/0002_provisioning.sql") },
+    Migration { name: "0003_sync", sql: include_str!("migrations/sqlite/0003_sync.sql") },
 ];
 
 /// Which steps a file has had.

@@ -24,6 +24,7 @@ mod saved;
 mod session;
 mod sqlite;
 mod statements;
+mod sync;
 
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
@@ -49,6 +50,7 @@ pub use provision::{
 };
 pub use saved::{SavedAppPassword, SavedMailbox};
 pub use sqlite::Sqlite;
+pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.
 ///
