@@ -34,6 +34,7 @@ mod restart;
 mod shared;
 mod stage;
 mod stopping;
+mod sync;
 mod tls;
 mod traps;
 mod wants;
@@ -119,6 +120,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mailcow_cases::TRAPS)
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES])
+        .chain(sync::CASES)
         .copied()
         .flatten()
         .map(|&(name, case)| {
