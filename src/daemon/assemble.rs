@@ -150,8 +150,7 @@ async fn assemble_sync(
     // For whoever reads it; the random number tells processes apart.
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let holder = format!("{}:{}:{random:016x}", host.trim(), std::process::id());
-    let cron_log = config.mailcow.identity_provider && redis.is_some();
-    let parts = sync::Parts { database, sources, provisioner, redis, cron_log, holder };
+    let parts = sync::Parts { database, sources, provisioner, redis, holder };
     Ok(Sync::new(config.sync.clone(), parts))
 }
 

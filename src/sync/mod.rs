@@ -52,10 +52,8 @@ pub struct Parts {
     pub sources: Sources,
     /// Makes mailboxes as a first login does.
     pub provisioner: Arc<Provisioner>,
-    /// mailcow's Redis.
+    /// mailcow's Redis, with its log of cron jobs.
     pub redis: Option<Redis>,
-    /// Whether mailcow's log of cron jobs is written.
-    pub cron_log: bool,
     /// What no other process calls itself.
     pub holder: String,
 }
@@ -142,7 +140,7 @@ impl Sync {
                 LeaseEnd::Held { by, seconds } => return Ok(End::Held { by, seconds }),
                 LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
             };
-            journal = Journal::new(self.parts.cron_log.then_some(now));
+            journal = Journal::new(self.parts.redis.is_some().then_some(now));
         }
         let rulebook = self.parts.provisioner.rulebook(&self.parts.database).await;
         let rulebook = match rulebook {

@@ -18,6 +18,7 @@ mod provisioning;
 )]
 #[path = "../services/stage/mod.rs"]
 mod stage;
+mod sync;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -202,5 +203,26 @@ async fn mariadb_is_administrated() {
     database.close().await;
     let database = connect(&server).await;
     administration::administration_battery(&database, &other).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_serves_the_sync() {
+    let folder = Folder::new("sqlite-sync");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_serves_the_sync() {
+    let folder = Folder::new("mariadb-sync");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    sync::sync_battery(&database, &other).await;
     database.close().await;
 }

@@ -120,14 +120,17 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mailcow_cases::TRAPS)
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES])
-        .chain(sync::CASES)
         .copied()
         .flatten()
         .map(|&(name, case)| {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
         });
-    side_by_side.chain(cases).chain(alone).collect()
+    let syncs = sync::CASES.iter().copied().flatten().map(|&(name, case)| {
+        let shared = Arc::clone(shared);
+        Trial::test(format!("{database}::sync::{name}"), move || Ok(shared.with_world(case)?))
+    });
+    side_by_side.chain(cases).chain(syncs).chain(alone).collect()
 }
 
 fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {

@@ -13,7 +13,7 @@ mod outages;
 mod passwords;
 mod person_id;
 mod provisioning;
-mod redis;
+pub mod redis;
 mod right_person;
 mod rows;
 mod stale_records;

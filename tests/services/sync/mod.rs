@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::ensure;
 use crate::mailcow_cases::WorldCase;
+use crate::mailcow_cases::redis::Redis;
 use crate::mailcow_cases::world::{domain, person};
 use field::{Field, counts, templated};
 
@@ -154,6 +155,47 @@ const IMPORTS: &[WorldCase] = &[
         field.admin.update("old@renames.example", |user| user["email"] = "new@renames.example".into())?;
         counts(&field.sync(&[])?, &[("seen", 1), ("address_changed", 1)])?;
         ensure(field.mailboxes("1 = 1")? == 1, || "a second mailbox was made".to_owned())
+    }),
+    // mailcow's cases 71 to 73, and what keydove words otherwise: its own log says why.
+    ("mailcow_case_71_to_73_its_log_of_cron_jobs_tells_the_same", |world| {
+        let redis = Redis::start(world, "redis71")?;
+        let mut noemail = person("noemail71");
+        noemail["email"] = Value::Null;
+        let users = vec![
+            templated("new@case71.example", "gold"),
+            templated("local@case71.example", "gold"),
+            templated("u@foreign.invalid", "gold"),
+            noemail,
+        ];
+        let settings = format!("\n[redis]\nsocket = \"{}\"\n{IMPORT}", redis.socket.display());
+        let field = Field::new(world, "case71", users, &settings)?;
+        world.mailbox("local@case71.example", "authsource = 'mailcow'")?;
+        field.sync(&["--dry-run"])?;
+        ensure(redis.ask(&["LLEN", "CRON_LOG"])?.trim() == "0", || "a dry run wrote".to_owned())?;
+        field.sync(&[])?;
+        let lines = redis.ask(&["LRANGE", "CRON_LOG", "0", "-1"])?;
+        let entries: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut told: Vec<_> = entries
+            .iter()
+            .map(|entry| format!("{} {}", entry["priority"].as_str().unwrap_or("-"), entry["message"]))
+            .collect();
+        ensure(told.first().is_some_and(|last| last == "info \"DONE!\""), || lines.clone())?;
+        told.sort();
+        let expected = [
+            "err \"Could not create user u@foreign.invalid\"",
+            "info \"Creating user new@case71.example\"",
+            "info \"Creating user u@foreign.invalid\"",
+            "info \"DONE!\"",
+            "info \"Skipping user local@case71.example\"",
+            "warning \"No email address in keycloak found for user \"",
+        ];
+        ensure(told == expected, || format!("{told:#?}"))?;
+        let whole = entries.iter().all(|entry| entry["task"] == "Keycloak Sync" && entry["time"].is_i64());
+        ensure(whole, || lines.clone())?;
+        field.admin.change_realm(&json!({ "enabled": false }))?;
+        field.try_sync(&[])?;
+        let last = redis.ask(&["LINDEX", "CRON_LOG", "0"])?;
+        ensure(last.contains("\"err\"") && last.contains("Received HTTP 403"), || last)
     }),
     ("the_daemon_does_it_by_itself", |world| {
         let interval = IMPORT.replace("[sync]\n", "[sync]\ninterval = \"10s\"\n");
