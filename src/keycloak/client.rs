@@ -248,7 +248,7 @@ impl Client {
         let _slot = self.slots.acquire().await.ok();
         let began = Instant::now();
         let permit = self.breaker.admit(began).map_err(Error::LeftAlone)?;
-        let end = self.call_now(call, url).await;
+        let end = self.call_now(call, url, None).await;
         self.calls.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
         self.breaker.report(permit, &end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
         end
@@ -291,7 +291,17 @@ impl Client {
         call: &'static str,
         part: &str,
     ) -> Result<T, Error> {
-        parse(call, &self.call_now(call, &self.address.realm_url(part)).await?)
+        parse(call, &self.call_now(call, &self.address.realm_url(part), None).await?)
+    }
+
+    /// The same with a time limit of its own in place of `request_timeout`.
+    pub(super) async fn read_patiently<T: DeserializeOwned>(
+        &self,
+        call: &'static str,
+        part: &str,
+        limit: Duration,
+    ) -> Result<T, Error> {
+        parse(call, &self.call_now(call, &self.address.realm_url(part), Some(limit)).await?)
     }
 
     /// How often its events are to be read; `None` is never.
@@ -342,21 +352,31 @@ impl Client {
         self.breaker.is_troubled()
     }
 
-    async fn call_now(&self, call: &'static str, url: &str) -> Result<Body, Error> {
+    async fn call_now(&self, call: &'static str, url: &str, limit: Option<Duration>) -> Result<Body, Error> {
         let loan = self.tokens.borrow(&self.http).await?;
-        match self.ask(call, url, &loan.bearer).await {
+        match self.ask(call, url, &loan.bearer, limit).await {
             Err(Error::Unauthorized { .. }) => {
                 self.tokens.discard(loan.generation).await;
                 let loan = self.tokens.borrow(&self.http).await?;
-                self.ask(call, url, &loan.bearer).await
+                self.ask(call, url, &loan.bearer, limit).await
             }
             answer => answer,
         }
     }
 
-    async fn ask(&self, call: &'static str, url: &str, bearer: &Secret) -> Result<Body, Error> {
+    async fn ask(
+        &self,
+        call: &'static str,
+        url: &str,
+        bearer: &Secret,
+        limit: Option<Duration>,
+    ) -> Result<Body, Error> {
         let bearer = std::str::from_utf8(bearer.expose()).unwrap_or_default();
-        fetch(call, self.http.get(url).bearer_auth(bearer)).await
+        let mut request = self.http.get(url).bearer_auth(bearer);
+        if let Some(limit) = limit {
+            request = request.timeout(limit);
+        }
+        fetch(call, request).await
     }
 }
 

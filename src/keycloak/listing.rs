@@ -16,6 +16,8 @@ use crate::auth::Username;
 const LIST: &str = "the list of users";
 /// People of one page. Keycloak's work for a page grows with its square while its cache is cold.
 pub const PAGE: usize = 100;
+/// How long one page may take: no login waits for it, and a realm with LDAP behind it asks there for each person.
+const PAGE_LIMIT: Duration = Duration::from_secs(30);
 /// Keycloak's word for an id that nobody has. Any other 404 is a fault of the settings.
 const NO_SUCH_USER: &str = "User not found";
 /// How long a page waits for logins to leave a slot.
@@ -74,7 +76,7 @@ impl Client {
     /// Keycloak does not tell. No error says that nobody is there.
     pub async fn page_of_people(&self, first: usize) -> Result<Vec<Listed>, Error> {
         let part = format!("users?first={first}&max={PAGE}&briefRepresentation=false");
-        let rows: Vec<Row> = self.read_aside(LIST, &part).await?;
+        let rows: Vec<Row> = self.read_patiently(LIST, &part, PAGE_LIMIT).await?;
         Ok(rows.into_iter().map(|row| self.listed(row)).collect())
     }
 

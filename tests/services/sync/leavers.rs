@@ -8,8 +8,7 @@ use crate::stage::Result;
 
 use super::field::{Field, counts};
 
-const SETTINGS: &str = "\n[cache]\nmax_staleness = \"0\"\nmailbox_staleness = \"0\"\nunknown = \"0\"\n\
-    [sync]\nimport = true\nimport_limit = 100\npause = \"0\"\n";
+const SETTINGS: &str = "\n[sync]\nimport = true\nimport_limit = 100\npause = \"0\"\n";
 
 pub const CASES: &[WorldCase] = &[
     ("want_12_a_leaver_is_switched_off_after_three_runs_and_on_again_on_return", |world| {
