@@ -15,7 +15,7 @@
 //! | 12 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
 //! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
 //! | 10 | [`frontend`], [`operations`] | protocols (pure) and the one loop that gives them a socket and a clock; metrics and probes over HTTP |
-//! | 9 | [`decision`] | the steps of a login, in order |
+//! | 9 | [`decision`], [`sync`] | the steps of a login, in order; everybody in Keycloak gone through |
 //! | 8 | [`bookkeeping`], [`mailcow`] | what is written down after a login; Keycloak's settings from mailcow's own table |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
@@ -85,6 +85,7 @@ pub mod sasl;
 pub mod scheme;
 pub mod settings;
 pub mod sql;
+pub mod sync;
 pub mod throttle;
 pub mod token;
 pub mod userdb;

@@ -205,7 +205,7 @@ pub enum Denial {
 
 impl Denial {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::MechanismUnknown,
         Self::ResponseMalformed,
         Self::ExchangeAbandoned,

@@ -171,7 +171,10 @@ impl Messages {
 }
 
 /// Sets and deletes a mailbox's fields. Doing so twice is no harm.
-async fn tell(redis: &mut Redis, user: &Username, settings: &RedisSettings) -> Result<(), Error> {
+///
+/// # Errors
+/// Redis cannot be asked. Some fields may be written.
+pub async fn tell(redis: &mut Redis, user: &Username, settings: &RedisSettings) -> Result<(), Error> {
     for (hash, value) in fields(settings) {
         match value {
             Some(value) => redis.set_field(hash, user.as_str(), &value).await?,

@@ -39,6 +39,7 @@ use people::People;
 use recent::Recent;
 
 pub use config::{BadInterval, Config};
+pub use messages::tell as tell_redis;
 pub use worker::Worker;
 
 /// How many notes of each kind may wait. With names at their longest that is about 10 MB in all.

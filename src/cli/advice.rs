@@ -29,6 +29,9 @@ fn of_form(reason: &str) -> Option<&'static str> {
         "token_audience" => {
             "the token was made for another audience or client: look at [oauth] audiences and clients"
         }
+        "token_subject_mismatch" => {
+            "the address belonged to another person when the token was made: let the client fetch a new one"
+        }
         "token_user_mismatch" => {
             "the name and the token are of two people: let the client use the address of the token's owner"
         }

@@ -17,6 +17,7 @@ mod output;
 mod size;
 mod status;
 mod storage;
+mod sync;
 mod table;
 mod template;
 mod throttle;
@@ -38,6 +39,8 @@ const DATA: u8 = 65;
 /// The daemon could not start although its configuration is sound, or the database or the system failed
 /// (`EX_SOFTWARE`).
 const FAILED: u8 = 70;
+/// Another process does it just now (`EX_TEMPFAIL`).
+const BUSY: u8 = 75;
 /// The configuration is wrong (`EX_CONFIG`); a service manager should not try again.
 const CONFIG: u8 = 78;
 
@@ -86,6 +89,11 @@ enum Command {
     Explain(explain::Arguments),
     /// Show and forget what the running daemon counts against guessing.
     Throttle(throttle::Arguments),
+    /// Go through everybody in Keycloak once: make mailboxes (`[sync] import`), bring them in line, switch off those of
+    /// leavers (`[sync] deactivate`). The daemon may run meanwhile.
+    ///
+    /// Exit code 75: another process does it. Exit code 1: it did not get to the end, or too many people are gone.
+    Sync(sync::Arguments),
     /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -100,8 +108,9 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well, or a check found a fault, 64 wrong use, 65 wrong data or no such row,
-/// 70 cannot start or go on, 78 wrong configuration.
+/// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well, a check found a
+/// fault or a sync was not complete, 64 wrong use, 65 wrong data or no such row, 70 cannot start or go on, 75 another
+/// process does it, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -122,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::Alias(arguments) => report(alias::run(arguments, config)),
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
+        Command::Sync(arguments) => sync::run(arguments, config),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),

@@ -59,6 +59,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_cache(file, &mut faults);
     check_http(file, &mut faults);
     check_throttle(file, &mut faults);
+    check_sync(file, &mut faults);
     faults
 }
 
@@ -478,6 +479,12 @@ fn check_throttle(file: &File, faults: &mut Vec<Fault>) {
     if file.throttle.shared && file.redis.is_none() {
         let advice = "add [redis], or take this line out: then each node counts for itself";
         faults.push(Fault::new(&["throttle", "shared"], "there is no [redis] to share through", advice));
+    }
+}
+
+fn check_sync(file: &File, faults: &mut Vec<Fault>) {
+    if let Err(bad) = file.sync.validate() {
+        faults.push(Fault::new(&["sync", bad.setting], bad.sentence, bad.advice));
     }
 }
 

@@ -91,6 +91,7 @@ impl Config {
                 log: file.log,
                 throttle: file.throttle,
                 http: file.http,
+                sync: file.sync,
                 secrets,
             }),
             _ => Err(Error::Faults(locate_all(path, text, faults))),

@@ -18,7 +18,7 @@ use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
     bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, operations, passdb, provision, redis,
-    sql, throttle, token, userdb,
+    sql, sync, throttle, token, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -68,6 +68,8 @@ pub struct Config {
     pub throttle: throttle::Config,
     /// `[http]`
     pub http: operations::Config,
+    /// `[sync]`
+    pub sync: sync::Config,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.
@@ -127,6 +129,8 @@ struct File {
     throttle: throttle::Config,
     #[serde(default)]
     http: operations::Config,
+    #[serde(default)]
+    sync: sync::Config,
 }
 
 impl File {

@@ -18,8 +18,9 @@ use crate::passdb::{EventFollower, MasterUsers, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::sasl::ErrorChallenges;
+use crate::sync::{Schedule, Sync};
 use crate::userdb::Userdb;
-use crate::{bookkeeping, decision, frontend, keycloak, redis, sql, throttle};
+use crate::{bookkeeping, decision, frontend, keycloak, redis, sql, sync, throttle};
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(super) struct Assembled {
     pub(super) followers: Vec<EventFollower>,
     /// Looks after what is counted against guessing.
     pub(super) throttle_keeper: throttle::Keeper,
+    /// Goes through everybody in Keycloak, where that is wanted.
+    pub(super) schedule: Option<Schedule>,
 }
 
 /// Why a part cannot be made.
@@ -72,30 +75,26 @@ pub enum AssembleError {
 
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
-    let Secrets { client_secrets, database_password, single_sign_on, .. } = config.secrets.duplicate();
+    let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
-    let mut clients = Vec::new();
-    for ((address, keycloak), client_secret) in config.keycloaks.iter().zip(client_secrets) {
-        clients.push((keycloak.domains.clone(), Client::new(address.clone(), keycloak, client_secret)?));
-    }
-    let sources = Sources::new(clients);
-    let (sources, provisioner, refresher) = match &config.mailcow_keycloak {
-        None => (sources, Provisioner::new(&config.provisioning), None),
-        Some(keycloak) => {
-            let refresher = follow_mailcow(config, keycloak).await?;
-            let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
-            (sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher))
-        }
-    };
+    let (sources, provisioner, refresher) = assemble_sources(config).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
+    let provisioner = Arc::new(provisioner);
+    let schedule = match config.sync.interval.get().is_zero() {
+        true => None,
+        false => {
+            let sync = assemble_sync(config, sources.clone(), Arc::clone(&provisioner)).await?;
+            let jitter = f64::from(getrandom::u32().map_err(AssembleError::Random)?) / f64::from(u32::MAX);
+            Some(Schedule::new(sync, jitter))
+        }
+    };
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let saved_people = people.clone();
     let followers = people.event_followers();
     let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
         .with_tokens(config.oauth.clone())
         .with_master_users(config.master_users.clone().map(MasterUsers::new));
-    let provisioner = Arc::new(provisioner);
     let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
     let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
@@ -123,7 +122,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         timing: config.login.clone(),
         challenges: challenges(config),
     };
-    Ok(Assembled { parts, worker, refresher, keeper, followers, throttle_keeper })
+    Ok(Assembled { parts, worker, refresher, keeper, followers, throttle_keeper, schedule })
 }
 
 /// Clients are shown the way to a token where there is one only.
@@ -137,6 +136,47 @@ fn challenges(config: &Config) -> Option<Arc<ErrorChallenges>> {
     };
     let openid_configuration = oauth.openid_configuration.as_deref().or(own.as_deref());
     Some(Arc::new(ErrorChallenges::new(oauth.scope.as_deref(), openid_configuration)))
+}
+
+/// Every Keycloak, and the rules for new mailboxes.
+async fn assemble_sources(
+    config: &Config,
+) -> Result<(Sources, Provisioner, Option<Refresher>), AssembleError> {
+    let client_secrets = config.secrets.duplicate().client_secrets;
+    let mut clients = Vec::new();
+    for ((address, keycloak), client_secret) in config.keycloaks.iter().zip(client_secrets) {
+        clients.push((keycloak.domains.clone(), Client::new(address.clone(), keycloak, client_secret)?));
+    }
+    let sources = Sources::new(clients);
+    let Some(keycloak) = &config.mailcow_keycloak else {
+        return Ok((sources, Provisioner::new(&config.provisioning), None));
+    };
+    let refresher = follow_mailcow(config, keycloak).await?;
+    let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
+    Ok((sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher)))
+}
+
+/// A sync alone, for a command: mailcow's settings are those of this moment.
+pub(super) async fn assemble_sync_alone(config: &Config) -> Result<Sync, AssembleError> {
+    let (sources, provisioner, _) = assemble_sources(config).await?;
+    assemble_sync(config, sources, Arc::new(provisioner)).await
+}
+
+/// With connections of its own, so that no login waits behind a run.
+async fn assemble_sync(
+    config: &Config,
+    sources: Sources,
+    provisioner: Arc<Provisioner>,
+) -> Result<Sync, AssembleError> {
+    let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
+    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
+    let random = getrandom::u64().map_err(AssembleError::Random)?;
+    // For whoever reads it; the random number tells processes apart.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let holder = format!("{}:{}:{random:016x}", host.trim(), std::process::id());
+    let parts = sync::Parts { database, sources, provisioner, redis, holder };
+    Ok(Sync::new(config.sync.clone(), parts))
 }
 
 /// With connections of its own, so that no login waits behind what is written down.

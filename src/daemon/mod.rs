@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
+use crate::sync::{End, Request, Schedule, Trouble, Watch};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -61,6 +62,45 @@ pub fn run(config: Config) -> Result<(), Error> {
     reactor.block_on(serve_until_stopped(config))
 }
 
+/// Why there was no run of the sync.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// A part cannot be made from its settings.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// It could not begin.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// The system gives no reactor.
+    #[error("cannot start the reactor: {0}")]
+    Reactor(std::io::Error),
+    /// It was told to stop; what was done stays done.
+    #[error("stopped by a signal; what was done stays done, and the next run goes on with the rest")]
+    Stopped,
+}
+
+/// One run of the sync in this process, beside a daemon that may be serving.
+///
+/// # Errors
+/// There was none, or it was stopped by SIGTERM or SIGINT.
+pub fn sync_once(config: &Config, request: &Request, watch: Watch<'_>) -> Result<End, SyncError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(SyncError::Reactor)?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(SyncError::Reactor)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(SyncError::Reactor)?;
+        let mut sync = assemble::assemble_sync_alone(config).await?;
+        let end = tokio::select! {
+            end = sync.run(request, watch) => Some(end?),
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+        };
+        if end.is_none() {
+            sync.give_up(true).await;
+        }
+        end.ok_or(SyncError::Stopped)
+    })
+}
+
 async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let system = |step| move |source| Error::System { step, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
@@ -68,7 +108,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let tasks = Tasks::default();
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher, keeper, followers, throttle_keeper } =
+    let assemble::Assembled { parts, worker, refresher, keeper, followers, throttle_keeper, schedule } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
@@ -80,6 +120,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
         logins: Arc::clone(&parts.logins),
         settings_trouble: refresher.as_ref().map(Refresher::trouble),
         outlives_outages: !config.cache.stale_limit.get().is_zero(),
+        sync: schedule.as_ref().map(Schedule::status),
     });
     let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
     tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
@@ -94,6 +135,9 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     tasks.last.spawn(|stop| throttle_keeper.run(stop));
     for follower in followers {
         tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
+    }
+    if let Some(schedule) = schedule {
+        tasks.clients.spawn(schedule.run(tasks.clients.accepting().clone()));
     }
     operations.note_serving();
     announce(&config);

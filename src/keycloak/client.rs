@@ -257,7 +257,7 @@ impl Client {
 
     /// One call of the admin API. A token that is not accepted is replaced once, then believed.
     async fn call(&self, call: &'static str, url: &str) -> Result<Body, Error> {
-        self.guard(self.call_now(call, url)).await
+        self.guard(self.call_now(call, url, None)).await
     }
 
     /// One call of any kind: within the bounds, counted, and not while Keycloak is left alone.
@@ -276,6 +276,12 @@ impl Client {
     #[must_use]
     pub fn name(&self) -> &str {
         self.config.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("keycloak")
+    }
+
+    /// What mailboxes remember it by; empty for `[keycloak]` without a name.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.config.name.as_deref().unwrap_or_default()
     }
 
     /// Whether the client secret and password hashes travel in the clear.
@@ -303,7 +309,17 @@ impl Client {
         call: &'static str,
         part: &str,
     ) -> Result<T, Error> {
-        parse(call, &self.call_now(call, &self.address.realm_url(part)).await?)
+        parse(call, &self.call_now(call, &self.address.realm_url(part), None).await?)
+    }
+
+    /// The same with a time limit of its own in place of `request_timeout`.
+    pub(super) async fn read_patiently<T: DeserializeOwned>(
+        &self,
+        call: &'static str,
+        part: &str,
+        limit: Duration,
+    ) -> Result<T, Error> {
+        parse(call, &self.call_now(call, &self.address.realm_url(part), Some(limit)).await?)
     }
 
     /// Who must have issued the tokens of its people.
@@ -355,27 +371,42 @@ impl Client {
         *self.events_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
+    /// Whether no call could begin at once, because others are under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.slots.available_permits() == 0
+    }
+
     /// Whether waiting for it is likely to be in vain.
     #[must_use]
     pub fn is_troubled(&self) -> bool {
         self.breaker.is_troubled()
     }
 
-    async fn call_now(&self, call: &'static str, url: &str) -> Result<Body, Error> {
+    async fn call_now(&self, call: &'static str, url: &str, limit: Option<Duration>) -> Result<Body, Error> {
         let loan = self.tokens.borrow(&self.http).await?;
-        match self.ask(call, url, &loan.bearer).await {
+        match self.ask(call, url, &loan.bearer, limit).await {
             Err(Error::Unauthorized { .. }) => {
                 self.tokens.discard(loan.generation).await;
                 let loan = self.tokens.borrow(&self.http).await?;
-                self.ask(call, url, &loan.bearer).await
+                self.ask(call, url, &loan.bearer, limit).await
             }
             answer => answer,
         }
     }
 
-    async fn ask(&self, call: &'static str, url: &str, bearer: &Secret) -> Result<Body, Error> {
+    async fn ask(
+        &self,
+        call: &'static str,
+        url: &str,
+        bearer: &Secret,
+        limit: Option<Duration>,
+    ) -> Result<Body, Error> {
         let bearer = std::str::from_utf8(bearer.expose()).unwrap_or_default();
-        fetch(call, self.http.get(url).bearer_auth(bearer)).await
+        let mut request = self.http.get(url).bearer_auth(bearer);
+        if let Some(limit) = limit {
+            request = request.timeout(limit);
+        }
+        fetch(call, request).await
     }
 }
 

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::Error;
 
-/// Largest answer that is read. Twenty people with the longest attributes stay far below.
-const MAX_BODY: usize = 1 << 20;
+/// Largest answer that is read. A page of people with the longest attributes stays below.
+const MAX_BODY: usize = 4 << 20;
 
 /// The body of an answer with status 200. It may hold hashes or a token, so it is wiped.
 pub(super) type Body = Zeroizing<Vec<u8>>;

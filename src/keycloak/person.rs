@@ -85,11 +85,11 @@ impl Person {
 pub(super) struct UserRepresentation {
     pub(super) id: String,
     #[serde(default)]
-    username: Option<String>,
+    pub(super) username: Option<String>,
     #[serde(default)]
-    email: Option<String>,
+    pub(super) email: Option<String>,
     /// Without it nobody can tell, so there is no default.
-    enabled: bool,
+    pub(super) enabled: bool,
     #[serde(default)]
     email_verified: bool,
     #[serde(default)]
@@ -138,7 +138,7 @@ impl UserRepresentation {
         }
     }
 
-    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let values = self.attributes.as_ref().and_then(|attributes| attributes.get(name));
         values.into_iter().flatten().filter_map(|value| value.as_deref())
     }

@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::LoginMetrics;
+use crate::sync;
 
 pub use config::Config;
 pub use numbers::Numbers;
@@ -46,6 +47,8 @@ pub struct Watched {
     pub settings_trouble: Option<Arc<AtomicBool>>,
     /// Whether what is known may serve while a backend is away (`[cache] stale_limit` is not 0).
     pub outlives_outages: bool,
+    /// How runs of the sync ended, where there are any.
+    pub sync: Option<Arc<sync::Status>>,
 }
 
 /// How far the daemon is.

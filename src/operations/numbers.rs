@@ -8,6 +8,7 @@ use crate::cache::RecordCounts;
 use crate::hashing::HashingCounts;
 use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot};
 use crate::passdb::LiveSource;
+use crate::sync::StatusNumbers;
 use crate::throttle;
 
 /// What `/metrics` shows.
@@ -27,6 +28,7 @@ pub struct Numbers {
     pub(super) throttle: throttle::Counts,
     pub(super) dropped_notes: u64,
     pub(super) insecure: Vec<String>,
+    pub(super) sync: StatusNumbers,
 }
 
 impl Numbers {
@@ -58,6 +60,7 @@ impl Numbers {
             caches: vec![("mailboxes", parts.mailboxes.counts()), ("people", parts.passdb.people().counts())],
             throttle: parts.throttle.counts(),
             dropped_notes: watched.bookkeeper.dropped(),
+            sync: watched.sync.as_ref().map(|status| status.numbers()).unwrap_or_default(),
             ..numbers
         }
     }

@@ -12,6 +12,7 @@ use super::Numbers;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot, LoginCount};
+use crate::sync::StatusNumbers;
 use crate::throttle;
 
 impl Numbers {
@@ -41,6 +42,7 @@ impl Collector for Text {
         page.hashing(numbers)?;
         page.caches(&numbers.caches)?;
         page.throttle(&numbers.throttle)?;
+        page.sync(&numbers.sync)?;
         let notes = "Notes about logins that fitted into no queue.";
         page.counter("bookkeeping_dropped", notes, numbers.dropped_notes)?;
         let settings = numbers.insecure.iter().map(|name| ([("name", name.as_str())], 1));
@@ -152,6 +154,24 @@ impl Page<'_> {
         let help = "About how much memory these counters take.";
         let bytes = [([("kind", "counters")], to_gauge(counts.bytes))];
         self.gauges(("throttle", Some(Unit::Bytes)), help, bytes)
+    }
+
+    fn sync(&mut self, numbers: &StatusNumbers) -> fmt::Result {
+        let runs = numbers.runs.iter().map(|&(result, count)| ([("result", result)], count));
+        self.counters("sync_runs", "Runs of the sync, by how they ended.", runs)?;
+        let ages =
+            numbers.age.iter().map(|age| ([("run", "complete")], i64::try_from(*age).unwrap_or(i64::MAX)));
+        let help = "How long ago the last complete run of the sync ended.";
+        self.gauges(("sync_age", Some(Unit::Seconds)), help, ages)?;
+        let people = numbers
+            .people
+            .iter()
+            .map(|&(outcome, count)| ([("outcome", outcome)], i64::try_from(count).unwrap_or(i64::MAX)));
+        self.gauges(
+            ("sync_people", None),
+            "People of the last run of the sync, by what became of them.",
+            people,
+        )
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

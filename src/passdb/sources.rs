@@ -8,7 +8,7 @@ use crate::keycloak::Client;
 use crate::settings::Live;
 
 /// One Keycloak for everybody, or several by mail domain.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Each once.
     each: Vec<Source>,
@@ -98,7 +98,10 @@ impl Sources {
     }
 
     /// Who to ask about an address.
-    pub(super) fn client_for(&self, user: &Username) -> Result<Arc<Client>, NotAccepted> {
+    ///
+    /// # Errors
+    /// Nobody: the domain has no source, or what stands for it is no Keycloak, or is not known now.
+    pub fn client_for(&self, user: &Username) -> Result<Arc<Client>, NotAccepted> {
         self.source_of(user).map(|(client, _)| client)
     }
 

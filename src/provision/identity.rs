@@ -21,6 +21,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The name that a new mailbox gets: first and last name; may be empty.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        super::plan::display_name(self)
+    }
+
     /// Takes what is needed of a person. The mailbox is the address that found them.
     #[must_use]
     pub fn new(person: &Person) -> Self {

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// `json_encode` of a text: `"`, `\` and `/` behind a backslash, everything outside ASCII as UTF-16 escapes.
-pub(super) fn json_encode(text: &str) -> String {
+#[must_use]
+pub fn json_encode(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
     for c in text.chars() {

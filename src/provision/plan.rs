@@ -88,7 +88,7 @@ fn is_mailbox_name(user: &Username) -> bool {
 
 /// First and last name, as mailcow's sync joins them, without the `<` and `>` around an address. mailcow leaves
 /// the name empty at a login.
-fn display_name(person: &Identity) -> String {
+pub(super) fn display_name(person: &Identity) -> String {
     let name = format!("{} {}", person.first_name.trim(), person.last_name.trim());
     let name = name.trim().trim_end_matches('>').trim_start_matches('<').trim();
     name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()

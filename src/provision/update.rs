@@ -67,7 +67,7 @@ impl Provisioner {
     }
 }
 
-fn is_due(known: Option<&KnownPerson>, person: &Identity, template: &Template) -> bool {
+pub(super) fn is_due(known: Option<&KnownPerson>, person: &Identity, template: &Template) -> bool {
     let Some(known) = known else { return true };
     if known.keycloak_id != person.keycloak_id {
         return false;

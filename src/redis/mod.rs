@@ -1,4 +1,4 @@
-//! Redis or Valkey: fields of hashes and a channel of mailcow's, and what several keydoves share (`stream.rs`).
+//! Redis or Valkey: fields of hashes, a list and a channel of mailcow's, and what several keydoves share (`stream.rs`).
 //!
 //! What the fields mean is the caller's business. There is one connection, made when it is needed; one that the
 //! server has closed is replaced at the next command.
@@ -105,6 +105,22 @@ impl Redis {
         let mut command = redis::cmd("HDEL");
         command.arg(hash).arg(field);
         self.ask("deleting a field", &command).await
+    }
+
+    /// Puts texts before a list, the last one first, and cuts the list behind the first `keep`.
+    ///
+    /// # Errors
+    /// As [`set_field`](Self::set_field).
+    pub async fn push(&mut self, list: &str, texts: &[String], keep: usize) -> Result<(), Error> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("LPUSH");
+        command.arg(list).arg(texts);
+        self.ask("writing into a list", &command).await?;
+        let mut command = redis::cmd("LTRIM");
+        command.arg(list).arg(0).arg(keep.saturating_sub(1));
+        self.ask("cutting a list", &command).await
     }
 
     /// Publishes a text once. It is never sent a second time, whatever happens: whoever counts would count twice.

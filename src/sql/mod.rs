@@ -25,6 +25,7 @@ mod saved;
 mod session;
 mod sqlite;
 mod statements;
+mod sync;
 
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
@@ -50,6 +51,7 @@ pub use provision::{
 };
 pub use saved::{SavedAppPassword, SavedMailbox};
 pub use sqlite::Sqlite;
+pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.
 ///

@@ -19,6 +19,7 @@ mod provisioning;
 )]
 #[path = "../services/stage/mod.rs"]
 mod stage;
+mod sync;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -225,4 +226,24 @@ async fn mariadb_tells_postfix_of_addresses() {
     maps::maps_battery(&database, &other).await;
     database.close().await;
     maps::few_rights_are_enough_for_maps(&server, &other).await;
+}
+
+#[tokio::test]
+async fn sqlite_serves_the_sync() {
+    let folder = Folder::new("sqlite-sync");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
+}
+
+#[tokio::test]
+async fn mariadb_serves_the_sync() {
+    let folder = Folder::new("mariadb-sync");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    sync::sync_battery(&database, &other).await;
+    database.close().await;
 }

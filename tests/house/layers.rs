@@ -7,7 +7,7 @@ const ROWS: [&[&str]; 12] = [
     &["daemon"],
     &["config"],
     &["frontend", "operations"],
-    &["decision"],
+    &["decision", "sync"],
     &["bookkeeping", "mailcow"],
     &["provision"],
     &["passdb", "userdb"],

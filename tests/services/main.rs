@@ -43,6 +43,7 @@ mod restart;
 mod shared;
 mod stage;
 mod stopping;
+mod sync;
 mod takeover;
 mod throttling;
 mod tls;
@@ -149,7 +150,11 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
             let shared = Arc::clone(shared);
             Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
         });
-    side_by_side.chain(cases).chain(alone).collect()
+    let syncs = sync::CASES.iter().copied().flatten().map(|&(name, case)| {
+        let shared = Arc::clone(shared);
+        Trial::test(format!("{database}::sync::{name}"), move || Ok(shared.with_world(case)?))
+    });
+    side_by_side.chain(cases).chain(syncs).chain(alone).collect()
 }
 
 fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {

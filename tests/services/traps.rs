@@ -51,18 +51,46 @@ const TRAPS: &[(u8, Test)] = &[
     (26, Test(CASES, "mailcow_case_67_a_login_from_nowhere")),
     (27, Test(OUTAGE, "trap_t27_")),
     (40, Test("tests/services/mailcow_cases/traps/guessing.rs", "trap_t40_")),
+    (45, Test("src/sync/walk_tests.rs", "trap_t45_")),
+    (46, Test("src/sync/walk_tests.rs", "trap_t46_")),
+    (46, Test("tests/services/sync/leavers.rs", "trap_t46_")),
+    (47, Test("tests/services/sync/leavers.rs", "trap_t47_")),
+    (50, Test("src/sync/config.rs", "trap_t50_")),
+    (51, Test("tests/services/sync/mod.rs", "domain_unknown")),
+    (52, Test("tests/services/sync/mod.rs", "want_22_")),
+    (53, Test("tests/services/sync/many.rs", "Trap 53")),
 ];
 
 /// Each has a test that is there.
 pub fn every_trap_has_its_place() -> Result<()> {
-    for number in (1..=27).chain([40]) {
+    for number in (1..=27).chain([40]).chain(45..=47).chain(50..=53) {
         ensure(TRAPS.iter().any(|(found, _)| *found == number), || format!("T{number} is in no row"))?;
     }
     for (number, Test(file, name)) in TRAPS {
         let text = read(file)?;
         ensure(text.contains(name), || format!("T{number}: {file} has no {name}"))?;
     }
-    no_wall_clock_in_caches()
+    no_wall_clock_in_caches()?;
+    no_mailbox_is_deleted()
+}
+
+/// Trap 47.
+fn no_mailbox_is_deleted() -> Result<()> {
+    let mut folders = vec![source_tree().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in attempt("list", &folder, fs::read_dir(&folder))?.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = attempt("read", &path, fs::read_to_string(&path))?.to_ascii_uppercase();
+            let deletes = ["DELETE FROM MAILBOX", "TRUNCATE TABLE", "DROP TABLE MAILBOX"];
+            let found = deletes.iter().any(|words| text.contains(words));
+            ensure(!found, || format!("{} deletes mailboxes", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn no_wall_clock_in_caches() -> Result<()> {

@@ -16,16 +16,21 @@ const TRIES: usize = 4;
 const ANOTHER_WAS_QUICKER: [u16; 3] = [1062, 1213, 1020];
 
 const OWN_TABLES: &str = include_str!("../migrations/mariadb/keydove_tables.sql");
+/// First those that logins write, then all.
 const COUNT_OWN_TABLES: &str = "\
-SELECT COUNT(*) FROM information_schema.tables \
- WHERE table_schema = DATABASE() AND table_name IN ('keydove_person', 'keydove_app_password')";
-const OWN_TABLES_COUNT: i64 = 2;
+SELECT COUNT(CASE WHEN table_name IN ('keydove_person', 'keydove_app_password') THEN 1 END), COUNT(*) \
+  FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN \
+  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync')";
+const LOGINS_TABLES_COUNT: i64 = 2;
+const OWN_TABLES_COUNT: i64 = 4;
 
 /// What is known about keydove's own tables on the server.
 #[derive(Default)]
 pub(super) struct OwnTables {
-    /// They were seen.
+    /// Those that logins write were seen.
     seen: AtomicBool,
+    /// All were seen.
+    complete: AtomicBool,
     /// The server let us not create them; an administrator may.
     not_ours_to_create: AtomicBool,
 }
@@ -70,11 +75,12 @@ impl Mariadb {
     /// all the same; only what is remembered in them is not.
     async fn find_own_tables(&self, session: &mut MariadbSession<'_>) -> Result<(), Fault> {
         let own = &self.own_tables;
-        if own.seen.load(Ordering::Relaxed) || session.sees_own_tables().await? {
-            own.seen.store(true, Ordering::Relaxed);
+        let may_not_create = own.not_ours_to_create.load(Ordering::Relaxed);
+        if own.complete.load(Ordering::Relaxed) || own.seen.load(Ordering::Relaxed) && may_not_create {
             return Ok(());
         }
-        if own.not_ours_to_create.load(Ordering::Relaxed) {
+        session.look_for_own_tables().await?;
+        if own.complete.load(Ordering::Relaxed) || may_not_create {
             return Ok(());
         }
         for statement in create_own_tables() {
@@ -84,8 +90,7 @@ impl Mariadb {
                 Err(_) => own.not_ours_to_create.store(true, Ordering::Relaxed),
             }
         }
-        own.seen.store(session.sees_own_tables().await?, Ordering::Relaxed);
-        Ok(())
+        session.look_for_own_tables().await
     }
 }
 
@@ -106,9 +111,14 @@ impl MariadbSession<'_> {
         done.map_err(|error| self.fault(error))
     }
 
-    async fn sees_own_tables(&mut self) -> Result<bool, Fault> {
+    async fn look_for_own_tables(&mut self) -> Result<(), Fault> {
         let rows = self.query(COUNT_OWN_TABLES, Vec::new()).await?;
-        Ok(rows.first().is_some_and(|row| row.0 == [Cell::Integer(OWN_TABLES_COUNT)]))
+        let own = &self.server.own_tables;
+        if let Some([Cell::Integer(of_logins), Cell::Integer(all)]) = rows.first().map(|row| &row.0[..]) {
+            own.seen.store(*of_logins == LOGINS_TABLES_COUNT, Ordering::Relaxed);
+            own.complete.store(*all == OWN_TABLES_COUNT, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn fault(&self, error: DriverError) -> Fault {
@@ -169,8 +179,9 @@ mod tests {
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
         let statements: Vec<String> = create_own_tables().map(code).collect();
-        assert_eq!(statements.len(), 2);
-        for (statement, table) in statements.iter().zip(["keydove_person", "keydove_app_password"]) {
+        let tables = ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync"];
+        assert_eq!(statements.len(), tables.len());
+        for (statement, table) in statements.iter().zip(tables) {
             assert!(statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{statement}");
         }
     }

@@ -83,6 +83,19 @@ impl Work for CreateMailbox {
     }
 }
 
+/// Whether the rules would allow a mailbox. Writes nothing.
+pub(super) struct WouldCreate(pub(super) NewMailboxRows);
+
+impl Work for WouldCreate {
+    const ATTEMPT: &'static str = "asking whether a mailbox could be made";
+    const WRITES: bool = false;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        Ok(gather(session, &self.0.user).await?.judge(&self.0).unwrap_or(Creation::Created))
+    }
+}
+
 /// Asks each table for its columns and for no rows.
 pub(super) struct CheckTables;
 

@@ -165,6 +165,14 @@ impl Database {
         self.run(create::CreateMailbox::new(rows.clone(), None)).await
     }
 
+    /// How [`create_mailbox`](Self::create_mailbox) would most likely end. Nothing is written.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn would_create(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
+        self.run(create::WouldCreate(rows.clone())).await
+    }
+
     /// Changes what differs, and writes nothing where nothing does.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ mod outages;
 mod passwords;
 mod person_id;
 mod provisioning;
-mod redis;
+pub mod redis;
 mod right_person;
 mod rows;
 mod stale_records;
@@ -56,8 +56,8 @@ pub use app_passwords::app_password;
 pub use traps::cache::{behind, set_hash};
 pub use traps::{CASES as TRAPS, STORMS};
 
-/// The numbers of mailcow's cases that belong to the sync, which keydove does not have yet.
-pub const SYNC: &[u8] = &[58, 70, 71, 72, 73];
+/// The numbers of mailcow's cases that belong to the sync.
+const SYNC: &[u8] = &[58, 70, 71, 72, 73];
 /// The last number of mailcow's cases.
 pub const LAST: u8 = 75;
 

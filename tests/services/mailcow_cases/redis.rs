@@ -92,13 +92,13 @@ fn is_rule_6(line: &str, address: &str) -> bool {
 }
 
 /// A Redis on a Unix socket, with nothing on disk.
-struct Redis {
-    socket: PathBuf,
+pub struct Redis {
+    pub socket: PathBuf,
     _program: Program,
 }
 
 impl Redis {
-    fn start(world: &World<'_>, name: &'static str) -> Result<Self> {
+    pub fn start(world: &World<'_>, name: &'static str) -> Result<Self> {
         let stage = world.system.stage();
         let socket = stage.folder("redis")?.join(format!("{name}.sock"));
         let mut command = Command::new("/usr/bin/redis-server");
@@ -110,7 +110,7 @@ impl Redis {
         Ok(Self { socket, _program: program })
     }
 
-    fn ask(&self, command: &[&str]) -> Result<String> {
+    pub fn ask(&self, command: &[&str]) -> Result<String> {
         run(client(&self.socket).args(command))
     }
 

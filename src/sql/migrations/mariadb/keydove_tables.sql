@@ -20,3 +20,18 @@ CREATE TABLE IF NOT EXISTS keydove_app_password (
     networks   TEXT DEFAULT NULL,
     PRIMARY KEY (app_passwd)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
+
+CREATE TABLE IF NOT EXISTS keydove_lease (
+    name     VARCHAR(64) NOT NULL,
+    holder   VARCHAR(255) NOT NULL DEFAULT '',
+    expires  BIGINT NOT NULL DEFAULT 0,
+    finished BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
+
+CREATE TABLE IF NOT EXISTS keydove_sync (
+    mailbox     VARCHAR(255) NOT NULL,
+    source_name VARCHAR(255) DEFAULT NULL,
+    switched_to TINYINT DEFAULT NULL,
+    PRIMARY KEY (mailbox)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;

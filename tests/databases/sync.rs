@@ -1,0 +1,104 @@
+//! What the sync asks the database: its lease, a page of people, and the mailboxes of leavers.
+
+use keydove::sql::{Database, LeaseEnd, LeaseWish, SwitchOff};
+
+use super::provisioning::{Other, count, user};
+
+const MAILBOX: &str =
+    "INSERT INTO mailbox (username, password, name, local_part, domain, attributes, authsource, active)";
+
+fn wish(holder: &str, gap: i64) -> LeaseWish {
+    LeaseWish { name: "sync", holder: holder.to_owned(), seconds: 60, gap }
+}
+
+/// All of it, in the order in which the tables fill.
+pub async fn sync_battery<O: Other>(database: &Database, other: &O) {
+    mailcow_case_70_and_want_41_one_at_a_time(database, other).await;
+    a_page_of_people(database, other).await;
+    want_12_leavers_are_switched_off_and_on(database, other).await;
+}
+
+async fn mailcow_case_70_and_want_41_one_at_a_time<O: Other>(database: &Database, other: &O) {
+    let take = async |holder, gap| database.take_lease(&wish(holder, gap)).await.unwrap();
+    let LeaseEnd::Taken { now } = take("one", 0).await else { unreachable!("nobody has it") };
+    assert!(now > 1_700_000_000, "{now}");
+    // Its own holder may take it again; another one may not, and cannot give it back either.
+    assert!(matches!(take("one", 0).await, LeaseEnd::Taken { .. }));
+    assert!(matches!(take("two", 0).await, LeaseEnd::Held { by, seconds: 1..=60 } if by == "one"));
+    assert!(!database.keep_lease(&wish("two", 0)).await.unwrap());
+    database.end_lease(&wish("two", 0), true).await.unwrap();
+    assert!(database.keep_lease(&wish("one", 0)).await.unwrap());
+    // Whoever dies with it loses it when its time is over.
+    other.run("UPDATE keydove_lease SET expires = expires - 61 WHERE name = 'sync'").await;
+    assert!(matches!(take("two", 0).await, LeaseEnd::Taken { .. }));
+    assert!(!database.keep_lease(&wish("one", 0)).await.unwrap());
+    // A run that was not complete is due at once; a complete one is not.
+    database.end_lease(&wish("two", 0), false).await.unwrap();
+    assert!(matches!(take("one", 600).await, LeaseEnd::Taken { .. }));
+    database.end_lease(&wish("one", 0), true).await.unwrap();
+    assert!(matches!(take("two", 600).await, LeaseEnd::NotDue { seconds: 1..=600 }));
+    assert!(matches!(take("two", 0).await, LeaseEnd::Taken { .. }));
+    database.end_lease(&wish("two", 0), true).await.unwrap();
+}
+
+async fn a_page_of_people<O: Other>(database: &Database, other: &O) {
+    other
+        .run(&format!(
+            "INSERT INTO domain (domain, active) VALUES ('page.example', 1), ('off.example', 0);
+             {MAILBOX} VALUES ('Ann@page.example', '', 'Ann', 'ann', 'page.example', '{{}}', 'keycloak', 1),
+             ('room@page.example', '', NULL, 'room', 'page.example', '{{}}', NULL, 1);
+             UPDATE mailbox SET kind = 'location' WHERE username = 'room@page.example';"
+        ))
+        .await;
+    let ann = user("ann@page.example");
+    database.remember_person(&ann, "id-1", "").await.unwrap();
+    database.follow_name("Ann@page.example", "Ann O'Dessa", true).await.unwrap();
+    let page = vec![user("x@off.example"), ann, user("room@page.example"), user("nobody@elsewhere.example")];
+    let found = database.standings(page).await.unwrap();
+    assert_eq!(
+        found.iter().map(|one| one.domain).collect::<Vec<_>>(),
+        [Some(false), Some(true), Some(true), None]
+    );
+    let mailbox = found[1].mailbox.as_ref().unwrap();
+    assert_eq!((mailbox.name.as_str(), mailbox.is_keycloaks), ("Ann O'Dessa", true));
+    assert_eq!(found[1].person.as_ref().unwrap().keycloak_id, "id-1");
+    assert_eq!(found[1].source_name.as_deref(), Some("Ann O'Dessa"));
+    let room = found[2].mailbox.as_ref().unwrap();
+    assert!(room.is_resource && !room.is_keycloaks && found[3].mailbox.is_none());
+    assert_eq!(database.mailbox_of_id("id-1").await.unwrap().as_deref(), Some("Ann@page.example"));
+    assert_eq!(database.mailbox_of_id("id-2").await.unwrap(), None);
+    assert!(database.standings(Vec::new()).await.unwrap().is_empty());
+}
+
+async fn want_12_leavers_are_switched_off_and_on<O: Other>(database: &Database, other: &O) {
+    let name = "Ann@page.example";
+    other.run("INSERT INTO alias (address, goto, domain) VALUES ('ann@page.example', 'ann@page.example', 'page.example')").await;
+    let people = async || database.remembered_people("", "", 10).await.unwrap();
+    let missed = async || people().await.iter().find(|one| one.mailbox == name).map(|one| one.missed_runs);
+    for runs in 1..=2 {
+        database.note_missing(vec![name.to_owned()], Vec::new()).await.unwrap();
+        assert_eq!(missed().await, Some(runs));
+    }
+    database.note_missing(Vec::new(), vec![name.to_owned()]).await.unwrap();
+    assert_eq!(missed().await, Some(0));
+    let active = async || {
+        let statement = "SELECT m.active, a.active FROM mailbox m, alias a \
+                         WHERE m.username = 'Ann@page.example' AND a.address = 'ann@page.example'";
+        let cells = other.ask(statement).await.remove(0).into_iter();
+        cells.map(Option::unwrap_or_default).collect::<Vec<_>>()
+    };
+    for (to, number) in [(SwitchOff::ReceiveOnly, "2"), (SwitchOff::Disabled, "0")] {
+        assert!(database.switch_off(name, to).await.unwrap());
+        assert_eq!(active().await, [number, number]);
+        // Only once, and back again by nobody but who did it.
+        assert!(!database.switch_off(name, to).await.unwrap());
+        assert!(database.switch_on_again(name).await.unwrap());
+        assert_eq!(active().await, ["1", "1"]);
+        assert!(!database.switch_on_again(name).await.unwrap());
+    }
+    assert!(database.switch_off(name, SwitchOff::ReceiveOnly).await.unwrap());
+    other.run("UPDATE mailbox SET active = 0 WHERE username = 'Ann@page.example'").await;
+    assert!(!database.switch_on_again(name).await.unwrap());
+    assert_eq!(count(other, "mailbox", "active = 0 AND username = 'Ann@page.example'").await, 1);
+    assert!(!database.switch_off("nobody@page.example", SwitchOff::Disabled).await.unwrap());
+}
