@@ -349,7 +349,8 @@ pub enum TempFailReason {
     KeycloakBadAnswer,
     /// Nobody of a sample of people shows the password attribute: it is hidden, or its name is misspelt.
     KeycloakAttributeHidden,
-    /// Keycloak's settings in mailcow's table are incomplete or of no use.
+    /// Keycloak's settings in mailcow's table are incomplete or of no use; or its client is set up so that it says nothing
+    /// about tokens.
     KeycloakSettings,
     /// The database cannot be reached.
     SqlUnreachable,
@@ -361,7 +362,7 @@ pub enum TempFailReason {
     HashUnusable,
     /// The stored hash costs more than the cap.
     HashTooCostly,
-    /// The password does not fit what is known, which may be out of date, and the source was asked a moment ago.
+    /// The password or token does not fit what is known, which may be out of date, and the source was asked a moment ago.
     RefetchPaused,
     /// Too many passwords are waiting to be hashed.
     HashingOverload,
