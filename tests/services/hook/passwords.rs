@@ -16,6 +16,9 @@ const LUA: &str = "!include lua-2.3.conf";
 const USER: &str = "pending@example.org";
 const ODD: &[u8] = b"p\xFF\xFE \"\\=%\x02";
 
+/// An app password that names its row; of others nobody can say which one was meant.
+const NAMED: &str = "kd4711-aaaaaa-aaaaaa-aaaaaa-aaaaaa";
+
 pub const CASES: &[LoneCase] = &[
     ("lua_passes_passwords_on_byte_for_byte", |system| {
         let _keydove = keydove(system, |text| text)?;
@@ -42,10 +45,10 @@ pub const CASES: &[LoneCase] = &[
             "INSERT INTO app_passwd (id, name, domain, mailbox, password, imap_access, active) \
              VALUES ({id}, 'old phone', 'example.org', '{USER}', '{}', 1, 1); \
              INSERT INTO keydove_app_password (app_passwd, expires) VALUES ({id}, 1)",
-            hash(b"app pw")
+            hash(NAMED.as_bytes())
         ))?;
-        let result = imap(&dovecot, USER, "app pw", "NO [EXPIRED] ")
-            .and_then(|()| imap(&dovecot, USER, "wrong", IMAP_REFUSED));
+        let result = imap(&dovecot, USER, NAMED, "NO [EXPIRED] ")
+            .and_then(|()| imap(&dovecot, USER, &NAMED.replace("-aaaaaa-", "-aaaaab-"), IMAP_REFUSED));
         system.execute(&format!(
             "DELETE FROM keydove_app_password WHERE app_passwd = {id}; DELETE FROM app_passwd WHERE id = {id}"
         ))?;
