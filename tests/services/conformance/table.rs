@@ -47,7 +47,55 @@ pub struct Difference {
 }
 
 /// Where keydove answers otherwise.
-pub const DIFFERENCES: &[Difference] = &[];
+pub const DIFFERENCES: &[Difference] = &[
+    Difference { input: "an empty name", from: None, reason: "there is no name that could be told" },
+    Difference {
+        input: "a name with blanks around it",
+        from: None,
+        reason: "mail clients send what was pasted; no address has blanks around it",
+    },
+    Difference {
+        input: "control bytes in a name",
+        from: None,
+        reason: "Postfix does not unescape, so a control byte in a name is shown as a question mark",
+    },
+    Difference {
+        input: "an unknown mechanism",
+        from: None,
+        reason: "the person at the mail client can cause it; a close would end other people's logins too",
+    },
+    Difference {
+        input: "a service that nobody knows",
+        from: None,
+        reason: "a mailbox has a switch for each service, and what has none is refused",
+    },
+    Difference { input: "base64 without its padding", from: None, reason: "nothing is ambiguous about it" },
+    Difference {
+        input: "a cancel of a client of 1.4",
+        from: None,
+        reason: "such a client waits for it; these servers speak 1.2 and 1.3",
+    },
+    Difference {
+        input: "a protocol and no service",
+        from: Some(Release::V2_3),
+        reason: "clients of 2.4 send it to whomever they talk to",
+    },
+    Difference {
+        input: "master: a protocol and no service",
+        from: Some(Release::V2_3),
+        reason: "clients of 2.4 send it to whomever they talk to",
+    },
+    Difference {
+        input: "master: a list through a mask",
+        from: Some(Release::V2_3),
+        reason: "its passwd-file leaves the mask to doveadm, which looks again",
+    },
+    Difference {
+        input: "master: a list that fits nobody",
+        from: Some(Release::V2_3),
+        reason: "its passwd-file leaves the mask to doveadm, which looks again",
+    },
+];
 
 /// Everything that is put to all of them. `alice@example.org` and `carol@example.org` have the password `pw`.
 pub const INPUTS: &[Input] = &[

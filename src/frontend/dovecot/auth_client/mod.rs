@@ -38,7 +38,7 @@ const REQUEST_LIFETIME: Duration = Duration::from_secs(150);
 /// when a mail client does, which then logs in at once; one that has been silent for so long is most likely a spare.
 const SILENCE_BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
-/// Clients differ in whether they send base64 padding; Dovecot takes both.
+/// Clients differ in whether they send base64 padding. Dovecot insists on it; nothing is ambiguous without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
