@@ -322,7 +322,7 @@ fn list(keydove: &Keydove) -> Result<serde_json::Value> {
     serde_json::from_str(&said).map_err(|error| Failure(format!("{error}: {said}")))
 }
 
-/// For fail2ban and for CrowdSec, as docs/logging.md has them.
+/// For both ban tools, as docs/logging.md has them.
 fn shipped_patterns() -> Result<[Regex; 2]> {
     let path = source_tree().join("docs/logging.md");
     let page = attempt("read", &path, std::fs::read_to_string(&path))?;
