@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::frontend::http_login;
 use crate::{daemon, observe};
 use output::{say, say_error};
 use storage::report;
@@ -128,6 +129,9 @@ fn serve(config: &Path) -> ExitCode {
 fn check(config: &Path) -> ExitCode {
     match Config::load(config) {
         Ok(config) => {
+            if let Err(error) = http_login::check(&config.http_login) {
+                return fail(CONFIG, &*error);
+            }
             say(&summary(&config));
             if config.mailcow.identity_provider {
                 say(&mailcow::summary(&config));
@@ -147,6 +151,13 @@ fn summary(config: &Config) -> String {
     for listener in &config.listeners {
         let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
         lines.push(format!("  {}{role} on {}", listener.door.name(), listener.path.display()));
+    }
+    if let Some(address) = config.http_login.listen {
+        let tls = if config.http_login.speaks_tls() { "with" } else { "without" };
+        lines.push(format!("  http-login on {address}, {tls} TLS"));
+    }
+    if let Some(url) = &config.http_login.shadow_url {
+        lines.push(format!("  shadow mode: {url} decides about logins over HTTP"));
     }
     for (address, keycloak) in &config.keycloaks {
         let (url, realm) = (address.server_url.as_str(), address.realm.as_str());

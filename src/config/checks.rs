@@ -56,6 +56,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_bookkeeping(file, &mut faults);
     check_cache(file, &mut faults);
     check_http(file, &mut faults);
+    check_http_login(file, &mut faults);
     faults
 }
 
@@ -93,11 +94,27 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
         let danger = "whoever can connect is shown numbers and states; if that is meant, set public = true";
         warn("http.listen", " is no loopback address", danger);
     }
+    let door = &file.http_login;
+    if door.is_open_to_others() && !door.speaks_tls() {
+        warn(
+            "http_login.certificate_file",
+            " is missing",
+            "passwords travel in the clear to http_login.listen",
+        );
+    }
+    if door.is_open_to_others() && door.allow.is_empty() {
+        let danger = "whoever can connect may try passwords, as fast as they like";
+        warn("http_login.allow", " is empty", danger);
+    }
+    if !door.shadow_tls_verify {
+        let danger = "whoever answers in mailcow's place decides who may log in";
+        warn("http_login.shadow_tls_verify", " is false", danger);
+    }
     warnings
 }
 
 fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
-    if file.listeners.is_empty() {
+    if file.listeners.is_empty() && file.http_login.listen.is_none() {
         let advice =
             "add a [[listener]] with door, role and path; README.md shows those for Dovecot and Postfix";
         faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
@@ -127,6 +144,9 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
         }
         (Door::Control, Some(_)) => {
             complain("role", "a control listener has no role", "take this line out");
+        }
+        (Door::HttpLogin, Some(_)) => {
+            complain("role", "an http-login listener has no role", "take this line out");
         }
         _ => {}
     }
@@ -430,6 +450,14 @@ fn check_http(file: &File, faults: &mut Vec<Fault>) {
             "there is a token for POST /forget, but no port",
             "set listen, such as \"127.0.0.1:9153\", or take the token out",
         ));
+    }
+}
+
+fn check_http_login(file: &File, faults: &mut Vec<Fault>) {
+    let has_socket = file.listeners.iter().any(|listener| listener.door == Door::HttpLogin);
+    for fault in file.http_login.faults(has_socket) {
+        let keys: Vec<_> = ["http_login"].into_iter().chain(fault.key).collect();
+        faults.push(Fault::new(&keys, fault.sentence, fault.advice));
     }
 }
 

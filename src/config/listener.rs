@@ -56,6 +56,8 @@ pub enum Door {
     AuthMaster,
     /// The administrator's commands.
     Control,
+    /// mailcow's HTTP login, without TLS; `[http_login]` is about the port.
+    HttpLogin,
 }
 
 impl Door {
@@ -66,6 +68,7 @@ impl Door {
             Self::AuthClient => "auth-client",
             Self::AuthMaster => "auth-master",
             Self::Control => "control",
+            Self::HttpLogin => "http-login",
         }
     }
 }

@@ -88,6 +88,7 @@ impl Config {
                 hashing: file.hashing,
                 log: file.log,
                 http: file.http,
+                http_login: file.http_login,
                 secrets,
             }),
             _ => Err(Error::Faults(locate_all(path, text, faults))),

@@ -62,6 +62,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[http]`
     pub http: operations::Config,
+    /// `[http_login]`
+    pub http_login: frontend::http_login::Config,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.
@@ -117,6 +119,8 @@ struct File {
     log: LogConfig,
     #[serde(default)]
     http: operations::Config,
+    #[serde(default)]
+    http_login: frontend::http_login::Config,
 }
 
 impl File {

@@ -14,6 +14,7 @@ use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
 use crate::observe::LoginMetrics;
+use crate::observe::metrics::ShadowMetrics;
 use crate::passdb::{EventFollower, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
@@ -29,6 +30,8 @@ pub(super) struct Parts {
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
+    /// Logins that mailcow decided.
+    pub(super) shadow: Arc<ShadowMetrics>,
 }
 
 /// Everything, ready to be started.
@@ -110,6 +113,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
         timing: config.login.clone(),
+        shadow: Arc::default(),
     };
     Ok(Assembled { parts, worker, refresher, keeper, followers })
 }

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::{UnixListener, UnixStream};
@@ -18,6 +19,7 @@ use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
+use crate::frontend::http_login;
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
 pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {
@@ -45,8 +47,14 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 }
 
 /// Serves one listener until the daemon stops.
-pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
+pub(super) fn start(
+    socket: UnixListener,
+    config: &ListenerConfig,
+    (parts, http_login): (&Parts, &Arc<http_login::Door>),
+    tasks: &Tasks,
+) {
     let kind = match (config.door, config.role) {
+        (Door::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
         (Door::Control, _) => Kind::Control,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
         (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
@@ -67,7 +75,7 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             role: config.role.map(config::Role::name),
         }),
         tasks: match config.door {
-            Door::AuthClient | Door::Control => tasks.clients.clone(),
+            Door::AuthClient | Door::Control | Door::HttpLogin => tasks.clients.clone(),
             Door::AuthMaster => tasks.masters.clone(),
         },
     };
@@ -83,6 +91,28 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
     });
 }
 
+/// What mailcow's HTTP login shares between its sockets and its port.
+///
+/// mailcow's ban daemon reads Dovecot's own lines of refused logins, so nobody else is told of them.
+pub(super) fn http_login(
+    config: &http_login::Config,
+    parts: &Parts,
+    tasks: &Tasks,
+) -> Result<Arc<http_login::Door>, http_login::SetupError> {
+    let context = Context {
+        decision: Arc::clone(&parts.decision),
+        bookkeeper: parts.bookkeeper.clone(),
+        logins: Arc::clone(&parts.logins),
+        peer_reports_refusals: true,
+        failure_delay: Duration::ZERO,
+        deadline: parts.timing.deadline.get(),
+        door: Door::HttpLogin.name(),
+        role: None,
+    };
+    let (spawner, metrics) = (tasks.clients.spawner(), Arc::clone(&parts.shadow));
+    http_login::Door::new(config, Arc::new(context), spawner, metrics).map(Arc::new)
+}
+
 /// Accepts the connections of one listener.
 struct Acceptor {
     kind: Kind,
@@ -92,11 +122,11 @@ struct Acceptor {
     tasks: Group,
 }
 
-#[derive(Clone, Copy)]
 enum Kind {
     Client(Role),
     Master { check_peer_pid: bool },
     Control,
+    HttpLogin(Arc<http_login::Door>),
 }
 
 impl Acceptor {
@@ -110,8 +140,8 @@ impl Acceptor {
     }
 
     fn welcome(&self, stream: UnixStream) {
-        match self.kind {
-            Kind::Client(role) => {
+        match &self.kind {
+            &Kind::Client(role) => {
                 let mut cookie = [0; 16];
                 if let Err(error) = getrandom::fill(&mut cookie) {
                     tracing::error!(%error, "no random bytes for a cookie; the connection is closed");
@@ -120,7 +150,7 @@ impl Acceptor {
                 let (cookie, pending) = (Cookie::new(cookie), self.pending.clone());
                 self.serve(stream, AuthClient::new(role, self.server, next_cuid(), cookie, pending));
             }
-            Kind::Master { check_peer_pid } => {
+            &Kind::Master { check_peer_pid } => {
                 let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|_| check_peer_pid);
                 let peer = Peer { pid: pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0) };
                 self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));
@@ -129,6 +159,9 @@ impl Acceptor {
                 self.serve(stream, Control::new(Arc::clone(&self.context.decision)));
             }
             Kind::Control => turn_away(stream),
+            Kind::HttpLogin(door) => {
+                self.tasks.spawn(http_login::serve(stream, Arc::clone(door), self.tasks.stop_signals()));
+            }
         }
     }
 

@@ -40,6 +40,16 @@ pub(super) struct Login<'a> {
     pub(super) request: &'a AuthRequest,
     pub(super) via: Via,
     pub(super) now: Moment,
+    purpose: Purpose,
+}
+
+/// What a decision is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody is told the verdict.
+    Answer,
+    /// Somebody else decides, and we are compared with them: nothing is made and nothing noted.
+    Rehearsal,
 }
 
 impl<'a> Login<'a> {
@@ -64,8 +74,14 @@ impl Decision {
     /// Whatever has to wait for somebody has a place of its own on the heap (`Box::pin`), so that the login of somebody
     /// known, who waits for nobody, is small enough to be made and dropped a million times a second.
     pub async fn authenticate(&self, request: &AuthRequest, now: Moment) -> Judgement {
+        self.decide(request, now, Purpose::Answer).await
+    }
+
+    /// The same for a purpose. A rehearsal takes every step, asks everybody whom a login asks, and changes nothing: for
+    /// a first login that would make a mailbox it ends where the person is entitled and the password right.
+    pub async fn decide(&self, request: &AuthRequest, now: Moment, purpose: Purpose) -> Judgement {
         let mut path = Path::Hit;
-        let verdict = self.take_steps(request, now, &mut path).await.into();
+        let verdict = self.take_steps(request, now, purpose, &mut path).await.into();
         Judgement { verdict, path }
     }
 
@@ -73,10 +89,11 @@ impl Decision {
         &self,
         request: &AuthRequest,
         now: Moment,
+        purpose: Purpose,
         path: &mut Path,
     ) -> Result<Grant, NotAccepted> {
         // 1. Is it a name and a password at all, for a service that we know?
-        let login = self.check_form(request, now)?;
+        let login = self.check_form(request, now, purpose)?;
         // 2. Is the domain hosted here and on? Is there a mailbox?
         let known = self.find_mailbox(&login, path).await?;
         match self.judge(&login, &known, path).await {
@@ -118,7 +135,7 @@ impl Decision {
             None => Box::pin(self.make_mailbox(login, path)).await?,
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
-        if let Some(entitled) = opened.owner.entitled() {
+        if let (Some(entitled), Purpose::Answer) = (opened.owner.entitled(), login.purpose) {
             self.0.bookkeeper.see(entitled, login.now.monotonic);
         }
         let fields = match login.request.wants_fields {
@@ -179,6 +196,9 @@ impl Decision {
         self.check_main_password_counts(login, None)?;
         *path = (*path).max(Path::Cold);
         let person = self.0.passdb.check_person(&login.user, login.presented()).await?;
+        if login.purpose == Purpose::Rehearsal {
+            return Ok((0, Opened { source: Source::Keycloak, owner: Owner::Person(person) }));
+        }
         let identity = Identity::new(person.person());
         let now = login.now.monotonic.into_std();
         let made = self.0.provisioner.provision(&self.0.database, &identity, now).await?;
@@ -198,12 +218,17 @@ impl Decision {
         Ok((mailbox.quota_bytes, opened))
     }
 
-    fn check_form<'a>(&self, request: &'a AuthRequest, now: Moment) -> Result<Login<'a>, Denial> {
+    fn check_form<'a>(
+        &self,
+        request: &'a AuthRequest,
+        now: Moment,
+        purpose: Purpose,
+    ) -> Result<Login<'a>, Denial> {
         let user = check_name(request)?;
         check_password_form(&request.password)?;
         check_service(&request.service)?;
         let via = self.0.webmail.recognise(request);
-        Ok(Login { user, password: &request.password, request, via, now })
+        Ok(Login { user, password: &request.password, request, via, now, purpose })
     }
 }
 

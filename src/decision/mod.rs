@@ -23,7 +23,7 @@ use crate::provision::Provisioner;
 use crate::sql::Database;
 use crate::userdb::Userdb;
 
-pub use authenticate::{Judgement, Moment};
+pub use authenticate::{Judgement, Moment, Purpose};
 pub use known::{Counts, Forgotten, Known, KnownMailbox};
 pub use lookup::FoundUser;
 pub use mailboxes::{Mailboxes, SavedMailboxRecord};

@@ -5,7 +5,7 @@ use super::authenticate::{Login, check_access};
 use super::mailboxes::MailboxRecord;
 use super::path::Path;
 use super::webmail::Via;
-use crate::auth::{Denial, NotAccepted, Source};
+use crate::auth::{Denial, NotAccepted, Service, Source};
 use crate::passdb::{AppPasswordAttempt, Owner, find_named};
 use crate::sql::{AuthSource, Mailbox};
 
@@ -115,7 +115,8 @@ impl Decision {
 fn attempt<'a>(login: &Login<'a>) -> AppPasswordAttempt<'a> {
     AppPasswordAttempt {
         presented: login.presented(),
-        service: (login.via == Via::Client).then_some(&login.request.service),
+        service: Some(&login.request.service)
+            .filter(|service| login.via == Via::Client && **service != Service::Unnamed),
         wall: login.now.wall,
     }
 }

@@ -11,6 +11,7 @@
 pub mod connection;
 pub mod control;
 pub mod dovecot;
+pub mod http_login;
 mod input;
 
 use std::time::{Duration, Instant};

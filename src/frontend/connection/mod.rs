@@ -21,6 +21,7 @@ use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::LoginMetrics;
 use arrival::{Arrival, now};
+pub use ask::{DecidedLogin, rehearse};
 use ask::{Kind, Reply, ask, log_ended};
 use questions::Questions;
 use timer::Timer;
