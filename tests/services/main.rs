@@ -18,6 +18,7 @@ mod events;
 mod fault_matrix;
 mod first_login;
 mod hostile;
+mod http_login;
 mod json;
 mod logins;
 mod mail;
@@ -119,6 +120,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mailcow_cases::TRAPS)
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES])
+        .chain(http_login::CASES)
         .copied()
         .flatten()
         .map(|&(name, case)| {
