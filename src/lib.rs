@@ -14,7 +14,7 @@
 //! | 13 | [`cli`] | the command line: `serve`, `check`, the administrator's commands, exit codes |
 //! | 12 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
 //! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
-//! | 10 | [`frontend`], [`operations`] | protocols (pure) and the one loop that gives them a socket and a clock; metrics and probes over HTTP |
+//! | 10 | [`frontend`], [`operations`] | protocols (pure) and the one loop that gives them a socket and a clock, and mailcow's HTTP login; metrics and probes over HTTP |
 //! | 9 | [`decision`], [`sync`] | the steps of a login, in order; everybody in Keycloak gone through |
 //! | 8 | [`bookkeeping`], [`mailcow`] | what is written down after a login; Keycloak's settings from mailcow's own table |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |

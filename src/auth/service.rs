@@ -21,6 +21,8 @@ pub enum Service {
     Lmtp,
     /// `doveadm`: the administrator's tool; `doveadm auth test` logs in with it
     Doveadm,
+    /// None was named, which only mailcow's HTTP login may do (`NONE` there): no service's switch counts.
+    Unnamed,
     /// Anything else, lower-cased. A login for it is refused.
     Other(Box<str>),
 }
@@ -69,6 +71,7 @@ impl Service {
             Self::Eas => "eas",
             Self::Lmtp => "lmtp",
             Self::Doveadm => "doveadm",
+            Self::Unnamed => "none",
             Self::Other(name) => name,
         }
     }
@@ -85,7 +88,7 @@ impl Service {
             Self::Sieve => Some("sieve_access"),
             Self::Dav => Some("dav_access"),
             Self::Eas => Some("eas_access"),
-            Self::Lmtp | Self::Doveadm | Self::Other(_) => None,
+            Self::Lmtp | Self::Doveadm | Self::Unnamed | Self::Other(_) => None,
         }
     }
 }

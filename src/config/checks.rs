@@ -60,6 +60,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_http(file, &mut faults);
     check_throttle(file, &mut faults);
     check_sync(file, &mut faults);
+    check_http_login(file, &mut faults);
     faults
 }
 
@@ -97,11 +98,27 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
         let danger = "whoever can connect is shown numbers and states; if that is meant, set public = true";
         warn("http.listen", " is no loopback address", danger);
     }
+    let door = &file.http_login;
+    if door.is_open_to_others() && !door.speaks_tls() {
+        warn(
+            "http_login.certificate_file",
+            " is missing",
+            "passwords travel in the clear to http_login.listen",
+        );
+    }
+    if door.is_open_to_others() && door.allow.is_empty() {
+        let danger = "whoever can connect may try passwords, as fast as they like";
+        warn("http_login.allow", " is empty", danger);
+    }
+    if !door.shadow_tls_verify {
+        let danger = "whoever answers in mailcow's place decides who may log in";
+        warn("http_login.shadow_tls_verify", " is false", danger);
+    }
     warnings
 }
 
 fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
-    if file.listeners.is_empty() {
+    if file.listeners.is_empty() && file.http_login.listen.is_none() {
         let advice =
             "add a [[listener]] with door, role and path; README.md shows those for Dovecot and Postfix";
         faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
@@ -138,6 +155,9 @@ fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static 
         }
         (Door::Hook, Some(_)) => {
             complain("role", "a hook listener has no role", "take this line out");
+        }
+        (Door::HttpLogin, Some(_)) => {
+            complain("role", "an http-login listener has no role", "take this line out");
         }
         _ => {}
     }
@@ -485,6 +505,14 @@ fn check_throttle(file: &File, faults: &mut Vec<Fault>) {
 fn check_sync(file: &File, faults: &mut Vec<Fault>) {
     if let Err(bad) = file.sync.validate() {
         faults.push(Fault::new(&["sync", bad.setting], bad.sentence, bad.advice));
+    }
+}
+
+fn check_http_login(file: &File, faults: &mut Vec<Fault>) {
+    let has_socket = file.listeners.iter().any(|listener| listener.door == Door::HttpLogin);
+    for fault in file.http_login.faults(has_socket) {
+        let keys: Vec<_> = ["http_login"].into_iter().chain(fault.key).collect();
+        faults.push(Fault::new(&keys, fault.sentence, fault.advice));
     }
 }
 

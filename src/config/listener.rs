@@ -62,6 +62,8 @@ pub enum Door {
     Socketmap,
     /// keydove's own lookup protocol: the Lua script in Dovecot, `keydove-checkpassword`.
     Hook,
+    /// mailcow's HTTP login, without TLS; `[http_login]` is about the port.
+    HttpLogin,
 }
 
 impl Door {
@@ -75,6 +77,7 @@ impl Door {
             Self::Policy => "policy",
             Self::Socketmap => "socketmap",
             Self::Hook => "hook",
+            Self::HttpLogin => "http-login",
         }
     }
 }

@@ -92,6 +92,7 @@ impl Config {
                 throttle: file.throttle,
                 http: file.http,
                 sync: file.sync,
+                http_login: file.http_login,
                 secrets,
             }),
             _ => Err(Error::Faults(locate_all(path, text, faults))),

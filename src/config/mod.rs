@@ -70,6 +70,8 @@ pub struct Config {
     pub http: operations::Config,
     /// `[sync]`
     pub sync: sync::Config,
+    /// `[http_login]`
+    pub http_login: frontend::http_login::Config,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.
@@ -131,6 +133,8 @@ struct File {
     http: operations::Config,
     #[serde(default)]
     sync: sync::Config,
+    #[serde(default)]
+    http_login: frontend::http_login::Config,
 }
 
 impl File {

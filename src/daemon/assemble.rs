@@ -13,6 +13,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
+use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{LoginMetrics, RecentAttempts};
 use crate::passdb::{EventFollower, MasterUsers, Passdb, People, Sources};
 use crate::provision::Provisioner;
@@ -34,6 +35,8 @@ pub(super) struct Parts {
     pub(super) timing: frontend::Config,
     /// What a refused token is told, where tokens are taken.
     pub(super) challenges: Option<Arc<ErrorChallenges>>,
+    /// Logins that mailcow decided.
+    pub(super) shadow: Arc<ShadowMetrics>,
 }
 
 /// Everything, ready to be started.
@@ -121,6 +124,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         pending: PendingLogins::default(),
         timing: config.login.clone(),
         challenges: challenges(config),
+        shadow: Arc::default(),
     };
     Ok(Assembled { parts, worker, refresher, keeper, followers, throttle_keeper, schedule })
 }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Secret;
 use crate::config::Config;
+use crate::frontend::http_login;
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
@@ -38,6 +39,12 @@ pub enum Error {
     /// The port of `[http]`.
     #[error(transparent)]
     Http(#[from] BindError),
+    /// mailcow's HTTP login.
+    #[error(transparent)]
+    HttpLogin(#[from] http_login::SetupError),
+    /// Its port.
+    #[error(transparent)]
+    HttpLoginPort(#[from] http_login::OpenError),
     /// The system gives no reactor, random bytes or signals.
     #[error("cannot {step}: {source}")]
     System {
@@ -111,13 +118,22 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let assemble::Assembled { parts, worker, refresher, keeper, followers, throttle_keeper, schedule } =
         assemble::assemble(&config, tasks.fetches.spawner()).await?;
     let sockets = serve::open_sockets(&config.listeners)?;
+    let http_login = serve::http_login(&config.http_login, &parts, &tasks)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
-        serve::start(socket, settings, &parts, &tasks);
+        serve::start(socket, settings, (&parts, &http_login), &tasks);
+    }
+    if let Some(server) = http_login::Server::open(&config.http_login).await? {
+        tasks.clients.spawn(server.run(http_login, tasks.clients.stop_signals()));
+    }
+    if config.http_login.shadow_url.is_some() {
+        let metrics = Arc::clone(&parts.shadow);
+        tasks.last.spawn(|stop| http_login::report_shadow(metrics, stop));
     }
     operations.watch(Watched {
         decision: Arc::clone(&parts.decision),
         bookkeeper: parts.bookkeeper.clone(),
         logins: Arc::clone(&parts.logins),
+        shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
         settings_trouble: refresher.as_ref().map(Refresher::trouble),
         outlives_outages: !config.cache.stale_limit.get().is_zero(),
         sync: schedule.as_ref().map(Schedule::status),
@@ -176,6 +192,9 @@ async fn start_operations(config: &Config, tasks: &Tasks) -> Result<Arc<Operatio
 fn announce(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    if config.http_login.shadow_url.is_some() {
+        tracing::info!("shadow mode: mailcow decides logins over HTTP, and keydove is compared with it");
     }
     tracing::info!(
         listeners = config.listeners.len(),

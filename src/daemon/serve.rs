@@ -20,6 +20,7 @@ use crate::frontend::connection::{self, Context};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::hook::Hook;
+use crate::frontend::http_login;
 use crate::frontend::postfix::{Policy, Socketmap};
 use crate::sasl::ErrorChallenges;
 
@@ -49,8 +50,14 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 }
 
 /// Serves one listener until the daemon stops.
-pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts, tasks: &Tasks) {
+pub(super) fn start(
+    socket: UnixListener,
+    config: &ListenerConfig,
+    (parts, http_login): (&Parts, &Arc<http_login::Door>),
+    tasks: &Tasks,
+) {
     let kind = match (config.door, config.role) {
+        (Door::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
         (Door::Control, _) => Kind::Control,
         (Door::Policy, _) => Kind::Policy,
         (Door::Socketmap, _) => Kind::Socketmap,
@@ -80,10 +87,8 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
             role: config.role.map(config::Role::name),
         }),
         tasks: match config.door {
-            Door::AuthClient | Door::Control | Door::Hook | Door::Policy | Door::Socketmap => {
-                tasks.clients.clone()
-            }
             Door::AuthMaster => tasks.masters.clone(),
+            _ => tasks.clients.clone(),
         },
     };
     let path = config.path.clone();
@@ -98,6 +103,29 @@ pub(super) fn start(socket: UnixListener, config: &ListenerConfig, parts: &Parts
     });
 }
 
+/// What mailcow's HTTP login shares between its sockets and its port.
+///
+/// mailcow's ban daemon reads Dovecot's own lines of refused logins, so nobody else is told of them.
+pub(super) fn http_login(
+    config: &http_login::Config,
+    parts: &Parts,
+    tasks: &Tasks,
+) -> Result<Arc<http_login::Door>, http_login::SetupError> {
+    let context = Context {
+        decision: Arc::clone(&parts.decision),
+        bookkeeper: parts.bookkeeper.clone(),
+        logins: Arc::clone(&parts.logins),
+        recent: Arc::clone(&parts.recent),
+        peer_reports_refusals: true,
+        failure_delay: Duration::ZERO,
+        deadline: parts.timing.deadline.get(),
+        door: Door::HttpLogin.name(),
+        role: None,
+    };
+    let (spawner, metrics) = (tasks.clients.spawner(), Arc::clone(&parts.shadow));
+    http_login::Door::new(config, Arc::new(context), spawner, metrics).map(Arc::new)
+}
+
 /// Accepts the connections of one listener.
 struct Acceptor {
     kind: Kind,
@@ -108,7 +136,6 @@ struct Acceptor {
     tasks: Group,
 }
 
-#[derive(Clone, Copy)]
 enum Kind {
     Client(Role),
     Master { check_peer_pid: bool },
@@ -116,6 +143,7 @@ enum Kind {
     Policy,
     Socketmap,
     Hook,
+    HttpLogin(Arc<http_login::Door>),
 }
 
 impl Acceptor {
@@ -129,8 +157,8 @@ impl Acceptor {
     }
 
     fn welcome(&self, stream: UnixStream) {
-        match self.kind {
-            Kind::Client(role) => {
+        match &self.kind {
+            &Kind::Client(role) => {
                 let mut cookie = [0; 16];
                 if let Err(error) = getrandom::fill(&mut cookie) {
                     tracing::error!(%error, "no random bytes for a cookie; the connection is closed");
@@ -140,7 +168,7 @@ impl Acceptor {
                 let client = AuthClient::new(role, self.server, next_cuid(), cookie, pending);
                 self.serve(stream, client.with_tokens(self.challenges.clone()));
             }
-            Kind::Master { check_peer_pid } => {
+            &Kind::Master { check_peer_pid } => {
                 let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|_| check_peer_pid);
                 let peer = Peer { pid: pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0) };
                 self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));
@@ -152,6 +180,9 @@ impl Acceptor {
             Kind::Policy => self.serve(stream, Policy::default()),
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
             Kind::Hook => self.serve(stream, Hook::default()),
+            Kind::HttpLogin(door) => {
+                self.tasks.spawn(http_login::serve(stream, Arc::clone(door), self.tasks.stop_signals()));
+            }
         }
     }
 

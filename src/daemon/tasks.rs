@@ -90,6 +90,16 @@ impl Group {
         tokio::spawn(self.tracker.track_future(task));
     }
 
+    /// Starts such a task for whoever cannot start one itself.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the home of task starting")]
+    pub fn spawner(&self) -> Spawner {
+        let tracker = self.tracker.clone();
+        Arc::new(move |task| {
+            tokio::spawn(tracker.track_future(task));
+        })
+    }
+
     /// How connections are told to end.
     #[must_use]
     pub fn stop_signals(&self) -> StopSignals {

@@ -13,7 +13,7 @@ impl Decision {
         let remote = login.request.origin.remote;
         match login.via {
             // An administrator who names no address asks about none.
-            Via::Client if login.purpose == Purpose::Trial && remote.is_none() => Ok(()),
+            Via::Client if login.purpose == Purpose::Rehearsal && remote.is_none() => Ok(()),
             Via::Client => self.0.throttle.admit(&login.user, remote, login.now.monotonic.into_std()),
             Via::Webmail | Via::SingleSignOn => Ok(()),
         }
@@ -21,38 +21,34 @@ impl Decision {
 
     /// Before somebody waits for a hash or a backend: many guesses at once must not get past the limit.
     pub(super) fn enter(&self, login: &Login<'_>) -> Result<Option<Pending>, TempFail> {
-        match login.via {
-            Via::Client if login.purpose == Purpose::Trial => Ok(None),
-            Via::Client => self.0.throttle.enter(&attempt(login)),
-            Via::Webmail | Via::SingleSignOn => Ok(None),
-        }
+        guess(login).map_or(Ok(None), |attempt| self.0.throttle.enter(&attempt))
     }
 
     /// Counts how it ended. "Cannot tell" says nothing of anybody.
     pub(super) fn note_end(&self, login: &Login<'_>, end: &Result<Grant, NotAccepted>) {
-        if login.via != Via::Client || login.purpose == Purpose::Trial {
+        if login.via != Via::Client || login.purpose == Purpose::Rehearsal {
             return;
         }
         let throttle = &self.0.throttle;
-        match end {
-            Ok(_) => {
+        match (end, guess(login)) {
+            (Ok(_), _) => {
                 let now = login.now.monotonic.into_std();
                 throttle.note_accepted(&login.user, login.request.origin.remote, now);
             }
-            Err(NotAccepted::Refused(denial)) => throttle.note_refused(&attempt(login), *denial),
-            Err(NotAccepted::CannotTell(_)) => {}
+            (Err(NotAccepted::Refused(denial)), Some(attempt)) => throttle.note_refused(&attempt, *denial),
+            (Err(_), _) => {}
         }
     }
 }
 
-fn attempt<'a>(login: &'a Login<'_>) -> Attempt<'a> {
-    Attempt {
+/// What may be a guess: a password that comes from a mail client. Nobody guesses a signature, and a client that offers
+/// an old token again and again is no attacker.
+fn guess<'a>(login: &'a Login<'_>) -> Option<Attempt<'a>> {
+    let Proof::Password(presented) = login.proof else { return None };
+    (login.via == Via::Client && login.purpose == Purpose::Answer).then(|| Attempt {
         user: &login.user,
-        password: match login.proof {
-            Proof::Password(presented) => presented.password,
-            Proof::Token(token) => token,
-        },
+        password: presented.password,
         remote: login.request.origin.remote,
         now: login.now.monotonic.into_std(),
-    }
+    })
 }

@@ -48,13 +48,13 @@ pub(super) struct Login<'a> {
     pub(super) purpose: Purpose,
 }
 
-/// Why a login is decided.
+/// What a decision is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Somebody wants in.
-    Login,
-    /// An administrator wants to know how it would end. Nothing is made, and nobody is taken for seen.
-    Trial,
+pub enum Purpose {
+    /// Somebody is told the verdict.
+    Answer,
+    /// Somebody else decides, or an administrator wants to know how it would end: nothing is made, and nothing noted.
+    Rehearsal,
 }
 
 /// What opens the mailbox, if anything does.
@@ -80,14 +80,15 @@ impl Decision {
     /// Whatever has to wait for somebody has a place of its own on the heap (`Box::pin`), so that the login of somebody
     /// known, who waits for nobody, is small enough to be made and dropped a million times a second.
     pub async fn authenticate(&self, request: &AuthRequest, now: Moment) -> Judgement {
-        let mut path = Path::Hit;
-        let verdict = self.take_steps((request, Purpose::Login), now, &mut path).await.into();
-        Judgement { verdict, path }
+        self.decide(request, now, Purpose::Answer).await
     }
 
-    /// How the same login would end. Asks whom it would ask, and changes nothing.
-    pub(super) async fn try_out(&self, request: &AuthRequest, now: Moment) -> Verdict {
-        self.take_steps((request, Purpose::Trial), now, &mut Path::Hit).await.into()
+    /// The same for a purpose. A rehearsal takes every step, asks everybody whom a login asks, and changes nothing: for
+    /// a first login that would make a mailbox it ends where the template is found.
+    pub async fn decide(&self, request: &AuthRequest, now: Moment, purpose: Purpose) -> Judgement {
+        let mut path = Path::Hit;
+        let verdict = self.take_steps((request, purpose), now, &mut path).await.into();
+        Judgement { verdict, path }
     }
 
     async fn take_steps(
@@ -154,7 +155,7 @@ impl Decision {
             None => Box::pin(self.make_mailbox(login, path)).await?,
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
-        if let Some(entitled) = opened.owner.entitled().filter(|_| login.purpose == Purpose::Login) {
+        if let (Some(entitled), Purpose::Answer) = (opened.owner.entitled(), login.purpose) {
             self.0.bookkeeper.see(entitled, login.now.monotonic);
         }
         let fields = match login.request.wants_fields {
@@ -230,7 +231,7 @@ impl Decision {
             }
         };
         let identity = Identity::new(person.person());
-        if login.purpose == Purpose::Trial {
+        if login.purpose == Purpose::Rehearsal {
             self.0.provisioner.preview(&self.0.database, &identity).await?;
             return Ok((0, Opened { source, owner: Owner::Person(person) }));
         }

@@ -102,7 +102,11 @@ impl Decision {
     /// Says how a login would end now. Without a password (`has_password`) that of the request does not matter.
     pub async fn explain(&self, request: &AuthRequest, has_password: bool, now: Moment) -> Explanation {
         // First, because it may fetch what is known anew.
-        let tried = if has_password { Some(self.try_out(request, now).await) } else { None };
+        let tried = if has_password {
+            Some(self.decide(request, now, Purpose::Rehearsal).await.verdict)
+        } else {
+            None
+        };
         let mut walk = Walk { steps: Vec::new(), now: now.monotonic };
         let walked = self.walk(request, now, &mut walk).await;
         let end = match tried {
@@ -142,7 +146,7 @@ impl Decision {
         walk.check("service", service, request.service.name(), None)?;
         let via = self.0.webmail.recognise(request);
         let proof = proof_of(request);
-        let login = Login { user, master_user, proof, request, via, now, purpose: Purpose::Trial };
+        let login = Login { user, master_user, proof, request, via, now, purpose: Purpose::Rehearsal };
         if let Some(remote) = request.origin.remote {
             let admitted = self.admit(&login).map_err(NotAccepted::from);
             let saw = if admitted.is_ok() {

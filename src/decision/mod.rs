@@ -30,7 +30,7 @@ use crate::sql::Database;
 use crate::throttle::Throttle;
 use crate::userdb::Userdb;
 
-pub use authenticate::{Judgement, Moment};
+pub use authenticate::{Judgement, Moment, Purpose};
 pub use explain::{Explanation, Step, StepEnd};
 pub use known::{Counts, Forgotten, Known, KnownMailbox};
 pub use lookup::FoundUser;

@@ -5,7 +5,7 @@ use super::authenticate::{Login, Proof, check_access};
 use super::mailboxes::MailboxRecord;
 use super::path::Path;
 use super::webmail::Via;
-use crate::auth::{Denial, NotAccepted, Secret, Source, Username};
+use crate::auth::{Denial, NotAccepted, Secret, Service, Source, Username};
 use crate::passdb::{AppPasswordAttempt, Entitled, Owner, Presented, find_named};
 use crate::sql::{AuthSource, Mailbox};
 
@@ -168,7 +168,8 @@ pub(super) fn check_same_person(
 pub(super) fn attempt<'a>(login: &Login<'a>, presented: Presented<'a>) -> AppPasswordAttempt<'a> {
     AppPasswordAttempt {
         presented,
-        service: (login.via == Via::Client).then_some(&login.request.service),
+        service: Some(&login.request.service)
+            .filter(|service| login.via == Via::Client && **service != Service::Unnamed),
         wall: login.now.wall,
     }
 }

@@ -13,6 +13,7 @@ pub mod control;
 pub mod dovecot;
 mod explain;
 pub mod hook;
+pub mod http_login;
 mod input;
 pub mod postfix;
 mod status;

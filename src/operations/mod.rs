@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::LoginMetrics;
+use crate::observe::metrics::ShadowMetrics;
 use crate::sync;
 
 pub use config::Config;
@@ -43,6 +44,8 @@ pub struct Watched {
     pub bookkeeper: Bookkeeper,
     /// How logins ended.
     pub logins: Arc<LoginMetrics>,
+    /// Logins that mailcow decided, in shadow mode.
+    pub shadow: Option<Arc<ShadowMetrics>>,
     /// Whether mailcow's settings could not be read, where they are used.
     pub settings_trouble: Option<Arc<AtomicBool>>,
     /// Whether what is known may serve while a backend is away (`[cache] stale_limit` is not 0).

@@ -6,7 +6,7 @@ use super::Operations;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::hashing::HashingCounts;
-use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot};
+use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot, ShadowCount};
 use crate::passdb::LiveSource;
 use crate::sync::StatusNumbers;
 use crate::throttle;
@@ -15,6 +15,8 @@ use crate::throttle;
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
     pub(super) logins: LoginsSnapshot,
+    /// In shadow mode.
+    pub(super) shadow: Vec<ShadowCount>,
     /// By the name of the source.
     pub(super) keycloaks: Vec<(String, CallsSnapshot)>,
     /// How many seconds ago events were read, by the name of the source; where they are polled, and once they were.
@@ -55,6 +57,7 @@ impl Numbers {
         }
         Self {
             logins: watched.logins.snapshot(),
+            shadow: watched.shadow.iter().flat_map(|shadow| shadow.snapshot()).collect(),
             sql: parts.database.questions().snapshot(),
             hashing: parts.passdb.hasher().counts(),
             caches: vec![("mailboxes", parts.mailboxes.counts()), ("people", parts.passdb.people().counts())],

@@ -74,7 +74,13 @@ impl Page<'_> {
         let help = "How long a verdict took: nobody was asked (hit), somebody (cold), in vain (stale).";
         self.histograms("login", help, seconds)?;
         let help = "How old answers were that served although a backend could not tell.";
-        self.histogram("answer_age", help, &numbers.logins.ages)
+        self.histogram("answer_age", help, &numbers.logins.ages)?;
+        let pairs = numbers
+            .shadow
+            .iter()
+            .map(|pair| ([("mailcow", pair.mailcow), ("keydove", pair.keydove)], pair.count));
+        let help = "Logins that mailcow decided, and what keydove would have said.";
+        self.counters("shadow_logins", help, pairs)
     }
 
     fn backends(&mut self, numbers: &Numbers) -> fmt::Result {

@@ -56,6 +56,24 @@ fn good_files_are_taken() {
     }
 }
 
+/// As it is shipped, but for where the secrets are.
+#[test]
+fn the_file_for_mailcow_is_taken() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("mailcow/keydove.toml");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    for name in ["database-password", "redis-password", "sogo-sso"] {
+        let there = format!("/etc/keydove/{name}");
+        assert!(text.contains(&there), "{name}");
+        text = text.replace(&there, &secret().display().to_string());
+    }
+    let config = match Config::parse(&path, &text) {
+        Ok(config) => config,
+        Err(error) => panic!("{error}"),
+    };
+    let warnings: Vec<_> = config.warnings.iter().map(|warning| warning.setting.as_str()).collect();
+    assert_eq!(warnings, ["http_login.shadow_tls_verify"]);
+}
+
 #[test]
 fn every_mistake_is_shown_with_its_place_and_advice() {
     let bless = std::env::var_os("BLESS").is_some();

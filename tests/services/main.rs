@@ -23,6 +23,7 @@ mod fault_matrix;
 mod first_login;
 mod hook;
 mod hostile;
+mod http_login;
 mod json;
 mod logins;
 mod mail;
@@ -144,6 +145,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(mailcow_cases::TRAPS)
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES, throttling::CASES, auth_policy::CASES])
+        .chain(http_login::CASES)
         .copied()
         .flatten()
         .map(|&(name, case)| {

@@ -11,12 +11,14 @@ struct Test(&'static str, &'static str);
 const CACHE: &str = "tests/services/mailcow_cases/traps/cache.rs";
 const OUTAGE: &str = "tests/services/mailcow_cases/traps/outage.rs";
 const SERVERS: &str = "tests/services/fault_matrix/mail_servers.rs";
+const CHAIN: &str = "tests/services/http_login/chain.rs";
 const CASES: &str = "tests/services/mailcow_cases/outages.rs";
 const THROTTLING: &str = "tests/services/throttling.rs";
 
 /// Those of the cache, of temporary and permanent answers, and of lockouts; and the one about blocked threads.
 const TRAPS: &[(u8, Test)] = &[
     (1, Test(SERVERS, "trap_t01_")),
+    (1, Test(CHAIN, "trap_t01_")),
     (2, Test(SERVERS, "trap_t02_")),
     (3, Test(CACHE, "trap_t03_")),
     (4, Test(CACHE, "trap_t04_")),
@@ -45,7 +47,7 @@ const TRAPS: &[(u8, Test)] = &[
     (22, Test(THROTTLING, "trap_t22_")),
     (23, Test(THROTTLING, "trap_t23_")),
     (24, Test(OUTAGE, "trap_t24_")),
-    (24, Test(THROTTLING, "trap_t24_")),
+    (24, Test(CHAIN, "http_login_in_mailcows_chain_with")),
     (25, Test(THROTTLING, "want_32_")),
     (26, Test("src/decision/webmail.rs", "only_the_trusted_address_is_trusted")),
     (26, Test(CASES, "mailcow_case_67_a_login_from_nowhere")),

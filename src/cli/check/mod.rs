@@ -16,6 +16,7 @@ use super::output::say;
 use super::{CONFIG, FAILED, fail};
 use crate::auth::Username;
 use crate::config::Config;
+use crate::frontend::http_login;
 use crate::provision::Mapping;
 use finding::{Finding, Findings, Level, show};
 
@@ -59,6 +60,9 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(CONFIG, &error),
     };
+    if let Err(error) = http_login::check(&config.http_login) {
+        return fail(CONFIG, &*error);
+    }
     let findings = match look(arguments, &config) {
         Ok(findings) => findings,
         Err(error) => return fail(FAILED, error.as_ref()),
@@ -111,6 +115,13 @@ fn configuration(config: &Config) -> Vec<Finding> {
     for listener in &config.listeners {
         let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
         findings.fine(format!("{}{role} on {}", listener.door.name(), listener.path.display()));
+    }
+    if let Some(address) = config.http_login.listen {
+        let tls = if config.http_login.speaks_tls() { "with" } else { "without" };
+        findings.fine(format!("http-login on {address}, {tls} TLS"));
+    }
+    if let Some(url) = &config.http_login.shadow_url {
+        findings.fine(format!("shadow mode: {url} decides about logins over HTTP"));
     }
     for (address, keycloak) in &config.keycloaks {
         let (url, realm) = (address.server_url.as_str(), address.realm.as_str());

@@ -15,7 +15,7 @@ use crate::auth::{
     UserRequest, Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
-use crate::decision::{Judgement, Moment, Path};
+use crate::decision::{Judgement, Moment, Path, Purpose};
 use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
 
@@ -125,8 +125,20 @@ fn waits(verdict: &Verdict) -> bool {
 
 /// Returns the verdict, and when it was found.
 async fn authenticate(context: &Context, request: AuthRequest, arrival: Arrival) -> (Verdict, Instant) {
-    let Judgement { verdict, path } = decide(context, &request, arrival).await;
-    let (began, ended) = (arrival.monotonic, now());
+    let judgement = decide(context, &request, arrival, Purpose::Answer).await;
+    let ended = now();
+    (conclude(context, request, judgement, (arrival, ended)), ended)
+}
+
+/// Writes the one line of a login, counts it, and notes what is to be written down.
+fn conclude(
+    context: &Context,
+    request: AuthRequest,
+    judgement: Judgement,
+    (arrival, ended): (Arrival, Instant),
+) -> Verdict {
+    let began = arrival.monotonic;
+    let Judgement { verdict, path } = judgement;
     let normal = match &verdict {
         Verdict::Accept(grant) => Some(grant.user.clone()),
         Verdict::Refuse(_) | Verdict::CannotTell(_) => Username::parse(&request.authcid).ok(),
@@ -153,12 +165,59 @@ async fn authenticate(context: &Context, request: AuthRequest, arrival: Arrival)
         Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
         Verdict::CannotTell(_) => {}
     }
-    (verdict, ended)
+    verdict
+}
+
+/// A login of a door that has no lines: decided, and not yet told to anybody.
+#[derive(Debug)]
+pub struct DecidedLogin {
+    request: AuthRequest,
+    judgement: Judgement,
+    arrival: Arrival,
+    ended: Instant,
+}
+
+impl DecidedLogin {
+    /// Decides a login that has just come in, within the deadline. Whoever asks must not drop this half-way: hanging
+    /// up would be a way to try a password unseen.
+    pub async fn decide(context: &Context, request: AuthRequest) -> Self {
+        let arrival = Arrival::now();
+        let judgement = decide(context, &request, arrival, Purpose::Answer).await;
+        Self { request, judgement, arrival, ended: now() }
+    }
+
+    /// What was asked.
+    #[must_use]
+    pub fn request(&self) -> &AuthRequest {
+        &self.request
+    }
+
+    /// How it ended.
+    pub fn verdict(&self) -> &Verdict {
+        &self.judgement.verdict
+    }
+
+    /// When it ended.
+    #[must_use]
+    pub fn ended(&self) -> Instant {
+        self.ended
+    }
+
+    /// Logs and counts it, and has written down what is to be, as for every other door.
+    pub fn conclude(self, context: &Context) -> Verdict {
+        conclude(context, self.request, self.judgement, (self.arrival, self.ended))
+    }
+}
+
+/// How a login would end that somebody else decides. Nothing is logged, counted, written down or made.
+pub async fn rehearse(context: &Context, request: &AuthRequest) -> Verdict {
+    decide(context, request, Arrival::now(), Purpose::Rehearsal).await.verdict
 }
 
 /// Whoever is known is decided at once; only who has to wait needs an alarm.
-async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival) -> Judgement {
-    let mut decision = pin!(context.decision.authenticate(request, moment(arrival, context.deadline)));
+async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival, purpose: Purpose) -> Judgement {
+    let moment = moment(arrival, context.deadline);
+    let mut decision = pin!(context.decision.decide(request, moment, purpose));
     if let Some(judgement) = decision.as_mut().now_or_never() {
         return judgement;
     }

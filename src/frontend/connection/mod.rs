@@ -23,6 +23,7 @@ use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::{LoginMetrics, RecentAttempts};
 use arrival::{Arrival, now};
+pub use ask::{DecidedLogin, rehearse};
 use ask::{Kind, Reply, ask, log_ended};
 use questions::Questions;
 use timer::Timer;

@@ -149,7 +149,7 @@ fn service_index(service: &Service) -> usize {
         Service::Eas => 5,
         Service::Lmtp => 6,
         Service::Doveadm => 7,
-        Service::Other(_) => 8,
+        Service::Unnamed | Service::Other(_) => 8,
     }
 }
 

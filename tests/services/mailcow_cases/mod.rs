@@ -55,6 +55,7 @@ pub const CASES: &[&[WorldCase]] = &[
 pub use app_passwords::app_password;
 pub use traps::cache::{behind, set_hash};
 pub use traps::{CASES as TRAPS, STORMS};
+pub use webmail::{ADDRESS as SOGO, SIGN_ON, settings as with_webmail_settings};
 
 /// The numbers of mailcow's cases that belong to the sync.
 const SYNC: &[u8] = &[58, 70, 71, 72, 73];

@@ -42,10 +42,14 @@ pub const CASES: &[WorldCase] =
 
 /// A keydove that knows the webmail.
 pub fn with_webmail(world: &World<'_>, name: &'static str) -> Result<Keydove> {
+    let settings = settings(world, name)?;
+    world.system.keydove.beside(name, |text| prompt(&text) + &settings)
+}
+
+/// `[sogo]` with its secret.
+pub fn settings(world: &World<'_>, name: &str) -> Result<String> {
     let secret = world.system.stage().write(&format!("keydove/{name}_sign_on"), SIGN_ON)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&secret, mode).map_err(|error| error.to_string())?;
-    let settings =
-        format!("\n[sogo]\naddresses = [\"{ADDRESS}\"]\nsingle_sign_on_file = \"{}\"\n", secret.display());
-    world.system.keydove.beside(name, |text| prompt(&text) + &settings)
+    Ok(format!("\n[sogo]\naddresses = [\"{ADDRESS}\"]\nsingle_sign_on_file = \"{}\"\n", secret.display()))
 }

@@ -1,0 +1,84 @@
+//! mailcow's HTTP login: its script asks with one JSON object and is answered with a status and another.
+//!
+//! | status | body | means |
+//! |---|---|---|
+//! | 200 | `{"success":true}` | accept |
+//! | 401 | `{"success":false}` | refuse |
+//! | 503 | `{"success":false}` | cannot tell |
+//! | 400, 405, 408, 413 | `{"success":false}` | no login at all |
+//!
+//! * `request.rs`: the JSON object as a question to the decision.
+//! * `answer.rs`: one request from its first byte to its answer. A login has the same decision, line, numbers and
+//!   notes as at every other door; a refusal does not wait, because Dovecot makes people wait by itself.
+//! * `repeats.rs`: why a wrong password that is asked about twice is one line.
+//! * `shadow.rs`: mailcow decides, and keydove is compared with it.
+//! * `server.rs`, `tls.rs`: the port.
+
+mod answer;
+mod config;
+mod repeats;
+mod request;
+mod server;
+mod shadow;
+mod tls;
+
+use std::sync::Arc;
+
+use super::connection::Context;
+use crate::cache::Spawner;
+use crate::observe::metrics::ShadowMetrics;
+use repeats::Repeats;
+use shadow::Shadow;
+
+pub use config::{Config, Fault};
+pub use server::{OpenError, Server, serve};
+pub use shadow::{ShadowError, report as report_shadow};
+pub use tls::TlsError;
+
+/// What the connections of this door share.
+pub struct Door {
+    context: Arc<Context>,
+    /// Starts tasks that are waited for when the daemon stops.
+    spawner: Spawner,
+    repeats: Repeats,
+    shadow: Option<Arc<Shadow>>,
+}
+
+/// Why there is no such door.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// mailcow's own login cannot be asked.
+    #[error(transparent)]
+    Shadow(#[from] ShadowError),
+    /// Random bytes.
+    #[error("cannot read random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Door {
+    /// Joins the parts.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn new(
+        config: &Config,
+        context: Arc<Context>,
+        spawner: Spawner,
+        metrics: Arc<ShadowMetrics>,
+    ) -> Result<Self, SetupError> {
+        let shadow = Shadow::new(config, metrics)?.map(Arc::new);
+        Ok(Self { context, spawner, repeats: Repeats::new()?, shadow })
+    }
+}
+
+/// Reads what the settings point at, for `keydove check`.
+///
+/// # Errors
+/// What would keep the door shut.
+pub fn check(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    if let (Some(certificate), Some(key)) = (&config.certificate_file, &config.key_file) {
+        tls::acceptor(certificate, key)?;
+    }
+    Shadow::new(config, Arc::default())?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! mailcow's HTTP login: bytes on the port, mailcow's login chain in a real Dovecot, and shadow mode.
+
+mod chain;
+mod double;
+mod dovecot;
+mod shadow;
+mod wire;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use crate::mailcow_cases::WorldCase;
+use crate::mailcow_cases::world::{World, prompt};
+use crate::stage::keydove::Keydove;
+use crate::stage::process::run;
+use crate::stage::{Failure, Result, free_port};
+use crate::{ensure, transport, within};
+
+pub const CASES: &[&[WorldCase]] = &[wire::CASES, chain::CASES, shadow::CASES];
+
+const LIMIT: Duration = Duration::from_secs(20);
+const YES: &str = r#"{"success":true}"#;
+const NO: &str = r#"{"success":false}"#;
+
+/// A keydove with this door.
+struct Served {
+    keydove: Keydove,
+    port: u16,
+}
+
+impl Served {
+    /// Without TLS, with these settings of `[http_login]` and whatever follows.
+    fn start(world: &World<'_>, name: &'static str, settings: &str) -> Result<Self> {
+        Self::start_edited(world, name, settings, |text| text)
+    }
+
+    fn start_edited(
+        world: &World<'_>,
+        name: &'static str,
+        settings: &str,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let table = format!("\n[http_login]\nlisten = \"127.0.0.1:{port}\"\n{settings}");
+        let keydove = world.system.keydove.beside(name, |text| edit(prompt(&text)) + &table)?;
+        within(LIMIT, || transport(TcpStream::connect((Ipv4Addr::LOCALHOST, port))).map(drop))?;
+        Ok(Self { keydove, port })
+    }
+
+    /// The status, the content type and the body of the answer to this body.
+    fn post(&self, body: &[u8]) -> Result<(u16, String, String)> {
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: nginx\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        parse(&self.talk(&[head.as_bytes(), body].concat())?)
+    }
+
+    /// The answer to a login ends so.
+    fn answers(&self, login: &str, status: u16) -> Result<()> {
+        let expected =
+            (status, "application/json".to_owned(), (if status == 200 { YES } else { NO }).to_owned());
+        let answer = self.post(login.as_bytes())?;
+        ensure(answer == expected, || format!("{login}: {answer:?}, not {expected:?}"))
+    }
+
+    /// Everything that comes back.
+    fn talk(&self, bytes: &[u8]) -> Result<String> {
+        let mut stream = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)))?;
+        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        // Whoever is refused early may find the connection closed.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// The lines of logins over HTTP that hold this text.
+    fn lines(&self, text: &str) -> Vec<String> {
+        let log = self.keydove.log();
+        let wanted = |line: &&str| line.contains(" login verdict=") && line.contains(text);
+        log.lines().filter(wanted).map(str::to_owned).collect()
+    }
+
+    fn has_lines(&self, text: &str, count: usize) -> Result<()> {
+        within(LIMIT, || {
+            let lines = self.lines(text);
+            ensure(lines.len() == count, || {
+                format!("{} lines with `{text}`, not {count}: {lines:#?}", lines.len())
+            })
+        })
+    }
+}
+
+/// What mailcow's script sends.
+fn login(user: &str, password: &str, service: &str) -> String {
+    serde_json::json!({ "username": user, "password": password, "real_rip": "192.0.2.9", "service": service })
+        .to_string()
+}
+
+fn parse(answer: &str) -> Result<(u16, String, String)> {
+    let (head, body) =
+        answer.split_once("\r\n\r\n").ok_or_else(|| Failure(format!("no answer: {answer:?}")))?;
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or_default();
+    let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
+    Ok((status, kind.to_owned(), body.to_owned()))
+}
+
+/// The number behind a line of `/metrics` that begins so.
+fn metric(port: u16, beginning: &str) -> Result<Option<u64>> {
+    let text =
+        run(std::process::Command::new("curl").args(["-s", &format!("http://127.0.0.1:{port}/metrics")]))?;
+    Ok(text.lines().find_map(|line| line.strip_prefix(beginning)?.trim().parse().ok()))
+}
