@@ -104,6 +104,9 @@ fn describe(report: &Report) -> String {
         ("deactivated", report.deactivated),
         ("missing", report.missing),
     ];
+    if report.importable > 0 {
+        rows.push(("would be created, were import = true", report.importable));
+    }
     if report.refused_deactivations > 0 {
         rows.push(("gone, and too many to be switched off", report.refused_deactivations));
     }

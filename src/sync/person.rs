@@ -201,7 +201,9 @@ impl Run<'_> {
         person: &Person,
         identity: &Identity,
     ) -> Result<Outcome, Skip> {
-        if !self.sync.config.import {
+        let is_wanted = self.sync.config.import;
+        // A dry run says how many they would be, so that a limit can be chosen.
+        if !is_wanted && !self.request.dry_run {
             return Err(Skip::NotImported);
         }
         let (database, user) = (Arc::clone(&self.sync.parts.database), &identity.user);
@@ -220,6 +222,10 @@ impl Run<'_> {
         if self.request.dry_run {
             let end = database.would_create(&plan.rows).await;
             return match end.map_err(|error| failed(user, &error))? {
+                Creation::Created if !is_wanted => {
+                    self.report.importable += 1;
+                    Err(Skip::NotImported)
+                }
                 Creation::Created => Ok(Outcome::Created),
                 Creation::AlreadyThere => Ok(Outcome::Unchanged),
                 Creation::OtherPerson => Err(Skip::Conflict),

@@ -20,6 +20,8 @@ pub struct Report {
     pub seen: u64,
     /// Mailboxes made.
     pub created: u64,
+    /// A dry run without `import`: mailboxes that would be made with it.
+    pub importable: u64,
     /// Mailboxes changed.
     pub changed: u64,
     /// Mailboxes in which nothing differed.

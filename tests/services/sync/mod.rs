@@ -149,6 +149,15 @@ const IMPORTS: &[WorldCase] = &[
         counts(&field.sync(&[])?, &[("seen", 2), ("created", 1), ("filtered", 1)])?;
         ensure(field.mailboxes("username LIKE 'in@%'")? == 1, || "the wrong one".to_owned())
     }),
+    ("trap_t50_before_import_is_on_a_dry_run_says_how_many_they_are", |world| {
+        let people: Vec<_> =
+            ["a", "b"].iter().map(|name| person(&format!("{name}@trap50.example"))).collect();
+        let field = Field::new(world, "trap50", people, "")?;
+        let report = field.sync(&["--dry-run"])?;
+        ensure(report["importable"] == 2 && report["created"] == 0, || report.to_string())?;
+        counts(&field.sync(&[])?, &[("seen", 2), ("not_imported", 2)])?;
+        ensure(field.mailboxes("1 = 1")? == 0, || "a mailbox was made".to_owned())
+    }),
     ("address_of_a_person_changes_and_no_second_mailbox_is_made", |world| {
         let field = Field::new(world, "renames", vec![person("old@renames.example")], IMPORT)?;
         counts(&field.sync(&[])?, &[("seen", 1), ("created", 1)])?;
