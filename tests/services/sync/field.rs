@@ -51,7 +51,8 @@ impl<'w> Field<'w> {
         let own = format!("{name}.example");
         world.system.execute(&domain(&own, ""))?;
         let keydove = world.system.keydove.beside(name, |text| {
-            let realm = format!("realm = \"{name}\"\n{demand}");
+            // With a name of its own, or the people of other cases were missing in this realm.
+            let realm = format!("realm = \"{name}\"\nname = \"{name}\"\n{demand}");
             prompt(&text).replace("realm = \"mail\"", &realm) + SETTINGS + settings
         })?;
         Ok(Self { world, admin: world.bench.admin.in_realm(name), keydove, domain: own, _turn: turn })
