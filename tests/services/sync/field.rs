@@ -51,7 +51,7 @@ impl<'w> Field<'w> {
         let own = format!("{name}.example");
         world.system.execute(&domain(&own, ""))?;
         let keydove = world.system.keydove.beside(name, |text| {
-            // By its name it tells its own mailboxes from those of all other cases, who would be gone from this realm.
+            // With a name of its own, or the people of other cases were missing in this realm.
             let realm = format!("realm = \"{name}\"\nname = \"{name}\"\n{demand}");
             prompt(&text).replace("realm = \"mail\"", &realm) + SETTINGS + settings
         })?;
