@@ -166,7 +166,8 @@ fn survives_restarts(site: &mut Site<'_>) -> Result<()> {
     let logs_in = |dovecot: &Dovecot| {
         within(BACK, || expect("IMAP", imap_login(dovecot.imap, ALICE), "OK "))?;
         within(BACK, || expect("POP3", pop3_login(dovecot.pop3, ALICE), "+OK"))?;
-        delivers(dovecot)
+        // An LMTP process that has lost its connection says so to one mail, which the mail server tries again.
+        within(BACK, || delivers(dovecot))
     };
     logs_in(site.dovecot)?;
     site.dovecot.reload()?;
@@ -182,7 +183,7 @@ fn survives_restarts(site: &mut Site<'_>) -> Result<()> {
 /// Right and wrong passwords at once: each client gets its own answer.
 fn logs_in_side_by_side(dovecot: &Dovecot) -> Result<()> {
     const CLIENTS: usize = 24;
-    let people = ["alice@example.org", "carol@example.org", "plain@example.org", "ssha512@example.org"];
+    let people = ["alice@example.org", "carol@example.org", "plain@example.org", "multi@example.org"];
     thread::scope(|scope| {
         let log_in = |number: usize| {
             let is_right = !number.is_multiple_of(3);

@@ -303,7 +303,7 @@ pub const INPUTS: &[Input] = &[
     master("master: the passdb of somebody", &[("PASS\t1\talice@example.org\tservice=lmtp\n", 1)]),
     master("master: the passdb of nobody", &[("PASS\t1\tghost@example.org\tservice=lmtp\n", 1)]),
     master("master: a list through a mask", &[("LIST\t1\tuser=car*@example.org\tservice=doveadm\n", 2)]),
-    master("master: a list that fits nobody", &[("LIST\t1\tuser=nobody-*\tservice=doveadm\n", 1)]),
+    master("master: a list that fits nobody", &[("LIST\t1\tuser=no-such-mask-*\tservice=doveadm\n", 1)]),
     master("master: a flush of somebody unknown", &[("CACHE-FLUSH\t1\tghost@example.org\n", 1)]),
     master(
         "master: a request that nobody made",
