@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use super::LoneCase;
 use super::clients::{Imap, Login, Smtp, imap_authenticate, imap_login, pop3_login, sieve_login, smtp_login};
+use super::control::make_person;
+use super::mailcow_cases::world::RIGHT;
 use super::stage::dovecot::{Dovecot, Release};
-use super::stage::keydove::Keydove;
+use super::stage::keycloak_admin::KeycloakAdmin;
+use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{ensure, expect, transport, within};
@@ -19,6 +22,12 @@ const ALICE: Login<'_> = Login { user: "alice@example.org", password: "pw" };
 pub const CASES: &[LoneCase] = &[
     ("takeover_of_2_3_answers_every_protocol", |system| on_2_3(system, answers_everything)),
     ("takeover_of_2_4_answers_every_protocol", |system| on_2_4(system, answers_everything)),
+    ("takeover_of_2_4_flushes_whom_doveadm_names_or_masks_and_nobody_else", |system| {
+        let known = ["flushed-by-name@example.org", "flushed-by-mask@example.org", "kept@example.org"];
+        known.into_iter().try_for_each(|address| make_person(system, address))?;
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        on_2_4_with(system, |text| remembering(&for_2_4(text)), |site| really_forgets(site, &admin, known))
+    }),
     ("pitfall_07_dovecot_2_3_and_keydove_restart_and_reload_while_the_other_runs", |system| {
         on_2_3(system, survives_restarts)
     }),
@@ -65,8 +74,16 @@ pub fn on_2_3(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()
 
 /// Beside the system's own servers, with the same people and mailboxes.
 fn on_2_4(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()>) -> Result<()> {
+    on_2_4_with(system, for_2_4, case)
+}
+
+fn on_2_4_with(
+    system: &System,
+    edit: impl FnOnce(String) -> String,
+    case: impl FnOnce(&mut Site<'_>) -> Result<()>,
+) -> Result<()> {
     let base = Dovecot::prepare(system.stage(), Release::V2_4)?;
-    let mut keydove = system.keydove.beside_as_auth_server("keydove-2.4", &base, for_2_4)?;
+    let mut keydove = system.keydove.beside_as_auth_server("keydove-2.4", &base, edit)?;
     let mut dovecot = Dovecot::start(system.stage(), Release::V2_4, None)?;
     let end = case(&mut Site { dovecot: &mut dovecot, keydove: &mut keydove });
     let log = dovecot.log();
@@ -153,6 +170,30 @@ fn obeys_doveadm(site: &Site<'_>) -> Result<()> {
     ensure(site.keydove.log().contains("forgotten at doveadm's request"), || {
         "keydove's log does not tell of the flush".to_owned()
     })
+}
+
+/// Disabled in Keycloak, a person who is remembered gets in until they are forgotten.
+fn really_forgets(site: &Site<'_>, admin: &KeycloakAdmin, known: [&str; 3]) -> Result<()> {
+    let [by_name, by_mask, kept] = known;
+    let dovecot = &*site.dovecot;
+    let is_told =
+        |user, beginning| expect(user, imap_login(dovecot.imap, Login { user, password: RIGHT }), beginning);
+    let refused = "NO [AUTHENTICATIONFAILED]";
+    known.into_iter().try_for_each(|user| is_told(user, "OK "))?;
+    for user in known {
+        admin.update(user, |person| person["enabled"] = false.into())?;
+    }
+    known.into_iter().try_for_each(|user| is_told(user, "OK "))?;
+    for (mask, forgotten, others) in
+        [(by_name, by_name, &known[1..]), ("flushed-by-*@example.org", by_mask, &known[2..])]
+    {
+        let flushed = dovecot.doveadm(&["auth", "cache", "flush", mask])?;
+        ensure(!flushed.starts_with("0 "), || format!("doveadm auth cache flush {mask}: {flushed}"))?;
+        is_told(forgotten, refused)?;
+        others.iter().try_for_each(|&user| is_told(user, "OK "))?;
+    }
+    dovecot.doveadm(&["auth", "cache", "flush"])?;
+    is_told(kept, refused)
 }
 
 fn survives_restarts(site: &mut Site<'_>) -> Result<()> {

@@ -1,7 +1,7 @@
-//! A Dovecot 2.3 with an auth server of its own, which asks keydove's `hook` socket.
+//! A Dovecot with an auth server of its own, which asks keydove's `hook` socket.
 //!
-//! It runs in a mount namespace where `/etc/dovecot`, `/usr/local/bin` and `/run` are folders of the stage, so that the
-//! shipped files are read as they are, with the paths that stand in them.
+//! 2.3 runs in a mount namespace where `/etc/dovecot`, `/usr/local/bin` and `/run` are folders of the stage, 2.4 in a root
+//! of its own, so that the shipped files are read as they are, with the paths that stand in them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::stage::dovecot::Release;
 use super::super::stage::keydove::MAIL_ID;
 use super::super::stage::process::{Group, Program, accepts, run};
 use super::super::stage::{Result, Stage, attempt, free_port, give, source_tree};
@@ -24,6 +25,10 @@ mount --bind "$0/etc" /etc/dovecot && mount --bind "$0/bin" /usr/local/bin && mo
 "#;
 /// What is shipped and read by Dovecot.
 const SHIPPED: [&str; 3] = ["keydove.lua", "lua-2.3.conf", "checkpassword-2.3.conf"];
+/// The same for 2.4.
+const SHIPPED_FOR_2_4: [&str; 2] = ["keydove.lua", "lua-2.4.conf"];
+const LOG_OF_2_4: &str = "/var/log/hooked.log";
+const CONFIG: &str = "/etc/dovecot/dovecot.conf";
 
 /// The Dovecot, ended on drop.
 pub struct HookDovecot {
@@ -33,6 +38,8 @@ pub struct HookDovecot {
     pub pop3: u16,
     /// LMTP.
     pub lmtp: u16,
+    pub release: Release,
+    stage: Arc<Stage>,
     config: PathBuf,
     program: Program,
 }
@@ -43,6 +50,14 @@ pub fn socket(stage: &Stage) -> Result<PathBuf> {
         stage.folder(folder)?;
     }
     Ok(stage.path("hooked/r/keydove/hook"))
+}
+
+/// The same for the 2.4.
+pub fn socket_of_2_4(stage: &Stage) -> Result<PathBuf> {
+    Release::V2_4.unpack(stage)?;
+    let folder = Release::V2_4.base(stage).with_file_name("keydove");
+    attempt("create", &folder, fs::create_dir_all(&folder))?;
+    Ok(folder.join("hook"))
 }
 
 impl HookDovecot {
@@ -70,36 +85,98 @@ impl HookDovecot {
         let config = stage.write("hooked/etc/dovecot.conf", &text)?;
         let mut command = Command::new("/usr/bin/unshare");
         command.args(["--mount", "/bin/sh", "-c", OTHER_FOLDERS]).arg(stage.path(FOLDER));
-        command.args(["/usr/sbin/dovecot", "-F", "-c", "/etc/dovecot/dovecot.conf"]);
-        let mut program = Program::start(stage, "hooked-dovecot", command, Group::Own)?;
+        command.args(["/usr/sbin/dovecot", "-F", "-c", CONFIG]);
+        Self::run(stage, Release::V2_3, command, ports, config)
+    }
+
+    /// Starts a 2.4 in the root that the takeover's has, with these passdb and userdb blocks.
+    pub fn start_2_4(stage: &Arc<Stage>, databases: &str) -> Result<Self> {
+        Release::V2_4.unpack(stage)?;
+        let root = Release::V2_4.root(stage).unwrap_or_default();
+        for name in SHIPPED_FOR_2_4 {
+            let (from, to) = (source_tree().join("dovecot").join(name), root.join("etc/dovecot").join(name));
+            attempt("copy to", &to, fs::copy(from, &to))?;
+        }
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let path = root.join(CONFIG.trim_start_matches('/'));
+        attempt("write", &path, fs::write(&path, configuration_of_2_4(ports, databases)))?;
+        let mut command = Release::V2_4.command(stage, "/usr/sbin/dovecot");
+        command.args(["-F", "-c", CONFIG]);
+        Self::run(stage, Release::V2_4, command, ports, CONFIG.into())
+    }
+
+    fn run(
+        stage: &Arc<Stage>,
+        release: Release,
+        command: Command,
+        ports: [u16; 3],
+        config: PathBuf,
+    ) -> Result<Self> {
+        let name = match release {
+            Release::V2_3 => "hooked-dovecot",
+            Release::V2_4 => "hooked-dovecot-2.4",
+        };
+        let mut program = Program::start(stage, name, command, Group::Own)?;
         program.wait_until(READY_LIMIT, || ports.into_iter().all(accepts))?;
-        let [imap, pop3, lmtp] = ports;
-        Ok(Self { imap, pop3, lmtp, config, program })
+        let ([imap, pop3, lmtp], stage) = (ports, Arc::clone(stage));
+        Ok(Self { imap, pop3, lmtp, release, stage, config, program })
     }
 
     /// Runs `doveadm` against this Dovecot.
     pub fn doveadm(&self, arguments: &[&str]) -> Result<String> {
-        run(Command::new("/usr/bin/doveadm").arg("-c").arg(&self.config).args(arguments))
+        let mut command = self.release.command(&self.stage, "/usr/bin/doveadm");
+        run(command.arg("-c").arg(&self.config).args(arguments))
     }
 
     /// What all of this stage have logged.
     pub fn log(&self) -> String {
-        self.program.log()
+        match self.release.root(&self.stage) {
+            None => self.program.log(),
+            Some(root) => {
+                fs::read_to_string(root.join(LOG_OF_2_4.trim_start_matches('/'))).unwrap_or_default()
+            }
+        }
     }
 }
 
 /// Only what an installation decides for itself. Penalties by address would make every client of a test wait.
-fn configuration(stage: &Stage, [imap, pop3, lmtp]: [u16; 3], databases: &str) -> String {
+fn configuration(stage: &Stage, ports: [u16; 3], databases: &str) -> String {
     let folder = stage.path(FOLDER);
+    let services = services(ports);
     format!(
         "base_dir = {folder}/run
 state_dir = {folder}/state
 instance_name = keydove-hooked
 log_path = /dev/stderr
-protocols = imap pop3 lmtp
+mail_location = maildir:~/Maildir
+{services}
+{databases}
+",
+        folder = folder.display(),
+    )
+}
+
+/// The same for 2.4, whose folders have their usual places in its root.
+fn configuration_of_2_4(ports: [u16; 3], databases: &str) -> String {
+    let services = services(ports);
+    format!(
+        "dovecot_config_version = 2.4.1
+dovecot_storage_version = 2.4.1
+log_path = {LOG_OF_2_4}
+auth_verbose = yes
+mail_driver = maildir
+mail_path = ~/Maildir
+{services}
+{databases}
+"
+    )
+}
+
+fn services([imap, pop3, lmtp]: [u16; 3]) -> String {
+    format!(
+        "protocols = imap pop3 lmtp
 listen = 127.0.0.1
 ssl = no
-mail_location = maildir:~/Maildir
 first_valid_uid = {MAIL_ID}
 auth_failure_delay = 1 secs
 service anvil {{
@@ -128,8 +205,6 @@ service lmtp {{
     port = {lmtp}
   }}
 }}
-{databases}
-",
-        folder = folder.display(),
+"
     )
 }

@@ -168,7 +168,7 @@ fn passwd_file(system: &System) -> Result<String> {
 }
 
 /// A mail over LMTP reaches the inbox, and one for nobody is refused.
-fn deliver(dovecot: &HookDovecot) -> Result<()> {
+pub(super) fn deliver(dovecot: &HookDovecot) -> Result<()> {
     let mut lmtp = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, dovecot.lmtp)))?;
     transport(lmtp.set_read_timeout(Some(Duration::from_secs(20))))?;
     let said = format!(

@@ -42,7 +42,7 @@ pub enum Release {
 
 impl Release {
     /// The folder below the stage that is the program's `/`, where it has one of its own.
-    pub(super) fn root(self, stage: &Stage) -> Option<PathBuf> {
+    pub fn root(self, stage: &Stage) -> Option<PathBuf> {
         match self {
             Self::V2_3 => None,
             Self::V2_4 => Some(stage.path("dovecot-2.4")),
@@ -56,7 +56,8 @@ impl Release {
         }
     }
 
-    fn base(self, stage: &Stage) -> PathBuf {
+    /// Its `base_dir`, as it is seen from outside.
+    pub fn base(self, stage: &Stage) -> PathBuf {
         match self {
             Self::V2_3 => stage.path("dovecot/run"),
             Self::V2_4 => stage.path("dovecot-2.4/run/dovecot"),
@@ -165,7 +166,7 @@ impl Dovecot {
 
 impl Release {
     /// Makes the root, once.
-    pub(super) fn unpack(self, stage: &Stage) -> Result<()> {
+    pub fn unpack(self, stage: &Stage) -> Result<()> {
         match self.root(stage) {
             Some(root) if !root.exists() => unpack(&root),
             Some(_) | None => Ok(()),
@@ -181,7 +182,7 @@ impl Release {
     }
 
     /// A command of this Dovecot's installation.
-    pub(super) fn command(self, stage: &Stage, program: &str) -> Command {
+    pub fn command(self, stage: &Stage, program: &str) -> Command {
         match self.root(stage) {
             None => Command::new(program),
             Some(root) => {
