@@ -169,3 +169,88 @@ fn state(mailbox: &Mailbox) -> &'static str {
         MailboxState::ReceiveOnly => "receive-only",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::bookkeeping::Bookkeeper;
+    use crate::cache::{Comparisons, Config, Spawner, Verified};
+    use crate::decision::{Mailboxes, Parts, Webmail};
+    use crate::hashing::Hasher;
+    use crate::passdb::{Passdb, People, Sources};
+    use crate::provision::Provisioner;
+    use crate::throttle::Throttle;
+    use crate::userdb::Userdb;
+
+    const NAMES: [&str; 4] = ["alice@example.org", "alf@example.org", "bob@example.org", "alice@example.com"];
+
+    fn spawner() -> Spawner {
+        #[expect(clippy::disallowed_methods, reason = "tests start tasks")]
+        Arc::new(|task| drop(tokio::spawn(task)))
+    }
+
+    /// It remembers of each of [`NAMES`] that the database has no such mailbox.
+    async fn decision(folder: &std::path::Path) -> Decision {
+        let config = format!("[sqlite]\npath = '{}'", folder.join("mail.db").display());
+        let database = Arc::new(crate::sql::open(&toml::from_str(&config).unwrap(), None).await.unwrap());
+        let cache = Config::default();
+        let people = People::new(Sources::new(Vec::new()), cache.people(), spawner());
+        let hasher = Hasher::start(&crate::hashing::Config::default()).unwrap();
+        let comparisons = Comparisons::new(Verified::new().unwrap());
+        let mailboxes = Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner());
+        for name in NAMES {
+            mailboxes.find(&Username::parse(name.as_bytes()).unwrap()).await.unwrap();
+        }
+        Decision::new(Parts {
+            database,
+            mailboxes,
+            passdb: Passdb::new(people, hasher, comparisons, Default::default()),
+            userdb: Userdb::new(&Default::default()),
+            provisioner: Arc::new(Provisioner::new(&Default::default())),
+            webmail: Webmail::new(&Default::default(), None),
+            throttle: Throttle::disabled(),
+            bookkeeper: Bookkeeper::disabled(),
+        })
+    }
+
+    /// Forgets these, says how many were, and who is left.
+    async fn left(masks: &[&str]) -> (usize, Vec<&'static str>) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("keydove-known-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let decision = decision(&folder).await;
+        std::fs::remove_dir_all(folder).unwrap();
+        let masks: Vec<_> = masks.iter().map(|mask| UserMask::new(mask.as_bytes())).collect();
+        let forgotten = decision.forget_matching(&masks);
+        assert_eq!((forgotten.people, forgotten.comparisons), (0, 0));
+        let names = decision.0.mailboxes.names();
+        let is_left = |name: &&str| names.iter().any(|left| left.as_str() == *name);
+        (forgotten.mailboxes, NAMES.into_iter().filter(is_left).collect())
+    }
+
+    #[tokio::test]
+    async fn a_mask_forgets_whom_it_means_and_nobody_else() {
+        let [alice, alf, bob, other] = NAMES;
+        assert_eq!(left(&[alice]).await, (1, vec![alf, bob, other]));
+        assert_eq!(left(&["ALICE@Example.ORG"]).await, (1, vec![alf, bob, other]));
+        assert_eq!(left(&["*@example.org"]).await, (3, vec![other]));
+        assert_eq!(left(&["al?@example.org", bob]).await, (2, vec![alice, other]));
+        assert_eq!(left(&["ghost@example.org", "*@example.net", "no name"]).await, (0, NAMES.to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_is_meant_twice_is_counted_once() {
+        let [alice, _, bob, other] = NAMES;
+        assert_eq!(left(&["al*@example.org", "*f@example.org"]).await, (2, vec![bob, other]));
+        assert_eq!(left(&[alice, "*"]).await, (4, vec![]));
+    }
+
+    #[tokio::test]
+    async fn without_a_mask_everybody_is_forgotten() {
+        assert_eq!(left(&[]).await, (4, vec![]));
+    }
+}
