@@ -5,8 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json as json_of};
 
-use super::mailcow_cases::world::End::Accept;
-use super::mailcow_cases::world::{Attempt, RIGHT_HASH, TEMPLATE, attempt_at, prompt};
+use super::mailcow_cases::world::{RIGHT_HASH, TEMPLATE};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result, attempt};
@@ -15,7 +14,6 @@ use super::{Case, ensure};
 /// Exit codes.
 const SOUND: i32 = 0;
 const FAULT: i32 = 1;
-const WRONG: i32 = 78;
 
 /// A mistake in the file: its name, what stands there in place of what, and what is said of it.
 type Mistake = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -149,21 +147,6 @@ pub const CASES: &[Case] = &[
         ensure(text.contains("and dovenull may open it") && text.contains("and postfix may open it"), || {
             text.clone()
         })
-    }),
-    ("want_40_a_bad_configuration_is_found_before_a_restart_and_harms_nobody", |system| {
-        let keydove = system.keydove.beside("check-upgrade", |text| prompt(&text))?;
-        let login = || attempt_at(&keydove, Attempt::new("alice@example.org", "pw"), Accept("keycloak"));
-        login()?;
-        let config = system.stage().path("keydove/check-upgrade.toml");
-        let good = attempt("read", &config, std::fs::read_to_string(&config))?;
-        attempt("write", &config, std::fs::write(&config, good.replace("realm = ", "relm = ")))?;
-        let mut command = keydove.command("check");
-        let output = attempt("run", Path::new("keydove check"), command.arg("--offline").output())?;
-        attempt("write", &config, std::fs::write(&config, &good))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure(output.status.code() == Some(WRONG) && said.contains("did you mean `realm`?"), || said)?;
-        login()?;
-        check(&keydove, SOUND, &["--offline"]).map(drop)
     }),
     ("check_speaks_json_and_can_be_strict", |system| {
         let keydove = system.keydove.beside("check-json", |text| text)?;

@@ -127,27 +127,6 @@ pub const CASES: &[Case] = &[
         attempt_at(&keydove, Attempt::new(address, RIGHT), Refuse("app_password_mismatch"))?;
         try_token(&keydove, address, &token, Accept("token"))
     }),
-    ("want_37_bad_tokens_are_never_counted_against_passwords", |system| {
-        let address = "oauth37@example.org";
-        let token = new_person(system, "oauth37", address)?;
-        let keydove = system.keydove.beside("oauth37", |text| {
-            // Three different wrong passwords are too many here.
-            let limited = "[throttle]\nenabled = true\nguesses = 3\n";
-            prompt(&text).replace("[throttle]\nenabled = false\n", limited) + OAUTH
-        })?;
-        for number in 0..20 {
-            try_token(&keydove, address, &format!("nonsense{number}"), Refuse("token_invalid"))?;
-        }
-        try_token(&keydove, address, &tampered(&token), Refuse("token_signature"))?;
-        attempt_at(&keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
-        // And it is the passwords that count: from where nobody has got in yet.
-        let elsewhere =
-            |password| Attempt { remote: Some("198.51.100.7"), ..Attempt::new(address, password) };
-        for guess in ["one", "two", "three"] {
-            attempt_at(&keydove, elsewhere(guess), Refuse("password_mismatch"))?;
-        }
-        attempt_at(&keydove, elsewhere("four"), CannotTell("throttled")).map(drop)
-    }),
     ("the_first_login_by_a_token_makes_the_mailbox", |system| {
         let settings = format!("{OAUTH}[provisioning]\nenabled = true\ndefault_template = \"Oauth\"\n");
         let (keydove, address) = (start(system, "oauth5", &settings)?, "oauth5@oauth5.example");

@@ -20,8 +20,8 @@ const BACK: Duration = Duration::from_secs(10);
 const ALICE: Login<'_> = Login { user: "alice@example.org", password: "pw" };
 
 pub const CASES: &[LoneCase] = &[
-    ("want_40_takeover_of_2_3_answers_every_protocol", |system| on_2_3(system, answers_everything)),
-    ("want_40_takeover_of_2_4_answers_every_protocol", |system| on_2_4(system, answers_everything)),
+    ("takeover_of_2_3_answers_every_protocol", |system| on_2_3(system, answers_everything)),
+    ("takeover_of_2_4_answers_every_protocol", |system| on_2_4(system, answers_everything)),
     ("takeover_of_2_4_flushes_whom_doveadm_names_or_masks_and_nobody_else", |system| {
         let known = ["flushed-by-name@example.org", "flushed-by-mask@example.org", "kept@example.org"];
         known.into_iter().try_for_each(|address| make_person(system, address))?;

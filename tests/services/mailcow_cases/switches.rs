@@ -43,32 +43,6 @@ pub const CASES: &[WorldCase] = &[
         }
         each_service_has_its_own_switch(world)
     }),
-    ("want_33_every_name_of_a_service_has_its_switch_and_a_missing_one_allows", |world| {
-        let names = [
-            ("imap", "imap_access"),
-            ("pop3", "pop3_access"),
-            ("sieve", "sieve_access"),
-            ("managesieve", "sieve_access"),
-            ("smtp", "smtp_access"),
-            ("submission", "smtp_access"),
-            ("submissions", "smtp_access"),
-            ("smtps", "smtp_access"),
-        ];
-        for (number, (service, switch)) in names.into_iter().enumerate() {
-            for (other, value) in ["", "null", "1", "\"1\"", "0", "\"0\""].iter().enumerate() {
-                let name = format!("want33-{number}{other}");
-                let attributes =
-                    if value.is_empty() { "{}".to_owned() } else { format!("{{\"{switch}\":{value}}}") };
-                switched(world, &name, &attributes)?;
-                let user = format!("{name}@case.example");
-                let end = if other < 4 { Accept("mailbox") } else { Refuse("service_forbidden") };
-                world.attempt(Attempt { service, ..Attempt::new(&user, RIGHT) }, end)?;
-            }
-        }
-        switched(world, "want33-unknown", "{}")?;
-        let unknown = Attempt { service: "teapot", ..Attempt::new("want33-unknown@case.example", RIGHT) };
-        world.attempt(unknown, Refuse("service_unknown"))
-    }),
     ("mailcow_case_28_a_service_that_is_off_costs_no_question", |world| {
         world.person("case28@case.example", |_| ())?;
         world.mailbox("case28@case.example", "attributes = '{\"imap_access\":\"0\"}'")?;
