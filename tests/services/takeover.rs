@@ -64,7 +64,7 @@ pub fn on_2_3(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()
 }
 
 /// Beside the system's own servers, with the same people and mailboxes.
-fn on_2_4(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()>) -> Result<()> {
+pub fn on_2_4(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()>) -> Result<()> {
     let base = Dovecot::prepare(system.stage(), Release::V2_4)?;
     let mut keydove = system.keydove.beside_as_auth_server("keydove-2.4", &base, for_2_4)?;
     let mut dovecot = Dovecot::start(system.stage(), Release::V2_4, None)?;
