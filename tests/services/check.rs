@@ -85,20 +85,8 @@ pub const CASES: &[Case] = &[
     }),
     ("want_27_check_tells_each_way_of_not_reaching_the_realm_apart", |system| {
         let admin = KeycloakAdmin::new(&system.keycloak);
-        let client = |id: &str| {
-            json_of!({
-                "clientId": id, "secret": "s3cret", "publicClient": false, "standardFlowEnabled": false,
-                "directAccessGrantsEnabled": false, "serviceAccountsEnabled": true,
-            })
-        };
-        let service_account = json_of!({
-            "username": "service-account-mailcow", "enabled": true, "serviceAccountClientId": "mailcow",
-            "clientRoles": { "realm-management": ["view-users"] },
-        });
-        admin.make_realm(&json_of!({
-            "realm": "my realm", "enabled": true, "users": [service_account],
-            "clients": [client("mailcow"), client("blind")],
-        }))?;
+        let people = vec![super::mailcow_cases::world::person("want27@want27.example")];
+        admin.make_realm(&super::sync::realm("my realm", people)?)?;
         let (url, seen) = (system.keycloak.url(), "Keycloak answers, and the service account sees people");
         let secret = system.stage().write("keydove/want27.secret", "wr0ng")?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
@@ -112,7 +100,7 @@ pub const CASES: &[Case] = &[
             ("want27-slash", &slash, "my realm", "mailcow", "", seen),
             ("want27-auth", &auth, "my realm", "mailcow", "", moved.as_str()),
             ("want27-secret", &url, "my realm", "mailcow", &*wrong_secret, "the client secret is wrong"),
-            ("want27-blind", &url, "my realm", "blind", "", "the role view-users"),
+            ("want27-blind", &url, "my realm", "doctor-no-roles", "", "the role view-users"),
             ("want27-realm", &url, "my other realm", "mailcow", "", "it has no realm of this name"),
         ] {
             let keydove = system.keydove.beside(name, |text| {
@@ -124,9 +112,7 @@ pub const CASES: &[Case] = &[
                     .replace("client_id = \"mailcow\"", &format!("client_id = \"{client}\""))
                     .replace(own, secret)
             })?;
-            let mut command: Command = keydove.command("check");
-            let output = attempt("run", Path::new("keydove check"), command.output())?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let text = check(&keydove, if said == seen { SOUND } else { FAULT }, &[])?;
             ensure(text.contains(said), || format!("{name}: no `{said}` in\n{text}"))?;
             ensure(text.contains(seen) == (said == seen), || format!("{name}:\n{text}"))?;
             told.insert(said.to_owned());

@@ -51,7 +51,8 @@ impl<'w> Field<'w> {
         let own = format!("{name}.example");
         world.system.execute(&domain(&own, ""))?;
         let keydove = world.system.keydove.beside(name, |text| {
-            let realm = format!("realm = \"{name}\"\n{demand}");
+            // With a name of its own, or the people of other cases were missing in this realm.
+            let realm = format!("realm = \"{name}\"\nname = \"{name}\"\n{demand}");
             prompt(&text).replace("realm = \"mail\"", &realm) + SETTINGS + settings
         })?;
         Ok(Self { world, admin: world.bench.admin.in_realm(name), keydove, domain: own, _turn: turn })
@@ -148,7 +149,7 @@ pub fn counts(report: &Value, expected: &[(&str, u64)]) -> Result<()> {
 }
 
 /// The realm of the stage under another name, with these people in place of its own.
-fn realm(name: &str, users: Vec<Value>) -> Result<Value> {
+pub fn realm(name: &str, users: Vec<Value>) -> Result<Value> {
     let path = source_tree().join("tests/realm/mail-realm.json");
     let text = attempt("read", &path, fs::read_to_string(&path))?;
     let mut realm: Value = attempt("read", &path, serde_json::from_str(&text))?;

@@ -16,6 +16,7 @@ use crate::mailcow_cases::world::End::{Accept, Refuse};
 use crate::mailcow_cases::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
 use crate::stage::Failure;
 use crate::stage::process::run;
+pub use field::realm;
 use field::{Field, counts, templated};
 
 const IMPORT: &str = "\n[sync]\nimport = true\nimport_limit = 5000\npause = \"0\"\n";
@@ -172,7 +173,7 @@ const IMPORTS: &[WorldCase] = &[
         let field = Field::new(world, "want28", vec![person("a@want28.example")], IMPORT)?;
         let (plain, tls) = (world.system.keycloak.url(), world.system.keycloak.https_url());
         let over_tls = |name, setting: &str| {
-            let realm = format!("realm = \"want28\"\n{setting}");
+            let realm = format!("realm = \"want28\"\nname = \"want28\"\n{setting}");
             world.system.keydove.beside(name, |text| {
                 text.replace(&plain, &tls).replace("realm = \"mail\"", &realm) + SETTINGS + IMPORT
             })

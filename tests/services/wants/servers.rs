@@ -6,11 +6,14 @@ use serde_json::json;
 
 use crate::clients::{Imap, Login, imap_login, imap_token};
 use crate::logins::{ALL, accepted, refused};
-use crate::mailcow_cases::world::{RIGHT, prompt};
+use crate::mailcow_cases::world::{RIGHT, SETTINGS, domain, person, prompt};
 use crate::oauth::{OAUTH, new_person, tampered};
 use crate::stage::keycloak_admin::KeycloakAdmin;
+use crate::stage::keydove::Keydove;
+use crate::stage::process::run;
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
+use crate::sync::realm;
 use crate::takeover::{Site, on_2_3, on_2_4};
 use crate::{LoneCase, ensure, expect, transport, within};
 
@@ -63,33 +66,27 @@ pub const LONE_CASES: &[LoneCase] = &[
         ensure(code == Some(0), || format!("{code:?} {said}"))
     }),
     ("want_35_the_sync_ends_the_open_sessions_of_a_leaver", |system| {
-        let address = "leaver@want35.example";
+        let people = ["leaver@want35.example", "stayer@want35.example"];
         let admin = KeycloakAdmin::new(&system.keycloak);
-        system.execute(&crate::mailcow_cases::world::domain("want35.example", ""))?;
-        admin.import(&[crate::mailcow_cases::world::person(address)])?;
-        system.execute(&format!(
-            "INSERT INTO mailbox (username, password, name, quota, local_part, domain, attributes, authsource)
-             VALUES ('{address}', '', '', 0, 'leaver', 'want35.example', '{{}}', 'keycloak');"
-        ))?;
-        let login = Login { user: address, password: RIGHT };
-        let (mut leaver, mut alice) = (idle(system, login)?, idle(system, ALICE)?);
+        admin.make_realm(&realm("want35", people.iter().map(|email| person(email)).collect())?)?;
+        system.execute(&domain("want35.example", ""))?;
+        let of_realm = |text: String| {
+            text.replace("realm = \"mail\"", "realm = \"want35\"\nname = \"want35\"") + SETTINGS
+        };
         let config = system.dovecot.config().display().to_string();
         let kick = json!(["/usr/bin/doveadm", "-c", config, "kick", "{user}"]);
         let settings = format!(
-            "\n[sync]\npause = \"0\"\nmissed_runs = 1\ndeactivate = \"receive-only\"\nkick = {kick}\n"
+            "\n[sync]\nimport = true\nimport_limit = 2\npause = \"0\"\nmissed_runs = 1\n\
+             deactivate = \"receive-only\"\nkick = {kick}\n"
         );
-        let syncing = system.keydove.beside("want35", |text| text + &settings)?;
-        admin.update(address, |user| user["enabled"] = false.into())?;
-        let output = syncing.command("sync").output();
-        let output = output.map_err(|error| Failure(format!("run keydove sync: {error}")))?;
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        ensure(!said.contains("kick command"), || said.clone())?;
-        // Dovecot says goodbye and closes; whoever did not leave stays.
-        ensure(ended(&mut leaver), || format!("the leaver's session lives on: {said}"))?;
-        transport(alice.end_idle())?;
-        let answer = transport(alice.command("NOOP"))?;
-        ensure(answer.last().is_some_and(|last| last.starts_with("OK")), || format!("{answer:?}"))?;
-        refused(system, address, RIGHT, ALL)
+        let syncing = system.keydove.beside("want35", |text| of_realm(text) + &settings)?;
+        run(&mut syncing.command("sync"))?;
+        system.keydove.stop()?;
+        system.keydove.start_changed(of_realm)?;
+        let end = sessions_end(system, &syncing, people);
+        system.keydove.stop()?;
+        system.keydove.start_again()?;
+        end
     }),
 ];
 
@@ -97,6 +94,21 @@ fn lets_alice_in(site: &mut Site<'_>) -> Result<()> {
     within(BACK, || expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
     let wrong = Login { password: "wrong", ..ALICE };
     expect("IMAP", imap_login(site.dovecot.imap, wrong), "NO [AUTHENTICATIONFAILED]")
+}
+
+/// The first one leaves while both have a session open.
+fn sessions_end(system: &System, syncing: &Keydove, people: [&str; 2]) -> Result<()> {
+    let [leaver, stayer] = people.map(|user| Login { user, password: RIGHT });
+    let (mut left, mut stays) = (idle(system, leaver)?, idle(system, stayer)?);
+    let admin = KeycloakAdmin::new(&system.keycloak).in_realm("want35");
+    admin.update(leaver.user, |user| user["enabled"] = false.into())?;
+    let said = run(&mut syncing.command("sync"))?;
+    ensure(ended(&mut left), || format!("the leaver's session lives on: {said}"))?;
+    transport(stays.end_idle())?;
+    let answer = transport(stays.command("NOOP"))?;
+    ensure(answer.last().is_some_and(|last| last.starts_with("OK")), || format!("{answer:?}"))?;
+    refused(system, leaver.user, RIGHT, ALL)?;
+    accepted(system, stayer.user, RIGHT, ALL)
 }
 
 /// A session that waits for news.
