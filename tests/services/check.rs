@@ -83,6 +83,42 @@ pub const CASES: &[Case] = &[
         ensure(text.contains("the client secret is wrong"), || text.clone())?;
         ensure(!text.contains("wr0ng") && !text.contains("s3cret"), || "a secret is shown".to_owned())
     }),
+    ("want_27_check_tells_each_way_of_not_reaching_the_realm_apart", |system| {
+        let admin = KeycloakAdmin::new(&system.keycloak);
+        let people = vec![super::mailcow_cases::world::person("want27@want27.example")];
+        admin.make_realm(&super::sync::realm("my realm", people)?)?;
+        let (url, seen) = (system.keycloak.url(), "Keycloak answers, and the service account sees people");
+        let secret = system.stage().write("keydove/want27.secret", "wr0ng")?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        attempt("close", &secret, std::fs::set_permissions(&secret, mode))?;
+        let wrong_secret = format!("client_secret_file = \"{}\"", secret.display());
+        let moved = format!("set server_url = \"{url}\"");
+        let (slash, auth) = (format!("{url}/"), format!("{url}/auth"));
+        let mut told = std::collections::BTreeSet::new();
+        for (name, server, realm, client, secret, said) in [
+            ("want27-right", &url, "my realm", "mailcow", "", seen),
+            ("want27-slash", &slash, "my realm", "mailcow", "", seen),
+            ("want27-auth", &auth, "my realm", "mailcow", "", moved.as_str()),
+            ("want27-secret", &url, "my realm", "mailcow", &*wrong_secret, "the client secret is wrong"),
+            ("want27-blind", &url, "my realm", "doctor-no-roles", "", "the role view-users"),
+            ("want27-realm", &url, "my other realm", "mailcow", "", "it has no realm of this name"),
+        ] {
+            let keydove = system.keydove.beside(name, |text| {
+                let own =
+                    text.lines().find(|line| line.starts_with("client_secret_file")).unwrap_or_default();
+                let secret = if secret.is_empty() { own } else { secret };
+                text.replace(&format!("\"{url}\""), &format!("\"{server}\""))
+                    .replace("realm = \"mail\"", &format!("realm = \"{realm}\""))
+                    .replace("client_id = \"mailcow\"", &format!("client_id = \"{client}\""))
+                    .replace(own, secret)
+            })?;
+            let text = check(&keydove, if said == seen { SOUND } else { FAULT }, &[])?;
+            ensure(text.contains(said), || format!("{name}: no `{said}` in\n{text}"))?;
+            ensure(text.contains(seen) == (said == seen), || format!("{name}:\n{text}"))?;
+            told.insert(said.to_owned());
+        }
+        ensure(told.len() == 5, || format!("{told:?}"))
+    }),
     ("check_looks_at_one_person", |system| {
         let keydove = system.keydove.beside("check-person", |text| text)?;
         for (user, code, said) in [

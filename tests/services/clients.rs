@@ -166,6 +166,24 @@ impl Imap {
         }
     }
 
+    /// Waits for news (RFC 2177) in the mailbox that is open.
+    pub fn idle(&mut self) -> io::Result<()> {
+        let line = self.lines.ask("idle IDLE")?;
+        if line.starts_with('+') { Ok(()) } else { Err(io::Error::other(line)) }
+    }
+
+    /// No longer waits.
+    pub fn end_idle(&mut self) -> io::Result<()> {
+        self.lines.write("DONE")?;
+        while !self.lines.read()?.starts_with("idle ") {}
+        Ok(())
+    }
+
+    /// The next line of the server's own accord.
+    pub fn next_line(&mut self) -> io::Result<String> {
+        self.lines.read()
+    }
+
     /// The whole text of a message in the inbox with this subject, if there is one.
     pub fn find_message(&mut self, subject: &str) -> io::Result<Option<String>> {
         self.command("SELECT INBOX")?;

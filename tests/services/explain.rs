@@ -48,6 +48,25 @@ pub const CASES: &[Case] = &[
         }
         Ok(())
     }),
+    ("want_26_what_is_explained_of_everybody_in_the_realm_is_what_the_log_says", |system| {
+        let keydove = start(system, "explaining-all", "0600")?;
+        let people = super::stage::seed::people()?;
+        ensure(people.len() > 20, || format!("{} people", people.len()))?;
+        for (address, _) in people {
+            for password in ["pw", "no"] {
+                let told = explain(&keydove, &address, "imap", Some(password))?;
+                let word = |key: &str| told["explanation"][key].as_str().unwrap_or_default().to_owned();
+                let (verdict, reason) = (word("verdict"), word("reason"));
+                let end = match verdict.as_str() {
+                    "accept" => Accept(&reason),
+                    "refuse" => Refuse(&reason),
+                    _ => CannotTell(&reason),
+                };
+                attempt_at(&keydove, Attempt::new(&address, password), end)?;
+            }
+        }
+        Ok(())
+    }),
     ("a_switch_that_is_off_and_what_is_left_are_explained", |system| {
         let keydove = start(system, "explaining-switches", "0600")?;
         let address = "switched@example.org";

@@ -21,7 +21,7 @@ use super::stage::{Failure, Result};
 use super::{Case, LoneCase, ensure, transport, within};
 
 /// Whoever has a token for `mailcow` from the client of the case.
-const OAUTH: &str = "\n[oauth]\naudiences = [\"mailcow\"]\nleeway = \"0\"\nscope = \"mail\"\n";
+pub const OAUTH: &str = "\n[oauth]\naudiences = [\"mailcow\"]\nleeway = \"0\"\nscope = \"mail\"\n";
 /// The lifetime of a token that is to be over soon.
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -274,7 +274,7 @@ fn start(system: &System, name: &'static str, settings: &str) -> Result<Keydove>
 }
 
 /// Makes a person with a mailbox and the client of a case, and gets a token.
-fn new_person(system: &System, name: &str, address: &str) -> Result<String> {
+pub fn new_person(system: &System, name: &str, address: &str) -> Result<String> {
     system.execute(&mailbox(address))?;
     new_token(system, name, address)
 }
@@ -376,7 +376,7 @@ fn try_token(keydove: &Keydove, user: &str, token: &str, end: End<'_>) -> Result
 }
 
 /// The token with one letter of its signature changed.
-fn tampered(token: &str) -> String {
+pub fn tampered(token: &str) -> String {
     let at = token.rfind('.').unwrap_or_default() + 10;
     let letter = if token[at..].starts_with('A') { "B" } else { "A" };
     format!("{}{letter}{}", &token[..at], &token[at + 1..])

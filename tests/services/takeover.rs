@@ -73,7 +73,7 @@ pub fn on_2_3(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()
 }
 
 /// Beside the system's own servers, with the same people and mailboxes.
-fn on_2_4(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()>) -> Result<()> {
+pub fn on_2_4(system: &mut System, case: impl FnOnce(&mut Site<'_>) -> Result<()>) -> Result<()> {
     on_2_4_with(system, for_2_4, case)
 }
 

@@ -58,9 +58,13 @@ const TRAPS: &[(u8, Test)] = &[
     (46, Test("tests/services/sync/leavers.rs", "trap_t46_")),
     (47, Test("tests/services/sync/leavers.rs", "trap_t47_")),
     (50, Test("src/sync/config.rs", "trap_t50_")),
+    (50, Test("tests/services/mailcow_cases/provisioning.rs", "trap_t50_")),
+    (50, Test("tests/services/mailcow_cases/traps/settings.rs", "trap_t50_")),
+    (51, Test("tests/services/mailcow_cases/provisioning.rs", "trap_t51_")),
     (51, Test("tests/services/sync/mod.rs", "domain_unknown")),
+    (52, Test("tests/services/mailcow_cases/template_updates.rs", "trap_t52_")),
     (52, Test("tests/services/sync/mod.rs", "want_22_")),
-    (53, Test("tests/services/sync/many.rs", "Trap 53")),
+    (53, Test("tests/services/sync/many.rs", "trap_t53_")),
 ];
 
 /// Each has a test that is there.

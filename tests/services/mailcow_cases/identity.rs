@@ -35,7 +35,7 @@ pub const CASES: &[WorldCase] = &[
         ends(&keydove, "idattr@case.example", RIGHT, Accept("keycloak"))?;
         ends(&keydove, "attr@case.example", RIGHT, Refuse("user_unknown"))
     }),
-    ("each_mail_domain_asks_its_own_keycloak", |world| {
+    ("want_34_each_mail_domain_asks_its_own_keycloak", |world| {
         world.system.execute(&domain("second.example", ""))?;
         // One address in both realms, with different passwords.
         world.person("idtwo@second.example", |_| ())?;
@@ -64,7 +64,7 @@ pub const CASES: &[WorldCase] = &[
             world.rows(source, &[&["second.example"]])
         })
     }),
-    ("a_changed_source_counts_and_the_old_password_waits", |world| {
+    ("want_34_a_changed_source_counts_and_the_old_password_waits", |world| {
         let address = "idsource@case.example";
         world.person(address, |_| ())?;
         world.mailbox(address, &format!("authsource = 'mailcow', password = '{OTHER_HASH}'"))?;

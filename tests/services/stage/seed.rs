@@ -40,7 +40,7 @@ pub fn statements() -> Result<String> {
 }
 
 /// Addresses, in the lower case that mailcow stores, and names.
-fn people() -> Result<Vec<(String, String)>> {
+pub fn people() -> Result<Vec<(String, String)>> {
     let path = source_tree().join(REALM);
     let text = attempt("read", &path, fs::read_to_string(&path))?;
     let realm: Value = attempt("read", &path, serde_json::from_str(&text))?;

@@ -149,7 +149,7 @@ pub fn counts(report: &Value, expected: &[(&str, u64)]) -> Result<()> {
 }
 
 /// The realm of the stage under another name, with these people in place of its own.
-fn realm(name: &str, users: Vec<Value>) -> Result<Value> {
+pub fn realm(name: &str, users: Vec<Value>) -> Result<Value> {
     let path = source_tree().join("tests/realm/mail-realm.json");
     let text = attempt("read", &path, fs::read_to_string(&path))?;
     let mut realm: Value = attempt("read", &path, serde_json::from_str(&text))?;

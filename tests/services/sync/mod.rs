@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 use crate::ensure;
 use crate::mailcow_cases::WorldCase;
 use crate::mailcow_cases::redis::Redis;
-use crate::mailcow_cases::world::{domain, person};
+use crate::mailcow_cases::world::End::{Accept, Refuse};
+use crate::mailcow_cases::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
+use crate::stage::Failure;
+use crate::stage::process::run;
+pub use field::realm;
 use field::{Field, counts, templated};
 
 const IMPORT: &str = "\n[sync]\nimport = true\nimport_limit = 5000\npause = \"0\"\n";
@@ -160,12 +164,42 @@ const IMPORTS: &[WorldCase] = &[
         counts(&field.sync(&[])?, &[("seen", 2), ("not_imported", 2)])?;
         ensure(field.mailboxes("1 = 1")? == 0, || "a mailbox was made".to_owned())
     }),
-    ("address_of_a_person_changes_and_no_second_mailbox_is_made", |world| {
+    ("want_19_a_changed_address_makes_no_second_mailbox_and_a_newcomer_waits", |world| {
         let field = Field::new(world, "renames", vec![person("old@renames.example")], IMPORT)?;
         counts(&field.sync(&[])?, &[("seen", 1), ("created", 1)])?;
         field.admin.update("old@renames.example", |user| user["email"] = "new@renames.example".into())?;
         counts(&field.sync(&[])?, &[("seen", 1), ("address_changed", 1)])?;
-        ensure(field.mailboxes("1 = 1")? == 1, || "a second mailbox was made".to_owned())
+        ensure(field.mailboxes("1 = 1")? == 1, || "a second mailbox was made".to_owned())?;
+        // Somebody new with the old address gets neither mailbox nor mail until an administrator says so.
+        field.admin.delete("new@renames.example")?;
+        field.admin.import(&[person("old@renames.example")])?;
+        counts(&field.sync(&[])?, &[("seen", 1), ("conflict", 1)])?;
+        let login = || Attempt::new("old@renames.example", RIGHT);
+        attempt_at(&field.keydove, login(), Refuse("user_replaced"))?;
+        let id = field.admin.id("old@renames.example")?;
+        run(field.keydove.command("mailbox").args(["adopt", "old@renames.example", "--id", &id]))?;
+        attempt_at(&field.keydove, login(), Accept("keycloak")).map(drop)
+    }),
+    ("want_28_a_sync_trusts_a_private_authority_when_it_is_named", |world| {
+        let field = Field::new(world, "want28", vec![person("a@want28.example")], IMPORT)?;
+        let (plain, tls) = (world.system.keycloak.url(), world.system.keycloak.https_url());
+        let over_tls = |name, setting: &str| {
+            let realm = format!("realm = \"want28\"\nname = \"want28\"\n{setting}");
+            world.system.keydove.beside(name, |text| {
+                text.replace(&plain, &tls).replace("realm = \"mail\"", &realm) + SETTINGS + IMPORT
+            })
+        };
+        let unknown = over_tls("want28-unknown", "")?;
+        let mut command = unknown.command("sync");
+        let output = command.arg("--json").output().map_err(|error| Failure(error.to_string()))?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        ensure(!output.status.success() && said.contains("TLS"), || format!("{}: {said}", output.status))?;
+        ensure(field.mailboxes("1 = 1")? == 0, || "somebody was believed".to_owned())?;
+        let ca_file = format!("ca_file = \"{}\"", world.system.keycloak.authority().display());
+        let named = over_tls("want28-named", &ca_file)?;
+        run(&mut named.command("sync"))?;
+        ensure(field.mailboxes("active = 1")? == 1, || "no mailbox was made".to_owned())?;
+        attempt_at(&named, Attempt::new("a@want28.example", RIGHT), Accept("keycloak")).map(drop)
     }),
     // mailcow's cases 71 to 73, and what keydove words otherwise: its own log says why.
     ("mailcow_case_71_to_73_its_log_of_cron_jobs_tells_the_same", |world| {

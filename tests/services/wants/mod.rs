@@ -1,5 +1,11 @@
 //! What people who run mail logins ask for first, each by its number in their list. The second is the fault matrix.
 
+mod identity;
+mod servers;
+
+pub use identity::CASES as IDENTITY;
+pub use servers::LONE_CASES as SERVERS;
+
 use std::thread;
 use std::time::Duration;
 
