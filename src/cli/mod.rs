@@ -5,6 +5,7 @@ mod alias;
 mod app_password;
 mod bench;
 mod cache;
+mod census;
 mod check;
 mod control;
 mod date;
@@ -94,6 +95,11 @@ enum Command {
     ///
     /// Exit code 75: another process does it. Exit code 1: it did not get to the end, or too many people are gone.
     Sync(sync::Arguments),
+    /// Count which password schemes and costs are in use in Keycloak, in mailboxes and in app passwords, the weak ones
+    /// first, and people without an address, a password or a template. Nothing is changed, and no hash is shown.
+    ///
+    /// Exit code 1: it did not get to the end of a Keycloak.
+    Census(census::Arguments),
     /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -109,7 +115,7 @@ struct ConfigArgument {
 }
 
 /// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well, a check found a
-/// fault or a sync was not complete, 64 wrong use, 65 wrong data or no such row, 70 cannot start or go on, 75 another
+/// fault, or a sync or a census was not complete, 64 wrong use, 65 wrong data or no such row, 70 cannot start or go on, 75 another
 /// process does it, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -132,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::Sync(arguments) => sync::run(arguments, config),
+        Command::Census(arguments) => census::run(arguments, config),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),

@@ -17,7 +17,7 @@ use crate::frontend::http_login;
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::sync::{End, Request, Schedule, Trouble, Watch};
+use crate::sync::{Census, End, Request, Schedule, Trouble, Watch};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -105,6 +105,18 @@ pub fn sync_once(config: &Config, request: &Request, watch: Watch<'_>) -> Result
             sync.give_up(true).await;
         }
         end.ok_or(SyncError::Stopped)
+    })
+}
+
+/// Everybody in Keycloak and every password in the database counted, beside a daemon that may be serving.
+///
+/// # Errors
+/// It could not begin, or the database could not be asked.
+pub fn count_once(config: &Config) -> Result<Census, SyncError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(SyncError::Reactor)?.block_on(async {
+        let sync = assemble::assemble_sync_alone(config).await?;
+        Ok(sync.census().await?)
     })
 }
 

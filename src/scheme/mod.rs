@@ -43,6 +43,7 @@ mod pbkdf2;
 mod plain;
 mod policy;
 mod sha_crypt;
+mod strength;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ use crate::auth::Secret;
 pub use bcrypt::{Lanes, MAX_LANES};
 pub use generate::{CannotMake, SALT_BYTES, generate};
 pub use policy::{Policy, WeakScheme};
+pub use strength::Strength;
 pub use table::Scheme;
 use table::{Family, Hash};
 

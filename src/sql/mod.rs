@@ -11,6 +11,7 @@
 
 mod access;
 mod admin;
+mod census;
 mod config;
 mod error;
 mod identity_provider;
@@ -39,6 +40,7 @@ pub use admin::{
     AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainName, DomainRow, DomainSettings,
     MadeAppPassword, MailboxRow, MailboxSettings, NewAppPassword, Obstacle, Revocation,
 };
+pub use census::{StoredHash, StoredIn};
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
 pub use identity_provider::IdentityProviderRows;

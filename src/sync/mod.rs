@@ -7,6 +7,7 @@
 //!
 //! [`Sync::run`] is one run; [`Schedule`] does one now and then, inside the daemon.
 
+mod census;
 mod config;
 mod journal;
 mod kick;
@@ -30,6 +31,7 @@ use crate::sql::{self, Database, LeaseEnd, LeaseWish};
 use journal::Journal;
 use run::Run;
 
+pub use census::{Census, Found, Grade, PasswordCount, Sighting};
 pub use config::{BadSetting, Config, Deactivate};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
 pub use schedule::{Schedule, Status, StatusNumbers};

@@ -1,6 +1,6 @@
 //! What the sync asks the database: its lease, a page of people, and the mailboxes of leavers.
 
-use keydove::sql::{Database, LeaseEnd, LeaseWish, SwitchOff};
+use keydove::sql::{Database, LeaseEnd, LeaseWish, StoredIn, SwitchOff};
 
 use super::provisioning::{Other, count, user};
 
@@ -16,6 +16,7 @@ pub async fn sync_battery<O: Other>(database: &Database, other: &O) {
     mailcow_case_70_and_want_41_one_at_a_time(database, other).await;
     a_page_of_people(database, other).await;
     want_12_leavers_are_switched_off_and_on(database, other).await;
+    stored_passwords_are_listed_page_by_page(database, other).await;
 }
 
 async fn mailcow_case_70_and_want_41_one_at_a_time<O: Other>(database: &Database, other: &O) {
@@ -102,4 +103,35 @@ async fn want_12_leavers_are_switched_off_and_on<O: Other>(database: &Database, 
     assert!(!database.switch_on_again(name).await.unwrap());
     assert_eq!(count(other, "mailbox", "active = 0 AND username = 'Ann@page.example'").await, 1);
     assert!(!database.switch_off("nobody@page.example", SwitchOff::Disabled).await.unwrap());
+}
+
+async fn stored_passwords_are_listed_page_by_page<O: Other>(database: &Database, other: &O) {
+    other
+        .run(&format!(
+            "{MAILBOX} VALUES ('s1@page.example', '{{PLAIN}}1', '', 's1', 'page.example', '{{}}', 'mailcow', 1),
+             ('S2@page.example', '', '', 's2', 'page.example', '{{}}', 'mailcow', 1),
+             ('s3@page.example', '{{PLAIN}}3', '', 's3', 'page.example', '{{}}', 'mailcow', 0),
+             ('s4@page.example', '{{PLAIN}}4', '', 's4', 'page.example', '{{}}', 'keycloak', 1);
+             INSERT INTO app_passwd (name, mailbox, domain, password, active)
+             VALUES ('on', 's4@page.example', 'page.example', '{{PLAIN}}a', 1),
+             ('off', 's4@page.example', 'page.example', '{{PLAIN}}b', 0);"
+        ))
+        .await;
+    let list = async |place, limit| {
+        let (mut after, mut all) = (String::new(), Vec::new());
+        loop {
+            let page = database.stored_hashes(place, &after, limit).await.unwrap();
+            let Some(last) = page.last() else { return all };
+            assert!(page.len() <= limit);
+            after.clone_from(&last.key);
+            let rows =
+                page.into_iter().map(|row| (row.mailbox, row.password.map(|hash| hash.matches(b"{PLAIN}1"))));
+            all.extend(rows.filter(|(mailbox, _)| mailbox.ends_with("@page.example")));
+        }
+    };
+    let expected = [("S2@page.example".to_owned(), None), ("s1@page.example".to_owned(), Some(true))];
+    for limit in [1, 100] {
+        assert_eq!(list(StoredIn::Mailbox, limit).await, expected);
+        assert_eq!(list(StoredIn::AppPassword, limit).await, [("s4@page.example".to_owned(), Some(false))]);
+    }
 }

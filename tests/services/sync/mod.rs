@@ -1,5 +1,6 @@
 //! The sync, against real servers: what it makes, what it leaves alone, and whom it switches off.
 
+mod census;
 mod field;
 mod leavers;
 mod many;
@@ -21,7 +22,7 @@ use field::{Field, counts, templated};
 
 const IMPORT: &str = "\n[sync]\nimport = true\nimport_limit = 5000\npause = \"0\"\n";
 
-pub const CASES: &[&[WorldCase]] = &[IMPORTS, leavers::CASES, many::CASES];
+pub const CASES: &[&[WorldCase]] = &[IMPORTS, census::CASES, leavers::CASES, many::CASES];
 
 const IMPORTS: &[WorldCase] = &[
     ("want_13_a_realm_with_one_person_of_each_kind", |world| {
