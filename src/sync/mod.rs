@@ -1,8 +1,8 @@
 //! Everybody in Keycloak gone through: mailboxes made, brought in line, and, for those who are gone, switched off.
 //!
-//! A login needs none of this. A run reads Keycloak's list page by page ([`walk`]), looks up in a few statements what is
-//! known of a page, and writes only what differs ([`person`]). Only if the list was whole does it look for people who are
-//! gone ([`leavers`]), and nothing here deletes a mailbox. One process at a time does it: a lease in the database, which
+//! A login needs none of this. A run reads Keycloak's list page by page (`walk`), looks up in a few statements what is
+//! known of a page, and writes only what differs (`person`). Only if the list was whole does it look for people who are
+//! gone (`leavers`), and nothing here deletes a mailbox. One process at a time does it: a lease in the database, which
 //! ends by itself, says which.
 //!
 //! [`Sync::run`] is one run; [`Schedule`] does one now and then, inside the daemon.
