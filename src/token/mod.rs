@@ -1,7 +1,7 @@
 //! Access tokens as Keycloak issues them: what is in one, who signed it, for whom it is. Pure.
 //!
 //! Keys are fetched, and people looked up, by others. A token passes two steps: [`Claims::check`] with what it says
-//! about itself, and [`Key::verify`] with who says so. Neither is worth anything without the other.
+//! about itself, and `Key::verify` with who says so. Neither is worth anything without the other.
 
 mod claims;
 mod config;
