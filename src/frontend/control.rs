@@ -14,8 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{
-    Answer, EndedEarly, ExplainRequest, Explained, Line, Next, Protocol, ProtocolError, Question, Received,
-    Status, Ticket,
+    Answer, ExplainRequest, Explained, Line, Next, Protocol, ProtocolError, Question, Received, Status,
+    Ticket,
 };
 use crate::auth::{Secret, Username};
 use crate::decision::{Counts, Decision, Forgotten, Known};
@@ -204,8 +204,6 @@ fn parse(line: Line<'_>) -> Result<Request, &'static str> {
 impl Protocol for Control {
     const MAX_LINE: usize = 4096;
 
-    fn greet(&mut self, _out: &mut Vec<u8>) {}
-
     fn receive(
         &mut self,
         line: Line<'_>,
@@ -237,10 +235,6 @@ impl Protocol for Control {
         };
         out.extend_from_slice(&reply.to_line());
         Next::Open
-    }
-
-    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
-        (Vec::new(), None)
     }
 
     fn is_idle(&self) -> bool {

@@ -58,8 +58,8 @@ pub trait Protocol {
     /// How the peer marks the ends of its requests.
     const FRAMING: Framing = Framing::Lines;
 
-    /// What the server says first.
-    fn greet(&mut self, out: &mut Vec<u8>);
+    /// What the server says first; nothing where the peer does.
+    fn greet(&mut self, _out: &mut Vec<u8>) {}
 
     /// Takes one line; appends what can be answered at once; returns what must be asked.
     ///
@@ -71,8 +71,11 @@ pub trait Protocol {
     /// Takes the answer to a question; a ticket that is no longer known is ignored.
     fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next;
 
-    /// Ends what has waited too long for its peer. Says when to come again, if ever.
-    fn expire(&mut self, now: Instant, out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>);
+    /// Ends what has waited too long for its peer. Says when to come again, if ever: nothing waits where a request is
+    /// complete with its line.
+    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
+        (Vec::new(), None)
+    }
 
     /// Whether the connection may be closed without anybody losing a login.
     fn is_idle(&self) -> bool;

@@ -8,7 +8,6 @@ use super::connection::Context;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot};
-use crate::passdb::LiveSource;
 
 /// Microseconds in a second.
 const MICROS: f64 = 1_000_000.0;
@@ -133,10 +132,8 @@ impl Status {
         });
         let sql = parts.database.questions().snapshot();
         let mut backends = vec![backend("sql", parts.mailboxes.condition(), &sql)];
-        for source in parts.passdb.people().sources().all() {
-            if let LiveSource::Keycloak { client, .. } = source {
-                backends.push(backend(client.name(), client.condition(), &client.calls().snapshot()));
-            }
+        for client in parts.passdb.people().sources().clients() {
+            backends.push(backend(client.name(), client.condition(), &client.calls().snapshot()));
         }
         let counts = context.decision.counts();
         let hashing = parts.passdb.hasher().counts();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::escaping::{escape, unescape};
 use super::options::Options;
 
 /// Less than the 10 s of Postfix, more than keydove's own deadline by default.
@@ -90,41 +91,6 @@ fn read_reply(line: &[u8]) -> Option<Verdict> {
 fn read_field(field: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let equals = field.iter().position(|&byte| byte == b'=')?;
     Some((unescape(&field[..equals]), unescape(&field[equals + 1..])))
-}
-
-/// Appends a value as it stands on a line. The form is Dovecot's, which descriptor 4 wants as well.
-pub fn escape(value: &[u8], out: &mut Vec<u8>) {
-    for &byte in value {
-        match byte {
-            0 => out.extend(b"\x010"),
-            1 => out.extend(b"\x011"),
-            b'\t' => out.extend(b"\x01t"),
-            b'\r' => out.extend(b"\x01r"),
-            b'\n' => out.extend(b"\x01n"),
-            _ => out.push(byte),
-        }
-    }
-}
-
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(field.len());
-    let mut bytes = field.iter();
-    while let Some(&byte) = bytes.next() {
-        if byte != 1 {
-            value.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'0') => value.push(0),
-            Some(b'1') => value.push(1),
-            Some(b't') => value.push(b'\t'),
-            Some(b'r') => value.push(b'\r'),
-            Some(b'n') => value.push(b'\n'),
-            Some(&other) => value.push(other),
-            None => {}
-        }
-    }
-    value
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@
 //! * `hook.rs`: the question and the answer on the socket.
 //! * `reply.rs`: what is done with a yes.
 
+// The daemon's own.
+#[path = "../../frontend/dovecot/escaping.rs"]
+mod escaping;
 mod hook;
 mod options;
 mod reply;

@@ -6,7 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::hook::{Fields, escape};
+use super::escaping::escape;
+use super::hook::Fields;
 use super::options::Options;
 use super::os;
 

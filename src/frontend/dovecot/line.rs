@@ -2,6 +2,9 @@
 
 use memchr::memchr;
 
+use super::escape;
+use crate::auth::UserFields;
+
 /// Longest name or reason that goes out; SQL columns hold 255 characters.
 const MAX_SHOWN: usize = 255;
 
@@ -59,49 +62,14 @@ pub(in crate::frontend) fn split_parameter(field: &[u8]) -> (&[u8], Option<&[u8]
     }
 }
 
-/// Appends a value, escaping the five bytes that would break a line: NUL, 0x01, TAB, CR, LF.
-pub fn escape(value: &[u8], out: &mut Vec<u8>) {
-    if !value.iter().any(|byte| matches!(byte, 0 | 1 | b'\t' | b'\r' | b'\n')) {
-        out.extend_from_slice(value);
-        return;
+/// Appends each field as `TAB name=value`.
+pub(in crate::frontend) fn write_fields(fields: &UserFields, out: &mut Vec<u8>) {
+    for (name, value) in fields.iter() {
+        out.push(b'\t');
+        escape(name.as_bytes(), out);
+        out.push(b'=');
+        escape(value.as_bytes(), out);
     }
-    for &byte in value {
-        let code = match byte {
-            0 => b'0',
-            1 => b'1',
-            b'\t' => b't',
-            b'\r' => b'r',
-            b'\n' => b'n',
-            _ => {
-                out.push(byte);
-                continue;
-            }
-        };
-        out.extend([1, code]);
-    }
-}
-
-/// Undoes [`escape`]. Any other byte after 0x01 stands for itself; a trailing 0x01 is dropped.
-#[must_use]
-pub fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(field.len());
-    let mut bytes = field.iter();
-    while let Some(&byte) = bytes.next() {
-        if byte != 1 {
-            value.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'0') => value.push(0),
-            Some(b'1') => value.push(1),
-            Some(b't') => value.push(b'\t'),
-            Some(b'r') => value.push(b'\r'),
-            Some(b'n') => value.push(b'\n'),
-            Some(&other) => value.push(other),
-            None => {}
-        }
-    }
-    value
 }
 
 /// Appends a name for a log field of the peer: bounded, control bytes shown as `?`.
@@ -124,6 +92,7 @@ pub(super) fn write_shown(value: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::unescape;
     use super::*;
 
     #[test]

@@ -9,15 +9,17 @@
 
 mod auth_client;
 mod auth_master;
+mod escaping;
 mod line;
 mod pending;
 
 pub use auth_client::{AuthClient, Role};
 pub use auth_master::{AuthMaster, Peer};
-pub use line::{Fields, escape, unescape};
+pub use escaping::{escape, unescape};
+pub use line::Fields;
 // The lookup protocol has parameters of the same form.
 pub(super) use auth_client::{read_address, read_service, read_text};
-pub(super) use line::split_parameter;
+pub(super) use line::{split_parameter, write_fields};
 pub use pending::{Cookie, PendingLogin, PendingLogins};
 
 /// What all connections of one server process share on the wire.

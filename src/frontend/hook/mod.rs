@@ -23,7 +23,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::dovecot::{Fields, escape, read_address, read_service, read_text, split_parameter, unescape};
+use super::dovecot::{
+    Fields, escape, read_address, read_service, read_text, split_parameter, unescape, write_fields,
+};
 use super::{
     Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
 };
@@ -163,8 +165,6 @@ impl Hook {
 impl Protocol for Hook {
     const MAX_LINE: usize = MAX_LINE;
 
-    fn greet(&mut self, _out: &mut Vec<u8>) {}
-
     fn receive(
         &mut self,
         line: Line<'_>,
@@ -206,10 +206,6 @@ impl Protocol for Hook {
         Next::Open
     }
 
-    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
-        (Vec::new(), None)
-    }
-
     fn is_idle(&self) -> bool {
         self.open.is_empty()
     }
@@ -242,12 +238,7 @@ fn write_found(word: &str, id: u32, user: &str, fields: &UserFields, out: &mut V
     let start = out.len();
     out.extend_from_slice(format!("{word}\t{id}\tuser=").as_bytes());
     escape(user.as_bytes(), out);
-    for (name, value) in fields.iter() {
-        out.push(b'\t');
-        escape(name.as_bytes(), out);
-        out.push(b'=');
-        escape(value.as_bytes(), out);
-    }
+    write_fields(fields, out);
     out.push(b'\n');
     if out.len() - start > MAX_REPLY {
         out.truncate(start);

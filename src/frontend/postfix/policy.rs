@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::in_order::InOrder;
 use crate::auth::{SenderRequest, SenderVerdict, Service, Username};
-use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
+use crate::frontend::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
 
 /// Longest line. Postfix's own lines of a mail client have 2048 bytes at most; a certificate's names may be long.
 const MAX_LINE: usize = 8192;
@@ -74,8 +74,6 @@ impl Attributes {
 impl Protocol for Policy {
     const MAX_LINE: usize = MAX_LINE;
 
-    fn greet(&mut self, _out: &mut Vec<u8>) {}
-
     fn receive(
         &mut self,
         line: Line<'_>,
@@ -109,10 +107,6 @@ impl Protocol for Policy {
             self.asked.reply(ticket, |login| action(&verdict, login), out);
         }
         Next::Open
-    }
-
-    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
-        (Vec::new(), None)
     }
 
     fn is_idle(&self) -> bool {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::in_order::InOrder;
 use crate::auth::{MailMap, MapRequest};
 use crate::frontend::{
-    Answer, EndedEarly, Framing, Line, MapAnswer, Next, Protocol, ProtocolError, Question, Received, Ticket,
+    Answer, Framing, Line, MapAnswer, Next, Protocol, ProtocolError, Question, Received, Ticket,
 };
 
 /// Longest request. Addresses that Postfix takes from a mail client have 2048 bytes at most.
@@ -23,8 +23,6 @@ pub struct Socketmap(InOrder<()>);
 impl Protocol for Socketmap {
     const MAX_LINE: usize = MAX_REQUEST;
     const FRAMING: Framing = Framing::Netstrings;
-
-    fn greet(&mut self, _out: &mut Vec<u8>) {}
 
     fn receive(
         &mut self,
@@ -48,10 +46,6 @@ impl Protocol for Socketmap {
             self.0.reply(ticket, |()| reply(&answer), out);
         }
         Next::Open
-    }
-
-    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
-        (Vec::new(), None)
     }
 
     fn is_idle(&self) -> bool {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::super::line::{Fields, split_parameter, unescape};
+use super::super::line::{Fields, split_parameter};
+use super::super::unescape;
 use super::{AuthClient, Open, decode, fail, refuse_malformed};
 use crate::auth::{Denial, Mechanism, Origin, Service};
 use crate::frontend::{EndedEarly, ProtocolError, Received};

@@ -19,7 +19,8 @@ use base64::{Engine as _, alphabet};
 use foldhash::HashMap;
 use zeroize::Zeroizing;
 
-use super::line::{Fields, escape, parse_number, write_shown};
+use super::escape;
+use super::line::{Fields, parse_number, write_shown};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
 use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Verdict};
 use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::auth_client::read_version;
-use super::line::{Fields, escape, split_parameter, unescape};
+use super::line::{Fields, split_parameter, write_fields};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
+use super::{escape, unescape};
 use crate::auth::{Service, UserFields, UserMask, UserRequest};
 use crate::frontend::{
-    Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
+    Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
 };
 
 /// Longest request. Dovecot's own server takes 1024 bytes; a name of 255 characters may need a little more.
@@ -216,10 +217,6 @@ impl Protocol for AuthMaster {
         Next::Open
     }
 
-    fn expire(&mut self, _now: Instant, _out: &mut Vec<u8>) -> (Vec<EndedEarly>, Option<Instant>) {
-        (Vec::new(), None)
-    }
-
     fn is_idle(&self) -> bool {
         self.lookups.is_empty()
     }
@@ -228,12 +225,7 @@ impl Protocol for AuthMaster {
 fn write_user(id: u32, user: &str, fields: &UserFields, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("USER\t{id}\t").as_bytes());
     escape(user.as_bytes(), out);
-    for (name, value) in fields.iter() {
-        out.push(b'\t');
-        escape(name.as_bytes(), out);
-        out.push(b'=');
-        escape(value.as_bytes(), out);
-    }
+    write_fields(fields, out);
     out.push(b'\n');
 }
 
