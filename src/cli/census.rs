@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use super::output::say;
 use super::table::table;
-use super::{CONFIG, FAILED, fail};
-use crate::config::Config;
+use super::{FAILED, fail, load_and_log};
 use crate::sync::{Census, Sighting};
 use crate::{daemon, observe};
 
@@ -18,13 +17,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
-    let config = match Config::load(config) {
+    let config = match load_and_log(config) {
         Ok(config) => config,
-        Err(error) => return fail(CONFIG, &error),
+        Err(code) => return code,
     };
-    if let Err(error) = observe::log::init(&config.log) {
-        return fail(FAILED, &error);
-    }
     let end = daemon::count_once(&config);
     observe::flush();
     match end {

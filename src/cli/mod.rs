@@ -146,14 +146,18 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Reads the configuration and sets the log up that it asks for.
+fn load_and_log(config: &Path) -> Result<Config, ExitCode> {
+    let config = Config::load(config).map_err(|error| fail(CONFIG, &error))?;
+    observe::log::init(&config.log).map_err(|error| fail(FAILED, &error))?;
+    Ok(config)
+}
+
 fn serve(config: &Path) -> ExitCode {
-    let config = match Config::load(config) {
+    let config = match load_and_log(config) {
         Ok(config) => config,
-        Err(error) => return fail(CONFIG, &error),
+        Err(code) => return code,
     };
-    if let Err(error) = observe::log::init(&config.log) {
-        return fail(FAILED, &error);
-    }
     match daemon::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILED, &error),

@@ -16,7 +16,7 @@ use crate::frontend::{Logins, Status, Timed};
 const PAUSE: Duration = Duration::from_secs(1);
 /// Puts the cursor home and wipes the screen below it.
 const WIPE: &str = "\u{1b}[H\u{1b}[J";
-const MILLIS: f64 = 1000.0;
+const THOUSAND: f64 = 1000.0;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -58,12 +58,13 @@ fn look(config: &Path) -> Result<Status, Failure> {
 }
 
 fn show(before: &Status, now: &Status) -> String {
-    let seconds = seconds(now.uptime_ms.saturating_sub(before.uptime_ms));
-    let (people, total) = (sum(&now.logins), sum(&now.logins) - sum(&before.logins).min(sum(&now.logins)));
+    let seconds = thousandths(now.uptime_ms.saturating_sub(before.uptime_ms));
+    let all = sum(&now.logins);
+    let lately = all.saturating_sub(sum(&before.logins));
     let head = format!(
-        "up {}; {people} logins since the start, {:.0} a second now",
+        "up {}; {all} logins since the start, {:.0} a second now",
         duration(now.uptime_ms),
-        per(total, seconds)
+        per(lately, seconds)
     );
     let mut parts = vec![head, logins(before, now, seconds), paths(before, now), caches(now), backends(now)];
     parts.push(format!(
@@ -135,7 +136,7 @@ fn backends(now: &Status) -> String {
 
 fn percentile(timed: &Timed, percent: u64) -> String {
     match timed.percentile(percent) {
-        Some(micros) => format!("{} ms", seconds(micros)),
+        Some(micros) => format!("{} ms", thousandths(micros)),
         None if timed.count() == 0 => String::new(),
         None => "longer".to_owned(),
     }
@@ -156,8 +157,8 @@ fn sum(logins: &[Logins]) -> u64 {
 
 /// Thousandths as a number: milliseconds of microseconds, seconds of milliseconds.
 #[expect(clippy::cast_precision_loss, reason = "shown to a few digits")]
-fn seconds(thousandths: u64) -> f64 {
-    thousandths as f64 / MILLIS
+fn thousandths(number: u64) -> f64 {
+    number as f64 / THOUSAND
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown to a few digits")]

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use super::output::{say, say_error};
 use super::table::table;
-use super::{BUSY, CONFIG, FAILED, fail};
+use super::{BUSY, FAILED, fail, load_and_log};
 use crate::auth::Username;
-use crate::config::Config;
 use crate::sync::{End, Report, Request};
 use crate::{daemon, observe};
 
@@ -32,13 +31,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
-    let config = match Config::load(config) {
+    let config = match load_and_log(config) {
         Ok(config) => config,
-        Err(error) => return fail(CONFIG, &error),
+        Err(code) => return code,
     };
-    if let Err(error) = observe::log::init(&config.log) {
-        return fail(FAILED, &error);
-    }
     let request = Request {
         dry_run: arguments.dry_run,
         allow_mass_change: arguments.allow_mass_change,
@@ -95,15 +91,8 @@ fn describe(report: &Report) -> String {
         let rows = report.people.iter().map(|person| [person.address.clone(), person.outcome.to_owned()]);
         lines.push(table(["ADDRESS", "OUTCOME"], rows.collect()));
     }
-    let mut rows = vec![
-        ("seen", report.seen),
-        ("created", report.created),
-        ("changed", report.changed),
-        ("unchanged", report.unchanged),
-        ("restored", report.restored),
-        ("deactivated", report.deactivated),
-        ("missing", report.missing),
-    ];
+    let mut rows = vec![("seen", report.seen)];
+    rows.extend(report.outcomes());
     if report.importable > 0 {
         rows.push(("would be created, were import = true", report.importable));
     }

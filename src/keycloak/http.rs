@@ -17,7 +17,16 @@ pub(super) type Body = Zeroizing<Vec<u8>>;
 
 /// Sends a request and reads the whole answer. `call` names it in errors.
 pub(super) async fn fetch(call: &'static str, request: RequestBuilder) -> Result<Body, Error> {
-    let mut response = request.send().await.map_err(|error| classify(call, &error))?;
+    read(call, send(call, request).await?).await
+}
+
+/// Sends a request, for whoever wants to see more of the answer than its body.
+pub(super) async fn send(call: &'static str, request: RequestBuilder) -> Result<Response, Error> {
+    request.send().await.map_err(|error| classify(call, &error))
+}
+
+/// Reads the rest of an answer.
+pub(super) async fn read(call: &'static str, mut response: Response) -> Result<Body, Error> {
     let status = response.status().as_u16();
     let body = read_body(call, &mut response).await?;
     match status {

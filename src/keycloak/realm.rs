@@ -6,7 +6,7 @@ use reqwest::header::DATE;
 use serde::Deserialize;
 
 use super::config::escape;
-use super::http::fetch;
+use super::http::{fetch, read, send};
 use super::{Address, Client, Error};
 use crate::auth::Username;
 
@@ -45,11 +45,10 @@ impl Client {
     /// It does not answer as it should.
     pub async fn look_at_realm(&self, now: SystemTime) -> Result<RealmLook, Error> {
         let url = format!("{}/.well-known/openid-configuration", self.address().issuer(None));
-        // Once for its clock, once for its words: the one that reads bodies knows no headers.
-        let head = self.http().get(&url).send().await.ok();
-        let told = head.as_ref().and_then(|answer| answer.headers().get(DATE)?.to_str().ok());
+        let answer = send(DISCOVERY, self.http().get(&url)).await?;
+        let told = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
         let clock_distance = told.and_then(|date| distance(date, now));
-        let body = fetch(DISCOVERY, self.http().get(&url)).await?;
+        let body = read(DISCOVERY, answer).await?;
         let discovery: Discovery = serde_json::from_slice(&body).map_err(|_| Error::BadAnswer {
             call: DISCOVERY,
             what: "something that is no description of a realm".to_owned(),

@@ -40,6 +40,7 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
                     checked.config.provisioning.enabled.unwrap_or(settings.provisioning);
                 checked.mapping = settings.mapping.clone();
                 mailcow::tell(&settings, checked.config.provisioning.enabled, findings);
+                checked.mailcow = Some(settings);
             }
             Err(error) => findings.fault(
                 format!("mailcow's settings of Keycloak cannot be read: {}", explain(&error)),

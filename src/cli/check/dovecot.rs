@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::finding::{Finding, Findings};
-use super::output_of;
+use super::{output_of, value_of};
 use crate::config::{Door, ListenerConfig, Role};
 
 /// What a path ends in that Dovecot's login processes are given.
@@ -68,11 +68,6 @@ fn judge(settings: &str, findings: &mut Findings) {
             "disable_plaintext_auth = yes (2.3), auth_allow_cleartext = no (2.4)",
         );
     }
-}
-
-/// A setting of the outermost level.
-fn value_of<'a>(settings: &'a str, name: &str) -> Option<&'a str> {
-    settings.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim()))
 }
 
 #[cfg(test)]

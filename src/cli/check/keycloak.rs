@@ -5,10 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
 use super::person;
-use crate::config::Config;
 use crate::keycloak::{Address, Client, Error, MisspeltBase, SetupError, Visibility};
-use crate::mailcow::IdentityProvider;
-use crate::sql;
 
 /// How far the clocks may be apart: half of what is left of a token of a minute when it is renewed.
 const CLOCK_LIMIT: Duration = Duration::from_secs(30);
@@ -17,14 +14,15 @@ const MAX_VALUES: usize = 50;
 
 pub(super) async fn look(checked: &Checked<'_>) -> Vec<Finding> {
     let mut findings = Findings::of("keycloak");
-    for client in clients(checked.config, &mut findings).await {
+    for client in clients(checked, &mut findings) {
         look_at(&client, checked, &mut findings).await;
     }
     findings.into_vec()
 }
 
 /// Those of the configuration, or the one of mailcow's table.
-async fn clients(config: &Config, findings: &mut Findings) -> Vec<Client> {
+fn clients(checked: &Checked<'_>, findings: &mut Findings) -> Vec<Client> {
+    let config = checked.config;
     let mut clients = Vec::new();
     let mut add = |made: Result<Client, SetupError>| match made {
         Ok(client) => clients.push(client),
@@ -35,22 +33,13 @@ async fn clients(config: &Config, findings: &mut Findings) -> Vec<Client> {
         add(Client::new(address.clone(), keycloak, secret));
     }
     if let Some(keycloak) = &config.mailcow_keycloak
-        && let Some(settings) = mailcow_settings(config).await
+        && let Some(settings) = &checked.mailcow
         && settings.is_keycloak()
         && let Ok(address) = settings.address()
     {
         add(Client::new(address, keycloak, settings.client_secret.duplicate()));
     }
     clients
-}
-
-/// What the look at the database has told of is not told again here.
-async fn mailcow_settings(config: &Config) -> Option<IdentityProvider> {
-    let password = config.secrets.duplicate().database_password;
-    let database = sql::open_to_read(&config.storage, password).await.ok()?;
-    let rows = database.identity_provider().await;
-    database.close().await;
-    Some(IdentityProvider::read(&rows.ok()?))
 }
 
 async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings) {

@@ -17,6 +17,7 @@ use super::{CONFIG, FAILED, fail};
 use crate::auth::Username;
 use crate::config::Config;
 use crate::frontend::http_login;
+use crate::mailcow::IdentityProvider;
 use crate::provision::Mapping;
 use finding::{Finding, Findings, Level, show};
 
@@ -49,9 +50,12 @@ pub(super) struct Arguments {
 struct Checked<'a> {
     config: &'a Config,
     user: Option<Username>,
-    /// Whether first logins make mailboxes, and from which templates; `None` while nobody can tell.
+    /// Whether first logins make mailboxes.
     makes_mailboxes: bool,
+    /// And from which templates.
     mapping: Mapping,
+    /// Keycloak's settings, where mailcow keeps them and they could be read.
+    mailcow: Option<IdentityProvider>,
 }
 
 /// Exit codes: 0 nothing stands against logins, 1 something does, 78 the configuration is wrong.
@@ -98,6 +102,7 @@ fn look(arguments: &Arguments, config: &Config) -> Result<Vec<Finding>, Box<dyn 
         user,
         makes_mailboxes: config.provisioning.enabled == Some(true),
         mapping: config.provisioning.mapping(),
+        mailcow: None,
     };
     findings.extend(sockets::look(&config.listeners));
     reactor.block_on(async {
@@ -143,6 +148,11 @@ fn summary(findings: &[Finding]) -> String {
         (0, warnings) => format!("nothing stands against logins; warnings: {warnings}"),
         (faults, warnings) => format!("faults: {faults}; warnings: {warnings}"),
     }
+}
+
+/// A setting in lines of `name = value`, as Dovecot's and Postfix's own tools print them: one that is not indented.
+fn value_of<'a>(settings: &'a str, name: &str) -> Option<&'a str> {
+    settings.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim()))
 }
 
 /// What another program prints; `None` where it is not there, or says nothing of use.

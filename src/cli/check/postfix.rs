@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::finding::{Finding, Findings};
-use super::output_of;
+use super::{output_of, value_of};
 use crate::config::{ListenerConfig, Role};
 
 pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<Finding> {
@@ -89,10 +89,6 @@ fn names_of(services: &str) -> Vec<&str> {
     let mut names: Vec<&str> = services.lines().filter_map(name).collect();
     names.dedup();
     names
-}
-
-fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim()))
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use nix::unistd::{Gid, Uid, User, getgrouplist};
 use super::finding::{Finding, Findings};
 use crate::config::{Door, ListenerConfig, Role};
 
-/// Read and write for owner, group, others.
+/// To connect to a socket.
 const WRITE: u32 = 0o2;
+/// To pass through a folder.
 const SEARCH: u32 = 0o1;
 
 pub(super) fn look(listeners: &[ListenerConfig]) -> Vec<Finding> {
