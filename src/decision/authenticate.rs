@@ -20,7 +20,7 @@ use crate::bookkeeping::Note;
 use crate::cache::Held;
 use crate::passdb::{Owner, Presented};
 use crate::provision::{Identity, Provisioned};
-use crate::sql::{AuthSource, Mailbox, MailboxState};
+use crate::sql::{AuthSource, Hosting, Mailbox, MailboxState};
 
 /// Longest password. A hash of more than this would be an attack on the processor.
 const MAX_PASSWORD_BYTES: usize = 1024;
@@ -141,10 +141,7 @@ impl Decision {
         known: &Held<MailboxRecord>,
         path: &mut Path,
     ) -> Result<Grant, NotAccepted> {
-        let domain = known.record.hosting.domain.ok_or(Denial::DomainUnknown)?;
-        if !domain.active {
-            return Err(Denial::DomainDisabled.into());
-        }
+        check_domain(&known.record.hosting)?;
         let (quota_bytes, opened) = match &known.record.hosting.mailbox {
             // 3. Is the mailbox on? 4. The token, or the main password, where it counts. 5. The app passwords.
             Some(mailbox) => {
@@ -294,6 +291,14 @@ fn may_be_outdated(why_not: &NotAccepted) -> bool {
                 | Denial::TokenSubjectMismatch
         ),
         NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
+    }
+}
+
+pub(super) fn check_domain(hosting: &Hosting) -> Result<(), Denial> {
+    match hosting.domain {
+        None => Err(Denial::DomainUnknown),
+        Some(domain) if !domain.active => Err(Denial::DomainDisabled),
+        Some(_) => Ok(()),
     }
 }
 

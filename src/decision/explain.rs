@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Decision;
-use super::authenticate::{Login, Moment, Proof, Purpose, check_mailbox, check_service, proof_of};
+use super::authenticate::{
+    Login, Moment, Proof, Purpose, check_domain, check_mailbox, check_service, proof_of,
+};
 use super::known::KnownMailbox;
 use super::mailboxes::MailboxRecord;
 use super::master::Claim;
@@ -167,11 +169,7 @@ impl Decision {
         let standing = self.0.mailboxes.standing(&login.user, walk.now).unwrap_or(Standing::Fresh);
         let known = KnownMailbox::new(&held.record, standing, held.age_ms(walk.now));
         let from = Some(asked("database", known.age_ms, known.standing));
-        let domain = match held.record.hosting.domain {
-            None => Err(Denial::DomainUnknown),
-            Some(domain) if !domain.active => Err(Denial::DomainDisabled),
-            Some(_) => Ok(()),
-        };
+        let domain = check_domain(&held.record.hosting);
         walk.check("domain", domain, format!("{}: {}", login.user.domain(), known.domain), from.clone())?;
         match &held.record.hosting.mailbox {
             Some(mailbox) => {
@@ -213,7 +211,7 @@ impl Decision {
                     Owner::Person(person) => scheme_of(person.person().password.as_ref()),
                     Owner::Row => known.scheme.clone(),
                 };
-                let saw = scheme.map_or_else(|| "there is none".to_owned(), |name| format!("{{{name}}}"));
+                let saw = shown_scheme(scheme);
                 walk.way("stored password", &stored, saw);
                 stored
             }
@@ -266,7 +264,7 @@ impl Decision {
         let owner = Owner::Person(walk.check("person", person, saw, from)?);
         let stored = self.0.passdb.check_stored_password(None, &owner, &Fitted::default());
         let saw = owner.person().and_then(|person| scheme_of(person.password.as_ref()));
-        let saw = saw.map_or_else(|| "there is none".to_owned(), |name| format!("{{{name}}}"));
+        let saw = shown_scheme(saw);
         let source = walk.check("stored password", stored, saw, None)?;
         if let Some(person) = owner.person() {
             let template = self.0.provisioner.preview(&self.0.database, &Identity::new(person)).await;
@@ -299,6 +297,10 @@ fn shown_name(request: &AuthRequest) -> String {
 
 fn scheme_of(stored: Option<&Secret>) -> Option<String> {
     stored.map(|stored| scheme::label(stored).to_owned())
+}
+
+fn shown_scheme(name: Option<String>) -> String {
+    name.map_or_else(|| "there is none".to_owned(), |name| format!("{{{name}}}"))
 }
 
 fn end_of<T>(found: &Result<T, NotAccepted>) -> StepEnd {

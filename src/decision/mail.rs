@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::authenticate::check_mailbox;
+use super::authenticate::{check_domain, check_mailbox};
 use super::open::check_same_person;
 use super::{Decision, Moment};
 use crate::auth::{
@@ -75,9 +75,7 @@ impl Decision {
     ) -> Result<(), NotAccepted> {
         let known = self.0.mailboxes.find(login).await?;
         let hosting = &known.record.hosting;
-        if !hosting.domain.ok_or(Denial::DomainUnknown)?.active {
-            return Err(Denial::DomainDisabled.into());
-        }
+        check_domain(hosting)?;
         let mailbox = hosting.mailbox.as_ref().ok_or(Denial::MailboxUnknown)?;
         check_mailbox(mailbox)?;
         let app_passwords = known.record.app_passwords.as_deref();

@@ -7,7 +7,6 @@ use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::hashing::HashingCounts;
 use crate::observe::metrics::{CallsSnapshot, LoginsSnapshot, ShadowCount};
-use crate::passdb::LiveSource;
 use crate::sync::StatusNumbers;
 use crate::throttle;
 
@@ -40,8 +39,7 @@ impl Numbers {
         let Some(watched) = operations.watched.get() else { return numbers };
         let parts = watched.decision.parts();
         numbers.breakers.push(("sql".to_owned(), parts.mailboxes.condition()));
-        for source in parts.passdb.people().sources().all() {
-            let LiveSource::Keycloak { client, .. } = source else { continue };
+        for client in parts.passdb.people().sources().clients() {
             let name = client.name().to_owned();
             numbers.keycloaks.push((name.clone(), client.calls().snapshot()));
             if let Some(read) = client.events_read() {

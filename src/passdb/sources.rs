@@ -39,6 +39,14 @@ pub enum LiveSource {
 }
 
 impl LiveSource {
+    /// Who asks it, if it is a Keycloak that can be asked.
+    fn into_client(self) -> Option<Arc<Client>> {
+        match self {
+            Self::Keycloak { client, .. } => Some(client),
+            Self::NotKeycloak | Self::Unknown(_) => None,
+        }
+    }
+
     /// What metrics and logs call it; empty while it has no client.
     fn name(&self) -> &str {
         match self {
@@ -82,6 +90,11 @@ impl Sources {
         let mut found: Vec<LiveSource> = self.each.iter().map(Source::now).collect();
         found.sort_by(|one, other| one.name().cmp(other.name()));
         found
+    }
+
+    /// Each Keycloak that can be asked now, once.
+    pub fn clients(&self) -> impl Iterator<Item = Arc<Client>> {
+        self.all().into_iter().filter_map(LiveSource::into_client)
     }
 
     /// Every source, whatever it is now.
@@ -136,10 +149,7 @@ impl Source {
 
     /// Who asks it now, if it is a Keycloak that can be asked.
     pub(super) fn client(&self) -> Option<Arc<Client>> {
-        match self.now() {
-            LiveSource::Keycloak { client, .. } => Some(client),
-            LiveSource::NotKeycloak | LiveSource::Unknown(_) => None,
-        }
+        self.now().into_client()
     }
 }
 

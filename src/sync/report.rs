@@ -188,6 +188,19 @@ impl Report {
         }
     }
 
+    /// What became of people, by its name.
+    #[must_use]
+    pub fn outcomes(&self) -> [(&'static str, u64); 6] {
+        [
+            ("created", self.created),
+            ("changed", self.changed),
+            ("unchanged", self.unchanged),
+            ("restored", self.restored),
+            ("deactivated", self.deactivated),
+            ("missing", self.missing),
+        ]
+    }
+
     /// How many were skipped, all reasons together.
     #[must_use]
     pub fn skipped_in_all(&self) -> u64 {

@@ -53,16 +53,9 @@ impl Status {
     pub fn numbers(&self) -> StatusNumbers {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let people = known.last.as_ref().map_or_else(Vec::new, |report| {
-            vec![
-                ("created", report.created),
-                ("changed", report.changed),
-                ("unchanged", report.unchanged),
-                ("restored", report.restored),
-                ("deactivated", report.deactivated),
-                ("missing", report.missing),
-                ("skipped", report.skipped_in_all()),
-                ("too_many_gone", report.refused_deactivations),
-            ]
+            let others =
+                [("skipped", report.skipped_in_all()), ("too_many_gone", report.refused_deactivations)];
+            report.outcomes().into_iter().chain(others).collect()
         });
         StatusNumbers {
             runs: known.runs.iter().map(|(&result, &count)| (result, count)).collect(),

@@ -5,7 +5,7 @@ use crate::auth::Username;
 use crate::sql::Error;
 use crate::sql::mailbox::{is_name_of, pick};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Session, Work};
+use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
 
 use super::checks::texts;
 
@@ -32,6 +32,20 @@ pub struct KnownPerson {
     pub template_attributes: Option<String>,
 }
 
+impl KnownPerson {
+    /// The mailbox, and who has it: columns in the order of [`FIND_PERSON`].
+    pub(in crate::sql) fn read(row: &mut Row) -> Result<(String, Self), String> {
+        let person = Self {
+            keycloak_id: row.words(1)?,
+            source: row.words(2)?,
+            template_name: row.text(3)?,
+            template_fingerprint: row.text(4)?,
+            template_attributes: row.text(5)?,
+        };
+        Ok((row.words(0)?, person))
+    }
+}
+
 /// Who has a mailbox?
 pub(super) struct PersonOf(pub(super) Username);
 
@@ -47,16 +61,7 @@ impl Work for PersonOf {
         let [name, unicode, ..] = spellings(&self.0);
         let mut found = Vec::new();
         for mut row in session.query(FIND_PERSON, texts([name, unicode])).await? {
-            let (name, person) = row.read("keydove_person", self.0.as_str(), |row| {
-                let person = KnownPerson {
-                    keycloak_id: row.words(1)?,
-                    source: row.words(2)?,
-                    template_name: row.text(3)?,
-                    template_fingerprint: row.text(4)?,
-                    template_attributes: row.text(5)?,
-                };
-                Ok((row.words(0)?, person))
-            })?;
+            let (name, person) = row.read("keydove_person", self.0.as_str(), KnownPerson::read)?;
             if is_name_of(&self.0, &name) {
                 found.push((name, person));
             }

@@ -82,7 +82,7 @@ impl Work for Standings {
             let columns = "mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes \
                            FROM keydove_person WHERE mailbox";
             for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
-                let (stored, person) = row.read("keydove_person", "a page", read_person)?;
+                let (stored, person) = row.read("keydove_person", "a page", KnownPerson::read)?;
                 if let Some(place) = place(&stored) {
                     found[place].person = Some(person);
                 }
@@ -122,17 +122,6 @@ fn select_in(columns: &str, values: &[String]) -> String {
 
 fn texts(values: &[String]) -> Vec<Parameter> {
     values.iter().map(|text| Parameter::from(text.as_str())).collect()
-}
-
-fn read_person(row: &mut Row) -> Result<(String, KnownPerson), String> {
-    let person = KnownPerson {
-        keycloak_id: row.words(1)?,
-        source: row.words(2)?,
-        template_name: row.text(3)?,
-        template_fingerprint: row.text(4)?,
-        template_attributes: row.text(5)?,
-    };
-    Ok((row.words(0)?, person))
 }
 
 impl StandingMailbox {
