@@ -15,12 +15,12 @@
 //! | 12 | [`daemon`] | the process: parts assembled, sockets bound, tasks started and drained |
 //! | 11 | [`config`] | the file, its faults with line and caret, the secrets it points at |
 //! | 10 | [`frontend`], [`operations`] | protocols (pure) and the one loop that gives them a socket and a clock, and mailcow's HTTP login; metrics and probes over HTTP |
-//! | 9 | [`decision`], [`sync`] | the steps of a login, in order; everybody in Keycloak gone through |
+//! | 9 | [`decision`], [`sync`], [`housekeeping`] | the steps of a login, in order; everybody in Keycloak gone through; rows that nobody needs any more deleted |
 //! | 8 | [`bookkeeping`], [`mailcow`] | what is written down after a login; Keycloak's settings from mailcow's own table |
 //! | 7 | [`provision`] | mailboxes from templates, at the first login |
 //! | 6 | [`passdb`], [`userdb`] | is the password right; where does the mail live |
 //! | 5 | [`hashing`], [`throttle`] | the threads on which passwords are hashed; who guesses, and has to wait |
-//! | 4 | [`keycloak`], [`redis`], [`sql`] | the backends, each with its own errors |
+//! | 4 | [`keycloak`], [`redis`], [`sql`], [`kick`] | the backends, each with its own errors; the command that ends open sessions |
 //! | 3 | [`sasl`], [`scheme`], [`token`], [`observe`], [`cache`], [`breaker`], [`load`] | mechanisms; `{SCHEME}` hashes; access tokens; the log line; what is remembered; backends that are left alone; the load client |
 //! | 2 | [`settings`] | the forms in which settings are written |
 //! | 1 | [`auth`] | the words that all others speak |
@@ -73,7 +73,9 @@ pub mod daemon;
 pub mod decision;
 pub mod frontend;
 pub mod hashing;
+pub mod housekeeping;
 pub mod keycloak;
+pub mod kick;
 pub mod load;
 pub mod mailcow;
 pub mod observe;

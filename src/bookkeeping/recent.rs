@@ -9,8 +9,8 @@ use crate::auth::Username;
 
 /// A login of the same kind is not noted again so soon: the history's resolution is a second.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Two kinds that fall into one place push each other out, and are noted once more than they need be.
-const PLACES: usize = 1024;
+/// Two kinds that fall into one place push each other out, and are noted once more than they need be. 64 KiB in all.
+const PLACES: usize = 8192;
 /// Bits of a place that hold milliseconds; the others hold the kind's fingerprint.
 const MILLIS_BITS: u32 = 32;
 

@@ -8,6 +8,7 @@
 mod bounded;
 mod comparisons;
 mod config;
+mod flights;
 mod record_file;
 mod records;
 mod verified;
@@ -17,6 +18,6 @@ pub use comparisons::{Comparisons, Fitted};
 pub use config::Config;
 pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, age, seconds};
 pub use records::{
-    Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+    Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing, Watch,
 };
 pub use verified::Verified;

@@ -8,13 +8,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::bounded::BoundedMap;
+use super::flights::{Flights, Landing};
 use crate::auth::{TempFail, TempFailReason, Username};
 
 /// Which records are in use is noted no more often than this, in milliseconds, because the note costs as
@@ -40,6 +40,14 @@ pub trait Record: Send + Sync + 'static {
     fn inherit(&self, older: &Self);
     /// Whether something that the older record says is no longer so. What outlives the process must not say it for long.
     fn outdates(&self, older: &Self) -> bool;
+}
+
+/// Who wants to know what became of what was known. Nothing here may wait for anything.
+pub trait Watch<V>: Send + Sync {
+    /// A younger record took the place of an older one.
+    fn replaced(&self, user: &Username, older: &V, younger: &V);
+    /// A record that somebody was given was forgotten while it was under way: it is remembered nowhere.
+    fn dropped(&self, records: &Records<V>, user: &Username, record: &Arc<V>);
 }
 
 /// How long records live.
@@ -128,6 +136,8 @@ pub struct Source<V> {
     pub fetcher: Fetcher<V>,
     /// Whoever has a stale record then does not wait at all.
     pub troubled: Troubled,
+    /// Who wants to know more.
+    pub watch: Option<Arc<dyn Watch<V>>>,
 }
 
 /// The records of one source; clones are the same records.
@@ -150,11 +160,11 @@ struct Shared<V> {
 
 struct State<V> {
     entries: BoundedMap<Username, Entry<V>>,
-    flights: HashMap<Username, Flight<V>>,
+    flights: Flights<V>,
     counts: RecordCounts,
     /// For jitter: any odd number does.
     dice: u64,
-    /// Raised by every `forget`: what was asked before must not be kept.
+    /// Raised by every `forget`.
     generation: u64,
     /// Raised when a record takes the place of one that it outdates.
     outdated: u64,
@@ -171,21 +181,13 @@ struct Entry<V> {
     promoted: u32,
 }
 
-/// A fetch that somebody waits for.
-struct Flight<V> {
-    asked: Instant,
-    result: watch::Receiver<Landing<V>>,
-}
-
-type Landing<V> = Option<Result<Held<V>, TempFail>>;
-
 impl<V: Record> Records<V> {
     /// An empty memory of one source.
     #[must_use]
     pub fn new(lifetimes: Lifetimes, spawner: Spawner, source: Source<V>) -> Self {
         let state = State {
             entries: BoundedMap::new(lifetimes.max_bytes),
-            flights: HashMap::default(),
+            flights: Flights::new(),
             counts: RecordCounts::default(),
             dice: 0x9E37_79B9_7F4A_7C15,
             generation: 0,
@@ -207,7 +209,7 @@ impl<V: Record> Records<V> {
                 state.entries.promote(user);
             }
             state.counts.hits += 1;
-            (held, refresh && !state.flights.contains_key(user))
+            (held, refresh && state.flights.join(user).is_none())
         };
         if refresh {
             self.shared.begin(user, now);
@@ -227,7 +229,7 @@ impl<V: Record> Records<V> {
         let (flight, stale) = {
             let mut state = self.shared.lock();
             state.counts.misses += 1;
-            (state.join(user), state.stale(user, now, &self.shared.lifetimes))
+            (state.flights.join(user), state.stale(user, now, &self.shared.lifetimes))
         };
         let flight = flight.unwrap_or_else(|| self.shared.begin(user, now));
         let Some(stale) = stale else { return land(flight).await };
@@ -266,7 +268,7 @@ impl<V: Record> Records<V> {
                     return Ok(entry.hold(None));
                 }
                 let earliest = entry.map(|entry| entry.asked + self.shared.lifetimes.refetch_pause);
-                (state.join(user), earliest.filter(|earliest| *earliest > now))
+                (state.flights.join(user), earliest.filter(|earliest| *earliest > now))
             };
             match (flight, earliest) {
                 // It may have begun too early; then the loop goes round once more.
@@ -290,28 +292,32 @@ impl<V: Record> Records<V> {
     pub fn forget(&self, user: &Username) -> bool {
         let mut state = self.shared.lock();
         state.generation += 1;
-        state.flights.remove(user);
+        state.flights.doubt_one(user);
         state.entries.remove(user).is_some()
     }
 
-    /// Forgets every record that is meant; says how many that were. No fetch that is under way is kept.
-    pub fn forget_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
+    /// Forgets every record that is meant, those that are under way too; says which those were, as far as they were here.
+    pub fn forget_where(
+        &self,
+        is_meant: impl Fn(&V) -> bool + Send + Sync + 'static,
+    ) -> Vec<(Username, Arc<V>)> {
+        let is_meant = Arc::new(is_meant);
         let mut state = self.shared.lock();
-        state.give_up_fetches();
+        state.doubt(Arc::clone(&is_meant));
         let meant: Vec<Username> = state
             .entries
             .iter()
             .filter(|(_, entry)| is_meant(&entry.record))
             .map(|(user, _)| user.clone())
             .collect();
-        meant.iter().for_each(|user| drop(state.entries.remove(user)));
-        meant.len()
+        let remove = |user| state.entries.remove(&user).map(|entry| (user, entry.record));
+        meant.into_iter().filter_map(remove).collect()
     }
 
     /// Forgets everything; says how many records that were.
     pub fn flush(&self) -> usize {
         let mut state = self.shared.lock();
-        state.give_up_fetches();
+        state.doubt(Arc::new(|_: &V| true));
         let count = state.entries.len();
         state.entries.clear();
         count
@@ -337,11 +343,12 @@ impl<V: Record> Records<V> {
     }
 
     /// Makes every record that is meant as old as it can be and still serve while the source cannot tell: whoever needs
-    /// one next has it fetched. Says how many that were. No fetch that is under way is kept.
-    pub fn expire_where(&self, is_meant: impl Fn(&V) -> bool) -> usize {
+    /// one next has it fetched. Says how many that were. What is under way and meant is not kept.
+    pub fn expire_where(&self, is_meant: impl Fn(&V) -> bool + Send + Sync + 'static) -> usize {
+        let is_meant = Arc::new(is_meant);
         let now = Instant::now();
         let mut state = self.shared.lock();
-        state.give_up_fetches();
+        state.doubt(Arc::clone(&is_meant));
         let mut count = 0;
         for entry in state.entries.values_mut().filter(|entry| is_meant(&entry.record)) {
             entry.fresh_for = entry.fresh_for.min(millis(now.saturating_duration_since(entry.asked)));
@@ -406,37 +413,34 @@ impl<V: Record> Shared<V> {
     /// Begins a fetch as a task of its own, so that nobody who leaves takes it along.
     fn begin(self: &Arc<Self>, user: &Username, now: Instant) -> watch::Receiver<Landing<V>> {
         let (landing, result) = watch::channel(None);
-        let generation = {
+        let number = {
             let mut state = self.lock();
-            if let Some(flight) = state.flights.get(user) {
-                return flight.result.clone();
+            if let Some(flight) = state.flights.join(user) {
+                return flight;
             }
             state.counts.fetches += 1;
-            state.flights.insert(user.clone(), Flight { asked: now, result: result.clone() });
-            state.generation
+            state.flights.begin(user.clone(), result.clone())
         };
         let (shared, user) = (Arc::clone(self), user.clone());
         let task = async move {
             let end = (shared.source.fetcher)(user.clone()).await;
-            let end = shared.finish(&user, end, now, generation);
+            let end = shared.finish(&user, end, now, number);
             landing.send_replace(Some(end));
         };
         (self.spawner)(Box::pin(task));
         result
     }
 
-    /// Keeps what a fetch brought, unless the address was forgotten meanwhile.
+    /// Keeps what a fetch brought, unless that was forgotten meanwhile or another fetch, begun later, was faster.
     fn finish(
-        &self,
+        self: &Arc<Self>,
         user: &Username,
         end: Result<V, TempFail>,
         asked: Instant,
-        generation: u64,
+        number: u64,
     ) -> Result<Held<V>, TempFail> {
         let mut state = self.lock();
-        if state.flights.get(user).is_some_and(|flight| flight.asked == asked) {
-            state.flights.remove(user);
-        }
+        let is_doubted = state.flights.land(number, user, end.as_ref().ok());
         let record = match end {
             Ok(record) => Arc::new(record),
             Err(trouble) => {
@@ -444,22 +448,28 @@ impl<V: Record> Shared<V> {
                 return Err(trouble);
             }
         };
-        if state.generation == generation {
-            state.keep(user.clone(), Arc::clone(&record), asked, &self.lifetimes);
+        let is_overtaken = state.entries.peek_mut(user).is_some_and(|entry| entry.asked > asked);
+        let older = match is_doubted || is_overtaken {
+            true => None,
+            false => state.keep(user.clone(), Arc::clone(&record), asked, &self.lifetimes),
+        };
+        drop(state);
+        match (&self.source.watch, older) {
+            (Some(watch), _) if is_doubted => {
+                watch.dropped(&Records { shared: Arc::clone(self) }, user, &record);
+            }
+            (Some(watch), Some(older)) => watch.replaced(user, &older, &record),
+            _ => {}
         }
         Ok(Held { record, asked, stale: None })
     }
 }
 
 impl<V: Record> State<V> {
-    /// What is under way is not kept, and nobody joins it any more.
-    fn give_up_fetches(&mut self) {
+    /// What is under way and meant is not kept, and nobody joins anything that is under way any more.
+    fn doubt(&mut self, is_meant: Arc<impl Fn(&V) -> bool + Send + Sync + 'static>) {
         self.generation += 1;
-        self.flights.clear();
-    }
-
-    fn join(&self, user: &Username) -> Option<watch::Receiver<Landing<V>>> {
-        self.flights.get(user).map(|flight| flight.result.clone())
+        self.flights.doubt_all(Arc::new(move |_, record| is_meant(record)));
     }
 
     /// A record that may still serve while the source cannot tell.
@@ -469,13 +479,21 @@ impl<V: Record> State<V> {
         serves.then(|| entry.hold(None))
     }
 
-    fn keep(&mut self, user: Username, record: Arc<V>, asked: Instant, lifetimes: &Lifetimes) {
+    /// Says which record it took the place of.
+    fn keep(
+        &mut self,
+        user: Username,
+        record: Arc<V>,
+        asked: Instant,
+        lifetimes: &Lifetimes,
+    ) -> Option<Arc<V>> {
         let lifetime = if record.is_absence() { lifetimes.absent } else { lifetimes.fresh };
         let fresh = lifetime.mul_f64(1.0 - 0.1 * self.throw());
         let bytes = record.bytes() + 2 * user.as_str().len();
-        if let Some(older) = self.entries.peek_mut(&user) {
-            record.inherit(&older.record);
-            self.outdated += u64::from(record.outdates(&older.record));
+        let older = self.entries.peek_mut(&user).map(|entry| Arc::clone(&entry.record));
+        if let Some(older) = &older {
+            record.inherit(older);
+            self.outdated += u64::from(record.outdates(older));
         }
         // Whoever is unknown is asked for again when somebody comes for them, not on the off-chance.
         let use_before_refresh = if record.is_absence() { fresh } else { fresh.mul_f64(2.0 / 3.0) };
@@ -487,6 +505,7 @@ impl<V: Record> State<V> {
             promoted: 0,
         };
         self.entries.put(user, entry, bytes);
+        older
     }
 
     /// A number from 0 to 1 (xorshift): good enough to spread, and nothing depends on it.

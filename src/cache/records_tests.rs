@@ -53,6 +53,10 @@ impl Source {
     }
 
     fn records_of(&self, max_bytes: usize) -> Records<Number> {
+        self.records_watched(max_bytes, None)
+    }
+
+    fn records_watched(&self, max_bytes: usize, watch: Option<Arc<dyn Watch<Number>>>) -> Records<Number> {
         let lifetimes = Lifetimes {
             fresh: Duration::from_secs(60),
             absent: Duration::from_secs(10),
@@ -76,6 +80,7 @@ impl Source {
         let source = RecordSource {
             fetcher: Arc::new(fetcher),
             troubled: Arc::new(move |_| troubled.load(Ordering::Relaxed)),
+            watch,
         };
         Records::new(lifetimes, Arc::new(|task| drop(tokio::spawn(task))), source)
     }
@@ -127,7 +132,7 @@ async fn who_leaves_takes_no_fetch_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_is_never_taken_as_it_is_beyond_its_time() {
+async fn trap_t14_a_record_is_never_taken_as_it_is_beyond_its_time() {
     let source = Source::default();
     let records = source.records();
     let user = alice();
@@ -349,6 +354,73 @@ async fn what_is_forgotten_is_asked_for_again() {
     assert_eq!(records.get(&user).await.unwrap().record.0, 3);
     assert_eq!(records.flush(), 1);
     assert_eq!(records.counts().entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_did_drops_no_fetch() {
+    let source = Source::default();
+    let records = source.records();
+    let user = alice();
+    source.will_say(100, Ok(1));
+    let (held, ()) = tokio::join!(records.get(&user), async {
+        sleep(Duration::from_millis(50)).await;
+        assert!(records.forget_where(|record| record.0 == 2).is_empty());
+        assert_eq!(records.expire_where(|record| record.0 == 2), 0);
+    });
+    assert_eq!(held.unwrap().record.0, 1);
+    assert_eq!(records.get(&user).await.unwrap().record.0, 1);
+    assert_eq!(source.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_what_was_under_way_when_something_was_forgotten() {
+    let source = Source::default();
+    let records = source.records();
+    let user = alice();
+    // The second fetch is faster; the first one must not take its place.
+    source.will_say(300, Ok(1));
+    source.will_say(10, Ok(2));
+    let (slow, fast) = tokio::join!(records.get(&user), async {
+        sleep(Duration::from_millis(50)).await;
+        records.forget_where(|record| record.0 == 7);
+        records.get(&user).await
+    });
+    assert_eq!((slow.unwrap().record.0, fast.unwrap().record.0), (1, 2));
+    assert_eq!(records.get(&user).await.unwrap().record.0, 2);
+}
+
+/// What a watch was told.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Watch<Number> for Arc<Told> {
+    fn replaced(&self, _: &Username, older: &Number, younger: &Number) {
+        self.0.lock().unwrap().push(format!("{} by {}", older.0, younger.0));
+    }
+
+    fn dropped(&self, records: &Records<Number>, user: &Username, record: &Arc<Number>) {
+        assert!(records.look(user).is_none());
+        self.0.lock().unwrap().push(format!("{} dropped", record.0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_hears_of_every_record_that_does_not_stay() {
+    let (source, told) = (Source::default(), Arc::new(Told::default()));
+    let records = source.records_watched(1 << 20, Some(Arc::new(Arc::clone(&told))));
+    let user = alice();
+    source.will_say(100, Ok(1));
+    let (first, ()) = tokio::join!(records.get(&user), async {
+        sleep(Duration::from_millis(50)).await;
+        records.forget_where(|record| record.0 == 1);
+    });
+    assert_eq!(first.unwrap().record.0, 1);
+    for says in [2, 3] {
+        source.will_say(0, Ok(says));
+        records.get(&user).await.unwrap();
+        advance(secs(60)).await;
+    }
+    assert_eq!(*told.0.lock().unwrap(), ["1 dropped", "2 by 3"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -194,9 +194,9 @@ mod tests {
     }
 
     proptest! {
-        /// T8: no two different pairs are one text, wherever the border between the parts lies.
+        /// No two different pairs are one text, wherever the border between the parts lies.
         #[test]
-        fn different_pairs_have_different_tags(
+        fn trap_t08_different_pairs_have_different_tags(
             whole in proptest::collection::vec(any::<u8>(), 0..40),
             cuts in (0_usize..40, 0_usize..40),
         ) {

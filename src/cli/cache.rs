@@ -33,23 +33,31 @@ enum Command {
     Forget {
         /// The address.
         address: String,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
     },
     /// Forget everything. While Keycloak or the database is down, nobody can log in after that.
-    Flush,
+    Flush {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
     let (request, json) = match &arguments.command {
         Command::Show { address: None, json } => (Request::CacheCounts, *json),
         Command::Show { address: Some(user), json } => (Request::CacheShow { user: user.clone() }, *json),
-        Command::Forget { address } => (Request::CacheForget { user: address.clone() }, false),
-        Command::Flush => (Request::CacheFlush, false),
+        Command::Forget { address, json } => (Request::CacheForget { user: address.clone() }, *json),
+        Command::Flush { json } => (Request::CacheFlush, *json),
     };
     let text = match ask(config, &request)? {
         Reply::Counts(counts) if json => to_json(&counts)?,
         Reply::Known(known) if json => to_json(&known)?,
         Reply::Counts(counts) => show_counts(&counts),
         Reply::Known(known) => show_known(&known),
+        Reply::Forgotten(forgotten) if json => to_json(&forgotten)?,
         Reply::Forgotten(forgotten) => show_forgotten(&request, forgotten),
         Reply::Error(error) => return Err(Failure::Data(error)),
         Reply::Explained(_) | Reply::Status(_) | Reply::Throttled { .. } | Reply::Cleared(_) => {

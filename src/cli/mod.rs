@@ -7,13 +7,18 @@ mod bench;
 mod cache;
 mod census;
 mod check;
+mod colour;
+mod completions;
 mod control;
 mod date;
 mod domain;
+mod examples;
 mod explain;
 mod hash;
+mod housekeeping;
 mod input;
 mod mailbox;
+mod man;
 mod output;
 mod size;
 mod status;
@@ -26,7 +31,7 @@ mod throttle;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::{daemon, observe};
@@ -59,10 +64,9 @@ struct Arguments {
 enum Command {
     /// Serve the sockets of the configuration until SIGTERM.
     Serve,
-    /// Say what stands against logins: the configuration, the sockets, the database, Keycloak, and what Dovecot and
-    /// Postfix are set to, each with the step that mends it.
+    /// Say what stands against logins, each with the step that mends it.
     ///
-    /// Exit code 1: something stands against logins. 78: the configuration is wrong.
+    /// Looked at are the configuration, the sockets, the database, Keycloak, and what Dovecot and Postfix are set to. Exit code 1: something stands against logins. 78: the configuration is wrong.
     Check(check::Arguments),
     /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
     ///
@@ -81,30 +85,44 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
-    /// Say how the running daemon is doing: logins by verdict with rates, latencies, caches, backends, the hashing queue.
-    Status(status::Arguments),
-    /// Say why somebody can or cannot log in: the decision step by step, what each step saw and how old that is, the
-    /// verdict that a login would get now, what to do about it, and the last attempts.
+    /// Say how the running daemon is doing.
     ///
-    /// Nothing is changed, and no attempt is counted.
+    /// Shown are logins by verdict with rates, latencies, caches, backends, the hashing queue and the sync.
+    Status(status::Arguments),
+    /// Say why somebody can or cannot log in, and what to do about it.
+    ///
+    /// Shown are the decision step by step, what each step saw and how old that is, the verdict that a login would get now,
+    /// and the last attempts. Nothing is changed, and no attempt is counted.
     Explain(explain::Arguments),
     /// Show and forget what the running daemon counts against guessing.
     Throttle(throttle::Arguments),
-    /// Go through everybody in Keycloak once: make mailboxes (`[sync] import`), bring them in line, switch off those of
-    /// leavers (`[sync] deactivate`). The daemon may run meanwhile.
+    /// Go through everybody in Keycloak once.
     ///
-    /// Exit code 75: another process does it. Exit code 1: it did not get to the end, or too many people are gone.
+    /// It makes mailboxes (`[sync] import`), brings them in line, and switches off those of leavers (`[sync] deactivate`). The
+    /// daemon may run meanwhile. Exit code 75: another process does it. Exit code 1: it did not get to the end, or too many people are gone.
     Sync(sync::Arguments),
-    /// Count which password schemes and costs are in use in Keycloak, in mailboxes and in app passwords, the weak ones
-    /// first, and people without an address, a password or a template. Nothing is changed, and no hash is shown.
+    /// Count which password schemes and costs are in use, the weak ones first.
     ///
-    /// Exit code 1: it did not get to the end of a Keycloak.
+    /// It looks into Keycloak, mailboxes and app passwords, and counts people without an address, a password or a template
+    /// too. Nothing is changed, and no hash is shown. Exit code 1: it did not get to the end of a Keycloak.
     Census(census::Arguments),
-    /// Load a server of the auth client protocol, this one or Dovecot's own, with logins, and say how fast it was.
+    /// Delete rows that nobody needs any more, as `[housekeeping]` says.
+    ///
+    /// The daemon does it by itself, and may run meanwhile. No mailbox is touched, and no mail. Exit code 75: another process does it.
+    Housekeeping(housekeeping::Arguments),
+    /// Load a server with logins, and say how fast it was: this one, or Dovecot's own.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
     /// some login was not decided, or not rightly.
     Bench(bench::Arguments),
+    /// Print the completions of a shell.
+    ///
+    /// They are for the file where it looks for them. No configuration is read.
+    Completions(completions::Arguments),
+    /// Write the man pages into a folder, one for each command.
+    ///
+    /// No configuration is read.
+    Man(man::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -119,7 +137,8 @@ struct ConfigArgument {
 /// process does it, 78 wrong configuration.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let parsed = examples::add(Arguments::command()).try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
@@ -139,10 +158,13 @@ pub fn run() -> ExitCode {
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::Sync(arguments) => sync::run(arguments, config),
         Command::Census(arguments) => census::run(arguments, config),
+        Command::Housekeeping(arguments) => housekeeping::run(arguments, config),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),
         Command::Throttle(arguments) => report(throttle::run(arguments, config)),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man(arguments) => report(man::run(arguments)),
     }
 }
 

@@ -6,11 +6,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::control::{ask, other_answer};
-use super::output::say;
+use super::output::{control, say};
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::frontend::control::{Reply, Request};
-use crate::frontend::{Logins, Status, Timed};
+use crate::frontend::{Logins, Status, SyncStatus, Timed};
 
 /// Between the two looks that make a rate.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,8 +43,10 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
         if !arguments.watch {
             return Ok(text.into());
         }
-        let wipe = if std::io::stdout().is_terminal() { WIPE } else { "" };
-        say(&format!("{wipe}{text}\n"));
+        if std::io::stdout().is_terminal() {
+            control(WIPE);
+        }
+        say(&format!("{text}\n"));
         before = now;
     }
 }
@@ -71,6 +73,7 @@ fn show(before: &Status, now: &Status) -> String {
         "hashing: {} waiting, {} turned away; notes dropped: {}",
         now.hashing_waiting, now.hashing_shed, now.dropped_notes
     ));
+    parts.extend(now.sync.as_ref().map(sync));
     parts.join("\n\n")
 }
 
@@ -134,6 +137,26 @@ fn backends(now: &Status) -> String {
     table(["backend", "state", "calls", "failed", "half within", "99 % within"], rows.collect())
 }
 
+/// Counts of nobody are left out.
+fn sync(sync: &SyncStatus) -> String {
+    let ago = |seconds: u64| format!("{} ago", duration(seconds * 1000));
+    let mut parts = vec![match sync.next {
+        Some(seconds) => format!("sync: next in {}", duration(seconds * 1000)),
+        None => "sync: runs now".to_owned(),
+    }];
+    if let (Some(last), Some(seconds)) = (&sync.last, sync.last_ago) {
+        parts.push(format!("last {last}, {}", ago(seconds)));
+    }
+    match sync.complete_ago {
+        Some(_) if sync.last.as_deref() == Some("complete") => {}
+        Some(seconds) => parts.push(format!("last complete one {}", ago(seconds))),
+        None => parts.push("no complete one yet".to_owned()),
+    }
+    let people = sync.people.iter().filter(|(_, count)| *count > 0);
+    parts.extend(people.map(|(what, count)| format!("{count} {}", what.replace('_', " "))));
+    parts.join("; ")
+}
+
 fn percentile(timed: &Timed, percent: u64) -> String {
     match timed.percentile(percent) {
         Some(micros) => format!("{} ms", thousandths(micros)),
@@ -181,6 +204,18 @@ mod tests {
         assert_eq!(duration(5_000), "0 min 5 s");
         assert_eq!(duration(61 * minute), "1 h 1 min");
         assert_eq!(duration(25 * 60 * minute), "1 d 1 h");
+    }
+
+    #[test]
+    fn the_sync_is_one_line() {
+        let mut status = SyncStatus { next: Some(65), ..SyncStatus::default() };
+        assert_eq!(sync(&status), "sync: next in 1 min 5 s; no complete one yet");
+        status.last = Some("complete".to_owned());
+        (status.last_ago, status.complete_ago, status.next) = (Some(7), Some(7), None);
+        status.people = vec![("created".to_owned(), 2), ("too_many_gone".to_owned(), 0)];
+        assert_eq!(sync(&status), "sync: runs now; last complete, 0 min 7 s ago; 2 created");
+        status.last = Some("failed".to_owned());
+        assert!(sync(&status).contains("last failed, 0 min 7 s ago; last complete one 0 min 7 s ago"));
     }
 
     #[test]

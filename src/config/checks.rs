@@ -8,7 +8,7 @@ use super::{find_group, find_user};
 use crate::auth::normalise_domain;
 use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
-use crate::{passdb, redis, sql, token};
+use crate::{kick, passdb, redis, sql, token};
 
 /// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
 const MAX_PATH_BYTES: usize = 106;
@@ -60,6 +60,8 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_http(file, &mut faults);
     check_throttle(file, &mut faults);
     check_sync(file, &mut faults);
+    check_kick(file, &mut faults);
+    check_housekeeping(file, &mut faults);
     check_http_login(file, &mut faults);
     faults
 }
@@ -505,6 +507,19 @@ fn check_throttle(file: &File, faults: &mut Vec<Fault>) {
 fn check_sync(file: &File, faults: &mut Vec<Fault>) {
     if let Err(bad) = file.sync.validate() {
         faults.push(Fault::new(&["sync", bad.setting], bad.sentence, bad.advice));
+    }
+}
+
+fn check_kick(file: &File, faults: &mut Vec<Fault>) {
+    if let Some(Err(bad)) = file.kick.as_ref().map(kick::Config::validate) {
+        let advice = "for instance [\"/usr/bin/doveadm\", \"kick\", \"{user}\"]";
+        faults.push(Fault::new(&["kick", "command"], bad.to_string(), advice));
+    }
+}
+
+fn check_housekeeping(file: &File, faults: &mut Vec<Fault>) {
+    if let Err(bad) = file.housekeeping.validate() {
+        faults.push(Fault::new(&["housekeeping", bad.setting], bad.sentence, bad.advice));
     }
 }
 

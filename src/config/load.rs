@@ -92,6 +92,8 @@ impl Config {
                 throttle: file.throttle,
                 http: file.http,
                 sync: file.sync,
+                kick: file.kick,
+                housekeeping: file.housekeeping,
                 http_login: file.http_login,
                 secrets,
             }),

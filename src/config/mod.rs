@@ -17,8 +17,8 @@ use serde::Deserialize;
 use crate::auth::normalise_domain;
 use crate::observe::LogConfig;
 use crate::{
-    bookkeeping, cache, decision, frontend, hashing, keycloak, mailcow, operations, passdb, provision, redis,
-    sql, sync, throttle, token, userdb,
+    bookkeeping, cache, decision, frontend, hashing, housekeeping, keycloak, kick, mailcow, operations,
+    passdb, provision, redis, sql, sync, throttle, token, userdb,
 };
 
 pub use accounts::{find_group, find_user};
@@ -70,6 +70,10 @@ pub struct Config {
     pub http: operations::Config,
     /// `[sync]`
     pub sync: sync::Config,
+    /// `[kick]`
+    pub kick: Option<kick::Config>,
+    /// `[housekeeping]`
+    pub housekeeping: housekeeping::Config,
     /// `[http_login]`
     pub http_login: frontend::http_login::Config,
     /// What the file points at.
@@ -133,6 +137,9 @@ struct File {
     http: operations::Config,
     #[serde(default)]
     sync: sync::Config,
+    kick: Option<kick::Config>,
+    #[serde(default)]
+    housekeeping: housekeeping::Config,
     #[serde(default)]
     http_login: frontend::http_login::Config,
 }

@@ -11,17 +11,18 @@ use crate::config::{Config, Secrets};
 use crate::decision::{Decision, Mailboxes, Webmail};
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
+use crate::housekeeping::Housekeeping;
 use crate::keycloak::{Client, SetupError};
 use crate::mailcow::Refresher;
 use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{LoginMetrics, RecentAttempts};
-use crate::passdb::{EventFollower, MasterUsers, Passdb, People, Sources};
+use crate::passdb::{EventFollower, Loss, MasterUsers, OnLoss, Passdb, People, Sources};
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::sasl::ErrorChallenges;
 use crate::sync::{Schedule, Sync};
 use crate::userdb::Userdb;
-use crate::{bookkeeping, decision, frontend, keycloak, redis, sql, sync, throttle};
+use crate::{bookkeeping, decision, frontend, keycloak, kick, redis, sql, sync, throttle};
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Parts {
     pub(super) bookkeeper: Bookkeeper,
     pub(super) logins: Arc<LoginMetrics>,
     pub(super) recent: Arc<RecentAttempts>,
+    /// How runs of the sync end, where there are any.
+    pub(super) sync: Option<Arc<sync::Status>>,
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
@@ -54,6 +57,10 @@ pub(super) struct Assembled {
     pub(super) throttle_keeper: throttle::Keeper,
     /// Goes through everybody in Keycloak, where that is wanted.
     pub(super) schedule: Option<Schedule>,
+    /// Ends sessions, where that is wanted.
+    pub(super) kick_worker: Option<kick::Worker>,
+    /// Deletes rows that nobody needs any more.
+    pub(super) housekeeping: Housekeeping,
 }
 
 /// Why a part cannot be made.
@@ -92,13 +99,15 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
             Some(Schedule::new(sync, jitter))
         }
     };
-    let people = People::new(sources, config.cache.people(), spawner.clone());
+    let (kicker, kick_worker) = config.kick.clone().map(kick::new).unzip();
+    let on_loss = kicker.map(|kicker| on_loss(config, kicker));
+    let people = People::watched(sources, config.cache.people(), spawner.clone(), on_loss);
     let saved_people = people.clone();
     let followers = people.event_followers();
     let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
         .with_tokens(config.oauth.clone())
         .with_master_users(config.master_users.clone().map(MasterUsers::new));
-    let (bookkeeper, worker) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
+    let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
     let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &keeper {
@@ -119,6 +128,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         bookkeeper,
         logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
         recent: Arc::default(),
+        sync: schedule.as_ref().map(Schedule::status),
         decision: Arc::new(Decision::new(parts)),
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
@@ -126,7 +136,27 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         challenges: challenges(config),
         shadow: Arc::default(),
     };
-    Ok(Assembled { parts, worker, refresher, keeper, followers, throttle_keeper, schedule })
+    Ok(Assembled {
+        parts,
+        worker,
+        refresher,
+        keeper,
+        followers,
+        throttle_keeper,
+        schedule,
+        housekeeping,
+        kick_worker,
+    })
+}
+
+/// Whose sessions are ended.
+fn on_loss(config: &Config, kicker: kick::Kicker) -> OnLoss {
+    let ends_at_new_password = config.kick.as_ref().is_some_and(|kick| kick.password_changes);
+    Arc::new(move |user, loss| {
+        if loss != Loss::NewPassword || ends_at_new_password {
+            kicker.kick(user, loss.name());
+        }
+    })
 }
 
 /// Clients are shown the way to a token where there is one only.
@@ -175,23 +205,37 @@ async fn assemble_sync(
     let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
-    let random = getrandom::u64().map_err(AssembleError::Random)?;
-    // For whoever reads it; the random number tells processes apart.
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let holder = format!("{}:{}:{random:016x}", host.trim(), std::process::id());
-    let parts = sync::Parts { database, sources, provisioner, redis, holder };
+    let parts =
+        sync::Parts { database, sources, provisioner, redis, kick: config.kick.clone(), holder: holder()? };
     Ok(Sync::new(config.sync.clone(), parts))
 }
 
-/// With connections of its own, so that no login waits behind what is written down.
+/// This process, in a word like no other's, for leases.
+fn holder() -> Result<String, AssembleError> {
+    let random = getrandom::u64().map_err(AssembleError::Random)?;
+    // For whoever reads it; the random number tells processes apart.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Ok(format!("{}:{}:{random:016x}", host.trim(), std::process::id()))
+}
+
+/// Housekeeping alone, for a command.
+pub(super) async fn assemble_housekeeping(config: &Config) -> Result<Housekeeping, AssembleError> {
+    let password = config.secrets.duplicate().database_password;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    Ok(Housekeeping::new(&config.housekeeping, database, holder()?))
+}
+
+/// With connections of its own, so that no login waits behind what is written down or deleted.
 async fn assemble_bookkeeping(
     config: &Config,
     provisioner: Arc<Provisioner>,
-) -> Result<(Bookkeeper, Worker), AssembleError> {
+) -> Result<(Bookkeeper, Worker, Housekeeping), AssembleError> {
     let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
-    Ok(bookkeeping::new(&config.bookkeeping, database, provisioner, redis))
+    let housekeeping = Housekeeping::new(&config.housekeeping, Arc::clone(&database), holder()?);
+    let (bookkeeper, worker) = bookkeeping::new(&config.bookkeeping, database, provisioner, redis);
+    Ok((bookkeeper, worker, housekeeping))
 }
 
 /// With a connection of its own to Redis, where nodes count together.

@@ -17,7 +17,8 @@ use crate::frontend::http_login;
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::sync::{Census, End, Request, Schedule, Trouble, Watch};
+use crate::sync::{Census, End, Request, Trouble, Watch};
+use crate::{housekeeping, sql};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
@@ -86,6 +87,20 @@ pub enum SyncError {
     Stopped,
 }
 
+/// Why housekeeping was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum HousekeepingError {
+    /// A part cannot be made from its settings.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] sql::Error),
+    /// The system gives no reactor.
+    #[error("cannot start the reactor: {0}")]
+    Reactor(std::io::Error),
+}
+
 /// One run of the sync in this process, beside a daemon that may be serving.
 ///
 /// # Errors
@@ -120,6 +135,18 @@ pub fn count_once(config: &Config) -> Result<Census, SyncError> {
     })
 }
 
+/// One run of housekeeping in this process, beside a daemon that may be serving.
+///
+/// # Errors
+/// The database cannot be asked, or rows may not be deleted. What was deleted stays deleted.
+pub fn keep_house_once(config: &Config, dry_run: bool) -> Result<housekeeping::End, HousekeepingError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(HousekeepingError::Reactor)?.block_on(async {
+        let housekeeping = assemble::assemble_housekeeping(config).await?;
+        Ok(housekeeping.run(dry_run).await?)
+    })
+}
+
 async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let system = |step| move |source| Error::System { step, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(system("watch for SIGTERM"))?;
@@ -127,8 +154,18 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let tasks = Tasks::default();
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
-    let assemble::Assembled { parts, worker, refresher, keeper, followers, throttle_keeper, schedule } =
-        assemble::assemble(&config, tasks.fetches.spawner()).await?;
+    let assembled = assemble::assemble(&config, tasks.fetches.spawner()).await?;
+    let assemble::Assembled {
+        parts,
+        worker,
+        refresher,
+        keeper,
+        followers,
+        throttle_keeper,
+        schedule,
+        housekeeping,
+        kick_worker,
+    } = assembled;
     let sockets = serve::open_sockets(&config.listeners)?;
     let http_login = serve::http_login(&config.http_login, &parts, &tasks)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
@@ -148,7 +185,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
         shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
         settings_trouble: refresher.as_ref().map(Refresher::trouble),
         outlives_outages: !config.cache.stale_limit.get().is_zero(),
-        sync: schedule.as_ref().map(Schedule::status),
+        sync: parts.sync.clone(),
     });
     let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
     tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
@@ -167,6 +204,10 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     if let Some(schedule) = schedule {
         tasks.clients.spawn(schedule.run(tasks.clients.accepting().clone()));
     }
+    if let Some(worker) = kick_worker {
+        tasks.clients.spawn(worker.run(tasks.clients.accepting().clone()));
+    }
+    tasks.clients.spawn(housekeeping.run_now_and_then(tasks.clients.accepting().clone()));
     operations.note_serving();
     announce(&config);
     tokio::select! {

@@ -76,6 +76,7 @@ pub(super) fn start(
             bookkeeper: parts.bookkeeper.clone(),
             logins: Arc::clone(&parts.logins),
             recent: Arc::clone(&parts.recent),
+            sync: parts.sync.clone(),
             peer_reports_refusals: config.role == Some(config::Role::Postfix),
             failure_delay: match config.door {
                 // Dovecot holds refusals back by itself; twice would be too long for Postfix.
@@ -116,6 +117,7 @@ pub(super) fn http_login(
         bookkeeper: parts.bookkeeper.clone(),
         logins: Arc::clone(&parts.logins),
         recent: Arc::clone(&parts.recent),
+        sync: parts.sync.clone(),
         peer_reports_refusals: true,
         failure_delay: Duration::ZERO,
         deadline: parts.timing.deadline.get(),

@@ -228,7 +228,7 @@ impl Decision {
 
     /// One that would open this service from here, if there is one.
     fn walk_app_passwords(&self, login: &Login<'_>, record: &MailboxRecord, walk: &mut Walk) -> Option<i64> {
-        let rows = match &record.app_passwords {
+        let rows = match record.app_passwords() {
             Ok(rows) => rows,
             Err(trouble) => {
                 walk.push("app passwords", StepEnd::Closed, trouble.to_string(), None);

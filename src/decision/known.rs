@@ -155,7 +155,7 @@ impl KnownMailbox {
                 .filter(|mailbox| !mailbox.password.is_empty())
                 .map(|mailbox| scheme::label(&mailbox.password).to_owned()),
             denied: mailbox.map(|mailbox| mailbox.access.denied()).unwrap_or_default(),
-            app_passwords: record.app_passwords.as_ref().map_or(0, Vec::len),
+            app_passwords: record.app_passwords().map_or(0, |rows| rows.len()),
             keycloak_id: record.owner_id.as_deref().map(str::to_owned),
         }
     }

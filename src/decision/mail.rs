@@ -78,7 +78,7 @@ impl Decision {
         check_domain(hosting)?;
         let mailbox = hosting.mailbox.as_ref().ok_or(Denial::MailboxUnknown)?;
         check_mailbox(mailbox)?;
-        let app_passwords = known.record.app_passwords.as_deref();
+        let app_passwords = known.record.app_passwords();
         check_service(mailbox, app_passwords, service, now.wall)?;
         let owner = self.0.passdb.find_owner(login, mailbox).await?;
         Ok(check_same_person(login, &known.record, &owner)?)

@@ -20,9 +20,8 @@ const ROW_BYTES: usize = 200;
 pub(super) struct MailboxRecord {
     /// The domain and the mailbox.
     pub(super) hosting: Hosting,
-    /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
-    /// whoever needs an app password is told that nobody can tell.
-    pub(super) app_passwords: Result<Vec<AppPassword>, TempFail>,
+    /// Behind [`MailboxRecord::app_passwords`]; on the heap, because there may be a million records and few have any.
+    app_passwords: Result<Box<[AppPassword]>, Box<TempFail>>,
     /// Keycloak's id of whoever had the mailbox when keydove saw it last.
     pub(super) owner_id: Option<Box<str>>,
     /// Beside the hash of the row.
@@ -45,6 +44,7 @@ impl Mailboxes {
         let source = Source {
             fetcher: Arc::new(move |user| fetch(Arc::clone(&database), Arc::clone(&asked), user)),
             troubled: Arc::new(move |_| watched.is_troubled()),
+            watch: None,
         };
         Self { records: Records::new(lifetimes, spawner, source), breaker }
     }
@@ -160,14 +160,26 @@ impl SavedMailboxRecord {
         Some(MailboxRecord {
             hosting: Hosting { domain, mailbox: Some(self.mailbox.restore()?) },
             app_passwords: match self.app_passwords {
-                Some(rows) => Ok(AppPassword::restore_all(rows)?),
+                Some(rows) => Ok(AppPassword::restore_all(rows)?.into()),
                 None => {
-                    Err(TempFail::new(TempFailReason::SqlError, "app passwords could not be read before"))
+                    let detail = "app passwords could not be read before";
+                    Err(TempFail::new(TempFailReason::SqlError, detail).into())
                 }
             },
             owner_id: self.owner_id,
             fitted: Fitted::default(),
         })
+    }
+}
+
+impl MailboxRecord {
+    /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
+    /// whoever needs an app password is told that nobody can tell.
+    pub(super) fn app_passwords(&self) -> Result<&[AppPassword], &TempFail> {
+        match &self.app_passwords {
+            Ok(rows) => Ok(rows),
+            Err(trouble) => Err(trouble),
+        }
     }
 }
 
@@ -214,11 +226,11 @@ fn fetch(database: Arc<Database>, breaker: Arc<Breaker>, user: Username) -> Fetc
 
 async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, TempFail> {
     let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
-    let (mut app_passwords, mut owner_id) = (Ok(Vec::new()), None);
+    let (mut app_passwords, mut owner_id) = (Ok(Box::default()), None);
     if hosting.mailbox.is_some() {
         app_passwords = match database.app_passwords(user).await {
-            Ok(rows) => Ok(rows),
-            Err(error @ sql::Error::Schema { .. }) => Err(error.temp_fail()),
+            Ok(rows) => Ok(rows.into()),
+            Err(error @ sql::Error::Schema { .. }) => Err(error.temp_fail().into()),
             Err(error) => return Err(error.temp_fail()),
         };
         let known = database.person_of(user).await.map_err(|error| error.temp_fail())?;

@@ -5,7 +5,7 @@ use super::authenticate::{Login, Proof, check_access};
 use super::mailboxes::MailboxRecord;
 use super::path::Path;
 use super::webmail::Via;
-use crate::auth::{Denial, NotAccepted, Secret, Service, Source, Username};
+use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Username};
 use crate::passdb::{AppPasswordAttempt, Entitled, Owner, Presented, find_named};
 use crate::sql::{AuthSource, Mailbox};
 
@@ -43,7 +43,7 @@ impl Decision {
             }
         };
         // An app password that keydove made names its row, so that no other hash need be tried.
-        let app_passwords = record.app_passwords.as_deref();
+        let app_passwords = record.app_passwords();
         if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, presented.password)) {
             let attempt = attempt(login, presented);
             let id = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await?;
@@ -65,7 +65,7 @@ impl Decision {
         if !leaves_app_passwords(&why_not) {
             return Err(why_not);
         }
-        let rows = app_passwords.map_err(Clone::clone)?;
+        let rows = app_passwords.map_err(TempFail::clone)?;
         let attempt = attempt(login, presented);
         let found = Box::pin(self.0.passdb.find_app_password(rows, &attempt)).await?;
         let Some(id) = found else { return Err(why_not) };

@@ -31,7 +31,7 @@ use crate::settings::Period;
 
 pub use explain::{Attempt, ExplainRequest, Explained};
 pub use input::{Framing, Line, LineBuffer};
-pub use status::{Backend, CacheStatus, Logins, Status, Timed};
+pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
 
 /// `[login]`: how long logins may take, and how long refusals wait.
 #[derive(Clone, Debug, Deserialize)]

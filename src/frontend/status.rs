@@ -8,6 +8,7 @@ use super::connection::Context;
 use crate::breaker::Condition;
 use crate::cache::RecordCounts;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot};
+use crate::sync::StatusNumbers;
 
 /// Microseconds in a second.
 const MICROS: f64 = 1_000_000.0;
@@ -31,6 +32,23 @@ pub struct Status {
     pub hashing_shed: u64,
     /// Notes about logins that fitted into no queue.
     pub dropped_notes: u64,
+    /// The sync, where this process does it.
+    pub sync: Option<SyncStatus>,
+}
+
+/// The sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncStatus {
+    /// How the last run ended: `complete`, `incomplete`, `failed` (it could not begin), `held` (another process did it).
+    pub last: Option<String>,
+    /// How long ago that was, in seconds.
+    pub last_ago: Option<u64>,
+    /// How long ago the last complete run ended, in seconds.
+    pub complete_ago: Option<u64>,
+    /// In how many seconds the next run begins; nothing while one runs.
+    pub next: Option<u64>,
+    /// People of the last run, by what became of them.
+    pub people: Vec<(String, u64)>,
 }
 
 /// Logins of one kind.
@@ -147,7 +165,16 @@ impl Status {
             hashing_waiting: hashing.waiting,
             hashing_shed: hashing.shed,
             dropped_notes: context.bookkeeper.dropped(),
+            sync: context.sync.as_ref().map(|status| SyncStatus::from(status.numbers())),
         }
+    }
+}
+
+impl From<StatusNumbers> for SyncStatus {
+    fn from(numbers: StatusNumbers) -> Self {
+        let (last, last_ago) = numbers.last.map(|(result, ago)| (result.to_owned(), ago)).unzip();
+        let people = numbers.people.into_iter().map(|(what, count)| (what.to_owned(), count)).collect();
+        Self { last, last_ago, complete_ago: numbers.age, next: numbers.next, people }
     }
 }
 

@@ -19,7 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::quote::{SentText, write_on_one_line, write_value};
-use super::{login_lines, login_record};
+use super::{AddressForm, addresses, login_lines, login_record};
 
 /// The crate whose events are shown.
 const OWN_TARGET: &str = "keydove";
@@ -33,6 +33,8 @@ pub struct LogConfig {
     /// The least important kind of line that is written. Each login is one line at `info`, or at `warn` when
     /// keydove could not tell.
     pub level: LogLevel,
+    /// How addresses of clients are shown.
+    pub addresses: AddressForm,
 }
 
 /// The form of a line.
@@ -61,17 +63,25 @@ pub enum LogLevel {
     Debug,
 }
 
-/// Logging was set up before, which can only happen once in a process.
+/// Logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("set up logging: it was set up before")]
-pub struct AlreadySetUp;
+pub enum LogError {
+    /// That happens once in a process.
+    #[error("set up logging: it was set up before")]
+    AlreadySetUp,
+    /// Pseudonyms need a random key.
+    #[error("set up logging: the system has no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
 
 /// Sends all further events of this process to stderr.
 ///
 /// # Errors
-/// [`AlreadySetUp`] on a second call.
-pub fn init(config: &LogConfig) -> Result<(), AlreadySetUp> {
-    tracing::subscriber::set_global_default(subscriber(config, std::io::stderr)).map_err(|_| AlreadySetUp)?;
+/// [`LogError`] on a second call, or without random numbers where pseudonyms are wanted.
+pub fn init(config: &LogConfig) -> Result<(), LogError> {
+    addresses::choose(config.addresses)?;
+    let subscriber = subscriber(config, std::io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::AlreadySetUp)?;
     if config.format == LogFormat::Text {
         login_lines::take_over(config.level);
     }
@@ -192,7 +202,8 @@ pub(super) mod tests {
     pub fn capture(format: LogFormat, level: LogLevel, work: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let subscriber = subscriber(&LogConfig { format, level }, move || writer.clone());
+        let subscriber =
+            subscriber(&LogConfig { format, level, ..LogConfig::default() }, move || writer.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

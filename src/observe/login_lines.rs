@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use super::{LogLevel, LoginRecord};
+use super::{LogLevel, LoginRecord, addresses};
 
 /// More than this is not kept back, whatever the batch.
 const MOST_BYTES: usize = 64 * 1024;
@@ -98,7 +98,7 @@ impl Lines {
         text.push(' ');
         text.push_str(level.name());
         text.push(' ');
-        record.push_to(text);
+        record.push_to(text, addresses::chosen());
         text.push('\n');
         let is_much = text.len() > MOST_BYTES;
         drop(waiting);

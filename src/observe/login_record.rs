@@ -1,9 +1,9 @@
 //! Everything known about one finished login, and the one log line made of it.
 
-use std::fmt::{self, Write as _};
-use std::net::IpAddr;
+use std::fmt;
 use std::time::Duration;
 
+use super::addresses::{self, Addresses};
 use super::quote::{SentText, write_value};
 use super::{LogLevel, login_lines};
 use crate::auth::{Mechanism, Origin, Service, Username, Verdict};
@@ -71,13 +71,13 @@ impl LoginRecord<'_> {
                     normal = self.normal.map(Username::as_str),
                     service = self.service.name(),
                     mech = self.mechanism.map(Mechanism::name),
-                    remote = self.origin.remote.map(tracing::field::display),
+                    remote = self.origin.remote.map(|remote| tracing::field::display(addresses::shown(remote.into()))),
                     source = self.source(),
                     app_password = self.app_password(),
                     master = self.master_user(),
                     stale = self.stale.then_some(true),
                     ms = self.milliseconds(),
-                    session = self.origin.session.as_deref(),
+                    session = self.session(addresses::chosen()),
                     door = self.door,
                     role = self.role,
                     detail = self.detail(),
@@ -135,6 +135,11 @@ impl LoginRecord<'_> {
         }
     }
 
+    /// Dovecot makes the session id of the time, and of the client's address and port.
+    fn session(&self, addresses: &Addresses) -> Option<&str> {
+        self.origin.session.as_deref().filter(|_| addresses.are_full())
+    }
+
     /// Milliseconds, to a tenth.
     #[expect(clippy::cast_precision_loss, reason = "a login that takes so long has had its deadline")]
     fn milliseconds(&self) -> f64 {
@@ -148,7 +153,7 @@ impl LoginRecord<'_> {
 
     /// Adds the log line without time and level. Put together by hand: a busy server writes more of these than it does
     /// anything else, and the machinery of `format!` would take a third of a known person's login.
-    pub(super) fn push_to(&self, line: &mut String) {
+    pub(super) fn push_to(&self, line: &mut String, addresses: &Addresses) {
         line.push_str("login verdict=");
         line.push_str(self.verdict_name());
         line.push_str(" reason=");
@@ -167,7 +172,7 @@ impl LoginRecord<'_> {
         push_own(line, " mech=", self.mechanism.map(Mechanism::name));
         if let Some(remote) = self.origin.remote {
             line.push_str(" remote=");
-            push_address(line, remote);
+            addresses.push(remote, line);
         }
         push_own(line, " source=", self.source());
         if let Some(id) = self.app_password() {
@@ -185,7 +190,7 @@ impl LoginRecord<'_> {
         line.push_str(digits.format(self.tenths() / 10));
         line.push('.');
         line.push_str(digits.format(self.tenths() % 10));
-        if let Some(session) = &self.origin.session {
+        if let Some(session) = self.session(addresses) {
             push_sent(line, " session=", session);
         }
         push_own(line, " door=", Some(self.door));
@@ -200,7 +205,7 @@ impl LoginRecord<'_> {
 impl fmt::Display for LoginRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
-        self.push_to(&mut line);
+        self.push_to(&mut line, addresses::chosen());
         f.write_str(&line)
     }
 }
@@ -219,26 +224,12 @@ fn push_sent(line: &mut String, key: &str, value: &str) {
     let _ = write_value(value, line);
 }
 
-fn push_address(line: &mut String, address: IpAddr) {
-    let IpAddr::V4(address) = address else {
-        // Writing into a `String` does not fail.
-        let _ = write!(line, "{address}");
-        return;
-    };
-    for (place, octet) in address.octets().into_iter().enumerate() {
-        if place > 0 {
-            line.push('.');
-        }
-        line.push_str(itoa::Buffer::new().format(octet));
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::auth::{Denial, Grant, Source, TempFail, TempFailReason, UserFields};
-    use crate::observe::LogFormat;
     use crate::observe::log::tests::{capture, fields};
+    use crate::observe::{AddressForm, LogFormat};
 
     pub fn with_record<T>(user: &[u8], verdict: &Verdict, look: impl FnOnce(&LoginRecord<'_>) -> T) -> T {
         let origin = Origin {
@@ -286,6 +277,17 @@ pub(super) mod tests {
              normal=\"alice@example.org\" service=imap mech=PLAIN remote=192.0.2.1 ms=56.2 session=Xk3v/A+8 \
              door=auth-client role=dovecot detail=\"read: \\\"reset\\\"\\nby peer\""
         );
+    }
+
+    #[test]
+    fn no_address_can_be_read_from_a_line_unless_it_shall() {
+        for (form, remote) in [(AddressForm::Network, "192.0.2.0/24"), (AddressForm::Pseudonym, "addr-")] {
+            let mut line = String::new();
+            let addresses = Addresses::new(form).unwrap();
+            with_record(b"alice@example.org", &accepted(), |record| record.push_to(&mut line, &addresses));
+            assert!(line.contains(&format!(" remote={remote}")), "{line}");
+            assert!(!line.contains("192.0.2.1") && !line.contains("session="), "{line}");
+        }
     }
 
     #[test]

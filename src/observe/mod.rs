@@ -4,6 +4,7 @@
 //! look; [`metrics`] counts. Nothing in here can hold a secret: a record is made of names, codes, addresses and
 //! times, and has no field of type [`Secret`](crate::auth::Secret).
 
+mod addresses;
 pub mod log;
 mod login_lines;
 mod login_record;
@@ -11,6 +12,7 @@ pub mod metrics;
 mod quote;
 mod recent;
 
+pub use addresses::{AddressForm, shown};
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use login_lines::{flush, run as write_login_lines};
 pub use login_record::LoginRecord;

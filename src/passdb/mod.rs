@@ -5,6 +5,7 @@
 mod app_password;
 mod event_follower;
 mod keycloak;
+mod losses;
 mod mailbox;
 mod master_users;
 mod people;
@@ -25,6 +26,7 @@ use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
 pub use event_follower::EventFollower;
+pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};

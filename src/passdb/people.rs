@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Sources;
+use super::losses::{Losses, OnLoss};
 use crate::auth::{Denial, NotAccepted, Secret, TempFail, Username};
 use crate::cache::{
-    Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+    Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing, Watch,
 };
 use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
 use crate::scheme;
@@ -20,17 +21,18 @@ use crate::scheme;
 /// What one Keycloak says about one address.
 #[derive(Debug)]
 pub struct PersonRecord {
-    finding: Finding,
+    pub(super) finding: Finding,
     /// Beside the person's hash.
     fitted: Fitted,
     /// When somebody looked after the person last, in milliseconds after Keycloak was asked and one more; 0 is never.
-    looked_after: AtomicU64,
+    /// There may be a million people: 49 days must do.
+    looked_after: AtomicU32,
     /// Who was asked: settings may change, and with them whose answer counts.
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
 }
 
 #[derive(Debug)]
-enum Finding {
+pub(super) enum Finding {
     Person(Person, Option<Unmet>),
     Unknown,
     Conflict,
@@ -44,20 +46,36 @@ pub struct Entitled(Held<PersonRecord>);
 #[derive(Clone, Debug)]
 pub struct People {
     sources: Arc<Sources>,
-    records: Records<PersonRecord>,
+    pub(super) records: Records<PersonRecord>,
+    /// Who is told whose access has ended.
+    pub(super) losses: Option<Losses>,
 }
 
 impl People {
     /// Remembers what these Keycloaks say.
     #[must_use]
     pub fn new(sources: Sources, lifetimes: Lifetimes, spawner: Spawner) -> Self {
+        Self::watched(sources, lifetimes, spawner, None)
+    }
+
+    /// The same; `on_loss` is told when somebody's access ends, as far as that is seen: at a login, when what is known is
+    /// fetched anew, and after what was known of them was forgotten.
+    #[must_use]
+    pub fn watched(
+        sources: Sources,
+        lifetimes: Lifetimes,
+        spawner: Spawner,
+        on_loss: Option<OnLoss>,
+    ) -> Self {
+        let losses = on_loss.map(|on_loss| Losses::new(on_loss, Arc::clone(&spawner)));
         let sources = Arc::new(sources);
         let (asked, watched) = (Arc::clone(&sources), Arc::clone(&sources));
         let source = Source {
             fetcher: Arc::new(move |user| fetch(Arc::clone(&asked), user)),
             troubled: Arc::new(move |user| watched.is_troubled(user)),
+            watch: losses.clone().map(|losses| Arc::new(losses) as Arc<dyn Watch<PersonRecord>>),
         };
-        Self { sources, records: Records::new(lifetimes, spawner, source) }
+        Self { sources, records: Records::new(lifetimes, spawner, source), losses }
     }
 
     /// Who is asked.
@@ -83,12 +101,15 @@ impl People {
         user: &Username,
         now: Instant,
     ) -> Option<Result<Entitled, NotAccepted>> {
-        let client = match self.sources.client_for(user) {
-            Ok(client) => client,
-            Err(why_not) => return Some(Err(why_not)),
+        let Some(held) = self.records.peek(user, now) else {
+            // Settings that refuse everybody are judged before anybody is fetched.
+            return self.sources.client_for(user).err().map(Err);
         };
-        let held = self.records.peek(user, now)?;
-        Arc::ptr_eq(&held.record.client, &client).then(|| Entitled::judge(user, held))
+        match self.sources.is_client_for(user, &held.record.client) {
+            Ok(true) => Some(Entitled::judge(user, held)),
+            Ok(false) => None,
+            Err(why_not) => Some(Err(why_not)),
+        }
     }
 
     /// Makes sure that what is known about a person was asked for no sooner than `since`. Says whether it is newer
@@ -106,7 +127,10 @@ impl People {
 
     /// What is known may be wrong from now on.
     pub(super) fn forget(&self, user: &Username) -> bool {
-        self.records.forget(user)
+        let known = self.losses.as_ref().and_then(|_| self.records.look(user));
+        let was_known = self.records.forget(user);
+        self.look_again(known.map(|held| (user.clone(), held.record)));
+        was_known
     }
 
     /// Forgets everything; says how many people that were.
@@ -189,15 +213,26 @@ impl People {
     /// Forgets the people with these Keycloak ids, whatever their addresses are. With them goes whatever says that
     /// nobody, or more than one, has an address: an id that is not known may be theirs.
     pub fn forget_ids(&self, ids: &HashSet<String>) -> usize {
-        self.records.forget_where(|record| match &record.finding {
-            Finding::Person(person, _) => ids.contains(person.id()),
+        let meant = ids.clone();
+        let forgotten = self.records.forget_where(move |record| match &record.finding {
+            Finding::Person(person, _) => meant.contains(person.id()),
             Finding::Unknown | Finding::Conflict => true,
-        })
+        });
+        let count = forgotten.len();
+        self.look_again(forgotten);
+        count
+    }
+
+    fn look_again(&self, forgotten: impl IntoIterator<Item = (Username, Arc<PersonRecord>)>) {
+        if let Some(losses) = &self.losses {
+            losses.look_again(&self.records, forgotten.into_iter().collect());
+        }
     }
 
     /// All that this Keycloak has said is asked for anew; while it cannot tell, it still serves.
     pub(super) fn expire_all_of(&self, client: &Arc<Client>) -> usize {
-        self.records.expire_where(|record| Arc::ptr_eq(&record.client, client))
+        let client = Arc::clone(client);
+        self.records.expire_where(move |record| Arc::ptr_eq(&record.client, &client))
     }
 
     /// What has happened so far.
@@ -288,8 +323,8 @@ impl Entitled {
     /// as long as what is known of them is not fetched anew.
     #[must_use]
     pub fn is_due(&self, pause: Duration, now: Instant) -> bool {
-        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        let now = self.0.age_ms(now);
+        let pause = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+        let now = u32::try_from(self.0.age_ms(now)).unwrap_or(u32::MAX);
         let last = &self.0.record.looked_after;
         let is_due = last.load(Relaxed).checked_sub(1).is_none_or(|last| now >= last.saturating_add(pause));
         if is_due {
@@ -307,7 +342,7 @@ impl Entitled {
 
 impl PersonRecord {
     fn new(finding: Finding, client: Arc<Client>) -> Self {
-        Self { finding, fitted: Fitted::default(), looked_after: AtomicU64::new(0), client }
+        Self { finding, fitted: Fitted::default(), looked_after: AtomicU32::new(0), client }
     }
 }
 

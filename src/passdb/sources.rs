@@ -104,9 +104,9 @@ impl Sources {
 
     /// Whether people of this domain may log in with their main password, or with app passwords only. Asks nobody.
     pub(super) fn check_mail_passwords_allowed(&self, user: &Username) -> Result<(), NotAccepted> {
-        match self.source_of(user)? {
-            (_, true) => Ok(()),
-            (_, false) => Err(Denial::MailPasswordsOff.into()),
+        match self.with_source(user, |_, mail_passwords| mail_passwords)? {
+            true => Ok(()),
+            false => Err(Denial::MailPasswordsOff.into()),
         }
     }
 
@@ -115,20 +115,33 @@ impl Sources {
     /// # Errors
     /// Nobody: the domain has no source, or what stands for it is no Keycloak, or is not known now.
     pub fn client_for(&self, user: &Username) -> Result<Arc<Client>, NotAccepted> {
-        self.source_of(user).map(|(client, _)| client)
+        self.with_source(user, |client, _| Arc::clone(client))
+    }
+
+    /// Whether this is who to ask about an address.
+    ///
+    /// # Errors
+    /// As for [`client_for`](Self::client_for).
+    pub(super) fn is_client_for(&self, user: &Username, client: &Arc<Client>) -> Result<bool, NotAccepted> {
+        self.with_source(user, |own, _| Arc::ptr_eq(own, client))
     }
 
     /// Whether asking about an address is likely to be in vain.
     pub(super) fn is_troubled(&self, user: &Username) -> bool {
-        self.source_of(user).map_or(true, |(client, _)| client.is_troubled())
+        self.with_source(user, |client, _| client.is_troubled()).unwrap_or(true)
     }
 
-    /// Who to ask about an address, and whether main passwords are in use there.
-    fn source_of(&self, user: &Username) -> Result<(Arc<Client>, bool), NotAccepted> {
+    /// Looks at who to ask about an address, and whether main passwords are in use there. Lent and not given, because
+    /// every login looks twice.
+    fn with_source<T>(
+        &self,
+        user: &Username,
+        look: impl FnOnce(&Arc<Client>, bool) -> T,
+    ) -> Result<T, NotAccepted> {
         match self.by_domain.get(user.domain()).or(self.default.as_ref()) {
-            Some(Source::Fixed(client)) => Ok((Arc::clone(client), true)),
+            Some(Source::Fixed(client)) => Ok(look(client, true)),
             Some(Source::Live(live)) => match &*live.get() {
-                LiveSource::Keycloak { client, mail_passwords } => Ok((Arc::clone(client), *mail_passwords)),
+                LiveSource::Keycloak { client, mail_passwords } => Ok(look(client, *mail_passwords)),
                 LiveSource::NotKeycloak => Err(Denial::SourceUnsupported.into()),
                 LiveSource::Unknown(trouble) => Err(trouble.clone().into()),
             },

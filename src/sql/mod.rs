@@ -14,6 +14,7 @@ mod admin;
 mod census;
 mod config;
 mod error;
+mod housekeeping;
 mod identity_provider;
 mod logins;
 mod mailbox;
@@ -43,6 +44,7 @@ pub use admin::{
 pub use census::{StoredHash, StoredIn};
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use error::Error;
+pub use housekeeping::{Leftover, Swept};
 pub use identity_provider::IdentityProviderRows;
 pub use logins::{LoginRow, PastLogin};
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};

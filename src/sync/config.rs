@@ -15,9 +15,6 @@ const DEFAULT_MISSED_RUNS: u32 = 3;
 const DEFAULT_PERCENT: u64 = 10;
 /// So many may go whatever the percentage says: in a small company one person is many per cent.
 const LEAST: u64 = 5;
-/// What stands for the mailbox in `kick`.
-pub(super) const USER: &str = "{user}";
-
 /// `[sync]`: everybody in Keycloak gone through, now and then.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,8 +33,6 @@ pub struct Config {
     pub missed_runs: u32,
     /// How many per cent of the mailboxes one run may switch off, though always 5 mailboxes. Default 10.
     pub max_percent: u64,
-    /// A command that ends the sessions of a mailbox that was switched off; `{user}` stands for the mailbox.
-    pub kick: Vec<String>,
 }
 
 /// `deactivate`
@@ -75,7 +70,6 @@ impl Default for Config {
             deactivate: Deactivate::Off,
             missed_runs: DEFAULT_MISSED_RUNS,
             max_percent: DEFAULT_PERCENT,
-            kick: Vec::new(),
         }
     }
 }
@@ -107,16 +101,6 @@ impl Config {
         }
         if self.max_percent > 100 {
             return bad("max_percent", "`max_percent` must be at most 100", "10 is a good value");
-        }
-        if let Some(program) = self.kick.first() {
-            let names_user = self.kick.iter().skip(1).any(|argument| argument.contains(USER));
-            if !program.starts_with('/') || !names_user {
-                return bad(
-                    "kick",
-                    "`kick` must begin with the whole path of a program and hold `{user}` as an argument",
-                    "for instance [\"/usr/bin/doveadm\", \"kick\", \"{user}\"]",
-                );
-            }
         }
         Ok(())
     }
@@ -165,13 +149,11 @@ mod tests {
             ("pause = '2m'", "pause"),
             ("missed_runs = 0", "missed_runs"),
             ("max_percent = 101", "max_percent"),
-            ("kick = ['doveadm', 'kick', '{user}']", "kick"),
-            ("kick = ['/usr/bin/doveadm', 'kick']", "kick"),
         ] {
             assert_eq!(read(text).unwrap_err(), setting, "{text}");
         }
         assert!(read("deactivate = 'delete'").is_err());
-        assert!(read("deactivate = 'receive-only'\nkick = ['/bin/doveadm', 'kick', '{user}']").is_ok());
+        assert!(read("deactivate = 'receive-only'").is_ok());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! People who are gone: counted over several runs, confirmed one by one, and switched off if they are not too many.
 
 use super::Trouble;
-use super::kick::kick;
 use super::run::Run;
 use super::walk::Walked;
 use crate::auth::Username;
 use crate::keycloak::{Client, Whereabouts};
+use crate::kick::kick;
 use crate::sql::{Remembered, SwitchOff};
 
 /// Rows of one question.
@@ -115,7 +115,9 @@ impl Run<'_> {
                 "mailbox of a leaver switched off"
             );
             self.report.count_leaver(mailbox);
-            kick(&self.sync.config.kick, mailbox).await;
+            if let Some(config) = &self.sync.parts.kick {
+                kick(config, mailbox).await;
+            }
         }
         Ok(())
     }

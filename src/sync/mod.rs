@@ -10,7 +10,6 @@
 mod census;
 mod config;
 mod journal;
-mod kick;
 mod leavers;
 mod person;
 mod report;
@@ -24,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::auth::{TempFail, Username};
 use crate::keycloak;
+use crate::kick;
 use crate::passdb::Sources;
 use crate::provision::Provisioner;
 use crate::redis::Redis;
@@ -56,6 +56,8 @@ pub struct Parts {
     pub provisioner: Arc<Provisioner>,
     /// mailcow's Redis, with its log of cron jobs.
     pub redis: Option<Redis>,
+    /// How the sessions of a mailbox that was switched off are ended.
+    pub kick: Option<kick::Config>,
     /// What no other process calls itself.
     pub holder: String,
 }

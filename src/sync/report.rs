@@ -42,6 +42,8 @@ pub struct Report {
     pub seconds: f64,
     /// How long of that Keycloak worked for its list.
     pub keycloak_seconds: f64,
+    /// How long of it Keycloak was left alone on purpose.
+    pub paused_seconds: f64,
     /// Pages of that list.
     pub pages: u64,
     /// Those of whom there is something to say.

@@ -86,9 +86,10 @@ impl<'s> Run<'s> {
     async fn one_source(&mut self, client: &Arc<Client>, watch: Watch<'_>) -> Result<(), Trouble> {
         let mut walk = Walk::begin(&**client, self.sync.config.pause.get()).await?;
         let end = self.walk_through(client, &mut walk, watch).await;
-        let (asking, pages) = walk.cost();
-        self.report.keycloak_seconds += asking.as_secs_f64();
-        self.report.pages += pages;
+        let cost = walk.cost();
+        self.report.keycloak_seconds += cost.asking.as_secs_f64();
+        self.report.paused_seconds += cost.paused.as_secs_f64();
+        self.report.pages += cost.pages;
         end?;
         let walked = walk.end().await?;
         if let Some(doubt) = walked.doubt {

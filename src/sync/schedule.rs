@@ -22,6 +22,9 @@ struct Known {
     runs: BTreeMap<&'static str, u64>,
     last_complete: Option<Instant>,
     last: Option<Report>,
+    last_end: Option<(&'static str, Instant)>,
+    /// When the next run begins; none while one runs.
+    next: Option<Instant>,
 }
 
 /// The numbers of a moment.
@@ -31,6 +34,10 @@ pub struct StatusNumbers {
     pub runs: Vec<(&'static str, u64)>,
     /// How many seconds ago the last complete run ended.
     pub age: Option<u64>,
+    /// How the last run ended, and how many seconds ago.
+    pub last: Option<(&'static str, u64)>,
+    /// In how many seconds the next one begins; nothing while one runs.
+    pub next: Option<u64>,
     /// People of the last run, by what became of them.
     pub people: Vec<(&'static str, u64)>,
 }
@@ -39,6 +46,7 @@ impl Status {
     fn note(&self, result: &'static str, report: Option<Report>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *known.runs.entry(result).or_default() += 1;
+        known.last_end = Some((result, Instant::now()));
         if let Some(mut report) = report {
             if report.complete {
                 known.last_complete = Some(Instant::now());
@@ -46,6 +54,10 @@ impl Status {
             report.people.clear();
             known.last = Some(report);
         }
+    }
+
+    fn plan(&self, next: Option<Instant>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next = next;
     }
 
     /// What is known now.
@@ -60,6 +72,8 @@ impl Status {
         StatusNumbers {
             runs: known.runs.iter().map(|(&result, &count)| (result, count)).collect(),
             age: known.last_complete.map(|at| at.elapsed().as_secs()),
+            last: known.last_end.map(|(result, at)| (result, at.elapsed().as_secs())),
+            next: known.next.map(|at| at.saturating_duration_since(Instant::now()).as_secs()),
             people,
         }
     }
@@ -92,11 +106,13 @@ impl Schedule {
         let interval = self.sync.config.interval.get();
         let mut pause = (interval / 10).mul_f64(self.jitter).max(Duration::from_secs(1));
         loop {
+            self.status.plan(Some(Instant::now() + pause));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 () = sleep(pause) => {}
             }
+            self.status.plan(None);
             let due = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -151,6 +167,10 @@ mod tests {
         status.note("incomplete", report(false, 1));
         let numbers = status.numbers();
         assert_eq!((numbers.age, numbers.runs), (Some(5), vec![("complete", 1), ("incomplete", 1)]));
+        assert_eq!((numbers.last, numbers.next), (Some(("incomplete", 0)), None));
+        status.plan(Some(Instant::now() + Duration::from_secs(60)));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert_eq!((status.numbers().last, status.numbers().next), (Some(("incomplete", 7)), Some(53)));
         assert!(numbers.people.contains(&("created", 1)));
     }
 }

@@ -61,8 +61,18 @@ pub(super) struct Walk<'d, D> {
     in_use: HashSet<Box<str>>,
     unreadable: u64,
     repeated: usize,
-    asking: Duration,
-    pages: u64,
+    cost: Cost,
+}
+
+/// What a walk has cost so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    /// How long Keycloak worked for it.
+    pub(super) asking: Duration,
+    /// How long it left Keycloak alone on purpose.
+    pub(super) paused: Duration,
+    /// Pages read.
+    pub(super) pages: u64,
 }
 
 /// What the walk has found in the end.
@@ -80,20 +90,8 @@ impl<'d, D: Directory> Walk<'d, D> {
         let before = directory.count().await?;
         let (seen, in_use) = (HashSet::new(), HashSet::new());
         let (first, at_end, unreadable, repeated) = (0, false, 0, 0);
-        let (asking, pages) = (Duration::ZERO, 0);
-        Ok(Self {
-            directory,
-            pause,
-            before,
-            first,
-            at_end,
-            seen,
-            in_use,
-            unreadable,
-            repeated,
-            asking,
-            pages,
-        })
+        let cost = Cost::default();
+        Ok(Self { directory, pause, before, first, at_end, seen, in_use, unreadable, repeated, cost })
     }
 
     /// The next page, without those who stood on an earlier one; `None` behind the last.
@@ -104,8 +102,8 @@ impl<'d, D: Directory> Walk<'d, D> {
         let began = Instant::now();
         let page = self.directory.page(self.first).await?;
         let took = began.elapsed();
-        self.asking += took;
-        self.pages += 1;
+        self.cost.asking += took;
+        self.cost.pages += 1;
         let length = page.len();
         self.first += length;
         let page: Vec<Listed> = page.into_iter().filter(|listed| self.is_new(listed)).collect();
@@ -113,7 +111,9 @@ impl<'d, D: Directory> Walk<'d, D> {
         self.at_end = length < PAGE || page.is_empty();
         if !self.at_end {
             // Keycloak is left alone for at least as long as it was busy with us.
-            sleep(self.pause.max(took)).await;
+            let pause = self.pause.max(took);
+            sleep(pause).await;
+            self.cost.paused += pause;
         }
         Ok(Some(page))
     }
@@ -153,9 +153,8 @@ impl<'d, D: Directory> Walk<'d, D> {
         self.before
     }
 
-    /// How long Keycloak has worked for this walk, and for how many pages.
-    pub(super) fn cost(&self) -> (Duration, u64) {
-        (self.asking, self.pages)
+    pub(super) fn cost(&self) -> Cost {
+        self.cost
     }
 }
 

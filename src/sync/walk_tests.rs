@@ -114,5 +114,5 @@ async fn a_page_that_fails_ends_the_walk() {
     assert!(walk.next().await.is_ok_and(|page| page.is_some()));
     assert!(walk.next().await.is_ok_and(|page| page.is_some()));
     assert!(matches!(walk.next().await, Err(Error::ServerError { status: 500, .. })));
-    assert_eq!(walk.cost().1, 2);
+    assert_eq!(walk.cost().pages, 2);
 }

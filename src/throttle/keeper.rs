@@ -52,7 +52,7 @@ async fn sweep(inner: &Inner) {
         let over = inner.lock().book.sweep(now());
         for Subject { user, place } in over {
             let user = user.as_ref().map(crate::auth::Username::as_str);
-            tracing::info!(user, %place, "logins from there need not wait any longer");
+            tracing::info!(user, place = %place.shown(), "logins from there need not wait any longer");
         }
     }
 }

@@ -269,11 +269,11 @@ impl Inner {
             match user {
                 Some(user) => tracing::warn!(
                     user = user.as_str(),
-                    %place,
+                    place = %place.shown(),
                     "many different passwords were wrong; logins of this account from there have to wait"
                 ),
                 None => tracing::warn!(
-                    %place,
+                    place = %place.shown(),
                     "many accounts were tried in vain; logins from there have to wait, but of those who are known there"
                 ),
             }
@@ -311,7 +311,7 @@ impl Inner {
 fn warn_of_gateway(gateway: Option<Place>) {
     if let Some(place) = gateway {
         tracing::warn!(
-            %place,
+            place = %place.shown(),
             "nearly all logins come from one private address, so it is nobody's own: it is not throttled as a whole; name \
              it under [throttle] trusted, and let the mail server see its clients' addresses"
         );

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::observe;
 use crate::settings::Network;
 
 /// An address (`/32`, or `/64` of IPv6, which is one household's) or the network around it (`/24`, `/56`).
@@ -83,6 +85,26 @@ impl Place {
         self == narrow || self == narrow.wide()
     }
 
+    /// As it stands in the log: as `[log] addresses` says.
+    pub(super) fn shown(self) -> impl fmt::Display {
+        let network = self.network();
+        fmt::from_fn(move |f| match network {
+            None => f.write_str("nowhere"),
+            Some(network) => write!(f, "{}", observe::shown(network)),
+        })
+    }
+
+    fn network(self) -> Option<IpNet> {
+        let prefix = match self {
+            Self::Nowhere => return None,
+            Self::Host4(_) => 32,
+            Self::Net4(_) => 24,
+            Self::Host6(_) => 64,
+            Self::Net6(_) => 56,
+        };
+        self.first().and_then(|first| IpNet::new(first, prefix).ok())
+    }
+
     fn first(self) -> Option<IpAddr> {
         let v4 = |a, b, c, d| Some(Ipv4Addr::new(a, b, c, d).into());
         let v6 = |head: &[u8]| {
@@ -102,12 +124,10 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.first() else { return f.write_str("nowhere") };
-        match self {
-            Self::Net4(_) => write!(f, "{first}/24"),
-            Self::Host6(_) => write!(f, "{first}/64"),
-            Self::Net6(_) => write!(f, "{first}/56"),
-            Self::Host4(_) | Self::Nowhere => write!(f, "{first}"),
+        match self.network() {
+            None => f.write_str("nowhere"),
+            Some(network) if network.prefix_len() == 32 && network.addr().is_ipv4() => network.addr().fmt(f),
+            Some(network) => network.fmt(f),
         }
     }
 }

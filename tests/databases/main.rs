@@ -6,6 +6,7 @@ mod administration;
 mod app_passwords;
 mod battery;
 mod bookkeeping;
+mod housekeeping;
 mod identity_provider;
 mod maps;
 mod mariadb;
@@ -246,4 +247,28 @@ async fn mariadb_serves_the_sync() {
     let database = connect(&server).await;
     sync::sync_battery(&database, &other).await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_is_kept_small() {
+    let folder = Folder::new("sqlite-housekeeping");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = Arc::new(open(&config, None).await.unwrap());
+    let other = OtherSqlite::open(&path);
+    // As a program does that does not know of references between tables.
+    provisioning::Other::run(&other, "PRAGMA foreign_keys = OFF").await;
+    housekeeping::housekeeping_battery(&database, &other).await;
+}
+
+#[tokio::test]
+async fn mariadb_is_kept_small() {
+    let folder = Folder::new("mariadb-housekeeping");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    housekeeping::few_rights_are_no_trouble(&Arc::new(connect(&server).await)).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = Arc::new(connect(&server).await);
+    database.check_provisioning().await.unwrap();
+    housekeeping::housekeeping_battery(&database, &other).await;
 }

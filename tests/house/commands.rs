@@ -228,6 +228,49 @@ fn a_wrong_configuration_and_a_missing_folder_have_their_codes() {
     place.not_done("check", 78, "cannot read the secret");
 }
 
+#[test]
+fn shells_complete_every_command_and_each_has_a_man_page() {
+    let bare = |line: &str| {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_keydove"));
+        process.args(line.split(' ')).output().unwrap()
+    };
+    let help = String::from_utf8(bare("--help").stdout).unwrap();
+    let listed = help.split_once("Commands:").unwrap().1.split_once("Options:").unwrap().0;
+    let commands: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.contains(&"mailbox") && commands.contains(&"man"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let end = bare(&format!("completions {shell}"));
+        assert!(end.status.success());
+        let script = String::from_utf8(end.stdout).unwrap();
+        assert!(commands.iter().all(|name| script.contains(name)), "{shell}");
+    }
+    // What bash is given must be bash.
+    let script = bare("completions bash").stdout;
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(&script).unwrap();
+    assert!(bash.wait().unwrap().success());
+
+    let folder = std::env::temp_dir().join(format!("keydove-man-{}", std::process::id()));
+    let missing = bare(&format!("man {}", folder.display()));
+    assert_eq!(missing.status.code(), Some(70));
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("name a folder that is there"));
+    std::fs::create_dir(&folder).unwrap();
+    assert!(bare(&format!("man {}", folder.display())).status.success());
+    let page = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.1"))).unwrap();
+    for command in commands {
+        let text = page(&format!("keydove-{command}"));
+        assert!(text.contains(".SH NAME") && text.contains(".SH \"EXIT STATUS\""), "{command}");
+    }
+    assert!(page("keydove-mailbox-add").contains("\\-\\-quota"));
+    assert!(page("keydove").contains("keydove\\-explain(1)"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// The one value of a column, read without keydove.
 fn stored(folder: &Path, table: &str, column: &str) -> String {
     let connection = rusqlite::Connection::open(folder.join("keydove.sqlite")).unwrap();

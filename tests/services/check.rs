@@ -196,6 +196,18 @@ pub const CASES: &[Case] = &[
         let offline = check(&keydove, SOUND, &["--offline"])?;
         ensure(!offline.contains("database:"), || offline)
     }),
+    ("check_looks_at_the_command_that_ends_sessions", |system| {
+        for (name, program, words) in [
+            ("check-kick", "/usr/bin/true", "open sessions are ended by /usr/bin/true"),
+            ("check-no-kick", "/nonexistent", "warning: /nonexistent of [kick] cannot be run"),
+        ] {
+            let kick = format!("\n[kick]\ncommand = [\"{program}\", \"{{user}}\"]\n");
+            let keydove = system.keydove.beside(name, |text| text + &kick)?;
+            let said = check(&keydove, SOUND, &["--offline"])?;
+            ensure(said.contains(words), || format!("no `{words}` in {said}"))?;
+        }
+        Ok(())
+    }),
 ];
 
 /// `beside` wants names that live as long as the program.

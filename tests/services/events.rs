@@ -114,19 +114,30 @@ pub const LONE_CASES: &[LoneCase] = &[
 ];
 
 /// A keydove that keeps what it knows for long, has this client, and polls every second.
-fn start(system: &System, name: &'static str, client: &str, more: &str) -> Result<Keydove> {
+pub fn start(system: &System, name: &'static str, client: &str, more: &str) -> Result<Keydove> {
+    start_with(system, name, client, more, "")
+}
+
+/// The same with further tables.
+pub fn start_with(
+    system: &System,
+    name: &'static str,
+    client: &str,
+    more: &str,
+    tables: &str,
+) -> Result<Keydove> {
     let control = system.stage().path(&format!("keydove/{name}.control"));
     system.keydove.beside(name, |text| {
         let text = remembering(&prompt(&text)).replace(
             "client_id = \"mailcow\"",
             &format!("client_id = \"{client}\"\npoll_events = \"1s\"\n{more}"),
         );
-        format!("[[listener]]\ndoor = \"control\"\npath = \"{}\"\n{text}\n{CACHE}", control.display())
+        format!("[[listener]]\ndoor = \"control\"\npath = \"{}\"\n{text}\n{CACHE}{tables}", control.display())
     })
 }
 
 /// Somebody new who has logged in, long enough ago that no event of their making is still to come.
-fn known(system: &System, keydove: &Keydove, address: &str) -> Result<()> {
+pub fn known(system: &System, keydove: &Keydove, address: &str) -> Result<()> {
     make_person(system, address)?;
     remembered(keydove, address)
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::Case;
 use super::auth_socket::AuthSocket;
 use super::stage::{Failure, Result};
+use super::{Case, System, ensure};
 
 /// Name, password, and the verdict and reason that one object tells.
 const LOGINS: &[(&str, &str, &str, &str)] = &[
@@ -15,7 +15,36 @@ const LOGINS: &[(&str, &str, &str, &str)] = &[
     ("\"}\n{\"verdict\":\"accept\"", "pw", "refuse", "name_invalid"),
 ];
 
-pub const CASES: &[Case] = &[("each_login_is_one_json_object", |system| {
+pub const CASES: &[Case] = &[
+    ("each_login_is_one_json_object", each_login_is_one_object),
+    ("no_address_stands_in_the_log_where_none_shall", |system| {
+        hides_addresses(system, "hides-text", "format = \"text\"\naddresses = \"pseudonym\"\n", "addr-")?;
+        hides_addresses(system, "hides-json", "format = \"json\"\naddresses = \"network\"\n", "192.0.2.0/24")
+    }),
+];
+
+/// Somebody guesses until they have to wait, so that both kinds of lines that name a place are there.
+fn hides_addresses(system: &System, name: &'static str, log: &str, shown: &str) -> Result<()> {
+    let keydove = system.keydove.beside(name, |text| {
+        let text = text.split("[login]").next().unwrap_or_default();
+        format!("{text}[login]\nfailure_delay = '0'\n\n[log]\n{log}")
+    })?;
+    let mut socket = spoken(AuthSocket::client(keydove.only_socket()?, 7000))?;
+    let mut id = 0;
+    let mut log = String::new();
+    while !log.contains("many different passwords were wrong") {
+        id += 1;
+        ensure(id <= 100, || format!("a hundred wrong passwords made nobody wait:\n{log}"))?;
+        spoken(socket.login(id, "alice@example.org", &format!("wrong {id}")))?;
+        spoken(socket.line())?;
+        log = keydove.log_so_far();
+    }
+    let log = keydove.log();
+    ensure(log.matches(shown).count() > 2, || format!("no `{shown}` in\n{log}"))?;
+    ensure(!log.contains("192.0.2.9") && !log.contains("session"), || format!("an address in\n{log}"))
+}
+
+fn each_login_is_one_object(system: &System) -> Result<()> {
     let format = "\n[log]\nformat = \"json\"\n";
     let keydove = system.keydove.beside("json", |text| text + format)?;
     let mut socket = spoken(AuthSocket::client(keydove.socket("json.sock")?, 7000))?;
@@ -40,7 +69,7 @@ pub const CASES: &[Case] = &[("each_login_is_one_json_object", |system| {
         }
     }
     Ok(())
-})];
+}
 
 fn spoken<T>(result: std::io::Result<T>) -> Result<T> {
     result.map_err(|error| Failure(format!("the connection failed: {error}")))

@@ -23,8 +23,10 @@ mod fault_matrix;
 mod first_login;
 mod hook;
 mod hostile;
+mod housekeeping;
 mod http_login;
 mod json;
+mod kicks;
 mod logins;
 mod mail;
 mod mailcow_cases;
@@ -115,6 +117,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(control::CASES)
         .chain(explain::CASES)
         .chain(events::CASES)
+        .chain(kicks::CASES)
         .chain(postfix_doors::CASES)
         .chain(oauth::CASES)
         .map(|&(name, case)| {
@@ -147,6 +150,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
+        .chain(&[housekeeping::CASES])
         .copied()
         .flatten()
         .map(|&(name, case)| {

@@ -200,7 +200,7 @@ pub const CASES: &[WorldCase] = &[
         }
         Ok(())
     }),
-    ("want_32_an_address_that_brings_everybody_is_no_sprayer", |world| {
+    ("want_32_and_trap_t25_an_address_that_brings_everybody_is_no_sprayer", |world| {
         let keydove = throttled(world, "want32", LONG)?;
         let gateway = "172.22.1.1";
         world.person_with_hash("want32@case.example", RIGHT_HASH)?;

@@ -25,6 +25,7 @@ const TRAPS: &[(u8, Test)] = &[
     (5, Test(CACHE, "trap_t05_")),
     (6, Test(CACHE, "trap_t06_")),
     (7, Test(CACHE, "trap_t07_")),
+    (8, Test("src/cache/verified.rs", "trap_t08_")),
     (8, Test("src/cache/verified.rs", "a_comparison_is_recalled_for_its_own_pair_only")),
     (9, Test(CACHE, "trap_t09_")),
     (10, Test(CACHE, "trap_t10_")),
@@ -33,23 +34,29 @@ const TRAPS: &[(u8, Test)] = &[
     (13, Test(CACHE, "trap_t13_")),
     (13, Test("src/cache/verified.rs", "keys_differ_and_nothing_is_shown")),
     // Records live by the clock that never goes back; that nothing else is read is checked below.
-    (14, Test("src/cache/records_tests.rs", "a_record_is_never_taken_as_it_is_beyond_its_time")),
+    (14, Test("src/cache/records_tests.rs", "trap_t14_a_record_is_never_taken_as_it_is_beyond_its_time")),
     (15, Test(OUTAGE, "trap_t15_")),
     (16, Test(SERVERS, "trap_t16_")),
-    (17, Test("tests/services/restart.rs", "restarts_under_load_cost_only_temporary_failures")),
+    (17, Test("tests/services/restart.rs", "trap_t17_restarts_under_load_cost_only_temporary_failures")),
     (17, Test("tests/services/stopping.rs", "sockets_belong_to_whom_the_configuration_says")),
     (18, Test(OUTAGE, "trap_t18_")),
     (19, Test(OUTAGE, "trap_t19_")),
     (20, Test("tests/services/mailcow_cases/identity_provider.rs", "mailcow_case_64_")),
-    (20, Test(CASES, "mailcow_case_64_a_wrong_client_secret")),
-    (21, Test(CASES, "mailcow_case_63_a_token_that_died_costs_one_more")),
-    (21, Test("src/keycloak/faults.rs", "a_token_that_is_never_accepted_is_fetched_twice_and_no_more")),
+    (20, Test(CASES, "mailcow_case_64_and_trap_t20_a_wrong_client_secret")),
+    (21, Test(CASES, "mailcow_case_63_and_trap_t21_a_token_that_died_costs_one_more")),
+    (
+        21,
+        Test(
+            "src/keycloak/faults.rs",
+            "trap_t21_a_token_that_is_never_accepted_is_fetched_twice_and_no_more",
+        ),
+    ),
     (22, Test(THROTTLING, "trap_t22_")),
     (23, Test(THROTTLING, "trap_t23_")),
     (24, Test(OUTAGE, "trap_t24_")),
     (24, Test(CHAIN, "http_login_in_mailcows_chain_with")),
-    (25, Test(THROTTLING, "want_32_")),
-    (26, Test("src/decision/webmail.rs", "only_the_trusted_address_is_trusted")),
+    (25, Test(THROTTLING, "want_32_and_trap_t25_")),
+    (26, Test("src/decision/webmail.rs", "trap_t26_only_the_trusted_address_is_trusted")),
     (26, Test(CASES, "mailcow_case_67_a_login_from_nowhere")),
     (27, Test(OUTAGE, "trap_t27_")),
     (40, Test("tests/services/mailcow_cases/traps/guessing.rs", "trap_t40_")),
@@ -70,7 +77,9 @@ const TRAPS: &[(u8, Test)] = &[
 /// Each has a test that is there.
 pub fn every_trap_has_its_place() -> Result<()> {
     for number in (1..=27).chain([40]).chain(45..=47).chain(50..=53) {
-        ensure(TRAPS.iter().any(|(found, _)| *found == number), || format!("T{number} is in no row"))?;
+        let mut tests = TRAPS.iter().filter(|(found, _)| *found == number).map(|(_, Test(_, name))| name);
+        let is_named = tests.any(|name| name.contains(&format!("trap_t{number:02}_")));
+        ensure(is_named, || format!("no test has the number of T{number} in its name"))?;
     }
     for (number, Test(file, name)) in TRAPS {
         let text = read(file)?;

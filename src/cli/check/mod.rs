@@ -12,6 +12,8 @@ mod sockets;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use nix::unistd::{AccessFlags, access};
+
 use super::output::say;
 use super::{CONFIG, FAILED, fail};
 use crate::auth::Username;
@@ -137,6 +139,17 @@ fn configuration(config: &Config) -> Vec<Finding> {
         findings.fine(format!("Keycloak at {url}, realm `{realm}`{domains}"));
     }
     findings.fine(config.storage.to_string());
+    if let Some(program) = config.kick.as_ref().and_then(|kick| kick.command.first()) {
+        match access(Path::new(program), AccessFlags::X_OK) {
+            Ok(()) => findings.fine(format!("open sessions are ended by {program}")),
+            Err(error) => findings.warning(
+                format!(
+                    "{program} of [kick] cannot be run ({error}): open sessions go on after access has ended"
+                ),
+                "name a program by its whole path that keydove's user may run",
+            ),
+        }
+    }
     config.warnings.iter().for_each(|warning| findings.told(Level::Warning, warning.to_string()));
     findings.into_vec()
 }

@@ -1,7 +1,6 @@
 //! One question put to the decision, with its deadline, its log line and its failure delay.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -78,38 +77,33 @@ impl Kind {
 }
 
 /// Puts a question to the decision and waits for its answer, no longer than the deadline.
-pub(super) async fn ask(
-    context: Arc<Context>,
-    ticket: Ticket,
-    question: Question,
-    arrival: Arrival,
-) -> Reply {
+pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, arrival: Arrival) -> Reply {
     let (answer, at, not_before) = match question {
         Question::Authenticate(request) => {
-            let (verdict, ended) = authenticate(&context, request, arrival).await;
+            let (verdict, ended) = authenticate(context, request, arrival).await;
             let not_before = waits(&verdict).then(|| arrival.monotonic + context.failure_delay);
             (Answer::Verdict(verdict), ended, not_before)
         }
         Question::FindUser(request) => {
-            (Answer::User(Box::pin(find_user(&context, &request)).await), now(), None)
+            (Answer::User(Box::pin(find_user(context, &request)).await), now(), None)
         }
         Question::ListUsers(after) => {
-            (Answer::Users(Box::pin(list_users(&context, after.as_deref())).await), now(), None)
+            (Answer::Users(Box::pin(list_users(context, after.as_deref())).await), now(), None)
         }
         Question::Explain(request) => {
-            (Answer::Explained(Box::pin(explain(&context, *request, arrival)).await), now(), None)
+            (Answer::Explained(Box::pin(explain(context, *request, arrival)).await), now(), None)
         }
         Question::Status => {
-            let status = Status::collect(&context, arrival.monotonic);
+            let status = Status::collect(context, arrival.monotonic);
             (Answer::Status(Some(Box::new(status))), now(), None)
         }
         Question::JudgeSender(request) => {
-            (Answer::Sender(Box::pin(mail::judge_sender(&context, &request, arrival)).await), now(), None)
+            (Answer::Sender(Box::pin(mail::judge_sender(context, &request, arrival)).await), now(), None)
         }
         Question::LookUp(request) => {
-            (Answer::Map(Box::pin(mail::look_up(&context, &request, arrival)).await), now(), None)
+            (Answer::Map(Box::pin(mail::look_up(context, &request, arrival)).await), now(), None)
         }
-        Question::Forget(masks) => (Answer::Forgotten(forget(&context, &masks)), now(), None),
+        Question::Forget(masks) => (Answer::Forgotten(forget(context, &masks)), now(), None),
     };
     Reply { ticket, answer, at, not_before }
 }
@@ -137,27 +131,31 @@ fn conclude(
     judgement: Judgement,
     (arrival, ended): (Arrival, Instant),
 ) -> Verdict {
-    let began = arrival.monotonic;
     let Judgement { verdict, path } = judgement;
+    let took = ended - arrival.monotonic;
+    let parsed;
     let normal = match &verdict {
-        Verdict::Accept(grant) => Some(grant.user.clone()),
-        Verdict::Refuse(_) | Verdict::CannotTell(_) => Username::parse(&request.authcid).ok(),
+        Verdict::Accept(grant) => Some(&grant.user),
+        Verdict::Refuse(_) | Verdict::CannotTell(_) => {
+            parsed = Username::parse(&request.authcid).ok();
+            parsed.as_ref()
+        }
     };
     LoginRecord {
         door: context.door,
         role: context.role,
         user: SentText::new(&request.authcid),
-        normal: normal.as_ref(),
+        normal,
         service: &request.service,
         mechanism: Some(request.mechanism),
         origin: &request.origin,
         verdict: &verdict,
         stale: matches!(path, Path::Stale(_)),
-        duration: ended - began,
+        duration: took,
     }
     .write();
-    context.logins.count(&request.service, &verdict, path, (ended - began, ended));
-    if let Some(normal) = &normal {
+    context.logins.count(&request.service, &verdict, path, (took, ended));
+    if let Some(normal) = normal {
         context.recent.note(normal, &request.service, request.origin.remote, (&verdict, arrival.wall));
     }
     match &verdict {

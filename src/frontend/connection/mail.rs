@@ -7,6 +7,7 @@ use super::arrival::Arrival;
 use super::ask::moment;
 use crate::auth::{MapRequest, SenderRequest, SenderVerdict, TempFail, TempFailReason};
 use crate::frontend::MapAnswer;
+use crate::observe;
 
 /// Asks whether somebody may send under an address, and writes a line unless they simply may.
 pub(super) async fn judge_sender(
@@ -25,7 +26,8 @@ fn write_line(request: &SenderRequest, verdict: &SenderVerdict) {
     let login = String::from_utf8_lossy(&request.login);
     let sender = String::from_utf8_lossy(&request.sender);
     let (user, sender, service) = (&*login, &*sender, request.service.name());
-    let (reason, remote) = (verdict.code(), request.remote.map(tracing::field::display));
+    let remote = request.remote.map(|remote| tracing::field::display(observe::shown(remote.into())));
+    let reason = verdict.code();
     match verdict {
         SenderVerdict::Pass => {}
         SenderVerdict::Refuse(_) | SenderVerdict::NotOwner => {

@@ -22,6 +22,7 @@ use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Receive
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::{LoginMetrics, RecentAttempts};
+use crate::sync;
 use arrival::{Arrival, now};
 pub use ask::{DecidedLogin, rehearse};
 use ask::{Kind, Reply, ask, log_ended};
@@ -53,6 +54,8 @@ pub struct Context {
     pub logins: Arc<LoginMetrics>,
     /// Who remembers the last attempts that were not accepted.
     pub recent: Arc<RecentAttempts>,
+    /// How runs of the sync end, where this process does it.
+    pub sync: Option<Arc<sync::Status>>,
     /// The mail server behind this listener reports refused logins to ban tools by itself.
     pub peer_reports_refusals: bool,
     /// A refusal leaves no sooner than this after its request.
@@ -124,7 +127,7 @@ where
     let end = loop {
         while let Some(Asked { ticket, question, arrival }) = connection.asked.pop_front() {
             let kind = Kind::of(&question);
-            match questions.put(ask(Arc::clone(&context), ticket, question, arrival)) {
+            match questions.put(ask(&context, ticket, question, arrival)) {
                 Some(reply) => connection.take_reply(reply),
                 None => drop(connection.open.insert(ticket, kind)),
             }

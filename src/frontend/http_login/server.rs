@@ -20,6 +20,7 @@ use super::answer::answer;
 use super::tls::{self, TlsError};
 use super::{Config, Door};
 use crate::frontend::connection::StopSignals;
+use crate::observe;
 use crate::settings::Network;
 
 /// For the TLS handshake, and for the head of each request, the wait for it included.
@@ -91,6 +92,7 @@ impl Server {
                     Ok((_, peer)) => {
                         if told_of_stranger.is_none_or(|told| told.elapsed() > STRANGER_PAUSE) {
                             told_of_stranger = Some(Instant::now());
+                            let peer = observe::shown(peer.ip().into());
                             tracing::warn!(%peer, "a stranger at the port of [http_login]; allow does not name them");
                         }
                     }
@@ -133,6 +135,8 @@ where
         .header_read_timeout(HEAD_TIME)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
+        // Whoever has said all may close their side and still wants the answer; and whoever hangs up has asked all the same.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection);
     let end = tokio::select! {

@@ -63,7 +63,7 @@ async fn find<S: Session>(session: &mut S, name: &str) -> Result<(String, i64, i
 pub(super) struct Take(pub(super) LeaseWish);
 
 impl Work for Take {
-    const ATTEMPT: &'static str = "taking the lease of a sync";
+    const ATTEMPT: &'static str = "taking the lease that one process at a time has";
     const WRITES: bool = true;
     type Output = LeaseEnd;
 
@@ -86,7 +86,7 @@ impl Work for Take {
 pub(super) struct Keep(pub(super) LeaseWish);
 
 impl Work for Keep {
-    const ATTEMPT: &'static str = "prolonging the lease of a sync";
+    const ATTEMPT: &'static str = "prolonging the lease that one process at a time has";
     const WRITES: bool = true;
     type Output = bool;
 
@@ -108,7 +108,7 @@ pub(super) struct End {
 }
 
 impl Work for End {
-    const ATTEMPT: &'static str = "giving the lease of a sync back";
+    const ATTEMPT: &'static str = "giving the lease that one process at a time has back";
     const WRITES: bool = true;
     type Output = ();
 

@@ -87,7 +87,8 @@ impl Served {
         within(LIMIT, || {
             let lines = self.lines(text);
             ensure(lines.len() == count, || {
-                format!("{} lines with `{text}`, not {count}: {lines:#?}", lines.len())
+                let all = self.lines("");
+                format!("{} lines with `{text}`, not {count}: {lines:#?}\nof {all:#?}", lines.len())
             })
         })
     }

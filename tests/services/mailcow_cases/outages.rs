@@ -62,7 +62,7 @@ pub const CASES: &[WorldCase] = &[
         Ok(())
     }),
     // keydove's own: the login waits for a new token, once.
-    ("mailcow_case_63_a_token_that_died_costs_one_more", |world| {
+    ("mailcow_case_63_and_trap_t21_a_token_that_died_costs_one_more", |world| {
         world.person_with_hash("case63@case.example", RIGHT_HASH)?;
         let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
         let keydove = behind(world, "case63", &relay)?;
@@ -76,7 +76,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(tokens == 2, || format!("{tokens} tokens were fetched"))
     }),
     // keydove's own: an administrator's mistake is nobody's wrong password.
-    ("mailcow_case_64_a_wrong_client_secret", |world| {
+    ("mailcow_case_64_and_trap_t20_a_wrong_client_secret", |world| {
         world.person_with_hash("case64@case.example", RIGHT_HASH)?;
         let secret = world.system.stage().write("keydove/wrong_secret", "wr0ng")?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);

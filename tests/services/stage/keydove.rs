@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -306,9 +306,18 @@ impl Keydove {
         }
     }
 
-    fn run(&mut self, command: Command) -> Result<()> {
+    /// It serves once it says so to its service manager: a configuration may name more sockets than are known here, and
+    /// they appear one after another.
+    fn run(&mut self, mut command: Command) -> Result<()> {
+        let path = self.stage.path(&format!("keydove/{}.notify", self.name));
+        let _ = fs::remove_file(&path);
+        let manager = attempt("bind", &path, UnixDatagram::bind(&path))?;
+        attempt("open", &path, fs::set_permissions(&path, Permissions::from_mode(0o666)))?;
+        attempt("set up", &path, manager.set_nonblocking(true))?;
+        command.env("NOTIFY_SOCKET", &path);
         let mut program = Program::start(&self.stage, self.name, command, Group::Own)?;
-        let ready = || self.listeners.iter().all(|listener| UnixStream::connect(&listener.path).is_ok());
+        let mut notice = [0; 64];
+        let ready = || manager.recv(&mut notice).is_ok_and(|length| notice[..length].starts_with(b"READY=1"));
         let result = program.wait_until(READY_LIMIT, ready);
         self.program = Some(program);
         result

@@ -245,6 +245,12 @@ const IMPORTS: &[WorldCase] = &[
     }),
     ("the_daemon_does_it_by_itself", |world| {
         let interval = IMPORT.replace("[sync]\n", "[sync]\ninterval = \"10s\"\n");
+        let control = world.system.stage().path("keydove/scheduled.ctl");
+        let control = format!(
+            "\n[[listener]]\ndoor = \"control\"\nmode = \"0600\"\npath = \"{}\"\n",
+            control.display()
+        );
+        let interval = interval + &control;
         let field = Field::new(world, "scheduled", vec![person("a@scheduled.example")], &interval)?;
         crate::within(Duration::from_secs(30), || {
             let made = field.mailboxes("1 = 1")?;
@@ -254,6 +260,10 @@ const IMPORTS: &[WorldCase] = &[
         crate::within(Duration::from_secs(10), || {
             let log = field.keydove.log_so_far();
             ensure(log.contains("sync complete"), || log)
-        })
+        })?;
+        let output = field.keydove.command("status").output();
+        let output = output.map_err(|error| Failure(format!("run keydove status: {error}")))?;
+        let shown = String::from_utf8_lossy(&output.stdout);
+        ensure(shown.contains("\nsync: ") && shown.contains("last complete, 0 min "), || shown.to_string())
     }),
 ];

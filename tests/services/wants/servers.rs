@@ -5,14 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::clients::{Imap, Login, coming_from, imap_login, imap_token};
+use crate::control::make_person;
 use crate::logins::{ALL, accepted, refused};
-use crate::mailcow_cases::world::{RIGHT, SETTINGS, domain, person, prompt};
+use crate::mailcow_cases::world::{OTHER_HASH, RIGHT, SETTINGS, domain, person, prompt};
 use crate::oauth::{OAUTH, new_person, tampered};
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::process::run;
 use crate::stage::system::System;
-use crate::stage::{Failure, Result};
+use crate::stage::{Failure, Result, free_port};
 use crate::sync::realm;
 use crate::takeover::{Site, on_2_3, on_2_4};
 use crate::{LoneCase, ensure, expect, transport, within};
@@ -68,6 +69,21 @@ pub const LONE_CASES: &[LoneCase] = &[
         let (code, said) = good?;
         ensure(code == Some(0), || format!("{code:?} {said}"))
     }),
+    ("want_35_an_idle_session_ends_when_its_owner_is_disabled_or_has_a_new_password", |system| {
+        let people = ["kicked@example.org", "kicked-not@example.org", "kicked-too@example.org"];
+        people.iter().try_for_each(|address| make_person(system, address))?;
+        let config = system.dovecot.config().display().to_string();
+        let kick = json!(["/usr/bin/doveadm", "-c", config, "kick", "{user}"]);
+        system.keydove.stop()?;
+        system.keydove.start_changed(|text| {
+            let polled = "client_id = \"mailcow-events\"\npoll_events = \"1s\"";
+            text.replace("client_id = \"mailcow\"", polled) + &format!("\n[kick]\ncommand = {kick}\n")
+        })?;
+        let end = access_ends(system, people);
+        system.keydove.stop()?;
+        system.keydove.start_again()?;
+        end
+    }),
     ("want_35_the_sync_ends_the_open_sessions_of_a_leaver", |system| {
         let people = ["leaver@want35.example", "stayer@want35.example"];
         let admin = KeycloakAdmin::new(&system.keycloak);
@@ -76,17 +92,31 @@ pub const LONE_CASES: &[LoneCase] = &[
         let of_realm = |text: String| {
             text.replace("realm = \"mail\"", "realm = \"want35\"\nname = \"want35\"") + SETTINGS
         };
-        let config = system.dovecot.config().display().to_string();
-        let kick = json!(["/usr/bin/doveadm", "-c", config, "kick", "{user}"]);
+        // As somebody who is not root does it.
+        let port = free_port()?;
+        system.dovecot.reconfigure(&format!(
+            "doveadm_api_key = s3cret\nservice doveadm {{\n  inet_listener http {{\n    address = 127.0.0.1\n    port = {port}\n  }}\n}}\n"
+        ))?;
+        let kick = json!([
+            "/usr/bin/curl",
+            "--silent",
+            "--fail",
+            "--header",
+            "Authorization: X-Dovecot-API czNjcmV0",
+            "--data",
+            "[[\"kick\", {\"mask\": [\"{user}\"]}, \"k\"]]",
+            format!("http://127.0.0.1:{port}/doveadm/v1"),
+        ]);
         let settings = format!(
             "\n[sync]\nimport = true\nimport_limit = 2\npause = \"0\"\nmissed_runs = 1\n\
-             deactivate = \"receive-only\"\nkick = {kick}\n"
+             deactivate = \"receive-only\"\n\n[kick]\ncommand = {kick}\n"
         );
         let syncing = system.keydove.beside("want35", |text| of_realm(text) + &settings)?;
         run(&mut syncing.command("sync"))?;
         system.keydove.stop()?;
         system.keydove.start_changed(of_realm)?;
         let end = sessions_end(system, &syncing, people);
+        system.dovecot.reconfigure("")?;
         system.keydove.stop()?;
         system.keydove.start_again()?;
         end
@@ -111,6 +141,25 @@ fn sessions_end(system: &System, syncing: &Keydove, people: [&str; 2]) -> Result
     let answer = transport(stays.command("NOOP"))?;
     ensure(answer.last().is_some_and(|last| last.starts_with("OK")), || format!("{answer:?}"))?;
     refused(system, leaver.user, RIGHT, ALL)?;
+    accepted(system, stayer.user, RIGHT, ALL)
+}
+
+/// Three wait for news; one is disabled, one has a new password, and nobody logs in.
+fn access_ends(system: &System, people: [&str; 3]) -> Result<()> {
+    let [disabled, stayer, renewed] = people.map(|user| Login { user, password: RIGHT });
+    let admin = KeycloakAdmin::new(&system.keycloak);
+    let (mut left, mut stays, mut renews) =
+        (idle(system, disabled)?, idle(system, stayer)?, idle(system, renewed)?);
+    // What made these people is seen meanwhile.
+    std::thread::sleep(Duration::from_secs(3));
+    admin.update(disabled.user, |user| user["enabled"] = false.into())?;
+    admin.update(renewed.user, |user| user["attributes"]["mailcow_password"] = json!([OTHER_HASH]))?;
+    let log = || system.keydove.log_so_far();
+    ensure(ended(&mut left), || format!("the session of somebody disabled lives on:\n{}", log()))?;
+    ensure(ended(&mut renews), || format!("the session of an old password lives on:\n{}", log()))?;
+    transport(stays.end_idle())?;
+    let answer = transport(stays.command("NOOP"))?;
+    ensure(answer.last().is_some_and(|last| last.starts_with("OK")), || format!("{answer:?}"))?;
     accepted(system, stayer.user, RIGHT, ALL)
 }
 

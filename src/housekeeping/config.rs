@@ -1,0 +1,87 @@
+//! The settings of housekeeping.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::settings::Period;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 86_400);
+
+/// `[housekeeping]`: what is kept in keydove's own tables, and for how long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How often the daemon does it; `10s` to `30d`. 0: only `keydove housekeeping` does. Default `1d`.
+    pub interval: Period,
+    /// How long it is remembered who had a mailbox after the mailbox was deleted, at least `1d`. Until then nobody else gets
+    /// a mailbox of that name by logging in. Default 0: for ever.
+    pub people: Period,
+    /// How long logins stay in `sasl_log`, at least `1d`; 0 is for ever. Default: `365d` in a SQLite file, and for ever in
+    /// MariaDB, where mailcow itself deletes old ones.
+    pub login_log: Option<Period>,
+}
+
+/// A setting that cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct BadRetention {
+    /// Its name.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub sentence: &'static str,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { interval: Period::from_secs(DAY.as_secs()), people: Period::from_secs(0), login_log: None }
+    }
+}
+
+impl Config {
+    /// Finds settings that cannot be.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn validate(&self) -> Result<(), BadRetention> {
+        let bad = |setting, sentence, advice| Err(BadRetention { setting, sentence, advice });
+        let interval = self.interval.get();
+        if !interval.is_zero() && !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+            return bad("interval", "`interval` must be 0 or between `10s` and `30d`", "1d is a good value");
+        }
+        let is_short = |period: Period| !period.get().is_zero() && period.get() < DAY;
+        if is_short(self.people) {
+            return bad("people", "`people` must be 0 (for ever) or at least `1d`", "90d is a good value");
+        }
+        if self.login_log.is_some_and(is_short) {
+            return bad(
+                "login_log",
+                "`login_log` must be 0 (for ever) or at least `1d`",
+                "365d is a good value",
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_be_are_named() {
+        for (text, setting) in
+            [("interval = '9s'", "interval"), ("people = '23h'", "people"), ("login_log = '1h'", "login_log")]
+        {
+            let config: Config = toml::from_str(text).unwrap();
+            assert_eq!(config.validate().unwrap_err().setting, setting, "{text}");
+        }
+        let config: Config = toml::from_str("interval = '0'\npeople = '0'\nlogin_log = '0'").unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!(Config::default().validate(), Ok(()));
+    }
+}
