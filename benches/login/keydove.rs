@@ -64,12 +64,29 @@ impl Keydove {
 
     /// Makes mailboxes.
     pub fn fill<'a>(&self, mailboxes: impl IntoIterator<Item = (&'a str, Source<'a>)>) -> Result<()> {
-        let path = self.folder.join("keydove.sqlite");
+        let path = self.database();
         attempt("fill", &path, fill(&path, mailboxes))
     }
 
     pub fn socket(&self) -> PathBuf {
         self.folder.join("auth")
+    }
+
+    /// A file of its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Its SQLite file.
+    pub fn database(&self) -> PathBuf {
+        self.file("keydove.sqlite")
+    }
+
+    /// A command of this configuration, a file of the folder.
+    pub fn command(&self, subcommand: &str, configuration: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg(subcommand).arg("--config").arg(self.file(configuration));
+        command
     }
 
     /// The process id.

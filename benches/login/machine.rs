@@ -27,11 +27,20 @@ pub fn own_processor_time() -> Duration {
 
 /// The memory that a process has in use, in KiB (`VmRSS`).
 pub fn resident_kib(process: u32) -> Result<f64> {
+    status_kib(process, "VmRSS:")
+}
+
+/// The most memory that a process has had in use, in KiB (`VmHWM`).
+pub fn peak_kib(process: u32) -> Result<f64> {
+    status_kib(process, "VmHWM:")
+}
+
+fn status_kib(process: u32, name: &str) -> Result<f64> {
     let path = format!("/proc/{process}/status");
     let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
     let used =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-    used.ok_or_else(|| Failure(format!("{path} names no VmRSS")))
+        status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    used.ok_or_else(|| Failure(format!("{path} names no {name}")))
 }
 
 pub fn cores() -> usize {

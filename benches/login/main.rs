@@ -4,7 +4,7 @@
 //! It starts what it needs by itself, on loopback, in a folder of its own: keydove, an echo server, Dovecot's auth
 //! server, a Keycloak with the test realm. `tests/setup` has installed what that needs. It takes about eight minutes.
 //!
-//! * `hot`: people whom every server knows; `cold`: people who need a hash; `real`: through Keycloak; `memory`.
+//! * `hot`: people whom every server knows; `cold`: people who need a hash; `real`: through Keycloak; `sync`; `memory`.
 //! * `goals` lists every number and its goal. A number that could not be measured, and a reply that was wrong, missing
 //!   or not asked for, end the benchmark with exit code 1. A goal that was not met does not.
 //!
@@ -34,6 +34,7 @@ mod report;
 #[path = "../../tests/services/stage/mod.rs"]
 mod stage;
 mod stand_in;
+mod sync;
 
 use std::fs;
 use std::path::Path;
@@ -67,6 +68,8 @@ struct Plan {
     sizes: [usize; 3],
     /// How long wrong guesses run beside right logins.
     storm: Duration,
+    /// People whom the sync goes through.
+    synced: usize,
     /// Guesses in 5 s that Keycloak's calls are counted for.
     guesses: usize,
 }
@@ -84,6 +87,7 @@ const FULL: Plan = Plan {
     remembered: 10_000,
     sizes: [100, 10_000, 1_000_000],
     storm: Duration::from_secs(4),
+    synced: 20_000,
     guesses: 1000,
 };
 /// Enough for every kind of reply.
@@ -100,6 +104,7 @@ const TRIAL: Plan = Plan {
     remembered: 200,
     sizes: [10, 100, 1000],
     storm: Duration::from_millis(400),
+    synced: 200,
     guesses: 100,
 };
 
@@ -141,7 +146,10 @@ fn run(plan: &Plan) -> Result<bool> {
     let hashes = people::hashes(plan.cold_people, plan.cost)?;
     let hot = part("hot logins", hot::measure(plan, &stage, &remembered, &mut report));
     let at_random = part("cold logins", cold::measure(plan, &stage, &hashes, &mut report));
-    part("logins through Keycloak", real::measure(plan, &stage, &hashes, &mut report));
+    let keycloak = part("logins through Keycloak", real::measure(plan, &stage, &hashes, &mut report));
+    if let Some(keycloak) = keycloak {
+        part("the sync", sync::measure(plan, &stage, &keycloak, &mut report));
+    }
     let memory = part("memory", memory::measure(plan, &stage, &remembered, &mut report));
     let (rates, mut lines) = hot.unzip();
     let at_random = at_random.map(|sample| loads::percentiles("keydove, cold, at random", &sample));

@@ -33,8 +33,8 @@ const SEARCH: &str = "/admin/realms/";
 /// In the request by which keydove looks, by the hour, whether the password attribute can be seen: no login's.
 const LOOK: &str = "/users?enabled=true&";
 
-/// Measures. The hashes are of everybody who logs in here.
-pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut Report) -> Result<()> {
+/// Measures. The hashes are of everybody who logs in here. Returns the Keycloak, which knows them.
+pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut Report) -> Result<Keycloak> {
     say("\nKeycloak starts (10 to 30 s) ...");
     let mut keycloak = Keycloak::start(stage)?;
     keycloak.wait_until_ready()?;
@@ -46,7 +46,8 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut 
     let mut keydove = Keydove::start(stage, "real", &keycloak.url(), "")?;
     fill(&keydove, hashes.len())?;
     one_at_a_time(plan, &keycloak, &mut keydove, hashes, report)?;
-    end_to_end(plan, &mut keydove, hashes.len(), report)
+    end_to_end(plan, &mut keydove, hashes.len(), report)?;
+    Ok(keycloak)
 }
 
 fn fill(keydove: &Keydove, count: usize) -> Result<()> {
