@@ -109,6 +109,7 @@ impl Losses {
             (None, _) => {}
         }
     }
+
     /// Asks again for people who were just forgotten, in a task of its own: they may have sessions, and nobody need log in
     /// soon.
     pub(super) fn look_again(&self, records: &Records<PersonRecord>, mut forgotten: Vec<Forgotten>) {

@@ -1,8 +1,8 @@
 //! Logins through real servers: Dovecot, Postfix, Keycloak and, for one half of the tests, MariaDB.
 //!
 //! A case is a plain function over a running [`System`]. Each case runs once per database. Cases that only log in run side
-//! by side; cases that stop a server have it for themselves. The servers start when the first case needs them, and they
-//! end before this program does, which is why it has a main function of its own.
+//! by side; cases that stop a server have it for themselves, while those of the other database go on. The servers start
+//! when the first case needs them, and they end before this program does, which is why it has a main function of its own.
 #![expect(
     clippy::print_stderr,
     clippy::disallowed_methods,
@@ -74,8 +74,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let sqlite = Arc::new(Shared::new(Database::Sqlite));
     let mariadb = Arc::new(Shared::new(Database::MariaDb));
-    let mut all = trials("sqlite", &sqlite);
-    all.extend(trials("mariadb", &mariadb));
+    let mut all = in_turns(trials("sqlite", &sqlite), trials("mariadb", &mariadb));
     all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
     all.push(Trial::test("every_pitfall_has_its_test", || Ok(pitfalls::every_pitfall_has_its_test()?)));
     all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
@@ -162,6 +161,12 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         Trial::test(format!("{database}::sync::{name}"), move || Ok(shared.with_world(case)?))
     });
     side_by_side.chain(cases).chain(syncs).chain(alone).collect()
+}
+
+/// One of each at a time: a case that has the servers of one database for itself holds up nobody on the other's.
+fn in_turns(some: Vec<Trial>, others: Vec<Trial>) -> Vec<Trial> {
+    assert_eq!(some.len(), others.len(), "a case for one database only is lost here");
+    some.into_iter().zip(others).flat_map(<[Trial; 2]>::from).collect()
 }
 
 fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {

@@ -127,7 +127,10 @@ impl Dovecot {
     pub fn reconfigure(&self, more: &str) -> Result<()> {
         let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
         let own = text.split(ADDED).next().unwrap_or_default();
-        attempt("write", &self.config, fs::write(&self.config, format!("{own}{ADDED}{more}")))?;
+        // Dovecot may still be reading it for the reload before this one; of half a file it makes another server.
+        let new = self.config.with_extension("new");
+        attempt("write", &new, fs::write(&new, format!("{own}{ADDED}{more}")))?;
+        attempt("replace", &self.config, fs::rename(&new, &self.config))?;
         self.doveadm(&["reload"]).map(drop)
     }
 
