@@ -2,7 +2,8 @@
 //! turns, because only ratios mean something on a busy machine.
 //!
 //! It starts what it needs by itself, on loopback, in a folder of its own: keydove, an echo server, Dovecot's auth
-//! server, a Keycloak with the test realm. `tests/setup` has installed what that needs. It takes about a quarter of an hour.
+//! server, a Keycloak with the test realm. `tests/setup` has installed what that needs. It takes about a quarter of an
+//! hour.
 //!
 //! * `hot`: people whom every server knows; `cold`: people who need a hash; `real`: through Keycloak; `sync`; `memory`.
 //! * `goals` lists every number and its goal. A number that could not be measured, and a reply that was wrong, missing

@@ -56,10 +56,9 @@ impl<V> Flights<V> {
 
     /// Nobody joins the fetch for this address any more, and what it brings is in doubt.
     pub(super) fn doubt_one(&mut self, user: &Username) {
-        if self.joinable.remove(user).is_some() || !self.airborne.is_empty() {
-            let meant = user.clone();
-            self.doubt(Arc::new(move |user, _| *user == meant));
-        }
+        self.joinable.remove(user);
+        let meant = user.clone();
+        self.doubt(Arc::new(move |user, _| *user == meant));
     }
 
     /// Nobody joins any fetch any more: whom each will be about is not known yet.

@@ -46,9 +46,9 @@ pub struct Entitled(Held<PersonRecord>);
 #[derive(Clone, Debug)]
 pub struct People {
     sources: Arc<Sources>,
-    pub(super) records: Records<PersonRecord>,
+    records: Records<PersonRecord>,
     /// Who is told whose access has ended.
-    pub(super) losses: Option<Losses>,
+    losses: Option<Losses>,
 }
 
 impl People {

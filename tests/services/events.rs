@@ -114,7 +114,7 @@ pub const LONE_CASES: &[LoneCase] = &[
 ];
 
 /// A keydove that keeps what it knows for long, has this client, and polls every second.
-pub fn start(system: &System, name: &'static str, client: &str, more: &str) -> Result<Keydove> {
+fn start(system: &System, name: &'static str, client: &str, more: &str) -> Result<Keydove> {
     start_with(system, name, client, more, "")
 }
 

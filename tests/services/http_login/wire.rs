@@ -140,7 +140,9 @@ pub const CASES: &[WorldCase] = &[
         };
         // Whether the end of a connection is seen before its request has begun is a matter of luck.
         const TRIES: usize = 20;
-        (0..TRIES).try_for_each(|number| send(number).map(drop))?;
+        send(0).map(drop)?;
+        served.has_lines("reason=password_mismatch user=\"http-gone@case.example\"", 1)?;
+        (1..TRIES).try_for_each(|number| send(number).map(drop))?;
         served.has_lines("user=\"http-gone@case.example\"", TRIES)?;
         // Whoever closes their own side only is answered.
         let mut stream = send(TRIES)?;
