@@ -12,14 +12,6 @@ mod maps;
 mod mariadb;
 mod others;
 mod provisioning;
-#[expect(
-    dead_code,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "the tests of the services use the rest"
-)]
-#[path = "../services/stage/mod.rs"]
-mod stage;
 mod sync;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +19,7 @@ use std::sync::Arc;
 
 use keydove::auth::Secret;
 use keydove::sql::{Config, Database, open, open_to_read};
+use keydove_stage as stage;
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};

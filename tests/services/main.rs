@@ -13,7 +13,6 @@ mod app_passwords;
 mod auth_policy;
 mod auth_socket;
 mod check;
-mod clients;
 mod conformance;
 mod control;
 mod demands;
@@ -44,7 +43,6 @@ mod reasons;
 mod record_file;
 mod restart;
 mod shared;
-mod stage;
 mod stopping;
 mod sync;
 mod takeover;
@@ -56,9 +54,11 @@ mod wants;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use keydove_stage as stage;
 use libtest_mimic::{Arguments, Trial};
 
 use shared::Shared;
+use stage::clients;
 use stage::system::{Database, System};
 use stage::{Failure, Result};
 

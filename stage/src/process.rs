@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Failure, Result, Stage, attempt};
+use crate::{Failure, Result, Stage, attempt};
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(15);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::process::{Group, Program, accepts, run};
-use super::{Result, Stage, attempt, free_port, give, source_tree};
+use crate::process::{Group, Program, accepts, run};
+use crate::{Result, Stage, attempt, free_port, give, source_tree};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -114,6 +114,7 @@ fn write_master_cf(config: &Path, port: u16) -> Result<()> {
     Ok(())
 }
 
+/// Runs `postconf` on a configuration folder.
 pub fn postconf(config: &Path, arguments: &[&str]) -> Result<String> {
     run(Command::new("/usr/sbin/postconf").arg("-c").arg(config).args(arguments))
 }

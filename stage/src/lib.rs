@@ -3,7 +3,13 @@
 //! Dovecot, Postfix, MariaDB, Redis and Keycloak run unmodified, with the files of `dovecot/` and `postfix/` as they are shipped.
 //! Nothing of the system's own servers is read or written. [`system::System`] boots everything at once.
 //! `tests/setup` has installed what is needed.
+#![expect(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test program talks to the terminal and reads the clock"
+)]
 
+pub mod clients;
 pub mod dovecot;
 pub mod dovecot_auth;
 pub mod exchanger;
@@ -130,7 +136,8 @@ impl Drop for Stage {
 
 /// The root of the source tree.
 pub fn source_tree() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
 }
 
 /// A free port of loopback. Somebody else could take it before it is used; ports are handed out in turn, so nobody does.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::keycloak::Keycloak;
-use super::{Failure, Result};
+use crate::keycloak::Keycloak;
+use crate::{Failure, Result};
 
 /// What becomes of a question about people; tokens are always passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dovecot::{Dovecot, Release};
-use super::keycloak::Keycloak;
-use super::keydove::{Keydove, Settings, Storage};
-use super::mariadb::MariaDb;
-use super::postfix::{Folders, Postfix};
-use super::{Failure, Result, Stage, seed, source_tree};
+use crate::dovecot::{Dovecot, Release};
+use crate::keycloak::Keycloak;
+use crate::keydove::{Keydove, Settings, Storage};
+use crate::mariadb::MariaDb;
+use crate::postfix::{Folders, Postfix};
+use crate::{Failure, Result, Stage, seed, source_tree};
 
 /// mailcow's tables for a MariaDB that is not mailcow's.
 const TABLES: &str = "src/sql/migrations/mariadb/0001_mailboxes.sql";

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
-use super::process::{Group, Program};
-use super::{Result, Stage, attempt, give};
+use crate::process::{Group, Program};
+use crate::{Result, Stage, attempt, give};
 
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// The password of its one user.

@@ -9,8 +9,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::{Group, Program, run};
-use super::{Failure, Result, Stage, attempt, free_port, source_tree};
+use crate::process::{Group, Program, run};
+use crate::{Failure, Result, Stage, attempt, free_port, source_tree};
 
 /// The version that `tests/setup` fetches.
 const VERSION: &str = "26.7.3";

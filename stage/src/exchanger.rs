@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::keydove::Keydove;
-use super::postfix::{MASTER, main_cf, postconf};
-use super::process::{Group, Program, accepts, run};
-use super::system::System;
-use super::{Result, attempt, free_port, give, source_tree};
+use crate::keydove::Keydove;
+use crate::postfix::{MASTER, main_cf, postconf};
+use crate::process::{Group, Program, accepts, run};
+use crate::system::System;
+use crate::{Result, attempt, free_port, give, source_tree};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// A database that is down.

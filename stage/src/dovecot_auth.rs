@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dovecot::Release;
-use super::process::{Group, Program};
-use super::{Result, Stage, attempt};
+use crate::dovecot::Release;
+use crate::process::{Group, Program};
+use crate::{Result, Stage, attempt};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Below the root of its files.

@@ -297,6 +297,7 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&BASE64_STANDARD.decode(text).unwrap_or_default()).into_owned()
 }
 
+/// Base64, as SASL responses are sent.
 pub fn encode(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::keycloak::{Keycloak, REALM};
-use super::{Failure, Result};
+use crate::keycloak::{Keycloak, REALM};
+use crate::{Failure, Result};
 
 const LIMIT: Duration = Duration::from_secs(30);
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::keydove::MAIL_ID;
-use super::process::{Group, Program, accepts, run};
-use super::{Failure, Result, Stage, attempt, free_port, give, source_tree};
+use crate::keydove::MAIL_ID;
+use crate::process::{Group, Program, accepts, run};
+use crate::{Failure, Result, Stage, attempt, free_port, give, source_tree};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// The unpacked packages, below `.stage`.

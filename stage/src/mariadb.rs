@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::process::{Group, Program, run};
-use super::{Failure, Result, Stage, attempt, give};
+use crate::process::{Group, Program, run};
+use crate::{Failure, Result, Stage, attempt, give};
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// keydove's user, who may do no more than read and write the one database.

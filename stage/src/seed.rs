@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{Failure, Result, attempt, source_tree};
+use crate::{Failure, Result, attempt, source_tree};
 
 /// The realm that `tests/setup` imports.
 const REALM: &str = "tests/realm/mail-realm.json";

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 
-use super::process::{Group, Program};
-use super::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
+use crate::process::{Group, Program};
+use crate::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
 
 /// A log that did not grow for so long is complete.
 const LOG_PAUSE: Duration = Duration::from_millis(30);
