@@ -160,10 +160,10 @@ impl Throttle {
         Ok(Some(Pending { inner: Arc::clone(inner), key, digest }))
     }
 
-    /// Counts a refusal, if it is one of somebody who guesses.
+    /// Counts a refusal, if it is a guess.
     pub fn note_refused(&self, attempt: &Attempt<'_>, denial: Denial) {
         let Some(inner) = &self.0 else { return };
-        if is_guess(denial) {
+        if denial.is_guess() {
             let digest = inner.digester.digest(Kind::Password, attempt.user, attempt.password.expose());
             inner.strike(attempt.user, attempt.remote, digest, attempt.now);
         }
@@ -316,28 +316,6 @@ fn warn_of_gateway(gateway: Option<Place>) {
              it under [throttle] trusted, and let the mail server see its clients' addresses"
         );
     }
-}
-
-/// Whether a refusal says that somebody may be guessing. Not where a right password met a switch, nor where a demand on
-/// people is not met, which is the administrator's doing.
-fn is_guess(denial: Denial) -> bool {
-    matches!(
-        denial,
-        Denial::DomainUnknown
-            | Denial::DomainDisabled
-            | Denial::MailboxUnknown
-            | Denial::MailboxDisabled
-            | Denial::UserUnknown
-            | Denial::UserDisabled
-            | Denial::PasswordMissing
-            | Denial::PasswordMismatch
-            | Denial::AppPasswordMismatch
-            | Denial::MasterUserMismatch
-            | Denial::SourceUnsupported
-            | Denial::MailPasswordsOff
-            | Denial::SecondFactorRequired
-            | Denial::ServiceForbidden
-    )
 }
 
 /// A password that is being looked at; until this is dropped.

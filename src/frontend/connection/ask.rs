@@ -250,16 +250,15 @@ fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: In
     }));
 }
 
-/// Postfix logs a refused login by itself, in words that mailcow's ban daemon counts: once is enough.
+/// Ban tools are told of guesses only. Postfix logs a refused login by itself, in words that mailcow's ban daemon
+/// counts: once is enough.
 fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Denial) {
-    if context.peer_reports_refusals {
-        return;
-    }
+    let Some(guess) = denial.guess().filter(|_| !context.peer_reports_refusals) else { return };
     context.bookkeeper.note(Note::Refused(RefusedLogin {
         user: authcid.into(),
         remote: origin.remote,
         session: origin.session.clone(),
-        mailbox_is_unknown: matches!(denial, Denial::MailboxUnknown | Denial::DomainUnknown),
+        guess,
     }));
 }
 
