@@ -163,8 +163,16 @@ pub enum Denial {
     UserConflict,
     /// The address has another person in Keycloak than the one whose mailbox it is.
     UserReplaced,
-    /// The person is disabled in Keycloak.
+    /// The person is disabled in Keycloak, by an administrator or a program.
     UserDisabled,
+    /// Keycloak's brute force detection has locked the person out until an administrator enables them.
+    UserLockedOut,
+    /// The user store behind Keycloak (LDAP, Active Directory) says that the person is disabled there.
+    StoreDisabled,
+    /// The user store that the person comes from is switched off in Keycloak.
+    ProviderOff,
+    /// The organization that manages the person is switched off in Keycloak.
+    OrganizationOff,
     /// Keycloak has not verified the address, and the configuration demands it.
     EmailUnverified,
     /// The person lacks the attribute that the configuration demands.
@@ -205,7 +213,7 @@ pub enum Denial {
 
 impl Denial {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 42] = [
         Self::MechanismUnknown,
         Self::ResponseMalformed,
         Self::ExchangeAbandoned,
@@ -226,6 +234,10 @@ impl Denial {
         Self::UserConflict,
         Self::UserReplaced,
         Self::UserDisabled,
+        Self::UserLockedOut,
+        Self::StoreDisabled,
+        Self::ProviderOff,
+        Self::OrganizationOff,
         Self::EmailUnverified,
         Self::AttributeMissing,
         Self::RoleMissing,
@@ -270,6 +282,10 @@ impl Denial {
             Self::UserConflict => "user_conflict",
             Self::UserReplaced => "user_replaced",
             Self::UserDisabled => "user_disabled",
+            Self::UserLockedOut => "user_locked_out",
+            Self::StoreDisabled => "store_disabled",
+            Self::ProviderOff => "provider_off",
+            Self::OrganizationOff => "organization_off",
             Self::EmailUnverified => "email_unverified",
             Self::AttributeMissing => "attribute_missing",
             Self::RoleMissing => "role_missing",
@@ -349,6 +365,8 @@ pub enum TempFailReason {
     KeycloakBadAnswer,
     /// Nobody of a sample of people shows the password attribute: it is hidden, or its name is misspelt.
     KeycloakAttributeHidden,
+    /// A user store behind Keycloak (LDAP, Active Directory) does not answer, or did not a moment ago.
+    KeycloakStoreDown,
     /// Keycloak's settings in mailcow's table are incomplete or of no use; or its client is set up so that it says nothing
     /// about tokens.
     KeycloakSettings,
@@ -382,7 +400,7 @@ pub enum TempFailReason {
 
 impl TempFailReason {
     /// Those that are no rule against making a mailbox.
-    const PLAIN: [Self; 25] = [
+    const PLAIN: [Self; 26] = [
         Self::KeycloakDns,
         Self::KeycloakRefused,
         Self::KeycloakReset,
@@ -395,6 +413,7 @@ impl TempFailReason {
         Self::KeycloakServerError,
         Self::KeycloakBadAnswer,
         Self::KeycloakAttributeHidden,
+        Self::KeycloakStoreDown,
         Self::KeycloakSettings,
         Self::SqlUnreachable,
         Self::SqlTimeout,
@@ -437,6 +456,7 @@ impl TempFailReason {
             Self::KeycloakServerError => "keycloak_5xx",
             Self::KeycloakBadAnswer => "keycloak_bad_answer",
             Self::KeycloakAttributeHidden => "keycloak_attribute_hidden",
+            Self::KeycloakStoreDown => "keycloak_store_down",
             Self::KeycloakSettings => "keycloak_settings",
             Self::SqlUnreachable => "sql_unreachable",
             Self::SqlTimeout => "sql_timeout",
