@@ -90,8 +90,16 @@ denials! {
     UserConflict = "user_conflict", None;
     /// The address has another person in Keycloak than the one whose mailbox it is.
     UserReplaced = "user_replaced", None;
-    /// The person is disabled in Keycloak.
+    /// The person is disabled in Keycloak, by an administrator or a program.
     UserDisabled = "user_disabled", None;
+    /// Keycloak's brute force detection has locked the person out until an administrator enables them.
+    UserLockedOut = "user_locked_out", None;
+    /// The user store behind Keycloak (LDAP, Active Directory) says that the person is disabled there.
+    StoreDisabled = "store_disabled", None;
+    /// The user store that the person comes from is switched off in Keycloak.
+    ProviderOff = "provider_off", None;
+    /// The organization that manages the person is switched off in Keycloak.
+    OrganizationOff = "organization_off", None;
     /// Keycloak has not verified the address, and the configuration demands it.
     EmailUnverified = "email_unverified", None;
     /// The person lacks the attribute that the configuration demands.

@@ -87,6 +87,8 @@ temp_fails! {
     KeycloakBadAnswer = "keycloak_bad_answer";
     /// Nobody of a sample of people shows the password attribute: it is hidden, or its name is misspelt.
     KeycloakAttributeHidden = "keycloak_attribute_hidden";
+    /// A user store behind Keycloak (LDAP, Active Directory) does not answer, or did not a moment ago.
+    KeycloakStoreDown = "keycloak_store_down";
     /// Keycloak's settings in mailcow's table are incomplete or of no use; or its client is set up so that it says nothing
     /// about tokens.
     KeycloakSettings = "keycloak_settings";

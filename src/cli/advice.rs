@@ -86,7 +86,21 @@ fn of_person(reason: &str) -> Option<&'static str> {
         "user_replaced" => {
             "the address has another person in Keycloak than before; if it is the same human: keydove mailbox adopt ADDRESS --id ID"
         }
-        "user_disabled" => "enable the person in Keycloak",
+        "user_disabled" => {
+            "enable the person in Keycloak (Users, Enabled); if nobody disabled them, it was a permanent lockout or their user store: look at Realm settings, Security defenses, and at the directory"
+        }
+        "user_locked_out" => {
+            "Keycloak's brute force detection locked the person out: enable them in Keycloak (Users, Enabled), and ask who tried their password there"
+        }
+        "store_disabled" => {
+            "the person is disabled in the directory (LDAP, Active Directory) behind Keycloak: enable them there; if they are enabled there, clear Keycloak's user cache (Realm settings, Cache)"
+        }
+        "provider_off" => {
+            "the user store that the person comes from is switched off in Keycloak: switch it on under User federation"
+        }
+        "organization_off" => {
+            "the organization that manages the person is disabled, or organizations are off: enable it in Keycloak under Organizations or Realm settings"
+        }
         "email_unverified" => "verify the address in Keycloak, or set require_verified_email = false",
         "attribute_missing" => "give the person the attribute that required_attribute names",
         "role_missing" => "give the person the role that required_role names",
@@ -120,6 +134,9 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         }
         "keycloak_attribute_hidden" => {
             "declare the password attribute in Keycloak's user profile (view: admin), or mend password_attribute"
+        }
+        "keycloak_store_down" => {
+            "the directory (LDAP, Active Directory) behind Keycloak does not answer it: look at that server, and at the provider's connection and bind settings under User federation"
         }
         "keycloak_settings" => "complete mailcow's identity provider settings",
         "sql_unreachable" | "sql_timeout" => "look at [storage], and at the database's own log",

@@ -93,6 +93,9 @@ impl Part {
                 Play::Answer(200, self.token_answer.replace('#', &number.to_string()))
             } else if request.contains("/users?max=1&") && !self.blind {
                 Play::Answer(200, format!("[{}]", person("0", "anybody@example.org")))
+            } else if request.contains("/components?") {
+                // As for a service account without `view-realm`.
+                Play::Answer(403, r#"{"error":"HTTP 403 Forbidden"}"#.to_owned())
             } else {
                 let mut searches = self.searches.lock().unwrap();
                 searches.push(request);

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use std::collections::HashMap;
 
+use super::account::{AccountState, Flag};
+use super::stores::StoreId;
 use super::texts::Texts;
 use super::{Config, config::LookupBy};
 use crate::auth::{Secret, TempFail, Username};
@@ -17,8 +19,8 @@ pub struct Person {
     pub(super) texts: Texts<5>,
     /// The address that found them, in normal form.
     pub address: Username,
-    /// Whether the account is enabled.
-    pub enabled: bool,
+    /// Whether the account is in use; if not, why.
+    pub state: AccountState,
     /// Whether the address has been confirmed.
     pub email_verified: bool,
     /// The first value of the password attribute, without white space around it; `None` when there is none.
@@ -65,7 +67,7 @@ impl Person {
     /// Whether every login ends the same with either.
     #[must_use]
     pub fn is_as_good_as(&self, other: &Self) -> bool {
-        let rights = |person: &Self| (person.enabled, person.email_verified, person.meets_attribute);
+        let rights = |person: &Self| (person.state, person.email_verified, person.meets_attribute);
         self.has_password_of(other) && self.id() == other.id() && rights(self) == rights(other)
     }
 
@@ -89,7 +91,13 @@ pub(super) struct UserRepresentation {
     #[serde(default)]
     pub(super) email: Option<String>,
     /// Without it nobody can tell, so there is no default.
-    pub(super) enabled: bool,
+    pub(super) enabled: Flag,
+    /// The user store of somebody of whom Keycloak keeps a copy.
+    #[serde(default)]
+    federation_link: Option<String>,
+    /// The user store of somebody of whom it keeps none.
+    #[serde(default)]
+    origin: Option<String>,
     #[serde(default)]
     email_verified: bool,
     #[serde(default)]
@@ -127,7 +135,14 @@ impl UserRepresentation {
     pub(super) fn could_log_in(&self, config: &Config) -> bool {
         let has_address =
             config.lookup != LookupBy::Email || self.email.as_deref().is_some_and(|email| !email.is_empty());
-        self.enabled && has_address
+        self.enabled.is_up() && has_address
+    }
+
+    /// The user store that they come from.
+    pub(super) fn store(&self) -> Option<StoreId> {
+        let named = [&self.federation_link, &self.origin];
+        let mut named = named.into_iter().filter_map(|store| StoreId::new(store.as_deref()?));
+        named.next().or_else(|| StoreId::of_person(&self.id))
     }
 
     /// Whether the attribute is there, or, as `name=value`, has this value among its own.
@@ -144,7 +159,7 @@ impl UserRepresentation {
     }
 
     /// Takes what a login needs.
-    pub(super) fn into_person(self, address: Username, config: &Config) -> Person {
+    pub(super) fn into_person(self, address: Username, config: &Config, state: AccountState) -> Person {
         let meets_attribute =
             config.required_attribute.as_deref().is_none_or(|wanted| self.has_attribute(wanted));
         let mut attributes = self.attributes.unwrap_or_default();
@@ -158,7 +173,7 @@ impl UserRepresentation {
         Person {
             texts: Texts::new([&self.id, source, &template, &first_name, &last_name]),
             address,
-            enabled: self.enabled,
+            state,
             email_verified: self.email_verified,
             password: first_value(passwords).map(|value| Secret::from(value.as_str())),
             password_hidden: None,
@@ -187,7 +202,7 @@ mod tests {
         let user: UserRepresentation = serde_json::from_str(&json).unwrap();
         let address = Username::parse(b"a@example.org").unwrap();
         assert!(user.answers_to(&address, &config));
-        user.into_person(address, &config)
+        user.into_person(address, &config, AccountState::Enabled)
     }
 
     #[test]

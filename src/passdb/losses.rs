@@ -54,7 +54,7 @@ impl Loss {
     /// Whether, and why, access ended between two answers.
     fn between(older: &PersonRecord, younger: &PersonRecord) -> Option<Self> {
         let Finding::Person(before, None) = &older.finding else { return None };
-        if !before.enabled {
+        if !before.state.is_enabled() {
             return None;
         }
         match &younger.finding {
@@ -62,7 +62,10 @@ impl Loss {
             // An administrator's mistake more often than not; nobody new gets in meanwhile.
             Finding::Conflict => None,
             Finding::Person(now, _) if now.id() != before.id() => Some(Self::AnotherPerson),
-            Finding::Person(now, _) if !now.enabled => Some(Self::Disabled),
+            // Everybody of a store or of an organization at once is a switch, and most likely the wrong one.
+            Finding::Person(now, _) if !now.state.is_enabled() => {
+                now.state.is_of_one_person().then_some(Self::Disabled)
+            }
             // Attributes can be hidden from everybody at once.
             Finding::Person(_, Some(Unmet::Attribute)) => None,
             Finding::Person(_, Some(_)) => Some(Self::Unentitled),
@@ -100,8 +103,12 @@ impl Losses {
                 let (client, id) = (Arc::clone(&older.client), before.id().to_owned());
                 // That a list does not show somebody is no proof; the account itself is looked for.
                 (self.spawner)(Box::pin(async move {
-                    if let Ok(Whereabouts::Gone | Whereabouts::Disabled) = client.find_id(&id).await {
-                        (own.on_loss)(&user, Loss::Gone);
+                    match client.find_id(&id).await {
+                        Ok(Whereabouts::Gone) => (own.on_loss)(&user, Loss::Gone),
+                        Ok(Whereabouts::There(state)) if state.is_of_one_person() => {
+                            (own.on_loss)(&user, Loss::Disabled);
+                        }
+                        Ok(Whereabouts::There(_)) | Err(_) => {}
                     }
                 }));
             }
@@ -114,7 +121,7 @@ impl Losses {
     /// soon.
     pub(super) fn look_again(&self, records: &Records<PersonRecord>, mut forgotten: Vec<Forgotten>) {
         forgotten
-            .retain(|(_, record)| matches!(&record.finding, Finding::Person(person, None) if person.enabled));
+            .retain(|(_, record)| matches!(&record.finding, Finding::Person(person, None) if person.state.is_enabled()));
         if forgotten.len() > MOST {
             tracing::warn!(
                 people = forgotten.len(),

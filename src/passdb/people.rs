@@ -15,7 +15,7 @@ use crate::auth::{Denial, NotAccepted, Secret, TempFail, Username};
 use crate::cache::{
     Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing, Watch,
 };
-use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
+use crate::keycloak::{AccountState, Client, Lookup, Person, SavedPerson, Unmet};
 use crate::scheme;
 
 /// What one Keycloak says about one address.
@@ -149,7 +149,7 @@ impl People {
             finding: "unknown".to_owned(),
             source: None,
             keycloak_id: None,
-            enabled: None,
+            state: None,
             unmet: None,
             scheme: None,
         };
@@ -160,7 +160,7 @@ impl People {
                 known.finding = "person".to_owned();
                 known.source = Some(person.source().to_owned());
                 known.keycloak_id = Some(person.id().to_owned());
-                known.enabled = Some(person.enabled);
+                known.state = Some(person.state);
                 known.unmet = unmet.map(|unmet| unmet.setting().to_owned());
                 known.scheme = person.password.as_ref().map(|stored| scheme::label(stored).to_owned());
             }
@@ -255,8 +255,8 @@ pub struct KnownPerson {
     pub source: Option<String>,
     /// Keycloak's id.
     pub keycloak_id: Option<String>,
-    /// Whether the account is enabled.
-    pub enabled: Option<bool>,
+    /// Whether the account is in use; if not, why.
+    pub state: Option<AccountState>,
     /// The setting that the person does not fulfil.
     pub unmet: Option<String>,
     /// The scheme of the stored password, if there is one.
@@ -271,8 +271,8 @@ impl fmt::Display for KnownPerson {
             "conflict" => return f.write_str("several people have this address"),
             _ => return f.write_str("nobody has this address"),
         }
-        let enabled = if self.enabled == Some(true) { "enabled" } else { "disabled" };
-        write!(f, "{enabled}, id {}", self.keycloak_id.as_deref().unwrap_or_default())?;
+        let state = self.state.map_or("of an unknown state", AccountState::words);
+        write!(f, "{state}, id {}", self.keycloak_id.as_deref().unwrap_or_default())?;
         match &self.unmet {
             Some(setting) => write!(f, ", does not meet {setting}"),
             None => Ok(()),
@@ -293,8 +293,8 @@ impl Entitled {
                 return Err(Denial::UserConflict.into());
             }
         };
-        if !person.enabled {
-            return Err(Denial::UserDisabled.into());
+        if let Some(denial) = person.state.denial() {
+            return Err(denial.into());
         }
         match unmet {
             None => Ok(Self(held)),
@@ -391,7 +391,7 @@ fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord> {
             ),
         })?;
         let finding = match client.find_person(&user).await.map_err(|error| error.temp_fail())? {
-            Lookup::Found(person) if person.enabled => {
+            Lookup::Found(person) if person.state.is_enabled() => {
                 let unmet = client.find_unmet(&person).await.map_err(|error| error.temp_fail())?;
                 Finding::Person(*person, unmet)
             }

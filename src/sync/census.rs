@@ -206,7 +206,8 @@ impl Sync {
             tally.seen += 1;
             match listed.entry {
                 Entry::ServiceAccount => tally.set_aside += 1,
-                _ if !listed.enabled => tally.set_aside += 1,
+                Entry::Doubtful(_) => tally.set_aside += 1,
+                _ if !listed.is_in_use && !matches!(listed.entry, Entry::Unreadable) => tally.set_aside += 1,
                 Entry::Person(person) => people.push(person),
                 Entry::NoAddress => tally.note("no_address", &listed.id),
                 Entry::BadAddress => tally.note("bad_address", &listed.id),

@@ -3,6 +3,7 @@
 use super::Checked;
 use super::finding::Findings;
 use crate::auth::Username;
+use crate::cli::advice::advice;
 use crate::keycloak::{Client, Lookup, Person};
 use crate::scheme;
 
@@ -22,8 +23,9 @@ pub(super) async fn look(client: &Client, user: &Username, checked: &Checked<'_>
 
 async fn look_at(client: &Client, person: &Person, checked: &Checked<'_>, findings: &mut Findings) {
     let user = &person.address;
-    if !person.enabled {
-        return findings.fault(format!("{user} is disabled in Keycloak"), "enable the person there");
+    if let Some(denial) = person.state.denial() {
+        let cure = advice(denial.code()).unwrap_or_default();
+        return findings.fault(format!("{user} is {}", person.state.words()), cure);
     }
     match client.find_unmet(person).await {
         Ok(None) => {}
