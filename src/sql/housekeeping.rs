@@ -5,7 +5,7 @@
 use super::mailbox::is_name_of;
 use super::provision::checks::texts;
 use super::provision::spellings;
-use super::session::{Dialect, Fault, Session, Work};
+use super::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
 
@@ -86,7 +86,7 @@ struct Sweep {
 
 impl Work for Sweep {
     const ATTEMPT: &'static str = "deleting rows that nobody needs";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const WAITS: bool = false;
     type Output = Swept;
 

@@ -6,7 +6,7 @@ use super::{DomainName, Obstacle, Outcome, domain, lock};
 use crate::auth::{InvalidName, Username};
 use crate::sql::provision::checks::texts;
 use crate::sql::provision::spellings;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const COLUMNS: &str = "address, goto, active, sender_allowed, internal";
 const INSERT: &str = "\
@@ -137,7 +137,7 @@ pub(super) struct AddAlias {
 
 impl Work for AddAlias {
     const ATTEMPT: &'static str = "adding an alias";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -181,7 +181,7 @@ pub(super) struct SetAlias {
 
 impl Work for SetAlias {
     const ATTEMPT: &'static str = "changing an alias";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -219,7 +219,7 @@ pub(super) struct Aliases(pub(super) Option<DomainName>);
 
 impl Work for Aliases {
     const ATTEMPT: &'static str = "listing aliases";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<AliasRow>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -8,7 +8,7 @@ use crate::sql::mailbox::{is_domain_of, pick};
 use crate::sql::provision::checks::{Usage, texts};
 use crate::sql::provision::spellings;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
@@ -214,7 +214,7 @@ pub(super) struct AddDomain {
 
 impl Work for AddDomain {
     const ATTEMPT: &'static str = "adding a domain";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -253,7 +253,7 @@ pub(super) struct SetDomain {
 
 impl Work for SetDomain {
     const ATTEMPT: &'static str = "changing a domain";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -290,7 +290,7 @@ pub(super) struct Domains;
 
 impl Work for Domains {
     const ATTEMPT: &'static str = "listing domains";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<DomainRow>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -317,7 +317,7 @@ pub(super) struct DefaultQuota(pub(super) DomainName);
 
 impl Work for DefaultQuota {
     const ATTEMPT: &'static str = "reading a domain's default quota";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<i64>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -8,7 +8,7 @@ use crate::sql::mailbox::{is_name_of, is_resource, pick};
 use crate::sql::provision::checks::{Limits, Usage, texts};
 use crate::sql::provision::spellings;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 use crate::sql::{AccessSwitches, AuthSource, Creation, MailboxState};
 
 const MIB: i64 = 1_048_576;
@@ -127,7 +127,7 @@ pub(super) struct SetMailbox {
 
 impl Work for SetMailbox {
     const ATTEMPT: &'static str = "changing a mailbox";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -210,7 +210,7 @@ pub(super) struct Mailboxes(pub(super) Option<DomainName>);
 
 impl Work for Mailboxes {
     const ATTEMPT: &'static str = "listing mailboxes";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<MailboxRow>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

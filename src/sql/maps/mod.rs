@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use super::admin::DomainName;
 use super::provision::spellings;
-use super::session::{Fault, Parameter, Session, Work};
+use super::session::{Fault, Kind, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
 use crate::cache::seconds;
@@ -78,7 +78,7 @@ struct HostsDomain(DomainName);
 
 impl Work for HostsDomain {
     const ATTEMPT: &'static str = "looking a domain up";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -95,7 +95,7 @@ struct FindReceiver(Address);
 
 impl Work for FindReceiver {
     const ATTEMPT: &'static str = "looking for a mailbox that receives";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<Username>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -118,7 +118,7 @@ struct FindAlias {
 
 impl Work for FindAlias {
     const ATTEMPT: &'static str = "looking an alias up";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -6,7 +6,7 @@ use super::{Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
 use crate::sql::AuthSource;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
@@ -56,7 +56,7 @@ impl CreateMailbox {
 
 impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
@@ -88,7 +88,7 @@ pub(super) struct WouldCreate(pub(super) NewMailboxRows);
 
 impl Work for WouldCreate {
     const ATTEMPT: &'static str = "asking whether a mailbox could be made";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
@@ -101,7 +101,7 @@ pub(super) struct CheckTables;
 
 impl Work for CheckTables {
     const ATTEMPT: &'static str = "checking the tables of provisioning";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {

@@ -9,7 +9,7 @@ pub(super) mod create;
 mod person;
 mod update;
 
-use super::session::{Fault, Session, Work};
+use super::session::{Fault, Kind, Session, Work};
 use super::{Database, Error};
 use crate::auth::{ProvisionRefusal, Username};
 
@@ -242,7 +242,7 @@ struct Templates;
 
 impl Work for Templates {
     const ATTEMPT: &'static str = "reading the templates";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<StoredTemplate>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

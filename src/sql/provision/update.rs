@@ -9,7 +9,7 @@ use super::{Change, MailboxChanges, UserAcl, spellings};
 use crate::auth::ProvisionRefusal;
 use crate::sql::mailbox::{is_name_of, pick};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
@@ -34,7 +34,7 @@ struct Now {
 
 impl Work for ChangeMailbox {
     const ATTEMPT: &'static str = "applying a template to a mailbox";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Change;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Change, Fault> {

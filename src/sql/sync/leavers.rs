@@ -2,7 +2,7 @@
 
 use super::for_update;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
 
 /// What becomes of a leaver's mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) struct People {
 
 impl Work for People {
     const ATTEMPT: &'static str = "listing people whose mailboxes are known";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<Remembered>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<Remembered>, Fault> {
@@ -81,7 +81,7 @@ pub(super) struct Note {
 
 impl Work for Note {
     const ATTEMPT: &'static str = "noting who is missing in Keycloak";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -105,7 +105,7 @@ pub(super) struct Switch {
 
 impl Work for Switch {
     const ATTEMPT: &'static str = "switching the mailbox of a leaver";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {

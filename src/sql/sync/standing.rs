@@ -6,7 +6,7 @@ use crate::auth::{Username, normalise_domain};
 use crate::sql::mailbox::is_resource;
 use crate::sql::provision::{KnownPerson, spellings};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const FIND_SOGO_VIEW: &str = "\
 SELECT COUNT(*) FROM information_schema.tables \
@@ -44,7 +44,7 @@ pub(super) struct Standings(pub(super) Vec<Username>);
 
 impl Work for Standings {
     const ATTEMPT: &'static str = "looking up what is known of a page of people";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<Standing>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<Standing>, Fault> {
@@ -139,7 +139,7 @@ pub(super) struct MailboxOf(pub(super) String);
 
 impl Work for MailboxOf {
     const ATTEMPT: &'static str = "looking up whether a person has another mailbox";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Option<String>, Fault> {
@@ -162,7 +162,7 @@ pub(super) struct FollowName {
 
 impl Work for FollowName {
     const ATTEMPT: &'static str = "writing the name of a person";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
