@@ -12,6 +12,8 @@ pub enum ProvisionRefusal {
     NoMapping,
     /// A login may have such a name, but mailcow makes no mailbox with it.
     MailboxInvalid,
+    /// A login may have such a name, but it belongs to whoever runs the domain: `postmaster`, `admin` and the like.
+    ReservedName,
     /// The domain is not hosted here.
     DomainUnknown,
     /// The domain is switched off.
@@ -34,10 +36,11 @@ pub enum ProvisionRefusal {
 
 impl ProvisionRefusal {
     /// Every one of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TemplateMissing,
         Self::NoMapping,
         Self::MailboxInvalid,
+        Self::ReservedName,
         Self::DomainUnknown,
         Self::DomainInactive,
         Self::ObjectExists,
@@ -61,6 +64,7 @@ impl ProvisionRefusal {
             Self::TemplateMissing => "provision_template_missing",
             Self::NoMapping => "provision_no_mapping",
             Self::MailboxInvalid => "provision_mailbox_invalid",
+            Self::ReservedName => "provision_reserved_name",
             Self::DomainUnknown => "provision_domain_unknown",
             Self::DomainInactive => "provision_domain_inactive",
             Self::ObjectExists => "provision_object_exists",

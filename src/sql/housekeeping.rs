@@ -2,9 +2,7 @@
 //!
 //! Nothing of mailcow's is deleted but old rows of the login history, and those only where that is wanted.
 
-use super::mailbox::is_name_of;
-use super::provision::checks::texts;
-use super::provision::spellings;
+use crate::sql::names::{is_name_of, spellings, texts};
 use super::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;

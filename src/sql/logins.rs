@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::mailbox::is_name_of;
-use super::provision::checks::texts;
-use super::provision::spellings;
+use crate::sql::names::{is_name_of, spellings, texts};
 use super::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;

@@ -23,6 +23,11 @@ pub(super) trait Session: Send {
     /// Whether keydove's own tables are there. Always so in SQLite.
     fn has_own_tables(&self) -> bool;
 
+    /// Whether an earlier run of this work may have been committed.
+    fn follows_lost_commit(&self) -> bool {
+        false
+    }
+
     /// Runs one statement and reads all its rows; one that writes has none.
     fn query(
         &mut self,

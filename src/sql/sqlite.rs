@@ -20,6 +20,8 @@ use super::{Error, SqliteConfig, counted, migrate};
 use crate::auth::Username;
 use crate::observe::metrics::Calls;
 
+pub(super) use backup::back_up;
+
 /// Questions that may wait for the thread; further ones wait in front of the queue, within their deadline.
 const QUEUE: usize = 64;
 /// What a question gets on top of the time for which a lock is waited for.

@@ -2,7 +2,7 @@
 
 use super::{Obstacle, Outcome, lock};
 use crate::sql::StoredTemplate;
-use crate::sql::provision::checks::texts;
+use crate::sql::names::texts;
 use crate::sql::rows::Cells;
 use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
 

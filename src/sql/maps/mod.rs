@@ -11,7 +11,7 @@ mod sender;
 use std::time::SystemTime;
 
 use super::admin::DomainName;
-use super::provision::spellings;
+use crate::sql::names::spellings;
 use super::session::{Fault, Kind, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
@@ -154,7 +154,7 @@ impl Work for FindAlias {
 impl FindAlias {
     /// Where an alias of exactly this address leads, or else a temporary one that still holds.
     fn find_goto<'a>(&self, rows: &'a [MapRow], address: &Username) -> Result<Option<&'a str>, Error> {
-        let is_it = |stored: &str| super::mailbox::is_name_of(address, stored);
+        let is_it = |stored: &str| super::names::is_name_of(address, stored);
         let alias = pick_row(rows, Part::Alias, address.as_str(), is_it)?.filter(|row| row.is_in_use());
         let goto = match alias {
             Some(alias) => Some(alias),

@@ -74,7 +74,12 @@ impl Mariadb {
 
     async fn run_once<W: Work>(&self, work: &W, may_be_written: &AtomicBool) -> Result<W::Output, Fault> {
         let lease = self.lease(W::ATTEMPT).await?;
-        let mut session = MariadbSession { server: self, lease, attempt: W::ATTEMPT };
+        let mut session = MariadbSession {
+            server: self,
+            lease,
+            attempt: W::ATTEMPT,
+            follows_lost_commit: may_be_written.load(Ordering::Relaxed),
+        };
         self.find_own_tables(&mut session).await?;
         // On every early return the connection is thrown away, and the server rolls back.
         if W::KIND.writes() {
@@ -120,6 +125,7 @@ struct MariadbSession<'a> {
     server: &'a Mariadb,
     lease: Lease,
     attempt: &'static str,
+    follows_lost_commit: bool,
 }
 
 impl MariadbSession<'_> {
@@ -173,6 +179,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_own_tables(&self) -> bool {
         self.server.own_tables.seen.load(Ordering::Relaxed)
+    }
+
+    fn follows_lost_commit(&self) -> bool {
+        self.follows_lost_commit
     }
 
     async fn query(&mut self, statement: &str, parameters: Vec<Parameter>) -> Result<Vec<Row>, Fault> {

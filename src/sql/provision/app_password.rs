@@ -3,13 +3,11 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::checks::texts;
-use super::spellings;
+use crate::sql::names::{is_name_of, spellings, texts};
 use crate::auth::{Secret, Service, Username};
 use crate::cache::seconds;
 use crate::scheme;
 use crate::settings::Network;
-use crate::sql::mailbox::is_name_of;
 use crate::sql::rows::Cells;
 use crate::sql::saved::{SavedAppPassword, restore_time};
 use crate::sql::session::{Fault, Kind, Row, Session, Work};

@@ -257,11 +257,3 @@ impl Work for Templates {
         rows.into_iter().map(read).collect::<Result<_, _>>().map_err(Fault::from)
     }
 }
-
-/// Both spellings of an address and of its domain: address, address, domain, domain.
-pub(super) fn spellings(user: &Username) -> [String; 4] {
-    let name = user.as_str();
-    let unicode = user.with_unicode_domain().unwrap_or_else(|| name.to_owned());
-    let unicode_domain = unicode.rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
-    [name.to_owned(), unicode, user.domain().to_owned(), unicode_domain]
-}

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::checks::{Limits, Usage, texts};
+use super::checks::{Limits, Usage};
 use super::create::insert_tag;
 use super::person;
-use super::{Change, MailboxChanges, UserAcl, spellings};
+use super::{Change, MailboxChanges, UserAcl};
+use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::auth::ProvisionRefusal;
-use crate::sql::mailbox::{is_name_of, pick};
 use crate::sql::rows::Cells;
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
