@@ -34,6 +34,8 @@ refusals! {
     NoMapping = "provision_no_mapping";
     /// A login may have such a name, but mailcow makes no mailbox with it.
     MailboxInvalid = "provision_mailbox_invalid";
+    /// A login may have such a name, but it belongs to whoever runs the domain: `postmaster`, `admin` and the like.
+    ReservedName = "provision_reserved_name";
     /// The domain is not hosted here.
     DomainUnknown = "provision_domain_unknown";
     /// The domain is switched off.

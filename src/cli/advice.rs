@@ -163,6 +163,9 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         | "provision_mailbox_invalid" => {
             "the address is taken by an alias or another mailbox, or makes no mailbox: keydove alias list"
         }
+        "provision_reserved_name" => {
+            "the name belongs to whoever runs the domain: keydove mailbox add makes it, or [provisioning] allow_reserved_names"
+        }
         "app_passwords_untried" => "revoke old app passwords, or raise [app_passwords] max_hashes",
         "refetch_paused" => "Keycloak was asked about this person a moment ago; the next try is answered",
         "hashing_overload" => "too many passwords wait to be hashed: more cores, or lower costs",

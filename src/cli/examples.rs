@@ -54,6 +54,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[("keydove app-password revoke ann@example.org --name phone", "it opens nothing any more")],
     ),
     (
+        "backup",
+        &[("keydove backup /var/backups/keydove-$(date +%F).sqlite", "while the daemon runs; the file is new each day")],
+    ),
+    (
         "cache",
         &[
             ("keydove cache show ann@example.org", "what is known of her, and how old that is"),

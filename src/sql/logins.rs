@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::mailbox::is_name_of;
-use super::provision::checks::texts;
-use super::provision::spellings;
-use super::session::{Fault, Parameter, Session, Work};
+use crate::sql::names::{is_name_of, spellings, texts};
+use super::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
 
@@ -71,7 +69,7 @@ struct LastLogins(Username);
 
 impl Work for LastLogins {
     const ATTEMPT: &'static str = "reading the login history";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<PastLogin>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<PastLogin>, Fault> {
@@ -98,7 +96,7 @@ struct WriteLogins(Vec<LoginRow>);
 
 impl Work for WriteLogins {
     const ATTEMPT: &'static str = "writing the login history";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const WAITS: bool = false;
     type Output = ();
 

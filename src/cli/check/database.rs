@@ -6,7 +6,7 @@ use super::mailcow;
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
 use crate::mailcow::IdentityProvider;
-use crate::provision::Template;
+use crate::provision::{ReservedName, Template};
 use crate::sql::{self, Database, DomainRow, StoredTemplate};
 
 pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
@@ -57,6 +57,7 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
         Err(error) => findings.fine(format!("the domains' limits were not looked at: {}", explain(&error))),
     }
     if checked.makes_mailboxes {
+        tell_reserved_names(checked, findings);
         look_at_templates(database, checked, findings).await;
     }
 }
@@ -79,6 +80,18 @@ fn tell_domain(domain: &DomainRow, checked: &Checked<'_>, findings: &mut Finding
         return findings.warning(format!("{room}: a first login makes no further mailbox"), cure);
     }
     findings.fine(room);
+}
+
+/// Whoever may choose such an address in Keycloak may have certificates made for the domain.
+fn tell_reserved_names(checked: &Checked<'_>, findings: &mut Findings) {
+    let allowed = &checked.config.provisioning.allow_reserved_names;
+    if !allowed.is_empty() {
+        let names: Vec<&str> = allowed.iter().map(ReservedName::as_str).collect();
+        findings.warning(
+            format!("whoever has such an address in Keycloak gets a mailbox of a reserved name: {}", names.join(", ")),
+            "make these mailboxes with `keydove mailbox add`, and take [provisioning] allow_reserved_names away",
+        );
+    }
 }
 
 async fn look_at_templates(database: &Database, checked: &Checked<'_>, findings: &mut Findings) {

@@ -12,8 +12,8 @@ mod sender;
 use std::time::SystemTime;
 
 use super::admin::DomainName;
-use super::provision::spellings;
-use super::session::{Fault, Parameter, Session, Work};
+use crate::sql::names::spellings;
+use super::session::{Fault, Kind, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
 use crate::cache::seconds;
@@ -109,7 +109,7 @@ struct HostsDomain(DomainName);
 
 impl Work for HostsDomain {
     const ATTEMPT: &'static str = "looking a domain up";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -126,7 +126,7 @@ struct FindReceiver(Address);
 
 impl Work for FindReceiver {
     const ATTEMPT: &'static str = "looking for a mailbox that receives";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<Username>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -149,7 +149,7 @@ struct FindAlias {
 
 impl Work for FindAlias {
     const ATTEMPT: &'static str = "looking an alias up";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -185,7 +185,7 @@ impl Work for FindAlias {
 impl FindAlias {
     /// Where an alias of exactly this address leads, or else a temporary one that still holds.
     fn find_goto<'a>(&self, rows: &'a [MapRow], address: &Username) -> Result<Option<&'a str>, Error> {
-        let is_it = |stored: &str| super::mailbox::is_name_of(address, stored);
+        let is_it = |stored: &str| super::names::is_name_of(address, stored);
         let alias = pick_row(rows, Part::Alias, address.as_str(), is_it)?.filter(|row| row.is_in_use());
         let goto = match alias {
             Some(alias) => Some(alias),
