@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::SystemTime;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::Decision;
 use super::mailboxes::MailboxRecord;
@@ -136,8 +136,16 @@ impl Decision {
         why_not: NotAccepted,
         path: &mut Path,
     ) -> Result<Grant, NotAccepted> {
-        let newer = self.look_again(login, known, why_not, path).await?;
-        self.judge(login, &newer, path).await
+        if !is_said_by_keycloak(&why_not) {
+            let newer = self.look_again(login, known, why_not, path).await?;
+            return self.judge(login, &newer, path).await;
+        }
+        // Somebody who is known to be shut out stays out while nobody can tell.
+        let again = self.look_again(login, known, why_not.clone(), path);
+        match timeout_at(login.now.until, again).await {
+            Ok(Ok(newer)) => self.judge(login, &newer, path).await,
+            Ok(Err(NotAccepted::Refused(_) | NotAccepted::CannotTell(_))) | Err(_) => Err(why_not),
+        }
     }
 
     /// Steps 2 to 7, with what is known about the mailbox.
@@ -281,23 +289,45 @@ pub(super) fn proof_of(request: &AuthRequest) -> Proof<'_> {
     }
 }
 
-/// Whether a newer record could change this answer. Denials that an administrator's switch made hold until what is
-/// known is too old.
+/// Whether a newer record could change this answer. Denials that a switch in the database made hold until what is known
+/// is too old.
 fn may_be_outdated(why_not: &NotAccepted) -> bool {
     match why_not {
-        NotAccepted::Refused(denial) => matches!(
-            denial,
-            Denial::PasswordMismatch
-                | Denial::PasswordMissing
-                | Denial::AppPasswordMismatch
-                | Denial::ServiceForbidden
-                | Denial::SecondFactorRequired
-                | Denial::SourceUnsupported
-                | Denial::MailPasswordsOff
-                | Denial::TokenSubjectMismatch
-        ),
+        NotAccepted::Refused(denial) => {
+            matches!(
+                denial,
+                Denial::PasswordMismatch
+                    | Denial::PasswordMissing
+                    | Denial::AppPasswordMismatch
+                    | Denial::ServiceForbidden
+                    | Denial::SecondFactorRequired
+                    | Denial::SourceUnsupported
+                    | Denial::MailPasswordsOff
+                    | Denial::TokenSubjectMismatch
+                    | Denial::UserUnknown
+            ) || is_said_by_keycloak(why_not)
+        }
         NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
     }
+}
+
+/// Whether Keycloak has said that this person is shut out. Whoever is let in again there gets in at the next try.
+fn is_said_by_keycloak(why_not: &NotAccepted) -> bool {
+    matches!(
+        why_not,
+        NotAccepted::Refused(
+            Denial::UserDisabled
+                | Denial::UserLockedOut
+                | Denial::StoreDisabled
+                | Denial::ProviderOff
+                | Denial::OrganizationOff
+                | Denial::UserConflict
+                | Denial::EmailUnverified
+                | Denial::AttributeMissing
+                | Denial::RoleMissing
+                | Denial::GroupMissing
+        )
+    )
 }
 
 pub(super) fn check_domain(hosting: &Hosting) -> Result<(), Denial> {

@@ -5,6 +5,7 @@
 //! answer is a [`Flag`], which says nothing but that it is up; an [`AccountState`] is made here, of evidence, and
 //! whatever is no evidence is an [`Error`].
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,14 @@ use crate::auth::Denial;
 const BY_ID: &str = "the look-up by id";
 /// Keycloak's word for an id that nobody has. Any other 404 is a fault of the settings.
 pub(super) const NO_SUCH_USER: &str = "User not found";
-/// How often somebody is asked for again before a flag that is down is believed. Keycloak 26.3 and later shows it down at
-/// random while two requests are about one person and permanent lockout is on.
-const ASKS: u32 = 8;
+/// How often somebody is asked for again before a flag that is down is believed. While two requests are about one person
+/// and permanent lockout is on, Keycloak from 26.3 on shows it down at random; with eight readers who never rest, four
+/// times of five.
+const ASKS: u32 = 12;
+/// The same where that was seen to happen not long ago.
+const ASKS_AFTER_RACE: u32 = 36;
+/// How long that is.
+const RACE_LASTS: Duration = Duration::from_secs(3600);
 /// Between two of these: another reader must have time to finish.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Where Keycloak itself keeps why an account was disabled, and what it says of a permanent lockout.
@@ -112,6 +118,21 @@ impl Flag {
     }
 }
 
+/// When a flag was last seen to go up by itself.
+#[derive(Debug, Default)]
+pub(super) struct Races(Mutex<Option<Instant>>);
+
+impl Races {
+    fn note(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn asks(&self, now: Instant) -> u32 {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now < last + RACE_LASTS) { ASKS_AFTER_RACE } else { ASKS }
+    }
+}
+
 /// Somebody whose flag is down, while it is found out why.
 struct Inquiry<'a> {
     client: &'a Client,
@@ -159,6 +180,14 @@ impl UserRepresentation {
 
 impl Inquiry<'_> {
     async fn run(&self) -> Result<AccountState, Error> {
+        let state = self.weigh().await?;
+        if state.is_enabled() {
+            self.client.races.note(Instant::now());
+        }
+        Ok(state)
+    }
+
+    async fn weigh(&self) -> Result<AccountState, Error> {
         // Only who was really disabled is in this list: neither the race nor a store that is down brings anybody there.
         if let Some(listed) = self.search("&enabled=false").await? {
             return Ok(match listed.enabled.is_up() {
@@ -172,7 +201,7 @@ impl Inquiry<'_> {
             // While it is down nothing that is said of its people counts.
             self.client.probe_store(store, Instant::now()).await?;
         }
-        for ask in 0..ASKS {
+        for ask in 0..self.client.races.asks(Instant::now()) {
             if ask > 0 {
                 sleep(PAUSE).await;
             }
@@ -228,3 +257,7 @@ impl Inquiry<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

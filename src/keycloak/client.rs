@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
+use super::account::Races;
 use super::attribute::AttributeSight;
 use super::config::{Address, Config, LookupBy};
 use super::http::{Body, fetch};
@@ -38,6 +39,7 @@ pub struct Client {
     slots: Semaphore,
     pub(super) attribute: AttributeSight,
     pub(super) stores: Stores,
+    pub(super) races: Races,
     events_read: Mutex<Option<Instant>>,
     breaker: Breaker,
     calls: Calls,
@@ -104,6 +106,7 @@ impl Client {
             slots: Semaphore::new(config.max_connections.max(1)),
             attribute: AttributeSight::default(),
             stores: Stores::default(),
+            races: Races::default(),
             events_read: Mutex::default(),
             breaker: Breaker::default(),
             calls: Calls::default(),

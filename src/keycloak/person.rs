@@ -23,7 +23,8 @@ pub struct Person {
     pub state: AccountState,
     /// Whether the address has been confirmed.
     pub email_verified: bool,
-    /// The first value of the password attribute, without white space around it; `None` when there is none.
+    /// The first value of the password attribute, without what a file or a form has put around it; `None` when there is
+    /// none.
     pub password: Option<Secret>,
     /// Why it is not known whether there is one: nobody shows the attribute.
     pub password_hidden: Option<Box<TempFail>>,
@@ -165,7 +166,7 @@ impl UserRepresentation {
         let mut attributes = self.attributes.unwrap_or_default();
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
-        let template = first_value(templates).unwrap_or_default();
+        let template = first_value(templates).map(|text| text.trim().to_owned()).unwrap_or_default();
         let (first_name, last_name) =
             (self.first_name.unwrap_or_default(), self.last_name.unwrap_or_default());
         let source = config.name.as_deref().unwrap_or_default();
@@ -175,7 +176,7 @@ impl UserRepresentation {
             address,
             state,
             email_verified: self.email_verified,
-            password: first_value(passwords).map(|value| Secret::from(value.as_str())),
+            password: first_value(passwords).map(|value| Secret::from(stored_part(&value))),
             password_hidden: None,
             password_values,
             meets_attribute,
@@ -187,7 +188,16 @@ impl UserRepresentation {
 fn first_value(values: Vec<Option<String>>) -> Option<String> {
     let first = values.into_iter().next().flatten()?;
     let value = first.trim();
-    (!value.is_empty() && value != "0").then(|| value.to_owned())
+    (!value.is_empty() && value != "0").then_some(first)
+}
+
+/// The `{SCHEME}` string in a value: no white space before it, no line end behind it. A blank behind it belongs to a
+/// password that stands there as it is, and to no hash.
+fn stored_part(value: &str) -> &str {
+    let text = value.trim_start().trim_end_matches(['\r', '\n']);
+    let label = text.strip_prefix('{').and_then(|rest| Some(rest.split_once('}')?.0)).unwrap_or_default();
+    let is_as_it_is = ["PLAIN", "CLEAR", "CLEARTEXT"].iter().any(|plain| label.eq_ignore_ascii_case(plain));
+    if is_as_it_is { text } else { text.trim_end() }
 }
 
 #[cfg(test)]
@@ -212,6 +222,22 @@ mod tests {
         assert!(person.password.as_ref().unwrap().matches(b"{SSHA}x"));
         assert_eq!((person.password_values, person.template()), (2, Some("default")));
         assert_eq!((person.address.as_str(), person.source()), ("a@example.org", "example"));
+    }
+
+    #[test]
+    fn a_blank_at_the_end_of_a_plain_password_belongs_to_it() {
+        for (value, expected) in [
+            ("{PLAIN}pw ", "{PLAIN}pw "),
+            (" {plain}pw \t\r\n", "{plain}pw \t"),
+            ("{CLEARTEXT} pw", "{CLEARTEXT} pw"),
+            ("{PLAIN}\u{a0}", "{PLAIN}\u{a0}"),
+            ("{SSHA}x \n", "{SSHA}x"),
+            ("{PLAIN.b64}cHc= ", "{PLAIN.b64}cHc="),
+            ("{BLF-CRYPT}x \n ", "{BLF-CRYPT}x"),
+        ] {
+            let found = person(&serde_json::json!({ "mailcow_password": [value] }).to_string());
+            assert!(found.password.unwrap().matches(expected.as_bytes()), "{value:?}");
+        }
     }
 
     #[test]

@@ -120,6 +120,10 @@ impl People {
         since: Instant,
         until: Instant,
     ) -> Result<bool, TempFail> {
+        if let Err(NotAccepted::Refused(_)) = self.sources.client_for(user) {
+            // The settings refuse them, and nobody is asked.
+            return Ok(false);
+        }
         let before = self.records.look(user).map(|held| held.asked);
         let held = self.records.get_newer(user, since, until).await?;
         Ok(before != Some(held.asked))
@@ -152,6 +156,7 @@ impl People {
             state: None,
             unmet: None,
             scheme: None,
+            password_values: 0,
         };
         match &held.record.finding {
             Finding::Unknown => {}
@@ -161,6 +166,7 @@ impl People {
                 known.source = Some(person.source().to_owned());
                 known.keycloak_id = Some(person.id().to_owned());
                 known.state = Some(person.state);
+                known.password_values = person.password_values;
                 known.unmet = unmet.map(|unmet| unmet.setting().to_owned());
                 known.scheme = person.password.as_ref().map(|stored| scheme::label(stored).to_owned());
             }
@@ -261,6 +267,9 @@ pub struct KnownPerson {
     pub unmet: Option<String>,
     /// The scheme of the stored password, if there is one.
     pub scheme: Option<String>,
+    /// How many values the password attribute has; only the first counts.
+    #[serde(default)]
+    pub password_values: u32,
 }
 
 /// One line: who it is, whether they are enabled, and what they lack.
@@ -273,9 +282,14 @@ impl fmt::Display for KnownPerson {
         }
         let state = self.state.map_or("of an unknown state", AccountState::words);
         write!(f, "{state}, id {}", self.keycloak_id.as_deref().unwrap_or_default())?;
-        match &self.unmet {
-            Some(setting) => write!(f, ", does not meet {setting}"),
-            None => Ok(()),
+        if let Some(setting) = &self.unmet {
+            write!(f, ", does not meet {setting}")?;
+        }
+        match self.password_values {
+            0 | 1 => Ok(()),
+            values => {
+                write!(f, ", {values} values in the password attribute, of which only the first counts")
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::report::SourceReport;
 use super::walk::Walk;
 use super::{Sync, Trouble};
 use crate::auth::{Secret, Username};
-use crate::keycloak::{Client, Entry, Listed, Person};
+use crate::keycloak::{Client, Disabled, Entry, Listed, Person};
 use crate::passdb::LiveSource;
 use crate::scheme::{self, Strength, Unusable};
 use crate::sql::StoredIn;
@@ -190,9 +190,10 @@ impl Sync {
     }
 
     async fn count_people(&self, client: &Client, tally: &mut Tally) -> Result<(), Trouble> {
+        let disabled = client.list_disabled().await?;
         let mut walk = Walk::begin(client, self.config.pause.get()).await?;
         while let Some(page) = walk.next().await? {
-            self.count_page(client, page, tally).await?;
+            self.count_page(client, (page, &disabled), tally).await?;
         }
         match walk.end().await?.doubt {
             Some(doubt) => Err(Trouble::Doubt(doubt)),
@@ -200,13 +201,23 @@ impl Sync {
         }
     }
 
-    async fn count_page(&self, client: &Client, page: Vec<Listed>, tally: &mut Tally) -> Result<(), Trouble> {
+    async fn count_page(
+        &self,
+        client: &Client,
+        (page, disabled): (Vec<Listed>, &Disabled),
+        tally: &mut Tally,
+    ) -> Result<(), Trouble> {
         let mut people: Vec<Box<Person>> = Vec::new();
         for listed in page {
             tally.seen += 1;
             match listed.entry {
                 Entry::ServiceAccount => tally.set_aside += 1,
-                Entry::Doubtful(_) => tally.set_aside += 1,
+                Entry::Doubtful(doubtful) => {
+                    tally.set_aside += 1;
+                    if disabled.get(doubtful.id()).is_none() {
+                        tally.note("account_doubtful", doubtful.address().as_str());
+                    }
+                }
                 _ if !listed.is_in_use && !matches!(listed.entry, Entry::Unreadable) => tally.set_aside += 1,
                 Entry::Person(person) => people.push(person),
                 Entry::NoAddress => tally.note("no_address", &listed.id),
@@ -227,6 +238,9 @@ impl Sync {
                 self.parts.sources.client_for(&person.address).is_ok_and(|own| own.name() == client.name());
             if standing.domain.is_some() && !asks_here {
                 tally.note("other_source", address);
+            }
+            if person.password_values > 1 {
+                tally.note("several_password_values", address);
             }
             match &person.password {
                 Some(password) => tally.judge("keycloak", password, address),

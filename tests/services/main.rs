@@ -9,6 +9,7 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod account_states;
 mod app_passwords;
 mod auth_policy;
 mod auth_socket;
@@ -152,7 +153,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
         .chain(doors::WORLD_CASES)
-        .chain(&[housekeeping::CASES])
+        .chain(&[housekeeping::CASES, account_states::CASES])
         .copied()
         .flatten()
         .map(|&(name, case)| {

@@ -43,6 +43,15 @@ async fn look_at(client: &Client, person: &Person, checked: &Checked<'_>, findin
         );
     };
     let usable = scheme::parse(stored.expose()).and_then(|hash| hash.permit(&checked.config.hashing.schemes));
+    if person.password_values > 1 {
+        findings.warning(
+            format!(
+                "{user} has {} values in `{attribute}`, of which only the first counts",
+                person.password_values
+            ),
+            "leave one value there",
+        );
+    }
     match usable {
         Ok(_) => {
             findings.fine(format!("{user}: found, enabled, with a {{{}}} password", scheme::label(stored)))

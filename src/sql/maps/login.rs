@@ -3,8 +3,8 @@
 use super::rows::{self, Address, MapRow, Part, addresses, pick_row};
 use super::{FIND_ALIASES, FIND_MAILBOXES, names_of};
 use crate::auth::Username;
-use crate::sql::mailbox::is_name_of;
-use crate::sql::session::{Fault, Session, Work};
+use crate::sql::names::is_name_of;
+use crate::sql::session::{Fault, Kind, Session, Work};
 use crate::sql::{AliasLogins, Error};
 
 /// The mailbox that an address without one of its own opens.
@@ -15,7 +15,7 @@ pub(super) struct FindLogin {
 
 impl Work for FindLogin {
     const ATTEMPT: &'static str = "looking for the mailbox of an alias";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<Username>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
