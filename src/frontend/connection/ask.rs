@@ -133,6 +133,7 @@ fn conclude(
 ) -> Verdict {
     let Judgement { verdict, path, target } = judgement;
     let took = ended - arrival.monotonic;
+    let alias = target.as_ref().and_then(|_| Username::parse(&request.authcid).ok());
     let parsed;
     let normal = match &verdict {
         Verdict::Accept(grant) => Some(&grant.user),
@@ -157,13 +158,10 @@ fn conclude(
     }
     .write();
     context.logins.count(&request.service, &verdict, path, (took, ended));
-    if let Some(normal) = normal {
-        context.recent.note(
-            normal,
-            named.as_ref().unwrap_or(&request.service),
-            request.origin.remote,
-            (&verdict, arrival.wall),
-        );
+    // Whoever explains a login asks by the one name or the other.
+    for user in normal.into_iter().chain(&alias) {
+        let service = named.as_ref().unwrap_or(&request.service);
+        context.recent.note(user, service, request.origin.remote, (&verdict, arrival.wall));
     }
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant, ended),

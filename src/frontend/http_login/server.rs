@@ -91,8 +91,8 @@ impl Server {
                     Ok((_, peer)) => {
                         if told_of_stranger.is_none_or(|told| told.elapsed() > STRANGER_PAUSE) {
                             told_of_stranger = Some(Instant::now());
-                            let peer = observe::shown(peer.ip().into());
-                            tracing::warn!(%peer, "a stranger at the port of [http_login]; allow does not name them");
+                            let peer = observe::remote_field(Some(peer.ip()));
+                            tracing::warn!(peer, "a stranger at the port of [http_login]; allow does not name them");
                         }
                     }
                     Err(error) => {

@@ -41,9 +41,9 @@ pub const CASES: &[WorldCase] = &[
         for (name, password, end) in [
             ("doors-ad@doors-ad.example", "wrong", Refuse("password_mismatch")),
             ("doors-ad@doors-off.example", RIGHT, Refuse("domain_unknown")),
-            ("doors-nobody@doors-ad.example", RIGHT, Refuse("user_unknown")),
+            ("doors-nobody@doors-ad.example", RIGHT, Refuse("mailbox_unknown")),
             // Aliases are another switch.
-            ("doors-plain@doors-at.example", RIGHT, Refuse("user_unknown")),
+            ("doors-plain@doors-at.example", RIGHT, Refuse("mailbox_unknown")),
         ] {
             attempt_at(&named.keydove, Attempt::new(name, password), end)?;
         }
@@ -107,21 +107,16 @@ pub const CASES: &[WorldCase] = &[
             ("doors-as@case.example", RIGHT, Accept("keycloak")),
             ("doors-hidden@case.example", RIGHT, Accept("keycloak")),
             ("doors-as@case.example", "wrong", Refuse("password_mismatch")),
-            ("doors-as+tag@case.example", RIGHT, Refuse("user_unknown")),
-            ("doors-off@case.example", RIGHT, Refuse("user_unknown")),
-            ("doors-two@case.example", RIGHT, Refuse("user_unknown")),
-            ("doors-away@case.example", RIGHT, Refuse("user_unknown")),
-            ("doors-next@case.example", RIGHT, Refuse("user_unknown")),
-            ("doors-somebody@doors-any.example", RIGHT, Refuse("user_unknown")),
+            ("doors-as+tag@case.example", RIGHT, Refuse("mailbox_unknown")),
+            ("doors-off@case.example", RIGHT, Refuse("mailbox_unknown")),
+            ("doors-two@case.example", RIGHT, Refuse("mailbox_unknown")),
+            ("doors-away@case.example", RIGHT, Refuse("mailbox_unknown")),
+            ("doors-next@case.example", RIGHT, Refuse("mailbox_unknown")),
+            ("doors-somebody@doors-any.example", RIGHT, Refuse("mailbox_unknown")),
             // A mailbox of the very name wins.
             ("doors-own@case.example", OTHER, Accept("keycloak")),
             ("doors-own@case.example", RIGHT, Refuse("password_mismatch")),
         ] {
-            let end = match end {
-                // Without provisioning nobody asks whether there is such a person.
-                Refuse("user_unknown") => Refuse("mailbox_unknown"),
-                end => end,
-            };
             attempt_at(&named.keydove, Attempt::new(name, password), end)?;
         }
         Ok(())

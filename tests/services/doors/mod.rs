@@ -2,6 +2,7 @@
 //! mailcow's scripts in an outage, programs that never fetch a login.
 
 mod aliases;
+mod exim;
 mod http;
 mod names;
 mod stop;
@@ -16,7 +17,7 @@ use super::stage::{Result, free_port};
 use super::{Case, ensure};
 
 pub const CASES: &[Case] = stop::CASES;
-pub const WORLD_CASES: &[&[WorldCase]] = &[http::CASES, names::CASES, aliases::CASES];
+pub const WORLD_CASES: &[&[WorldCase]] = &[http::CASES, names::CASES, aliases::CASES, exim::CASES];
 
 /// A keydove with a control socket and a port for its numbers, these lines in `[login]`, and more tables behind.
 struct Named {

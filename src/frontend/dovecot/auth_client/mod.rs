@@ -41,7 +41,7 @@ const SILENCE_BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
 /// When we stop, a success that nobody has come for counts as one that nobody will come for: a mail process comes within
 /// milliseconds, and on a machine out of breath within this.
-const REDEEMED_IN_TIME: Duration = Duration::from_secs(2);
+const REDEEMED_IN_TIME: Duration = Duration::from_secs(4);
 /// The same while no mail process has ever come: whoever logs in then is most likely a program that opens no mailbox.
 const REDEEMED_AT_ONCE: Duration = Duration::from_millis(300);
 
