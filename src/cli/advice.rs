@@ -110,7 +110,7 @@ fn of_person(reason: &str) -> Option<&'static str> {
         "role_missing" => "give the person the role that required_role names",
         "group_missing" => "put the person into the group that required_group names",
         "password_missing" => {
-            "set the person's password attribute to a {SCHEME} string: keydove hash; if it hits everybody, declare the attribute in Keycloak's user profile"
+            "set the person's password attribute to what `keydove hash` prints; if it hits everybody, declare the attribute in Keycloak's user profile"
         }
         "password_mismatch" => {
             "the password is wrong; `keydove hash --verify` tells whether a stored string and a password fit"
@@ -145,7 +145,9 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         "keycloak_settings" => "complete mailcow's identity provider settings",
         "sql_unreachable" | "sql_timeout" => "look at [storage], and at the database's own log",
         "sql_error" => "a right, a table or a column is missing, or a row holds an impossible value",
-        "hash_unusable" => "set the password anew; a weak scheme needs [hashing.schemes] allow_weak",
+        "hash_unusable" => {
+            "put {SCHEME} before it (`keydove hash --list`), or [hashing.schemes] default_scheme; allow_weak for a weak one; or store what `keydove hash` prints"
+        }
         "hash_too_costly" => "set the password anew with a lower cost, or raise the cap in [hashing.schemes]",
         "provision_domain_inactive"
         | "provision_domain_unknown"

@@ -131,7 +131,7 @@ pub fn count_once(config: &Config) -> Result<Census, SyncError> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     reactor.map_err(SyncError::Reactor)?.block_on(async {
         let sync = assemble::assemble_sync_alone(config).await?;
-        Ok(sync.census().await?)
+        Ok(sync.census(config.hashing.schemes.clone()).await?)
     })
 }
 

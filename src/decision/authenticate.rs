@@ -232,6 +232,7 @@ impl Decision {
         }
         let (source, person) = match login.proof {
             Proof::Password(presented) => {
+                let presented = Presented { name: login.user.as_str(), ..presented };
                 self.check_main_password_counts(login, None)?;
                 *path = (*path).max(Path::Cold);
                 (Source::Keycloak, self.0.passdb.check_person(&login.user, presented).await?)
@@ -283,7 +284,7 @@ impl Decision {
 pub(super) fn proof_of(request: &AuthRequest) -> Proof<'_> {
     match &request.credential {
         Credential::Password(password) => {
-            Proof::Password(Presented { password, remote: request.origin.remote })
+            Proof::Password(Presented { password, remote: request.origin.remote, name: "" })
         }
         Credential::Token(token) => Proof::Token(token),
     }

@@ -37,7 +37,7 @@ impl Decision {
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
         let presented = match login.proof {
-            Proof::Password(presented) => presented,
+            Proof::Password(presented) => Presented { name: login.user.as_str(), ..presented },
             Proof::Token(token) => {
                 return Box::pin(self.open_with_token(login, mailbox, (record, token), path)).await;
             }

@@ -11,7 +11,7 @@ use super::{Sync, Trouble};
 use crate::auth::{Secret, Username};
 use crate::keycloak::{Client, Disabled, Entry, Listed, Person};
 use crate::passdb::LiveSource;
-use crate::scheme::{self, Strength, Unusable};
+use crate::scheme::{Policy, Strength, Unusable};
 use crate::sql::StoredIn;
 
 /// Examples of one kind.
@@ -108,6 +108,8 @@ impl Sighting {
 /// The counts while they grow: a few rows for each scheme, however many people there are.
 #[derive(Default)]
 struct Tally {
+    /// What a password without a label is taken for.
+    schemes: Policy,
     passwords: BTreeMap<Found, Sighting>,
     findings: BTreeMap<&'static str, Sighting>,
     seen: u64,
@@ -120,7 +122,7 @@ impl Tally {
     }
 
     fn judge(&mut self, place: &'static str, password: &Secret, whose: &str) {
-        let (grade, scheme, cost) = match scheme::parse(password.expose()) {
+        let (grade, scheme, cost) = match self.schemes.parse(password.expose()) {
             Ok(stored) => {
                 let grade = match stored.strength() {
                     Strength::Weak => Grade::Weak,
@@ -156,17 +158,21 @@ fn why_unusable(trouble: &Unusable) -> &'static str {
         Unusable::NoScheme => "(no scheme)",
         Unusable::UnknownScheme(_) => "(unknown scheme)",
         Unusable::Malformed(scheme) => scheme.name(),
-        Unusable::NotAllowed(_) | Unusable::TooCostly { .. } | Unusable::OutOfMemory(_) => "(other)",
+        Unusable::NotAllowed(_)
+        | Unusable::TooCostly { .. }
+        | Unusable::OutOfMemory(_)
+        | Unusable::NoOwner(_) => "(other)",
     }
 }
 
 impl Sync {
-    /// Counts everybody in Keycloak, then the passwords of mailboxes and app passwords.
+    /// Counts everybody in Keycloak, then the passwords of mailboxes and app passwords. `schemes` says what those without
+    /// a label are.
     ///
     /// # Errors
     /// The database cannot be asked. A Keycloak that cannot is named in the census.
-    pub async fn census(&self) -> Result<Census, Trouble> {
-        let mut tally = Tally::default();
+    pub async fn census(&self, schemes: Policy) -> Result<Census, Trouble> {
+        let mut tally = Tally { schemes, ..Tally::default() };
         let mut sources = Vec::new();
         for source in self.parts.sources.all() {
             let (name, end) = match source {
