@@ -44,6 +44,7 @@ mod reasons;
 mod record_file;
 mod restart;
 mod shared;
+mod sqlite_files;
 mod stage;
 mod stopping;
 mod sync;
@@ -139,6 +140,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(hook::CASES.iter().copied().flatten())
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
+        .chain(sqlite_files::CASES)
         .chain(events::LONE_CASES)
         .chain(throttling::LONE_CASES)
         .chain(oauth::LONE_CASES)
