@@ -55,7 +55,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "backup",
-        &[("keydove backup /var/backups/keydove-$(date +%F).sqlite", "while the daemon runs; the file is new each day")],
+        &[(
+            "keydove backup /var/backups/keydove-$(date +%F).sqlite",
+            "while the daemon runs; the file is new each day",
+        )],
     ),
     (
         "cache",

@@ -120,7 +120,9 @@ pub(super) fn with_database<T>(
 /// reads that a command failed takes its change for not made.
 pub(super) fn after_commit<T>(answer: Result<T, sql::Error>, notes: &mut Vec<String>) -> Option<T> {
     answer
-        .map_err(|error| notes.push(format!("note: it is written; what is there now cannot be shown: {}", explain(&error))))
+        .map_err(|error| {
+            notes.push(format!("note: it is written; what is there now cannot be shown: {}", explain(&error)))
+        })
         .ok()
 }
 

@@ -96,7 +96,8 @@ where
     let layer = tracing_subscriber::fmt::layer()
         // It would panic where nobody reads standard error any more.
         .log_internal_errors(false)
-        .with_ansi(false).with_writer(writer);
+        .with_ansi(false)
+        .with_writer(writer);
     let layer = match config.format {
         LogFormat::Text => layer.event_format(Line).boxed(),
         LogFormat::Json => {

@@ -110,10 +110,17 @@ mod tests {
 
     #[test]
     fn a_reserved_name_is_one_in_every_spelling() {
-        for name in ["postmaster@example.org", "PostMaster@example.org", "postmaster+x@example.org", "admin+@x.org"] {
+        for name in
+            ["postmaster@example.org", "PostMaster@example.org", "postmaster+x@example.org", "admin+@x.org"]
+        {
             assert!(!judge("", name), "{name}");
         }
-        for name in ["postmistress@example.org", "post.master@example.org", "x+postmaster@example.org", "ann@admin.org"] {
+        for name in [
+            "postmistress@example.org",
+            "post.master@example.org",
+            "x+postmaster@example.org",
+            "ann@admin.org",
+        ] {
             assert!(judge("", name), "{name}");
         }
     }

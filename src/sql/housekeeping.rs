@@ -2,10 +2,10 @@
 //!
 //! Nothing of mailcow's is deleted but old rows of the login history, and those only where that is wanted.
 
-use crate::sql::names::{is_name_of, spellings, texts};
 use super::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
+use crate::sql::names::{is_name_of, spellings, texts};
 
 /// So many rows are looked at in one transaction: a lock is held for milliseconds, and what a server logs of it stays
 /// small.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::sql::names::{is_name_of, spellings, texts};
 use super::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
+use crate::sql::names::{is_name_of, spellings, texts};
 
 /// The width of the column, in characters.
 const LONGEST_SERVICE: usize = 32;

@@ -2,6 +2,7 @@
 //!
 //! mailcow itself also tidies the whole table up; that stays mailcow's.
 
+use super::Error;
 use super::names::{Presence, are_one, is_name_of, look_for_address, spellings, texts};
 use super::rows::Cells;
 use super::session::{Dialect, Fault, Session};
@@ -15,7 +16,8 @@ const FIND_MAILBOX: &str = "SELECT username, name, kind, active FROM mailbox WHE
 const FIND_ALIASES: &str = "\
 SELECT address, goto FROM alias \
  WHERE active = 1 AND sogo_visible = 1 AND address NOT LIKE '@%' AND FIND_IN_SET(?, goto) ORDER BY address";
-const FIND_ALIAS_DOMAINS: &str = "SELECT alias_domain, target_domain FROM alias_domain WHERE target_domain IN (?, ?)";
+const FIND_ALIAS_DOMAINS: &str =
+    "SELECT alias_domain, target_domain FROM alias_domain WHERE target_domain IN (?, ?)";
 const REPLACE_USER: &str = "\
 REPLACE INTO _sogo_static_view \
        (c_uid, domain, c_name, c_password, c_cn, mail, aliases, ad_aliases, ext_acl, kind, multiple_bookings) \
@@ -40,10 +42,24 @@ pub(super) async fn tell<S: Session>(session: &mut S, user: &Username) -> Result
             session.query(RENAME_USER, texts([name, stored])).await.map(drop)
         }
         (Some(name), _) => add(session, user, &name).await,
-        (None, Presence::There(stored)) => {
-            session.query(DELETE_USER, texts([stored])).await.map(drop)
-        }
+        (None, Presence::There(stored)) => session.query(DELETE_USER, texts([stored])).await.map(drop),
         (None, _) => Ok(()),
+    }
+}
+
+/// As [`tell`], but a missing right to that table is no reason to leave undone what was done before: a mailbox is switched
+/// off all the same.
+pub(super) async fn tell_if_granted<S: Session>(session: &mut S, user: &Username) -> Result<(), Fault> {
+    match tell(session, user).await {
+        Err(Fault::Final(Error::Schema { detail, .. })) => {
+            tracing::warn!(
+                user = user.as_str(),
+                detail,
+                "SOGo is not told of a mailbox; grant SELECT, INSERT, UPDATE and DELETE on _sogo_static_view"
+            );
+            Ok(())
+        }
+        end => end,
     }
 }
 
@@ -73,7 +89,8 @@ async fn add<S: Session>(session: &mut S, user: &Username, name: &str) -> Result
     }
     let [_, _, domain, unicode] = spellings(user);
     for mut row in session.query(FIND_ALIAS_DOMAINS, texts([domain, unicode])).await? {
-        let (alias, target) = row.read("alias_domain", user.domain(), |row| Ok((row.words(0)?, row.words(1)?)))?;
+        let (alias, target) =
+            row.read("alias_domain", user.domain(), |row| Ok((row.words(0)?, row.words(1)?)))?;
         if super::names::is_domain_of(user, &target) {
             domain_aliases.push(format!("{}@{alias}", user.local_part()));
         }

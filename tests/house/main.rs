@@ -11,10 +11,13 @@ mod addresses;
 mod bench;
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;
+mod closed_pipe;
 mod commands;
 mod config;
 mod corpus;
+mod database_file;
 mod layers;
 mod metrics;
 mod reason_codes;
 mod reasons;
+mod statements;

@@ -45,6 +45,7 @@ mod reasons;
 mod record_file;
 mod restart;
 mod shared;
+mod sqlite_files;
 mod stopping;
 mod sync;
 mod takeover;
@@ -142,6 +143,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(hook::CASES.iter().copied().flatten())
         .chain(operations::LONE_CASES)
         .chain(record_file::CASES)
+        .chain(sqlite_files::CASES)
         .chain(events::LONE_CASES)
         .chain(throttling::LONE_CASES)
         .chain(oauth::LONE_CASES)

@@ -2,7 +2,7 @@
 
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
-use super::mailcow;
+use super::{database_file, mailcow};
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
 use crate::mailcow::IdentityProvider;
@@ -12,6 +12,9 @@ use crate::sql::{self, Database, DomainRow, StoredTemplate};
 pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
     let mut findings = Findings::of("database");
     let password = checked.config.secrets.duplicate().database_password;
+    if let sql::Config::Sqlite(file) = &checked.config.storage {
+        database_file::look(&file.path, &mut findings);
+    }
     let database = match sql::open_to_read(&checked.config.storage, password).await {
         Ok(database) => database,
         Err(error) => {

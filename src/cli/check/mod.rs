@@ -1,6 +1,7 @@
 //! `keydove check`: what stands against logins now, on the real path, with the step that mends it.
 
 mod database;
+mod database_file;
 mod dovecot;
 mod finding;
 mod keycloak;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{DomainName, Obstacle, Outcome, domain, lock};
-use crate::sql::names::{Presence, are_one, look, spellings, texts};
 use crate::auth::{InvalidName, Username};
+use crate::sql::names::{Presence, are_one, look, spellings, texts};
 use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const COLUMNS: &str = "address, goto, active, sender_allowed, internal";

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::mailbox::find_stored_name;
 use super::{Obstacle, Outcome, last_id};
-use crate::sql::names::{is_name_of, spellings, texts};
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username, make_app_password};
 use crate::scheme::{self, SALT_BYTES, Scheme};
 use crate::sql::Error;
+use crate::sql::names::{is_name_of, spellings, texts};
 use crate::sql::rows::Cells;
 use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 

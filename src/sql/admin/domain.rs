@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Obstacle, Outcome, lock};
-use crate::sql::names::{Presence, is_domain_of, look, pick, spellings, texts};
 use crate::auth::{InvalidName, Username};
+use crate::sql::names::{Presence, is_domain_of, look, pick, spellings, texts};
 use crate::sql::provision::checks::{Usage, counts};
 use crate::sql::rows::Cells;
 use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{DomainName, Obstacle, Outcome, lock};
-use crate::sql::names::{Presence, are_one, is_name_of, look_for_address, pick, spellings, texts};
 use crate::auth::{ProvisionRefusal, Secret, Username};
 use crate::sql::mailbox::is_resource;
+use crate::sql::names::{Presence, are_one, is_name_of, look_for_address, pick, spellings, texts};
 use crate::sql::provision::checks::{Limits, Usage, counts};
 use crate::sql::provision::create::CreateMailbox;
 use crate::sql::rows::Cells;

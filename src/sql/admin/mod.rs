@@ -40,7 +40,9 @@ pub enum Obstacle {
     #[error("the domain {0} is there already; `keydove domain set {0}` changes it")]
     DomainExists(String),
     /// The database cannot hold both.
-    #[error("the database takes the domain {domain} for {stored}, which is there already, and can hold only one of the two")]
+    #[error(
+        "the database takes the domain {domain} for {stored}, which is there already, and can hold only one of the two"
+    )]
     DomainLooksAlike {
         /// The new one.
         domain: String,
@@ -97,7 +99,9 @@ pub enum Obstacle {
     #[error("there is an alias {0} already; `keydove alias set {0}` changes it")]
     AliasExists(String),
     /// The database cannot hold both.
-    #[error("the database takes the alias {address} for {stored}, which is there already, and can hold only one of the two")]
+    #[error(
+        "the database takes the alias {address} for {stored}, which is there already, and can hold only one of the two"
+    )]
     AliasLooksAlike {
         /// The new one.
         address: String,

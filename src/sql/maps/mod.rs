@@ -12,11 +12,11 @@ mod sender;
 use std::time::SystemTime;
 
 use super::admin::DomainName;
-use crate::sql::names::spellings;
 use super::session::{Fault, Kind, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
 use crate::cache::seconds;
+use crate::sql::names::spellings;
 use rows::{Address, MapRow, Part, pick_row};
 
 const FIND_DOMAIN: &str = "\

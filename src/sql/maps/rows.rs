@@ -1,10 +1,10 @@
 //! Rows and addresses as the lookup tables see them.
 
 use super::both;
-use crate::sql::names::{is_name_of, pick};
 use crate::auth::Username;
 use crate::sql::Error;
 use crate::sql::admin::DomainName;
+use crate::sql::names::{is_name_of, pick};
 use crate::sql::rows::Cells;
 use crate::sql::session::Row;
 

@@ -1,10 +1,10 @@
 //! Who may send under an address.
 
 use super::names_of;
-use crate::sql::names::is_name_of;
 use super::rows::{Address, MapRow, Part, addresses, pick_row, receives, target_of};
 use crate::auth::Username;
 use crate::sql::Error;
+use crate::sql::names::is_name_of;
 use crate::sql::session::{Fault, Kind, Session, Work};
 
 const FIND_ALIASES: &str = "\

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use crate::sql::names::{is_name_of, spellings, texts};
 use crate::auth::{Secret, Service, Username};
 use crate::cache::seconds;
 use crate::scheme;
 use crate::settings::Network;
+use crate::sql::names::{is_name_of, spellings, texts};
 use crate::sql::rows::Cells;
 use crate::sql::saved::{SavedAppPassword, restore_time};
 use crate::sql::session::{Fault, Kind, Row, Session, Work};

@@ -1,9 +1,9 @@
 //! The rules for new mailboxes, mailcow's in mailcow's order.
 
 use super::{Creation, NewMailboxRows};
-use crate::sql::names::{Presence, texts, is_domain_of, is_name_of, look_for_address, pick, spellings};
 use crate::auth::{ProvisionRefusal, Username};
 use crate::sql::mailbox::is_resource;
+use crate::sql::names::{Presence, is_domain_of, is_name_of, look_for_address, pick, spellings, texts};
 use crate::sql::rows::Cells;
 use crate::sql::session::{Dialect, Fault, Session};
 
@@ -141,10 +141,11 @@ impl Usage {
         let [_, _, domain, unicode] = spellings(user);
         let mut usage = Self::default();
         for mut row in session.query(SUM_UP, texts([domain, unicode])).await? {
-            let (name, kind, mailboxes, quota_bytes, largest) = row.read("mailbox", user.domain(), |row| {
-                let kind = row.text(1)?.unwrap_or_default();
-                Ok((row.words(0)?, kind, row.number(2)?, row.number(3)?, row.integer(4)?.unwrap_or(0)))
-            })?;
+            let (name, kind, mailboxes, quota_bytes, largest) =
+                row.read("mailbox", user.domain(), |row| {
+                    let kind = row.text(1)?.unwrap_or_default();
+                    Ok((row.words(0)?, kind, row.number(2)?, row.number(3)?, row.integer(4)?.unwrap_or(0)))
+                })?;
             if is_domain_of(user, &name) && counts(&kind) {
                 usage.mailboxes += mailboxes;
                 usage.quota_bytes = usage.quota_bytes.saturating_add(quota_bytes);

@@ -4,8 +4,8 @@ use super::checks::gather;
 use super::person::{self, PersonOf};
 use super::{Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
-use crate::sql::{AuthSource, sogo};
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
+use crate::sql::{AuthSource, sogo};
 
 const MIB: i64 = 1_048_576;
 

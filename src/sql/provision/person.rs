@@ -1,12 +1,11 @@
 //! keydove's own memory of who has which mailbox, and which template was applied to it.
 
 use super::Owner;
-use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::auth::Username;
 use crate::sql::Error;
+use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::sql::rows::Cells;
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
-
 
 const FIND_PERSON: &str = "\
 SELECT mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes \

@@ -6,8 +6,8 @@ use super::checks::{Limits, Usage};
 use super::create::insert_tag;
 use super::person;
 use super::{Change, MailboxChanges, UserAcl};
-use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::auth::ProvisionRefusal;
+use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::sql::rows::Cells;
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 

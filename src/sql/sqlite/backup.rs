@@ -24,9 +24,12 @@ pub(in crate::sql) fn back_up(config: &SqliteConfig, copy: &Path) -> Result<(), 
     let file = File { name: format!("SQLite file {}", config.path.display()), busy_timeout, opened: None };
     let target = File { name: format!("copy {}", copy.display()), busy_timeout, opened: None };
     let taken = |path: &Path| path.symlink_metadata().is_ok();
-    if let Some(there) = [copy.to_owned(), end(copy, "-wal"), end(copy, "-journal")].iter().find(|path| taken(path))
+    if let Some(there) =
+        [copy.to_owned(), end(copy, "-wal"), end(copy, "-journal")].iter().find(|path| taken(path))
     {
-        return Err(target.unreachable(format!("{} is there already, and is not overwritten", there.display())));
+        return Err(
+            target.unreachable(format!("{} is there already, and is not overwritten", there.display()))
+        );
     }
     let source = file.open_to_read(&config.path)?;
     place::make(copy).map_err(|trouble| target.unreachable(trouble))?;
@@ -62,9 +65,7 @@ fn copy_all(file: &File, source: &Connection, target: &File, copy: &Path) -> Res
     }
     drop(backup);
     // The copy is one file, complete without a journal; it is looked through before anybody trusts it.
-    connection
-        .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
-        .map_err(write)?;
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).map_err(write)?;
     let verdict: String =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(write)?;
     if verdict != "ok" {

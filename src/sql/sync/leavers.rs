@@ -4,8 +4,8 @@ use super::for_update;
 use crate::auth::Username;
 use crate::sql::names::{Presence, are_one, look_for_address};
 use crate::sql::rows::Cells;
-use crate::sql::sogo;
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
+use crate::sql::sogo;
 
 /// What becomes of a leaver's mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,8 @@ impl Work for Switch {
             format!("SELECT username, active FROM mailbox WHERE username = ?{}", for_update(S::DIALECT));
         let mut rows = session.query(&statement, vec![name()]).await?;
         let Some(row) = rows.first_mut() else { return Ok(false) };
-        let (stored, active) = row.read("mailbox", &self.mailbox, |row| Ok((row.words(0)?, row.number(1)?)))?;
+        let (stored, active) =
+            row.read("mailbox", &self.mailbox, |row| Ok((row.words(0)?, row.number(1)?)))?;
         if !are_one(&self.mailbox, &stored) {
             return Ok(false);
         }
@@ -160,7 +161,12 @@ impl Work for Switch {
 
 impl Switch {
     /// The mailbox's own alias follows it, and so does SOGo.
-    async fn switch_alias<S: Session>(&self, session: &mut S, stored: &str, wanted: i64) -> Result<(), Fault> {
+    async fn switch_alias<S: Session>(
+        &self,
+        session: &mut S,
+        stored: &str,
+        wanted: i64,
+    ) -> Result<(), Fault> {
         // What is no address has no alias either.
         let Ok(user) = Username::parse(stored.as_bytes()) else { return Ok(()) };
         let own = look_for_address(session, ("alias", "address"), &user).await?;
@@ -168,6 +174,6 @@ impl Switch {
             let statement = "UPDATE alias SET active = ? WHERE address = ?";
             session.query(statement, vec![wanted.into(), alias.as_str().into()]).await?;
         }
-        sogo::tell(session, &user).await
+        sogo::tell_if_granted(session, &user).await
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::sql::names::{are_one, spellings};
 use crate::auth::{Username, normalise_domain};
 use crate::sql::mailbox::is_resource;
+use crate::sql::names::{are_one, spellings};
 use crate::sql::provision::KnownPerson;
 use crate::sql::rows::Cells;
-use crate::sql::sogo;
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::sql::sogo;
 
 /// What is known of one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,8 +147,8 @@ impl Work for MailboxOf {
         let statement = "SELECT p.mailbox, p.keycloak_id, m.username FROM keydove_person p \
                          INNER JOIN mailbox m ON m.username = p.mailbox WHERE p.keycloak_id = ? ORDER BY p.mailbox";
         for mut row in session.query(statement, vec![self.0.as_str().into()]).await? {
-            let (mailbox, id, stored) = row
-                .read("keydove_person", &self.0, |row| Ok((row.words(0)?, row.words(1)?, row.words(2)?)))?;
+            let (mailbox, id, stored) =
+                row.read("keydove_person", &self.0, |row| Ok((row.words(0)?, row.words(1)?, row.words(2)?)))?;
             // Ids of a user store may be names, which differ by a letter's accent or case.
             if id == self.0 && are_one(&mailbox, &stored) {
                 return Ok(Some(mailbox));
@@ -174,7 +174,7 @@ impl Work for FollowName {
         if self.write {
             session.query("UPDATE mailbox SET name = ? WHERE username = ?", both()).await?;
             if let Ok(user) = Username::parse(self.mailbox.as_bytes()) {
-                sogo::tell(session, &user).await?;
+                sogo::tell_if_granted(session, &user).await?;
             }
         }
         let update = match S::DIALECT {
