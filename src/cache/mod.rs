@@ -16,7 +16,7 @@ mod verified;
 pub(crate) use bounded::BoundedMap;
 pub use comparisons::{Comparisons, Fitted};
 pub use config::Config;
-pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, age, seconds};
+pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, Written, age, seconds};
 pub use records::{
     Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing, Watch,
 };

@@ -287,5 +287,6 @@ async fn mariadb_takes_no_name_for_another() {
     let database = connect(&server).await;
     lookalikes::lookalikes_battery(&database, &other).await;
     others::sogo_follows_the_switch(&database, &other).await;
+    others::a_dump_brings_everything_back(&database, &other).await;
     database.close().await;
 }

@@ -1,7 +1,9 @@
 //! The other way to each database, and what only a server can do to a provisioning.
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -249,4 +251,22 @@ pub async fn sogo_follows_the_switch(database: &Database, other: &OtherMariadb<'
     assert_eq!(there().await, 0);
     assert!(database.switch_on_again("s@follow.example").await.unwrap());
     assert_eq!(there().await, 1);
+}
+
+/// docs/backup.md: a dump beside a running keydove, and back.
+pub async fn a_dump_brings_everything_back(database: &Database, other: &OtherMariadb<'_>) {
+    let mailboxes = database.mailboxes(None).await.unwrap();
+    assert!(!mailboxes.is_empty());
+    let socket = format!("--socket={}", other.server.socket().display());
+    let mut dump = Command::new("mariadb-dump");
+    dump.args(["--no-defaults", &socket, "--user=root", "--single-transaction", "--databases", DATABASE]);
+    let dump = dump.output().unwrap();
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    other.run("DELETE FROM mailbox; DELETE FROM keydove_person").await;
+    let mut restore = Command::new("mariadb");
+    let mut restore =
+        restore.args(["--no-defaults", &socket, "--user=root"]).stdin(Stdio::piped()).spawn().unwrap();
+    restore.stdin.take().unwrap().write_all(&dump.stdout).unwrap();
+    assert!(restore.wait().unwrap().success());
+    assert_eq!(database.mailboxes(None).await.unwrap(), mailboxes);
 }

@@ -1,10 +1,6 @@
 //! The database file among other programs: readers, copies, kills, and files that are put in its place. Nothing that
 //! was answered may be lost.
-#![expect(
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test stops at the first surprise, and reads the clock"
-)]
+#![expect(clippy::disallowed_methods, reason = "waiting for a process needs the clock")]
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
