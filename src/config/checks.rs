@@ -481,6 +481,15 @@ fn check_cache(file: &File, faults: &mut Vec<Fault>) {
             "/var/lib/keydove/records is a good one",
         );
     }
+    if let sql::Config::Sqlite(sqlite) = &file.storage
+        && sqlite.path == *path
+    {
+        complain(
+            "record_file",
+            "the record file would take the place of the database, which has the same path",
+            "/var/lib/keydove/records is a good one",
+        );
+    }
     let has_secret = matches!(file.storage, sql::Config::Mariadb(_)) || file.own_keycloaks().next().is_some();
     if !has_secret {
         complain(

@@ -48,9 +48,10 @@ async fn a_domain_is_counted_without_its_lookalike(database: &Database, plain: &
     let full = database.create_mailbox(&rows(&format!("more@{plain}"), "", 1)).await.unwrap();
     assert_eq!(full, Creation::Refused(ProvisionRefusal::MaxMailboxExceeded));
     // The other one is empty, and takes as many.
-    let rows = database.domains().await.unwrap();
+    let domains = database.domains().await.unwrap();
     let used = |domain: &str| {
-        rows.iter()
+        domains
+            .iter()
             .find(|row| name(&row.name) == name(domain))
             .map(|row| (row.mailboxes_used, row.quota_given >> 20))
     };

@@ -63,7 +63,13 @@ fn nothing_but_sqlite_opens_the_database_file() {
     // Who knows the path outside: they may look at it by name, and open nothing.
     let mut all = Vec::new();
     sources(Path::new("src"), &mut all);
-    let known = ["src/cli/backup.rs", "src/cli/check/database.rs", "src/cli/storage.rs"];
+    let known = [
+        "src/cli/backup.rs",
+        "src/cli/check/database.rs",
+        "src/cli/storage.rs",
+        "src/config/checks.rs",
+        "src/config/load.rs",
+    ];
     let holders: Vec<_> = all
         .iter()
         .filter(|(file, code)| !file.starts_with("src/sql/") && code.contains("Config::Sqlite("))
@@ -73,6 +79,10 @@ fn nothing_but_sqlite_opens_the_database_file() {
             known.contains(&file.as_str()),
             "{file} knows the path of the database file: is it opened there?"
         );
+        // It reads the configuration, before there is any connection.
+        if file == "src/config/load.rs" {
+            continue;
+        }
         let opens = ["File::open", "OpenOptions", "fs::read(", "fs::copy", "fs::write"];
         assert!(
             !opens.iter().any(|call| code.contains(call)),
