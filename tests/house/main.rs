@@ -17,3 +17,4 @@ mod layers;
 mod metrics;
 mod reason_codes;
 mod reasons;
+mod schemes;
