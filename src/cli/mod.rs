@@ -15,6 +15,7 @@ mod date;
 mod domain;
 mod examples;
 mod explain;
+mod foreign;
 mod hash;
 mod housekeeping;
 mod input;

@@ -1,10 +1,12 @@
-//! The places that write to the terminal. Nothing here panics: whoever reads may go away at any time, as `head` does.
+//! The places that write to the terminal. Nothing here panics: whoever reads may go away at any time, as `head` does. What
+//! others chose cannot command the terminal.
 
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::colour::{is_wanted, paint};
+use super::foreign::printable;
 
 /// As a shell counts the programs that SIGPIPE ended. Rust's programs do not get that signal.
 const CLOSED_PIPE: u8 = 128 + 13;
@@ -17,18 +19,20 @@ const HAS_FAILED: u8 = 2;
 
 /// Writes an answer to standard output, in colours if a person reads it.
 pub(super) fn say(text: &str) {
+    let text = printable(text);
     let text = match is_wanted(stdout().is_terminal(), |name| std::env::var_os(name)) {
-        true => paint(text),
-        false => text.to_owned(),
+        true => paint(&text),
+        false => text,
     };
     write(&format!("{text}\n"));
 }
 
 /// Writes a complaint to standard error, in colours if a person reads it.
 pub(super) fn say_error(text: &str) {
+    let text = printable(text);
     let text = match is_wanted(stderr().is_terminal(), |name| std::env::var_os(name)) {
-        true => paint(text),
-        false => text.to_owned(),
+        true => paint(&text),
+        false => text,
     };
     // Where nobody reads complaints, there is nobody to complain to.
     let _ = stderr().lock().write_all(format!("{text}\n").as_bytes());

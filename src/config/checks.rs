@@ -354,6 +354,15 @@ fn check_hashing(file: &File, faults: &mut Vec<Fault>) {
             "take this line out: keydove measures at its start how many suit this processor",
         ));
     }
+    if let Some(scheme) = file.hashing.schemes.forbidden_default() {
+        faults.push(Fault::new(
+            &["hashing", "schemes", "default_scheme"],
+            format!(
+                "`{scheme}` is weak and not allowed, so no password without a label could be compared with"
+            ),
+            format!("add allow_weak = [\"{scheme}\"], or take this line out"),
+        ));
+    }
 }
 
 fn check_userdb(file: &File, faults: &mut Vec<Fault>) {

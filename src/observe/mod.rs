@@ -17,5 +17,5 @@ pub use log::{LogConfig, LogFormat, LogLevel};
 pub use login_lines::{flush, run as write_login_lines};
 pub use login_record::LoginRecord;
 pub use metrics::{LoginMetrics, LoginPath};
-pub use quote::SentText;
+pub use quote::{SentText, is_hidden};
 pub use recent::{RecentAttempt, RecentAttempts};

@@ -157,7 +157,8 @@ impl TryFrom<String> for WeakScheme {
 
 #[cfg(test)]
 mod tests {
-    use super::{Policy, Scheme};
+    use super::super::verify;
+    use super::{Policy, Scheme, Unusable};
 
     #[test]
     fn settings_that_are_left_out_keep_their_defaults() {
@@ -171,11 +172,36 @@ mod tests {
     }
 
     #[test]
+    fn a_password_without_a_label_is_of_the_default_scheme() {
+        const BCRYPT: &str = "$2y$05$.OT9xt4pIKr6eJj7b9y4Cu.ZF9H16M39c5l80kzGsJpx/Py6j/DD.";
+        let policy = |text: &str| toml::from_str::<Policy>(text).unwrap();
+        let verify = |policy: &Policy, stored: &str| verify(stored.as_bytes(), b"passw0rd", policy);
+        assert_eq!(verify(&Policy::default(), BCRYPT), Err(Unusable::NoScheme));
+        let crypt = policy("default_scheme = 'crypt'");
+        assert_eq!(verify(&crypt, BCRYPT), Ok(true));
+        assert_eq!(verify(&crypt, &format!("{{BLF-CRYPT}}{BCRYPT}")), Ok(true));
+        assert_eq!(verify(&crypt, "passw0rd"), Err(Unusable::Malformed(Scheme::Crypt)));
+        assert_eq!(verify(&crypt, "{NOVEL}x"), Err(Unusable::UnknownScheme("NOVEL".into())));
+        let plain = policy("default_scheme = 'PLAIN'");
+        assert_eq!(plain.forbidden_default(), Some(Scheme::Plain));
+        assert_eq!(verify(&plain, "passw0rd"), Err(Unusable::NotAllowed(Scheme::Plain)));
+        let plain = policy("default_scheme = 'PLAIN'\nallow_weak = ['PLAIN']");
+        assert_eq!((plain.forbidden_default(), verify(&plain, "passw0rd")), (None, Ok(true)));
+        assert_eq!(verify(&plain, " passw0rd"), Ok(false));
+        let md5 = "$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz.";
+        assert_eq!(verify(&plain, md5), Err(Unusable::NotAllowed(Scheme::Md5Crypt)));
+        let hex = policy("default_scheme = 'SHA256.HEX'\nallow_weak = ['SHA256']");
+        let digest = "8f0e2f76e22b43e2855189877e7dc1e1e7d98c226c95db247cd1d547928334a9";
+        assert_eq!(verify(&hex, digest), Ok(true));
+    }
+
+    #[test]
     fn a_misspelt_or_pointless_setting_is_an_error() {
         for (text, advice) in [
             ("max_bcrypt = 12", "unknown field"),
             ("allow_weak = ['PLAN']", "not a password scheme"),
             ("allow_weak = ['SSHA512']", "always allowed"),
+            ("default_scheme = 'SSHA512.HEXA'", "not a password scheme"),
         ] {
             let error = toml::from_str::<Policy>(text).unwrap_err().to_string();
             assert!(error.contains(advice), "{text}: {error}");

@@ -103,9 +103,10 @@ impl Cost {
         is_sane && u64::from(self.r) * u64::from(self.p) < 1 << 30
     }
 
-    /// In KiB, rounded up; a number beyond all bounds is the largest.
+    /// In KiB, rounded up; a number beyond all bounds is the largest. Beside N blocks there is one for each of `p`, and
+    /// two more, which count where they are many.
     fn memory_kib(self) -> u64 {
-        let blocks = (1_u64 << self.log2_n).saturating_add(u64::from(self.p)).saturating_add(2);
+        let blocks = (1_u64 << self.log2_n).max(2 * (u64::from(self.p) + 2));
         blocks.saturating_mul(u64::from(self.r) * BLOCK).div_ceil(1024)
     }
 

@@ -20,4 +20,5 @@ mod layers;
 mod metrics;
 mod reason_codes;
 mod reasons;
+mod schemes;
 mod statements;

@@ -3,6 +3,9 @@
 use super::super::{Scheme, Unusable, parse};
 use super::{ARGON2, BCRYPT, never_usable, unusable};
 
+/// Some digest of 256 bits in crypt(3)'s letters.
+const DIGEST: &str = "t1BwAOLCyPjQ1RJ6SU8HYbe.N8u5T3aRIz5kV774hN.";
+
 #[test]
 fn without_a_label_there_is_no_scheme() {
     let hex = format!("{{{}}}", "5f4dcc3b5aa765d61d8327deb882cf99".repeat(2));
@@ -149,6 +152,25 @@ fn a_poisoned_cost_is_refused_before_any_hashing() {
         (format!("{{PBKDF2}}$1$salt$99999999999${}", "ab".repeat(20)), "rounds", 0xFFFF_FFFF, 10_000_000),
         (format!("{{PBKDF2-SHA512}}10000000$AAAA${}", "A".repeat(88)), "rounds", 20_000_000, 10_000_000),
         ("{CRYPT}_zzzzCCCCKHQFGJx1zOM".to_owned(), "rounds", 0xFF_FFFF, 1_000_000),
+        (
+            format!("{{SCRAM-SHA-1}}10000001,AAAA,{key},{key}", key = "A".repeat(27)),
+            "rounds",
+            10_000_001,
+            10_000_000,
+        ),
+        (format!("{{CRYPT}}$sha1$4000000000$salt${}", &digits[..28]), "rounds", 4_000_000_000, 10_000_000),
+        (
+            format!("{{CRYPT}}$md5,rounds=4294967295$salt${}", &digits[..22]),
+            "rounds",
+            0xFFFF_FFFF,
+            10_000_000,
+        ),
+        ("{OTP}md5 10001 seed 0123456789abcdef".to_owned(), "rounds", 10_001, 10_000),
+        (format!("{{CRYPT}}$7$zU..../....salt${DIGEST}"), "memory in KiB", u64::MAX.div_ceil(1024), 262_144),
+        (format!("{{CRYPT}}$7$6./..../....salt${DIGEST}"), "passes", 64, 16),
+        (format!("{{CRYPT}}$y$jG5$salt${DIGEST}"), "memory in KiB", 524_288, 262_144),
+        (format!("{{CRYPT}}$gy$jj5$salt${DIGEST}"), "memory in KiB", 1 << 48, 262_144),
+        (format!("{{CRYPT}}$y$j750.D$salt${DIGEST}"), "passes", 34, 16),
         (format!("{{ARGON2ID}}$argon2id$v=19$m=262145,t=1,p=1{ARGON2}"), "memory in KiB", 262_145, 262_144),
         (
             format!("{{ARGON2ID}}$argon2id$v=19$m=99999999999,t=1,p=1{ARGON2}"),
