@@ -21,7 +21,7 @@ const HAS_FAILED: u8 = 2;
 pub(super) fn say(text: &str) {
     let text = printable(text);
     let text = match is_wanted(stdout().is_terminal(), |name| std::env::var_os(name)) {
-        true => paint(&text),
+        true => paint(&text).into(),
         false => text,
     };
     write(&format!("{text}\n"));
@@ -31,7 +31,7 @@ pub(super) fn say(text: &str) {
 pub(super) fn say_error(text: &str) {
     let text = printable(text);
     let text = match is_wanted(stderr().is_terminal(), |name| std::env::var_os(name)) {
-        true => paint(&text),
+        true => paint(&text).into(),
         false => text,
     };
     // Where nobody reads complaints, there is nobody to complain to.
