@@ -21,6 +21,7 @@ mod events;
 mod explain;
 mod fault_matrix;
 mod first_login;
+mod guesses;
 mod hook;
 mod hostile;
 mod housekeeping;
@@ -149,6 +150,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
+        .chain(guesses::CASES)
         .chain(&[housekeeping::CASES])
         .copied()
         .flatten()

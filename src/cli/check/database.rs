@@ -3,10 +3,12 @@
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
 use super::mailcow;
+use crate::auth::Username;
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
 use crate::mailcow::IdentityProvider;
 use crate::provision::Template;
+use crate::scheme;
 use crate::sql::{self, Database, DomainRow, StoredTemplate};
 
 pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
@@ -58,6 +60,34 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
     }
     if checked.makes_mailboxes {
         look_at_templates(database, checked, findings).await;
+    }
+    if let Some(user) = &checked.user {
+        look_at_app_passwords(database, user, checked, findings).await;
+    }
+}
+
+/// A hash that can never match shuts nobody else out, but its owner waits for it in vain.
+async fn look_at_app_passwords(
+    database: &Database,
+    user: &Username,
+    checked: &Checked<'_>,
+    findings: &mut Findings,
+) {
+    let rows = match database.app_passwords(user).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            let what = format!("{user}: the app passwords cannot be read: {}", explain(&error));
+            return findings.told(Level::Fault, what);
+        }
+    };
+    for row in rows {
+        let hash = scheme::parse(row.password.expose());
+        if let Err(error) = hash.and_then(|hash| hash.permit(&checked.config.hashing.schemes)) {
+            findings.warning(
+                format!("{user}: app password {} can never match: {error}", row.id),
+                "revoke it and make a new one: keydove app-password, or allow its scheme in [hashing.schemes]",
+            );
+        }
     }
 }
 
