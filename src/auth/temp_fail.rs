@@ -20,6 +20,12 @@ impl TempFail {
         Self { reason, detail: detail.into() }
     }
 
+    /// Whether it is about one stored hash that matches nothing today and tomorrow, until somebody sets it anew.
+    #[must_use]
+    pub fn can_never_match(&self) -> bool {
+        matches!(self.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
+    }
+
     /// Whether it is about one stored hash, so that another may still do: it is of no use, or cannot be seen.
     #[must_use]
     pub fn is_of_one_hash(&self) -> bool {

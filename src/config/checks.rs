@@ -93,6 +93,11 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
     if !file.hashing.schemes.allow_weak.is_empty() {
         warn("hashing.schemes.allow_weak", "", "passwords stored in a weak form are accepted");
     }
+    if file.throttle.shared && !file.throttle.has_shared_key() {
+        let danger = "nothing is shared and each node counts for itself, because whoever writes into Redis could lock \
+                      anybody out; name a key with throttle.shared_key_file, the same on all nodes";
+        warn("throttle.shared", " has no key", danger);
+    }
     if file.cache.stale_limit.get().is_zero() {
         let danger = "while Keycloak or the database is away, nobody logs in";
         warn("cache.stale_limit", " is 0", danger);

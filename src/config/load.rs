@@ -12,6 +12,7 @@ use super::secrets::{SecretError, Secrets, read_credential, read_file};
 use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
 use crate::auth::Secret;
 use crate::operations::Token;
+use crate::throttle::LEAST_SHARED_KEY;
 use crate::{keycloak, sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
@@ -147,6 +148,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         let (path, credential) = (&redis.password_file, &redis.password_credential);
         read_secret(&["redis".to_owned()], "password", (path, credential), faults)
     });
+    let throttle_key = read_throttle_key(file, faults);
     let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
     let forget_token = read_token(("http", "forget_token"), (path, credential), faults);
     let (path, credential) = (&file.http.policy_token_file, &file.http.policy_token_credential);
@@ -159,6 +161,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         database_password,
         single_sign_on,
         redis_password,
+        throttle_key,
         forget_token,
         policy_token,
         http_login_token,
@@ -174,6 +177,18 @@ fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret
         }
         sql::Config::Sqlite(_) => None,
     }
+}
+
+fn read_throttle_key(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
+    let (path, credential) = (&file.throttle.shared_key_file, &file.throttle.shared_key_credential);
+    let key = read_secret(&["throttle".to_owned()], "shared_key", (path, credential), faults)?;
+    if key.expose().len() < LEAST_SHARED_KEY {
+        let name = if path.is_some() { "shared_key_file" } else { "shared_key_credential" };
+        let advice = "`openssl rand -hex 32` makes a good one; all nodes need the same";
+        let fault = format!("the key is shorter than {LEAST_SHARED_KEY} bytes");
+        faults.push(Fault::new(&["throttle", name], fault, advice));
+    }
+    Some(key)
 }
 
 fn read_token(

@@ -22,6 +22,8 @@ pub struct Secrets {
     pub single_sign_on: Option<Secret>,
     /// Of Redis, if it has one.
     pub redis_password: Option<Secret>,
+    /// Of what nodes tell each other of wrong passwords, where they do.
+    pub throttle_key: Option<Secret>,
     /// Of whoever may forget people over HTTP.
     pub forget_token: Option<Secret>,
     /// Of whoever asks at the port of `[http_login]`.
@@ -39,6 +41,7 @@ impl Secrets {
             database_password: self.database_password.as_ref().map(Secret::duplicate),
             single_sign_on: self.single_sign_on.as_ref().map(Secret::duplicate),
             redis_password: self.redis_password.as_ref().map(Secret::duplicate),
+            throttle_key: self.throttle_key.as_ref().map(Secret::duplicate),
             forget_token: self.forget_token.as_ref().map(Secret::duplicate),
             http_login_token: self.http_login_token.as_ref().map(Secret::duplicate),
             policy_token: self.policy_token.as_ref().map(Secret::duplicate),

@@ -263,12 +263,15 @@ async fn assemble_bookkeeping(
 fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::Keeper), AssembleError> {
     let now = Instant::now().into_std();
     let throttle = throttle::Throttle::new(&config.throttle, now).map_err(AssembleError::Random)?;
-    let shares = config.throttle.enabled && config.throttle.shared;
-    let redis = config.redis.as_ref().filter(|_| shares);
-    let redis =
-        redis.map(|redis| Redis::new(redis, config.secrets.duplicate().redis_password)).transpose()?;
-    let node = getrandom::u32().map_err(AssembleError::Random)?;
-    Ok((throttle.clone(), throttle::Keeper::new(throttle, redis, node)))
+    let Secrets { redis_password, throttle_key, .. } = config.secrets.duplicate();
+    // A warning of the configuration says that nothing is shared without a key.
+    let key = throttle_key.filter(|_| config.throttle.enabled && config.throttle.shared);
+    let shared = match (&config.redis, key) {
+        (Some(redis), Some(key)) => Some((Redis::new(redis, redis_password)?, key)),
+        _ => None,
+    };
+    let node = getrandom::u64().map_err(AssembleError::Random)?;
+    Ok((throttle.clone(), throttle::Keeper::new(throttle, shared, node)))
 }
 
 /// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to

@@ -241,11 +241,15 @@ impl Decision {
         let Proof::Password(presented) = login.proof else { return None };
         let attempt = attempt(login, presented);
         let usable: Vec<i64> = self.0.passdb.usable_app_passwords(rows, &attempt).collect();
-        let saw = format!(
+        let mut saw = format!(
             "{} active, {} of them for this service, from here, and in time",
             rows.len(),
             usable.len()
         );
+        for trouble in self.0.passdb.unusable_app_passwords(rows) {
+            saw.push_str("; can never match: ");
+            saw.push_str(&trouble.detail);
+        }
         let end = if usable.is_empty() { StepEnd::Closed } else { StepEnd::Passed };
         walk.push("app passwords", end, saw, None);
         usable.first().copied()

@@ -11,6 +11,7 @@ mod master_users;
 mod people;
 mod sources;
 mod token;
+mod tried;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,13 +24,14 @@ use crate::hashing::{Hasher, Whose};
 use crate::keycloak::Person;
 use crate::sql::{AuthSource, Mailbox};
 
-pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
+pub use app_password::{AppPasswordAttempt, AppPasswordConfig};
 pub use event_follower::EventFollower;
 pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 pub use token::SignedToken;
+pub use tried::{Aside, Tried, is_switched_off, sum_up};
 
 /// The sources of passwords.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Passdb {
     /// Where tokens are taken.
     tokens: Option<crate::token::Config>,
     master_users: Option<MasterUsers>,
+    /// Of which hashes a warning told lately.
+    warned: tried::Warned,
 }
 
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
@@ -95,7 +99,8 @@ impl Passdb {
         comparisons: Comparisons,
         app_passwords: AppPasswordConfig,
     ) -> Self {
-        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None }
+        let warned = tried::Warned::new();
+        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None, warned }
     }
 
     /// Takes tokens too, where there are settings for them.

@@ -5,6 +5,7 @@
 //!   the address and the network themselves, against spraying (`book`).
 //! * From a limit on there is a wait, which doubles with each further strike. Meanwhile the answer is "cannot tell": no
 //!   refusal, no hash, no question to anybody.
+//! * Ban tools are told of each of them once, too (`repeats`).
 //! * Whoever was right there not long ago is known and does not wait (`familiar`); nor does the owner elsewhere.
 //! * Nodes may count together through Redis (`sharing`); no login waits for that.
 //!
@@ -18,6 +19,8 @@ mod familiar;
 mod keeper;
 mod place;
 mod policy;
+mod repeats;
+mod seal;
 mod sharing;
 mod strikes;
 
@@ -32,13 +35,15 @@ use book::{Book, Reach, Subject, Wrong};
 use crowd::Crowd;
 use digest::{Digester, Kind};
 use familiar::Familiar;
+use repeats::Repeats;
 use sharing::{Event, Outbox};
 
 pub use book::Listed;
-pub use config::{BadValue, Config};
+pub use config::{BadValue, Config, LEAST_SHARED_KEY};
 pub use keeper::Keeper;
 pub use place::Place;
 pub use policy::{PolicyAnswer, PolicyRequest};
+pub use repeats::RefusedGuess;
 
 /// A login as far as counting goes.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +73,7 @@ pub struct Counts {
 
 /// Counts, and says who has to wait. Copies share their counters.
 #[derive(Clone, Debug)]
-pub struct Throttle(Option<Arc<Inner>>);
+pub struct Throttle(Option<Arc<Inner>>, Option<Arc<Repeats>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -96,28 +101,33 @@ impl Throttle {
     /// # Errors
     /// The system has no random bytes.
     pub fn new(config: &Config, now: Instant) -> Result<Self, getrandom::Error> {
+        // Ban tools are told once also where nobody has to wait.
+        let repeats = Some(Arc::new(Repeats::new(config.forget_after.get())?));
         if !config.enabled {
-            return Ok(Self::disabled());
+            return Ok(Self(None, repeats));
         }
         // A node that starts learns of successes before its own time.
         let past = now.checked_sub(config.known_for.get()).unwrap_or(now);
         let state = State { book: Book::new(config), crowd: Crowd::default(), pending: HashMap::new() };
-        Ok(Self(Some(Arc::new(Inner {
-            digester: Digester::new()?,
-            familiar: Familiar::new(past),
-            began: now,
-            busy_until: AtomicU64::new(0),
-            throttled: AtomicU64::new(0),
-            state: Mutex::new(state),
-            outbox: config.shared.then(Outbox::default),
-            config: config.clone(),
-        }))))
+        Ok(Self(
+            Some(Arc::new(Inner {
+                digester: Digester::new()?,
+                familiar: Familiar::new(past),
+                began: now,
+                busy_until: AtomicU64::new(0),
+                throttled: AtomicU64::new(0),
+                state: Mutex::new(state),
+                outbox: config.shared.then(Outbox::default),
+                config: config.clone(),
+            })),
+            repeats,
+        ))
     }
 
-    /// One that counts nothing.
+    /// One that counts nothing and remembers nothing.
     #[must_use]
     pub fn disabled() -> Self {
-        Self(None)
+        Self(None, None)
     }
 
     /// Whether this account may be tried from there now. One look at one number while nobody has to wait.
@@ -167,6 +177,13 @@ impl Throttle {
             let digest = inner.digester.digest(Kind::Password, attempt.user, attempt.password.expose());
             inner.strike(attempt.user, attempt.remote, digest, attempt.now);
         }
+    }
+
+    /// Whether ban tools were told of this guess within `forget_after`. If not, they are to be told of it now, by
+    /// whoever asks.
+    #[must_use]
+    pub fn has_told(&self, guess: &RefusedGuess<'_>) -> bool {
+        self.1.as_ref().is_some_and(|repeats| repeats.has_told(guess))
     }
 
     /// Takes a success down: whoever was right is known there.

@@ -62,9 +62,10 @@ impl PolicyRequest {
         Some((Username::parse(self.login.as_bytes()).ok()?, self.remote.parse().ok()))
     }
 
-    /// Whether it was somebody's fault. Without a `fail_type` (Dovecot 2.3) nothing says otherwise.
+    /// Whether it was a guess: a password that did not fit, or a name that nobody has. Without a `fail_type` (Dovecot 2.3)
+    /// nothing says otherwise.
     fn is_wrong(&self) -> bool {
-        let faults = ["credentials", "account", "disabled", "expired"];
+        let faults = ["credentials", "account"];
         let is_fault = |kind: &String| faults.contains(&kind.as_str());
         !self.success && !self.policy_reject && self.fail_type.as_ref().is_none_or(is_fault)
     }
@@ -138,9 +139,13 @@ mod tests {
         let config: Config = toml::from_str("first_wait = '2s'").unwrap();
         let throttle = Throttle::new(&config, now).unwrap();
         for pwhash in 0..30 {
-            for (text, is_wrong) in
-                [("internal", false), ("policy", false), ("", false), ("credentials", true)]
-            {
+            for (text, is_wrong) in [
+                ("internal", false),
+                ("disabled", false),
+                ("expired", false),
+                ("", false),
+                ("credentials", true),
+            ] {
                 let mut report = report(pwhash, false);
                 report.fail_type = Some(text.to_owned());
                 assert_eq!(report.is_wrong(), is_wrong, "{text}");

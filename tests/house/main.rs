@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod ban_filters;
 mod bench;
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;

@@ -48,7 +48,7 @@ pub const CASES: &[LoneCase] = &[
         accepted(&keydove, "imap", LOCAL, "app pw", "app_password=3 ")?;
         system.execute(&format!("UPDATE mailbox SET authsource = NULL WHERE username = '{LOCAL}'"))?;
         accepted(&keydove, "imap", LOCAL, "app pw", "app_password=3 ")?;
-        refused(&keydove, "imap", LOCAL, "pw", "source_unsupported")?;
+        refused(&keydove, "imap", LOCAL, "pw", "app_password_mismatch")?;
         system.execute(&format!("UPDATE mailbox SET active = 2 WHERE username = '{LOCAL}'"))?;
         refused(&keydove, "imap", LOCAL, "app pw", "mailbox_disabled")
     }),

@@ -22,6 +22,7 @@ mod events;
 mod explain;
 mod fault_matrix;
 mod first_login;
+mod guesses;
 mod hook;
 mod hostile;
 mod housekeeping;
@@ -155,6 +156,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
         .chain(doors::WORLD_CASES)
+        .chain(guesses::CASES)
         .chain(&[housekeeping::CASES, account_states::CASES])
         .copied()
         .flatten()

@@ -3,6 +3,7 @@
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
 use super::{database_file, mailcow};
+use crate::auth::Username;
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
 use crate::mailcow::IdentityProvider;
@@ -62,6 +63,34 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
     if checked.makes_mailboxes {
         tell_reserved_names(checked, findings);
         look_at_templates(database, checked, findings).await;
+    }
+    if let Some(user) = &checked.user {
+        look_at_app_passwords(database, user, checked, findings).await;
+    }
+}
+
+/// A hash that can never match shuts nobody else out, but its owner waits for it in vain.
+async fn look_at_app_passwords(
+    database: &Database,
+    user: &Username,
+    checked: &Checked<'_>,
+    findings: &mut Findings,
+) {
+    let rows = match database.app_passwords(user).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            let what = format!("{user}: the app passwords cannot be read: {}", explain(&error));
+            return findings.told(Level::Fault, what);
+        }
+    };
+    let schemes = &checked.config.hashing.schemes;
+    for row in rows {
+        if let Err(error) = schemes.parse(row.password.expose()).and_then(|hash| hash.permit(schemes)) {
+            findings.warning(
+                format!("{user}: app password {} can never match: {error}", row.id),
+                "revoke it and make a new one: keydove app-password, or allow its scheme in [hashing.schemes]",
+            );
+        }
     }
 }
 
