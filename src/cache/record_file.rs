@@ -7,7 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::num::NonZeroU32;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,8 +36,8 @@ pub struct RecordFile {
     /// What is authenticated and not written down.
     bound_to: Vec<u8>,
     max_bytes: usize,
-    /// Device and inode of the file that we found or wrote last.
-    last_seen: Mutex<Option<(u64, u64)>>,
+    /// The head of the file that we found or wrote last; no two files have the same.
+    last_seen: Mutex<Option<Vec<u8>>>,
 }
 
 /// A file that was written.
@@ -129,7 +129,7 @@ impl RecordFile {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         pbkdf2::derive(PBKDF2_HMAC_SHA256, rounds, &salt, &secret, &mut *key);
         let key = UnboundKey::new(&AES_256_GCM, &*key).expect("the key has the length of the cipher");
-        let last_seen = Mutex::new(identity(path));
+        let last_seen = Mutex::new(head_of(path));
         Ok(Self { path: path.to_owned(), salt, key: LessSafeKey::new(key), bound_to, max_bytes, last_seen })
     }
 
@@ -152,14 +152,14 @@ impl RecordFile {
         let failed = |step| move |source| RecordFileError::Io { step, path: self.path.clone(), source };
         let _ = std::fs::remove_file(&draft);
         let mut last_seen = self.last_seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = identity(&self.path);
+        let there = head_of(&self.path);
         let replaced_anothers = there.is_some() && there != *last_seen;
         let written = write_new(&draft, &sealed).and_then(|()| std::fs::rename(&draft, &self.path));
         if written.is_err() {
             let _ = std::fs::remove_file(&draft);
         }
         written.map_err(failed("write"))?;
-        *last_seen = identity(&self.path);
+        *last_seen = head_of(&self.path);
         drop(last_seen);
         // The name is safe once the folder is.
         let folder = self.path.parent().unwrap_or(Path::new("/"));
@@ -225,8 +225,12 @@ fn add_part(text: &mut Vec<u8>, part: &[u8]) {
     text.extend_from_slice(part);
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+/// What a file begins with, its nonce included.
+fn head_of(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let length = FORM.len() + SALT_BYTES + NONCE_LEN;
+    File::open(path).ok()?.take(length as u64).read_to_end(&mut head).ok()?;
+    Some(head)
 }
 
 /// Removes drafts of processes that were killed while they wrote.
