@@ -24,9 +24,9 @@ pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_pass
 pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use mask::UserMask;
-pub use name::{InvalidName, Username, normalise_domain};
+pub use name::{DefaultDomain, InvalidName, Username, normalise_domain};
 pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
-pub use service::Service;
+pub use service::{BadServiceName, Service, ServiceNames};
 pub use verdict::{Denial, Grant, NotAccepted, Source, TempFail, TempFailReason, Verdict};

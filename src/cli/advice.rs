@@ -11,7 +11,9 @@ fn of_form(reason: &str) -> Option<&'static str> {
         "mechanism_unknown" => "set the mail client to a normal password (PLAIN or LOGIN)",
         "response_malformed" => "the mail client is broken, or a scanner",
         "exchange_abandoned" => "the mail client gave up half-way; look at its own log",
-        "name_invalid" => "log in with the whole address, such as alice@example.org",
+        "name_invalid" => {
+            "log in with the whole address, such as alice@example.org, or set [login] default_domain"
+        }
         "password_invalid" => "the password is empty, longer than 1 KiB, or holds a NUL",
         "authzid_forbidden" => "the client asks to act as somebody else; leave its authorization name empty",
         "master_user_mismatch" => {
@@ -36,7 +38,9 @@ fn of_form(reason: &str) -> Option<&'static str> {
             "the name and the token are of two people: let the client use the address of the token's owner"
         }
         "token_revoked" => "the session was ended in Keycloak: log in again",
-        "service_unknown" => "no mail service: look at smtpd_sasl_service in Postfix",
+        "service_unknown" => {
+            "no mail service: look at smtpd_sasl_service in Postfix, or allow it in [login.services]"
+        }
         _ => return None,
     })
 }

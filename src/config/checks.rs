@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Door, File, ListenerConfig, Place, Warning};
 use super::{find_group, find_user};
-use crate::auth::normalise_domain;
+use crate::auth::{BadServiceName, DefaultDomain, ServiceNames, normalise_domain};
 use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
 use crate::{kick, passdb, redis, sql, token};
@@ -48,6 +48,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_keycloaks(file, &mut faults);
     check_mailcow(file, &mut faults);
     check_login(file, &mut faults);
+    check_names(file, &mut faults);
     check_hashing(file, &mut faults);
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
@@ -314,6 +315,34 @@ fn check_login(file: &File, faults: &mut Vec<Fault>) {
             "the failure delay must be less than 10s",
             "Postfix hangs up after 10s, so a wrong password would look like an outage; 2s is a good value",
         ));
+    }
+}
+
+fn check_names(file: &File, faults: &mut Vec<Fault>) {
+    let mut names = ServiceNames::default();
+    for (name, target) in &file.login.services {
+        let Err(why) = names.allow(name, target) else { continue };
+        let (sentence, advice) = match why {
+            BadServiceName::NotAName => (
+                "this is no name of a service",
+                "write it as the program sends it: at most 64 bytes, without blanks",
+            ),
+            BadServiceName::Known => (
+                "keydove knows this service, and it counts as itself",
+                "take this line out; a mailbox's switches are set with keydove mailbox set",
+            ),
+            BadServiceName::Twice => {
+                ("this service stands here twice", "letter case does not matter: take one of the lines out")
+            }
+            BadServiceName::NoTarget => (
+                "this is no service that has switches",
+                "take one of \"imap\", \"pop3\", \"smtp\", \"sieve\", \"dav\", \"eas\"",
+            ),
+        };
+        faults.push(Fault::new(&["login", "services", name], sentence, advice));
+    }
+    if DefaultDomain::new(file.login.default_domain.as_deref()).is_err() {
+        faults.push(Fault::new(&["login", "default_domain"], NO_DOMAIN, DOMAIN_ADVICE));
     }
 }
 

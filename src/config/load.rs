@@ -148,9 +148,11 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         read_secret(&["redis".to_owned()], "password", (path, credential), faults)
     });
     let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
-    let forget_token = read_token("forget_token", (path, credential), faults);
+    let forget_token = read_token(("http", "forget_token"), (path, credential), faults);
     let (path, credential) = (&file.http.policy_token_file, &file.http.policy_token_credential);
-    let policy_token = read_token("policy_token", (path, credential), faults);
+    let policy_token = read_token(("http", "policy_token"), (path, credential), faults);
+    let (path, credential) = (&file.http_login.token_file, &file.http_login.token_credential);
+    let http_login_token = read_token(("http_login", "token"), (path, credential), faults);
     let complete = client_secrets.len() == file.own_keycloaks().count();
     complete.then_some(Secrets {
         client_secrets,
@@ -159,6 +161,7 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         redis_password,
         forget_token,
         policy_token,
+        http_login_token,
     })
 }
 
@@ -174,16 +177,16 @@ fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret
 }
 
 fn read_token(
-    name: &str,
+    (table, name): (&str, &str),
     pointers: (&Option<PathBuf>, &Option<String>),
     faults: &mut Vec<Fault>,
 ) -> Option<Secret> {
-    let token = read_secret(&["http".to_owned()], name, pointers, faults)?;
+    let token = read_secret(&[table.to_owned()], name, pointers, faults)?;
     if let Err(error) = Token::new(token.duplicate()) {
         let end = if pointers.0.is_some() { "file" } else { "credential" };
         let key = format!("{name}_{end}");
         let advice = "`openssl rand -hex 32` makes a good one";
-        faults.push(Fault::new(&["http", &key], error.to_string(), advice));
+        faults.push(Fault::new(&[table, &key], error.to_string(), advice));
     }
     Some(token)
 }

@@ -24,6 +24,8 @@ pub struct Secrets {
     pub redis_password: Option<Secret>,
     /// Of whoever may forget people over HTTP.
     pub forget_token: Option<Secret>,
+    /// Of whoever asks at the port of `[http_login]`.
+    pub http_login_token: Option<Secret>,
     /// Of the Dovecot that asks whether a login may be tried.
     pub policy_token: Option<Secret>,
 }
@@ -38,6 +40,7 @@ impl Secrets {
             single_sign_on: self.single_sign_on.as_ref().map(Secret::duplicate),
             redis_password: self.redis_password.as_ref().map(Secret::duplicate),
             forget_token: self.forget_token.as_ref().map(Secret::duplicate),
+            http_login_token: self.http_login_token.as_ref().map(Secret::duplicate),
             policy_token: self.policy_token.as_ref().map(Secret::duplicate),
         }
     }

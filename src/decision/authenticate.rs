@@ -71,6 +71,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Whom it took.
     pub path: Path,
+    /// Whose mailbox it was about, where that was opened by another name.
+    pub target: Option<Username>,
 }
 
 impl Decision {
@@ -86,21 +88,25 @@ impl Decision {
     /// The same for a purpose. A rehearsal takes every step, asks everybody whom a login asks, and changes nothing: for
     /// a first login that would make a mailbox it ends where the template is found.
     pub async fn decide(&self, request: &AuthRequest, now: Moment, purpose: Purpose) -> Judgement {
-        let mut path = Path::Hit;
-        let verdict = self.take_steps((request, purpose), now, &mut path).await.into();
-        Judgement { verdict, path }
+        let (mut path, mut target) = (Path::Hit, None);
+        let verdict = self.take_steps((request, purpose), now, (&mut path, &mut target)).await.into();
+        Judgement { verdict, path, target }
     }
 
     async fn take_steps(
         &self,
         (request, purpose): (&AuthRequest, Purpose),
         now: Moment,
-        path: &mut Path,
+        (path, target): (&mut Path, &mut Option<Username>),
     ) -> Result<Grant, NotAccepted> {
         // 1. Is it a name and a credential at all, for a service that we know?
-        let login = self.check_form(request, now, purpose)?;
-        // 2. Does somebody guess there, who has to wait?
+        let mut login = self.check_form(request, now, purpose)?;
+        // 2. Does somebody guess there, who has to wait? An alias is the mailbox that it opens.
         self.admit(&login)?;
+        if self.0.mailboxes.know_aliases() && Box::pin(self.follow_alias(&mut login, path)).await?.is_some() {
+            *target = Some(login.user.clone());
+            self.admit(&login)?;
+        }
         let mut rest = pin!(self.ask_around(&login, path));
         let end = match rest.as_mut().now_or_never() {
             Some(end) => end,

@@ -17,7 +17,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 /// One finished login. Its [`Display`](fmt::Display) is the log line without time and level.
 ///
 /// The keys and their order are stable, so that `fail2ban` filters and scripts may rely on them:
-/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] [master] [stale] ms [session] door [role] [detail]`.
+/// `login verdict reason user [normal] service [mech] [remote] [counts_as] [source] [app_password] [master] [stale] ms [session] door [role] [detail]`.
 #[derive(Clone, Debug)]
 pub struct LoginRecord<'a> {
     /// The kind of listener: `auth-client` or `auth-master`.
@@ -30,6 +30,8 @@ pub struct LoginRecord<'a> {
     pub normal: Option<&'a Username>,
     /// What the person wanted to use.
     pub service: &'a Service,
+    /// The service whose switches count, where the administrator has allowed another name for it.
+    pub counts_as: Option<&'a Service>,
     /// How the password came; none for a question without a password.
     pub mechanism: Option<Mechanism>,
     /// From where.
@@ -70,8 +72,9 @@ impl LoginRecord<'_> {
                     user = self.user.as_str(),
                     normal = self.normal.map(Username::as_str),
                     service = self.service.name(),
+                    counts_as = self.counts_as.map(Service::name),
                     mech = self.mechanism.map(Mechanism::name),
-                    remote = self.origin.remote.map(|remote| tracing::field::display(addresses::shown(remote.into()))),
+                    remote = addresses::remote_field(self.origin.remote),
                     source = self.source(),
                     app_password = self.app_password(),
                     master = self.master_user(),
@@ -174,6 +177,7 @@ impl LoginRecord<'_> {
             line.push_str(" remote=");
             addresses.push(remote, line);
         }
+        push_own(line, " counts_as=", self.counts_as.map(Service::name));
         push_own(line, " source=", self.source());
         if let Some(id) = self.app_password() {
             line.push_str(" app_password=");
@@ -243,6 +247,7 @@ pub(super) mod tests {
             user: SentText::new(user),
             normal: Username::parse(user).ok().as_ref(),
             service: &Service::Imap,
+            counts_as: None,
             mechanism: Some(Mechanism::Plain),
             origin: &origin,
             verdict,

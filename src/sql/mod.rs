@@ -48,6 +48,7 @@ pub use housekeeping::{Leftover, Swept};
 pub use identity_provider::IdentityProviderRows;
 pub use logins::{LoginRow, PastLogin};
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
+pub use maps::AliasLogins;
 pub use mariadb::Mariadb;
 pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,

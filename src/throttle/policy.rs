@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Throttle;
 use super::digest::Kind;
@@ -20,16 +20,26 @@ const LONGEST_DELAY: u64 = 5;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PolicyRequest {
+    #[serde(deserialize_with = "or_nothing")]
     login: String,
     /// Empty where there is none.
+    #[serde(deserialize_with = "or_nothing")]
     remote: String,
     /// 12 bits of a digest of name and password under Dovecot's own nonce.
+    #[serde(deserialize_with = "or_nothing")]
     pwhash: String,
+    #[serde(deserialize_with = "or_nothing")]
     success: bool,
     /// An earlier answer of ours ended it.
+    #[serde(deserialize_with = "or_nothing")]
     policy_reject: bool,
     /// Dovecot 2.4: why it was no success.
     fail_type: Option<String>,
+}
+
+/// `null` says as little as a member that is missing.
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// What Dovecot is told.

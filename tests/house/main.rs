@@ -7,6 +7,7 @@
     reason = "a test may fail, and its clock may start anywhere"
 )]
 
+mod addresses;
 mod bench;
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;

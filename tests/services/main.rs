@@ -17,6 +17,7 @@ mod clients;
 mod conformance;
 mod control;
 mod demands;
+mod doors;
 mod events;
 mod explain;
 mod fault_matrix;
@@ -107,6 +108,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(hostile::CASES)
         .chain(json::CASES)
         .chain(stopping::CASES)
+        .chain(doors::CASES)
         .chain(tls::CASES)
         .chain(mail::CASES)
         .chain(pitfalls::CASES)
@@ -149,6 +151,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
+        .chain(doors::WORLD_CASES)
         .chain(&[housekeeping::CASES])
         .copied()
         .flatten()

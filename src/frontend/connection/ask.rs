@@ -131,22 +131,25 @@ fn conclude(
     judgement: Judgement,
     (arrival, ended): (Arrival, Instant),
 ) -> Verdict {
-    let Judgement { verdict, path } = judgement;
+    let Judgement { verdict, path, target } = judgement;
     let took = ended - arrival.monotonic;
+    let alias = target.as_ref().and_then(|_| Username::parse(&request.authcid).ok());
     let parsed;
     let normal = match &verdict {
         Verdict::Accept(grant) => Some(&grant.user),
         Verdict::Refuse(_) | Verdict::CannotTell(_) => {
-            parsed = Username::parse(&request.authcid).ok();
+            parsed = target.or_else(|| Username::parse(&request.authcid).ok());
             parsed.as_ref()
         }
     };
+    let named = request.named_service();
     LoginRecord {
         door: context.door,
         role: context.role,
         user: SentText::new(&request.authcid),
         normal,
-        service: &request.service,
+        service: named.as_ref().unwrap_or(&request.service),
+        counts_as: named.as_ref().map(|_| &request.service),
         mechanism: Some(request.mechanism),
         origin: &request.origin,
         verdict: &verdict,
@@ -155,8 +158,10 @@ fn conclude(
     }
     .write();
     context.logins.count(&request.service, &verdict, path, (took, ended));
-    if let Some(normal) = normal {
-        context.recent.note(normal, &request.service, request.origin.remote, (&verdict, arrival.wall));
+    // Whoever explains a login asks by the one name or the other.
+    for user in normal.into_iter().chain(&alias) {
+        let service = named.as_ref().unwrap_or(&request.service);
+        context.recent.note(user, service, request.origin.remote, (&verdict, arrival.wall));
     }
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant, ended),
@@ -222,7 +227,7 @@ async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival, purp
     timeout(context.deadline, decision).await.unwrap_or_else(|_| {
         let detail = format!("no verdict within {} ms", context.deadline.as_millis());
         let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
-        Judgement { verdict, path: Path::Cold }
+        Judgement { verdict, path: Path::Cold, target: None }
     })
 }
 
@@ -277,6 +282,7 @@ pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
         user: SentText::new(&attempt.authcid),
         normal: None,
         service: &attempt.service,
+        counts_as: None,
         mechanism: attempt.mechanism,
         origin: &attempt.origin,
         verdict: &verdict,

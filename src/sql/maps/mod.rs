@@ -5,6 +5,7 @@
 //! only, so what it does itself with other kinds of tables is done here: an address with an extension (`info+news@`)
 //! is also looked for without it, and at last `@domain`.
 
+mod login;
 mod rows;
 mod sender;
 
@@ -64,6 +65,19 @@ impl Database {
         self.run(FindAlias { address: Address::new(address), now }).await
     }
 
+    /// The mailbox that a login under an address opens which is no mailbox's: through an alias domain that is on, or an
+    /// alias that is on and leads to exactly one mailbox here. `None` where there is a mailbox of this name.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn find_login(
+        &self,
+        address: &Username,
+        allowed: AliasLogins,
+    ) -> Result<Option<Username>, Error> {
+        self.run(login::FindLogin { address: address.clone(), allowed }).await
+    }
+
     /// Who may send under an address: logins in normal form, each once. `None` is an address that no mailbox can have,
     /// which only those may use who may use any.
     ///
@@ -71,6 +85,23 @@ impl Database {
     /// The database cannot be asked.
     pub async fn sender_owners(&self, sender: Option<&Username>) -> Result<Vec<String>, Error> {
         self.run(sender::SenderOwners(sender.map(Address::new))).await
+    }
+}
+
+/// By which names that are no mailbox's a mailbox may be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AliasLogins {
+    /// By the same name in an alias domain.
+    pub domains: bool,
+    /// By an alias that leads to this mailbox and to nowhere else.
+    pub addresses: bool,
+}
+
+impl AliasLogins {
+    /// Whether by any.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.domains || self.addresses
     }
 }
 
