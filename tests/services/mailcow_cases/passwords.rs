@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::WorldCase;
-use super::world::End::{Accept, Refuse};
+use super::world::End::{Accept, CannotTell, Refuse};
 use super::world::{Attempt, End, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World};
 use crate::stage::Result;
 
