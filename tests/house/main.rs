@@ -13,6 +13,7 @@ mod checks;
 mod commands;
 mod config;
 mod corpus;
+mod dangers;
 mod layers;
 mod metrics;
 mod reason_codes;

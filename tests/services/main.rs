@@ -1,8 +1,8 @@
 //! Logins through real servers: Dovecot, Postfix, Keycloak and, for one half of the tests, MariaDB.
 //!
-//! A case is a plain function over a running [`System`]. Each case runs once per database. Cases that only log in run side
-//! by side; cases that stop a server have it for themselves, while those of the other database go on. The servers start
-//! when the first case needs them, and they end before this program does, which is why it has a main function of its own.
+//! A case is a plain function over a running [`System`], which it has for itself. The cases run side by side, in another
+//! order each time; `tests/README.md` says how one is run and added. What they share, Keycloak and MariaDB, ends before
+//! this program does, which is why it has a main function of its own.
 #![expect(
     clippy::print_stderr,
     clippy::disallowed_methods,
@@ -42,13 +42,12 @@ mod reason_codes;
 mod reasons;
 mod record_file;
 mod restart;
-mod shared;
+mod run;
 mod stopping;
 mod sync;
 mod takeover;
 mod throttling;
 mod tls;
-mod traps;
 mod wants;
 
 use std::process::ExitCode;
@@ -57,9 +56,10 @@ use std::sync::Arc;
 use keydove_stage as stage;
 use libtest_mimic::{Arguments, Trial};
 
-use shared::Shared;
+use mailcow_cases::WorldCase;
+use run::{Body, On, Run};
 use stage::clients;
-use stage::system::{Database, System};
+use stage::system::System;
 use stage::{Failure, Result};
 
 /// A case that logs in and changes nothing that another case sees.
@@ -71,107 +71,86 @@ fn main() -> ExitCode {
     if let Some(code) = stage::root::become_root() {
         return code;
     }
-    let arguments = Arguments::from_args();
-    let sqlite = Arc::new(Shared::new(Database::Sqlite));
-    let mariadb = Arc::new(Shared::new(Database::MariaDb));
-    let mut all = in_turns(trials("sqlite", &sqlite), trials("mariadb", &mariadb));
-    all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
-    all.push(Trial::test("every_pitfall_has_its_test", || Ok(pitfalls::every_pitfall_has_its_test()?)));
-    all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
-    let server_cases =
-        outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES).chain(fault_matrix::SERVER_CASES);
-    all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
-    all.extend(mailcow_cases::STORMS.iter().map(|&(name, case)| {
-        let shared = Arc::clone(&sqlite);
-        Trial::test(format!("sqlite::{name}"), move || Ok(shared.with_world(case)?))
-    }));
-    let conclusion = libtest_mimic::run(&arguments, all);
-    let mut seen = sqlite.end(conclusion.has_failed());
-    seen.extend(mariadb.end(conclusion.has_failed()));
-    let whole =
-        arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.list;
-    if whole
-        && !conclusion.has_failed()
-        && let Err(failure) = reasons::all_were_seen(&seen)
-    {
-        eprintln!("{failure}");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+    let run = Arc::new(Run::default());
+    let trials = all(&run);
+    run.conclude(Arguments::from_args(), trials).exit_code()
 }
 
-fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let side_by_side = logins::CASES
+/// Every case, by what it needs.
+fn all(run: &Arc<Run>) -> Vec<Trial> {
+    let looking: &[&[Case]] = &[
+        logins::CASES,
+        demands::CASES,
+        hostile::CASES,
+        json::CASES,
+        stopping::CASES,
+        tls::CASES,
+        mail::CASES,
+        pitfalls::CASES,
+        people::CASES,
+        operations::CASES,
+        check::CASES,
+        control::CASES,
+        explain::CASES,
+        events::CASES,
+        kicks::CASES,
+        postfix_doors::CASES,
+        oauth::CASES,
+    ];
+    let acting: &[&[LoneCase]] = &[
+        outages::CASES,
+        first_login::CASES,
+        app_passwords::CASES,
+        mailcow_mode::CASES,
+        restart::CASES,
+        pitfalls::LONE_CASES,
+        conformance::CASES,
+        takeover::CASES,
+        master_users::CASES,
+        fault_matrix::LONE_CASES,
+        wants::LONE_CASES,
+        wants::SERVERS,
+        operations::LONE_CASES,
+        record_file::CASES,
+        events::LONE_CASES,
+        throttling::LONE_CASES,
+        oauth::LONE_CASES,
+    ];
+    let asking: &[&[&[WorldCase]]] = &[
+        mailcow_cases::CASES,
+        mailcow_cases::TRAPS,
+        fault_matrix::CASES,
+        &[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES, housekeeping::CASES],
+        http_login::CASES,
+    ];
+    let own: &[&[LoneCase]] =
+        &[outages::SERVER_CASES, mailcow_mode::SERVER_CASES, fault_matrix::SERVER_CASES];
+    let mut all = Vec::new();
+    let mut add = |on, name: &str, case| all.extend(run.trials(on, name, case));
+    looking
         .iter()
-        .chain(demands::CASES)
-        .chain(hostile::CASES)
-        .chain(json::CASES)
-        .chain(stopping::CASES)
-        .chain(tls::CASES)
-        .chain(mail::CASES)
-        .chain(pitfalls::CASES)
-        .chain(people::CASES)
-        .chain(operations::CASES)
-        .chain(check::CASES)
-        .chain(control::CASES)
-        .chain(explain::CASES)
-        .chain(events::CASES)
-        .chain(kicks::CASES)
-        .chain(postfix_doors::CASES)
-        .chain(oauth::CASES)
-        .map(|&(name, case)| {
-            let shared = Arc::clone(shared);
-            Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
-        });
-    let alone = outages::CASES
-        .iter()
-        .chain(first_login::CASES)
-        .chain(app_passwords::CASES)
-        .chain(mailcow_mode::CASES)
-        .chain(restart::CASES)
-        .chain(pitfalls::LONE_CASES)
-        .chain(conformance::CASES)
-        .chain(takeover::CASES)
-        .chain(master_users::CASES)
-        .chain(fault_matrix::LONE_CASES)
-        .chain(wants::LONE_CASES)
-        .chain(wants::SERVERS)
-        .chain(hook::CASES.iter().copied().flatten())
-        .chain(operations::LONE_CASES)
-        .chain(record_file::CASES)
-        .chain(events::LONE_CASES)
-        .chain(throttling::LONE_CASES)
-        .chain(oauth::LONE_CASES)
-        .map(|&case| alone(database, shared, case));
-    let cases = mailcow_cases::CASES
-        .iter()
-        .chain(mailcow_cases::TRAPS)
-        .chain(fault_matrix::CASES)
-        .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
-        .chain(http_login::CASES)
-        .chain(&[housekeeping::CASES])
         .copied()
         .flatten()
-        .map(|&(name, case)| {
-            let shared = Arc::clone(shared);
-            Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
-        });
-    let syncs = sync::CASES.iter().copied().flatten().map(|&(name, case)| {
-        let shared = Arc::clone(shared);
-        Trial::test(format!("{database}::sync::{name}"), move || Ok(shared.with_world(case)?))
-    });
-    side_by_side.chain(cases).chain(syncs).chain(alone).collect()
-}
-
-/// One of each at a time: a case that has the servers of one database for itself holds up nobody on the other's.
-fn in_turns(some: Vec<Trial>, others: Vec<Trial>) -> Vec<Trial> {
-    assert_eq!(some.len(), others.len(), "a case for one database only is lost here");
-    some.into_iter().zip(others).flat_map(<[Trial; 2]>::from).collect()
-}
-
-fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {
-    let shared = Arc::clone(shared);
-    Trial::test(format!("{database}::{name}"), move || Ok(shared.alone(case)?))
+        .for_each(|&(name, case)| add(On::BothDatabases, name, Body::Looks(case)));
+    acting
+        .iter()
+        .chain(hook::CASES)
+        .copied()
+        .flatten()
+        .for_each(|&(name, case)| add(On::BothDatabases, name, Body::Acts(case)));
+    asking
+        .iter()
+        .copied()
+        .flatten()
+        .copied()
+        .flatten()
+        .for_each(|&(name, case)| add(On::BothDatabases, name, Body::Asks(case)));
+    mailcow_cases::STORMS.iter().for_each(|&(name, case)| add(On::Sqlite, name, Body::Asks(case)));
+    for &(name, case) in sync::CASES.iter().copied().flatten() {
+        add(On::BothDatabases, &format!("sync::{name}"), Body::Asks(case));
+    }
+    own.iter().copied().flatten().for_each(|&(name, case)| add(On::OwnMariaDb, name, Body::Acts(case)));
+    all
 }
 
 /// Compares a server's answer with what it must begin with.

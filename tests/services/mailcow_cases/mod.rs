@@ -56,25 +56,3 @@ pub use app_passwords::app_password;
 pub use traps::cache::{behind, set_hash};
 pub use traps::{CASES as TRAPS, STORMS};
 pub use webmail::{ADDRESS as SOGO, SIGN_ON, settings as with_webmail_settings};
-
-/// The numbers of mailcow's cases that belong to the sync.
-const SYNC: &[u8] = &[58, 70, 71, 72, 73];
-/// The last number of mailcow's cases.
-pub const LAST: u8 = 75;
-
-/// Each number has a case or belongs to the sync, and none does both.
-pub fn every_number_is_taken() -> Result<()> {
-    let cases = CASES.iter().copied().flatten();
-    let numbers: std::collections::BTreeSet<u8> = cases.filter_map(|(name, _)| number(name)).collect();
-    for wanted in 1..=LAST {
-        crate::ensure(numbers.contains(&wanted) != SYNC.contains(&wanted), || {
-            format!("mailcow's case {wanted} has no test, or one too many")
-        })?;
-    }
-    Ok(())
-}
-
-/// The number in the name of a case.
-fn number(name: &str) -> Option<u8> {
-    name.strip_prefix("mailcow_case_")?.get(..2)?.parse().ok()
-}
