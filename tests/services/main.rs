@@ -76,82 +76,78 @@ fn main() -> ExitCode {
     run.conclude(Arguments::from_args(), trials).exit_code()
 }
 
-/// Every case, by what it needs.
+/// Cases of one subject, and where they run.
+type Group<C> = (&'static str, On, &'static [C]);
+
+/// Every case.
 fn all(run: &Arc<Run>) -> Vec<Trial> {
-    let looking: &[&[Case]] = &[
-        logins::CASES,
-        demands::CASES,
-        hostile::CASES,
-        json::CASES,
-        stopping::CASES,
-        tls::CASES,
-        mail::CASES,
-        pitfalls::CASES,
-        people::CASES,
-        operations::CASES,
-        check::CASES,
-        control::CASES,
-        explain::CASES,
-        events::CASES,
-        kicks::CASES,
-        postfix_doors::CASES,
-        oauth::CASES,
-    ];
-    let acting: &[&[LoneCase]] = &[
-        outages::CASES,
-        first_login::CASES,
-        app_passwords::CASES,
-        mailcow_mode::CASES,
-        restart::CASES,
-        pitfalls::LONE_CASES,
-        conformance::CASES,
-        takeover::CASES,
-        master_users::CASES,
-        fault_matrix::LONE_CASES,
-        wants::LONE_CASES,
-        wants::SERVERS,
-        operations::LONE_CASES,
-        record_file::CASES,
-        events::LONE_CASES,
-        throttling::LONE_CASES,
-        oauth::LONE_CASES,
-    ];
-    let asking: &[&[&[WorldCase]]] = &[
-        mailcow_cases::CASES,
-        mailcow_cases::TRAPS,
-        fault_matrix::CASES,
-        &[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES, housekeeping::CASES],
-        http_login::CASES,
-    ];
-    let own: &[&[LoneCase]] =
-        &[outages::SERVER_CASES, mailcow_mode::SERVER_CASES, fault_matrix::SERVER_CASES];
     let mut all = Vec::new();
-    let mut add = |on, name: &str, case| all.extend(run.trials(on, name, case));
-    looking
-        .iter()
-        .copied()
-        .flatten()
-        .for_each(|&(name, case)| add(On::BothDatabases, name, Body::Looks(case)));
-    acting
-        .iter()
-        .chain(hook::CASES)
-        .copied()
-        .flatten()
-        .for_each(|&(name, case)| add(On::BothDatabases, name, Body::Acts(case)));
-    asking
-        .iter()
-        .copied()
-        .flatten()
-        .copied()
-        .flatten()
-        .for_each(|&(name, case)| add(On::BothDatabases, name, Body::Asks(case)));
-    mailcow_cases::STORMS.iter().for_each(|&(name, case)| add(On::Sqlite, name, Body::Asks(case)));
-    for &(name, case) in sync::CASES.iter().copied().flatten() {
-        add(On::BothDatabases, &format!("sync::{name}"), Body::Asks(case));
+    for &(subject, on, cases) in LOOKING {
+        all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Looks(case))));
     }
-    own.iter().copied().flatten().for_each(|&(name, case)| add(On::OwnMariaDb, name, Body::Acts(case)));
+    for &(subject, on, cases) in ACTING.iter().chain(hook::GROUPS) {
+        all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Acts(case))));
+    }
+    let asking = [ASKING, mailcow_cases::GROUPS, fault_matrix::GROUPS, http_login::GROUPS, sync::GROUPS];
+    for &(subject, on, cases) in asking.into_iter().flatten() {
+        all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Asks(case))));
+    }
     all
 }
+
+/// Cases that log in and look.
+const LOOKING: &[Group<Case>] = &[
+    ("check", On::BothDatabases, check::CASES),
+    ("control", On::Sqlite, control::CASES),
+    ("demands", On::Sqlite, demands::CASES),
+    ("events", On::Sqlite, events::CASES),
+    ("explain", On::BothDatabases, explain::CASES),
+    ("hostile", On::Sqlite, hostile::CASES),
+    ("json", On::Sqlite, json::CASES),
+    ("kicks", On::Sqlite, kicks::CASES),
+    ("logins", On::Sqlite, logins::CASES),
+    ("mail", On::Sqlite, mail::CASES),
+    ("oauth", On::Sqlite, oauth::CASES),
+    ("operations", On::Sqlite, operations::CASES),
+    ("people", On::BothDatabases, people::CASES),
+    ("pitfalls", On::Sqlite, pitfalls::CASES),
+    ("postfix", On::Sqlite, postfix_doors::CASES),
+    ("stopping", On::Sqlite, stopping::CASES),
+    ("tls", On::Sqlite, tls::CASES),
+];
+
+/// Cases that stop servers and start them.
+const ACTING: &[Group<LoneCase>] = &[
+    ("app_passwords", On::BothDatabases, app_passwords::CASES),
+    ("conformance", On::Sqlite, conformance::CASES),
+    ("events", On::Sqlite, events::LONE_CASES),
+    ("fault_matrix", On::OwnMariaDb, fault_matrix::SERVER_CASES),
+    ("fault_matrix", On::Sqlite, fault_matrix::LONE_CASES),
+    ("first_login", On::BothDatabases, first_login::CASES),
+    ("mailcow_mode", On::BothDatabases, mailcow_mode::CASES),
+    ("mailcow_mode", On::OwnMariaDb, mailcow_mode::SERVER_CASES),
+    ("master_users", On::Sqlite, master_users::CASES),
+    ("oauth", On::Sqlite, oauth::LONE_CASES),
+    ("operations", On::Sqlite, operations::LONE_CASES),
+    ("outages", On::BothDatabases, outages::CASES),
+    ("outages", On::OwnMariaDb, outages::SERVER_CASES),
+    ("pitfalls", On::Sqlite, pitfalls::LONE_CASES),
+    ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
+    ("restart", On::BothDatabases, restart::CASES),
+    ("takeover", On::Sqlite, takeover::CASES),
+    ("throttling", On::Sqlite, throttling::LONE_CASES),
+    ("wants", On::Sqlite, wants::LONE_CASES),
+    ("wants", On::Sqlite, wants::SERVERS),
+];
+
+/// Cases that ask one keydove, set up as mailcow's is.
+const ASKING: &[Group<WorldCase>] = &[
+    ("auth_policy", On::Sqlite, auth_policy::CASES),
+    ("housekeeping", On::BothDatabases, housekeeping::CASES),
+    ("throttling", On::Sqlite, throttling::CASES),
+    ("wants", On::BothDatabases, wants::CASES),
+    ("wants", On::BothDatabases, wants::IDENTITY),
+];
 
 /// Compares a server's answer with what it must begin with.
 fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Result<()> {

@@ -41,6 +41,8 @@ pub enum On {
     BothDatabases,
     /// Rows do not matter to it.
     Sqlite,
+    /// The same, and it stops MariaDB.
+    BothWithOwnMariaDb,
     /// It is about MariaDB, and stops it.
     OwnMariaDb,
 }
@@ -59,15 +61,20 @@ pub struct Run {
 
 impl Run {
     /// The case, once for each database that it is for.
-    pub fn trials(self: &Arc<Self>, on: On, name: &str, case: Body) -> Vec<Trial> {
+    pub fn trials(self: &Arc<Self>, subject: &str, on: On, name: &str, case: Body) -> Vec<Trial> {
         let databases: &[(&str, Database)] = match on {
-            On::BothDatabases => &[("sqlite", Database::Sqlite), ("mariadb", Database::MariaDb)],
-            On::Sqlite => &[("sqlite", Database::Sqlite)],
-            On::OwnMariaDb => &[("mariadb", Database::MariaDb)],
+            On::BothDatabases | On::BothWithOwnMariaDb => {
+                &[("::sqlite", Database::Sqlite), ("::mariadb", Database::MariaDb)]
+            }
+            On::Sqlite => &[("", Database::Sqlite)],
+            On::OwnMariaDb => &[("", Database::MariaDb)],
         };
-        let tenancy = if on == On::OwnMariaDb { Tenancy::Own } else { Tenancy::Shared };
-        let trial = |&(prefix, database): &(&str, Database)| {
-            let (name, run) = (format!("{prefix}::{name}"), Arc::clone(self));
+        let tenancy = match on {
+            On::BothDatabases | On::Sqlite => Tenancy::Shared,
+            On::BothWithOwnMariaDb | On::OwnMariaDb => Tenancy::Own,
+        };
+        let trial = |&(end, database): &(&str, Database)| {
+            let (name, run) = (format!("{subject}::{name}{end}"), Arc::clone(self));
             Trial::test(name.clone(), move || run.timed(&name, || run.play(database, tenancy, case)))
         };
         databases.iter().map(trial).collect()
@@ -90,7 +97,11 @@ impl Run {
                 run.all_reasons_were_seen()
             }));
         }
-        libtest_mimic::run(&arguments, trials)
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        if let (Some(Ok(shared)), true) = (self.shared.get(), conclusion.has_failed()) {
+            shared.keep();
+        }
+        conclusion
     }
 
     fn play(&self, database: Database, tenancy: Tenancy, case: Body) -> Result<()> {
