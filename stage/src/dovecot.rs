@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -211,17 +211,26 @@ fn config_argument(stage: &Stage, release: Release, config: &Path) -> PathBuf {
     inside.map_or_else(|| config.to_owned(), |inside| Path::new("/").join(inside))
 }
 
-/// Copies the unpacked packages, and adds what a root needs: users, devices, a folder for mail.
+/// Copies or links the unpacked packages, and adds what a root needs: users, devices, a folder for mail.
 fn unpack(root: &Path) -> Result<()> {
     let tree = source_tree().join(DEBIAN_13);
     if !tree.join("complete").is_file() {
         return Err(Failure(format!("{} is not complete; run tests/setup", tree.display())));
     }
-    // Not `-a`: the copy belongs to root, whoever has unpacked the tree.
-    run(Command::new("/bin/cp").args(["-dR", "--preserve=mode"]).arg(&tree).arg(root))?;
+    // What belongs to root already may be linked, which is quicker; a tree that somebody else has unpacked is copied, and
+    // the copy belongs to root.
+    let of_root = attempt("look at", &tree, fs::metadata(tree.join("usr")))?.uid() == 0;
+    let linked = of_root && run(Command::new("/bin/cp").args(["-dR", "--link"]).arg(&tree).arg(root)).is_ok();
+    if !linked {
+        // On another file system there are no links, and the folders are made by then.
+        let _ = fs::remove_dir_all(root);
+        run(Command::new("/bin/cp").args(["-dR", "--preserve=mode"]).arg(&tree).arg(root))?;
+    }
     for (file, database, names) in [("passwd", "passwd", USERS), ("group", "group", GROUPS)] {
         let path = root.join("etc").join(file);
         let entries = run(Command::new("/usr/bin/getent").arg(database).args(names))?;
+        // In place of a link, and not through it.
+        let _ = fs::remove_file(&path);
         attempt("write", &path, fs::write(&path, entries))?;
     }
     for (name, minor) in DEVICES {

@@ -1,149 +1,127 @@
-//! Keycloak, from a copy of the database that already holds the realm of `tests/realm`.
+//! Keycloak as one system sees it: a server of its own, or a realm of its own at a server that others use too.
+//!
+//! Of a shared server, a system sees a door of its own, which can be shut: nobody listens there any more, as when the
+//! server has stopped, and nobody else notices.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use crate::process::{Group, Program, run};
-use crate::{Failure, Result, Stage, attempt, free_port, source_tree};
+use crate::keycloak_server::Server;
+use crate::names::Names;
+use crate::realms::Lease;
+use crate::relay::{Conduct, Relay};
+use crate::{Result, Stage};
 
-/// The version that `tests/setup` fetches.
-const VERSION: &str = "26.7.3";
-/// The compiler and the collector that start fastest.
-const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC";
-const HEAP: &str = "-Xms64m -Xmx384m";
-/// A busy machine takes its time.
-const READY_LIMIT: Duration = Duration::from_secs(180);
-/// The realm of the test people.
+/// What cases call the realm of the test people; [`Names`] says what it really is called.
 pub const REALM: &str = "mail";
 
-/// A Keycloak server with a home folder, a database and a port of its own.
-pub struct Keycloak {
-    stage: Arc<Stage>,
-    home: PathBuf,
-    port: u16,
-    https_port: u16,
-    tls: Tls,
-    program: Option<Program>,
-}
+/// A Keycloak that one system has for itself, as far as it can tell.
+pub struct Keycloak(Access);
 
-/// A private authority and the certificate it gave this server.
-struct Tls {
-    authority: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
+enum Access {
+    Own(Server),
+    Shared { lease: Lease, door: Relay, encrypted: OnceLock<Relay> },
 }
 
 impl Keycloak {
-    /// Starts the server without waiting for it.
+    /// Starts a server of its own without waiting for it.
     pub fn start(stage: &Arc<Stage>) -> Result<Self> {
-        let home = make_home(stage)?;
-        let (port, https_port, tls) = (free_port()?, free_port()?, make_certificate(stage)?);
-        let mut keycloak = Self { stage: Arc::clone(stage), home, port, https_port, tls, program: None };
-        keycloak.start_again()?;
-        Ok(keycloak)
+        Server::start(stage).map(|server| Self(Access::Own(server)))
+    }
+
+    /// Opens a door to a leased realm.
+    pub(crate) fn join(lease: Lease) -> Result<Self> {
+        let door = Relay::start_to(&lease.server().address())?;
+        Ok(Self(Access::Shared { lease, door, encrypted: OnceLock::new() }))
     }
 
     /// Waits until the realm answers.
     pub fn wait_until_ready(&mut self) -> Result<()> {
-        let port = self.port;
-        let program = self.program.as_mut().ok_or_else(|| Failure("Keycloak is stopped".to_owned()))?;
-        program.wait_until(READY_LIMIT, || realm_answers(port))
-    }
-
-    /// Stops the server. From now on its port refuses connections.
-    pub fn stop(&mut self) -> Result<()> {
-        match self.program.take() {
-            Some(mut program) => program.stop().map(|_| ()),
-            None => Ok(()),
+        match &mut self.0 {
+            Access::Own(server) => server.wait_until_ready(),
+            Access::Shared { .. } => Ok(()),
         }
     }
 
-    /// Starts it again at the same port with the same database, without waiting for it.
-    pub fn start_again(&mut self) -> Result<()> {
-        let mut command = Command::new(self.home.join("bin/kc.sh"));
-        command
-            .args(["start-dev", "--http-host=127.0.0.1"])
-            .arg(format!("--http-port={}", self.port))
-            .arg(format!("--https-port={}", self.https_port))
-            .arg(format!("--https-certificate-file={}", self.tls.certificate.display()))
-            .arg(format!("--https-certificate-key-file={}", self.tls.key.display()))
-            .env("JAVA_OPTS_APPEND", JAVA_OPTIONS)
-            .env("JAVA_OPTS_KC_HEAP", HEAP)
-            .env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin")
-            .env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin");
-        self.program = Some(Program::start(&self.stage, "keycloak", command, Group::Own)?);
-        Ok(())
+    /// Stops it. From now on its ports refuse connections.
+    pub fn stop(&mut self) -> Result<()> {
+        match &mut self.0 {
+            Access::Own(server) => server.stop(),
+            Access::Shared { door, encrypted, .. } => {
+                door.shut();
+                encrypted.get().into_iter().for_each(Relay::shut);
+                Ok(())
+            }
+        }
     }
 
-    /// The server's base address with TLS.
+    /// Starts it again at the same ports with the same people, without waiting for it.
+    pub fn start_again(&mut self) -> Result<()> {
+        match &mut self.0 {
+            Access::Own(server) => server.start_again(),
+            Access::Shared { door, encrypted, .. } => {
+                [Some(&*door), encrypted.get()]
+                    .into_iter()
+                    .flatten()
+                    .for_each(|door| door.turn(Conduct::Pass));
+                Ok(())
+            }
+        }
+    }
+
+    /// The base address, for `[keycloak] server_url`.
+    pub fn url(&self) -> String {
+        match &self.0 {
+            Access::Own(server) => format!("http://{}", server.address()),
+            Access::Shared { door, .. } => door.url(),
+        }
+    }
+
+    /// The base address with TLS.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
     pub fn https_url(&self) -> String {
-        format!("https://localhost:{}", self.https_port)
+        let port = match &self.0 {
+            Access::Own(server) => server.https_port(),
+            Access::Shared { lease, encrypted, .. } => {
+                let start = || Relay::start_to(&format!("127.0.0.1:{}", lease.server().https_port()));
+                encrypted.get_or_init(|| crate::lazy::must("a relay", start())).port()
+            }
+        };
+        format!("https://localhost:{port}")
     }
 
     /// The authority to trust for it, for `ca_file`.
     pub fn authority(&self) -> &Path {
-        &self.tls.authority
+        self.server().authority()
     }
 
-    /// The server's base address, for `[keycloak] server_url`.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    /// What cases' names stand for.
+    pub fn names(&self) -> Names {
+        match &self.0 {
+            Access::Own(_) => Names::default(),
+            Access::Shared { lease, .. } => lease.names(),
+        }
     }
-}
 
-/// Makes an authority and a certificate for `localhost` with OpenSSL.
-fn make_certificate(stage: &Stage) -> Result<Tls> {
-    let folder = stage.folder("tls")?;
-    let script = "set -e; cd \"$0\"
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=Test -keyout ca.key -out ca.pem
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout server.key -out server.csr
-        printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > server.ext
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem";
-    run(Command::new("/bin/sh").args(["-c", script]).arg(&folder))?;
-    let file = |name: &str| folder.join(name);
-    Ok(Tls { authority: file("ca.pem"), certificate: file("server.pem"), key: file("server.key") })
-}
+    /// The folder with its authority, certificate and key.
+    pub(crate) fn tls_folder(&self) -> PathBuf {
+        self.server().tls_folder()
+    }
 
-/// A home folder whose programs are the unpacked ones and whose data are a copy of the template.
-fn make_home(stage: &Stage) -> Result<PathBuf> {
-    let unpacked = source_tree().join(format!(".stage/keycloak-{VERSION}"));
-    let template = source_tree().join(".stage/realm-template/h2");
-    if !unpacked.is_dir() || !template.is_dir() {
-        return Err(Failure("Keycloak or its realm template is missing: run tests/setup".to_owned()));
+    pub(crate) fn server(&self) -> &Server {
+        match &self.0 {
+            Access::Own(server) => server,
+            Access::Shared { lease, .. } => lease.server(),
+        }
     }
-    let home = stage.folder("keycloak")?;
-    for name in ["lib", "conf", "providers", "themes", "version.txt"] {
-        let link = home.join(name);
-        attempt("link", &link, symlink(unpacked.join(name), &link))?;
-    }
-    // kc.sh takes the folder in which it really lies for its home: this one must be a copy.
-    stage.folder("keycloak/bin")?;
-    let script = home.join("bin/kc.sh");
-    attempt("copy", &script, fs::copy(unpacked.join("bin/kc.sh"), &script))?;
-    let database = stage.folder("keycloak/data/h2")?;
-    for entry in attempt("list", &template, fs::read_dir(&template))?.flatten() {
-        let copy = database.join(entry.file_name());
-        attempt("copy", &copy, fs::copy(entry.path(), &copy))?;
-    }
-    Ok(home)
-}
 
-fn realm_answers(port: u16) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let request =
-            format!("GET /realms/{REALM} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    pub(crate) fn lease(&self) -> Option<&Lease> {
+        match &self.0 {
+            Access::Own(_) => None,
+            Access::Shared { lease, .. } => Some(lease),
+        }
+    }
 }

@@ -2,21 +2,39 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::keycloak::{Keycloak, REALM};
+use crate::names::Names;
+use crate::realms::Changes;
 use crate::{Failure, Result};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A token of the master realm lives for a minute.
+const TOKEN_LIFE: Duration = Duration::from_secs(30);
 
 /// The bootstrap administrator at one server.
 pub struct KeycloakAdmin {
-    /// `host:port`.
+    /// `host:port` of the server.
     address: String,
+    /// `host:port` where people log in.
+    door: String,
+    /// The realm's name in a path.
     realm: String,
+    names: Names,
+    /// Who wants to know of changes in which realm.
+    changes: Option<(String, Arc<Changes>)>,
+    token: Arc<Token>,
 }
+
+/// The administrator's token at one server, while it is good.
+#[derive(Default)]
+pub(crate) struct Token(Mutex<Option<(Instant, String)>>);
 
 /// What the server said.
 struct Answer {
@@ -27,7 +45,59 @@ struct Answer {
 impl KeycloakAdmin {
     /// Prepares for a server; nothing is sent yet.
     pub fn new(keycloak: &Keycloak) -> Self {
-        Self { address: keycloak.url().trim_start_matches("http://").to_owned(), realm: REALM.to_owned() }
+        let names = keycloak.names();
+        let realm = names.realm(REALM);
+        let lease = keycloak.lease();
+        Self {
+            address: keycloak.server().address(),
+            door: keycloak.url().trim_start_matches("http://").to_owned(),
+            changes: lease.map(|lease| (format!("/admin/realms/{realm}/"), Arc::clone(lease.changes()))),
+            token: lease.map(|lease| Arc::clone(lease.token())).unwrap_or_default(),
+            realm,
+            names,
+        }
+    }
+
+    /// The same for a realm of a server by its real name.
+    pub(crate) fn at(address: &str, realm: &str, token: &Arc<Token>) -> Self {
+        let (address, realm, token) = (address.to_owned(), realm.to_owned(), Arc::clone(token));
+        Self { door: address.clone(), address, realm, names: Names::default(), changes: None, token }
+    }
+
+    /// Asks what a login asks: the first answers of a server, and of a realm, take longer than a login may.
+    pub(crate) fn warm_up(&self) -> Result<()> {
+        let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
+        let form = "grant_type=client_credentials&client_id=mailcow&client_secret=s3cret";
+        let answer = Self::send(&self.address, &format!("POST {path}"), FORM, form)?;
+        let tokens: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let token = tokens["access_token"].as_str().unwrap_or_default();
+        let search = "exact=true&briefRepresentation=false&email=alice%40example.org";
+        let search = format!("GET /admin/realms/{}/users?{search}", self.realm);
+        let found = Self::send(&self.address, &search, &format!("Authorization: Bearer {token}\r\n"), "")?;
+        match (answer.status, found.status) {
+            (200, 200) => Ok(()),
+            _ => {
+                Err(Failure(format!("realm {} does not answer: {} {}", self.realm, answer.body, found.body)))
+            }
+        }
+    }
+
+    /// The names of all realms.
+    pub(crate) fn realms(&self) -> Result<Vec<String>> {
+        let realms = self.read("/admin/realms?briefRepresentation=true")?;
+        let names = realms.as_array().into_iter().flatten().filter_map(|realm| realm["realm"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Everybody in the realm.
+    pub(crate) fn people(&self) -> Result<Vec<Value>> {
+        let people = self.read(&format!("/admin/realms/{}/users?max=100000", self.realm))?;
+        people.as_array().cloned().ok_or_else(|| Failure(format!("Keycloak lists no people: {people}")))
+    }
+
+    /// Deletes the person with this id.
+    pub(crate) fn delete_id(&self, id: &str) -> Result<()> {
+        self.call("DELETE", &format!("/admin/realms/{}/users/{id}", self.realm), &Value::Null).map(drop)
     }
 
     /// Makes people, or replaces those that are there, past the checks of forms: as old data and imports come.
@@ -101,7 +171,9 @@ impl KeycloakAdmin {
 
     /// Makes a realm of its own with everything in it.
     pub fn make_realm(&self, realm: &Value) -> Result<()> {
-        self.call("POST", "/admin/realms", realm).map(drop)
+        let mut realm = realm.clone();
+        realm["realm"] = self.names.realm(realm["realm"].as_str().unwrap_or_default()).into();
+        self.call("POST", "/admin/realms", &realm).map(drop)
     }
 
     /// Makes a client.
@@ -112,13 +184,12 @@ impl KeycloakAdmin {
     /// Logs in at Keycloak itself for tokens, by a client that may do so (`directAccessGrantsEnabled`).
     pub fn tokens(&self, client: &str, email: &str, password: &str) -> Result<Value> {
         let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
-        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
         let form = format!(
             "grant_type=password&client_id={client}&scope=openid&username={}&password={}",
             escape(email),
             escape(password)
         );
-        let answer = self.send("POST", &path, kind, &form)?;
+        let answer = Self::send(&self.door, &format!("POST {path}"), FORM, &form)?;
         match (answer.status, serde_json::from_str(&answer.body)) {
             (200, Ok(tokens)) => Ok(tokens),
             _ => Err(Failure(format!("tokens of {email} at Keycloak: {} {}", answer.status, answer.body))),
@@ -142,13 +213,13 @@ impl KeycloakAdmin {
 
     /// The realm's user profile: which attributes there are, and who sees them.
     pub fn profile(&self) -> Result<Value> {
-        let text = self.call("GET", &format!("/admin/realms/{REALM}/users/profile"), &Value::Null)?;
+        let text = self.call("GET", &format!("/admin/realms/{}/users/profile", self.realm), &Value::Null)?;
         serde_json::from_str(&text).map_err(|error| Failure(format!("read the user profile: {error}")))
     }
 
     /// Replaces the user profile.
     pub fn set_profile(&self, profile: &Value) -> Result<()> {
-        self.call("PUT", &format!("/admin/realms/{REALM}/users/profile"), profile).map(drop)
+        self.call("PUT", &format!("/admin/realms/{}/users/profile", self.realm), profile).map(drop)
     }
 
     /// Makes all tokens of the realm that were issued before now worthless.
@@ -158,7 +229,14 @@ impl KeycloakAdmin {
 
     /// The same in another realm.
     pub fn in_realm(&self, realm: &str) -> Self {
-        Self { address: self.address.clone(), realm: realm.to_owned() }
+        Self {
+            address: self.address.clone(),
+            door: self.door.clone(),
+            realm: self.names.realm(realm),
+            names: self.names.clone(),
+            changes: self.changes.clone(),
+            token: Arc::clone(&self.token),
+        }
     }
 
     /// Changes settings of the realm.
@@ -189,8 +267,7 @@ impl KeycloakAdmin {
         let name = escape(email);
         let form = format!("grant_type=password&client_id=admin-cli&username={name}&password=wrong");
         for _ in 0..times {
-            let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
-            let answer = self.send("POST", &path, kind, &form)?;
+            let answer = Self::send(&self.door, &format!("POST {path}"), FORM, &form)?;
             if !matches!(answer.status, 400 | 401) {
                 return Err(Failure(format!(
                     "a wrong password at Keycloak: {} {}",
@@ -217,39 +294,57 @@ impl KeycloakAdmin {
         }
     }
 
-    /// Calls the admin interface. Tokens of the master realm live for a minute, so each call takes a new one.
+    /// Calls the admin interface.
     fn call(&self, method: &str, path: &str, body: &Value) -> Result<String> {
-        let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
-        let path_of_token = "/realms/master/protocol/openid-connect/token";
-        let kind = "application/x-www-form-urlencoded";
-        let token = self.send("POST", path_of_token, &format!("Content-Type: {kind}\r\n"), form)?;
-        let token: Value = serde_json::from_str(&token.body).unwrap_or_default();
-        let token = token["access_token"].as_str().unwrap_or_default();
+        if let Some((own, changes)) = &self.changes
+            && method != "GET"
+            && path.starts_with(own)
+        {
+            changes.note(path);
+        }
+        let token = self.token()?;
         let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.send(method, path, &headers, &body)?;
+        let answer = Self::send(&self.address, &format!("{method} {path}"), &headers, &body)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer.body);
         }
         Err(Failure(format!("{method} {path} at Keycloak: {} {}", answer.status, answer.body)))
     }
 
+    fn token(&self) -> Result<String> {
+        let mut known = self.token.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, token)) = &*known
+            && since.elapsed() < TOKEN_LIFE
+        {
+            return Ok(token.clone());
+        }
+        let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
+        let path = "/realms/master/protocol/openid-connect/token";
+        let answer = Self::send(&self.address, &format!("POST {path}"), FORM, form)?;
+        let parsed: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let token = parsed["access_token"].as_str().map(str::to_owned);
+        let token = token.ok_or_else(|| {
+            Failure(format!("no token of Keycloak's administrator: {} {}", answer.status, answer.body))
+        })?;
+        *known = Some((Instant::now(), token.clone()));
+        Ok(token)
+    }
+
     /// One request on a connection of its own. HTTP/1.0, so that the answer comes in one piece.
-    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Result<Answer> {
+    fn send(address: &str, request: &str, headers: &str, body: &str) -> Result<Answer> {
         let exchange = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(&self.address)?;
+            let mut stream = TcpStream::connect(address)?;
             stream.set_read_timeout(Some(LIMIT))?;
             let length = body.len();
-            let head = format!(
-                "{method} {path} HTTP/1.0\r\nHost: {}\r\n{headers}Content-Length: {length}\r\n\r\n",
-                self.address
-            );
+            let head =
+                format!("{request} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n");
             stream.write_all((head + body).as_bytes())?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer)?;
             Ok(String::from_utf8_lossy(&answer).into_owned())
         };
-        let failed = |error| Failure(format!("{method} {path} at Keycloak: {error}"));
+        let failed = |error| Failure(format!("{request} at Keycloak: {error}"));
         let answer = exchange().map_err(|error| failed(error.to_string()))?;
         let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| failed(answer.clone()))?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 
+use crate::names::Names;
 use crate::process::{Group, Program};
 use crate::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
 
@@ -47,6 +48,8 @@ pub enum Storage {
 
 /// What the stage decides for keydove.
 pub struct Settings {
+    /// What the realm and the database are called.
+    pub names: Names,
     /// Keycloak's base address.
     pub keycloak_url: String,
     /// The database.
@@ -68,6 +71,9 @@ pub struct Keydove {
     name: &'static str,
     binary: PathBuf,
     config: PathBuf,
+    /// The configuration with the plain names that cases know.
+    text: String,
+    names: Names,
     listeners: Vec<Listener>,
     /// What it sees as `/etc/hosts`, if it is not the system's.
     hosts: Option<PathBuf>,
@@ -82,13 +88,16 @@ impl Keydove {
         attempt("change owner of", &stage.path("mail"), own_mail(&stage.path("mail")))?;
         stage.folder("keydove")?;
         let text = configuration(stage, settings, &listeners)?;
-        let config = stage.write("keydove/keydove.toml", &text)?;
+        let names = settings.names.clone();
+        let config = stage.write("keydove/keydove.toml", &names.configuration(&text))?;
         let stage = Arc::clone(stage);
         let mut keydove = Self {
             stage,
             name: "keydove",
             binary: binary.to_owned(),
             config,
+            text,
+            names,
             listeners,
             hosts: None,
             program: None,
@@ -105,8 +114,8 @@ impl Keydove {
 
     /// Starts it again with its configuration changed by `edit`, for this once.
     pub fn start_changed(&mut self, edit: impl FnOnce(String) -> String) -> Result<()> {
-        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
-        let config = self.stage.write(&format!("keydove/{}-changed.toml", self.name), &edit(text))?;
+        let text = self.names.configuration(&edit(self.text.clone()));
+        let config = self.stage.write(&format!("keydove/{}-changed.toml", self.name), &text)?;
         self.start_from(&config)
     }
 
@@ -184,16 +193,12 @@ impl Keydove {
             owner: "root",
             group: "root",
         };
-        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
-        let rest = text.find("[keycloak]").map_or("", |start| &text[start..]);
         let head = format!(
             "[[listener]]\ndoor = \"auth-client\"\nrole = \"dovecot\"\npath = \"{}\"\n",
             path.display()
         );
-        let config = self.stage.write(&format!("keydove/{name}.toml"), &edit(format!("{head}{rest}")))?;
-        let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
-        let listeners = vec![listener];
-        let mut keydove = Self { stage, name, binary, config, listeners, hosts, program: None };
+        let mut keydove = self.another(name, edit(format!("{head}{}", self.settings())), vec![listener])?;
+        keydove.hosts = hosts;
         keydove.start_again()?;
         Ok(keydove)
     }
@@ -207,14 +212,23 @@ impl Keydove {
         edit: impl FnOnce(String) -> String,
     ) -> Result<Self> {
         let listeners = dovecot_listeners(base);
-        let text = attempt("read", &self.config, fs::read_to_string(&self.config))?;
-        let rest = text.find("[keycloak]").map_or("", |start| &text[start..]);
-        let head = write_listeners(&listeners)?;
-        let config = self.stage.write(&format!("keydove/{name}.toml"), &edit(format!("{head}{rest}")))?;
-        let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
-        let mut keydove = Self { stage, name, binary, config, listeners, hosts: None, program: None };
+        let text = edit(format!("{}{}", write_listeners(&listeners)?, self.settings()));
+        let mut keydove = self.another(name, text, listeners)?;
         keydove.start_again()?;
         Ok(keydove)
+    }
+
+    /// The configuration without its sockets.
+    fn settings(&self) -> &str {
+        self.text.find("[keycloak]").map_or("", |start| &self.text[start..])
+    }
+
+    /// One that does not run yet.
+    fn another(&self, name: &'static str, text: String, listeners: Vec<Listener>) -> Result<Self> {
+        let names = self.names.clone();
+        let config = self.stage.write(&format!("keydove/{name}.toml"), &names.configuration(&text))?;
+        let (stage, binary) = (Arc::clone(&self.stage), self.binary.clone());
+        Ok(Self { stage, name, binary, config, text, names, listeners, hosts: None, program: None })
     }
 
     /// The socket whose name ends so, such as `auth-client` or `auth-master`.

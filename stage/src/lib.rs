@@ -15,24 +15,30 @@ pub mod dovecot_auth;
 pub mod exchanger;
 pub mod keycloak;
 pub mod keycloak_admin;
+mod keycloak_server;
 pub mod keydove;
+pub mod lazy;
 pub mod mariadb;
+pub mod names;
+mod ports;
 pub mod postfix;
 pub mod process;
+mod realms;
 pub mod redis;
 pub mod relay;
 pub mod root;
 pub mod seed;
+pub mod shared;
 pub mod system;
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+pub use ports::free_port;
 use process::Guard;
 
 /// The longest path that fits into a Unix socket's address.
@@ -126,7 +132,7 @@ impl Drop for Stage {
         if let Ok(guard) = self.guard.get_mut() {
             guard.dismiss();
         }
-        if self.keep.load(Ordering::Relaxed) {
+        if self.keep.load(Ordering::Relaxed) || std::thread::panicking() {
             eprintln!("the stage's folder is kept: {}", self.folder.display());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
             eprintln!("remove {}: {error}", self.folder.display());
@@ -138,12 +144,6 @@ impl Drop for Stage {
 pub fn source_tree() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own)
-}
-
-/// A free port of loopback. Somebody else could take it before it is used; ports are handed out in turn, so nobody does.
-pub fn free_port() -> Result<u16> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    port.map(|address| address.port()).map_err(|error| Failure(format!("find a free port: {error}")))
 }
 
 /// Gives a path to a user and a group, by name.

@@ -8,9 +8,10 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use socket2::SockRef;
 
 use crate::keycloak::Keycloak;
-use crate::{Failure, Result};
+use crate::{Failure, Result, free_port};
 
 /// What becomes of a question about people; tokens are always passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,9 @@ pub enum Conduct {
     Pace(Duration),
 }
 
-/// Between two tries to get the port back.
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 128;
+/// Between two looks at whether somebody is to listen again.
 const STEP: Duration = Duration::from_millis(10);
 
 /// A port of loopback that leads to Keycloak.
@@ -67,8 +70,9 @@ impl Relay {
     /// Opens a port that leads to `host:port`. What is encrypted is passed on and not noted.
     pub fn start_to(target: &str) -> Result<Self> {
         let failed = |error: std::io::Error| Failure(format!("open a relay before Keycloak: {error}"));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
+        // Bound by number: the port then stays this relay's while nobody listens there.
+        let port = free_port()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
         let shared = Arc::new(Shared {
             target: Mutex::new(target.to_owned()),
             conduct: Mutex::new(Conduct::Pass),
@@ -78,7 +82,7 @@ impl Relay {
             stopped: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
-        thread::spawn(move || accepting.accept(listener, port));
+        thread::spawn(move || accepting.accept(&listener));
         Ok(Self { port, shared })
     }
 
@@ -103,6 +107,11 @@ impl Relay {
                 sleep(STEP);
             }
         }
+    }
+
+    /// Stops listening; open connections end. [`Conduct::Pass`] opens it again.
+    pub fn shut(&self) {
+        self.turn(Conduct::Refuse);
     }
 
     /// Leads elsewhere from now on: to `host:port`. Open connections end.
@@ -134,25 +143,25 @@ impl Drop for Relay {
 }
 
 impl Shared {
-    /// Takes connections; while nobody is to listen, gives the port up.
-    fn accept(self: Arc<Self>, mut listener: TcpListener, port: u16) {
+    /// Takes connections; while nobody is to listen, refuses them and keeps the port.
+    fn accept(self: Arc<Self>, listener: &TcpListener) {
         loop {
             let Ok((client, _)) = listener.accept() else { return };
             if self.stopped.load(Ordering::Relaxed) {
                 return;
             }
             if *lock(&self.conduct) == Conduct::Refuse {
-                drop((client, listener));
+                drop(client);
+                let socket = SockRef::from(listener);
+                if socket.shutdown(Shutdown::Both).is_err() {
+                    return;
+                }
                 while *lock(&self.conduct) == Conduct::Refuse && !self.stopped.load(Ordering::Relaxed) {
                     sleep(STEP);
                 }
-                listener = loop {
-                    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                        Ok(listener) => break listener,
-                        Err(_) if self.stopped.load(Ordering::Relaxed) => return,
-                        Err(_) => sleep(STEP),
-                    }
-                };
+                if socket.listen(BACKLOG).is_err() {
+                    return;
+                }
                 continue;
             }
             let shared = Arc::clone(&self);
@@ -165,6 +174,10 @@ impl Shared {
         let target = lock(&self.target).clone();
         let mut server = TcpStream::connect(&target)?;
         lock(&self.clients).push(client.try_clone()?);
+        if *lock(&self.conduct) == Conduct::Refuse {
+            // Refused while it was on its way here.
+            return client.shutdown(Shutdown::Both);
+        }
         let (mut from, mut to) = (server.try_clone()?, client.try_clone()?);
         let is_reset = Arc::new(AtomicBool::new(false));
         let hears = Arc::clone(&is_reset);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{Failure, Result, attempt, source_tree};
 
 /// The realm that `tests/setup` imports.
-const REALM: &str = "tests/realm/mail-realm.json";
+pub(crate) const REALM: &str = "tests/realm/mail-realm.json";
 /// A mailbox whose person Keycloak does not know, but whose address is part of another person's.
 pub const MAILBOX_WITHOUT_PERSON: &str = "ob@example.org";
 /// Every protocol allowed, as mailcow writes it.

@@ -1,5 +1,6 @@
 //! Everything at once: a mail system whose logins keydove answers.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +8,12 @@ use std::time::Duration;
 use crate::dovecot::{Dovecot, Release};
 use crate::keycloak::Keycloak;
 use crate::keydove::{Keydove, Settings, Storage};
+use crate::lazy::Lazy;
 use crate::mariadb::MariaDb;
+use crate::names::Names;
 use crate::postfix::{Folders, Postfix};
-use crate::{Failure, Result, Stage, seed, source_tree};
+use crate::shared::Shared;
+use crate::{Failure, Result, Stage, attempt, seed, source_tree};
 
 /// mailcow's tables for a MariaDB that is not mailcow's.
 const TABLES: &str = "src/sql/migrations/mariadb/0001_mailboxes.sql";
@@ -37,12 +41,21 @@ pub struct Plan<'a> {
     pub remembers: bool,
 }
 
+/// Whose MariaDB a system uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenancy {
+    /// One database of the server that all share.
+    Shared,
+    /// A server of its own, which may be stopped.
+    Own,
+}
+
 /// The running servers, ended in this order on drop.
 pub struct System {
-    /// Takes submissions.
-    pub postfix: Postfix,
+    /// Takes submissions. Mail to `example.org` goes to Dovecot, which must have been started for that.
+    pub postfix: Lazy<Postfix>,
     /// Serves mail.
-    pub dovecot: Dovecot,
+    pub dovecot: Lazy<Dovecot>,
     /// Answers logins.
     pub keydove: Keydove,
     /// Knows the people.
@@ -71,27 +84,62 @@ impl System {
     fn boot_on(stage: &Arc<Stage>, plan: &Plan<'_>, say: &dyn Fn(&str)) -> Result<Self> {
         // It takes longest, so it starts first.
         let mut keycloak = Keycloak::start(stage)?;
-        let mailboxes = Mailboxes::prepare(stage, plan.database)?;
-        let folders = Folders::prepare(stage)?;
-        let dovecot_base = Dovecot::prepare(stage, Release::V2_3)?;
+        let mailboxes = Mailboxes::own(stage, plan.database)?;
         keycloak.wait_until_ready()?;
         say("Keycloak is up");
+        let system = Self::assemble(stage, plan, keycloak, mailboxes)?;
+        say("keydove is up");
+        system.dovecot.start();
+        say("Dovecot is up");
+        system.postfix.start();
+        say("Postfix is up");
+        Ok(system)
+    }
+
+    /// Boots keydove beside the servers that all share. The mail servers start when they are first used.
+    pub fn join(shared: &Shared, plan: &Plan<'_>, mariadb: Tenancy) -> Result<Self> {
+        let stage = Stage::new()?;
+        let result = Self::join_on(&stage, shared, plan, mariadb);
+        if result.is_err() {
+            stage.keep();
+        }
+        result
+    }
+
+    fn join_on(stage: &Arc<Stage>, shared: &Shared, plan: &Plan<'_>, mariadb: Tenancy) -> Result<Self> {
+        let mailboxes = match (plan.database, mariadb) {
+            (Database::MariaDb, Tenancy::Shared) => Mailboxes::with_tables(shared.mariadb()?)?,
+            _ => Mailboxes::own(stage, plan.database)?,
+        };
+        let keycloak = shared.keycloak()?;
+        let tls = stage.path("tls");
+        attempt("link", &tls, symlink(keycloak.tls_folder(), &tls))?;
+        Self::assemble(stage, plan, keycloak, mailboxes)
+    }
+
+    fn assemble(
+        stage: &Arc<Stage>,
+        plan: &Plan<'_>,
+        keycloak: Keycloak,
+        mailboxes: Mailboxes,
+    ) -> Result<Self> {
+        let folders = Folders::prepare(stage)?;
         let settings = Settings {
+            names: Names { database: mailboxes.name(), ..keycloak.names() },
             keycloak_url: keycloak.url(),
             storage: mailboxes.storage(),
-            dovecot_base,
+            dovecot_base: Dovecot::prepare(stage, Release::V2_3)?,
             sasl_socket: folders.sasl_socket(),
             failure_delay: plan.failure_delay,
             remembers: plan.remembers,
         };
         let keydove = Keydove::start(stage, plan.binary, &settings)?;
-        say("keydove is up");
         mailboxes.execute(&seed::statements()?)?;
         // Both need keydove's sockets from their first client on.
-        let dovecot = Dovecot::start(stage, Release::V2_3, Some(&folders.lmtp_socket()))?;
-        say("Dovecot is up");
-        let postfix = Postfix::start(stage, &folders)?;
-        say("Postfix is up");
+        let (own, lmtp) = (Arc::clone(stage), folders.lmtp_socket());
+        let dovecot = Lazy::new("Dovecot", move || Dovecot::start(&own, Release::V2_3, Some(&lmtp)));
+        let own = Arc::clone(stage);
+        let postfix = Lazy::new("Postfix", move || Postfix::start(&own, &folders));
         Ok(Self { postfix, dovecot, keydove, keycloak, mailboxes, stage: Arc::clone(stage) })
     }
 
@@ -128,14 +176,25 @@ impl System {
 }
 
 impl Mailboxes {
-    fn prepare(stage: &Arc<Stage>, database: Database) -> Result<Self> {
+    fn own(stage: &Arc<Stage>, database: Database) -> Result<Self> {
         if database == Database::Sqlite {
             // keydove makes the file when it starts.
             return Ok(Self::Sqlite(stage.folder("keydove")?.join("keydove.sqlite")));
         }
-        let server = MariaDb::start(stage)?;
+        Self::with_tables(MariaDb::start(stage)?)
+    }
+
+    fn with_tables(server: MariaDb) -> Result<Self> {
         server.load(&source_tree().join(TABLES))?;
         Ok(Self::MariaDb(server))
+    }
+
+    /// What the server calls the database.
+    fn name(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::MariaDb(server) => Some(server.database().to_owned()),
+        }
     }
 
     fn storage(&self) -> Storage {

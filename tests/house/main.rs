@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod corpus;
 mod database_file;
+mod dangers;
 mod layers;
 mod metrics;
 mod reason_codes;

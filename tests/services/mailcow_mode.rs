@@ -147,9 +147,10 @@ fn fill_table(system: &System) -> Result<()> {
     system.execute(&format!(
         "DELETE FROM identity_provider;
          INSERT INTO identity_provider (`key`, value) VALUES ('authsource', 'keycloak'),
-         ('server_url', '{}/'), ('realm', 'mail'), ('client_id', 'mailcow'), ('client_secret', 's3cret'),
+         ('server_url', '{}/'), ('realm', '{}'), ('client_id', 'mailcow'), ('client_secret', 's3cret'),
          ('mailpassword_flow', '1'), ('login_provisioning', ''), ('access_token', 'theirs');",
-        system.keycloak.url()
+        system.keycloak.url(),
+        system.keycloak.names().realm("mail")
     ))
 }
 

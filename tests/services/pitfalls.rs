@@ -1,13 +1,11 @@
 //! The pitfalls of Dovecot's and Postfix's protocols, by number. Those that need a real server and have no place elsewhere.
 
-use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::auth_socket::AuthSocket;
 use super::clients::{Login, Smtp, encode, imap_login, smtp_login};
-use super::stage::{Failure, Result, attempt, source_tree};
+use super::stage::Failure;
 use super::{Case, LoneCase, ensure, expect, transport};
 
 const ALICE: Login<'_> = Login { user: "alice@example.org", password: "pw" };
@@ -17,21 +15,6 @@ const LATE: Duration = Duration::from_secs(3);
 const FAILURE_DELAY: Duration = Duration::from_millis(300);
 /// A response that does not fit into Postfix's `line_length_limit`.
 const BEYOND_A_LINE: usize = 3000;
-
-/// Files that hold tests of pitfalls.
-const PLACES: &[&str] = &[
-    "src/decision/master.rs",
-    "src/frontend/dovecot/auth_client/tests.rs",
-    "src/frontend/dovecot/auth_master/tests.rs",
-    "src/frontend/dovecot/pending.rs",
-    "tests/services/hook/lua.rs",
-    "tests/services/hostile.rs",
-    "tests/services/master_users.rs",
-    "tests/services/pitfalls.rs",
-    "tests/services/postfix_doors.rs",
-    "tests/services/takeover.rs",
-];
-const NUMBERS: std::ops::RangeInclusive<u8> = 1..=12;
 
 pub const LONE_CASES: &[LoneCase] = &[
     ("pitfall_01_a_success_of_a_keydove_that_is_gone_is_worth_nothing", |system| {
@@ -115,17 +98,3 @@ pub const CASES: &[Case] = &[
         ensure(ids == ["1", "2", "3"], || format!("answers to {ids:?}"))
     }),
 ];
-
-/// Each has a test that bears its number.
-pub fn every_pitfall_has_its_test() -> Result<()> {
-    let mut all = String::new();
-    for place in PLACES {
-        let path = source_tree().join(place);
-        all += &attempt("read", Path::new(&path), fs::read_to_string(&path))?;
-    }
-    for number in NUMBERS {
-        let name = format!("pitfall_{number:02}_");
-        ensure(all.contains(&name), || format!("no test of pitfall {number}"))?;
-    }
-    Ok(())
-}

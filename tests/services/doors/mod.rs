@@ -14,10 +14,16 @@ use super::mailcow_cases::world::{World, prompt};
 use super::stage::keydove::Keydove;
 use super::stage::process::run;
 use super::stage::{Result, free_port};
-use super::{Case, ensure};
+use super::run::On;
+use super::{Case, Group, ensure};
 
 pub const CASES: &[Case] = stop::CASES;
-pub const WORLD_CASES: &[&[WorldCase]] = &[http::CASES, names::CASES, aliases::CASES, exim::CASES];
+pub const GROUPS: &[Group<WorldCase>] = &[
+    ("doors", On::Sqlite, http::CASES),
+    ("doors", On::Sqlite, names::CASES),
+    ("doors", On::BothDatabases, aliases::CASES),
+    ("doors", On::Sqlite, exim::CASES),
+];
 
 /// A keydove with a control socket and a port for its numbers, these lines in `[login]`, and more tables behind.
 struct Named {

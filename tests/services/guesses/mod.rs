@@ -3,6 +3,9 @@
 mod nodes;
 mod words;
 
+use crate::Group;
 use crate::mailcow_cases::WorldCase;
+use crate::run::On;
 
-pub const CASES: &[&[WorldCase]] = &[words::CASES, nodes::CASES];
+pub const GROUPS: &[Group<WorldCase>] =
+    &[("guesses", On::Sqlite, words::CASES), ("guesses", On::Sqlite, nodes::CASES)];

@@ -12,12 +12,17 @@ use std::time::Duration;
 
 use crate::mailcow_cases::WorldCase;
 use crate::mailcow_cases::world::{World, prompt};
+use crate::run::On;
 use crate::stage::keydove::Keydove;
 use crate::stage::process::run;
 use crate::stage::{Failure, Result, free_port};
-use crate::{ensure, transport, within};
+use crate::{Group, ensure, transport, within};
 
-pub const CASES: &[&[WorldCase]] = &[wire::CASES, chain::CASES, shadow::CASES];
+pub const GROUPS: &[Group<WorldCase>] = &[
+    ("http_login", On::Sqlite, wire::CASES),
+    ("http_login", On::Sqlite, chain::CASES),
+    ("http_login", On::Sqlite, shadow::CASES),
+];
 
 const LIMIT: Duration = Duration::from_secs(20);
 const YES: &str = r#"{"success":true}"#;

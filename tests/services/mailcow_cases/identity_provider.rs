@@ -127,11 +127,11 @@ fn ends(keydove: &Keydove, user: &str, password: &str, end: End<'_>) -> Result<(
 
 /// A keydove that takes everything about Keycloak from the table: the usual rows with these in place of some.
 fn with_rows(world: &World<'_>, name: &'static str, rows: &[(&str, Option<&str>)]) -> Result<Keydove> {
-    let url = world.system.keycloak.url();
+    let (url, realm) = (world.system.keycloak.url(), world.system.keycloak.names().realm("mail"));
     let usual = [
         ("authsource", "keycloak"),
         ("server_url", url.as_str()),
-        ("realm", "mail"),
+        ("realm", realm.as_str()),
         ("client_id", "mailcow"),
         ("client_secret", "s3cret"),
         ("redirect_url", "https://mail.case.example"),

@@ -24,6 +24,8 @@ mod troubles;
 mod webmail;
 pub mod world;
 
+use crate::Group;
+use crate::run::On;
 use crate::stage::Result;
 use world::World;
 
@@ -31,50 +33,34 @@ use world::World;
 pub type WorldCase = (&'static str, fn(&World<'_>) -> Result<()>);
 
 /// By theme.
-pub const CASES: &[&[WorldCase]] = &[
-    names::CASES,
-    right_person::CASES,
-    passwords::CASES,
-    switches::CASES,
-    provisioning::CASES,
-    rows::CASES,
-    outages::CASES,
-    crash::CASES,
-    identity::CASES,
-    troubles::CASES,
-    app_passwords::CASES,
-    webmail::CASES,
-    login_log::CASES,
-    redis::CASES,
-    identity_provider::CASES,
-    person_id::CASES,
-    template_updates::CASES,
-    stale_records::CASES,
+pub const GROUPS: &[Group<WorldCase>] = &[
+    ("names", On::BothDatabases, names::CASES),
+    ("right_person", On::Sqlite, right_person::CASES),
+    ("passwords", On::Sqlite, passwords::CASES),
+    ("switches", On::BothDatabases, switches::CASES),
+    ("provisioning", On::BothDatabases, provisioning::CASES),
+    ("rows", On::BothDatabases, rows::CASES),
+    ("outages", On::Sqlite, outages::CASES),
+    ("crash", On::BothDatabases, crash::CASES),
+    ("identity", On::BothDatabases, identity::CASES),
+    ("troubles", On::BothDatabases, troubles::CASES),
+    ("app_passwords", On::BothDatabases, app_passwords::CASES),
+    ("webmail", On::Sqlite, webmail::CASES),
+    ("login_log", On::BothDatabases, login_log::CASES),
+    ("redis", On::BothDatabases, redis::CASES),
+    ("identity_provider", On::BothDatabases, identity_provider::CASES),
+    ("person_id", On::BothDatabases, person_id::CASES),
+    ("template_updates", On::BothDatabases, template_updates::CASES),
+    ("stale_records", On::BothDatabases, stale_records::CASES),
+    ("cache", On::Sqlite, traps::cache::CASES),
+    ("guessing", On::Sqlite, traps::guessing::CASES),
+    ("identity", On::BothDatabases, traps::identity::CASES),
+    ("outage", On::Sqlite, traps::outage::CASES),
+    ("passwords", On::Sqlite, traps::passwords::CASES),
+    ("settings", On::BothDatabases, traps::settings::CASES),
+    ("storm", On::Sqlite, traps::storm::CASES),
 ];
 
 pub use app_passwords::app_password;
 pub use traps::cache::{behind, set_hash};
-pub use traps::{CASES as TRAPS, STORMS};
 pub use webmail::{ADDRESS as SOGO, SIGN_ON, settings as with_webmail_settings};
-
-/// The numbers of mailcow's cases that belong to the sync.
-const SYNC: &[u8] = &[58, 70, 71, 72, 73];
-/// The last number of mailcow's cases.
-pub const LAST: u8 = 75;
-
-/// Each number has a case or belongs to the sync, and none does both.
-pub fn every_number_is_taken() -> Result<()> {
-    let cases = CASES.iter().copied().flatten();
-    let numbers: std::collections::BTreeSet<u8> = cases.filter_map(|(name, _)| number(name)).collect();
-    for wanted in 1..=LAST {
-        crate::ensure(numbers.contains(&wanted) != SYNC.contains(&wanted), || {
-            format!("mailcow's case {wanted} has no test, or one too many")
-        })?;
-    }
-    Ok(())
-}
-
-/// The number in the name of a case.
-fn number(name: &str) -> Option<u8> {
-    name.strip_prefix("mailcow_case_")?.get(..2)?.parse().ok()
-}

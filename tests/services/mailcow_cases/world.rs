@@ -182,10 +182,13 @@ impl World<'_> {
 
     /// The login ends so, and Keycloak hears nothing of it.
     pub fn ends_unasked(&self, user: &str, password: &str, end: End<'_>) -> Result<()> {
-        let local_part = user.split('@').next().unwrap_or(user);
-        let before = self.asked(local_part);
+        let about = match user.split('@').next().unwrap_or(user) {
+            "" => "/users?",
+            local_part => local_part,
+        };
+        let before = self.asked(about);
         self.ends(user, password, end)?;
-        ensure(self.asked(local_part) == before, || format!("Keycloak was asked about {user}"))
+        ensure(self.asked(about) == before, || format!("Keycloak was asked about {user}"))
     }
 
     /// How many rows fulfil this.

@@ -10,19 +10,25 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ensure;
 use crate::mailcow_cases::WorldCase;
 use crate::mailcow_cases::redis::Redis;
 use crate::mailcow_cases::world::End::{Accept, Refuse};
 use crate::mailcow_cases::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
+use crate::run::On;
 use crate::stage::Failure;
 use crate::stage::process::run;
+use crate::{Group, ensure};
 pub use field::realm;
 use field::{Field, counts, templated};
 
 const IMPORT: &str = "\n[sync]\nimport = true\nimport_limit = 5000\npause = \"0\"\n";
 
-pub const CASES: &[&[WorldCase]] = &[IMPORTS, census::CASES, leavers::CASES, many::CASES];
+pub const GROUPS: &[Group<WorldCase>] = &[
+    ("sync", On::BothDatabases, IMPORTS),
+    ("sync", On::BothDatabases, census::CASES),
+    ("sync", On::BothDatabases, leavers::CASES),
+    ("sync", On::BothDatabases, many::CASES),
+];
 
 const IMPORTS: &[WorldCase] = &[
     ("want_13_a_realm_with_one_person_of_each_kind", |world| {
