@@ -4,14 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::time::Duration;
 
 use super::{CANNOT_TELL, LIMIT, NO, Served, YES, login, parse};
 use crate::mailcow_cases::world::{OTHER, RIGHT, RIGHT_HASH};
 use crate::mailcow_cases::{WorldCase, app_password, with_webmail_settings};
 use crate::stage::Failure;
 use crate::stage::process::run;
-use crate::{ensure, transport};
+use crate::{ensure, transport, within};
 
 pub const CASES: &[WorldCase] = &[
     ("http_login_says_yes_no_and_cannot_tell", |world| {
@@ -209,7 +208,9 @@ pub const CASES: &[WorldCase] = &[
         transport(stream.set_read_timeout(Some(LIMIT)))?;
         let request = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         transport(stream.write_all(request.as_bytes()))?;
-        std::thread::sleep(Duration::from_millis(300));
+        within(LIMIT, || {
+            ensure(!relay.requests("http-stop").is_empty(), || "Keycloak was not asked".to_owned())
+        })?;
         served.keydove.stop()?;
         let mut answer = String::new();
         transport(stream.read_to_string(&mut answer))?;
