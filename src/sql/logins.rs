@@ -58,8 +58,9 @@ impl Database {
     /// A lock that somebody else has on a SQLite file is not waited for, because logins would wait as long.
     ///
     /// # Errors
-    /// The database cannot be asked, or a lock was not had. Nothing was written then. [`Error::Schema`]: the table
-    /// is missing, or may not be written.
+    /// The database cannot be asked, or a lock was not had. Nothing was written then, except with
+    /// [`Error::Uncertain`]; writing the same again does no harm. [`Error::Schema`]: the table is missing, or may not
+    /// be written.
     pub async fn write_logins(&self, logins: &[LoginRow]) -> Result<(), Error> {
         self.run(WriteLogins(logins.to_vec())).await
     }

@@ -106,12 +106,11 @@ mod tests {
     fn only_the_normal_form_makes_two_names_one() {
         let user = |name: &str| Username::parse(name.as_bytes()).unwrap();
         let plain = user("a@example.org");
-        for same in ["A@EXAMPLE.org", "a@example.org ", " a@example.org"] {
+        // In a domain IDNA takes no notice of a character without width; before the @ it is one like any other.
+        for same in ["A@EXAMPLE.org", "a@example.org ", " a@example.org", "a@example.\u{200b}org"] {
             assert!(is_name_of(&plain, same) && are_one("a@example.org", same), "{same:?}");
         }
-        for other in
-            ["a@ex\u{e4}mple.org", "\u{e4}@example.org", "a@example.\u{200b}org", "a\u{200b}@example.org", ""]
-        {
+        for other in ["a@ex\u{e4}mple.org", "\u{e4}@example.org", "a\u{200b}@example.org", ""] {
             assert!(!is_name_of(&plain, other) && !are_one("a@example.org", other), "{other:?}");
         }
         let sharp = user("a@stra\u{df}e.example");

@@ -25,7 +25,7 @@ pub enum AdminError {
     /// What was asked for does not fit what is there.
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
-    /// Trouble with the database.
+    /// Trouble with the database. Nothing was written, except with [`Error::Uncertain`].
     #[error(transparent)]
     Database(#[from] Error),
 }

@@ -159,8 +159,8 @@ impl Database {
     /// cannot overrun a domain's limits. MariaDB needs `INSERT`, `UPDATE` and `DELETE` on the tables for it.
     ///
     /// # Errors
-    /// The database cannot be asked, or a lock was not had in time. Nothing was written then, except when the
-    /// connection broke on the commit itself; the next attempt finds that the mailbox is there.
+    /// The database cannot be asked, or a lock was not had in time. Nothing was written then, except with
+    /// [`Error::Uncertain`]; the next attempt finds whether the mailbox is there.
     pub async fn create_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
         self.run(create::CreateMailbox::new(rows.clone(), None)).await
     }
