@@ -49,7 +49,7 @@ pub const CASES: &[WorldCase] = &[
         let mut ears = redis.listen(CHANNEL)?;
         let url = world.system.keycloak.url();
         let keydove = world.system.keydove.beside("guesses-away", |text| {
-            settings(&prompt(text).replace(&url, "http://127.0.0.1:9"), &redis)
+            settings(&prompt(&text).replace(&url, "http://127.0.0.1:9"), &redis)
         })?;
         for number in 0..22 {
             let name = format!("guesses-away{number}@case.example");
@@ -75,7 +75,7 @@ pub const CASES: &[WorldCase] = &[
         from(&keydove, ATTACKER, phone, "the old one", Refuse("password_mismatch"))?;
         from(&keydove, OFFICE, phone, "another", Refuse("password_mismatch"))?;
         for _ in 0..5 {
-            from(&keydove, OFFICE, "guesses-nobody@case.example", OTHER, Refuse("user_unknown"))?;
+            from(&keydove, OFFICE, "guesses-nobody@case.example", OTHER, Refuse("mailbox_unknown"))?;
         }
         let heard = [ears.hear(LIMIT)?, ears.hear(LIMIT)?, ears.hear(LIMIT)?, ears.hear(LIMIT)?];
         let expected = [OFFICE, ATTACKER, OFFICE, OFFICE];
@@ -178,7 +178,7 @@ fn from(keydove: &Keydove, remote: &str, user: &str, password: &str, end: End<'_
 }
 
 fn beside(world: &World<'_>, name: &'static str, redis: &Redis) -> Result<Keydove> {
-    world.system.keydove.beside(name, |text| settings(&prompt(text), redis))
+    world.system.keydove.beside(name, |text| settings(&prompt(&text), redis))
 }
 
 fn settings(text: &str, redis: &Redis) -> String {
