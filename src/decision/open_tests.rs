@@ -103,7 +103,7 @@ fn reference(world: &World) -> End {
         (Switch::OtherSource, _) => End::Refused("source_unsupported"),
         (Switch::None, Hash::Right | Hash::Wrong) => End::Refused("password_mismatch"),
         (Switch::None, _) if compared => End::Refused("app_password_mismatch"),
-        (Switch::None, Hash::Empty) => match counting.last() {
+        (Switch::None, Hash::Empty) => match counting.clone().next_back() {
             Some((_, (hash, _))) => cannot_match(*hash),
             None => End::Refused("password_missing"),
         },

@@ -23,6 +23,7 @@ mod repeats;
 mod seal;
 mod sharing;
 mod strikes;
+mod target;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -44,6 +45,7 @@ pub use keeper::Keeper;
 pub use place::Place;
 pub use policy::{PolicyAnswer, PolicyRequest};
 pub use repeats::RefusedGuess;
+pub use target::Target;
 
 /// A login as far as counting goes.
 #[derive(Clone, Copy, Debug)]
@@ -357,45 +359,6 @@ impl Drop for Pending {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State").field("size", &self.book.size()).finish_non_exhaustive()
-    }
-}
-
-/// What is to be forgotten.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// An account, wherever it was tried.
-    User(Username),
-    /// An address or a network, with all that lies in it; and the network's own counter where an address is meant.
-    Network(crate::settings::Network),
-    /// Everything.
-    All,
-}
-
-impl Target {
-    /// Reads an account's address, an IP address, a network, or `all`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == "all" {
-            return Some(Self::All);
-        }
-        let network = || crate::settings::Network::parse(text).ok().map(Self::Network);
-        network().or_else(|| Username::parse(text.as_bytes()).ok().map(Self::User))
-    }
-
-    fn to_text(&self) -> String {
-        match self {
-            Self::User(user) => user.as_str().to_owned(),
-            Self::Network(network) => network.to_string(),
-            Self::All => "all".to_owned(),
-        }
-    }
-
-    fn concerns(&self, user: Option<&Username>, place: Place) -> bool {
-        match self {
-            Self::User(wanted) => user == Some(wanted),
-            Self::Network(network) => place.is_in(network) || place.covers(network),
-            Self::All => true,
-        }
     }
 }
 

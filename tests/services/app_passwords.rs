@@ -115,6 +115,9 @@ pub const CASES: &[LoneCase] = &[
         accepted(&keydove, "imap", "badscheme@example.org", "app pw", "app_password=1 ")?;
         insert(system, 2, "badscheme@example.org", "{FOO}x", "imap_access = 1")?;
         accepted(&keydove, "imap", "badscheme@example.org", "app pw", "app_password=1 ")?;
+        // One of three could be compared, and does not fit.
+        refused(&keydove, "imap", "badscheme@example.org", "guess", "app_password_mismatch")?;
+        system.execute("DELETE FROM app_passwd WHERE id = 1")?;
         let answer = transport(login(&keydove, "imap", "badscheme@example.org", "guess", None))?;
         ensure(answer.ends_with(TEMPORARY), || answer)
     }),

@@ -57,7 +57,7 @@ pub const CASES: &[WorldCase] = &[
         }
         // What the nodes write themselves still counts on both.
         guess(&one, alice)?;
-        within(LIMIT, || from(&other, ATTACKER, alice, RIGHT, PUT_OFF))
+        within(LIMIT, || from(&other, ATTACKER, alice, "guess 0", PUT_OFF))
     }),
     ("what_a_node_wrote_counts_once_however_often_somebody_repeats_it", |world| {
         let redis = Redis::start(world, "guesses-replay")?;
@@ -67,7 +67,7 @@ pub const CASES: &[WorldCase] = &[
             world.person_with_hash(person, RIGHT_HASH)?;
         }
         guess(&one, alice)?;
-        within(LIMIT, || from(&other, ATTACKER, alice, RIGHT, PUT_OFF))?;
+        within(LIMIT, || from(&other, ATTACKER, alice, "guess 0", PUT_OFF))?;
         let mut forger = redis.connect()?;
         let recorded = entries(&mut forger)?;
         clear(&other)?;
@@ -78,7 +78,7 @@ pub const CASES: &[WorldCase] = &[
         }
         // Behind them comes something true, so that they were read when it counts.
         guess(&one, bob)?;
-        within(LIMIT, || from(&other, ATTACKER, bob, RIGHT, PUT_OFF))?;
+        within(LIMIT, || from(&other, ATTACKER, bob, "guess 0", PUT_OFF))?;
         from(&other, ATTACKER, alice, RIGHT, Accept("keycloak"))
     }),
     ("a_huge_entry_in_redis_neither_fills_memory_nor_holds_logins_up", |world| {
@@ -106,7 +106,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(highest < before + MOST_GROWTH_KIB, || format!("from {before} to {highest} KiB"))?;
         // The nodes begin anew, and count together as before.
         guess(&one, bob)?;
-        within(LIMIT, || from(&other, ATTACKER, bob, RIGHT, PUT_OFF))
+        within(LIMIT, || from(&other, ATTACKER, bob, "guess 0", PUT_OFF))
     }),
     ("without_a_shared_key_each_node_counts_for_itself_and_says_so", |world| {
         let redis = Redis::start(world, "guesses-keyless")?;

@@ -75,7 +75,7 @@ pub const CASES: &[WorldCase] = &[
         from(&keydove, ATTACKER, phone, "the old one", Refuse("password_mismatch"))?;
         from(&keydove, OFFICE, phone, "another", Refuse("password_mismatch"))?;
         for _ in 0..5 {
-            from(&keydove, OFFICE, "guesses-nobody@case.example", OTHER, Refuse("user_unknown"))?;
+            from(&keydove, OFFICE, "guesses-nobody@case.example", OTHER, Refuse("mailbox_unknown"))?;
         }
         let heard = [ears.hear(LIMIT)?, ears.hear(LIMIT)?, ears.hear(LIMIT)?, ears.hear(LIMIT)?];
         let expected = [OFFICE, ATTACKER, OFFICE, OFFICE];
