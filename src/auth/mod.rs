@@ -29,4 +29,4 @@ pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::Service;
-pub use verdict::{Denial, Grant, NotAccepted, Source, TempFail, TempFailReason, Verdict};
+pub use verdict::{Denial, Grant, NotAccepted, Source, Telling, TempFail, TempFailReason, Told, Verdict};

@@ -42,6 +42,66 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What whoever asked is told of it. The reason stays in the log.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        match self {
+            Self::Accept(grant) => Told::Yes(grant),
+            Self::Refuse(_) => Told::No,
+            Self::CannotTell(trouble) => match trouble.reason.telling() {
+                Telling::AtOnce | Telling::Late => Told::Later,
+                Telling::AsRefusal => Told::No,
+            },
+        }
+    }
+
+    /// Whether it is told no sooner than a refusal. What is quicker or slower than a refusal tells a stranger who exists.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        match self {
+            Self::Accept(_) => false,
+            Self::Refuse(_) => true,
+            Self::CannotTell(trouble) => trouble.reason.telling() != Telling::AtOnce,
+        }
+    }
+}
+
+/// What a mail client hears of a verdict: one of three answers, and nothing of the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// They may.
+    Yes(&'a Grant),
+    /// They may not.
+    No,
+    /// They should try again.
+    Later,
+}
+
+/// How a mail client hears that nobody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// "Try again", at once. No client can bring it about, or only with a right password.
+    AtOnce,
+    /// "Try again", no sooner than a refusal. A client can bring it about, for any name alike.
+    Late,
+    /// As a refusal. A client can bring it about only for a name that somebody has, so anything else would tell that
+    /// somebody has it. To log, throttle and ban tools it stays "cannot tell".
+    AsRefusal,
+}
+
+impl NotAccepted {
+    /// Whether another password of the same mailbox may still open it. A hash that nobody can use says nothing about the
+    /// others; any other trouble would be theirs too.
+    #[must_use]
+    pub fn leaves_other_ways(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::CannotTell(trouble) => trouble.is_of_one_hash(),
+        }
+    }
+}
+
 impl From<Denial> for NotAccepted {
     fn from(denial: Denial) -> Self {
         Self::Refused(denial)
@@ -362,8 +422,10 @@ pub enum TempFailReason {
     HashUnusable,
     /// The stored hash costs more than the cap.
     HashTooCostly,
-    /// The password or token does not fit what is known, which may be out of date, and the source was asked a moment ago.
+    /// The password does not fit what is known, which may be out of date, and the source was asked a moment ago.
     RefetchPaused,
+    /// The token names a key that is not known, and Keycloak was asked for its keys a moment ago.
+    TokenKeyUnknown,
     /// Too many passwords are waiting to be hashed.
     HashingOverload,
     /// The mailbox has more app passwords than are tried at once; the next attempt goes on with the others.
@@ -382,7 +444,7 @@ pub enum TempFailReason {
 
 impl TempFailReason {
     /// Those that are no rule against making a mailbox.
-    const PLAIN: [Self; 25] = [
+    const PLAIN: [Self; 26] = [
         Self::KeycloakDns,
         Self::KeycloakRefused,
         Self::KeycloakReset,
@@ -402,6 +464,7 @@ impl TempFailReason {
         Self::HashUnusable,
         Self::HashTooCostly,
         Self::RefetchPaused,
+        Self::TokenKeyUnknown,
         Self::HashingOverload,
         Self::AppPasswordsUntried,
         Self::Throttled,
@@ -413,6 +476,40 @@ impl TempFailReason {
     /// Every one of them, in an order that stays while the process runs.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::PLAIN.into_iter().chain(ProvisionRefusal::ALL.map(Self::Provisioning))
+    }
+
+    /// How a mail client hears of it: the one table of what a client can bring about.
+    ///
+    /// A fault of a backend is told at once, although during an outage it tells that a name may exist: it must never look
+    /// like a refusal.
+    #[must_use]
+    pub fn telling(self) -> Telling {
+        match self {
+            Self::HashUnusable | Self::HashTooCostly | Self::RefetchPaused | Self::AppPasswordsUntried => {
+                Telling::AsRefusal
+            }
+            Self::TokenKeyUnknown | Self::HashingOverload | Self::Throttled => Telling::Late,
+            Self::KeycloakDns
+            | Self::KeycloakRefused
+            | Self::KeycloakReset
+            | Self::KeycloakTimeout
+            | Self::KeycloakTls
+            | Self::KeycloakUnauthorized
+            | Self::KeycloakForbidden
+            | Self::KeycloakNotFound
+            | Self::KeycloakRateLimited
+            | Self::KeycloakServerError
+            | Self::KeycloakBadAnswer
+            | Self::KeycloakAttributeHidden
+            | Self::KeycloakSettings
+            | Self::SqlUnreachable
+            | Self::SqlTimeout
+            | Self::SqlError
+            | Self::Provisioning(_)
+            | Self::MasterUsersFile
+            | Self::Deadline
+            | Self::Stopping => Telling::AtOnce,
+        }
     }
 
     /// Its place in [`all`](Self::all).
@@ -444,6 +541,7 @@ impl TempFailReason {
             Self::HashUnusable => "hash_unusable",
             Self::HashTooCostly => "hash_too_costly",
             Self::RefetchPaused => "refetch_paused",
+            Self::TokenKeyUnknown => "token_key_unknown",
             Self::HashingOverload => "hashing_overload",
             Self::AppPasswordsUntried => "app_passwords_untried",
             Self::MasterUsersFile => "master_users_file",

@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use super::{Passdb, Presented};
 use crate::auth::{
-    Denial, NotAccepted, Secret, Service, TempFail, TempFailReason, Username, app_password_row_id,
-    normalise_domain,
+    Denial, NotAccepted, Service, TempFail, TempFailReason, Username, app_password_row_id, normalise_domain,
 };
 use crate::sql::AppPassword;
 
@@ -54,8 +53,8 @@ pub struct AppPasswordAttempt<'a> {
 /// The row that a password names: keydove made it, so its text says which row it belongs to, and one hash is
 /// enough. `None` where none of these rows is named.
 #[must_use]
-pub fn find_named<'a>(rows: &'a [AppPassword], password: &Secret) -> Option<&'a AppPassword> {
-    let id = app_password_row_id(password.expose())?;
+pub fn find_named<'a>(rows: &'a [AppPassword], presented: Presented<'_>) -> Option<&'a AppPassword> {
+    let id = app_password_row_id(presented.password.given()?.expose())?;
     rows.iter().find(|row| row.id == id && row.names_itself)
 }
 
@@ -83,17 +82,6 @@ impl Passdb {
         Ok(row.id)
     }
 
-    /// The numbers of the rows that could open what is attempted, whatever the password.
-    pub fn usable_app_passwords<'a>(
-        &self,
-        rows: &'a [AppPassword],
-        attempt: &AppPasswordAttempt<'a>,
-    ) -> impl Iterator<Item = i64> + use<'a> {
-        let attempt = *attempt;
-        let is_usable = move |row: &&AppPassword| is_allowed(row, &attempt) && !row.has_expired(attempt.wall);
-        rows.iter().filter(is_usable).map(|row| row.id)
-    }
-
     /// Looks for the app password that fits, the last used first. `None` when none does.
     ///
     /// Rows that do not open this service cost nothing, and neither does a password that is known to be wrong.
@@ -105,11 +93,12 @@ impl Passdb {
         rows: &[AppPassword],
         attempt: &AppPasswordAttempt<'_>,
     ) -> Result<Option<i64>, NotAccepted> {
-        let password = attempt.presented.password;
+        let password = attempt.presented.password.given();
         let mut hashes_left = self.app_passwords.max_hashes.max(1);
         let mut unknown = None;
-        for row in rows.iter().filter(|row| is_allowed(row, attempt) && !row.has_expired(attempt.wall)) {
-            let known = self.comparisons.recall(row.password.expose(), password.expose());
+        for row in usable_app_passwords(rows, attempt) {
+            let known = password
+                .and_then(|password| self.comparisons.recall(row.password.expose(), password.expose()));
             if known == Some(false) {
                 continue;
             }
@@ -131,6 +120,15 @@ impl Passdb {
         }
         unknown.map_or(Ok(None), |trouble| Err(trouble.into()))
     }
+}
+
+/// The rows that could open what is attempted, whatever the password.
+pub fn usable_app_passwords<'a>(
+    rows: &'a [AppPassword],
+    attempt: &AppPasswordAttempt<'a>,
+) -> impl Iterator<Item = &'a AppPassword> {
+    let attempt = *attempt;
+    rows.iter().filter(move |row| is_allowed(row, &attempt) && !row.has_expired(attempt.wall))
 }
 
 fn is_allowed(row: &AppPassword, attempt: &AppPasswordAttempt<'_>) -> bool {

@@ -37,6 +37,8 @@ pub(super) trait Work: Send + Sync + 'static {
     const ATTEMPT: &'static str;
     /// Whether a transaction is needed.
     const WRITES: bool;
+    /// Whether what it writes is kept. If not, its transaction is rolled back at its end: it was tried out.
+    const KEEPS: bool = true;
     /// Whether it waits for a lock on a SQLite file. There every question behind it waits too.
     const WAITS: bool = true;
     type Output: Send + 'static;

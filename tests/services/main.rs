@@ -19,12 +19,14 @@ mod control;
 mod demands;
 mod events;
 mod explain;
+mod explain_truth;
 mod fault_matrix;
 mod first_login;
 mod hook;
 mod hostile;
 mod housekeeping;
 mod http_login;
+mod indistinguishable;
 mod json;
 mod kicks;
 mod logins;
@@ -115,6 +117,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(check::CASES)
         .chain(control::CASES)
         .chain(explain::CASES)
+        .chain(explain_truth::CASES)
         .chain(events::CASES)
         .chain(kicks::CASES)
         .chain(postfix_doors::CASES)
@@ -149,7 +152,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
-        .chain(&[housekeeping::CASES])
+        .chain(&[housekeeping::CASES, indistinguishable::CASES])
         .copied()
         .flatten()
         .map(|&(name, case)| {

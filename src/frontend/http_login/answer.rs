@@ -8,12 +8,12 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::shadow::{Shadow, Theirs, name};
 use super::{Door, request};
-use crate::auth::{AuthRequest, Verdict};
+use crate::auth::{AuthRequest, Told, Verdict};
 use crate::frontend::connection::{DecidedLogin, rehearse};
 
 /// Largest body. The longest name and password that are looked at fit many times over.
@@ -76,11 +76,15 @@ async fn decide(door: &Arc<Door>, body: &[u8]) -> Reply {
     let own = Arc::clone(door);
     (door.spawner)(Box::pin(async move {
         let login = Box::pin(DecidedLogin::decide(&own.context, request)).await;
-        // Whoever has hung up is not told.
-        let _ = sender.send(status_of(login.verdict()));
+        let (status, not_before) = (status_of(login.verdict()), login.not_before(&own.context));
         if !is_second(&own, login.request(), login.verdict(), "", login.ended()) {
             drop(login.conclude(&own.context));
         }
+        if let Some(not_before) = not_before {
+            sleep_until(not_before.into()).await;
+        }
+        // Whoever has hung up is not told.
+        let _ = sender.send(status);
     }));
     verdict(receiver.await.unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
 }
@@ -135,10 +139,10 @@ fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot
 }
 
 fn status_of(verdict: &Verdict) -> StatusCode {
-    match verdict {
-        Verdict::Accept(_) => StatusCode::OK,
-        Verdict::Refuse(_) => StatusCode::UNAUTHORIZED,
-        Verdict::CannotTell(_) => StatusCode::SERVICE_UNAVAILABLE,
+    match verdict.told() {
+        Told::Yes(_) => StatusCode::OK,
+        Told::No => StatusCode::UNAUTHORIZED,
+        Told::Later => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -65,7 +65,7 @@ impl Mariadb {
         }
         let output = work.run(&mut session).await?;
         if W::WRITES {
-            session.command("COMMIT").await?;
+            session.command(if W::KEEPS { "COMMIT" } else { "ROLLBACK" }).await?;
         }
         session.lease.give_back();
         Ok(output)

@@ -8,7 +8,7 @@ use crate::sql::AuthSource;
 use crate::sql::rows::Cells;
 use crate::sql::session::{Dialect, Fault, Parameter, Session, Work};
 
-const MIB: i64 = 1_048_576;
+pub(in crate::sql) const MIB: i64 = 1_048_576;
 
 /// The time is the database's own, as a text without fractions.
 const INSERT_MAILBOX: &str = "\
@@ -80,6 +80,26 @@ impl Work for CreateMailbox {
             tell_sogo(session, rows).await?;
         }
         Ok(Creation::Created)
+    }
+}
+
+/// Makes a mailbox, and keeps nothing of it.
+pub(super) struct RehearseMailbox(CreateMailbox);
+
+impl RehearseMailbox {
+    pub(super) fn new(rows: NewMailboxRows) -> Self {
+        Self(CreateMailbox::new(rows, None))
+    }
+}
+
+impl Work for RehearseMailbox {
+    const ATTEMPT: &'static str = CreateMailbox::ATTEMPT;
+    const WRITES: bool = true;
+    const KEEPS: bool = false;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        self.0.run(session).await
     }
 }
 

@@ -36,8 +36,9 @@ impl File {
         let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(explain);
         connection.busy_timeout(self.busy_timeout).map_err(explain)?;
         begun?;
+        let last = if W::KEEPS { "COMMIT" } else { "ROLLBACK" };
         let end = work_through(self, connection, work)
-            .and_then(|output| connection.execute_batch("COMMIT").map(|()| output).map_err(explain));
+            .and_then(|output| connection.execute_batch(last).map(|()| output).map_err(explain));
         if end.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").map_err(explain)?;
         }
