@@ -32,5 +32,5 @@ pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::{BadServiceName, Service, ServiceNames};
-pub use temp_fail::{TempFail, TempFailReason};
-pub use verdict::{Grant, NotAccepted, Source, Verdict};
+pub use temp_fail::{Telling, TempFail, TempFailReason};
+pub use verdict::{Grant, NotAccepted, Source, Told, Verdict};

@@ -1,6 +1,6 @@
 //! How a decision ends.
 
-use super::{Denial, TempFail, UserFields, Username};
+use super::{Denial, Telling, TempFail, UserFields, Username};
 
 /// The end of a decision.
 #[derive(Clone, Debug)]
@@ -36,6 +36,54 @@ impl Verdict {
             Self::Accept(grant) => Ok(grant.source),
             Self::Refuse(denial) => Err(NotAccepted::Refused(denial)),
             Self::CannotTell(trouble) => Err(NotAccepted::CannotTell(trouble)),
+        }
+    }
+}
+
+impl Verdict {
+    /// What whoever asked is told of it. The reason stays in the log.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        match self {
+            Self::Accept(grant) => Told::Yes(grant),
+            Self::Refuse(_) => Told::No,
+            Self::CannotTell(trouble) => match trouble.reason.telling() {
+                Telling::AtOnce | Telling::Late => Told::Later,
+                Telling::AsRefusal => Told::No,
+            },
+        }
+    }
+
+    /// Whether it is told no sooner than a refusal. What is quicker or slower than a refusal tells a stranger who exists.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        match self {
+            Self::Accept(_) => false,
+            Self::Refuse(_) => true,
+            Self::CannotTell(trouble) => trouble.reason.telling() != Telling::AtOnce,
+        }
+    }
+}
+
+/// What a mail client hears of a verdict: one of three answers, and nothing of the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// They may.
+    Yes(&'a Grant),
+    /// They may not.
+    No,
+    /// They should try again.
+    Later,
+}
+
+impl NotAccepted {
+    /// Whether another password of the same mailbox may still open it. A hash that nobody can use says nothing about the
+    /// others; any other trouble would be theirs too.
+    #[must_use]
+    pub fn leaves_other_ways(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::CannotTell(trouble) => trouble.is_of_one_hash(),
         }
     }
 }

@@ -170,6 +170,9 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         }
         "app_passwords_untried" => "revoke old app passwords, or raise [app_passwords] max_hashes",
         "refetch_paused" => "Keycloak was asked about this person a moment ago; the next try is answered",
+        "token_key_unknown" => {
+            "the token is signed with a key that Keycloak did not have less than 5 min ago: wait, or the client made it up"
+        }
         "hashing_overload" => "too many passwords wait to be hashed: more cores, or lower costs",
         "throttled" => {
             "too many different wrong passwords came from there: wait, or keydove throttle clear; keydove throttle list shows who"

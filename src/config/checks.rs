@@ -86,9 +86,9 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
         }
     }
     let (pause, delay) = (file.cache.refetch_pause, file.login.failure_delay);
-    if pause > delay && !delay.get().is_zero() {
+    if pause >= delay && !delay.get().is_zero() {
         let danger = "a refusal that takes longer than the others tells who is known";
-        warn("cache.refetch_pause", " is longer than login.failure_delay", danger);
+        warn("cache.refetch_pause", " is not shorter than login.failure_delay", danger);
     }
     if !file.hashing.schemes.allow_weak.is_empty() {
         warn("hashing.schemes.allow_weak", "", "passwords stored in a weak form are accepted");

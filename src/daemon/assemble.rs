@@ -85,6 +85,9 @@ pub enum AssembleError {
     /// Random bytes.
     #[error("cannot read random bytes: {0}")]
     Random(getrandom::Error),
+    /// The reactor of a command.
+    #[error("cannot start the reactor: {0}")]
+    Reactor(std::io::Error),
 }
 
 /// Makes every part from its settings.
@@ -93,7 +96,6 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let (sources, provisioner, refresher) = assemble_sources(config).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
     let provisioner = Arc::new(provisioner);
     let schedule = match config.sync.interval.get().is_zero() {
         true => None,
@@ -108,9 +110,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let people = People::watched(sources, config.cache.people(), spawner.clone(), on_loss);
     let saved_people = people.clone();
     let followers = people.event_followers();
-    let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
-        .with_tokens(config.oauth.clone())
-        .with_master_users(config.master_users.clone().map(MasterUsers::new));
+    let passdb = assemble_passdb(config, people, hasher)?;
     let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
@@ -153,6 +153,35 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         housekeeping,
         kick_worker,
     })
+}
+
+/// A decision alone, for a command: it remembers nothing yet, counts nobody's guesses, and writes nothing down.
+pub(super) async fn assemble_decision_alone(
+    config: &Config,
+    spawner: Spawner,
+) -> Result<Decision, AssembleError> {
+    let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
+    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let (sources, provisioner, _) = assemble_sources(config).await?;
+    let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
+    let people = People::new(sources, config.cache.people(), spawner.clone());
+    Ok(Decision::new(decision::Parts {
+        mailboxes: Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner),
+        database,
+        passdb: assemble_passdb(config, people, hasher)?,
+        userdb: Userdb::new(&config.userdb),
+        provisioner: Arc::new(provisioner),
+        webmail: Webmail::new(&config.sogo, single_sign_on),
+        throttle: throttle::Throttle::disabled(),
+        bookkeeper: Bookkeeper::disabled(),
+    }))
+}
+
+fn assemble_passdb(config: &Config, people: People, hasher: Hasher) -> Result<Passdb, AssembleError> {
+    let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
+    Ok(Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
+        .with_tokens(config.oauth.clone())
+        .with_master_users(config.master_users.clone().map(MasterUsers::new)))
 }
 
 /// Whose sessions are ended.

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::auth::Secret;
+use crate::auth::{Secret, Username};
 use crate::config::Config;
-use crate::frontend::http_login;
+use crate::decision::Explanation;
+use crate::frontend::connection::explain_now;
+use crate::frontend::{ExplainRequest, http_login};
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
@@ -132,6 +134,33 @@ pub fn count_once(config: &Config) -> Result<Census, SyncError> {
     reactor.map_err(SyncError::Reactor)?.block_on(async {
         let sync = assemble::assemble_sync_alone(config).await?;
         Ok(sync.census(config.hashing.schemes.clone()).await?)
+    })
+}
+
+/// How logins of somebody would end now, with the right password: one explanation for each service. Nothing is made,
+/// noted or served, and nothing that a running daemon remembers counts.
+///
+/// # Errors
+/// A part cannot be made from its settings.
+pub fn explain_once(
+    config: &Config,
+    user: &Username,
+    services: &[&str],
+) -> Result<Vec<Explanation>, AssembleError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(AssembleError::Reactor)?.block_on(async {
+        let decision = assemble::assemble_decision_alone(config, Tasks::default().fetches.spawner()).await?;
+        let mut explanations = Vec::new();
+        for service in services {
+            let request = ExplainRequest {
+                user: user.as_str().to_owned(),
+                service: (*service).to_owned(),
+                remote: None,
+                password: None,
+            };
+            explanations.push(explain_now(&decision, request, config.login.deadline.get()).await);
+        }
+        Ok(explanations)
     })
 }
 

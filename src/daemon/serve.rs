@@ -6,7 +6,6 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::{UnixListener, UnixStream};
@@ -81,11 +80,8 @@ pub(super) fn start(
             sync: parts.sync.clone(),
             naming: Arc::clone(&parts.naming),
             peer_reports_refusals: config.role == Some(config::Role::Postfix),
-            failure_delay: match config.door {
-                // Dovecot holds refusals back by itself; twice would be too long for Postfix.
-                Door::Hook => Duration::ZERO,
-                _ => parts.timing.failure_delay.get(),
-            },
+            // Also where Dovecot holds refusals back by itself: what a password costs here depends on who exists.
+            failure_delay: parts.timing.failure_delay.get(),
             deadline: parts.timing.deadline.get(),
             door: config.door.name(),
             role: config.role.map(config::Role::name),
@@ -123,7 +119,7 @@ pub(super) fn http_login(
         sync: parts.sync.clone(),
         naming: Arc::clone(&parts.naming),
         peer_reports_refusals: true,
-        failure_delay: Duration::ZERO,
+        failure_delay: parts.timing.failure_delay.get(),
         deadline: parts.timing.deadline.get(),
         door: Door::HttpLogin.name(),
         role: None,

@@ -4,23 +4,28 @@
 //! password and app passwords that count, so nobody gets in who could not under the mailbox's own name.
 
 use super::Decision;
-use super::authenticate::Login;
-use super::path::Path;
-use crate::auth::{NotAccepted, Username};
+use super::authenticate::{Login, Proof};
+use super::trace::Trace;
+use crate::auth::NotAccepted;
 
 impl Decision {
-    /// Puts the mailbox's name in the place of the one that was given, where that is an alias which opens it; returns the
-    /// former. From here on the login is one under the mailbox's own name: its throttling, its log line, its answer.
+    /// Puts the mailbox's name in the place of the one that was given, where that is an alias which opens it; says whether
+    /// it is one. From here on the login is one under the mailbox's own name: its throttling, its log line, its answer.
+    ///
+    /// A token names its person's own address, and nobody is looked up before it is verified: it follows no alias.
     pub(super) async fn follow_alias(
         &self,
         login: &mut Login<'_>,
-        path: &mut Path,
-    ) -> Result<Option<Username>, NotAccepted> {
-        if !self.0.mailboxes.know_aliases() {
-            return Ok(None);
+        trace: &mut Trace,
+    ) -> Result<bool, NotAccepted> {
+        if matches!(login.proof, Proof::Token(_)) {
+            return Ok(false);
         }
-        let known = self.find_mailbox(login, path).await?;
-        let target = known.record.alias_of.clone();
-        Ok(target.map(|target| std::mem::replace(&mut login.user, target)))
+        let known = self.find_mailbox(login, trace).await?;
+        let Some(target) = known.record.alias_of.clone() else { return Ok(false) };
+        trace.step("alias", &Ok::<_, NotAccepted>(()), |_| (format!("opens the mailbox {target}"), None));
+        trace.note_target(&target);
+        login.user = target;
+        Ok(true)
     }
 }

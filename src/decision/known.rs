@@ -161,7 +161,7 @@ impl KnownMailbox {
     }
 }
 
-fn state(mailbox: &Mailbox) -> &'static str {
+pub(super) fn state(mailbox: &Mailbox) -> &'static str {
     match mailbox.active {
         _ if mailbox.kind_is_resource => "resource",
         MailboxState::On => "on",

@@ -4,7 +4,7 @@
 //!   mailbox is in `open.rs`.
 //! * Whose mailbox an alias opens is in `alias.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
-//! * [`Decision::explain`]: the same steps, told to an administrator.
+//! * [`Decision::explain`]: the same run of the same steps, with an administrator who listens (`trace.rs`, `words.rs`).
 //! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
 //! * [`Decision::judge_sender`] and [`Decision::look_up`]: Postfix's questions about senders and addresses.
 //!
@@ -14,14 +14,16 @@ mod admission;
 mod alias;
 mod authenticate;
 mod explain;
+mod first_login;
 mod known;
 mod lookup;
 mod mail;
 mod mailboxes;
 mod master;
 mod open;
-mod path;
+mod trace;
 mod webmail;
+mod words;
 
 use std::sync::Arc;
 
@@ -33,11 +35,11 @@ use crate::throttle::Throttle;
 use crate::userdb::Userdb;
 
 pub use authenticate::{Judgement, Moment, Purpose};
-pub use explain::{Explanation, Step, StepEnd};
+pub use explain::{Explanation, too_late};
 pub use known::{Counts, Forgotten, Known, KnownMailbox};
 pub use lookup::FoundUser;
 pub use mailboxes::{Mailboxes, SavedMailboxRecord};
-pub use path::Path;
+pub use trace::{Path, Step, StepEnd};
 pub use webmail::{SogoConfig, Webmail};
 
 /// Whom a decision asks, and who writes down what it finds.

@@ -6,9 +6,7 @@ use serde::Deserialize;
 
 use super::tried::{Tried, untried};
 use super::{Passdb, Presented};
-use crate::auth::{
-    Denial, NotAccepted, Secret, Service, TempFail, Username, app_password_row_id, normalise_domain,
-};
+use crate::auth::{Denial, NotAccepted, Service, TempFail, Username, app_password_row_id, normalise_domain};
 use crate::sql::AppPassword;
 
 const MAX_HASHES: usize = 10;
@@ -55,8 +53,12 @@ impl Passdb {
     /// The row that a password names: keydove made it, so its text says which row it belongs to, and one hash is
     /// enough. `None` where none of these rows is named, or its hash can never match: then the others are tried.
     #[must_use]
-    pub fn find_named<'a>(&self, rows: &'a [AppPassword], password: &Secret) -> Option<&'a AppPassword> {
-        let id = app_password_row_id(password.expose())?;
+    pub fn find_named<'a>(
+        &self,
+        rows: &'a [AppPassword],
+        presented: Presented<'_>,
+    ) -> Option<&'a AppPassword> {
+        let id = app_password_row_id(presented.password.given()?.expose())?;
         let named = rows.iter().find(|row| row.id == id && row.names_itself)?;
         self.hasher.check(&named.password).is_ok().then_some(named)
     }
@@ -92,20 +94,6 @@ impl Passdb {
         rows.iter().filter_map(unusable).collect()
     }
 
-    /// The numbers of the rows that could open what is attempted, whatever the password.
-    pub fn usable_app_passwords<'a>(
-        &self,
-        rows: &'a [AppPassword],
-        attempt: &AppPasswordAttempt<'a>,
-    ) -> impl Iterator<Item = i64> + use<'_, 'a> {
-        let attempt = *attempt;
-        let can_match = |row: &AppPassword| self.hasher.check(&row.password).is_ok();
-        let is_usable = move |row: &&AppPassword| {
-            is_allowed(row, &attempt) && !row.has_expired(attempt.wall) && can_match(row)
-        };
-        rows.iter().filter(is_usable).map(|row| row.id)
-    }
-
     /// Tries the app passwords that count here, the last used first.
     ///
     /// Rows that do not open this service cost nothing, and neither does a password that is known to be wrong, nor a hash
@@ -119,17 +107,19 @@ impl Passdb {
         rows: &[AppPassword],
         attempt: &AppPasswordAttempt<'_>,
     ) -> Result<Tried, NotAccepted> {
-        let password = attempt.presented.password;
+        let password = attempt.presented.password.given();
         let mut hashes_left = self.app_passwords.max_hashes.max(1);
         let (mut compared, mut unusable, mut unknown) = (false, None, None);
-        for row in rows.iter().filter(|row| is_allowed(row, attempt) && !row.has_expired(attempt.wall)) {
+        for row in usable_app_passwords(rows, attempt) {
             if let Err(error) = self.hasher.check(&row.password) {
                 let trouble = about_row(row, error.temp_fail());
                 self.warn_of_unusable(&format!("app password {}", row.id), &trouble);
                 unusable = Some(trouble);
                 continue;
             }
-            match self.comparisons.recall(row.password.expose(), password.expose()) {
+            let known = password
+                .and_then(|password| self.comparisons.recall(row.password.expose(), password.expose()));
+            match known {
                 Some(true) => return Ok(Tried::Fits(row.id)),
                 Some(false) => {
                     compared = true;
@@ -157,6 +147,15 @@ impl Passdb {
             (None, false) => Ok(Tried::Nothing(unusable)),
         }
     }
+}
+
+/// The rows that could open what is attempted, whatever the password.
+pub fn usable_app_passwords<'a>(
+    rows: &'a [AppPassword],
+    attempt: &AppPasswordAttempt<'a>,
+) -> impl Iterator<Item = &'a AppPassword> {
+    let attempt = *attempt;
+    rows.iter().filter(move |row| is_allowed(row, &attempt) && !row.has_expired(attempt.wall))
 }
 
 fn is_allowed(row: &AppPassword, attempt: &AppPasswordAttempt<'_>) -> bool {

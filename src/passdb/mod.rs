@@ -24,7 +24,7 @@ use crate::hashing::{Hasher, Whose};
 use crate::keycloak::Person;
 use crate::sql::{AuthSource, Mailbox};
 
-pub use app_password::{AppPasswordAttempt, AppPasswordConfig};
+pub use app_password::{AppPasswordAttempt, AppPasswordConfig, usable_app_passwords};
 pub use event_follower::EventFollower;
 pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
@@ -50,12 +50,33 @@ pub struct Passdb {
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
 #[derive(Clone, Copy, Debug)]
 pub struct Presented<'a> {
-    /// As it came.
-    pub password: &'a Secret,
+    /// As it came, or as it is assumed.
+    pub password: Password<'a>,
     /// The mail client's address, if the mail server told it.
     pub remote: Option<IpAddr>,
     /// The mailbox's address or the master user's name, which a few hashes are made of too; empty until it is read.
     pub name: &'a str,
+}
+
+/// What is compared with a stored hash.
+#[derive(Clone, Copy, Debug)]
+pub enum Password<'a> {
+    /// What somebody has sent.
+    Given(&'a Secret),
+    /// Whatever fits: an administrator wants to know what else stands against a login. It fits every hash that a password
+    /// can be compared with, and nothing is hashed. It must never reach a login that somebody is let in by.
+    Assumed,
+}
+
+impl<'a> Password<'a> {
+    /// The password that was sent, if one was.
+    #[must_use]
+    pub fn given(self) -> Option<&'a Secret> {
+        match self {
+            Self::Given(password) => Some(password),
+            Self::Assumed => None,
+        }
+    }
 }
 
 /// Whose mailbox it is, as far as anybody beside the row knows.
@@ -218,40 +239,16 @@ impl Passdb {
         }
     }
 
-    /// Whether there is a main password to compare with, and whether it can be compared with. Hashes nothing. Without
-    /// a mailbox it is about somebody who would get one.
-    ///
-    /// # Errors
-    /// What [`check_main_password`](Self::check_main_password) would find before it compares.
-    pub fn check_stored_password(
-        &self,
-        mailbox: Option<&Mailbox>,
-        owner: &Owner,
-        of_row: &Fitted,
-    ) -> Result<Source, NotAccepted> {
-        let (stored, source) = match (mailbox, owner) {
-            (_, Owner::Person(entitled)) => (keycloak::stored(entitled)?, Source::Keycloak),
-            (Some(mailbox), Owner::Row) if mailbox.authsource == Some(AuthSource::Mailcow) => {
-                (mailbox::stored(mailbox, of_row)?, Source::Mailbox)
-            }
-            (_, Owner::Row) => return Err(Denial::SourceUnsupported.into()),
-        };
-        self.hasher.check(stored).map_err(|error| error.temp_fail())?;
-        Ok(source)
-    }
-
-    /// Checks somebody who has no mailbox yet: only Keycloak can know them. Returns who it is.
+    /// Compares with the password of somebody who is entitled and may have no mailbox yet.
     ///
     /// # Errors
     /// A denial, or the reason why nobody can tell.
     pub async fn check_person(
         &self,
-        user: &Username,
+        entitled: &Entitled,
         presented: Presented<'_>,
-    ) -> Result<Entitled, NotAccepted> {
-        let entitled = self.people.find_entitled(user).await?;
-        keycloak::check(self, &entitled, presented).await?;
-        Ok(entitled)
+    ) -> Result<Source, NotAccepted> {
+        keycloak::check(self, entitled, presented).await
     }
 
     /// Compares with a stored `{SCHEME}` string, on a hashing thread unless that was done before.
@@ -262,6 +259,9 @@ impl Passdb {
         presented: Presented<'_>,
     ) -> Result<(), NotAccepted> {
         let Presented { password, remote, name } = presented;
+        let Some(password) = password.given() else {
+            return self.hasher.check(stored).map_err(|error| error.temp_fail().into());
+        };
         let work = || async {
             let whose = Whose { name, address: remote };
             let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), whose).await;

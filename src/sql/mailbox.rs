@@ -1,8 +1,9 @@
 //! What the rows mean: a domain that is hosted here, a mailbox and its state.
 
 use super::names::{is_domain_of, is_name_of, pick};
+use super::provision::create::MIB;
 use super::rows::{Found, Listed, StoredMailbox};
-use super::{AccessSwitches, Error};
+use super::{AccessSwitches, Error, NewMailboxRows};
 use crate::auth::{Secret, Username};
 
 /// What is known here about one address.
@@ -128,6 +129,22 @@ impl Mailbox {
             access: AccessSwitches::parse(row.attributes.as_deref()),
             second_factor,
         })
+    }
+}
+
+impl Mailbox {
+    /// A mailbox that is being made, as it will be found.
+    pub(super) fn of_new(rows: &NewMailboxRows) -> Result<Self, Error> {
+        let row = StoredMailbox {
+            username: rows.user.as_str().to_owned(),
+            active: rows.active,
+            kind: String::new(),
+            authsource: Some(AuthSource::Keycloak.name().to_owned()),
+            password: Secret::from(""),
+            quota: rows.quota_mib.saturating_mul(MIB),
+            attributes: Some(rows.attributes.clone()),
+        };
+        Self::judge(&rows.user, row, false)
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Reads,
     /// It writes, in one transaction.
     Writes(LostCommit),
+    /// It writes, to see what stands against it, and its transaction is rolled back at its end.
+    TriesOut,
 }
 
 /// What is done when the connection ends while the server commits: the rows are there, or they are not.
@@ -58,7 +60,7 @@ pub(super) enum LostCommit {
 
 impl Kind {
     pub(super) const fn writes(self) -> bool {
-        matches!(self, Self::Writes(_))
+        matches!(self, Self::Writes(_) | Self::TriesOut)
     }
 
     /// Whether the work runs again after the answer to its commit was lost.

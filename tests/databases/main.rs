@@ -6,8 +6,10 @@ mod administration;
 mod app_passwords;
 mod battery;
 mod bookkeeping;
+mod explain_truth;
 mod housekeeping;
 mod identity_provider;
+mod keycloak_double;
 mod lookalikes;
 mod lost_commit;
 mod maps;
@@ -27,6 +29,10 @@ use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};
 use tokio::sync::Mutex;
+
+/// Worlds in which every login is explained and then done.
+const SQLITE_WORLDS: usize = 600;
+const MARIADB_WORLDS: usize = 100;
 
 /// A folder that goes with the test. Short, because a socket's path may have 107 bytes.
 struct Folder(PathBuf);
@@ -119,6 +125,26 @@ async fn mariadb_makes_mailboxes_as_mailcow_does() {
     others::a_killed_connection_leaves_all_or_nothing(&database, &other).await;
     others::sogo_is_told_where_mailcow_has_it(&database, &other).await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_what_is_explained_is_what_a_login_gets() {
+    let folder = Folder::new("sqlite-explain");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = Arc::new(open(&config, None).await.unwrap());
+    let other = OtherSqlite::open(&path);
+    explain_truth::explain_battery(database, &other, folder.path(), SQLITE_WORLDS).await;
+}
+
+#[tokio::test]
+async fn mariadb_what_is_explained_is_what_a_login_gets() {
+    let folder = Folder::new("mariadb-explain");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = Arc::new(connect(&server).await);
+    explain_truth::explain_battery(database, &other, folder.path(), MARIADB_WORLDS).await;
 }
 
 #[tokio::test]

@@ -122,11 +122,11 @@ pub const CASES: &[Case] = &[
     ("check_looks_at_one_person", |system| {
         let keydove = system.keydove.beside("check-person", |text| text)?;
         for (user, code, said) in [
-            ("alice@example.org", SOUND, "found, enabled, with a {BLF-CRYPT} password"),
-            ("disabled@example.org", FAULT, "is disabled in Keycloak"),
-            ("nohash@example.org", FAULT, "has no `mailcow_password`"),
-            ("badscheme@example.org", FAULT, "cannot be compared with"),
-            ("nobody@example.org", FAULT, "nobody in Keycloak has this address"),
+            ("alice@example.org", SOUND, "imap: the right password opens the mailbox (keycloak)"),
+            ("disabled@example.org", FAULT, "is refused: user_disabled"),
+            ("nohash@example.org", FAULT, "is refused: password_missing"),
+            ("badscheme@example.org", FAULT, "is told to try again: hash_unusable"),
+            ("nobody@example.org", FAULT, "is refused: mailbox_unknown"),
         ] {
             let text = check(&keydove, code, &["--user", user])?;
             ensure(text.contains(said), || format!("{user}: no `{said}` in\n{text}"))?;
@@ -160,9 +160,7 @@ pub const CASES: &[Case] = &[
         });
         KeycloakAdmin::new(&system.keycloak).import(&[person])?;
         let text = check(&keydove, SOUND, &["--user", "silver@example.org"])?;
-        for part in
-            ["a first login takes the template `CheckSilver`", "domain example.org: ", " answers", "2 of "]
-        {
+        for part in ["template: `CheckSilver`: ", "domain example.org: ", " answers", "2 of "] {
             ensure(text.contains(part), || format!("no `{part}` in\n{text}"))?;
         }
         ensure(!text.contains("nobody has the value"), || text.clone())?;

@@ -139,7 +139,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-fn expect(told: &Value, end: End<'_>) -> Result<()> {
+pub fn expect(told: &Value, end: End<'_>) -> Result<()> {
     let (verdict, reason) = match end {
         Accept(source) => ("accept", source),
         Refuse(reason) => ("refuse", reason),
@@ -151,7 +151,7 @@ fn expect(told: &Value, end: End<'_>) -> Result<()> {
     })
 }
 
-fn explain(keydove: &Keydove, user: &str, service: &str, password: Option<&str>) -> Result<Value> {
+pub fn explain(keydove: &Keydove, user: &str, service: &str, password: Option<&str>) -> Result<Value> {
     let text = said(keydove, user, service, password, &["--json"])?;
     serde_json::from_str(&text).map_err(|error| Failure(format!("{error}: {text}")))
 }

@@ -20,6 +20,7 @@ mod demands;
 mod doors;
 mod events;
 mod explain;
+mod explain_truth;
 mod fault_matrix;
 mod first_login;
 mod guesses;
@@ -27,6 +28,7 @@ mod hook;
 mod hostile;
 mod housekeeping;
 mod http_login;
+mod indistinguishable;
 mod json;
 mod kicks;
 mod logins;
@@ -92,7 +94,15 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
     for &(subject, on, cases) in ACTING.iter().chain(hook::GROUPS) {
         all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Acts(case))));
     }
-    let asking = [ASKING, mailcow_cases::GROUPS, fault_matrix::GROUPS, http_login::GROUPS, sync::GROUPS, doors::GROUPS, guesses::GROUPS];
+    let asking = [
+        ASKING,
+        mailcow_cases::GROUPS,
+        fault_matrix::GROUPS,
+        http_login::GROUPS,
+        sync::GROUPS,
+        doors::GROUPS,
+        guesses::GROUPS,
+    ];
     for &(subject, on, cases) in asking.into_iter().flatten() {
         all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Asks(case))));
     }
@@ -107,6 +117,7 @@ const LOOKING: &[Group<Case>] = &[
     ("doors", On::Sqlite, doors::CASES),
     ("events", On::Sqlite, events::CASES),
     ("explain", On::BothDatabases, explain::CASES),
+    ("explain", On::BothDatabases, explain_truth::CASES),
     ("hostile", On::Sqlite, hostile::CASES),
     ("json", On::Sqlite, json::CASES),
     ("kicks", On::Sqlite, kicks::CASES),
@@ -151,6 +162,7 @@ const ASKING: &[Group<WorldCase>] = &[
     ("account_states", On::Sqlite, account_states::CASES),
     ("auth_policy", On::Sqlite, auth_policy::CASES),
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
+    ("indistinguishable", On::Sqlite, indistinguishable::CASES),
     ("throttling", On::Sqlite, throttling::CASES),
     ("wants", On::BothDatabases, wants::CASES),
     ("wants", On::BothDatabases, wants::IDENTITY),

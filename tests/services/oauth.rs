@@ -191,7 +191,7 @@ pub const CASES: &[Case] = &[
         fetches(2)?;
         // A key that was made up may be one that is newer still.
         let made_up = with_header(&newer, |header| header["kid"] = "made-up".into());
-        try_token(&keydove, address, &made_up, CannotTell("refetch_paused"))?;
+        try_token(&keydove, address, &made_up, CannotTell("token_key_unknown"))?;
         try_token(&keydove, address, &newer, Accept("token"))?;
         fetches(2)
     }),

@@ -2,7 +2,7 @@
 //! log: what the client is told is the same for all refusals.
 
 use super::Case;
-use super::logins::{Door, IMAP, IMAP_AUTHENTICATE, SMTP, accepted, refused, unavailable};
+use super::logins::{Door, IMAP, IMAP_AUTHENTICATE, SMTP, accepted, refused};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 
@@ -21,9 +21,8 @@ const LONG: &str = "llllllllllllllllllllllllllllllllllllllllllllllllllllllllllll
 enum End {
     Accepted,
     Refused,
-    Unavailable,
 }
-use End::{Accepted, Refused, Unavailable};
+use End::{Accepted, Refused};
 
 /// Name and password as typed, the end, the reason code in the log.
 type Try<'a> = (&'a str, &'a str, End, &'a str);
@@ -36,17 +35,17 @@ pub const CASES: &[Case] = &[
                 ("disabled@example.org", "pw", Refused, "user_disabled"),
                 ("nohash@example.org", "pw", Refused, "password_missing"),
                 ("nohash@example.org", "", Refused, "password_invalid"),
-                ("badhash@example.org", "pw", Unavailable, "hash_unusable"),
-                ("badhash@example.org", "not-a-hash", Unavailable, "hash_unusable"),
+                ("badhash@example.org", "pw", Refused, "hash_unusable"),
+                ("badhash@example.org", "not-a-hash", Refused, "hash_unusable"),
             ],
         )
     }),
-    ("a_hash_that_cannot_be_read_is_no_refusal", |system| {
+    ("a_hash_that_cannot_be_read_is_a_refusal_on_the_wire_only", |system| {
         all(
             system,
             &[
-                ("badscheme@example.org", "pw", Unavailable, "hash_unusable"),
-                ("longattr@example.org", "pw", Unavailable, "hash_unusable"),
+                ("badscheme@example.org", "pw", Refused, "hash_unusable"),
+                ("longattr@example.org", "pw", Refused, "hash_unusable"),
             ],
         )
     }),
@@ -162,7 +161,6 @@ fn all(system: &System, tries: &[Try<'_>]) -> Result<()> {
         let log_in = match end {
             Accepted => accepted,
             Refused => refused,
-            Unavailable => unavailable,
         };
         log_in(system, user, password, DOORS)?;
         let log = system.keydove.log();

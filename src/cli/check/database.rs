@@ -64,7 +64,7 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
         tell_reserved_names(checked, findings);
         look_at_templates(database, checked, findings).await;
     }
-    if let Some(user) = &checked.user {
+    if let Some(user) = checked.user {
         look_at_app_passwords(database, user, checked, findings).await;
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
-use super::person;
 use crate::keycloak::{Address, Client, Error, MisspeltBase, SetupError, Visibility};
 
 /// How far the clocks may be apart: half of what is left of a token of a minute when it is renewed.
@@ -75,9 +74,6 @@ async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings
     if checked.makes_mailboxes {
         tell_who_gets_mailboxes(client, findings).await;
         look_for_values(client, checked, findings).await;
-    }
-    if let Some(user) = checked.user.as_ref().filter(|user| client.serves(user)) {
-        person::look(client, user, checked, findings).await;
     }
 }
 

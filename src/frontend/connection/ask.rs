@@ -14,7 +14,7 @@ use crate::auth::{
     UserRequest, Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
-use crate::decision::{Judgement, Moment, Path, Purpose};
+use crate::decision::{Judgement, Moment, Path, Purpose, too_late};
 use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
 use crate::throttle::RefusedGuess;
@@ -82,7 +82,7 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
     let (answer, at, not_before) = match question {
         Question::Authenticate(request) => {
             let (verdict, ended) = authenticate(context, request, arrival).await;
-            let not_before = waits(&verdict).then(|| arrival.monotonic + context.failure_delay);
+            let not_before = not_before(context, &verdict, arrival);
             (Answer::Verdict(verdict), ended, not_before)
         }
         Question::FindUser(request) => {
@@ -92,7 +92,7 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
             (Answer::Users(Box::pin(list_users(context, after.as_deref())).await), now(), None)
         }
         Question::Explain(request) => {
-            (Answer::Explained(Box::pin(explain(context, *request, arrival)).await), now(), None)
+            (Answer::Explained(Some(Box::pin(explain(context, *request, arrival)).await)), now(), None)
         }
         Question::Status => {
             let status = Status::collect(context, arrival.monotonic);
@@ -109,13 +109,9 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
     Reply { ticket, answer, at, not_before }
 }
 
-/// Refusals wait; and whoever is put off for guessing, or that would be the quicker answer.
-fn waits(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Accept(_) => false,
-        Verdict::Refuse(_) => true,
-        Verdict::CannotTell(trouble) => trouble.reason == TempFailReason::Throttled,
-    }
+/// Until when an answer is held back that would tell who exists if it came sooner.
+fn not_before(context: &Context, verdict: &Verdict, arrival: Arrival) -> Option<Instant> {
+    verdict.waits().then(|| arrival.monotonic + context.failure_delay)
 }
 
 /// Returns the verdict, and when it was found.
@@ -212,6 +208,12 @@ impl DecidedLogin {
         self.ended
     }
 
+    /// When it may be answered, where that is not at once.
+    #[must_use]
+    pub fn not_before(&self, context: &Context) -> Option<Instant> {
+        not_before(context, self.verdict(), self.arrival)
+    }
+
     /// Logs and counts it, and has written down what is to be, as for every other door.
     pub fn conclude(self, context: &Context) -> Verdict {
         conclude(context, self.request, self.judgement, (self.arrival, self.ended))
@@ -230,10 +232,10 @@ async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival, purp
     if let Some(judgement) = decision.as_mut().now_or_never() {
         return judgement;
     }
-    timeout(context.deadline, decision).await.unwrap_or_else(|_| {
-        let detail = format!("no verdict within {} ms", context.deadline.as_millis());
-        let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
-        Judgement { verdict, path: Path::Cold, target: None }
+    timeout(context.deadline, decision).await.unwrap_or_else(|_| Judgement {
+        verdict: Verdict::CannotTell(too_late(context.deadline)),
+        path: Path::Cold,
+        target: None,
     })
 }
 

@@ -26,6 +26,7 @@ use crate::sync;
 use arrival::{Arrival, now};
 pub use ask::{DecidedLogin, rehearse};
 use ask::{Kind, Reply, ask, log_ended};
+pub use explain::explain_now;
 use questions::Questions;
 use timer::Timer;
 

@@ -8,12 +8,12 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::shadow::{Shadow, Theirs, name};
 use super::{CannotTell, Client, Door, request};
-use crate::auth::{AuthRequest, Verdict};
+use crate::auth::{AuthRequest, Told, Verdict};
 use crate::frontend::connection::{DecidedLogin, rehearse};
 
 /// Largest body. The longest name and password that are looked at fit many times over.
@@ -139,11 +139,15 @@ async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
     let own = Arc::clone(door);
     (door.spawner)(Box::pin(async move {
         let login = Box::pin(DecidedLogin::decide(&own.context, request)).await;
-        // Whoever has hung up is not told.
-        let _ = sender.send(status_of(login.verdict()));
+        let (status, not_before) = (status_of(login.verdict()), login.not_before(&own.context));
         if !is_second(&own, login.request(), login.verdict(), "", login.ended()) {
             drop(login.conclude(&own.context));
         }
+        if let Some(not_before) = not_before {
+            sleep_until(not_before.into()).await;
+        }
+        // Whoever has hung up is not told.
+        let _ = sender.send(status);
     }));
     receiver.await.ok().flatten().map(verdict).ok_or(CannotTellNow)
 }
@@ -203,10 +207,10 @@ fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot
 
 /// `None` is "cannot tell".
 fn status_of(verdict: &Verdict) -> Option<StatusCode> {
-    match verdict {
-        Verdict::Accept(_) => Some(StatusCode::OK),
-        Verdict::Refuse(_) => Some(StatusCode::UNAUTHORIZED),
-        Verdict::CannotTell(_) => None,
+    match verdict.told() {
+        Told::Yes(_) => Some(StatusCode::OK),
+        Told::No => Some(StatusCode::UNAUTHORIZED),
+        Told::Later => None,
     }
 }
 

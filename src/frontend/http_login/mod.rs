@@ -9,7 +9,7 @@
 //!
 //! * `request.rs`: the JSON object as a question to the decision.
 //! * `answer.rs`: one request from its first byte to its answer. A login has the same decision, line, numbers and
-//!   notes as at every other door; a refusal does not wait, because Dovecot makes people wait by itself.
+//!   notes as at every other door, and a refusal waits as there: what it took here would tell who exists.
 //! * `repeats.rs`: why a wrong password that is asked about twice is one line.
 //! * `shadow.rs`: mailcow decides, and keydove is compared with it.
 //! * `server.rs`, `tls.rs`: the port.

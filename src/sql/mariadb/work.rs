@@ -7,7 +7,7 @@ use mysql_async::{Error as DriverError, Params, Value};
 use tokio::time::timeout;
 
 use super::{Lease, Mariadb, is_lost};
-use crate::sql::session::{Cell, Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Cell, Dialect, Fault, Kind, Parameter, Row, Session, Work};
 use crate::sql::{Error, counted};
 
 /// How often a work is tried in all, within the time for one question.
@@ -86,8 +86,10 @@ impl Mariadb {
             session.command("START TRANSACTION").await?;
         }
         let output = work.run(&mut session).await?;
-        if W::KIND.writes() {
-            session.commit(may_be_written).await?;
+        match W::KIND {
+            Kind::Reads => {}
+            Kind::Writes(_) => session.commit(may_be_written).await?,
+            Kind::TriesOut => session.command("ROLLBACK").await?,
         }
         session.lease.give_back();
         Ok(output)

@@ -7,7 +7,7 @@ use crate::auth::{Secret, Username};
 use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
 use crate::sql::{AuthSource, sogo};
 
-const MIB: i64 = 1_048_576;
+pub(in crate::sql) const MIB: i64 = 1_048_576;
 
 /// The time is the database's own, as a text without fractions.
 const INSERT_MAILBOX: &str = "\
@@ -67,6 +67,25 @@ impl Work for CreateMailbox {
         }
         sogo::tell(session, &rows.user).await?;
         Ok(Creation::Created)
+    }
+}
+
+/// Makes a mailbox, and keeps nothing of it.
+pub(super) struct RehearseMailbox(CreateMailbox);
+
+impl RehearseMailbox {
+    pub(super) fn new(rows: NewMailboxRows) -> Self {
+        Self(CreateMailbox::new(rows, None))
+    }
+}
+
+impl Work for RehearseMailbox {
+    const ATTEMPT: &'static str = CreateMailbox::ATTEMPT;
+    const KIND: Kind = Kind::TriesOut;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        self.0.run(session).await
     }
 }
 

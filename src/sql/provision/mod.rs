@@ -10,7 +10,7 @@ mod person;
 mod update;
 
 use super::session::{Fault, Kind, Session, Work};
-use super::{Database, Error};
+use super::{Database, Error, Mailbox};
 use crate::auth::{ProvisionRefusal, Username};
 
 pub use app_password::AppPassword;
@@ -53,6 +53,16 @@ pub struct NewMailboxRows {
     pub acl: UserAcl,
     /// Whose it is; `None` where an administrator makes it for somebody who has not logged in yet.
     pub owner: Option<Owner>,
+}
+
+impl NewMailboxRows {
+    /// The mailbox as the next login would find it.
+    ///
+    /// # Errors
+    /// A value that no row can have.
+    pub fn as_mailbox(&self) -> Result<Mailbox, Error> {
+        Mailbox::of_new(self)
+    }
 }
 
 /// The row of `keydove_person`: who has the mailbox, and which template was applied to it.
@@ -163,6 +173,15 @@ impl Database {
     /// [`Error::Uncertain`]; the next attempt finds whether the mailbox is there.
     pub async fn create_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
         self.run(create::CreateMailbox::new(rows.clone(), None)).await
+    }
+
+    /// Makes a mailbox as [`create_mailbox`](Self::create_mailbox) does, and takes all of it back: limits, rights and
+    /// triggers stand against it as they would then.
+    ///
+    /// # Errors
+    /// As [`create_mailbox`](Self::create_mailbox).
+    pub async fn rehearse_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
+        self.run(create::RehearseMailbox::new(rows.clone())).await
     }
 
     /// How [`create_mailbox`](Self::create_mailbox) would most likely end. Nothing is written.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 use super::{File, Job, NO_ANSWER, Sqlite};
 use crate::auth::TempFailReason;
 use crate::sql::Error;
-use crate::sql::session::{Cell, Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Cell, Dialect, Fault, Kind, Parameter, Row, Session, Work};
 
 impl Sqlite {
     /// Runs statements that belong together; all or none of them take effect.
@@ -53,7 +53,7 @@ impl File {
         connection.busy_timeout(self.busy_timeout).map_err(explain)?;
         begun?;
         let end = work_through(self, connection, work)
-            .and_then(|output| self.commit(connection, W::ATTEMPT).map(|()| output));
+            .and_then(|output| self.end(connection, (W::KIND, W::ATTEMPT)).map(|()| output));
         if end.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").map_err(explain)?;
         }
@@ -62,6 +62,15 @@ impl File {
 }
 
 impl File {
+    fn end(&self, connection: &Connection, (kind, attempt): (Kind, &'static str)) -> Result<(), Error> {
+        match kind {
+            Kind::TriesOut => {
+                connection.execute_batch("ROLLBACK").map_err(|error| self.explain(attempt, error))
+            }
+            Kind::Reads | Kind::Writes(_) => self.commit(connection, attempt),
+        }
+    }
+
     fn commit(&self, connection: &Connection, attempt: &'static str) -> Result<(), Error> {
         connection.execute_batch("COMMIT").map_err(|error| match error.sqlite_error_code() {
             // The rows may be in the journal although the disk did not confirm it.

@@ -26,7 +26,7 @@ pub const CASES: &[WorldCase] = &[("exims_clients_are_told_to_try_again_in_an_ou
     let exim = Exim::start(world, keydove.only_socket()?)?;
     let user = "doors-exim@case.example";
     world.person_with_hash(user, RIGHT_HASH)?;
-    world.person_with_hash("doors-exim-odd@case.example", "{NO-SUCH}x")?;
+    world.undecidable_person("doors-exim-odd@case.example")?;
     for log_in in [smtp_login, smtp_auth_login] {
         for (user, password, answer) in [
             (user, RIGHT, "235 "),

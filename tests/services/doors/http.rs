@@ -67,7 +67,7 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("who_asks_for_the_host_keydove_is_told_503", |world| {
         let served = Served::start(world, "doors-host", "")?;
-        world.person_with_hash("doors-host@case.example", "{NO-SUCH}x")?;
+        world.undecidable_person("doors-host@case.example")?;
         let body = login("doors-host@case.example", RIGHT, "imap");
         for (host, status) in
             [("keydove:9082", "503"), ("keydove", "503"), ("nginx:9082", "401"), ("x", "401")]

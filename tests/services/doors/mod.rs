@@ -11,10 +11,10 @@ use std::process::Command;
 
 use super::mailcow_cases::WorldCase;
 use super::mailcow_cases::world::{World, prompt};
+use super::run::On;
 use super::stage::keydove::Keydove;
 use super::stage::process::run;
 use super::stage::{Result, free_port};
-use super::run::On;
 use super::{Case, Group, ensure};
 
 pub const CASES: &[Case] = stop::CASES;

@@ -31,7 +31,7 @@ pub const CASES: &[WorldCase] = &[
             ("http-off@case.example", RIGHT, "imap", 401),
             ("nobody@case.example", RIGHT, "imap", 401),
             ("nobody", RIGHT, "imap", 401),
-            ("http-odd@case.example", RIGHT, "imap", 503),
+            ("http-odd@case.example", RIGHT, "imap", 401),
         ] {
             served.answers(&login(user, password, service), status)?;
         }

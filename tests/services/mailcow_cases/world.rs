@@ -150,6 +150,12 @@ impl World<'_> {
         self.mailbox(email, "")
     }
 
+    /// A person with the right password about whom nobody can tell: their row has a value that no row can have.
+    pub fn undecidable_person(&self, email: &str) -> Result<()> {
+        self.person(email, |_| ())?;
+        self.mailbox(email, "quota = -1")
+    }
+
     /// An active mailbox of the Keycloak kind, with these columns changed: `active = 0, name = 'x'`.
     pub fn mailbox(&self, address: &str, changes: &str) -> Result<()> {
         let (local_part, domain) = address.rsplit_once('@').unwrap_or((address, ""));
@@ -236,6 +242,10 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// What only somebody's own mailbox can bring about is told as every refusal, so that nobody learns who exists.
+const TOLD_AS_REFUSALS: [&str; 4] =
+    ["hash_unusable", "hash_too_costly", "refetch_paused", "app_passwords_untried"];
+
 /// Logs in at a keydove. The answer on the wire and the one line of the log must tell of this end.
 pub fn attempt_at(keydove: &Keydove, attempt: Attempt<'_>, end: End<'_>) -> Result<LogLine> {
     let mut socket = connect(keydove)?;
@@ -274,9 +284,10 @@ pub fn check(attempt: Attempt<'_>, end: End<'_>, answer: &str, line: &LogLine) -
         End::Refuse(reason) => {
             (answer.starts_with("FAIL\t1") && !temporary, format!("verdict=refuse reason={reason}"))
         }
-        End::CannotTell(reason) => {
-            (answer.starts_with("FAIL\t1") && temporary, format!("verdict=cannot_tell reason={reason}"))
-        }
+        End::CannotTell(reason) => (
+            answer.starts_with("FAIL\t1") && temporary != TOLD_AS_REFUSALS.contains(&reason),
+            format!("verdict=cannot_tell reason={reason}"),
+        ),
     };
     let in_the_log = words.split(' ').all(|word| line.0.split(' ').any(|found| found == word));
     ensure(on_the_wire && in_the_log, || {

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::escape;
 use super::line::{Fields, parse_number, write_shown};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
-use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Verdict};
+use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Told, Verdict};
 use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::sasl::{ErrorChallenges, Exchange, Step};
 
@@ -371,9 +371,9 @@ impl Protocol for AuthClient {
                 succeed(id, grant.user.as_str(), out);
                 self.remember(id, &asked, grant, now);
             }
-            (Verdict::Refuse(_), _) => self.refuse(id, asked, now, out),
-            (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
-            (Verdict::CannotTell(_), Role::Postfix | Role::Exim) => self.closing = true,
+            (verdict, _) if verdict.told() == Told::No => self.refuse(id, asked, now, out),
+            (_, Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
+            (_, Role::Postfix | Role::Exim) => self.closing = true,
         }
         if self.closing { Next::Close } else { Next::Open }
     }
