@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::{advance, sleep};
 
 use super::{Source as RecordSource, *};
+use crate::cache::{Fetch, Watch};
 
 #[derive(Debug, PartialEq)]
 struct Number(u32);

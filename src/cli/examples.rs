@@ -53,6 +53,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "app-password revoke",
         &[("keydove app-password revoke ann@example.org --name phone", "it opens nothing any more")],
     ),
+    ("backup", &[("keydove backup /var/backups/keydove.sqlite", "while the daemon runs")]),
     (
         "cache",
         &[

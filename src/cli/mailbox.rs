@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::input::Input;
 use super::size::{parse_mib, show_quota, show_used};
-use super::storage::{Answer, Failure, document, parse_label, with_database};
+use super::storage::{Answer, Failure, after_commit, document, parse_label, with_database};
 use super::table::table;
 use super::{domain::parse_domain, hash::parse_scheme};
 use crate::auth::{ProvisionRefusal, Secret, Service, Username};
@@ -169,10 +169,11 @@ fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
         Source::Mailcow => Some(ask_password(arguments.scheme)?),
         Source::Keycloak => None,
     };
+    let mut notes = Vec::new();
     let remembered = with_database(config, async |database| {
         let mailbox = plan(arguments, database).await?;
         database.add_mailbox(&mailbox.rows, password).await?;
-        Ok(database.person_of(user).await?)
+        Ok(after_commit(database.person_of(user).await, &mut notes).flatten())
     })?;
     let mut lines = vec![format!("the mailbox {user} is added")];
     lines.push(match arguments.source {
@@ -187,7 +188,7 @@ fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
             person.keycloak_id
         ));
     }
-    Ok(lines.join("\n").into())
+    Ok(Answer { text: lines.join("\n"), notes })
 }
 
 /// The rows that provisioning makes, without an owner, whom the first login will tell.
@@ -245,12 +246,14 @@ fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
         source: arguments.source.map(Source::authsource),
         password,
     };
+    let mut notes = Vec::new();
     let row = with_database(config, async |database| {
         database.set_mailbox(user, settings).await?;
-        let mailboxes = database.mailboxes(Some(&DomainName::of(user))).await?;
-        Ok(mailboxes.into_iter().find(|row| parse_user(&row.address).as_ref() == Ok(user)))
+        let mailboxes = after_commit(database.mailboxes(Some(&DomainName::of(user))).await, &mut notes);
+        let mut mailboxes = mailboxes.into_iter().flatten();
+        Ok(mailboxes.find(|row| parse_user(&row.address).as_ref() == Ok(user)))
     })?;
-    let mut answer = Answer::from(format!("the mailbox {user} is changed"));
+    let mut answer = Answer { text: format!("the mailbox {user} is changed"), notes };
     if let Some(row) = row {
         answer.text.push('\n');
         answer.text.push_str(&as_table(std::slice::from_ref(&row)));

@@ -3,6 +3,7 @@
 mod advice;
 mod alias;
 mod app_password;
+mod backup;
 mod bench;
 mod cache;
 mod census;
@@ -14,6 +15,7 @@ mod date;
 mod domain;
 mod examples;
 mod explain;
+mod foreign;
 mod hash;
 mod housekeeping;
 mod input;
@@ -110,6 +112,11 @@ enum Command {
     ///
     /// The daemon does it by itself, and may run meanwhile. No mailbox is touched, and no mail. Exit code 75: another process does it.
     Housekeeping(housekeeping::Arguments),
+    /// Copy the database into a new file, while the daemon runs.
+    ///
+    /// It is for SQLite; the copy is of one moment and complete, and holds hashes: its mode is 0600. A file that is there
+    /// is not overwritten. MariaDB has programs of its own for this. docs/backup.md says how to restore.
+    Backup(backup::Arguments),
     /// Load a server with logins, and say how fast it was: this one, or Dovecot's own.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -134,9 +141,13 @@ struct ConfigArgument {
 
 /// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well, a check found a
 /// fault, or a sync or a census was not complete, 64 wrong use, 65 wrong data or no such row, 70 cannot start or go on, 75 another
-/// process does it, 78 wrong configuration.
+/// process does it, 78 wrong configuration, 141 nobody reads the answer any more.
 #[must_use]
 pub fn run() -> ExitCode {
+    output::judge(run_command())
+}
+
+fn run_command() -> ExitCode {
     let parsed = examples::add(Arguments::command()).try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
@@ -159,6 +170,7 @@ pub fn run() -> ExitCode {
         Command::Sync(arguments) => sync::run(arguments, config),
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),
+        Command::Backup(arguments) => report(backup::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::record_keeper::RecordKeeper;
+use crate::auth::{DefaultDomain, ServiceNames};
 use crate::bookkeeping::{Bookkeeper, Worker};
 use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
 use crate::decision::{Decision, Mailboxes, Webmail};
+use crate::frontend::Naming;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::housekeeping::Housekeeping;
@@ -20,6 +22,7 @@ use crate::passdb::{EventFollower, Loss, MasterUsers, OnLoss, Passdb, People, So
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::sasl::ErrorChallenges;
+use crate::sql::AliasLogins;
 use crate::sync::{Schedule, Sync};
 use crate::userdb::Userdb;
 use crate::{bookkeeping, decision, frontend, keycloak, kick, redis, sql, sync, throttle};
@@ -36,6 +39,7 @@ pub(super) struct Parts {
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
+    pub(super) naming: Arc<Naming>,
     /// What a refused token is told, where tokens are taken.
     pub(super) challenges: Option<Arc<ErrorChallenges>>,
     /// Logins that mailcow decided.
@@ -108,7 +112,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         .with_tokens(config.oauth.clone())
         .with_master_users(config.master_users.clone().map(MasterUsers::new));
     let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
-    let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
+    let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
+    let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
     let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &keeper {
         keeper.restore();
@@ -133,6 +138,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
         timing: config.login.clone(),
+        naming: Arc::new(naming(config)),
         challenges: challenges(config),
         shadow: Arc::default(),
     };
@@ -157,6 +163,21 @@ fn on_loss(config: &Config, kicker: kick::Kicker) -> OnLoss {
             kicker.kick(user, loss.name());
         }
     })
+}
+
+fn alias_logins(config: &Config) -> AliasLogins {
+    AliasLogins { domains: config.login.alias_domains, addresses: config.login.aliases }
+}
+
+/// Loading the configuration has refused what cannot be read here.
+fn naming(config: &Config) -> Naming {
+    let mut services = ServiceNames::default();
+    for (name, target) in &config.login.services {
+        let _ = services.allow(name, target);
+    }
+    let default_domain = DefaultDomain::new(config.login.default_domain.as_deref()).unwrap_or_default();
+    let master_separator = config.master_users.as_ref().map(|masters| masters.separator);
+    Naming { services, default_domain, master_separator }
 }
 
 /// Clients are shown the way to a token where there is one only.
@@ -242,12 +263,15 @@ async fn assemble_bookkeeping(
 fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::Keeper), AssembleError> {
     let now = Instant::now().into_std();
     let throttle = throttle::Throttle::new(&config.throttle, now).map_err(AssembleError::Random)?;
-    let shares = config.throttle.enabled && config.throttle.shared;
-    let redis = config.redis.as_ref().filter(|_| shares);
-    let redis =
-        redis.map(|redis| Redis::new(redis, config.secrets.duplicate().redis_password)).transpose()?;
-    let node = getrandom::u32().map_err(AssembleError::Random)?;
-    Ok((throttle.clone(), throttle::Keeper::new(throttle, redis, node)))
+    let Secrets { redis_password, throttle_key, .. } = config.secrets.duplicate();
+    // A warning of the configuration says that nothing is shared without a key.
+    let key = throttle_key.filter(|_| config.throttle.enabled && config.throttle.shared);
+    let shared = match (&config.redis, key) {
+        (Some(redis), Some(key)) => Some((Redis::new(redis, redis_password)?, key)),
+        _ => None,
+    };
+    let node = getrandom::u64().map_err(AssembleError::Random)?;
+    Ok((throttle.clone(), throttle::Keeper::new(throttle, shared, node)))
 }
 
 /// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to

@@ -131,7 +131,7 @@ pub fn count_once(config: &Config) -> Result<Census, SyncError> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     reactor.map_err(SyncError::Reactor)?.block_on(async {
         let sync = assemble::assemble_sync_alone(config).await?;
-        Ok(sync.census().await?)
+        Ok(sync.census(config.hashing.schemes.clone()).await?)
     })
 }
 
@@ -167,7 +167,8 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
         kick_worker,
     } = assembled;
     let sockets = serve::open_sockets(&config.listeners)?;
-    let http_login = serve::http_login(&config.http_login, &parts, &tasks)?;
+    let http_login =
+        serve::http_login((&config.http_login, config.secrets.duplicate().http_login_token), &parts, &tasks)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, (&parts, &http_login), &tasks);
     }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::SystemTime;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::Decision;
 use super::mailboxes::MailboxRecord;
@@ -71,6 +71,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Whom it took.
     pub path: Path,
+    /// Whose mailbox it was about, where that was opened by another name.
+    pub target: Option<Username>,
 }
 
 impl Decision {
@@ -86,21 +88,25 @@ impl Decision {
     /// The same for a purpose. A rehearsal takes every step, asks everybody whom a login asks, and changes nothing: for
     /// a first login that would make a mailbox it ends where the template is found.
     pub async fn decide(&self, request: &AuthRequest, now: Moment, purpose: Purpose) -> Judgement {
-        let mut path = Path::Hit;
-        let verdict = self.take_steps((request, purpose), now, &mut path).await.into();
-        Judgement { verdict, path }
+        let (mut path, mut target) = (Path::Hit, None);
+        let verdict = self.take_steps((request, purpose), now, (&mut path, &mut target)).await.into();
+        Judgement { verdict, path, target }
     }
 
     async fn take_steps(
         &self,
         (request, purpose): (&AuthRequest, Purpose),
         now: Moment,
-        path: &mut Path,
+        (path, target): (&mut Path, &mut Option<Username>),
     ) -> Result<Grant, NotAccepted> {
         // 1. Is it a name and a credential at all, for a service that we know?
-        let login = self.check_form(request, now, purpose)?;
-        // 2. Does somebody guess there, who has to wait?
+        let mut login = self.check_form(request, now, purpose)?;
+        // 2. Does somebody guess there, who has to wait? An alias is the mailbox that it opens.
         self.admit(&login)?;
+        if self.0.mailboxes.know_aliases() && Box::pin(self.follow_alias(&mut login, path)).await?.is_some() {
+            *target = Some(login.user.clone());
+            self.admit(&login)?;
+        }
         let mut rest = pin!(self.ask_around(&login, path));
         let end = match rest.as_mut().now_or_never() {
             Some(end) => end,
@@ -130,8 +136,16 @@ impl Decision {
         why_not: NotAccepted,
         path: &mut Path,
     ) -> Result<Grant, NotAccepted> {
-        let newer = self.look_again(login, known, why_not, path).await?;
-        self.judge(login, &newer, path).await
+        if !is_said_by_keycloak(&why_not) {
+            let newer = self.look_again(login, known, why_not, path).await?;
+            return self.judge(login, &newer, path).await;
+        }
+        // Somebody who is known to be shut out stays out while nobody can tell.
+        let again = self.look_again(login, known, why_not.clone(), path);
+        match timeout_at(login.now.until, again).await {
+            Ok(Ok(newer)) => self.judge(login, &newer, path).await,
+            Ok(Err(NotAccepted::Refused(_) | NotAccepted::CannotTell(_))) | Err(_) => Err(why_not),
+        }
     }
 
     /// Steps 2 to 7, with what is known about the mailbox.
@@ -205,7 +219,9 @@ impl Decision {
             }
             Proof::Token(_) => true,
         };
-        let asks_keycloak = authsource == Some(AuthSource::Keycloak) && counts();
+        // An app password, too, opens nothing of somebody who is shut out.
+        let is_about_person = is_said_by_keycloak(&why_not) || why_not == Denial::UserUnknown.into();
+        let asks_keycloak = authsource == Some(AuthSource::Keycloak) && (is_about_person || counts());
         let is_newer_person = asks_keycloak && self.0.passdb.renew_person(user, since, until).await?;
         if is_newer_person || newer.asked != known.asked { Ok(newer) } else { Err(why_not) }
     }
@@ -218,6 +234,7 @@ impl Decision {
         }
         let (source, person) = match login.proof {
             Proof::Password(presented) => {
+                let presented = Presented { name: login.user.as_str(), ..presented };
                 self.check_main_password_counts(login, None)?;
                 *path = (*path).max(Path::Cold);
                 (Source::Keycloak, self.0.passdb.check_person(&login.user, presented).await?)
@@ -269,29 +286,51 @@ impl Decision {
 pub(super) fn proof_of(request: &AuthRequest) -> Proof<'_> {
     match &request.credential {
         Credential::Password(password) => {
-            Proof::Password(Presented { password, remote: request.origin.remote })
+            Proof::Password(Presented { password, remote: request.origin.remote, name: "" })
         }
         Credential::Token(token) => Proof::Token(token),
     }
 }
 
-/// Whether a newer record could change this answer. Denials that an administrator's switch made hold until what is
-/// known is too old.
+/// Whether a newer record could change this answer. Denials that a switch in the database made hold until what is known
+/// is too old.
 fn may_be_outdated(why_not: &NotAccepted) -> bool {
     match why_not {
-        NotAccepted::Refused(denial) => matches!(
-            denial,
-            Denial::PasswordMismatch
-                | Denial::PasswordMissing
-                | Denial::AppPasswordMismatch
-                | Denial::ServiceForbidden
-                | Denial::SecondFactorRequired
-                | Denial::SourceUnsupported
-                | Denial::MailPasswordsOff
-                | Denial::TokenSubjectMismatch
-        ),
+        NotAccepted::Refused(denial) => {
+            matches!(
+                denial,
+                Denial::PasswordMismatch
+                    | Denial::PasswordMissing
+                    | Denial::AppPasswordMismatch
+                    | Denial::ServiceForbidden
+                    | Denial::SecondFactorRequired
+                    | Denial::SourceUnsupported
+                    | Denial::MailPasswordsOff
+                    | Denial::TokenSubjectMismatch
+                    | Denial::UserUnknown
+            ) || is_said_by_keycloak(why_not)
+        }
         NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
     }
+}
+
+/// Whether Keycloak has said that this person is shut out. Whoever is let in again there gets in at the next try.
+fn is_said_by_keycloak(why_not: &NotAccepted) -> bool {
+    matches!(
+        why_not,
+        NotAccepted::Refused(
+            Denial::UserDisabled
+                | Denial::UserLockedOut
+                | Denial::StoreDisabled
+                | Denial::ProviderOff
+                | Denial::OrganizationOff
+                | Denial::UserConflict
+                | Denial::EmailUnverified
+                | Denial::AttributeMissing
+                | Denial::RoleMissing
+                | Denial::GroupMissing
+        )
+    )
 }
 
 pub(super) fn check_domain(hosting: &Hosting) -> Result<(), Denial> {

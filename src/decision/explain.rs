@@ -148,7 +148,7 @@ impl Decision {
         walk.check("service", service, request.service.name(), None)?;
         let via = self.0.webmail.recognise(request);
         let proof = proof_of(request);
-        let login = Login { user, master_user, proof, request, via, now, purpose: Purpose::Rehearsal };
+        let mut login = Login { user, master_user, proof, request, via, now, purpose: Purpose::Rehearsal };
         if let Some(remote) = request.origin.remote {
             let admitted = self.admit(&login).map_err(NotAccepted::from);
             let saw = if admitted.is_ok() {
@@ -157,6 +157,9 @@ impl Decision {
                 "too many guesses: who logs in waits"
             };
             walk.check("guessing", admitted, saw, Some(remote.to_string()))?;
+        }
+        if let Ok(Some(_)) = self.follow_alias(&mut login, &mut Path::Hit).await {
+            walk.push("alias", StepEnd::Passed, format!("opens the mailbox {}", login.user), None);
         }
         let held = self.find_mailbox(&login, &mut Path::Hit).await;
         let held = match held {
@@ -238,11 +241,15 @@ impl Decision {
         let Proof::Password(presented) = login.proof else { return None };
         let attempt = attempt(login, presented);
         let usable: Vec<i64> = self.0.passdb.usable_app_passwords(rows, &attempt).collect();
-        let saw = format!(
+        let mut saw = format!(
             "{} active, {} of them for this service, from here, and in time",
             rows.len(),
             usable.len()
         );
+        for trouble in self.0.passdb.unusable_app_passwords(rows) {
+            saw.push_str("; can never match: ");
+            saw.push_str(&trouble.detail);
+        }
         let end = if usable.is_empty() { StepEnd::Closed } else { StepEnd::Passed };
         walk.push("app passwords", end, saw, None);
         usable.first().copied()

@@ -2,6 +2,7 @@
 //!
 //! * [`Decision::authenticate`]: the steps of a login, in order, on one screen; which of the passwords opens the
 //!   mailbox is in `open.rs`.
+//! * Whose mailbox an alias opens is in `alias.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
 //! * [`Decision::explain`]: the same steps, told to an administrator.
 //! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
@@ -10,6 +11,7 @@
 //! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
 
 mod admission;
+mod alias;
 mod authenticate;
 mod explain;
 mod known;

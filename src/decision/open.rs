@@ -6,7 +6,7 @@ use super::mailboxes::MailboxRecord;
 use super::path::Path;
 use super::webmail::Via;
 use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Username};
-use crate::passdb::{AppPasswordAttempt, Entitled, Owner, Presented, find_named};
+use crate::passdb::{AppPasswordAttempt, Aside, Entitled, Owner, Presented, Tried, is_switched_off};
 use crate::sql::{AuthSource, Mailbox};
 
 /// A mailbox that was opened.
@@ -37,14 +37,16 @@ impl Decision {
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
         let presented = match login.proof {
-            Proof::Password(presented) => presented,
+            Proof::Password(presented) => Presented { name: login.user.as_str(), ..presented },
             Proof::Token(token) => {
                 return Box::pin(self.open_with_token(login, mailbox, (record, token), path)).await;
             }
         };
         // An app password that keydove made names its row, so that no other hash need be tried.
         let app_passwords = record.app_passwords();
-        if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, presented.password)) {
+        if let Some(row) =
+            app_passwords.ok().and_then(|rows| self.0.passdb.find_named(rows, presented.password))
+        {
             let attempt = attempt(login, presented);
             let id = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await?;
             let owner = self.find_owner(login, mailbox, record, path).await?;
@@ -62,18 +64,48 @@ impl Decision {
                 }
             }
         };
-        if !leaves_app_passwords(&why_not) {
+        // Nobody can tell whether main passwords count, so nobody could tell whose mailbox it is.
+        if owner.is_none() && matches!(why_not, NotAccepted::CannotTell(_)) {
             return Err(why_not);
         }
         let rows = app_passwords.map_err(TempFail::clone)?;
         let attempt = attempt(login, presented);
-        let found = Box::pin(self.0.passdb.find_app_password(rows, &attempt)).await?;
-        let Some(id) = found else { return Err(why_not) };
+        let tried = Box::pin(self.0.passdb.try_app_passwords(rows, &attempt)).await?;
+        let Tried::Fits(id) = tried else {
+            let aside = match is_switched_off(&why_not) && tried == Tried::Mismatch {
+                true => Box::pin(self.compare_aside(login, mailbox, record, (owner, presented))).await,
+                false => Aside::Unknown,
+            };
+            return Err(self.0.passdb.conclude(&login.user, why_not, &tried, aside));
+        };
         let owner = match owner {
             Some(owner) => owner,
             None => self.find_owner(login, mailbox, record, path).await?,
         };
         Ok(Opened { source: Source::AppPassword(id), owner })
+    }
+
+    /// Whether the main password fits where it does not count. Whoever sends the right one guesses no app password.
+    async fn compare_aside(
+        &self,
+        login: &Login<'_>,
+        mailbox: &Mailbox,
+        record: &MailboxRecord,
+        (owner, presented): (Option<Owner>, Presented<'_>),
+    ) -> Aside {
+        let passdb = &self.0.passdb;
+        let owner = match owner {
+            Some(owner) => owner,
+            None => match passdb.check_main_password_counts(&login.user, mailbox.authsource) {
+                Ok(()) => match self.find_owner(login, mailbox, record, &mut Path::Cold).await {
+                    Ok(owner) => owner,
+                    Err(_) => return Aside::Unknown,
+                },
+                Err(NotAccepted::Refused(_)) => return Aside::FitsNot,
+                Err(NotAccepted::CannotTell(_)) => return Aside::Unknown,
+            },
+        };
+        passdb.compare_aside(mailbox, &owner, &record.fitted, presented).await
     }
 
     /// A token is no password: settings that switch main passwords off are not about it, and neither are app passwords.
@@ -174,11 +206,6 @@ pub(super) fn attempt<'a>(login: &Login<'a>, presented: Presented<'a>) -> AppPas
     }
 }
 
-/// Whether an app password may still open the mailbox. A hash of the main password that nobody can use says
-/// nothing about the others; any other trouble would be theirs too.
-fn leaves_app_passwords(why_not: &NotAccepted) -> bool {
-    match why_not {
-        NotAccepted::Refused(_) => true,
-        NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
-    }
-}
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ mod master_users;
 mod people;
 mod sources;
 mod token;
+mod tried;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,18 +20,18 @@ use tokio::time::Instant;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
 use crate::cache::{Comparisons, Fitted};
-use crate::hashing::Hasher;
+use crate::hashing::{Hasher, Whose};
 use crate::keycloak::Person;
-use crate::scheme;
 use crate::sql::{AuthSource, Mailbox};
 
-pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
+pub use app_password::{AppPasswordAttempt, AppPasswordConfig};
 pub use event_follower::EventFollower;
 pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 pub use token::SignedToken;
+pub use tried::{Aside, Tried, is_switched_off, sum_up};
 
 /// The sources of passwords.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Passdb {
     /// Where tokens are taken.
     tokens: Option<crate::token::Config>,
     master_users: Option<MasterUsers>,
+    /// Of which hashes a warning told lately.
+    warned: tried::Warned,
 }
 
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
@@ -51,6 +54,8 @@ pub struct Presented<'a> {
     pub password: &'a Secret,
     /// The mail client's address, if the mail server told it.
     pub remote: Option<IpAddr>,
+    /// The mailbox's address or the master user's name, which a few hashes are made of too; empty until it is read.
+    pub name: &'a str,
 }
 
 /// Whose mailbox it is, as far as anybody beside the row knows.
@@ -94,7 +99,8 @@ impl Passdb {
         comparisons: Comparisons,
         app_passwords: AppPasswordConfig,
     ) -> Self {
-        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None }
+        let warned = tried::Warned::new();
+        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None, warned }
     }
 
     /// Takes tokens too, where there are settings for them.
@@ -255,19 +261,25 @@ impl Passdb {
         fitted: Option<&Fitted>,
         presented: Presented<'_>,
     ) -> Result<(), NotAccepted> {
-        let Presented { password, remote } = presented;
+        let Presented { password, remote, name } = presented;
         let work = || async {
-            let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), remote).await;
+            let whose = Whose { name, address: remote };
+            let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), whose).await;
             end.map_err(|error| error.temp_fail())
         };
-        let fits = self.comparisons.compare((stored.expose(), fitted), password.expose(), work).await?;
+        // What is remembered of a string and a password must hold for everybody who has both.
+        let fits = if self.hasher.is_owners(stored) {
+            work().await?
+        } else {
+            self.comparisons.compare((stored.expose(), fitted), password.expose(), work).await?
+        };
         if fits { Ok(()) } else { Err(Denial::PasswordMismatch.into()) }
     }
 }
 
-/// Whether there is a `{SCHEME}` string to compare with. Text of any other form is as good as none, as in mailcow;
-/// a scheme string that is cut off or unknown is not: then nobody can tell.
-fn is_scheme_string(stored: &Secret, fitted: &Fitted) -> bool {
+/// Whether there is anything to compare with. mailcow takes text of no known form for none as well; here nobody can tell
+/// what it was meant to be, so that its owner is not told that there is no password.
+fn is_there(stored: &Secret, fitted: &Fitted) -> bool {
     // What fitted was a hash.
-    fitted.is_set() || scheme::has_label(stored.expose())
+    fitted.is_set() || !stored.expose().trim_ascii().is_empty()
 }

@@ -14,6 +14,7 @@ mod identity;
 mod mapping;
 mod php;
 mod plan;
+mod reserved;
 mod rulebook;
 mod rules;
 mod template;
@@ -26,12 +27,14 @@ use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReaso
 use crate::settings::Live;
 use crate::sql::{Creation, Database};
 use backoff::BackOff;
+use reserved::Reserved;
 
 pub use config::Config;
 pub use identity::Identity;
 pub use mapping::Mapping;
 pub use php::json_encode;
 pub use plan::{NewMailbox, RedisSettings};
+pub use reserved::{RESERVED_NAMES, ReservedName};
 pub use rulebook::Rulebook;
 pub use rules::Rules;
 pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
@@ -46,6 +49,7 @@ const UPDATE_PAUSE: Duration = Duration::from_secs(600);
 /// Makes mailboxes and keeps them in line with their templates.
 pub struct Provisioner {
     rules: Live<Rules>,
+    reserved: Reserved,
     refused: BackOff,
     updates_refused: BackOff,
 }
@@ -71,7 +75,7 @@ impl Provisioner {
     pub fn with_rules(config: &Config, rules: Live<Rules>) -> Self {
         let refused = BackOff::new(config.retry_after.get(), REMEMBERED);
         let updates_refused = BackOff::new(UPDATE_PAUSE, REMEMBERED);
-        Self { rules, refused, updates_refused }
+        Self { rules, reserved: Reserved::of(config), refused, updates_refused }
     }
 
     /// Whether mailboxes may be made. If not, somebody without a mailbox is unknown. While nobody can tell they may,
@@ -99,6 +103,9 @@ impl Provisioner {
         if let Some(refusal) = self.refused.still_refused(user, now) {
             return Err(cannot_tell(user, refusal).into());
         }
+        if let Err(refusal) = self.reserved.judge(user) {
+            return Err(self.refuse(user, refusal, now));
+        }
         let plan = match plan_with(mapping, database, person).await? {
             Ok(plan) => plan,
             Err(refusal) => return Err(self.refuse(user, refusal, now)),
@@ -118,7 +125,9 @@ impl Provisioner {
     /// As in [`provision`](Self::provision).
     pub async fn preview(&self, database: &Database, person: &Identity) -> Result<String, NotAccepted> {
         let rules = self.rules.get();
-        let plan = plan_with(rules.mapping()?, database, person).await?;
+        let mapping = rules.mapping()?;
+        self.reserved.judge(&person.user).map_err(|refusal| cannot_tell(&person.user, refusal))?;
+        let plan = plan_with(mapping, database, person).await?;
         let plan = plan.map_err(|refusal| cannot_tell(&person.user, refusal))?;
         Ok(plan.rows.owner.map(|owner| owner.template_name).unwrap_or_default())
     }

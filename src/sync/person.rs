@@ -67,6 +67,12 @@ impl Run<'_> {
                     people.push(person);
                     continue;
                 }
+                Entry::Doubtful(doubtful) => {
+                    let is_new = self.addresses.insert(doubtful.address().clone());
+                    let skip = if is_new { Skip::Disabled } else { Skip::Conflict };
+                    self.note(Some(doubtful.address()), Outcome::Skipped(skip), false);
+                    continue;
+                }
                 Entry::NoAddress => Skip::NoAddress,
                 Entry::BadAddress => Skip::BadAddress,
                 Entry::ServiceAccount => Skip::ServiceAccount,
@@ -105,9 +111,6 @@ impl Run<'_> {
         (person, identity): (&Person, &Identity),
         standing: &Standing,
     ) -> Result<Outcome, Skip> {
-        if !person.enabled {
-            return Err(Skip::Disabled);
-        }
         let asked = self.sync.parts.sources.client_for(&identity.user);
         if !asked.is_ok_and(|asked| Arc::ptr_eq(&asked, client)) {
             return Err(Skip::OtherSource);

@@ -126,7 +126,7 @@ impl<'d, D: Directory> Walk<'d, D> {
         let is_new = self.seen.insert(listed.id.clone());
         if !is_new {
             self.repeated += 1;
-        } else if listed.enabled {
+        } else if listed.is_in_use {
             self.in_use.insert(listed.id.clone());
         }
         is_new

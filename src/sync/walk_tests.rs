@@ -53,7 +53,7 @@ impl Directory for BrokenDirectory {
 }
 
 fn entry(number: usize) -> Listed {
-    Listed { id: number.to_string().into(), enabled: !number.is_multiple_of(7), entry: Entry::NoAddress }
+    Listed { id: number.to_string().into(), is_in_use: !number.is_multiple_of(7), entry: Entry::NoAddress }
 }
 
 async fn walk(directory: &impl Directory) -> (usize, Walked) {

@@ -8,10 +8,13 @@ mod battery;
 mod bookkeeping;
 mod housekeeping;
 mod identity_provider;
+mod lookalikes;
+mod lost_commit;
 mod maps;
 mod mariadb;
 mod others;
 mod provisioning;
+mod sqlite_files;
 mod sync;
 
 use std::path::{Path, PathBuf};
@@ -264,4 +267,26 @@ async fn mariadb_is_kept_small() {
     let database = Arc::new(connect(&server).await);
     database.check_provisioning().await.unwrap();
     housekeeping::housekeeping_battery(&database, &other).await;
+}
+
+#[tokio::test]
+async fn sqlite_takes_no_name_for_another() {
+    let folder = Folder::new("sqlite-lookalikes");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    lookalikes::lookalikes_battery(&database, &OtherSqlite::open(&path)).await;
+}
+
+#[tokio::test]
+async fn mariadb_takes_no_name_for_another() {
+    let folder = Folder::new("mariadb-lookalikes");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    lookalikes::lookalikes_battery(&database, &other).await;
+    others::sogo_follows_the_switch(&database, &other).await;
+    others::a_dump_brings_everything_back(&database, &other).await;
+    database.close().await;
 }

@@ -457,6 +457,7 @@ fn config(retry_after: Duration) -> Config {
         enabled: Some(true),
         default_template: Some("Default".to_owned()),
         mappings,
+        allow_reserved_names: Vec::new(),
         retry_after: text.try_into().unwrap(),
     }
 }

@@ -7,14 +7,20 @@
     reason = "a test may fail, and its clock may start anywhere"
 )]
 
+mod addresses;
+mod ban_filters;
 mod bench;
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;
+mod closed_pipe;
 mod commands;
 mod config;
 mod corpus;
+mod database_file;
 mod dangers;
 mod layers;
 mod metrics;
 mod reason_codes;
 mod reasons;
+mod schemes;
+mod statements;

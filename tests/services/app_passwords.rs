@@ -48,7 +48,7 @@ pub const CASES: &[LoneCase] = &[
         accepted(&keydove, "imap", LOCAL, "app pw", "app_password=3 ")?;
         system.execute(&format!("UPDATE mailbox SET authsource = NULL WHERE username = '{LOCAL}'"))?;
         accepted(&keydove, "imap", LOCAL, "app pw", "app_password=3 ")?;
-        refused(&keydove, "imap", LOCAL, "pw", "source_unsupported")?;
+        refused(&keydove, "imap", LOCAL, "pw", "app_password_mismatch")?;
         system.execute(&format!("UPDATE mailbox SET active = 2 WHERE username = '{LOCAL}'"))?;
         refused(&keydove, "imap", LOCAL, "app pw", "mailbox_disabled")
     }),
@@ -115,6 +115,9 @@ pub const CASES: &[LoneCase] = &[
         accepted(&keydove, "imap", "badscheme@example.org", "app pw", "app_password=1 ")?;
         insert(system, 2, "badscheme@example.org", "{FOO}x", "imap_access = 1")?;
         accepted(&keydove, "imap", "badscheme@example.org", "app pw", "app_password=1 ")?;
+        // One of three could be compared, and does not fit.
+        refused(&keydove, "imap", "badscheme@example.org", "guess", "app_password_mismatch")?;
+        system.execute("DELETE FROM app_passwd WHERE id = 1")?;
         let answer = transport(login(&keydove, "imap", "badscheme@example.org", "guess", None))?;
         ensure(answer.ends_with(TEMPORARY), || answer)
     }),

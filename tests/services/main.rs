@@ -9,6 +9,7 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod account_states;
 mod app_passwords;
 mod auth_policy;
 mod auth_socket;
@@ -16,10 +17,12 @@ mod check;
 mod conformance;
 mod control;
 mod demands;
+mod doors;
 mod events;
 mod explain;
 mod fault_matrix;
 mod first_login;
+mod guesses;
 mod hook;
 mod hostile;
 mod housekeeping;
@@ -43,6 +46,7 @@ mod reasons;
 mod record_file;
 mod restart;
 mod run;
+mod sqlite_files;
 mod stopping;
 mod sync;
 mod takeover;
@@ -88,7 +92,7 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
     for &(subject, on, cases) in ACTING.iter().chain(hook::GROUPS) {
         all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Acts(case))));
     }
-    let asking = [ASKING, mailcow_cases::GROUPS, fault_matrix::GROUPS, http_login::GROUPS, sync::GROUPS];
+    let asking = [ASKING, mailcow_cases::GROUPS, fault_matrix::GROUPS, http_login::GROUPS, sync::GROUPS, doors::GROUPS, guesses::GROUPS];
     for &(subject, on, cases) in asking.into_iter().flatten() {
         all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Asks(case))));
     }
@@ -100,6 +104,7 @@ const LOOKING: &[Group<Case>] = &[
     ("check", On::BothDatabases, check::CASES),
     ("control", On::Sqlite, control::CASES),
     ("demands", On::Sqlite, demands::CASES),
+    ("doors", On::Sqlite, doors::CASES),
     ("events", On::Sqlite, events::CASES),
     ("explain", On::BothDatabases, explain::CASES),
     ("hostile", On::Sqlite, hostile::CASES),
@@ -134,6 +139,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("pitfalls", On::Sqlite, pitfalls::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),
+    ("sqlite_files", On::Sqlite, sqlite_files::CASES),
     ("takeover", On::Sqlite, takeover::CASES),
     ("throttling", On::Sqlite, throttling::LONE_CASES),
     ("wants", On::Sqlite, wants::LONE_CASES),
@@ -142,6 +148,7 @@ const ACTING: &[Group<LoneCase>] = &[
 
 /// Cases that ask one keydove, set up as mailcow's is.
 const ASKING: &[Group<WorldCase>] = &[
+    ("account_states", On::Sqlite, account_states::CASES),
     ("auth_policy", On::Sqlite, auth_policy::CASES),
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
     ("throttling", On::Sqlite, throttling::CASES),

@@ -36,8 +36,8 @@ pub const CASES: &[Case] = &[
                 ("disabled@example.org", "pw", Refused, "user_disabled"),
                 ("nohash@example.org", "pw", Refused, "password_missing"),
                 ("nohash@example.org", "", Refused, "password_invalid"),
-                ("badhash@example.org", "pw", Refused, "password_missing"),
-                ("badhash@example.org", "not-a-hash", Refused, "password_missing"),
+                ("badhash@example.org", "pw", Unavailable, "hash_unusable"),
+                ("badhash@example.org", "not-a-hash", Unavailable, "hash_unusable"),
             ],
         )
     }),

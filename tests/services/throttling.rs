@@ -148,8 +148,11 @@ pub const CASES: &[WorldCase] = &[
         let mut redis = Redis::start(world.system.stage())?;
         let password = world.system.stage().write("redis-shared-password", PASSWORD)?;
         give(&password, "root", "root", 0o600)?;
+        let key = world.system.stage().write("redis-shared-key", "the key of these nodes")?;
+        give(&key, "root", "root", 0o600)?;
         let settings = format!(
-            "{LONG}shared = true\n[redis]\nsocket = \"{}\"\npassword_file = \"{}\"\n",
+            "{LONG}shared = true\nshared_key_file = \"{}\"\n[redis]\nsocket = \"{}\"\npassword_file = \"{}\"\n",
+            key.display(),
             redis.socket().display(),
             password.display()
         );
@@ -323,7 +326,7 @@ fn list(keydove: &Keydove) -> Result<serde_json::Value> {
 }
 
 /// For both ban tools, as docs/logging.md has them.
-fn shipped_patterns() -> Result<[Regex; 2]> {
+pub fn shipped_patterns() -> Result<[Regex; 2]> {
     let path = source_tree().join("docs/logging.md");
     let page = attempt("read", &path, std::fs::read_to_string(&path))?;
     let find = |begin: &str| {

@@ -67,6 +67,11 @@ async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings
         Ok(Visibility::Visible | Visibility::Unknown) => {}
         Err(error) => findings.told(Level::Fault, format!("realm `{realm}`: {error}")),
     }
+    if client.event_period().is_some()
+        && let Err(error) = client.check_events().await
+    {
+        findings.told(Level::Warning, format!("realm `{realm}`: {error}"));
+    }
     if checked.makes_mailboxes {
         tell_who_gets_mailboxes(client, findings).await;
         look_for_values(client, checked, findings).await;

@@ -1,6 +1,7 @@
 //! `keydove check`: what stands against logins now, on the real path, with the step that mends it.
 
 mod database;
+mod database_file;
 mod dovecot;
 mod finding;
 mod keycloak;
@@ -111,7 +112,11 @@ fn look(arguments: &Arguments, config: &Config) -> Result<Vec<Finding>, Box<dyn 
         findings.extend(database::look(&mut checked).await);
         findings.extend(keycloak::look(&checked).await);
     });
-    findings.extend(dovecot::look(&config.listeners, arguments.dovecot_config.as_deref()));
+    findings.extend(dovecot::look(
+        &config.listeners,
+        config.login.default_domain.as_deref(),
+        arguments.dovecot_config.as_deref(),
+    ));
     findings.extend(postfix::look(&config.listeners, arguments.postfix_config.as_deref()));
     Ok(findings)
 }

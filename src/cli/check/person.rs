@@ -3,8 +3,8 @@
 use super::Checked;
 use super::finding::Findings;
 use crate::auth::Username;
+use crate::cli::advice::advice;
 use crate::keycloak::{Client, Lookup, Person};
-use crate::scheme;
 
 pub(super) async fn look(client: &Client, user: &Username, checked: &Checked<'_>, findings: &mut Findings) {
     match client.find_person(user).await {
@@ -22,8 +22,9 @@ pub(super) async fn look(client: &Client, user: &Username, checked: &Checked<'_>
 
 async fn look_at(client: &Client, person: &Person, checked: &Checked<'_>, findings: &mut Findings) {
     let user = &person.address;
-    if !person.enabled {
-        return findings.fault(format!("{user} is disabled in Keycloak"), "enable the person there");
+    if let Some(denial) = person.state.denial() {
+        let cure = advice(denial.code()).unwrap_or_default();
+        return findings.fault(format!("{user} is {}", person.state.words()), cure);
     }
     match client.find_unmet(person).await {
         Ok(None) => {}
@@ -40,15 +41,23 @@ async fn look_at(client: &Client, person: &Person, checked: &Checked<'_>, findin
             "set it to what `keydove hash` prints",
         );
     };
-    let usable = scheme::parse(stored.expose()).and_then(|hash| hash.permit(&checked.config.hashing.schemes));
+    let schemes = &checked.config.hashing.schemes;
+    let usable = schemes.parse(stored.expose()).and_then(|hash| hash.permit(schemes));
+    if person.password_values > 1 {
+        findings.warning(
+            format!(
+                "{user} has {} values in `{attribute}`, of which only the first counts",
+                person.password_values
+            ),
+            "leave one value there",
+        );
+    }
     match usable {
-        Ok(_) => {
-            findings.fine(format!("{user}: found, enabled, with a {{{}}} password", scheme::label(stored)))
+        Ok(hash) => findings.fine(format!("{user}: found, enabled, with a {{{}}} password", hash.scheme())),
+        Err(error) => {
+            let cure = error.cure();
+            findings.fault(format!("{user}: `{attribute}` cannot be compared with: {error}"), cure);
         }
-        Err(error) => findings.fault(
-            format!("{user}: `{attribute}` cannot be compared with: {error}"),
-            "set it to what `keydove hash` prints, or allow the scheme in [hashing.schemes]",
-        ),
     }
     if checked.makes_mailboxes {
         match checked.mapping.for_new(person.template()) {

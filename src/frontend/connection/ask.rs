@@ -10,13 +10,14 @@ use super::arrival::{Arrival, now};
 use super::explain::explain;
 use super::{Context, mail};
 use crate::auth::{
-    AuthRequest, Denial, Grant, Origin, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
+    AuthRequest, Credential, Denial, Grant, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
     UserRequest, Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::{Judgement, Moment, Path, Purpose};
 use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
+use crate::throttle::RefusedGuess;
 
 /// What a call of a backend should find left of the deadline when it begins.
 const LAST_CALL: Duration = Duration::from_secs(1);
@@ -131,37 +132,47 @@ fn conclude(
     judgement: Judgement,
     (arrival, ended): (Arrival, Instant),
 ) -> Verdict {
-    let Judgement { verdict, path } = judgement;
+    let Judgement { verdict, path, target } = judgement;
     let took = ended - arrival.monotonic;
+    let alias = target.as_ref().and_then(|_| Username::parse(&request.authcid).ok());
     let parsed;
     let normal = match &verdict {
         Verdict::Accept(grant) => Some(&grant.user),
         Verdict::Refuse(_) | Verdict::CannotTell(_) => {
-            parsed = Username::parse(&request.authcid).ok();
+            parsed = target.or_else(|| Username::parse(&request.authcid).ok());
             parsed.as_ref()
         }
+    };
+    let named = request.named_service();
+    let repeated = match &verdict {
+        Verdict::Refuse(denial) => is_repeated(context, &request, (*denial, normal), ended),
+        Verdict::Accept(_) | Verdict::CannotTell(_) => false,
     };
     LoginRecord {
         door: context.door,
         role: context.role,
         user: SentText::new(&request.authcid),
         normal,
-        service: &request.service,
+        service: named.as_ref().unwrap_or(&request.service),
+        counts_as: named.as_ref().map(|_| &request.service),
         mechanism: Some(request.mechanism),
         origin: &request.origin,
         verdict: &verdict,
+        repeated,
         stale: matches!(path, Path::Stale(_)),
         duration: took,
     }
     .write();
     context.logins.count(&request.service, &verdict, path, (took, ended));
-    if let Some(normal) = normal {
-        context.recent.note(normal, &request.service, request.origin.remote, (&verdict, arrival.wall));
+    // Whoever explains a login asks by the one name or the other.
+    for user in normal.into_iter().chain(&alias) {
+        let service = named.as_ref().unwrap_or(&request.service);
+        context.recent.note(user, service, request.origin.remote, (&verdict, arrival.wall));
     }
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant, ended),
-        Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
-        Verdict::CannotTell(_) => {}
+        Verdict::Refuse(denial) if !repeated => note_refused(context, &request, *denial),
+        Verdict::Refuse(_) | Verdict::CannotTell(_) => {}
     }
     verdict
 }
@@ -222,7 +233,7 @@ async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival, purp
     timeout(context.deadline, decision).await.unwrap_or_else(|_| {
         let detail = format!("no verdict within {} ms", context.deadline.as_millis());
         let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
-        Judgement { verdict, path: Path::Cold }
+        Judgement { verdict, path: Path::Cold, target: None }
     })
 }
 
@@ -250,16 +261,35 @@ fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: In
     }));
 }
 
-/// Postfix logs a refused login by itself, in words that mailcow's ban daemon counts: once is enough.
-fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Denial) {
-    if context.peer_reports_refusals {
-        return;
+/// Whether it is a guess of which ban tools have heard: the same secret for the same name from the same place.
+fn is_repeated(
+    context: &Context,
+    request: &AuthRequest,
+    (denial, normal): (Denial, Option<&Username>),
+    now: Instant,
+) -> bool {
+    if !denial.is_guess() {
+        return false;
     }
+    let secret = match &request.credential {
+        Credential::Password(secret) | Credential::Token(secret) => secret.expose(),
+    };
+    let name = normal.map_or(&*request.authcid, |normal| normal.as_str().as_bytes());
+    let guess = RefusedGuess { name, secret, remote: request.origin.remote, now };
+    let is_repeated = context.decision.parts().throttle.has_told(&guess);
+    context.logins.count_guess(is_repeated);
+    is_repeated
+}
+
+/// Ban tools are told of guesses only. Postfix logs a refused login by itself, in words that mailcow's ban daemon
+/// counts: once is enough.
+fn note_refused(context: &Context, request: &AuthRequest, denial: Denial) {
+    let Some(guess) = denial.guess().filter(|_| !context.peer_reports_refusals) else { return };
     context.bookkeeper.note(Note::Refused(RefusedLogin {
-        user: authcid.into(),
-        remote: origin.remote,
-        session: origin.session.clone(),
-        mailbox_is_unknown: matches!(denial, Denial::MailboxUnknown | Denial::DomainUnknown),
+        user: (*request.authcid).into(),
+        remote: request.origin.remote,
+        session: request.origin.session.clone(),
+        guess,
     }));
 }
 
@@ -277,15 +307,17 @@ pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
         user: SentText::new(&attempt.authcid),
         normal: None,
         service: &attempt.service,
+        counts_as: None,
         mechanism: attempt.mechanism,
         origin: &attempt.origin,
         verdict: &verdict,
+        // What a protocol refuses by itself is of no form that could be a guess.
+        repeated: false,
         stale: false,
         duration: Duration::ZERO,
     }
     .write();
     context.logins.count(&attempt.service, &verdict, Path::Hit, (Duration::ZERO, now()));
-    note_refused(context, &attempt.authcid, &attempt.origin, attempt.denial);
 }
 
 async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {

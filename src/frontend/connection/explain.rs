@@ -23,11 +23,14 @@ pub(super) async fn explain(
     request: ExplainRequest,
     arrival: Arrival,
 ) -> Option<Box<Explained>> {
-    let (request, has_password) = request.into_login();
+    let (request, has_password) = context.naming.read_explained(request);
     let user = Username::parse(&request.authcid).ok();
     let moment = moment(arrival, context.deadline);
     let explanation = context.decision.explain(&request, has_password, moment);
-    let explanation = timeout(context.deadline, explanation).await.ok()?;
+    let mut explanation = timeout(context.deadline, explanation).await.ok()?;
+    if let Some(named) = request.named_service() {
+        named.name().clone_into(&mut explanation.service);
+    }
     let failures = user.as_ref().map(|user| context.recent.of(user, SHOWN)).unwrap_or_default();
     let logins = match &user {
         Some(user) => timeout(context.deadline, context.decision.parts().database.last_logins(user)).await,

@@ -250,12 +250,15 @@ fn write_found(word: &str, id: u32, user: &str, fields: &UserFields, out: &mut V
 fn failure_code(denial: Denial) -> &'static str {
     use Denial::{
         AppPasswordExpired, DomainDisabled, DomainUnknown, MailboxDisabled, MailboxIsResource,
-        MailboxUnknown, NameInvalid, ServiceForbidden, UserConflict, UserDisabled, UserReplaced, UserUnknown,
+        MailboxUnknown, NameInvalid, OrganizationOff, ProviderOff, ServiceForbidden, StoreDisabled,
+        UserConflict, UserDisabled, UserLockedOut, UserReplaced, UserUnknown,
     };
     match denial {
         NameInvalid | DomainUnknown | MailboxUnknown | UserUnknown => "unknown",
         DomainDisabled | MailboxDisabled | MailboxIsResource | ServiceForbidden | UserConflict
-        | UserReplaced | UserDisabled => "disabled",
+        | UserReplaced | UserDisabled | UserLockedOut | StoreDisabled | ProviderOff | OrganizationOff => {
+            "disabled"
+        }
         AppPasswordExpired => "expired",
         _ => "mismatch",
     }

@@ -39,33 +39,55 @@ impl Mariadb {
     /// Runs statements that belong together; all or none of them take effect.
     ///
     /// Repeated on a duplicate key, a deadlock and a broken connection: another process may have been quicker, and
-    /// then the next try sees its rows.
+    /// then the next try sees its rows. A commit whose answer is lost is repeated only where the work says that it
+    /// may be.
     pub(in crate::sql) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
+        let may_be_written = AtomicBool::new(false);
         let tries = async {
             let mut left = TRIES;
             loop {
-                match self.run_once(&work).await {
+                match self.run_once(&work, &may_be_written).await {
                     Err(Fault::Again(_)) if left > 1 => left -= 1,
+                    Err(Fault::Lost(_)) if left > 1 && W::KIND.runs_again() => left -= 1,
                     end => return end.map_err(Fault::into_error),
                 }
             }
         };
         let in_time =
             async { timeout(self.timeout, tries).await.unwrap_or_else(|_| Err(self.too_late(W::ATTEMPT))) };
-        counted(&self.questions, in_time).await
+        let end = counted(&self.questions, in_time).await;
+        match end {
+            // Of this try, or of one before.
+            Err(error) if may_be_written.load(Ordering::Relaxed) => Err(Error::Uncertain {
+                attempt: W::ATTEMPT,
+                database: self.name.clone(),
+                reason: error.reason(),
+                detail: match error {
+                    Error::Unreachable { detail, .. } => detail,
+                    Error::Timeout { detail, limit, .. } => format!("{detail} within {limit:?}"),
+                    error => error.to_string(),
+                },
+            }),
+            end => end,
+        }
     }
 
-    async fn run_once<W: Work>(&self, work: &W) -> Result<W::Output, Fault> {
+    async fn run_once<W: Work>(&self, work: &W, may_be_written: &AtomicBool) -> Result<W::Output, Fault> {
         let lease = self.lease(W::ATTEMPT).await?;
-        let mut session = MariadbSession { server: self, lease, attempt: W::ATTEMPT };
+        let mut session = MariadbSession {
+            server: self,
+            lease,
+            attempt: W::ATTEMPT,
+            follows_lost_commit: may_be_written.load(Ordering::Relaxed),
+        };
         self.find_own_tables(&mut session).await?;
         // On every early return the connection is thrown away, and the server rolls back.
-        if W::WRITES {
+        if W::KIND.writes() {
             session.command("START TRANSACTION").await?;
         }
         let output = work.run(&mut session).await?;
-        if W::WRITES {
-            session.command("COMMIT").await?;
+        if W::KIND.writes() {
+            session.commit(may_be_written).await?;
         }
         session.lease.give_back();
         Ok(output)
@@ -103,12 +125,32 @@ struct MariadbSession<'a> {
     server: &'a Mariadb,
     lease: Lease,
     attempt: &'static str,
+    follows_lost_commit: bool,
 }
 
 impl MariadbSession<'_> {
     async fn command(&mut self, command: &'static str) -> Result<(), Fault> {
         let done = self.lease.connection().query_drop(command).await;
         done.map_err(|error| self.fault(error))
+    }
+
+    /// `may_be_written` is true from the moment at which the server may begin to commit until it has said how that
+    /// ended; whoever drops this in between leaves it true.
+    async fn commit(&mut self, may_be_written: &AtomicBool) -> Result<(), Fault> {
+        let before = may_be_written.swap(true, Ordering::Relaxed);
+        let done = self.lease.connection().query_drop("COMMIT").await;
+        match done {
+            Ok(()) => {
+                may_be_written.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            // The server's own word that it has rolled back.
+            Err(DriverError::Server(error)) if ANOTHER_WAS_QUICKER.contains(&error.code) => {
+                may_be_written.store(before, Ordering::Relaxed);
+                Err(self.fault(DriverError::Server(error)))
+            }
+            Err(error) => Err(Fault::Lost(self.server.explain(self.attempt, error))),
+        }
     }
 
     async fn look_for_own_tables(&mut self) -> Result<(), Fault> {
@@ -137,6 +179,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_own_tables(&self) -> bool {
         self.server.own_tables.seen.load(Ordering::Relaxed)
+    }
+
+    fn follows_lost_commit(&self) -> bool {
+        self.follows_lost_commit
     }
 
     async fn query(&mut self, statement: &str, parameters: Vec<Parameter>) -> Result<Vec<Row>, Fault> {

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use crate::auth::{Username, normalise_domain};
 use crate::sql::mailbox::is_resource;
-use crate::sql::provision::{KnownPerson, spellings};
+use crate::sql::names::{are_one, spellings};
+use crate::sql::provision::KnownPerson;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
-
-const FIND_SOGO_VIEW: &str = "\
-SELECT COUNT(*) FROM information_schema.tables \
- WHERE table_schema = DATABASE() AND table_name = '_sogo_static_view'";
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::sql::sogo;
 
 /// What is known of one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +42,7 @@ pub(super) struct Standings(pub(super) Vec<Username>);
 
 impl Work for Standings {
     const ATTEMPT: &'static str = "looking up what is known of a page of people";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<Standing>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<Standing>, Fault> {
@@ -139,18 +137,24 @@ pub(super) struct MailboxOf(pub(super) String);
 
 impl Work for MailboxOf {
     const ATTEMPT: &'static str = "looking up whether a person has another mailbox";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Option<String>, Fault> {
         if !session.has_own_tables() {
             return Ok(None);
         }
-        let statement = "SELECT p.mailbox FROM keydove_person p INNER JOIN mailbox m ON m.username = p.mailbox \
-                         WHERE p.keycloak_id = ? ORDER BY p.mailbox LIMIT 1";
-        let mut rows = session.query(statement, vec![self.0.as_str().into()]).await?;
-        let Some(row) = rows.first_mut() else { return Ok(None) };
-        Ok(Some(row.read("keydove_person", &self.0, |row| row.words(0))?))
+        let statement = "SELECT p.mailbox, p.keycloak_id, m.username FROM keydove_person p \
+                         INNER JOIN mailbox m ON m.username = p.mailbox WHERE p.keycloak_id = ? ORDER BY p.mailbox";
+        for mut row in session.query(statement, vec![self.0.as_str().into()]).await? {
+            let (mailbox, id, stored) =
+                row.read("keydove_person", &self.0, |row| Ok((row.words(0)?, row.words(1)?, row.words(2)?)))?;
+            // Ids of a user store may be names, which differ by a letter's accent or case.
+            if id == self.0 && are_one(&mailbox, &stored) {
+                return Ok(Some(mailbox));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -162,18 +166,15 @@ pub(super) struct FollowName {
 
 impl Work for FollowName {
     const ATTEMPT: &'static str = "writing the name of a person";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         let both = || vec![self.name.as_str().into(), self.mailbox.as_str().into()];
         if self.write {
             session.query("UPDATE mailbox SET name = ? WHERE username = ?", both()).await?;
-            if S::DIALECT == Dialect::Mariadb {
-                let mut view = session.query(FIND_SOGO_VIEW, Vec::new()).await?;
-                if view.first_mut().is_some_and(|row| row.number(0) == Ok(1)) {
-                    session.query("UPDATE _sogo_static_view SET c_cn = ? WHERE c_uid = ?", both()).await?;
-                }
+            if let Ok(user) = Username::parse(self.mailbox.as_bytes()) {
+                sogo::tell_if_granted(session, &user).await?;
             }
         }
         let update = match S::DIALECT {
