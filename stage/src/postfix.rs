@@ -129,6 +129,7 @@ data_directory = {folder}/data
 maillog_file = {folder}/log/mail.log
 maillog_file_prefixes = {folder}/log
 mail_owner = postfix
+service_throttle_time = 2s
 myhostname = mail.example.org
 mydestination =
 inet_interfaces = 127.0.0.1

@@ -1,6 +1,5 @@
 //! mailcow's own settings, the rows of `identity_provider`, in place of `[keycloak]`.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::app_passwords::app_password;
@@ -13,113 +12,90 @@ use crate::stage::keydove::Keydove;
 use crate::stage::system::Database;
 use crate::within;
 
-/// The cases share one table in each database.
-static TABLE: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
 /// Settings are read again five times a second here.
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub const CASES: &[WorldCase] = &[
     ("mailcow_case_38_main_passwords_are_switched_off", |world| {
-        alone(world, || {
-            let keydove = with_rows(world, "case38", &[("mailpassword_flow", Some("0"))])?;
-            newcomer(world, "case38@case.example", None)?;
-            world.mailbox("case38@case.example", "")?;
-            app_password(world, "case38@case.example", "active = 1")?;
-            ends(&keydove, "case38@case.example", RIGHT, Refuse("mail_passwords_off"))?;
-            ends(&keydove, "case38@case.example", OTHER, Accept("app_password"))?;
-            // Switched on again in mailcow's form.
-            set(world, &[("mailpassword_flow", Some("1"))])?;
-            within(LIMIT, || ends(&keydove, "case38@case.example", RIGHT, Accept("keycloak")))
-        })
+        let keydove = with_rows(world, "case38", &[("mailpassword_flow", Some("0"))])?;
+        newcomer(world, "case38@case.example", None)?;
+        world.mailbox("case38@case.example", "")?;
+        app_password(world, "case38@case.example", "active = 1")?;
+        ends(&keydove, "case38@case.example", RIGHT, Refuse("mail_passwords_off"))?;
+        ends(&keydove, "case38@case.example", OTHER, Accept("app_password"))?;
+        // Switched on again in mailcow's form.
+        set(world, &[("mailpassword_flow", Some("1"))])?;
+        within(LIMIT, || ends(&keydove, "case38@case.example", RIGHT, Accept("keycloak")))
     }),
     // keydove's own: with a reason, where mailcow has a fatal error.
     ("mailcow_case_39_the_provider_is_another_one", |world| {
-        alone(world, || {
-            let keydove = with_rows(world, "case39", &[])?;
-            world.mailbox("case39-row@case.example", "authsource = 'ldap'")?;
-            ends(&keydove, "case39-row@case.example", RIGHT, Refuse("source_unsupported"))
-        })
+        let keydove = with_rows(world, "case39", &[])?;
+        world.mailbox("case39-row@case.example", "authsource = 'ldap'")?;
+        ends(&keydove, "case39-row@case.example", RIGHT, Refuse("source_unsupported"))
     }),
     ("mailcow_case_40_first_logins_are_switched_off", |world| {
-        alone(world, || {
-            for (name, value, made) in [
-                ("case40-empty", Some(""), false),
-                ("case40-zero", Some("0"), false),
-                ("case40-missing", None, true),
-                ("case40-on", Some("1"), true),
-            ] {
-                let keydove = with_rows(world, name, &[("login_provisioning", value)])?;
-                let address = format!("{name}@case.example");
-                newcomer(world, &address, None)?;
-                let end = if made { Accept("keycloak") } else { Refuse("mailbox_unknown") };
-                ends(&keydove, &address, RIGHT, end)?;
-            }
-            Ok(())
-        })
+        for (name, value, made) in [
+            ("case40-empty", Some(""), false),
+            ("case40-zero", Some("0"), false),
+            ("case40-missing", None, true),
+            ("case40-on", Some("1"), true),
+        ] {
+            let keydove = with_rows(world, name, &[("login_provisioning", value)])?;
+            let address = format!("{name}@case.example");
+            newcomer(world, &address, None)?;
+            let end = if made { Accept("keycloak") } else { Refuse("mailbox_unknown") };
+            ends(&keydove, &address, RIGHT, end)?;
+        }
+        Ok(())
     }),
     // keydove's own: without a template the password is not called wrong.
     ("mailcow_case_41_mailcows_default_template", |world| {
-        alone(world, || {
-            let none = with_rows(world, "case41-none", &[("default_template", Some(""))])?;
-            newcomer(world, "case41-row@case.example", Some("nonsense"))?;
-            ends(&none, "case41-row@case.example", RIGHT, CannotTell("provision_no_mapping"))?;
-            drop(none);
-            let set = with_rows(world, "case41-set", &[])?;
-            ends(&set, "case41-row@case.example", RIGHT, Accept("keycloak"))
-        })
+        let none = with_rows(world, "case41-none", &[("default_template", Some(""))])?;
+        newcomer(world, "case41-row@case.example", Some("nonsense"))?;
+        ends(&none, "case41-row@case.example", RIGHT, CannotTell("provision_no_mapping"))?;
+        drop(none);
+        let set = with_rows(world, "case41-set", &[])?;
+        ends(&set, "case41-row@case.example", RIGHT, Accept("keycloak"))
     }),
     // keydove's own: mailcow refuses everybody.
     ("mailcow_case_44_mappers_in_an_odd_shape", |world| {
-        alone(world, || {
-            for (name, mappers, templates, template) in [
-                ("case44-missing", None, None, "Cases"),
-                (
-                    "case44-object",
-                    Some("{\"1\":\"gold-44\",\"4\":\"x\"}"),
-                    Some("{\"1\":\"gold\",\"4\":\"y\"}"),
-                    "gold",
-                ),
-                ("case44-list", Some("[\"x\",\"gold-44\"]"), Some("[\"y\",\"gold\"]"), "gold"),
-                ("case44-broken", Some("["), Some("[\"gold\"]"), "Cases"),
-            ] {
-                let keydove = with_rows(world, name, &[("mappers", mappers), ("templates", templates)])?;
-                let address = format!("{name}@case.example");
-                newcomer(world, &address, Some("gold-44"))?;
-                ends(&keydove, &address, RIGHT, Accept("keycloak"))?;
-                let statement =
-                    format!("SELECT template_name FROM keydove_person WHERE mailbox = '{address}'");
-                world.rows(&statement, &[&[template]])?;
-            }
-            Ok(())
-        })
+        for (name, mappers, templates, template) in [
+            ("case44-missing", None, None, "Cases"),
+            (
+                "case44-object",
+                Some("{\"1\":\"gold-44\",\"4\":\"x\"}"),
+                Some("{\"1\":\"gold\",\"4\":\"y\"}"),
+                "gold",
+            ),
+            ("case44-list", Some("[\"x\",\"gold-44\"]"), Some("[\"y\",\"gold\"]"), "gold"),
+            ("case44-broken", Some("["), Some("[\"gold\"]"), "Cases"),
+        ] {
+            let keydove = with_rows(world, name, &[("mappers", mappers), ("templates", templates)])?;
+            let address = format!("{name}@case.example");
+            newcomer(world, &address, Some("gold-44"))?;
+            ends(&keydove, &address, RIGHT, Accept("keycloak"))?;
+            let statement = format!("SELECT template_name FROM keydove_person WHERE mailbox = '{address}'");
+            world.rows(&statement, &[&[template]])?;
+        }
+        Ok(())
     }),
     // keydove's own: an administrator's mistake is nobody's wrong password.
     ("mailcow_case_64_a_wrong_client_secret_in_mailcow", |world| {
-        alone(world, || {
-            let keydove = with_rows(world, "case64-row", &[("client_secret", Some("wr0ng"))])?;
-            newcomer(world, "case64-row@case.example", None)?;
-            world.mailbox("case64-row@case.example", "")?;
-            ends(&keydove, "case64-row@case.example", RIGHT, CannotTell("keycloak_401"))?;
-            set(world, &[("client_secret", Some("s3cret"))])?;
-            within(LIMIT, || ends(&keydove, "case64-row@case.example", RIGHT, Accept("keycloak")))
-        })
+        let keydove = with_rows(world, "case64-row", &[("client_secret", Some("wr0ng"))])?;
+        newcomer(world, "case64-row@case.example", None)?;
+        world.mailbox("case64-row@case.example", "")?;
+        ends(&keydove, "case64-row@case.example", RIGHT, CannotTell("keycloak_401"))?;
+        set(world, &[("client_secret", Some("s3cret"))])?;
+        within(LIMIT, || ends(&keydove, "case64-row@case.example", RIGHT, Accept("keycloak")))
     }),
     ("settings_that_are_half_filled_in_are_no_refusal", |world| {
-        alone(world, || {
-            let keydove = with_rows(world, "half-filled", &[("client_id", None)])?;
-            newcomer(world, "half-filled@case.example", None)?;
-            ends(&keydove, "half-filled@case.example", RIGHT, CannotTell("keycloak_settings"))?;
-            set(world, &[("client_id", Some("mailcow"))])?;
-            within(LIMIT, || ends(&keydove, "half-filled@case.example", RIGHT, Accept("keycloak")))
-        })
+        let keydove = with_rows(world, "half-filled", &[("client_id", None)])?;
+        newcomer(world, "half-filled@case.example", None)?;
+        ends(&keydove, "half-filled@case.example", RIGHT, CannotTell("keycloak_settings"))?;
+        set(world, &[("client_id", Some("mailcow"))])?;
+        within(LIMIT, || ends(&keydove, "half-filled@case.example", RIGHT, Accept("keycloak")))
     }),
 ];
-
-fn alone(world: &World<'_>, case: impl FnOnce() -> Result<()>) -> Result<()> {
-    let table = &TABLE[usize::from(world.system.database() == Database::MariaDb)];
-    let _one_at_a_time = table.lock().unwrap_or_else(PoisonError::into_inner);
-    case()
-}
 
 fn ends(keydove: &Keydove, user: &str, password: &str, end: End<'_>) -> Result<()> {
     attempt_at(keydove, Attempt::new(user, password), end).map(drop)
