@@ -17,7 +17,7 @@ use crate::frontend::http_login;
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::sync::{Census, End, Request, Trouble, Watch};
+use crate::sync::{Census, End, Readmission, Request, Trouble, Watch};
 use crate::{housekeeping, sql};
 use tasks::Tasks;
 
@@ -132,6 +132,18 @@ pub fn count_once(config: &Config) -> Result<Census, SyncError> {
     reactor.map_err(SyncError::Reactor)?.block_on(async {
         let sync = assemble::assemble_sync_alone(config).await?;
         Ok(sync.census().await?)
+    })
+}
+
+/// Mailboxes given back to people with new ids in Keycloak, beside a daemon that may be serving.
+///
+/// # Errors
+/// It could not begin, or the database could not be asked.
+pub fn readmit_once(config: &Config, by: &str, dry_run: bool) -> Result<Readmission, SyncError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(SyncError::Reactor)?.block_on(async {
+        let sync = assemble::assemble_sync_alone(config).await?;
+        Ok(sync.readmit(by, dry_run).await?)
     })
 }
 

@@ -20,6 +20,7 @@ mod logins;
 mod mailbox;
 mod maps;
 mod mariadb;
+mod marks;
 mod migrate;
 mod provision;
 mod rows;
@@ -49,6 +50,7 @@ pub use identity_provider::IdentityProviderRows;
 pub use logins::{LoginRow, PastLogin};
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use mariadb::Mariadb;
+pub use marks::{Mark, MarkedOwner};
 pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,

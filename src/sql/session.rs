@@ -23,6 +23,9 @@ pub(super) trait Session: Send {
     /// Whether keydove's own tables are there. Always so in SQLite.
     fn has_own_tables(&self) -> bool;
 
+    /// Whether the table of marks is there, which is younger. Always so in SQLite.
+    fn has_marks(&self) -> bool;
+
     /// Runs one statement and reads all its rows; one that writes has none.
     fn query(
         &mut self,

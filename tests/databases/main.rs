@@ -10,6 +10,7 @@ mod housekeeping;
 mod identity_provider;
 mod maps;
 mod mariadb;
+mod marks;
 mod others;
 mod provisioning;
 #[expect(
@@ -236,6 +237,7 @@ async fn sqlite_serves_the_sync() {
     let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
     let database = open(&config, None).await.unwrap();
     sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
+    marks::marks_battery(&database, &OtherSqlite::open(&path)).await;
 }
 
 #[tokio::test]
@@ -246,6 +248,7 @@ async fn mariadb_serves_the_sync() {
     other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
     let database = connect(&server).await;
     sync::sync_battery(&database, &other).await;
+    marks::marks_battery(&database, &other).await;
     database.close().await;
 }
 

@@ -66,7 +66,9 @@ pub const CASES: &[WorldCase] = &[
     ("readers_beside_keydove_refuse_nobody_while_permanent_lockout_is_on", |world| {
         let (address, place) = ("read-by-many@case.example", Place::new(world, "states-readers", FORGETFUL)?);
         place.person(world, address, json!({}))?;
-        place.admin.change_realm(&json!({ "bruteForceProtected": true, "permanentLockout": true, "failureFactor": 30 }))?;
+        place.admin.change_realm(
+            &json!({ "bruteForceProtected": true, "permanentLockout": true, "failureFactor": 30 }),
+        )?;
         for readers in [2, 8] {
             let is_over = AtomicBool::new(false);
             thread::scope(|scope| {
@@ -87,7 +89,8 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("of_two_passwords_in_keycloak_the_first_counts_and_everybody_says_so", |world| {
         let (address, place) = ("two-values@case.example", Place::new(world, "states-values", FORGETFUL)?);
-        let values = json!({ "attributes": { "mailcow_password": [RIGHT_HASH, format!("{{PLAIN}}{OTHER}")] } });
+        let values =
+            json!({ "attributes": { "mailcow_password": [RIGHT_HASH, format!("{{PLAIN}}{OTHER}")] } });
         place.person(world, address, values)?;
         place.login(address, RIGHT, Accept("keycloak"))?;
         place.login(address, OTHER, Refuse("password_mismatch"))?;

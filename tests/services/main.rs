@@ -18,6 +18,7 @@ mod clients;
 mod conformance;
 mod control;
 mod demands;
+mod directory;
 mod events;
 mod explain;
 mod fault_matrix;
@@ -52,6 +53,7 @@ mod takeover;
 mod throttling;
 mod tls;
 mod traps;
+mod versions;
 mod wants;
 
 use std::process::ExitCode;
@@ -86,12 +88,18 @@ fn main() -> ExitCode {
         let shared = Arc::clone(&sqlite);
         Trial::test(format!("sqlite::{name}"), move || Ok(shared.with_world(case)?))
     }));
+    all.extend(directory_trials(&sqlite));
+    let is_other_version = stage::keycloak::chosen_version().is_some();
+    if is_other_version {
+        all = of_versions(&sqlite);
+    }
     let conclusion = libtest_mimic::run(&arguments, all);
     let mut seen = sqlite.end(conclusion.has_failed());
     seen.extend(mariadb.end(conclusion.has_failed()));
     let whole =
         arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.list;
     if whole
+        && !is_other_version
         && !conclusion.has_failed()
         && let Err(failure) = reasons::all_were_seen(&seen)
     {
@@ -99,6 +107,23 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     conclusion.exit_code()
+}
+
+/// What is run with another version of Keycloak; the database does not matter there.
+fn of_versions(sqlite: &Arc<Shared>) -> Vec<Trial> {
+    let plain = versions::chosen().into_iter().map(|(name, case)| {
+        let shared = Arc::clone(sqlite);
+        Trial::test(format!("sqlite::{name}"), move || Ok(shared.with(case)?))
+    });
+    plain.chain(directory_trials(sqlite)).collect()
+}
+
+fn directory_trials(sqlite: &Arc<Shared>) -> Vec<Trial> {
+    let cases = directory::CASES.iter().copied().flatten().map(|&(name, case)| {
+        let shared = Arc::clone(sqlite);
+        Trial::test(format!("sqlite::directory::{name}"), move || Ok(shared.with_world(case)?))
+    });
+    cases.collect()
 }
 
 fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
@@ -117,6 +142,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(control::CASES)
         .chain(explain::CASES)
         .chain(events::CASES)
+        .chain(versions::CASES)
         .chain(kicks::CASES)
         .chain(postfix_doors::CASES)
         .chain(oauth::CASES)

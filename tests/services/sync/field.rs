@@ -28,6 +28,15 @@ pub struct Field<'w> {
 static SQLITE: Mutex<()> = Mutex::new(());
 static MARIADB: Mutex<()> = Mutex::new(());
 
+/// The lease of the sync in this database, until it is dropped.
+pub fn turn(database: Database) -> MutexGuard<'static, ()> {
+    let turn = match database {
+        Database::Sqlite => &SQLITE,
+        Database::MariaDb => &MARIADB,
+    };
+    turn.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<'w> Field<'w> {
     /// Makes realm `NAME` with these people and domain `NAME.example`. `settings` is the rest of the configuration.
     pub fn new(world: &'w World<'w>, name: &'static str, users: Vec<Value>, settings: &str) -> Result<Self> {
@@ -42,11 +51,7 @@ impl<'w> Field<'w> {
         demand: &str,
         settings: &str,
     ) -> Result<Self> {
-        let turn = match world.system.database() {
-            Database::Sqlite => &SQLITE,
-            Database::MariaDb => &MARIADB,
-        };
-        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn(world.system.database());
         world.bench.admin.make_realm(&realm(name, users)?)?;
         let own = format!("{name}.example");
         world.system.execute(&domain(&own, ""))?;

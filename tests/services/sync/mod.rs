@@ -17,8 +17,8 @@ use crate::mailcow_cases::world::End::{Accept, Refuse};
 use crate::mailcow_cases::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
 use crate::stage::Failure;
 use crate::stage::process::run;
-pub use field::realm;
 use field::{Field, counts, templated};
+pub use field::{realm, turn};
 
 const IMPORT: &str = "\n[sync]\nimport = true\nimport_limit = 5000\npause = \"0\"\n";
 
