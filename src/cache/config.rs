@@ -28,7 +28,7 @@ pub struct Config {
     pub stale_limit: Period,
     /// How long a login waits for a slow backend when there is something older. Default 1 s.
     pub patience: Period,
-    /// How long Keycloak is not asked again about one person because a password does not fit. Default 2 s: whoever
+    /// How long Keycloak is not asked again about one person because somebody was refused. Default 2 s: whoever
     /// comes in between waits for the next time. That must end within the failure delay, or a refusal of somebody known
     /// would come later than that of a name which nobody has.
     pub refetch_pause: Period,

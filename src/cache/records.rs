@@ -62,7 +62,7 @@ pub struct Lifetimes {
     pub stale_limit: Duration,
     /// How long a login waits for a source when it has a stale record; a slow source is as good as none.
     pub patience: Duration,
-    /// A record is fetched anew, because a password did not fit it, no sooner than this after its last fetch.
+    /// A record is fetched anew, because somebody was refused by it, no sooner than this after its last fetch.
     pub refetch_pause: Duration,
     /// The bound of all records together.
     pub max_bytes: usize,

@@ -80,7 +80,7 @@ fn of_row(reason: &str) -> Option<&'static str> {
 fn of_person(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "user_unknown" => {
-            "nobody in Keycloak has this address: look at the person's email, at `lookup` and `domains` in [keycloak], and at the role view-users if it hits everybody"
+            "nobody in Keycloak has this address: look at the person's email, at `lookup` and `domains` in [keycloak], at the role view-users if it hits everybody, and under User federation: a store that is switched off shows nobody"
         }
         "user_conflict" => "several people in Keycloak have this address: make it unique",
         "user_replaced" => {

@@ -213,7 +213,9 @@ impl Decision {
             }
             Proof::Token(_) => true,
         };
-        let asks_keycloak = authsource == Some(AuthSource::Keycloak) && counts();
+        // An app password, too, opens nothing of somebody who is shut out.
+        let is_about_person = is_said_by_keycloak(&why_not) || why_not == Denial::UserUnknown.into();
+        let asks_keycloak = authsource == Some(AuthSource::Keycloak) && (is_about_person || counts());
         let is_newer_person = asks_keycloak && self.0.passdb.renew_person(user, since, until).await?;
         if is_newer_person || newer.asked != known.asked { Ok(newer) } else { Err(why_not) }
     }

@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// HTTP 400 from the admin API, which does not understand the question.
     #[error(
-        "{call} was answered 400 ({error}): this Keycloak does not take such a request; is it older than 24?"
+        "{call} was answered 400 ({error}): this Keycloak does not take such a request; look at its version and at its log"
     )]
     BadRequest {
         /// What was asked.

@@ -196,7 +196,14 @@ impl Client {
                 }
                 return Ok(Whereabouts::Gone);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let (Error::ServerError { status: 500, .. }, Some(store)) =
+                    (&error, StoreId::of_person(id))
+                {
+                    self.probe_store(&store, Instant::now()).await?;
+                }
+                return Err(error);
+            }
         };
         self.stores.note(&user);
         Ok(Whereabouts::There(self.judge_by_name(&user).await?))

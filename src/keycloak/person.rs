@@ -88,6 +88,23 @@ impl Person {
     }
 }
 
+#[cfg(test)]
+impl Person {
+    /// Alice, without a password.
+    pub fn in_state(state: AccountState) -> Self {
+        Self {
+            texts: Texts::new(["7-7", "", "", "Alice", "", "", ""]),
+            address: Username::parse(b"alice@example.org").unwrap(),
+            state,
+            email_verified: true,
+            password: None,
+            password_hidden: None,
+            password_values: 0,
+            meets_attribute: true,
+        }
+    }
+}
+
 /// Keycloak's `UserRepresentation`, as far as it is read. Attribute values can be null in old data.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -120,6 +120,17 @@ mod tests {
         }
     }
 
+    /// What keydove 0.1 wrote: a flag, which was no proof of anything.
+    #[test]
+    fn a_person_of_an_older_file_is_asked_for_anew() {
+        let saved = SavedPerson::new(&person(None), None, &client("")).unwrap();
+        let mut old = serde_json::to_value(saved).unwrap();
+        assert_eq!(old.as_object_mut().unwrap().remove("state").unwrap(), "disabled");
+        old["enabled"] = false.into();
+        let old: SavedPerson = serde_json::from_value(old).unwrap();
+        assert!(old.restore(&alice(), &client("")).is_none());
+    }
+
     #[test]
     fn a_hash_that_is_as_good_as_the_password_is_in_no_file() {
         for weak in ["{PLAIN}hunter2", "{PLAIN-MD5}2ab96390c7dbe3439de74d0c9b0b1767", "hunter2", ""] {

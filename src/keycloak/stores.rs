@@ -258,7 +258,10 @@ impl Client {
                 // A store without such a person, or one that is switched off or taken away.
                 Ok(_) => Ok(true),
                 Err(Error::NotFound { error, .. }) if error == super::account::NO_SUCH_USER => Ok(true),
-                Err(Error::ServerError { status: 500, .. } | Error::StoreDown { .. }) => Ok(false),
+                // Only the store is asked for this, so its silence is what is waited for.
+                Err(
+                    Error::ServerError { status: 500, .. } | Error::StoreDown { .. } | Error::Timeout { .. },
+                ) => Ok(false),
                 Err(error) => Err(error),
             }
         };

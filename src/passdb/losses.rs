@@ -78,7 +78,9 @@ impl Loss {
     /// Whether, and why, access ended between two answers.
     fn between(older: &PersonRecord, younger: &PersonRecord) -> Option<Self> {
         let Finding::Person(before, None) = &older.finding else { return None };
-        if !before.state.is_enabled() {
+        // Behind a switch that shut out everybody at once, sessions may still be open.
+        let is_shut_out = matches!(&younger.finding, Finding::Person(now, _) if now.state.is_of_one_person());
+        if before.state.is_of_one_person() || !before.state.is_enabled() && !is_shut_out {
             return None;
         }
         match &younger.finding {
@@ -146,7 +148,7 @@ impl Losses {
     /// soon.
     pub(super) fn look_again(&self, records: &Records<PersonRecord>, mut forgotten: Vec<Forgotten>) {
         forgotten
-            .retain(|(_, record)| matches!(&record.finding, Finding::Person(person, None) if person.state.is_enabled()));
+            .retain(|(_, record)| matches!(&record.finding, Finding::Person(person, None) if !person.state.is_of_one_person()));
         if forgotten.len() > MOST {
             tracing::warn!(
                 people = forgotten.len(),
@@ -192,5 +194,34 @@ impl Watch<PersonRecord> for Losses {
 impl std::fmt::Debug for Losses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Losses(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Secret;
+    use crate::keycloak::{AccountState, Client, Config, Person};
+
+    fn record(state: AccountState) -> PersonRecord {
+        let text = "server_url = 'http://127.0.0.1:9'\nrealm = 'mail'\nclient_id = 'mailcow'";
+        let config: Config = toml::from_str(text).unwrap();
+        let client = Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap();
+        PersonRecord::new(Finding::Person(Person::in_state(state), None), Arc::new(client))
+    }
+
+    #[test]
+    fn a_switch_that_is_about_all_is_no_disabled_person_and_hides_none_that_follows() {
+        use AccountState::{Disabled, Enabled, LockedOut, OrganizationOff, ProviderOff, StoreDisabled};
+        let of_one = [Disabled, LockedOut, StoreDisabled];
+        for before in AccountState::ALL {
+            for now in AccountState::ALL {
+                let ends = !of_one.contains(&before) && of_one.contains(&now);
+                let loss = Loss::between(&record(before), &record(now));
+                assert_eq!(loss == Some(Loss::Disabled), ends, "{before:?} {now:?}");
+                assert!(loss.is_none() || before == Enabled || ends, "{before:?} {now:?} {loss:?}");
+            }
+        }
+        assert!([Enabled, OrganizationOff, ProviderOff].iter().all(|state| !state.is_of_one_person()));
     }
 }

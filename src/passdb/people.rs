@@ -363,7 +363,7 @@ impl Entitled {
 }
 
 impl PersonRecord {
-    fn new(finding: Finding, client: Arc<Client>) -> Self {
+    pub(super) fn new(finding: Finding, client: Arc<Client>) -> Self {
         Self { finding, fitted: Fitted::default(), looked_after: AtomicU32::new(0), client }
     }
 }

@@ -1,6 +1,8 @@
 //! What a real Keycloak says of accounts, and what keydove makes of it; those of a directory behind it are elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result, source_tree};
 use crate::{ensure, within};
 
+/// The realm of the cases that change none of its settings.
+const SHARED: &str = "states";
 /// A busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Every login asks.
@@ -24,7 +28,8 @@ const MINDFUL: &str = "\n[cache]\nmax_staleness = \"10m\"\nunknown = \"10m\"\n";
 
 pub const CASES: &[WorldCase] = &[
     ("who_is_disabled_by_an_administrator_is_in_at_the_first_try_after_that", |world| {
-        let (address, place) = ("enabled-again@case.example", Place::new(world, "states-again", MINDFUL)?);
+        let (address, place) =
+            ("enabled-again@case.example", Place::new(world, SHARED, "states-again", MINDFUL)?);
         place.person(world, address, json!({ "enabled": false }))?;
         place.login(address, RIGHT, Refuse("user_disabled"))?;
         place.admin.update(address, |user| user["enabled"] = true.into())?;
@@ -37,14 +42,15 @@ pub const CASES: &[WorldCase] = &[
         place.says("check", &["--user", address], &["is disabled in Keycloak"])
     }),
     ("who_is_made_in_keycloak_is_in_at_the_first_try", |world| {
-        let (address, place) = ("made-late@case.example", Place::new(world, "states-made", MINDFUL)?);
+        let (address, place) = ("made-late@case.example", Place::new(world, SHARED, "states-made", MINDFUL)?);
         world.mailbox(address, "")?;
         place.login(address, RIGHT, Refuse("user_unknown"))?;
         place.admin.import(&[person(address)])?;
         place.login(address, RIGHT, Accept("keycloak"))
     }),
     ("a_lockout_for_good_is_named_and_one_for_a_while_is_none", |world| {
-        let (address, place) = ("locked-out@case.example", Place::new(world, "states-locked", FORGETFUL)?);
+        let (address, place) =
+            ("locked-out@case.example", Place::new(world, "states-locked", "states-locked", FORGETFUL)?);
         place.person(world, address, json!({}))?;
         let lockout = |permanent: bool| json!({ "bruteForceProtected": true, "failureFactor": 2, "permanentLockout": permanent, "maxTemporaryLockouts": 0 });
         place.admin.change_realm(&lockout(false))?;
@@ -64,11 +70,9 @@ pub const CASES: &[WorldCase] = &[
         place.login(address, RIGHT, Accept("keycloak"))
     }),
     ("readers_beside_keydove_refuse_nobody_while_permanent_lockout_is_on", |world| {
-        let (address, place) = ("read-by-many@case.example", Place::new(world, "states-readers", FORGETFUL)?);
+        let (address, place) =
+            ("read-by-many@case.example", Place::new(world, SHARED, "states-readers", FORGETFUL)?);
         place.person(world, address, json!({}))?;
-        place.admin.change_realm(
-            &json!({ "bruteForceProtected": true, "permanentLockout": true, "failureFactor": 30 }),
-        )?;
         for readers in [2, 8] {
             let is_over = AtomicBool::new(false);
             thread::scope(|scope| {
@@ -88,7 +92,8 @@ pub const CASES: &[WorldCase] = &[
         Ok(())
     }),
     ("of_two_passwords_in_keycloak_the_first_counts_and_everybody_says_so", |world| {
-        let (address, place) = ("two-values@case.example", Place::new(world, "states-values", FORGETFUL)?);
+        let (address, place) =
+            ("two-values@case.example", Place::new(world, SHARED, "states-values", FORGETFUL)?);
         let values =
             json!({ "attributes": { "mailcow_password": [RIGHT_HASH, format!("{{PLAIN}}{OTHER}")] } });
         place.person(world, address, values)?;
@@ -100,7 +105,8 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("a_blank_at_the_end_of_a_plain_password_in_keycloak_belongs_to_it", |world| {
         let weak = format!("{FORGETFUL}\n[hashing.schemes]\nallow_weak = [\"PLAIN\"]\n");
-        let (address, place) = ("blank-at-end@case.example", Place::new(world, "states-blank", &weak)?);
+        let (address, place) =
+            ("blank-at-end@case.example", Place::new(world, SHARED, "states-blank", &weak)?);
         place.person(world, address, json!({ "attributes": { "mailcow_password": ["{PLAIN}secret "] } }))?;
         place.login(address, "secret ", Accept("keycloak"))?;
         place.login(address, "secret", Refuse("password_mismatch"))
@@ -114,12 +120,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(world: &World<'_>, name: &'static str, settings: &str) -> Result<Self> {
-        world.bench.admin.make_realm(&realm(name)?)?;
+    fn new(world: &World<'_>, realm: &'static str, name: &'static str, settings: &str) -> Result<Self> {
+        make_once(world, realm)?;
         let keydove = start_with(world.system, name, |text| {
-            text.replace("realm = \"mail\"", &format!("realm = \"{name}\"")) + settings
+            text.replace("realm = \"mail\"", &format!("realm = \"{realm}\"")) + settings
         })?;
-        Ok(Self { keydove, admin: world.bench.admin.in_realm(name) })
+        Ok(Self { keydove, admin: world.bench.admin.in_realm(realm) })
     }
 
     /// Somebody with the right password and a mailbox, changed so.
@@ -152,6 +158,18 @@ impl Place {
     }
 }
 
+/// Makes a realm unless it is there: that takes Keycloak long, so they are made one by one.
+fn make_once(world: &World<'_>, name: &'static str) -> Result<()> {
+    static MADE: Mutex<BTreeSet<(String, &str)>> = Mutex::new(BTreeSet::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (world.system.keycloak.url(), name);
+    if !made.contains(&key) {
+        world.bench.admin.make_realm(&realm(name)?)?;
+        made.insert(key);
+    }
+    Ok(())
+}
+
 /// The realm of the stage under another name, without its people. An administrator may look at every attribute, and one may
 /// have several values.
 fn realm(name: &str) -> Result<Value> {
@@ -159,6 +177,9 @@ fn realm(name: &str) -> Result<Value> {
     let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
     let mut realm: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     realm["realm"] = name.into();
+    realm["bruteForceProtected"] = true.into();
+    realm["permanentLockout"] = true.into();
+    realm["failureFactor"] = 30.into();
     let mut users = realm["users"].as_array().cloned().unwrap_or_default();
     users.retain(|user| !user["serviceAccountClientId"].is_null());
     realm["users"] = users.into();

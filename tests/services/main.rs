@@ -176,7 +176,7 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         .chain(fault_matrix::CASES)
         .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
         .chain(http_login::CASES)
-        .chain(&[housekeeping::CASES, account_states::CASES])
+        .chain(&[housekeeping::CASES])
         .copied()
         .flatten()
         .map(|&(name, case)| {
@@ -187,7 +187,11 @@ fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
         let shared = Arc::clone(shared);
         Trial::test(format!("{database}::sync::{name}"), move || Ok(shared.with_world(case)?))
     });
-    side_by_side.chain(cases).chain(syncs).chain(alone).collect()
+    let states = account_states::CASES.iter().map(|&(name, case)| {
+        let shared = Arc::clone(shared);
+        Trial::test(format!("{database}::account_states::{name}"), move || Ok(shared.with_world(case)?))
+    });
+    side_by_side.chain(cases).chain(syncs).chain(states).chain(alone).collect()
 }
 
 /// One of each at a time: a case that has the servers of one database for itself holds up nobody on the other's.
