@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::company::{Company, PEOPLE, Plan};
 use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::{Accept, Refuse};
+use crate::mailcow_cases::world::End::Refuse;
 use crate::mailcow_cases::world::{RIGHT, RIGHT_HASH, World};
 use crate::stage::Result;
 use crate::stage::directory::Import;
@@ -77,21 +77,6 @@ pub const CASES: &[WorldCase] = &[
         })?;
         // Local people never noticed.
         company.log_in(&["loc"])
-    }),
-    ("whoever_the_directory_switches_off_is_out_and_in_again", |world| {
-        let company = Company::found(world, "ldap-msad", Import::On)?;
-        company.federation.follow_account_control()?;
-        company.federation.forget_soon()?;
-        company.log_in(&PEOPLE)?;
-        company.directory.set(&company.at("ann"), "userAccountControl", "514")?;
-        within(LIMIT, || company.ends("ann", RIGHT, Refuse("store_disabled")))?;
-        within(LIMIT, || {
-            let kicked = company.kicked()?;
-            ensure(kicked == [company.at("ann")], || format!("{kicked:?}"))
-        })?;
-        company.directory.set(&company.at("ann"), "userAccountControl", "512")?;
-        within(LIMIT, || company.ends("ann", RIGHT, Accept("keycloak")))?;
-        company.log_in(&["ben", "cal", "loc"])
     }),
 ];
 

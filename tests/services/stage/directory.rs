@@ -20,8 +20,8 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 const ROOT: &str = "cn=admin,dc=example,dc=org";
 const PASSWORD: &str = "directory";
 const PEOPLE: &str = "ou=people,dc=example,dc=org";
-/// What people bear beside their names: mailcow's hash, and the two attributes by which Active Directory switches
-/// accounts off.
+/// What people bear beside their names: mailcow's hash, and the two attributes by which Active Directory switches accounts
+/// off.
 const SCHEMA: &str = "\
 attributetype ( 1.3.6.1.4.1.4203.666.77.1 NAME 'mailcowPassword'
     EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
@@ -139,13 +139,6 @@ impl Directory {
         self.change("ldapadd", &entry)
     }
 
-    /// Replaces an attribute of somebody.
-    pub fn set(&self, email: &str, attribute: &str, value: &str) -> Result<()> {
-        let dn = format!("uid={},{PEOPLE}", uid(email));
-        let change = format!("dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n");
-        self.change("ldapmodify", &change)
-    }
-
     /// Deletes somebody.
     pub fn delete(&self, email: &str) -> Result<()> {
         self.change("ldapmodify", &format!("dn: uid={},{PEOPLE}\nchangetype: delete\n", uid(email)))
@@ -217,11 +210,6 @@ impl Federation {
             "read.only": ["true"], "always.read.value.from.ldap": ["true"], "is.mandatory.in.ldap": ["false"],
         }))?;
         Ok(federation)
-    }
-
-    /// Lets Keycloak follow the switches of Active Directory.
-    pub fn follow_account_control(&self) -> Result<()> {
-        self.map("account control", "msad-user-account-control-mapper", &json!({}))
     }
 
     fn map(&self, name: &str, kind: &str, config: &Value) -> Result<()> {
