@@ -61,9 +61,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
         Reply::Forgotten(forgotten) if json => to_json(&forgotten)?,
         Reply::Forgotten(forgotten) => show_forgotten(&request, forgotten),
         Reply::Error(error) => return Err(Failure::Data(error)),
-        Reply::Explained(_) | Reply::Status(_) | Reply::Throttled { .. } | Reply::Cleared(_) => {
-            return Err(other_answer());
-        }
+        _ => return Err(other_answer()),
     };
     Ok(text.into())
 }

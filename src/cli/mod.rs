@@ -19,9 +19,11 @@ mod foreign;
 mod hash;
 mod housekeeping;
 mod input;
+mod kick;
 mod mailbox;
 mod man;
 mod output;
+mod readmit;
 mod size;
 mod status;
 mod storage;
@@ -98,6 +100,11 @@ enum Command {
     Explain(explain::Arguments),
     /// Show and forget what the running daemon counts against guessing.
     Throttle(throttle::Arguments),
+    /// Show, release and spare open sessions that the running daemon holds.
+    ///
+    /// With `[kick]` it ends the sessions of people who lost access. Are they too many at once, or do they share the cause,
+    /// it holds them until somebody says what is right.
+    Kick(kick::Arguments),
     /// Go through everybody in Keycloak once.
     ///
     /// It makes mailboxes (`[sync] import`), brings them in line, and switches off those of leavers (`[sync] deactivate`). The
@@ -162,7 +169,7 @@ fn run_command() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, config),
         Command::Hash(arguments) => hash::run(arguments),
         Command::Domain(arguments) => report(domain::run(arguments, config)),
-        Command::Mailbox(arguments) => report(mailbox::run(arguments, config)),
+        Command::Mailbox(arguments) => mailbox::run(arguments, config),
         Command::Template(arguments) => report(template::run(arguments, config)),
         Command::Alias(arguments) => report(alias::run(arguments, config)),
         Command::Bench(arguments) => bench::run(arguments),
@@ -174,6 +181,7 @@ fn run_command() -> ExitCode {
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),
+        Command::Kick(arguments) => report(kick::run(arguments, config)),
         Command::Throttle(arguments) => report(throttle::run(arguments, config)),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man(arguments) => report(man::run(arguments)),

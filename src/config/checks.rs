@@ -564,8 +564,7 @@ fn check_sync(file: &File, faults: &mut Vec<Fault>) {
 
 fn check_kick(file: &File, faults: &mut Vec<Fault>) {
     if let Some(Err(bad)) = file.kick.as_ref().map(kick::Config::validate) {
-        let advice = "for instance [\"/usr/bin/doveadm\", \"kick\", \"{user}\"]";
-        faults.push(Fault::new(&["kick", "command"], bad.to_string(), advice));
+        faults.push(Fault::new(&["kick", bad.setting], bad.sentence, bad.advice));
     }
 }
 

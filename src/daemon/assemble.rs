@@ -1,6 +1,6 @@
 //! Settings → running parts: the only file that names every concrete type.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -106,8 +106,11 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         }
     };
     let (kicker, kick_worker) = config.kick.clone().map(kick::new).unzip();
-    let on_loss = kicker.map(|kicker| on_loss(config, kicker));
+    let in_all = Arc::new(OnceLock::new());
+    let on_loss = kicker.clone().map(|kicker| on_loss(config, kicker, Arc::clone(&in_all)));
     let people = People::watched(sources, config.cache.people(), spawner.clone(), on_loss);
+    // Set once, here: nobody has lost access before.
+    let _ = in_all.set(people.clone());
     let saved_people = people.clone();
     let followers = people.event_followers();
     let passdb = assemble_passdb(config, people, hasher)?;
@@ -127,6 +130,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         provisioner,
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle,
+        kicker,
         bookkeeper: bookkeeper.clone(),
     };
     let parts = Parts {
@@ -173,6 +177,7 @@ pub(super) async fn assemble_decision_alone(
         provisioner: Arc::new(provisioner),
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle: throttle::Throttle::disabled(),
+        kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     }))
 }
@@ -184,12 +189,13 @@ fn assemble_passdb(config: &Config, people: People, hasher: Hasher) -> Result<Pa
         .with_master_users(config.master_users.clone().map(MasterUsers::new)))
 }
 
-/// Whose sessions are ended.
-fn on_loss(config: &Config, kicker: kick::Kicker) -> OnLoss {
+/// Whose sessions are ended; `people` are those who are known.
+fn on_loss(config: &Config, kicker: kick::Kicker, people: Arc<OnceLock<People>>) -> OnLoss {
     let ends_at_new_password = config.kick.as_ref().is_some_and(|kick| kick.password_changes);
     Arc::new(move |user, loss| {
         if loss != Loss::NewPassword || ends_at_new_password {
-            kicker.kick(user, loss.name());
+            let in_all = people.get().map_or(0, |people| people.counts().entries as u64);
+            kicker.kick(user, (loss.name(), loss.cause()), in_all);
         }
     })
 }

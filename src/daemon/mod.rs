@@ -19,7 +19,7 @@ use crate::frontend::{ExplainRequest, http_login};
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::sync::{Census, End, Request, Trouble, Watch};
+use crate::sync::{Census, End, Readmission, Request, Trouble, Watch};
 use crate::{housekeeping, sql};
 use tasks::Tasks;
 
@@ -161,6 +161,18 @@ pub fn explain_once(
             explanations.push(explain_now(&decision, request, config.login.deadline.get()).await);
         }
         Ok(explanations)
+    })
+}
+
+/// Mailboxes given back to people with new ids in Keycloak, beside a daemon that may be serving.
+///
+/// # Errors
+/// It could not begin, or the database could not be asked.
+pub fn readmit_once(config: &Config, by: &str, dry_run: bool) -> Result<Readmission, SyncError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(SyncError::Reactor)?.block_on(async {
+        let sync = assemble::assemble_sync_alone(config).await?;
+        Ok(sync.readmit(by, dry_run).await?)
     })
 }
 

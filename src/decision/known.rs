@@ -212,6 +212,7 @@ mod tests {
             provisioner: Arc::new(Provisioner::new(&Default::default())),
             webmail: Webmail::new(&Default::default(), None),
             throttle: Throttle::disabled(),
+            kicker: None,
             bookkeeper: Bookkeeper::disabled(),
         })
     }

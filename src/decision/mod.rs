@@ -28,6 +28,7 @@ mod words;
 use std::sync::Arc;
 
 use crate::bookkeeping::Bookkeeper;
+use crate::kick::Kicker;
 use crate::passdb::Passdb;
 use crate::provision::Provisioner;
 use crate::sql::Database;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub webmail: Webmail,
     /// Counts what is wrong, and says who has to wait.
     pub throttle: Throttle,
+    /// Ends open sessions, where that is wanted.
+    pub kicker: Option<Kicker>,
     /// Told of people who were seen and of mailboxes that were made.
     pub bookkeeper: Bookkeeper,
 }

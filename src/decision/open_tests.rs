@@ -209,6 +209,7 @@ async fn decision(folder: &FilePath) -> Decision {
         provisioner: Arc::new(Provisioner::new(&Default::default())),
         webmail: Webmail::new(&Default::default(), None),
         throttle: Throttle::disabled(),
+        kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     })
 }

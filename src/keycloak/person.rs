@@ -15,8 +15,8 @@ const ALLOCATIONS: usize = 48;
 /// One person, as far as mail is concerned.
 #[derive(Debug)]
 pub struct Person {
-    /// Id, source, template, first name, last name.
-    pub(super) texts: Texts<5>,
+    /// Id, source, template, first name, last name, mark attribute, mark.
+    pub(super) texts: Texts<7>,
     /// The address that found them, in normal form.
     pub address: Username,
     /// Whether the account is in use; if not, why.
@@ -53,6 +53,12 @@ impl Person {
         Some(self.texts.get(2)).filter(|template| !template.is_empty())
     }
 
+    /// What stays the same when Keycloak gives them a new id: an attribute and its value.
+    #[must_use]
+    pub fn mark(&self) -> Option<(&str, &str)> {
+        Some((self.texts.get(5), self.texts.get(6))).filter(|(_, value)| !value.is_empty())
+    }
+
     /// First and last name; either may be empty.
     #[must_use]
     pub fn names(&self) -> (&str, &str) {
@@ -87,7 +93,7 @@ impl Person {
     /// Alice, without a password.
     pub fn in_state(state: AccountState) -> Self {
         Self {
-            texts: Texts::new(["7-7", "", "", "Alice", ""]),
+            texts: Texts::new(["7-7", "", "", "Alice", "", "", ""]),
             address: Username::parse(b"alice@example.org").unwrap(),
             state,
             email_verified: true,
@@ -184,12 +190,16 @@ impl UserRepresentation {
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
         let template = first_value(templates).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let mark = attributes.remove(&config.mark_attribute).unwrap_or_default();
+        // Of several values nobody knows which one stays.
+        let mark = if mark.len() == 1 { first_value(mark).unwrap_or_default() } else { String::new() };
+        let attribute = if mark.is_empty() { "" } else { &config.mark_attribute };
         let (first_name, last_name) =
             (self.first_name.unwrap_or_default(), self.last_name.unwrap_or_default());
         let source = config.name.as_deref().unwrap_or_default();
         let password_values = u32::try_from(passwords.len()).unwrap_or(u32::MAX);
         Person {
-            texts: Texts::new([&self.id, source, &template, &first_name, &last_name]),
+            texts: Texts::new([&self.id, source, &template, &first_name, &last_name, attribute, &mark]),
             address,
             state,
             email_verified: self.email_verified,
@@ -239,6 +249,17 @@ mod tests {
         assert!(person.password.as_ref().unwrap().matches(b"{SSHA}x"));
         assert_eq!((person.password_values, person.template()), (2, Some("default")));
         assert_eq!((person.address.as_str(), person.source()), ("a@example.org", "example"));
+    }
+
+    #[test]
+    fn a_mark_is_one_value_that_is_there() {
+        let of =
+            |attributes| person(attributes).mark().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mark = of(r#"{"LDAP_ID":["3f-1"],"mailcow_template":["x"]}"#);
+        assert_eq!(mark, Some(("LDAP_ID".to_owned(), "3f-1".to_owned())));
+        for attributes in [r#"{"LDAP_ID":["a","b"]}"#, r#"{"LDAP_ID":[""]}"#, r#"{"ldap_id":["a"]}"#, "{}"] {
+            assert_eq!(of(attributes), None, "{attributes}");
+        }
     }
 
     #[test]

@@ -63,6 +63,9 @@ impl SavedPerson {
                 self.template.as_deref().unwrap_or_default(),
                 &self.first_name,
                 &self.last_name,
+                // It is noted when somebody is fetched, so nobody needs it from here.
+                "",
+                "",
             ]),
             address: address.clone(),
             state: self.state?,
@@ -90,7 +93,7 @@ mod tests {
 
     fn person(password: Option<&str>) -> Person {
         Person {
-            texts: Texts::new(["7-7", "", "staff", "Alice", ""]),
+            texts: Texts::new(["7-7", "", "staff", "Alice", "", "", ""]),
             address: alice(),
             state: AccountState::Disabled,
             email_verified: true,

@@ -46,6 +46,19 @@ impl Client {
     /// # Errors
     /// Nobody can tell. No error says that there is no such person.
     pub async fn find_person(&self, user: &Username) -> Result<Lookup, Error> {
+        match self.find_once(user).await? {
+            Lookup::Unknown => {
+                self.make_sure_of_absence().await?;
+                // Whoever another request is taking in from a user store for the first time is neither among Keycloak's
+                // own people yet, nor any longer among those whom the store alone has. A moment later they are there.
+                if self.stores.are_known() { self.find_once(user).await } else { Ok(Lookup::Unknown) }
+            }
+            lookup => Ok(lookup),
+        }
+    }
+
+    /// The same of one search; that it shows nobody proves nothing.
+    async fn find_once(&self, user: &Username) -> Result<Lookup, Error> {
         let asked = Instant::now();
         let by_local_part = self.config.lookup == LookupBy::LocalPart;
         let other_form = user.with_unicode_domain().filter(|_| !by_local_part);
@@ -67,7 +80,7 @@ impl Client {
         }
         match (found.pop(), found.is_empty()) {
             (None, _) if is_cut_off => Err(Error::TooManyHits),
-            (None, _) => self.make_sure_of_absence().await.map(|()| Lookup::Unknown),
+            (None, _) => Ok(Lookup::Unknown),
             (Some(_), false) => Ok(Lookup::Conflict),
             (Some((found, key)), true) => {
                 let state = self.judge(&found, key).await?;

@@ -110,6 +110,11 @@ impl Stores {
         added
     }
 
+    /// Whether there are any, as far as is known.
+    pub(super) fn are_known(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     fn ids(&self) -> Vec<StoreId> {
         self.lock().keys().cloned().collect()
     }
@@ -165,6 +170,14 @@ impl Client {
         if answers { Ok(()) } else { Err(down_error(id)) }
     }
 
+    /// Makes sure that a store answers, now.
+    ///
+    /// # Errors
+    /// It does not, or Keycloak does not.
+    pub async fn probe_now(&self, id: &StoreId) -> Result<(), Error> {
+        self.probe_store(id, Instant::now()).await
+    }
+
     /// Makes sure that every store that is known answers, now. The sync does so before and after a run.
     ///
     /// # Errors
@@ -203,6 +216,16 @@ impl Client {
             self.stores.add(setup.id.clone());
         }
         Ok(Some(setups))
+    }
+
+    /// Whether a person with this id would be shown, were they there: `false` where the id names a user store that is switched
+    /// off, or of which nobody can tell, for want of `view-realm` or of an answer.
+    pub async fn shows_store_of(&self, id: &str) -> bool {
+        let Some(store) = StoreId::of_person(id) else { return true };
+        match self.list_stores().await {
+            Ok(Some(setups)) => setups.iter().any(|setup| setup.id == store && setup.enabled),
+            Ok(None) | Err(_) => false,
+        }
     }
 
     /// Reads the list, unless that was done, or forbidden, not long ago.

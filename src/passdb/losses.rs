@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use super::people::{Finding, PersonRecord};
 use crate::auth::Username;
 use crate::cache::{Records, Spawner, Watch};
-use crate::keycloak::{Unmet, Whereabouts};
+use crate::keycloak::{AccountState, Unmet, Whereabouts};
+use crate::kick::Cause;
 
 /// What was forgotten is asked for again after this: a change can be seen a moment later than the event that tells of it,
 /// and then it is forgotten once more.
@@ -28,6 +29,10 @@ pub type OnLoss = Arc<dyn Fn(&Username, Loss) + Send + Sync>;
 pub enum Loss {
     /// The account is disabled.
     Disabled,
+    /// Everybody of the account's user store or organization is shut out.
+    SwitchedOff,
+    /// Keycloak shows nobody of the account's user store, or nobody may ask whether it does.
+    StoreUnseen,
     /// The account is deleted.
     Gone,
     /// The role or group that is demanded was taken, or the address is no longer verified.
@@ -44,11 +49,30 @@ impl Loss {
     pub fn name(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
+            Self::SwitchedOff => "switched_off",
+            Self::StoreUnseen => "store_not_seen",
             Self::Gone => "deleted",
             Self::Unentitled => "no_longer_entitled",
             Self::AnotherPerson => "another_person",
             Self::NewPassword => "new_password",
         }
+    }
+
+    /// Whether others lost access by the same.
+    #[must_use]
+    pub fn cause(self) -> Cause {
+        match self {
+            Self::SwitchedOff | Self::StoreUnseen => Cause::Shared,
+            Self::Disabled | Self::Gone | Self::Unentitled | Self::AnotherPerson | Self::NewPassword => {
+                Cause::Own
+            }
+        }
+    }
+
+    /// Of an account that is not in use.
+    fn of(state: AccountState) -> Self {
+        // Everybody of a store or of an organization at once is a switch, and most likely the wrong one.
+        if state.is_of_one_person() { Self::Disabled } else { Self::SwitchedOff }
     }
 
     /// Whether, and why, access ended between two answers.
@@ -64,10 +88,7 @@ impl Loss {
             // An administrator's mistake more often than not; nobody new gets in meanwhile.
             Finding::Conflict => None,
             Finding::Person(now, _) if now.id() != before.id() => Some(Self::AnotherPerson),
-            // Everybody of a store or of an organization at once is a switch, and most likely the wrong one.
-            Finding::Person(now, _) if !now.state.is_enabled() => {
-                now.state.is_of_one_person().then_some(Self::Disabled)
-            }
+            Finding::Person(now, _) if !now.state.is_enabled() => Some(Self::of(now.state)),
             // Attributes can be hidden from everybody at once.
             Finding::Person(_, Some(Unmet::Attribute)) => None,
             Finding::Person(_, Some(_)) => Some(Self::Unentitled),
@@ -106,9 +127,13 @@ impl Losses {
                 // That a list does not show somebody is no proof; the account itself is looked for.
                 (self.spawner)(Box::pin(async move {
                     match client.find_id(&id).await {
+                        // A store without copies that is switched off shows nobody, as if they all were deleted.
+                        Ok(Whereabouts::Gone) if !client.shows_store_of(&id).await => {
+                            (own.on_loss)(&user, Loss::StoreUnseen);
+                        }
                         Ok(Whereabouts::Gone) => (own.on_loss)(&user, Loss::Gone),
-                        Ok(Whereabouts::There(state)) if state.is_of_one_person() => {
-                            (own.on_loss)(&user, Loss::Disabled);
+                        Ok(Whereabouts::There(state)) if !state.is_enabled() => {
+                            (own.on_loss)(&user, Loss::of(state));
                         }
                         Ok(Whereabouts::There(_)) | Err(_) => {}
                     }

@@ -142,6 +142,14 @@ impl People {
         self.records.flush()
     }
 
+    /// Whether they are known as somebody who may log in.
+    #[must_use]
+    pub fn is_entitled(&self, user: &Username, now: Instant) -> bool {
+        let Some(held) = self.records.look(user) else { return false };
+        let is_known = self.records.standing(user, now).is_some();
+        is_known && matches!(&held.record.finding, Finding::Person(person, None) if person.state.is_enabled())
+    }
+
     /// What is known about an address, without what is secret in it.
     #[must_use]
     pub fn look(&self, user: &Username, now: Instant) -> Option<KnownPerson> {

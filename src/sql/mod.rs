@@ -20,6 +20,7 @@ mod logins;
 mod mailbox;
 mod maps;
 mod mariadb;
+mod marks;
 mod migrate;
 mod names;
 mod provision;
@@ -52,6 +53,7 @@ pub use logins::{LoginRow, PastLogin};
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use mariadb::Mariadb;
+pub use marks::{Mark, MarkedOwner};
 pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,

@@ -28,6 +28,9 @@ pub(super) trait Session: Send {
         false
     }
 
+    /// Whether the table of marks is there, which is younger. Always so in SQLite.
+    fn has_marks(&self) -> bool;
+
     /// Runs one statement and reads all its rows; one that writes has none.
     fn query(
         &mut self,

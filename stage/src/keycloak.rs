@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::keycloak_server::Server;
+pub use crate::keycloak_server::{KEYCLOAK_OF_EVENTS, chosen_version};
 use crate::names::Names;
 use crate::realms::Lease;
 use crate::relay::{Conduct, Relay};

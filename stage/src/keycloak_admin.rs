@@ -13,7 +13,8 @@ use crate::realms::Changes;
 use crate::{Failure, Result};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
-const LIMIT: Duration = Duration::from_secs(60);
+/// Making a realm takes a busy machine a while.
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// A token of the master realm lives for a minute.
 const TOKEN_LIFE: Duration = Duration::from_secs(30);
@@ -194,6 +195,35 @@ impl KeycloakAdmin {
             (200, Ok(tokens)) => Ok(tokens),
             _ => Err(Failure(format!("tokens of {email} at Keycloak: {} {}", answer.status, answer.body))),
         }
+    }
+
+    /// Adds a component, such as a provider of people, to the realm or to another component; returns its id.
+    pub fn add_component(&self, component: &Value) -> Result<String> {
+        let path = format!("/admin/realms/{}/components", self.realm);
+        let mut component = component.clone();
+        if component["parentId"].is_null() {
+            component["parentId"] = self.read(&format!("/admin/realms/{}", self.realm))?["id"].clone();
+        }
+        self.call("POST", &path, &component)?;
+        let text = |key: &str| component[key].as_str().unwrap_or_default().to_owned();
+        let found =
+            self.read(&format!("{path}?parent={}&name={}", text("parentId"), escape(&text("name"))))?;
+        let id = found[0]["id"].as_str();
+        id.map(str::to_owned).ok_or_else(|| Failure(format!("Keycloak has no component {}", text("name"))))
+    }
+
+    /// Changes a component: the whole object, as it is, goes through `change` and back.
+    pub fn change_component(&self, id: &str, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let path = format!("/admin/realms/{}/components/{id}", self.realm);
+        let mut component = self.read(&path)?;
+        change(&mut component);
+        self.call("PUT", &path, &component).map(drop)
+    }
+
+    /// Deletes the copies of everybody of a provider.
+    pub fn remove_imported(&self, id: &str) -> Result<()> {
+        let path = format!("/admin/realms/{}/user-storage/{id}/remove-imported-users", self.realm);
+        self.call("POST", &path, &Value::Null).map(drop)
     }
 
     /// Gives the realm a new key, with which it signs from now on.

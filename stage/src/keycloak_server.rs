@@ -15,11 +15,21 @@ use crate::{Failure, Result, Stage, attempt, free_port, source_tree};
 
 /// The version that `tests/setup` fetches.
 const VERSION: &str = "26.7.3";
+/// Names another one, which `tests/versions/run` has fetched.
+const OTHER_VERSION: &str = "KEYDOVE_TEST_KEYCLOAK";
 /// The compiler and the collector that start fastest.
-const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC";
+const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC";
 const HEAP: &str = "-Xms64m -Xmx384m";
 /// A busy machine takes its time.
 const READY_LIMIT: Duration = Duration::from_secs(180);
+/// The first version that tells events by the time of day.
+pub const KEYCLOAK_OF_EVENTS: (u32, u32) = (26, 2);
+
+/// The version that is tested with, if it was chosen.
+pub fn chosen_version() -> Option<String> {
+    std::env::var(OTHER_VERSION).ok().filter(|version| !version.is_empty())
+}
+
 /// A Keycloak server with a home folder, a database and a port of its own.
 pub(crate) struct Server {
     stage: Arc<Stage>,
@@ -74,7 +84,10 @@ impl Server {
             .env("JAVA_OPTS_APPEND", JAVA_OPTIONS)
             .env("JAVA_OPTS_KC_HEAP", HEAP)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin")
-            .env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin");
+            .env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin")
+            // Their names up to 25.
+            .env("KEYCLOAK_ADMIN", "admin")
+            .env("KEYCLOAK_ADMIN_PASSWORD", "admin");
         self.program = Some(Program::start(&self.stage, "keycloak", command, Group::Own)?);
         Ok(())
     }
@@ -115,10 +128,13 @@ fn make_certificate(stage: &Stage) -> Result<Tls> {
 
 /// A home folder whose programs are the unpacked ones and whose data are a copy of the template.
 fn make_home(stage: &Stage) -> Result<PathBuf> {
-    let unpacked = source_tree().join(format!(".stage/keycloak-{VERSION}"));
-    let template = source_tree().join(".stage/realm-template/h2");
+    let version = chosen_version().unwrap_or_else(|| VERSION.to_owned());
+    let template = if version == VERSION { String::new() } else { format!("-{version}") };
+    let unpacked = source_tree().join(format!(".stage/keycloak-{version}"));
+    let template = source_tree().join(format!(".stage/realm-template{template}/h2"));
     if !unpacked.is_dir() || !template.is_dir() {
-        return Err(Failure("Keycloak or its realm template is missing: run tests/setup".to_owned()));
+        let missing = "Keycloak or its realm template is missing: run tests/setup, or tests/versions/run";
+        return Err(Failure(missing.to_owned()));
     }
     let home = stage.folder("keycloak")?;
     for name in ["lib", "conf", "providers", "themes", "version.txt"] {

@@ -1,6 +1,6 @@
 //! The stage: real servers as child processes on loopback, out of one temporary folder.
 //!
-//! Dovecot, Postfix, MariaDB, Redis and Keycloak run unmodified, with the files of `dovecot/` and `postfix/` as they are shipped.
+//! Dovecot, Postfix, MariaDB, Redis, slapd and Keycloak run unmodified, with the files of `dovecot/` and `postfix/` as they are shipped.
 //! Nothing of the system's own servers is read or written. [`system::System`] boots everything at once.
 //! `tests/setup` has installed what is needed.
 #![expect(
@@ -10,6 +10,7 @@
 )]
 
 pub mod clients;
+pub mod directory;
 pub mod dovecot;
 pub mod dovecot_auth;
 pub mod exchanger;

@@ -447,6 +447,7 @@ pub fn rows(address: &str, name: &str, quota_mib: i64) -> NewMailboxRows {
         keycloak_id: String::new(),
         source: String::new(),
         template: None,
+        mark: None,
         first_name: name.to_owned(),
         last_name: String::new(),
     };

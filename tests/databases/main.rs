@@ -14,6 +14,7 @@ mod lookalikes;
 mod lost_commit;
 mod maps;
 mod mariadb;
+mod marks;
 mod others;
 mod provisioning;
 mod sqlite_files;
@@ -258,6 +259,7 @@ async fn sqlite_serves_the_sync() {
     let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
     let database = open(&config, None).await.unwrap();
     sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
+    marks::marks_battery(&database, &OtherSqlite::open(&path)).await;
 }
 
 #[tokio::test]
@@ -268,6 +270,7 @@ async fn mariadb_serves_the_sync() {
     other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
     let database = connect(&server).await;
     sync::sync_battery(&database, &other).await;
+    marks::marks_battery(&database, &other).await;
     database.close().await;
 }
 

@@ -468,6 +468,7 @@ pub fn person(address: &str, template: &str) -> Identity {
         keycloak_id: format!("id of {address}"),
         source: "main".to_owned(),
         template: Some(template.to_owned()),
+        mark: None,
         first_name: "Alice".to_owned(),
         last_name: "O'Ångström".to_owned(),
     }

@@ -17,6 +17,7 @@ mod check;
 mod conformance;
 mod control;
 mod demands;
+mod directory;
 mod doors;
 mod events;
 mod explain;
@@ -54,6 +55,7 @@ mod sync;
 mod takeover;
 mod throttling;
 mod tls;
+mod versions;
 mod wants;
 
 use std::process::ExitCode;
@@ -78,7 +80,7 @@ fn main() -> ExitCode {
         return code;
     }
     let run = Arc::new(Run::default());
-    let trials = all(&run);
+    let trials = if stage::keycloak::chosen_version().is_some() { versions::all(&run) } else { all(&run) };
     run.conclude(Arguments::from_args(), trials).exit_code()
 }
 
@@ -100,6 +102,7 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
         fault_matrix::GROUPS,
         http_login::GROUPS,
         sync::GROUPS,
+        directory::GROUPS,
         doors::GROUPS,
         guesses::GROUPS,
     ];
@@ -130,6 +133,7 @@ const LOOKING: &[Group<Case>] = &[
     ("postfix", On::Sqlite, postfix_doors::CASES),
     ("stopping", On::Sqlite, stopping::CASES),
     ("tls", On::Sqlite, tls::CASES),
+    ("versions", On::Sqlite, versions::CASES),
 ];
 
 /// Cases that stop servers and start them.

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
+use super::stores;
 use crate::keycloak::{Address, Client, Error, MisspeltBase, SetupError, Visibility};
 
 /// How far the clocks may be apart: half of what is left of a token of a minute when it is renewed.
@@ -50,6 +51,7 @@ async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings
         Err(error) => return tell_trouble(client, &error, findings).await,
     }
     look_at_realm(client, findings).await;
+    stores::look(client, findings).await;
     match client.find_profile_flaws().await {
         Ok(flaws) => {
             flaws.iter().for_each(|flaw| findings.told(Level::Warning, format!("realm `{realm}`: {flaw}")))

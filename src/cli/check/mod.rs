@@ -9,6 +9,7 @@ mod mailcow;
 mod person;
 mod postfix;
 mod sockets;
+mod stores;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -20,9 +20,9 @@ const OWN_TABLES: &str = include_str!("../migrations/mariadb/keydove_tables.sql"
 const COUNT_OWN_TABLES: &str = "\
 SELECT COUNT(CASE WHEN table_name IN ('keydove_person', 'keydove_app_password') THEN 1 END), COUNT(*) \
   FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN \
-  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync')";
+  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync', 'keydove_mark')";
 const LOGINS_TABLES_COUNT: i64 = 2;
-const OWN_TABLES_COUNT: i64 = 4;
+const OWN_TABLES_COUNT: i64 = 5;
 
 /// What is known about keydove's own tables on the server.
 #[derive(Default)]
@@ -179,6 +179,10 @@ impl MariadbSession<'_> {
 impl Session for MariadbSession<'_> {
     const DIALECT: Dialect = Dialect::Mariadb;
 
+    fn has_marks(&self) -> bool {
+        self.server.own_tables.complete.load(Ordering::Relaxed)
+    }
+
     fn has_own_tables(&self) -> bool {
         self.server.own_tables.seen.load(Ordering::Relaxed)
     }
@@ -227,7 +231,8 @@ mod tests {
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
         let statements: Vec<String> = create_own_tables().map(code).collect();
-        let tables = ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync"];
+        let tables =
+            ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync", "keydove_mark"];
         assert_eq!(statements.len(), tables.len());
         for (statement, table) in statements.iter().zip(tables) {
             assert!(statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{statement}");

@@ -127,6 +127,10 @@ impl SqliteSession<'_> {
 impl Session for SqliteSession<'_> {
     const DIALECT: Dialect = Dialect::Sqlite;
 
+    fn has_marks(&self) -> bool {
+        true
+    }
+
     fn has_own_tables(&self) -> bool {
         true
     }

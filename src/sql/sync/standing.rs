@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::auth::{Username, normalise_domain};
+use crate::sql::Mark;
 use crate::sql::mailbox::is_resource;
 use crate::sql::names::{are_one, spellings};
 use crate::sql::provision::KnownPerson;
@@ -21,6 +22,8 @@ pub struct Standing {
     pub person: Option<KnownPerson>,
     /// The name that Keycloak had last.
     pub source_name: Option<String>,
+    /// What stays the same about that person when Keycloak gives them a new id.
+    pub mark: Option<Mark>,
     /// The sync has switched it off.
     pub switched_off: bool,
 }
@@ -83,6 +86,18 @@ impl Work for Standings {
                 let (stored, person) = row.read("keydove_person", "a page", KnownPerson::read)?;
                 if let Some(place) = place(&stored) {
                     found[place].person = Some(person);
+                }
+            }
+        }
+        if session.has_marks() {
+            let columns = "mailbox, attribute, value FROM keydove_mark WHERE mailbox";
+            for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
+                let read = |row: &mut Row| {
+                    Ok((row.words(0)?, Mark { attribute: row.words(1)?, value: row.words(2)? }))
+                };
+                let (stored, mark) = row.read("keydove_mark", "a page", read)?;
+                if let Some(place) = place(&stored) {
+                    found[place].mark = Some(mark);
                 }
             }
         }
@@ -155,6 +170,29 @@ impl Work for MailboxOf {
             }
         }
         Ok(None)
+    }
+}
+
+/// What the ids of people begin with that name their user store.
+pub(super) struct StoresOf(pub(super) String);
+
+impl Work for StoresOf {
+    const ATTEMPT: &'static str = "looking up from which user stores people are";
+    const KIND: Kind = Kind::Reads;
+    type Output = Vec<String>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<String>, Fault> {
+        if !session.has_own_tables() {
+            return Ok(Vec::new());
+        }
+        // `f:`, a UUID and a colon.
+        let statement = "SELECT DISTINCT SUBSTR(p.keycloak_id, 1, 39) FROM keydove_person p \
+                         INNER JOIN mailbox m ON m.username = p.mailbox \
+                         WHERE p.source = ? AND p.keycloak_id LIKE 'f:%' AND m.authsource = 'keycloak' \
+                           AND m.active = 1";
+        let rows = session.query(statement, vec![self.0.as_str().into()]).await?;
+        let read = |mut row: Row| row.read("keydove_person", "a store", |row| row.words(0));
+        rows.into_iter().map(read).collect::<Result<_, _>>().map_err(Fault::from)
     }
 }
 
