@@ -38,7 +38,7 @@ enum Command {
     /// Give the mailbox to the person with another Keycloak id, after a login was refused with `user_replaced`.
     ///
     /// Without --id: show to whom it belongs now. The log line of the refused login names the new id. With --all: whoever
-    /// bears the mark that is remembered of the owner, such as LDAP_ID, gets the mailbox, and nobody else. Exit code 1:
+    /// bears the mark that is remembered of the owner, such as `LDAP_ID`, gets the mailbox, and nobody else. Exit code 1:
     /// somebody is left, or not everybody was seen.
     Adopt(Adopt),
 }

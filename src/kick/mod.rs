@@ -138,6 +138,7 @@ impl Worker {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a test ends its own task")]
     #[tokio::test(start_paused = true)]
     async fn the_worker_kicks_who_is_due_and_who_is_released_and_nobody_else() {
         let file = std::env::temp_dir().join(format!("keydove-kick-worker-{}", std::process::id()));
