@@ -68,7 +68,7 @@ pub(super) fn read_rpa(bytes: &[u8]) -> Option<Hash> {
 }
 
 fn read(bytes: &[u8], size: usize, compute: digest::Compute) -> Option<Hash> {
-    (bytes.len() == size).then(|| digest::Hash::new(bytes, b"", compute))
+    (bytes.len() == size).then(|| digest::Hash::of(bytes, b"", compute))
 }
 
 /// MD5 of `name:realm:password`.

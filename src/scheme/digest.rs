@@ -33,12 +33,12 @@ pub(super) type Compute = fn(&[u8], &[u8]) -> Zeroizing<Vec<u8>>;
 /// Reads a digest and its salt.
 pub(super) fn read_salted<D: Digest>(bytes: &[u8]) -> Option<super::hash::Hash> {
     let (digest, salt) = bytes.split_at_checked(<D as Digest>::output_size())?;
-    Some(Hash::new(digest, salt, compute::<D>))
+    Some(Hash::of(digest, salt, compute::<D>))
 }
 
 /// Reads a digest without a salt.
 pub(super) fn read<D: Digest>(bytes: &[u8]) -> Option<super::hash::Hash> {
-    (bytes.len() == <D as Digest>::output_size()).then(|| Hash::new(bytes, b"", compute::<D>))
+    (bytes.len() == <D as Digest>::output_size()).then(|| Hash::of(bytes, b"", compute::<D>))
 }
 
 /// Writes base64 of digest and salt.
@@ -59,7 +59,7 @@ pub(super) fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
 
 impl Hash {
     /// A digest that is compared with what `compute` makes of a password and this salt.
-    pub(super) fn new(digest: &[u8], salt: &[u8], compute: Compute) -> super::hash::Hash {
+    pub(super) fn of(digest: &[u8], salt: &[u8], compute: Compute) -> super::hash::Hash {
         super::hash::Hash::Digest(Self { digest: digest.to_vec(), salt: salt.to_vec(), compute })
     }
 

@@ -1,7 +1,7 @@
 //! `{SCRAM-SHA-1}` and `{SCRAM-SHA-256}`: what RFC 5802 lets a server keep, `rounds,salt,stored key,server key`.
 //!
 //! The stored key is the digest of a key that PBKDF2 makes of the password, so a plain password can be held against it.
-//! Like Dovecot, keydove takes the password's bytes as they are, without SASLprep.
+//! Like Dovecot, keydove takes the password's bytes as they are, without `SASLprep`.
 
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,8 +17,11 @@ pub(super) struct Hash {
     rounds: u32,
     salt: Vec<u8>,
     stored_key: Vec<u8>,
-    compute: fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>,
+    compute: Compute,
 }
+
+/// Password, salt and rounds make a stored key.
+type Compute = fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>;
 
 pub(super) fn read_sha1(text: &[u8]) -> Option<Any> {
     read(text, <Sha1 as Digest>::output_size(), compute_sha1)
@@ -29,7 +32,7 @@ pub(super) fn read_sha256(text: &[u8]) -> Option<Any> {
 }
 
 /// The server key proves the server to the client and is no use here, but a string without a whole one was cut off.
-fn read(text: &[u8], size: usize, compute: fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>) -> Option<Any> {
+fn read(text: &[u8], size: usize, compute: Compute) -> Option<Any> {
     let [rounds, salt, stored_key, server_key] =
         text.split(|&byte| byte == b',').collect::<Vec<_>>().try_into().ok()?;
     let key = |text: &[u8]| BASE64.decode(text).ok().filter(|key| key.len() == size);
