@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::keycloak::{Keycloak, REALM};
 use crate::names::Names;
+use crate::realm_keys;
 use crate::realms::Changes;
 use crate::{Failure, Result};
 
@@ -170,9 +171,10 @@ impl KeycloakAdmin {
             .map_err(|error| Failure(format!("read {path}: {error}")))
     }
 
-    /// Makes a realm of its own with everything in it.
+    /// Makes a realm of its own with everything in it, and with keys of its own.
     pub fn make_realm(&self, realm: &Value) -> Result<()> {
         let mut realm = realm.clone();
+        realm["components"]["org.keycloak.keys.KeyProvider"] = realm_keys::components()?;
         realm["realm"] = self.names.realm(realm["realm"].as_str().unwrap_or_default()).into();
         self.call("POST", "/admin/realms", &realm).map(drop)
     }

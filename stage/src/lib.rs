@@ -24,6 +24,7 @@ pub mod names;
 mod ports;
 pub mod postfix;
 pub mod process;
+mod realm_keys;
 mod realms;
 pub mod redis;
 pub mod relay;

@@ -28,7 +28,9 @@ impl Shared {
     /// Starts what takes longest, and waits for nothing.
     pub fn start() -> Result<Arc<Self>> {
         let stage = Stage::new()?;
-        let starting = Mutex::new(Some(Server::start(&stage)?));
+        let server = Server::start(&stage)?;
+        server.prefer();
+        let starting = Mutex::new(Some(server));
         let (keycloak, mariadb) = (OnceLock::new(), OnceLock::new());
         Ok(Arc::new(Self { stage, keycloak, starting, mariadb, databases: AtomicU32::new(0) }))
     }

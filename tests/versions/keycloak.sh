@@ -55,6 +55,20 @@ free_port() {
     echo "$port"
 }
 
+# As an entry of a realm's components. Keycloak would make keys by itself, and take seconds for each.
+realm_keys() {
+    pem=$(openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=realm -keyout - -out - 2>/dev/null)
+    block() { printf '%s\n' "$pem" | sed -n "/BEGIN $1/,/END $1/{/-----/d;p}" | tr -d '\n'; }
+    cat <<EOF | tr -d '\n'
+"org.keycloak.keys.KeyProvider": [
+{"name": "rsa", "providerId": "rsa", "subComponents": {}, "config":
+ {"priority": ["100"], "privateKey": ["$(block 'PRIVATE KEY')"], "certificate": ["$(block CERTIFICATE)"]}},
+{"name": "hmac-generated", "providerId": "hmac-generated", "subComponents": {}, "config":
+ {"priority": ["100"], "algorithm": ["HS512"]}},
+{"name": "aes-generated", "providerId": "aes-generated", "subComponents": {}, "config": {"priority": ["100"]}}],
+EOF
+}
+
 # make_template VERSION: starts the server once with an import, and keeps its database as the template.
 make_template() (
     home=$(keycloak_home "$1")
@@ -64,9 +78,9 @@ make_template() (
     say "importing $REALM into a database of Keycloak $1 (once, about a minute)"
     rm -rf "$template" "$home/data"
     mkdir -p "$template" "$home/data/import"
-    cp "$REALM" "$home/data/import/"
-    for number in $(seq "$REALM_COPIES"); do
-        sed "s/^ *\"realm\": \"mail\"/ \"realm\": \"mail-$number\"/" "$REALM" >"$home/data/import/mail-$number-realm.json"
+    for realm in mail $(seq -f mail-%g "$REALM_COPIES"); do
+        sed -e "s/^ *\"realm\": \"mail\"/ \"realm\": \"$realm\"/" -e "s|\"components\": {|&$(realm_keys)|" "$REALM" \
+            >"$home/data/import/$realm-realm.json"
     done
     port=$(free_port)
     log=$template/import.log
