@@ -23,9 +23,6 @@ pub(super) struct Hash {
     compute: Compute,
 }
 
-/// Password, salt and rounds make a stored key.
-type Compute = fn(&[u8], &[u8], u32) -> Zeroizing<Vec<u8>>;
-
 pub(super) fn read_sha1(text: &[u8]) -> Option<Any> {
     read(text, <Sha1 as Digest>::output_size(), compute_sha1)
 }
