@@ -250,7 +250,7 @@ async fn a_token_is_used_again_and_replaced_once_when_refused() {
 }
 
 #[tokio::test]
-async fn trap_t21_a_token_that_is_never_accepted_is_fetched_twice_and_no_more() {
+async fn a_token_that_is_never_accepted_is_fetched_twice_and_no_more() {
     let double = Double::start(TOKEN, vec![Play::Answer(401, String::new())]).await;
     assert!(double.client().find_person(&bob()).await.is_err());
     assert_eq!((double.tokens.load(Ordering::SeqCst), double.searches().len()), (2, 2));

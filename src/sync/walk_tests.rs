@@ -89,7 +89,7 @@ fn numbers(from: usize, to: usize) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn want_29_a_whole_list_is_believed_at_any_length() {
+async fn a_whole_list_is_believed_at_any_length() {
     for people in [1, 99, 100, 101, 200, 250] {
         let all = numbers(0, people);
         let pages: Vec<&[usize]> = all.chunks(PAGE).collect();
@@ -101,7 +101,7 @@ async fn want_29_a_whole_list_is_believed_at_any_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trap_t46_pages_that_shift_or_repeat_are_not_believed() {
+async fn pages_that_shift_or_repeat_are_not_believed() {
     let (first, second, rest) = (numbers(0, 100), numbers(99, 199), numbers(199, 220));
     let directory = ScriptedDirectory::new(&[&first, &second, &rest], [220, 220]);
     let (handed_on, walked) = walk(&directory).await;
@@ -118,7 +118,7 @@ async fn trap_t46_pages_that_shift_or_repeat_are_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trap_t45_a_list_that_is_empty_or_too_short_is_not_believed() {
+async fn a_list_that_is_empty_or_too_short_is_not_believed() {
     let directory = ScriptedDirectory::new(&[], [0, 0]);
     assert_eq!(walk(&directory).await.1.doubt, Some(Doubt::Empty));
     let half = numbers(0, 50);

@@ -156,7 +156,7 @@ async fn what_waits_is_written_when_keydove_stops(
     assert_eq!(field(redis, "RL_VALUE", "last@books.example").as_deref(), Some("9 / 1m"));
 }
 
-/// T55: the table is locked while logins go on.
+/// The table is locked while logins go on.
 async fn a_locked_table_delays_rows_and_nothing_else(
     database: &Arc<Database>,
     other: &impl Other,

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::control::start_with;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::{Accept, Refuse};
-use crate::mailcow_cases::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, World, attempt_at, person};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::End::{Accept, Refuse};
+use crate::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, World, attempt_at, person};
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result, source_tree};

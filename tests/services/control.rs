@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json as json_of};
 
-use super::mailcow_cases::world::End::{Accept, Refuse};
-use super::mailcow_cases::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, Refuse};
+use super::mailcow::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::control::make_person;
-use super::mailcow_cases::world::End::{Accept, Refuse};
-use super::mailcow_cases::world::{Attempt, End, OTHER, OTHER_HASH, RIGHT, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, Refuse};
+use super::mailcow::world::{Attempt, End, OTHER, OTHER_HASH, RIGHT, attempt_at, prompt};
 use super::stage::Result;
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};

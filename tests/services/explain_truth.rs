@@ -4,8 +4,8 @@ use serde_json::json as json_of;
 
 use super::control::{make_person, start_with};
 use super::explain::{expect, explain};
-use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{Attempt, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{Attempt, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::{Failure, Result};

@@ -9,7 +9,7 @@ mod grid;
 mod keycloak;
 mod mail_servers;
 
-use crate::mailcow_cases::WorldCase;
+use crate::mailcow::WorldCase;
 use crate::run::On;
 use crate::{Group, LoneCase};
 

@@ -15,8 +15,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::auth_socket::AuthSocket;
-use super::mailcow_cases::WorldCase;
-use super::mailcow_cases::world::{RIGHT, RIGHT_HASH, World, domain, quote};
+use super::mailcow::WorldCase;
+use super::mailcow::world::{RIGHT, RIGHT_HASH, World, domain, quote};
 use super::oauth::OAUTH;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::{Failure, Result, free_port};

@@ -9,6 +9,7 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod access;
 mod account_states;
 mod app_passwords;
 mod auth_policy;
@@ -34,15 +35,15 @@ mod json;
 mod kicks;
 mod logins;
 mod mail;
-mod mailcow_cases;
+mod mailcow;
 mod mailcow_mode;
 mod master_users;
 mod oauth;
 mod operations;
 mod outages;
 mod people;
-mod pitfalls;
 mod postfix_doors;
+mod protocol_edges;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
 mod reasons;
@@ -56,7 +57,6 @@ mod takeover;
 mod throttling;
 mod tls;
 mod versions;
-mod wants;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ use std::sync::Arc;
 use keydove_stage as stage;
 use libtest_mimic::{Arguments, Trial};
 
-use mailcow_cases::WorldCase;
+use mailcow::WorldCase;
 use run::{Body, On, Run};
 use stage::clients;
 use stage::system::System;
@@ -98,7 +98,7 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
     }
     let asking = [
         ASKING,
-        mailcow_cases::GROUPS,
+        mailcow::GROUPS,
         fault_matrix::GROUPS,
         http_login::GROUPS,
         sync::GROUPS,
@@ -129,7 +129,7 @@ const LOOKING: &[Group<Case>] = &[
     ("oauth", On::Sqlite, oauth::CASES),
     ("operations", On::Sqlite, operations::CASES),
     ("people", On::BothDatabases, people::CASES),
-    ("pitfalls", On::Sqlite, pitfalls::CASES),
+    ("protocol_edges", On::Sqlite, protocol_edges::CASES),
     ("postfix", On::Sqlite, postfix_doors::CASES),
     ("stopping", On::Sqlite, stopping::CASES),
     ("tls", On::Sqlite, tls::CASES),
@@ -151,14 +151,14 @@ const ACTING: &[Group<LoneCase>] = &[
     ("operations", On::Sqlite, operations::LONE_CASES),
     ("outages", On::BothDatabases, outages::CASES),
     ("outages", On::OwnMariaDb, outages::SERVER_CASES),
-    ("pitfalls", On::Sqlite, pitfalls::LONE_CASES),
+    ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),
     ("sqlite_files", On::Sqlite, sqlite_files::CASES),
     ("takeover", On::Sqlite, takeover::CASES),
     ("throttling", On::Sqlite, throttling::LONE_CASES),
-    ("wants", On::Sqlite, wants::LONE_CASES),
-    ("wants", On::Sqlite, wants::SERVERS),
+    ("access", On::Sqlite, access::LONE_CASES),
+    ("access", On::Sqlite, access::SERVERS),
 ];
 
 /// Cases that ask one keydove, set up as mailcow's is.
@@ -168,8 +168,8 @@ const ASKING: &[Group<WorldCase>] = &[
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
     ("indistinguishable", On::Sqlite, indistinguishable::CASES),
     ("throttling", On::Sqlite, throttling::CASES),
-    ("wants", On::BothDatabases, wants::CASES),
-    ("wants", On::BothDatabases, wants::IDENTITY),
+    ("access", On::BothDatabases, access::CASES),
+    ("access", On::BothDatabases, access::IDENTITY),
 ];
 
 /// Compares a server's answer with what it must begin with.

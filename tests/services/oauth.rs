@@ -9,8 +9,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::clients::{imap_token, smtp_capabilities, smtp_token};
-use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{
     Attempt, End, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, check, connect, domain, log_line, prompt, quote,
 };
 use super::stage::keycloak_admin::KeycloakAdmin;

@@ -89,7 +89,7 @@ pub const SERVER_CASES: &[LoneCase] = &[
         // It may be left alone for a moment longer.
         within(RECOVERY, || accepted(system, "notemplate@example.org", "pw", ALL))
     }),
-    ("mailcow_case_01_malformed_names_need_no_database", |system| {
+    ("malformed_names_need_no_database", |system| {
         mariadb(system)?.stop()?;
         let answers = ["alice", "", "alice@", "a@b@example.org", "alice@example.org."]
             .map(|name| refused(system, name, "pw", &[IMAP_AUTHENTICATE]));

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 
-use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::relay::{Conduct, Relay};

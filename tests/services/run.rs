@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
-use super::mailcow_cases::world::{Bench, World};
+use super::mailcow::world::{Bench, World};
 use super::reasons;
 use super::stage::shared::Shared;
 use super::stage::system::{Database, Plan, System, Tenancy};
@@ -18,8 +18,9 @@ use super::stage::{Failure, Result};
 const FAILURE_DELAY: &str = "300ms";
 /// The order of the cases, when it is to be that of an earlier run.
 const SEED: &str = "KEYDOVE_TEST_SEED";
-/// Cases that run at one time, where `--test-threads` does not say it. They mostly wait: for delays, and for servers.
-const SIDE_BY_SIDE: usize = 12;
+/// Cases that run at one time for each processor, where `--test-threads` does not say how many do. They mostly wait: for
+/// delays, and for servers.
+const SIDE_BY_SIDE: usize = 4;
 /// How many of the slowest cases are named.
 const SLOWEST: usize = 10;
 
@@ -82,7 +83,8 @@ impl Run {
 
     /// Runs those of the trials that the arguments ask for. A whole run also shows that every reason code was met.
     pub fn conclude(self: &Arc<Self>, mut arguments: Arguments, mut trials: Vec<Trial>) -> Conclusion {
-        arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        arguments.test_threads.get_or_insert(processors * SIDE_BY_SIDE);
         let whole = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
         if !arguments.list {
             let seed = seed();

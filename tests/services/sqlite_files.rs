@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::system::{Database, System};

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_06_two_connections_that_claim_one_cpid_do_not_mix() {
+    fn two_connections_that_claim_one_cpid_do_not_mix() {
         let (table, now) = (PendingLogins::default(), Instant::now());
         let (one, other) = (Cookie::new([1; 16]), Cookie::new([2; 16]));
         table.remember((10, 1), one, login("a@example.org"), now);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::ensure;
-use crate::mailcow_cases::world::End::Accept;
-use crate::mailcow_cases::world::{
+use crate::mailcow::world::End::Accept;
+use crate::mailcow::world::{
     Attempt, End, OTHER, RIGHT, RIGHT_HASH, SETTINGS, World, attempt_at, connect, domain, log_line, person,
     prompt, send,
 };

@@ -8,7 +8,7 @@ mod switches;
 mod sync;
 
 use crate::Group;
-use crate::mailcow_cases::WorldCase;
+use crate::mailcow::WorldCase;
 use crate::run::On;
 
 /// Once, whatever the database: it is Keycloak's answers that matter.

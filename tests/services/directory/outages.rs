@@ -1,8 +1,8 @@
 //! Whatever becomes of the directory, nobody is wronged meanwhile, and afterwards everything is as before.
 
 use super::company::{Company, PEOPLE, Plan};
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::World;
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::World;
 use crate::stage::Result;
 use crate::stage::directory::Import;
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::company::{Company, PEOPLE};
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::{Accept, Refuse};
-use crate::mailcow_cases::world::{RIGHT, RIGHT_HASH};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::End::{Accept, Refuse};
+use crate::mailcow::world::{RIGHT, RIGHT_HASH};
 use crate::stage::Result;
 use crate::stage::directory::Import;
 use crate::{ensure, within};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::company::{Company, PEOPLE, Plan};
 use crate::ensure;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::Refuse;
-use crate::mailcow_cases::world::{RIGHT, World};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::End::Refuse;
+use crate::mailcow::world::{RIGHT, World};
 use crate::stage::Result;
 use crate::stage::directory::Import;
 

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::Named;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::app_password;
-use crate::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use crate::mailcow_cases::world::{Attempt, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, attempt_at, domain};
+use crate::mailcow::WorldCase;
+use crate::mailcow::app_password;
+use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
+use crate::mailcow::world::{Attempt, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, attempt_at, domain};
 use crate::{ensure, transport};
 
 const BOTH: &str = "alias_domains = true\naliases = true";
@@ -34,7 +34,7 @@ pub const CASES: &[WorldCase] = &[
             ensure(both, || line.clone())?;
         }
         // Dovecot is told the mailbox's own name.
-        let mut socket = crate::mailcow_cases::world::connect(&named.keydove)?;
+        let mut socket = crate::mailcow::world::connect(&named.keydove)?;
         transport(socket.login(1, "doors-ad@doors-ad.example", RIGHT))?;
         let answer = transport(socket.line())?;
         ensure(answer == format!("OK\t1\tuser={user}"), || answer.clone())?;

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::clients::{Login, smtp_auth_login, smtp_login};
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::{RIGHT, RIGHT_HASH, World, prompt};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::{RIGHT, RIGHT_HASH, World, prompt};
 use crate::stage::process::{Group, Program, accepts};
 use crate::stage::{Failure, Result, attempt, free_port, source_tree};
 use crate::{ensure, expect};

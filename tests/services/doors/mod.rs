@@ -9,8 +9,8 @@ mod stop;
 
 use std::process::Command;
 
-use super::mailcow_cases::WorldCase;
-use super::mailcow_cases::world::{World, prompt};
+use super::mailcow::WorldCase;
+use super::mailcow::world::{World, prompt};
 use super::run::On;
 use super::stage::keydove::Keydove;
 use super::stage::process::run;

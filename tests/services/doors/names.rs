@@ -2,9 +2,9 @@
 
 use super::Named;
 use crate::auth_socket::AuthSocket;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::{Accept, Refuse};
-use crate::mailcow_cases::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::End::{Accept, Refuse};
+use crate::mailcow::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at};
 use crate::{ensure, transport};
 
 pub const CASES: &[WorldCase] = &[

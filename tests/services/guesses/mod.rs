@@ -4,7 +4,7 @@ mod nodes;
 mod words;
 
 use crate::Group;
-use crate::mailcow_cases::WorldCase;
+use crate::mailcow::WorldCase;
 use crate::run::On;
 
 pub const GROUPS: &[Group<WorldCase>] =

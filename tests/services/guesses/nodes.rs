@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo};
 
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use crate::mailcow_cases::world::{Attempt, End, RIGHT, RIGHT_HASH, World, attempt_at, prompt};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
+use crate::mailcow::world::{Attempt, End, RIGHT, RIGHT_HASH, World, attempt_at, prompt};
 use crate::stage::keydove::Keydove;
 use crate::stage::process::{Group, Program};
 use crate::stage::{Failure, Result, attempt, give};

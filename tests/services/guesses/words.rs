@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::ensure;
 use crate::guesses::nodes::Redis;
-use crate::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use crate::mailcow_cases::world::{
+use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
+use crate::mailcow::world::{
     Attempt, End, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World, attempt_at, domain, prompt, quote,
 };
-use crate::mailcow_cases::{WorldCase, app_password};
+use crate::mailcow::{WorldCase, app_password};
 use crate::stage::Result;
 use crate::stage::keydove::Keydove;
 use crate::throttling::shipped_patterns;

@@ -2,8 +2,8 @@
 
 use super::dovecot::{MASTER, MailcowDovecot};
 use super::{LIMIT, Served};
-use crate::mailcow_cases::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World};
-use crate::mailcow_cases::{WorldCase, app_password, set_hash};
+use crate::mailcow::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World};
+use crate::mailcow::{WorldCase, app_password, set_hash};
 use crate::stage::{Failure, Result, source_tree};
 use crate::{ensure, within};
 
@@ -71,7 +71,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(log.contains("keydove cannot tell about kd-out-2@case.example"), || log.clone())?;
         ensure(!log.contains(RIGHT_HASH), || "a hash is in Dovecot's log".to_owned())
     }),
-    ("trap_t01_mailcows_cache_keeps_an_old_password_until_it_is_switched_off", |world| {
+    ("mailcows_cache_keeps_an_old_password_until_it_is_switched_off", |world| {
         let (_served, dovecot) = boot(world, "t01-mc", LIKE_MAILCOW, "")?;
         people(world, "t01-mc")?;
         expect(&dovecot, "t01-mc@case.example", RIGHT, "OK")?;

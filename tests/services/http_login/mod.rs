@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::{World, prompt};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::{World, prompt};
 use crate::run::On;
 use crate::stage::keydove::Keydove;
 use crate::stage::process::run;

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use super::{CANNOT_TELL, LIMIT, NO, Served, YES, login, parse};
-use crate::mailcow_cases::world::{OTHER, RIGHT, RIGHT_HASH};
-use crate::mailcow_cases::{WorldCase, app_password, with_webmail_settings};
+use crate::mailcow::world::{OTHER, RIGHT, RIGHT_HASH};
+use crate::mailcow::{WorldCase, app_password, with_webmail_settings};
 use crate::stage::Failure;
 use crate::stage::process::run;
 use crate::{ensure, transport, within};
@@ -56,9 +56,9 @@ pub const CASES: &[WorldCase] = &[
     ("http_login_knows_the_webmail_by_its_address", |world| {
         let served = Served::start(world, "http-sogo", &with_webmail_settings(world, "http-sogo")?)?;
         world.person_with_hash("http-sogo@case.example", RIGHT_HASH)?;
-        let body = login("http-sogo@case.example", crate::mailcow_cases::SIGN_ON, "imap");
+        let body = login("http-sogo@case.example", crate::mailcow::SIGN_ON, "imap");
         served.answers(&body, 401)?;
-        served.answers(&body.replace("192.0.2.9", crate::mailcow_cases::SOGO), 200)?;
+        served.answers(&body.replace("192.0.2.9", crate::mailcow::SOGO), 200)?;
         for odd in ["", "172.22.1.248x", "fe80::1%eth0"] {
             served.answers(&body.replace("192.0.2.9", odd), 401)?;
         }

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::ensure;
-use crate::mailcow_cases::world::{SETTINGS, World, domain, person, prompt};
+use crate::mailcow::world::{SETTINGS, World, domain, person, prompt};
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::system::Database;
