@@ -44,7 +44,7 @@ pub use config::{BadValue, Config, LEAST_SHARED_KEY};
 pub use keeper::Keeper;
 pub use place::Place;
 pub use policy::{PolicyAnswer, PolicyRequest};
-pub use repeats::RefusedGuess;
+pub use repeats::{RefusedGuess, Word};
 pub use target::Target;
 
 /// A login as far as counting goes.

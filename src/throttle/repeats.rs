@@ -12,6 +12,16 @@ use crate::cache::BoundedMap;
 /// About 30,000 guesses. Beyond that the one that was not repeated for longest is told once more.
 const MAX_BYTES: usize = 4 << 20;
 
+/// By what a ban tool hears of a guess. What is said by one is not said by the other: Postfix logs its own refusals,
+/// which the channel therefore leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// keydove's log line.
+    LogLine = 0,
+    /// The ban channel.
+    Channel = 1,
+}
+
 /// A refused guess as ban tools see it: the name as sent, the secret, the place.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusedGuess<'a> {
@@ -23,6 +33,8 @@ pub struct RefusedGuess<'a> {
     pub remote: Option<IpAddr>,
     /// When.
     pub now: Instant,
+    /// By what they hear of it.
+    pub word: Word,
 }
 
 /// Those that were told, each by its digest, with the time.
@@ -43,7 +55,7 @@ impl Repeats {
     /// Whether it was told within `forget_after`; if not, it is told now.
     pub(super) fn has_told(&self, guess: &RefusedGuess<'_>) -> bool {
         let place = Place::narrow(guess.remote).to_string();
-        let parts = [guess.name, guess.secret, place.as_bytes()];
+        let parts = [guess.name, guess.secret, place.as_bytes(), &[guess.word as u8]];
         let digest = self.digester.digest_parts(Kind::Refused, &parts);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = told.get_mut(&digest) {
@@ -77,7 +89,8 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn guess<'a>(name: &'a str, secret: &'a str, remote: &str, now: Instant) -> RefusedGuess<'a> {
-        RefusedGuess { name: name.as_bytes(), secret: secret.as_bytes(), remote: remote.parse().ok(), now }
+        let (name, secret, remote) = (name.as_bytes(), secret.as_bytes(), remote.parse().ok());
+        RefusedGuess { name, secret, remote, now, word: Word::LogLine }
     }
 
     #[test]
@@ -105,6 +118,9 @@ mod tests {
         ] {
             assert!(is_new(name, secret, remote), "{name} {secret} {remote}");
         }
+        let published = RefusedGuess { word: Word::Channel, ..guess("a@e.org", "old", "2001:db8:1:200::1", now) };
+        assert!(!repeats.has_told(&published), "the channel has not told what the log has");
+        assert!(repeats.has_told(&published));
         // One household's addresses are one place.
         assert!(!is_new("a@e.org", "old", "2001:db8:1:2ff::77"));
     }

@@ -164,13 +164,12 @@ fn all(system: &System, tries: &[Try<'_>]) -> Result<()> {
         };
         log_in(system, user, password, DOORS)?;
         let log = system.keydove.log();
-        let shown = format!(
-            "reason={reason} user=\"{}",
-            user.chars().take(SHOWN).take_while(is_shown).collect::<String>()
-        );
+        let reason = format!("reason={reason} ");
+        let shown =
+            format!("user=\"{}", user.chars().take(SHOWN).take_while(is_shown).collect::<String>());
         for role in ["role=dovecot", "role=postfix"] {
-            if !log.lines().any(|line| line.contains(&shown) && line.contains(role)) {
-                return Err(Failure(format!("no line of the log has `{shown}` and `{role}`")));
+            if !log.lines().any(|line| line.contains(&reason) && line.contains(&shown) && line.contains(role)) {
+                return Err(Failure(format!("no line of the log has `{reason}`, `{shown}` and `{role}`")));
             }
         }
     }

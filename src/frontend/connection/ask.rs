@@ -17,7 +17,7 @@ use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
 use crate::decision::{Judgement, Moment, Path, Purpose, too_late};
 use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
-use crate::throttle::RefusedGuess;
+use crate::throttle::{RefusedGuess, Word};
 
 /// What a call of a backend should find left of the deadline when it begins.
 const LAST_CALL: Duration = Duration::from_secs(1);
@@ -140,10 +140,18 @@ fn conclude(
         }
     };
     let named = request.named_service();
-    let repeated = match &verdict {
-        Verdict::Refuse(denial) => is_repeated(context, &request, (*denial, normal), ended),
-        Verdict::Accept(_) | Verdict::CannotTell(_) => false,
+    let guess = match &verdict {
+        Verdict::Refuse(denial) if denial.is_guess() => Some(refused_guess(&request, normal, ended)),
+        Verdict::Accept(_) | Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
     };
+    let throttle = &context.decision.parts().throttle;
+    let repeated = guess.as_ref().is_some_and(|guess| throttle.has_told(guess));
+    // Once is enough: Postfix logs a refused login by itself, in words that mailcow's ban daemon counts.
+    let publishes = !context.peer_reports_refusals
+        && guess.is_some_and(|guess| !throttle.has_told(&RefusedGuess { word: Word::Channel, ..guess }));
+    if guess.is_some() {
+        context.logins.count_guess(repeated);
+    }
     LoginRecord {
         door: context.door,
         role: context.role,
@@ -167,7 +175,7 @@ fn conclude(
     }
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant, ended),
-        Verdict::Refuse(denial) if !repeated => note_refused(context, &request, *denial),
+        Verdict::Refuse(denial) if publishes => note_refused(context, &request, *denial),
         Verdict::Refuse(_) | Verdict::CannotTell(_) => {}
     }
     verdict
@@ -263,30 +271,22 @@ fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: In
     }));
 }
 
-/// Whether it is a guess of which ban tools have heard: the same secret for the same name from the same place.
-fn is_repeated(
-    context: &Context,
-    request: &AuthRequest,
-    (denial, normal): (Denial, Option<&Username>),
+/// What was refused, as it is told to ban tools.
+fn refused_guess<'a>(
+    request: &'a AuthRequest,
+    normal: Option<&'a Username>,
     now: Instant,
-) -> bool {
-    if !denial.is_guess() {
-        return false;
-    }
+) -> RefusedGuess<'a> {
     let secret = match &request.credential {
         Credential::Password(secret) | Credential::Token(secret) => secret.expose(),
     };
     let name = normal.map_or(&*request.authcid, |normal| normal.as_str().as_bytes());
-    let guess = RefusedGuess { name, secret, remote: request.origin.remote, now };
-    let is_repeated = context.decision.parts().throttle.has_told(&guess);
-    context.logins.count_guess(is_repeated);
-    is_repeated
+    RefusedGuess { name, secret, remote: request.origin.remote, now, word: Word::LogLine }
 }
 
-/// Ban tools are told of guesses only. Postfix logs a refused login by itself, in words that mailcow's ban daemon
-/// counts: once is enough.
+/// The ban channel is told of guesses only.
 fn note_refused(context: &Context, request: &AuthRequest, denial: Denial) {
-    let Some(guess) = denial.guess().filter(|_| !context.peer_reports_refusals) else { return };
+    let Some(guess) = denial.guess() else { return };
     context.bookkeeper.note(Note::Refused(RefusedLogin {
         user: (*request.authcid).into(),
         remote: request.origin.remote,
