@@ -110,13 +110,15 @@ impl Decision {
         let owner = match owner {
             Some(owner) => owner,
             None => match passdb.check_main_password_counts(&login.user, mailbox.authsource) {
-                Ok(()) => match self.find_owner(login, mailbox, record, &mut Trace::silent()).await {
-                    Ok(owner) => {
-                        found = owner;
-                        &found
+                Ok(()) | Err(NotAccepted::Refused(Denial::MailPasswordsOff)) => {
+                    match self.find_owner(login, mailbox, record, &mut Trace::silent()).await {
+                        Ok(owner) => {
+                            found = owner;
+                            &found
+                        }
+                        Err(_) => return Aside::Unknown,
                     }
-                    Err(_) => return Aside::Unknown,
-                },
+                }
                 Err(NotAccepted::Refused(_)) => return Aside::FitsNot,
                 Err(NotAccepted::CannotTell(_)) => return Aside::Unknown,
             },

@@ -118,7 +118,8 @@ mod tests {
         ] {
             assert!(is_new(name, secret, remote), "{name} {secret} {remote}");
         }
-        let published = RefusedGuess { word: Word::Channel, ..guess("a@e.org", "old", "2001:db8:1:200::1", now) };
+        let published =
+            RefusedGuess { word: Word::Channel, ..guess("a@e.org", "old", "2001:db8:1:200::1", now) };
         assert!(!repeats.has_told(&published), "the channel has not told what the log has");
         assert!(repeats.has_told(&published));
         // One household's addresses are one place.

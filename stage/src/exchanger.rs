@@ -56,6 +56,8 @@ impl Exchanger {
     /// Starts keydove, then Postfix.
     pub fn start(system: &System, shape: Shape) -> Result<Self> {
         let stage = system.stage();
+        // Takes the mail.
+        system.dovecot.start();
         let name = shape.name;
         let (config, queue) =
             (stage.folder(&format!("{name}/etc"))?, stage.folder(&format!("{name}/queue"))?);

@@ -98,6 +98,9 @@ impl MariaDb {
             .args(["--no-defaults", "--user=mysql", "--skip-networking", "--innodb-buffer-pool-size=64M"])
             .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-file-per-table=0"])
             .arg(format!("--datadir={}", self.stage.path("mariadb/data").display()))
+            // A server that starts removes what looks like its own in the folder for temporary files.
+            .arg(format!("--tmpdir={}", self.stage.path("mariadb/data").display()))
+            .arg("--max-connections=2000")
             .arg(format!("--pid-file={}", self.stage.path("mariadb/data/pid").display()))
             .arg(format!("--socket={}", self.socket.display()));
         let mut program = Program::start(&self.stage, "mariadb", command, Group::Own)?;

@@ -38,6 +38,9 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("maps/sender.rs", "domain IN (", "pick_row"),
     ("maps/sender.rs", "send_as IN (", "given_to"),
     ("maps/sender.rs", "username IN (", "receives"),
+    ("marks.rs", "mailbox =", "by the stored name, the primary key"),
+    ("marks.rs", "mailbox IN (", "is_name_of"),
+    ("marks.rs", "p.mailbox IN (", "is_name_of"),
     ("names.rs", "{column} =", "only says what a unique key would hold"),
     ("names.rs", "{column} IN (", "by the caller's is_it"),
     ("provision/app_password.rs", "p.mailbox IN (", "is_name_of"),
@@ -63,6 +66,7 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("sync/leavers.rs", "mailbox =", "a primary key, by the stored name"),
     ("sync/leavers.rs", "p.source =", "SQLite compares this column by its bytes"),
     ("sync/leavers.rs", "username =", "are_one, then by the stored name"),
+    ("sync/standing.rs", "p.source =", "ids of stores only, which are looked for one by one"),
     ("sync/standing.rs", "p.keycloak_id =", "compared again byte for byte"),
     ("sync/standing.rs", "username =", "by the stored name, the primary key"),
 ];

@@ -43,6 +43,8 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("who_is_made_in_keycloak_is_in_at_the_first_try", |world| {
         let (address, place) = ("made-late@case.example", Place::new(world, SHARED, "states-made", MINDFUL)?);
+        // Where a search shows nobody at all, nobody can tell.
+        place.admin.import(&[person("made-before@case.example")])?;
         world.mailbox(address, "")?;
         place.login(address, RIGHT, Refuse("user_unknown"))?;
         place.admin.import(&[person(address)])?;

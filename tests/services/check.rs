@@ -171,6 +171,7 @@ pub const CASES: &[Case] = &[
     ("check_reads_the_mail_servers_own_settings", |system| {
         let keydove = &system.keydove;
         let dovecot = system.dovecot.config().display().to_string();
+        system.postfix.start();
         let postfix = system.stage().path("postfix/etc").display().to_string();
         let arguments = ["--dovecot-config", dovecot.as_str(), "--postfix-config", postfix.as_str()];
         let text = check(keydove, SOUND, &arguments)?;

@@ -29,7 +29,7 @@ pub const CASES: &[Case] = &[
 
         let known = json(&keydove, &["show", "Multi@Example.org", "--json"])?;
         let person = &known["person"];
-        ensure(person["finding"] == "person" && person["enabled"] == true, || known.to_string())?;
+        ensure(person["finding"] == "person" && person["state"] == "enabled", || known.to_string())?;
         ensure(person["scheme"] == "BLF-CRYPT" && person["standing"] == "fresh", || known.to_string())?;
         ensure(person["age_ms"].as_u64().is_some_and(|age| age < 60_000), || known.to_string())?;
         ensure(known["mailbox"]["mailbox"] == "on" && known["mailbox"]["domain"] == "on", || {

@@ -83,7 +83,8 @@ pub const CASES: &[WorldCase] = &[
         let doors = Doors::open(world, "forged", "refetch_pause = \"0\"")?;
         world.system.execute(&domain("forged.example", ""))?;
         world.person_with_hash("token@forged.example", RIGHT_HASH)?;
-        let issuer = format!("{}/realms/mail", world.system.keycloak.url());
+        let keycloak = &world.system.keycloak;
+        let issuer = format!("{}/realms/{}", keycloak.url(), keycloak.names().realm("mail"));
         let names = ["token@forged.example", "ghost@forged.example", "ghost@elsewhere.example"];
         // The first unknown key has the realm's keys fetched; from then on everybody is told the same.
         doors.token(names[1], &forged(&issuer, names[1], "first", LATER))?;

@@ -37,7 +37,8 @@ pub const CASES: &[LoneCase] = &[
     ("check_shows_mailcows_settings", |system| {
         let keydove = start(system, "shown")?;
         let shown = check(&keydove, 0)?;
-        let url = format!("server_url {}, realm `mail`, client_id `mailcow`\n", system.keycloak.url());
+        let realm = system.keycloak.names().realm("mail");
+        let url = format!("server_url {}, realm `{realm}`, client_id `mailcow`\n", system.keycloak.url());
         for part in ["come from mailcow's table", &url, "mail passwords on, provisioning off, 0 mappings"] {
             ensure(shown.contains(part), || format!("`{part}` is not in\n{shown}"))?;
         }

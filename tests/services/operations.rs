@@ -88,10 +88,14 @@ pub const CASES: &[Case] = &[
 
         // By the id too; and for metrics nobody needs a token.
         admin.update(address, |user| user["enabled"] = true.into())?;
-        watched.login(address, RIGHT, "imap", Refuse("user_disabled"))?;
+        within(RECOVERY, || watched.login(address, RIGHT, "imap", Accept("keycloak")))?;
+        admin.update(address, |user| user["enabled"] = false.into())?;
+        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
         let whom = format!("{{\"keycloak_id\": \"{}\"}}", admin.id(address)?);
         ensure(watched.forget(Some(TOKEN), &whom)? == 204, || "an id was refused".to_owned())?;
-        watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
+        watched.login(address, RIGHT, "imap", Refuse("user_disabled"))?;
+        admin.update(address, |user| user["enabled"] = true.into())?;
+        within(RECOVERY, || watched.login(address, RIGHT, "imap", Accept("keycloak")))?;
         let hashes = |metrics: &str| value(metrics, "keydove_hash_seconds_count");
         let before = hashes(&watched.metrics()?);
         watched.login(address, RIGHT, "imap", Accept("keycloak"))?;

@@ -121,7 +121,7 @@ pub const CASES: &[WorldCase] = &[
         within(Duration::from_secs(5), || {
             ensure(!admin.is_enabled("t27@case.example")?, || "still enabled".to_owned())
         })?;
-        login(Refuse("user_disabled"))
+        login(Refuse("user_locked_out"))
     }),
     // The rest is by construction: one line an attempt, however many sources were asked.
     ("one_attempt_is_one_line", |world| {
