@@ -39,7 +39,7 @@ pub const CASES: &[WorldCase] = &[
         place.forget(address)?;
         place.login(address, RIGHT, Refuse("user_disabled"))?;
         place.says("explain", &[address], &["user_disabled", "disabled in Keycloak"])?;
-        place.says("check", &["--user", address], &["is disabled in Keycloak"])
+        place.says("check", &["--user", address], &["disabled in Keycloak", "user_disabled"])
     }),
     ("who_is_made_in_keycloak_is_in_at_the_first_try", |world| {
         let (address, place) = ("made-late@case.example", Place::new(world, SHARED, "states-made", MINDFUL)?);

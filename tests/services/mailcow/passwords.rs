@@ -50,7 +50,7 @@ pub const CASES: &[WorldCase] = &[
             stored(world, &name, value)?;
             for password in [RIGHT, "0", "$2y$04$x"] {
                 // mailcow refuses all of them; keydove cannot tell what text without a label was meant to be.
-                let end = if number < 3 { Refuse("password_missing") } else { CannotTell("hash_unusable") };
+                let end = if number < 4 { Refuse("password_missing") } else { CannotTell("hash_unusable") };
                 world.ends(&format!("{name}@case.example"), password, end)?;
             }
         }

@@ -189,7 +189,7 @@ impl World<'_> {
     /// The login ends so, and Keycloak hears nothing of it.
     pub fn ends_unasked(&self, user: &str, password: &str, end: End<'_>) -> Result<()> {
         let about = match user.split('@').next().unwrap_or(user) {
-            "" => "/users?",
+            "" => "exact=true",
             local_part => local_part,
         };
         let before = self.asked(about);
