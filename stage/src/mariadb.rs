@@ -35,6 +35,8 @@ impl MariaDb {
         give(&stage.path("mariadb"), "mysql", "mysql", 0o755)?;
         give(&folder, "mysql", "mysql", 0o700)?;
         run(Command::new("mariadb-install-db")
+            // The server that this starts removes what looks like its own there, as the one below does.
+            .env("TMPDIR", stage.path("mariadb"))
             .args([
                 "--no-defaults",
                 "--user=mysql",
@@ -99,7 +101,7 @@ impl MariaDb {
             .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-file-per-table=0"])
             .arg(format!("--datadir={}", self.stage.path("mariadb/data").display()))
             // A server that starts removes what looks like its own in the folder for temporary files.
-            .arg(format!("--tmpdir={}", self.stage.path("mariadb/data").display()))
+            .arg(format!("--tmpdir={}", self.stage.path("mariadb").display()))
             .arg("--max-connections=2000")
             .arg(format!("--pid-file={}", self.stage.path("mariadb/data/pid").display()))
             .arg(format!("--socket={}", self.socket.display()));
