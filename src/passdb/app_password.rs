@@ -111,12 +111,6 @@ impl Passdb {
         let mut hashes_left = self.app_passwords.max_hashes.max(1);
         let (mut compared, mut unusable, mut unknown) = (false, None, None);
         for row in usable_app_passwords(rows, attempt) {
-            if let Err(error) = self.hasher.check(&row.password) {
-                let trouble = about_row(row, error.temp_fail());
-                self.warn_of_unusable(&format!("app password {}", row.id), &trouble);
-                unusable = Some(trouble);
-                continue;
-            }
             let known = password
                 .and_then(|password| self.comparisons.recall(row.password.expose(), password.expose()));
             match known {
@@ -125,13 +119,20 @@ impl Passdb {
                     compared = true;
                     continue;
                 }
-                // Those behind may be known to fit.
-                None if hashes_left == 0 => {
-                    unknown.get_or_insert_with(untried);
-                    continue;
-                }
-                None => hashes_left -= 1,
+                None => {}
             }
+            if let Err(error) = self.hasher.check(&row.password) {
+                let trouble = about_row(row, error.temp_fail());
+                self.warn_of_unusable(&format!("app password {}", row.id), &trouble);
+                unusable = Some(trouble);
+                continue;
+            }
+            // Those behind may be known to fit.
+            if hashes_left == 0 {
+                unknown.get_or_insert_with(untried);
+                continue;
+            }
+            hashes_left -= 1;
             match self.verify(&row.password, None, attempt.presented).await {
                 Ok(()) => return Ok(Tried::Fits(row.id)),
                 Err(NotAccepted::Refused(_)) => compared = true,

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::clients::{Imap, Login, coming_from, imap_login, imap_token};
 use crate::control::make_person;
 use crate::logins::{ALL, accepted, refused};
-use crate::mailcow::world::{OTHER_HASH, RIGHT, SETTINGS, domain, person, prompt};
+use crate::mailcow::world::{OTHER_HASH, RIGHT, SETTINGS, TEMPLATE, domain, person, prompt, quote};
 use crate::oauth::{OAUTH, new_person, tampered};
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
@@ -88,7 +88,11 @@ pub const LONE_CASES: &[LoneCase] = &[
         let people = ["leaver@want35.example", "stayer@want35.example"];
         let admin = KeycloakAdmin::new(&system.keycloak);
         admin.make_realm(&realm("want35", people.iter().map(|email| person(email)).collect())?)?;
-        system.execute(&domain("want35.example", ""))?;
+        let template = format!(
+            "INSERT INTO templates (template, type, attributes) VALUES ('Cases', 'mailbox', {});",
+            quote(TEMPLATE)
+        );
+        system.execute(&(domain("want35.example", "") + &template))?;
         let of_realm = |text: String| {
             text.replace("realm = \"mail\"", "realm = \"want35\"\nname = \"want35\"") + SETTINGS
         };
