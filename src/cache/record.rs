@@ -56,7 +56,7 @@ pub struct Lifetimes {
     /// A record is fetched anew, because somebody was refused by it, no sooner than this after its last fetch.
     pub refetch_pause: Duration,
     /// The bound of all records together. Those that say that there is nothing have a part of their own
-    /// ([`entries`](super::entries)).
+    /// (`entries.rs`).
     pub max_bytes: usize,
 }
 

@@ -114,7 +114,7 @@ struct Adopt {
     /// Everybody whose mailbox belongs to an id that Keycloak no longer has, and who is proven to be the same person.
     #[arg(long, requires = "by", conflicts_with_all = ["address", "id", "keycloak_source"])]
     all: bool,
-    /// With --all: the attribute that stays the same when an id changes (`mark_attribute` in [keycloak]).
+    /// With --all: the attribute that stays the same when an id changes (`mark_attribute` in `[keycloak]`).
     #[arg(long, value_name = "ATTRIBUTE", requires = "all", value_parser = parse_label)]
     by: Option<String>,
     /// With --all: write nothing; say what would be done.

@@ -15,7 +15,7 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 pub const USER: &str = "keydove";
 /// That user's password.
 pub const PASSWORD: &str = "k3yd0ve";
-/// The one database, named as mailcow's is; [`Names`] says what it really is called.
+/// The one database, named as mailcow's is; [`Names`](crate::names::Names) says what it really is called.
 pub const DATABASE: &str = "mailcow";
 
 /// A MariaDB with one database: a server of its own, or a part of one that others use too.
