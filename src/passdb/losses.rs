@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::people::{Finding, PersonRecord};
 use crate::auth::Username;
 use crate::cache::{Records, Spawner, Watch};
-use crate::keycloak::{AccountState, Unmet, Whereabouts};
+use crate::keycloak::{AccountState, Client, Unmet, Whereabouts};
 use crate::kick::Cause;
 
 /// What was forgotten is asked for again after this: a change can be seen a moment later than the event that tells of it,
@@ -18,6 +18,9 @@ use crate::kick::Cause;
 const LOOK_AGAIN: Duration = Duration::from_millis(1500);
 /// So often; then whoever cannot be asked for is compared when they log in next, if at all.
 const MOST_LOOKS: usize = 20;
+/// So often somebody is asked for by their id whom a search does not show. Few, because an account whose address was
+/// changed is there for good.
+const MOST_ASKS: usize = 5;
 /// So many of those who were forgotten at once are asked for again.
 const MOST: usize = 1000;
 
@@ -100,6 +103,22 @@ impl Loss {
     }
 }
 
+/// Why somebody lost access whom a search has just not shown; `None` where they have not, as far as can be told.
+///
+/// A look-up by id may be answered out of Keycloak's own memory, which a search is not: it shows for a while who is gone.
+async fn find_out(client: &Client, id: &str) -> Option<Loss> {
+    for _ in 0..MOST_ASKS {
+        match client.find_id(id).await {
+            // A store without copies that is switched off shows nobody, as if they all were deleted.
+            Ok(Whereabouts::Gone) if !client.shows_store_of(id).await => return Some(Loss::StoreUnseen),
+            Ok(Whereabouts::Gone) => return Some(Loss::Gone),
+            Ok(Whereabouts::There(state)) if !state.is_enabled() => return Some(Loss::of(state)),
+            Ok(Whereabouts::There(_)) | Err(_) => sleep(LOOK_AGAIN).await,
+        }
+    }
+    None
+}
+
 /// Who was forgotten, and what was known.
 type Forgotten = (Username, Arc<PersonRecord>);
 
@@ -126,16 +145,8 @@ impl Losses {
                 let (client, id) = (Arc::clone(&older.client), before.id().to_owned());
                 // That a list does not show somebody is no proof; the account itself is looked for.
                 (self.spawner)(Box::pin(async move {
-                    match client.find_id(&id).await {
-                        // A store without copies that is switched off shows nobody, as if they all were deleted.
-                        Ok(Whereabouts::Gone) if !client.shows_store_of(&id).await => {
-                            (own.on_loss)(&user, Loss::StoreUnseen);
-                        }
-                        Ok(Whereabouts::Gone) => (own.on_loss)(&user, Loss::Gone),
-                        Ok(Whereabouts::There(state)) if !state.is_enabled() => {
-                            (own.on_loss)(&user, Loss::of(state));
-                        }
-                        Ok(Whereabouts::There(_)) | Err(_) => {}
+                    if let Some(loss) = find_out(&client, &id).await {
+                        (own.on_loss)(&user, loss);
                     }
                 }));
             }
