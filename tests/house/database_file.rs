@@ -1,6 +1,6 @@
 //! Nothing but SQLite opens the database file: closing any other descriptor of it cancels SQLite's locks.
 
-use std::path::{Path, PathBuf};
+use super::code;
 
 /// What opens, copies or reads a file, or hands one out.
 const OPENS: [&str; 8] = [
@@ -27,27 +27,9 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("src/sql/migrate.rs", "Connection::open", "in memory, in tests"),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs")
-            && !path.to_str().unwrap().ends_with("_tests.rs")
-        {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
-            found.push((path.display().to_string(), code));
-        }
-    }
-}
-
 #[test]
 fn nothing_but_sqlite_opens_the_database_file() {
-    let mut all = Vec::new();
-    sources(Path::new("src/sql"), &mut all);
+    let all = code::below("src/sql");
     let mut faults = Vec::new();
     for (file, code) in &all {
         for call in OPENS {
@@ -61,8 +43,7 @@ fn nothing_but_sqlite_opens_the_database_file() {
     }
     assert!(faults.is_empty(), "these may open the database file beside SQLite: {faults:#?}");
     // Who knows the path outside: they may look at it by name, and open nothing.
-    let mut all = Vec::new();
-    sources(Path::new("src"), &mut all);
+    let all = code::below("src");
     let known = [
         "src/cli/backup.rs",
         "src/cli/check/database.rs",

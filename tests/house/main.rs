@@ -13,6 +13,7 @@ mod bench;
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;
 mod closed_pipe;
+mod code;
 mod commands;
 mod config;
 mod corpus;

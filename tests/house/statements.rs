@@ -4,7 +4,8 @@
 //! has been judged by nobody.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+
+use super::code;
 
 /// File below `src/sql`, what stands before the `?`, and why it decides nothing wrongly.
 const JUDGED: &[(&str, &str, &str)] = &[
@@ -73,24 +74,6 @@ const JUDGED: &[(&str, &str, &str)] = &[
 /// Columns of numbers, and values that are set, not compared.
 const NUMBERS: [&str; 6] = ["id =", "id >", "app_passwd >", "app_passwd =", "expires =", "finished ="];
 
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs")
-            && !path.to_str().unwrap().ends_with("_tests.rs")
-        {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
-            let name = path.strip_prefix("src/sql").unwrap().display().to_string();
-            found.push((name, code));
-        }
-    }
-}
-
 /// What stands directly before each `?` that is compared: a column and its operator, or a function.
 fn comparisons(code: &str) -> BTreeSet<String> {
     let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -136,11 +119,10 @@ fn comparisons(code: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_comparison_of_a_name_has_been_judged() {
-    let mut all = Vec::new();
-    sources(Path::new("src/sql"), &mut all);
     let mut seen = BTreeSet::new();
-    for (file, code) in &all {
-        seen.extend(comparisons(code).into_iter().map(|said| (file.clone(), said)));
+    for (file, code) in code::below("src/sql") {
+        let name = file.trim_start_matches("src/sql/").to_owned();
+        seen.extend(comparisons(&code).into_iter().map(|said| (name.clone(), said)));
     }
     let judged: BTreeSet<_> =
         JUDGED.iter().map(|(file, said, _)| ((*file).to_owned(), (*said).to_owned())).collect();

@@ -1,7 +1,7 @@
 //! Whose mailbox a login opens that names none: through an alias domain, or an alias of one mailbox.
 
 use super::rows::{self, Address, MapRow, Part, addresses, pick_row};
-use super::{FIND_ALIASES, FIND_MAILBOXES, names_of};
+use super::{FIND_MAILBOXES, find_rows, names_of};
 use crate::auth::Username;
 use crate::sql::names::is_name_of;
 use crate::sql::session::{Fault, Kind, Session, Work};
@@ -65,18 +65,6 @@ impl FindLogin {
         let found = MapRow::read_all(session.query(FIND_MAILBOXES, names).await?, target.as_str())?;
         Ok(has_mailbox(&found, &target)?.then_some(target))
     }
-}
-
-async fn find_rows<S: Session>(session: &mut S, address: &Address) -> Result<Vec<MapRow>, Fault> {
-    let names = [
-        address.spellings(),
-        address.catch_alls(),
-        address.domains(),
-        address.spellings(),
-        address.spellings(),
-    ];
-    let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
-    Ok(MapRow::read_all(rows, address.whole.as_str())?)
 }
 
 /// Whether there is a mailbox of exactly this name, on or off.

@@ -147,6 +147,19 @@ struct FindAlias {
     now: i64,
 }
 
+/// All that aliases, alias domains and mailboxes say about an address.
+async fn find_rows<S: Session>(session: &mut S, address: &Address) -> Result<Vec<MapRow>, Fault> {
+    let names = [
+        address.spellings(),
+        address.catch_alls(),
+        address.domains(),
+        address.spellings(),
+        address.spellings(),
+    ];
+    let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
+    Ok(MapRow::read_all(rows, address.whole.as_str())?)
+}
+
 impl Work for FindAlias {
     const ATTEMPT: &'static str = "looking an alias up";
     const KIND: Kind = Kind::Reads;
@@ -154,15 +167,7 @@ impl Work for FindAlias {
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let address = &self.address;
-        let names = [
-            address.spellings(),
-            address.catch_alls(),
-            address.domains(),
-            address.spellings(),
-            address.spellings(),
-        ];
-        let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
-        let rows = MapRow::read_all(rows, address.whole.as_str())?;
+        let rows = find_rows(session, address).await?;
         let twins = find_twins(session, address, &rows).await?;
         for (tried, extension) in address.tries() {
             if let Some(goto) = self.find_goto(&rows, tried)? {
