@@ -8,7 +8,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config as Cases, TestRunner};
 use tokio::time::advance;
 
-use super::super::faults::{Double, Play, TOKEN};
+use super::super::double::{Double, Play, TOKEN};
 use super::super::stores::StoreId;
 use super::super::{Lookup, Whereabouts};
 use super::*;
@@ -111,7 +111,7 @@ impl Say {
             Self::Turns(shape, times) => one(shape, turn >= *times),
             Self::Nobody => Play::Answer(200, "[]".to_owned()),
             Self::Json(status, body) => Play::Answer(*status, (*body).to_owned()),
-            Self::Hang => Play::Hang,
+            Self::Hang => Play::TimesOut,
         }
     }
 }

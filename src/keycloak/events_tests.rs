@@ -1,6 +1,6 @@
 //! Reading events: whom they name, and that each counts once.
 
-use super::super::faults::{Double, Play, TOKEN};
+use super::super::double::{Double, Play, TOKEN};
 use super::*;
 
 fn changes(event: &str) -> Changes {

@@ -2,177 +2,18 @@
 //!
 //! Whatever a real one can show is tested against a real one, in `tests/services`.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use super::{Client, Config, Error, Lookup};
-use crate::auth::{Secret, TempFailReason, Username};
+use super::double::{Double, Play, TOKEN, client, client_with, pass, spawn};
+use super::{Error, Lookup};
+use crate::auth::{TempFailReason, Username};
 
-/// A double of Keycloak: answers the token endpoint with numbered tokens, and the rest from a script or by a rule.
-/// The last answer of a script repeats.
-pub(super) struct Double {
-    address: SocketAddr,
-    tokens: Arc<AtomicUsize>,
-    searches: Arc<Mutex<Vec<String>>>,
-}
-
-/// One scripted answer.
-#[derive(Clone)]
-pub(super) enum Play {
-    /// Status and body, complete.
-    Answer(u16, String),
-    /// Announces more than it sends, then closes.
-    CutOff(String),
-    /// Never answers.
-    Hang,
-    /// Closes without a word.
-    Close,
-}
-
-impl Double {
-    pub(super) async fn start(token_answer: &str, script: Vec<Play>) -> Self {
-        Self::start_with_sight(token_answer, script, false).await
-    }
-
-    async fn start_with_sight(token_answer: &str, script: Vec<Play>, blind: bool) -> Self {
-        Self::start_by_rule(token_answer, move |request, searches| {
-            if request.contains("/users?max=1&") && !blind {
-                Play::Answer(200, format!("[{}]", person("0", "anybody@example.org")))
-            } else if request.contains("/components?") {
-                // As for a service account without `view-realm`.
-                Play::Answer(403, r#"{"error":"HTTP 403 Forbidden"}"#.to_owned())
-            } else {
-                searches.push(request.to_owned());
-                script[(searches.len() - 1).min(script.len() - 1)].clone()
-            }
-        })
-        .await
-    }
-
-    /// Answers whatever is asked with a token by this rule, which may take down what it was asked.
-    pub(super) async fn start_by_rule(
-        token_answer: &str,
-        rule: impl Fn(&str, &mut Vec<String>) -> Play + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let double = Self {
-            address: listener.local_addr().unwrap(),
-            tokens: Arc::default(),
-            searches: Arc::default(),
-        };
-        let (tokens, searches) = (Arc::clone(&double.tokens), Arc::clone(&double.searches));
-        let (token_answer, rule): (_, Arc<Rule>) = (token_answer.to_owned(), Arc::new(rule));
-        let serve = async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let part = Part {
-                    stream,
-                    tokens: Arc::clone(&tokens),
-                    searches: Arc::clone(&searches),
-                    token_answer: token_answer.clone(),
-                    rule: Arc::clone(&rule),
-                };
-                spawn(part.play());
-            }
-        };
-        spawn(serve);
-        double
-    }
-
-    /// A client with a time limit that no moved clock reaches.
-    pub(super) fn patient_client(&self) -> Client {
-        let limits = "request_timeout = \"1h\"\nconnect_timeout = \"1h\"";
-        client_with(&format!("http://{}", self.address), limits)
-    }
-
-    pub(super) fn client(&self) -> Client {
-        client(&format!("http://{}", self.address))
-    }
-
-    pub(super) fn searches(&self) -> Vec<String> {
-        self.searches.lock().unwrap().clone()
-    }
-}
-
-/// What is answered to a request, and what of it is taken down.
-type Rule = dyn Fn(&str, &mut Vec<String>) -> Play + Send + Sync;
-
-/// One connection of the double.
-struct Part {
-    stream: TcpStream,
-    tokens: Arc<AtomicUsize>,
-    searches: Arc<Mutex<Vec<String>>>,
-    token_answer: String,
-    rule: Arc<Rule>,
-}
-
-impl Part {
-    async fn play(mut self) {
-        while let Some(request) = self.read_request().await {
-            let play = if request.starts_with("POST ") {
-                let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
-                Play::Answer(200, self.token_answer.replace('#', &number.to_string()))
-            } else {
-                (self.rule)(&request, &mut self.searches.lock().unwrap())
-            };
-            let (text, then_close) = match play {
-                Play::Answer(status, body) => (http(status, body.len(), &body), false),
-                Play::CutOff(body) => (http(200, body.len() + 100, &body), true),
-                Play::Hang => return tokio::time::sleep(Duration::from_secs(60)).await,
-                Play::Close => return,
-            };
-            if self.stream.write_all(text.as_bytes()).await.is_err() || then_close {
-                return;
-            }
-        }
-    }
-
-    /// Head and body as one text.
-    async fn read_request(&mut self) -> Option<String> {
-        let mut bytes = Vec::new();
-        loop {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let lower = head.to_ascii_lowercase();
-                let length =
-                    lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-                if body.len() >= length.unwrap_or(0) {
-                    return Some(text);
-                }
-            }
-            if self.stream.read_buf(&mut bytes).await.ok()? == 0 {
-                return None;
-            }
-        }
-    }
-}
-
-fn http(status: u16, length: usize, body: &str) -> String {
-    format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test runs no daemon whose tasks must be ended")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(task);
-}
-
-fn client(server_url: &str) -> Client {
-    client_with(server_url, "request_timeout = \"300ms\"")
-}
-
-fn client_with(server_url: &str, more: &str) -> Client {
-    let text = format!("server_url = {server_url:?}\nrealm = \"mail\"\nclient_id = \"mailcow\"\n{more}");
-    let config: Config = toml::from_str(&text).unwrap();
-    Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap()
-}
-
-pub(super) const TOKEN: &str = r#"{"access_token":"token-#","expires_in":300}"#;
-
-fn person(id: &str, email: &str) -> String {
+pub(super) fn person(id: &str, email: &str) -> String {
     format!(
         r#"{{"id":"{id}","email":"{email}","enabled":true,"attributes":{{"mailcow_password":["{{SSHA}}x"]}}}}"#
     )
@@ -183,8 +24,13 @@ fn bob() -> Username {
 }
 
 async fn reason(script: Vec<Play>) -> TempFailReason {
+    let hangs = script.iter().any(|play| matches!(play, Play::Hang));
     let double = Double::start(TOKEN, script).await;
-    double.client().find_person(&bob()).await.unwrap_err().temp_fail().reason
+    let client = match hangs {
+        true => client_with(&format!("http://{}", double.address), "request_timeout = \"300ms\""),
+        false => double.client(),
+    };
+    client.find_person(&bob()).await.unwrap_err().temp_fail().reason
 }
 
 #[tokio::test]
@@ -220,8 +66,7 @@ async fn a_server_that_is_not_there_has_its_own_reason() {
     let error = client(&format!("http://{closed}")).find_person(&bob()).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     // RFC 6761: `invalid` never resolves. A resolver may take its time to say so.
-    let nowhere =
-        client_with("http://no-such-host.invalid", "request_timeout = \"20s\"\nconnect_timeout = \"20s\"");
+    let nowhere = client("http://no-such-host.invalid");
     let error = nowhere.find_person(&bob()).await.unwrap_err();
     assert!(matches!(error, Error::Dns { .. }), "{error:?}");
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -258,13 +103,13 @@ async fn a_token_that_is_never_accepted_is_fetched_twice_and_no_more() {
 
 #[tokio::test]
 async fn a_short_lived_token_is_renewed_before_its_end() {
-    let token = r#"{"access_token":"token-#","expires_in":1}"#;
+    let token = r#"{"access_token":"token-#","expires_in":60}"#;
     let double = Double::start(token, vec![Play::Answer(200, "[]".to_owned())]).await;
     let client = double.client();
     client.find_person(&bob()).await.unwrap();
     client.find_person(&bob()).await.unwrap();
     assert_eq!(double.tokens.load(Ordering::SeqCst), 1);
-    tokio::time::sleep(Duration::from_millis(850)).await;
+    pass(Duration::from_secs(51)).await;
     client.find_person(&bob()).await.unwrap();
     assert_eq!(double.tokens.load(Ordering::SeqCst), 2);
 }
@@ -379,7 +224,7 @@ async fn one_person_without_a_password_among_others_who_have_one_is_no_trouble()
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_attribute_that_vanishes_for_everybody_is_a_fault_of_the_call() {
     let plain = r#"[{"id":"1","email":"bob@example.org","enabled":true},{"id":"2","email":"c@example.org","enabled":true}]"#;
     let seen = format!("[{}]", person("1", "bob@example.org"));
@@ -389,9 +234,9 @@ async fn an_attribute_that_vanishes_for_everybody_is_a_fault_of_the_call() {
         [script, vec![Play::Answer(200, plain.to_owned()); 2], vec![Play::Answer(200, seen)]].concat(),
     )
     .await;
-    let client = client_with(&format!("http://{}", double.address), "request_timeout = \"1h\"");
+    let client = double.client();
     assert!(matches!(client.find_person(&bob()).await, Ok(Lookup::Found(_))));
-    tokio::time::advance(Duration::from_secs(61)).await;
+    pass(Duration::from_secs(61)).await;
     let error = client.find_person(&bob()).await.unwrap_err();
     assert!(matches!(error, Error::AttributeHidden { .. }), "{error}");
     let witness = &double.searches()[2];

@@ -25,11 +25,15 @@ pub(super) async fn fetch(call: &'static str, request: RequestBuilder) -> Result
 
 /// Sends a request, for whoever wants to see more of the answer than its body.
 pub(super) async fn send(call: &'static str, request: RequestBuilder) -> Result<Response, Error> {
+    #[cfg(test)]
+    let _still = super::double::Still::new();
     request.send().await.map_err(|error| classify(call, &error))
 }
 
 /// Reads the rest of an answer.
 pub(super) async fn read(call: &'static str, mut response: Response) -> Result<Body, Error> {
+    #[cfg(test)]
+    let _still = super::double::Still::new();
     let status = response.status().as_u16();
     let body = read_body(call, &mut response).await?;
     match status {

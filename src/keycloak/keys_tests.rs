@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use super::super::faults::{Double, Play, TOKEN};
+use super::super::double::{Double, Play, TOKEN, pass};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,13 +43,6 @@ fn shows(pairs: &[&Pair]) -> Play {
 
 async fn verify(client: &Client, pair: &Pair) -> Result<Signature, Error> {
     client.verify_signature(&Token::parse(pair.token().as_bytes()).unwrap()).await
-}
-
-/// The clock is moved between calls only: their own time limits run on real time.
-async fn pass(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ mod account;
 mod attribute;
 mod client;
 mod config;
+#[cfg(test)]
+mod double;
 mod error;
 mod events;
 #[cfg(test)]
