@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use keydove::auth::{Service, TempFailReason, Username};
 use keydove::sql::{AuthSource, Database, Domain, Mailbox, MailboxState};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Everything that needs no trouble with the server. Leaves rows behind.
 pub async fn database_battery(database: &Database, run: impl AsyncFn(&str)) {
@@ -71,20 +71,19 @@ pub async fn a_locked_table_is_a_timeout(database: &Database, lock: impl AsyncFn
     assert_eq!(quotas_of_alice_and_bob(database).await, [1, 2]);
 }
 
-/// A connection that dies under a question costs a second try on a new one; a second death is the end of it.
+/// A connection that dies under a question costs a second try on a new one; a second death is the end of it. `waits`
+/// returns when a question waits for the lock, and `kill` kills its connection then.
 pub async fn a_question_is_asked_twice_at_most(
     database: &Database,
     lock: impl AsyncFn(),
-    kill: impl AsyncFn(),
+    (waits, kill): (impl AsyncFn(), impl AsyncFn()),
     unlock: impl AsyncFn(),
 ) {
     let alice = user("alice@trouble.example");
-    let pause = || sleep(Duration::from_millis(100));
     lock().await;
     let killed_once = async {
-        pause().await;
         kill().await;
-        pause().await;
+        waits().await;
         unlock().await;
     };
     let (answer, ()) = join(database.find_mailbox(&alice), killed_once).await;
@@ -92,9 +91,7 @@ pub async fn a_question_is_asked_twice_at_most(
 
     lock().await;
     let killed_twice = async {
-        pause().await;
         kill().await;
-        pause().await;
         kill().await;
     };
     let (answer, ()) = join(database.find_mailbox(&alice), killed_twice).await;

@@ -57,10 +57,14 @@ impl Drop for Folder {
 }
 
 async fn connect(server: &MariadbServer) -> Database {
+    connect_with(server, "timeout = '30s'").await
+}
+
+async fn connect_with(server: &MariadbServer, more: &str) -> Database {
     let (user, password) = USER;
     let socket = server.socket();
     let text = format!(
-        "[mariadb]\nsocket = '{}'\nuser = '{user}'\ndatabase = '{DATABASE}'\ntimeout = '1s'",
+        "[mariadb]\nsocket = '{}'\nuser = '{user}'\ndatabase = '{DATABASE}'\n{more}",
         socket.display()
     );
     let config: Config = toml::from_str(&text).unwrap();
@@ -96,11 +100,12 @@ async fn mariadb_answers_every_question_and_survives_every_trouble() {
     let holder = Mutex::new(server.connect_root(Some(DATABASE)).await);
     let lock = async || holder.lock().await.query_drop("LOCK TABLES mailbox WRITE").await.unwrap();
     let unlock = async || holder.lock().await.query_drop("UNLOCK TABLES").await.unwrap();
-    battery::a_locked_table_is_a_timeout(&database, lock, unlock).await;
-    let kill = async || {
-        server.kill_connections().await;
-    };
-    battery::a_question_is_asked_twice_at_most(&database, lock, kill, unlock).await;
+    let hasty = connect_with(&server, "timeout = '2s'").await;
+    battery::a_locked_table_is_a_timeout(&hasty, lock, unlock).await;
+    hasty.close().await;
+    let (waits, kill) =
+        (async || server.until_a_connection_waits().await, async || server.kill_a_waiting_connection().await);
+    battery::a_question_is_asked_twice_at_most(&database, lock, (waits, kill), unlock).await;
     battery::a_late_answer_reaches_nobody(&database, lock, unlock).await;
     database.close().await;
 }

@@ -109,6 +109,28 @@ impl MariadbServer {
         ids.len()
     }
 
+    /// Kills the connections of keydove's user as soon as one of them waits for a lock.
+    pub async fn kill_a_waiting_connection(&self) {
+        self.until_a_connection_waits().await;
+        self.kill_connections().await;
+    }
+
+    /// Returns as soon as a connection of keydove's user waits for a lock, of a table or of a row.
+    pub async fn until_a_connection_waits(&self) {
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist p \
+                       LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id \
+                       WHERE p.user = ? AND p.command <> 'Killed' AND (p.state LIKE 'Waiting for %lock' OR t.trx_state = 'LOCK WAIT')";
+        let mut root = self.connect_root(None).await;
+        for _ in 0..200 {
+            if root.exec_first::<u64, _, _>(waiting, (USER.0,)).await.unwrap() > Some(0) {
+                return;
+            }
+            // The server shows transactions as they were until nobody has asked for a tenth of a second.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        panic!("no connection waits for a lock");
+    }
+
     /// A connection as root, to hold a lock for instance.
     pub async fn connect_root(&self, database: Option<&str>) -> Conn {
         Conn::new(self.root(database)).await.unwrap()

@@ -15,7 +15,6 @@ use mysql_async::{Conn, Row, Value};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::{Other, count, nothing_is_left_of, one_row, person, provision, user};
@@ -149,13 +148,12 @@ pub async fn a_killed_connection_leaves_all_or_nothing(database: &Database, othe
     let alias =
         format!("BEGIN; INSERT INTO alias (address, goto, domain) VALUES ('{name}', 'x', 'killed.example')");
     other.run(&alias).await;
-    let kill_until_it_gives_up = async {
-        for _ in 0..8 {
-            sleep(Duration::from_millis(80)).await;
-            other.server.kill_connections().await;
+    let for_ever = async {
+        loop {
+            other.server.kill_a_waiting_connection().await;
         }
     };
-    let (end, ()) = join(provision(database, &grace), kill_until_it_gives_up).await;
+    let end = tokio::select! { end = provision(database, &grace) => end, never = for_ever => never };
     let Err(NotAccepted::CannotTell(failure)) = end else { panic!("{end:?}") };
     assert_eq!(failure.reason, TempFailReason::SqlUnreachable, "{failure}");
     other.run("ROLLBACK").await;
@@ -164,9 +162,8 @@ pub async fn a_killed_connection_leaves_all_or_nothing(database: &Database, othe
     // Killed once, it is tried again, and then the alias is gone.
     other.run(&alias).await;
     let kill_once = async {
-        sleep(Duration::from_millis(80)).await;
-        other.server.kill_connections().await;
-        sleep(Duration::from_millis(80)).await;
+        other.server.kill_a_waiting_connection().await;
+        other.server.until_a_connection_waits().await;
         other.run("ROLLBACK").await;
     };
     let (end, ()) = join(provision(database, &grace), kill_once).await;
@@ -177,7 +174,7 @@ pub async fn a_killed_connection_leaves_all_or_nothing(database: &Database, othe
     let heidi = person("heidi@killed.example", "gold");
     other.run(&alias.replace(name, "heidi@killed.example")).await;
     let commit = async {
-        sleep(Duration::from_millis(80)).await;
+        other.server.until_a_connection_waits().await;
         other.run("COMMIT").await;
     };
     let (end, ()) = join(provision(database, &heidi), commit).await;
