@@ -38,7 +38,7 @@ fn secret() -> &'static Path {
     PATH.get_or_init(|| write_private("house", b"s3cret s3cret s3cret\n"))
 }
 
-fn write_private(name: &str, content: &[u8]) -> PathBuf {
+pub fn write_private(name: &str, content: &[u8]) -> PathBuf {
     // Of the same length each time, because carets are as long as what they point at.
     let path = std::env::temp_dir().join(format!("keydove-{name}-{:05}", std::process::id() % 100_000));
     let mut options = std::fs::OpenOptions::new();
