@@ -33,7 +33,7 @@ fn master_users() -> &'static Path {
     PATH.get_or_init(|| write_private("masters", b"admin:{PLAIN}pw\n"))
 }
 
-fn secret() -> &'static Path {
+pub fn secret() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| write_private("house", b"s3cret s3cret s3cret\n"))
 }

@@ -27,4 +27,5 @@ mod reason_codes;
 mod reasons;
 mod schemes;
 mod settings;
+mod snippets;
 mod statements;

@@ -13,7 +13,7 @@ fn root() -> &'static Path {
 }
 
 /// Every page, by its path from the root.
-fn all() -> BTreeMap<PathBuf, String> {
+pub fn all() -> BTreeMap<PathBuf, String> {
     let files = FOLDERS.iter().flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
     let pages =
         files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md"));
