@@ -2,12 +2,13 @@
 # make check     what needs no servers: format, lints, documentation, unit and house tests
 # make test      everything that must hold before a change is accepted
 # make test-versions  logins, check, events and outages with Keycloak 24, 25, 26.2 and 26.7
+# make docs      the pages that are made from the source
 # make fuzz      every parser fuzzed for a minute
 # make bench     hashes beside the bcrypt crate; logins beside an echo server, Dovecot and Keycloak, as ratios
 # make coverage  which lines the tests reach; needs `cargo install cargo-llvm-cov`
 # make setup     what all but check need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo check test test-versions fuzz bench coverage setup
+.PHONY: demo check test test-versions docs fuzz bench coverage setup
 export DEMO_EXIT
 
 demo: setup
@@ -26,6 +27,9 @@ test: setup check
 
 test-versions: setup
 	tests/versions/run
+
+docs:
+	WRITE_DOCS=1 cargo test --test house manual
 
 fuzz:
 	fuzz/run

@@ -61,7 +61,8 @@
 //! [`auth::NotAccepted`], which is made of a denial or of an [`auth::TempFail`] and of nothing else. So whoever
 //! adds a backend must say what its failures mean, and cannot say "refused" by accident.
 //!
-//! `docs/architecture.md` tells of start, tasks and shutdown; README.md is for administrators.
+//! `docs/architecture.md` tells of start, tasks and shutdown; README.md and the other pages in `docs/` are for
+//! administrators.
 
 pub mod auth;
 pub mod bookkeeping;

@@ -1,4 +1,4 @@
-//! What was measured → the table, `ratios.tsv`, and the Markdown that README.md shows.
+//! What was measured → the table, `ratios.tsv`, and the Markdown that docs/performance.md shows.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -56,7 +56,10 @@ impl Report {
             let path = folder.join(name);
             attempt("write", &path, fs::write(&path, text))?;
         }
-        say(&format!("\nratios.tsv, table.md (for README.md) and the plots are in {}", folder.display()));
+        say(&format!(
+            "\nratios.tsv, table.md (for docs/performance.md) and the plots are in {}",
+            folder.display()
+        ));
         Ok(())
     }
 
@@ -84,7 +87,7 @@ impl Report {
             );
         }
         for plot in ["rates", "latencies", "memory"] {
-            let _ = writeln!(text, "\n![{plot}](docs/bench/{plot}.svg)");
+            let _ = writeln!(text, "\n![{plot}](bench/{plot}.svg)");
         }
         text
     }

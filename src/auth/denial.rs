@@ -19,13 +19,13 @@ pub enum Guess {
 /// Makes the enum, the list and the codes out of one table, a row each: what it means, its name, the reason code of
 /// log lines and metrics, and whether it is a guess.
 macro_rules! denials {
-    ($($(#[$meaning:meta])+ $name:ident = $code:literal, $guess:expr;)+) => {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $code:literal, $guess:expr;)+) => {
         /// A definite no, with its reason for the log. The client never learns which.
         ///
         /// There is no conversion from any error type, on purpose.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Denial {
-            $($(#[$meaning])+ $name,)+
+            $($(#[doc = $meaning])+ $name,)+
         }
 
         impl Denial {
@@ -37,6 +37,14 @@ macro_rules! denials {
             pub fn code(self) -> &'static str {
                 match self {
                     $(Self::$name => $code,)+
+                }
+            }
+
+            /// What it means, for administrators.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($meaning),+).trim_start(),)+
                 }
             }
 
@@ -52,89 +60,95 @@ macro_rules! denials {
 }
 
 denials! {
-    /// A SASL mechanism that is not offered.
+    /// A SASL mechanism that keydove does not offer. OAUTHBEARER and XOAUTH2 need `[oauth]`.
     MechanismUnknown = "mechanism_unknown", None;
-    /// Not base64, or not what the mechanism prescribes.
+    /// The client's message is not base64, or not what the mechanism prescribes.
     ResponseMalformed = "response_malformed", None;
-    /// The exchange was given up half-way, or took too long.
+    /// The client gave up half-way, or took more than 150 s.
     ExchangeAbandoned = "exchange_abandoned", None;
-    /// No domain part, NUL, control characters, too long: such a name exists nowhere.
+    /// No mailbox has such a name: no domain, control characters, or more than 255 bytes.
     NameInvalid = "name_invalid", Some(Guess::Name);
-    /// Empty, longer than 1 KiB, or with a NUL: such a password exists nowhere.
+    /// The password is empty, longer than 1 KiB, or contains a NUL.
     PasswordInvalid = "password_invalid", None;
-    /// The authzid names somebody else.
+    /// The client asks to act as another user; or a master user wants to send.
     AuthzidForbidden = "authzid_forbidden", None;
-    /// A service that keydove does not know.
+    /// The service is not a mail service that keydove knows.
     ServiceUnknown = "service_unknown", None;
-    /// The domain is not hosted here.
+    /// The table `domain` has no row for this domain.
     DomainUnknown = "domain_unknown", Some(Guess::Name);
-    /// The domain is switched off in SQL.
+    /// The domain is switched off.
     DomainDisabled = "domain_disabled", None;
-    /// No mailbox row.
+    /// The table `mailbox` has no row for this address.
     MailboxUnknown = "mailbox_unknown", Some(Guess::Name);
-    /// The mailbox row is switched off, or receives mail only.
+    /// The mailbox is switched off (`active` is 0), or receives mail only (2).
     MailboxDisabled = "mailbox_disabled", None;
     /// A room, a group or a thing has no login.
     MailboxIsResource = "mailbox_is_resource", None;
     /// This service is switched off for this mailbox.
     ServiceForbidden = "service_forbidden", None;
-    /// The mailbox belongs to an authentication source that has no main password here.
+    /// `authsource` is `ldap`, `generic-oidc` or NULL, so the mailbox has no main password here; or it is
+    /// `keycloak`, and mailcow's identity provider is not.
     SourceUnsupported = "source_unsupported", None;
-    /// mailcow's setting `mailpassword_flow` is off: people in Keycloak log in with app passwords only.
+    /// *Mailpassword Flow* is off in mailcow: users in Keycloak log in with app passwords only.
     MailPasswordsOff = "mail_passwords_off", None;
-    /// A second factor is active, so the main password alone does not open the mailbox.
+    /// `authsource` is `mailcow`, and a second factor is active: the main password alone does not open the
+    /// mailbox.
     SecondFactorRequired = "second_factor_required", None;
-    /// Keycloak knows nobody with this address.
+    /// Keycloak has no user with this address, or no source serves this domain.
     UserUnknown = "user_unknown", Some(Guess::Name);
-    /// Keycloak knows more than one person with this address.
+    /// Several users in Keycloak have this address. A warning is logged too.
     UserConflict = "user_conflict", None;
-    /// The address has another person in Keycloak than the one whose mailbox it is.
+    /// The address belongs to another user in Keycloak than the one whose mailbox it is. A warning names both
+    /// ids.
     UserReplaced = "user_replaced", None;
-    /// The person is disabled in Keycloak, by an administrator or a program.
+    /// The user is disabled in Keycloak, by an administrator or a program. For users of LDAP or Active Directory
+    /// it may also be a permanent lockout, or what a synchronisation wrote down.
     UserDisabled = "user_disabled", None;
-    /// Keycloak's brute force detection has locked the person out until an administrator enables them.
+    /// Keycloak's brute force detection has locked the user out until an administrator enables them.
     UserLockedOut = "user_locked_out", None;
-    /// The user store behind Keycloak (LDAP, Active Directory) says that the person is disabled there.
+    /// The directory behind Keycloak (LDAP, Active Directory) answers, and says that the user is disabled there.
     StoreDisabled = "store_disabled", None;
-    /// The user store that the person comes from is switched off in Keycloak.
+    /// The user federation provider that the user comes from is switched off in Keycloak. Open sessions stay
+    /// open.
     ProviderOff = "provider_off", None;
-    /// The organization that manages the person is switched off in Keycloak.
+    /// The organization that manages the user is disabled, or organizations are off. Open sessions stay open.
     OrganizationOff = "organization_off", None;
-    /// Keycloak has not verified the address, and the configuration demands it.
+    /// Keycloak has not verified the address, and `require_verified_email` demands it.
     EmailUnverified = "email_unverified", None;
-    /// The person lacks the attribute that the configuration demands.
+    /// The user lacks the attribute that `required_attribute` demands.
     AttributeMissing = "attribute_missing", None;
-    /// The person lacks the realm role that the configuration demands.
+    /// The user lacks the realm role that `required_role` demands.
     RoleMissing = "role_missing", None;
-    /// The person is outside the group that the configuration demands.
+    /// The user is outside the group that `required_group` demands.
     GroupMissing = "group_missing", None;
-    /// There is no stored password to compare with: no attribute, an empty one, or one without a `{SCHEME}`.
+    /// No password is stored: the attribute is missing or empty.
     PasswordMissing = "password_missing", None;
     /// The password is wrong.
     PasswordMismatch = "password_mismatch", Some(Guess::Secret);
-    /// The main password does not count here, and no app password fits.
+    /// No app password fits, and the main password does not count (`[app_passwords] only`).
     AppPasswordMismatch = "app_password_mismatch", Some(Guess::Secret);
-    /// The app password is right, but not for this service or from this network.
+    /// The app password is right, but not for this service or network.
     AppPasswordForbidden = "app_password_forbidden", None;
-    /// The app password is right, but its time is over.
+    /// The app password is right, but expired.
     AppPasswordExpired = "app_password_expired", None;
-    /// It is no access token, is of a kind that is not taken, or its signature algorithm is not allowed.
+    /// Not an access token that counts: cut off, an ID or refresh token, bound to a key, or of an algorithm that
+    /// keydove does not take.
     TokenInvalid = "token_invalid", None;
-    /// The token's signature does not fit any key of the realm.
+    /// No key of the realm has signed the token.
     TokenSignature = "token_signature", None;
-    /// The token's time is over, or has not come yet.
+    /// The token has expired, or is not valid yet.
     TokenExpired = "token_expired", None;
-    /// The token is of another realm or server than the one that knows the person.
+    /// The token is from another realm or server than the one that knows the mailbox's domain.
     TokenIssuer = "token_issuer", None;
-    /// The token was made for somebody else: no audience or client of the configuration.
+    /// The token was made for another audience or client.
     TokenAudience = "token_audience", None;
-    /// The token names another address.
+    /// The token names another address, or none.
     TokenUserMismatch = "token_user_mismatch", None;
-    /// The token is of another person than the one who has the address in Keycloak now.
+    /// The token belongs to another user than the one who has the address in Keycloak now.
     TokenSubjectMismatch = "token_subject_mismatch", None;
-    /// Keycloak says that the token is not active any more.
+    /// The token's session has ended (`introspection`).
     TokenRevoked = "token_revoked", None;
-    /// There is no such master user, or the password is another.
+    /// No such master user exists, or the password is wrong.
     MasterUserMismatch = "master_user_mismatch", Some(Guess::Secret);
 }
 

@@ -3,19 +3,27 @@
 /// Makes the enum, the list and the codes out of one table, a row each: what it means, its name, and the reason code of
 /// log lines and metrics.
 macro_rules! refusals {
-    ($($(#[$meaning:meta])+ $name:ident = $code:literal;)+) => {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $code:literal;)+) => {
         /// A rule that stands against making a mailbox. mailcow's checks, under the names of mailcow's messages.
         ///
         /// Never a refusal: the password was right, and an administrator can change every one of these. It travels as
         /// [`TempFailReason::Provisioning`](super::TempFailReason::Provisioning).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ProvisionRefusal {
-            $($(#[$meaning])+ $name,)+
+            $($(#[doc = $meaning])+ $name,)+
         }
 
         impl ProvisionRefusal {
             /// Every one of them.
             pub const ALL: [Self; [$($code),+].len()] = [$(Self::$name),+];
+
+            /// What it means, for administrators.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($meaning),+).trim_start(),)+
+                }
+            }
 
             /// The reason code of log lines and metrics.
             pub(super) fn reason_code(self) -> &'static str {
@@ -28,29 +36,30 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// The template that the mapping names is not in the table `templates`, or is no JSON object.
+    /// The template that the mapping names is not in the table `templates`, or is not a JSON object.
     TemplateMissing = "provision_template_missing";
-    /// No mapping fits the person's template attribute, and there is no default template.
+    /// No mapping fits the user's template attribute, and there is no `default_template`.
     NoMapping = "provision_no_mapping";
-    /// A login may have such a name, but mailcow makes no mailbox with it.
+    /// A login may have such a name, but mailcow creates no mailbox with it.
     MailboxInvalid = "provision_mailbox_invalid";
-    /// A login may have such a name, but it belongs to whoever runs the domain: `postmaster`, `admin` and the like.
+    /// The name (`postmaster`, `admin`, `info` …) belongs to the administrators of the domain, so a first login
+    /// creates no mailbox of it.
     ReservedName = "provision_reserved_name";
-    /// The domain is not hosted here.
+    /// The table `domain` has no row for this domain.
     DomainUnknown = "provision_domain_unknown";
     /// The domain is switched off.
     DomainInactive = "provision_domain_inactive";
-    /// Another mailbox or a resource has this address, or one that the database takes for it.
+    /// Another mailbox or a resource has this address, or one that the database takes for the same.
     ObjectExists = "provision_object_exists";
     /// The address is an alias.
     IsAlias = "provision_is_alias";
     /// The address is a temporary alias, expired or not.
     IsSpamAlias = "provision_is_spam_alias";
-    /// The domain has as many mailboxes as it may.
+    /// The domain has as many mailboxes as it may have.
     MaxMailboxExceeded = "provision_max_mailbox_exceeded";
-    /// The template's quota is more than one mailbox of the domain may have.
+    /// The template's quota is larger than one mailbox of the domain may have.
     MailboxQuotaExceeded = "provision_mailbox_quota_exceeded";
-    /// The template's quota is more than the domain has left.
+    /// The template's quota is larger than what the domain has left.
     MailboxQuotaLeftExceeded = "provision_mailbox_quota_left_exceeded";
     /// The template's quarantine category is none of `add_header`, `reject` and `all`.
     QuarantineCategoryInvalid = "provision_quarantine_category_invalid";

@@ -55,11 +55,11 @@ impl fmt::Display for TempFail {
 /// Makes the enum, the list and the codes out of one table, a row each: what it means, its name, the reason code of
 /// log lines and metrics, and how a mail client hears of it. The rules against making a mailbox have a table of their own.
 macro_rules! temp_fails {
-    ($($(#[$meaning:meta])+ $name:ident = $code:literal, $telling:ident;)+) => {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $code:literal, $telling:ident;)+) => {
         /// The kinds of ignorance.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum TempFailReason {
-            $($(#[$meaning])+ $name,)+
+            $($(#[doc = $meaning])+ $name,)+
             /// The password is right, but a rule stands against making the mailbox.
             Provisioning(ProvisionRefusal),
         }
@@ -74,6 +74,15 @@ macro_rules! temp_fails {
                 match self {
                     $(Self::$name => $code,)+
                     Self::Provisioning(refusal) => refusal.reason_code(),
+                }
+            }
+
+            /// What it means, for administrators.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($meaning),+).trim_start(),)+
+                    Self::Provisioning(refusal) => refusal.meaning(),
                 }
             }
 
@@ -95,54 +104,61 @@ macro_rules! temp_fails {
 temp_fails! {
     /// The name of Keycloak's host does not resolve.
     KeycloakDns = "keycloak_dns", AtOnce;
-    /// Nobody listens at Keycloak's address, or the network is unreachable.
+    /// Nothing listens at Keycloak's address, or the network is unreachable.
     KeycloakRefused = "keycloak_refused", AtOnce;
-    /// The connection broke before the answer was complete.
+    /// The connection to Keycloak broke before the answer was complete.
     KeycloakReset = "keycloak_reset", AtOnce;
-    /// No answer in time.
+    /// Keycloak did not answer in time.
     KeycloakTimeout = "keycloak_timeout", AtOnce;
-    /// The TLS handshake failed, a certificate that is not trusted included.
+    /// The TLS handshake with Keycloak failed, or its certificate is not trusted.
     KeycloakTls = "keycloak_tls", AtOnce;
-    /// HTTP 401: wrong client id or secret, or a token that is not accepted.
+    /// Keycloak answered 401: a wrong client id or secret, or a token that it does not accept. `detail` says
+    /// which.
     KeycloakUnauthorized = "keycloak_401", AtOnce;
-    /// HTTP 403: the service account lacks `view-users`, or the realm is disabled.
+    /// Keycloak answered 403: the service account lacks `view-users` or is shown no user, or the realm is
+    /// disabled.
     KeycloakForbidden = "keycloak_403", AtOnce;
-    /// HTTP 404: wrong realm or base path.
+    /// Keycloak answered 404: a wrong realm, or `/auth` missing or too much in `server_url`.
     KeycloakNotFound = "keycloak_404", AtOnce;
-    /// HTTP 429.
+    /// Keycloak, or a proxy before it, answered 429.
     KeycloakRateLimited = "keycloak_429", AtOnce;
-    /// HTTP 5xx.
+    /// Keycloak, or a proxy before it, answered 5xx.
     KeycloakServerError = "keycloak_5xx", AtOnce;
-    /// Any other status, HTML, cut-off JSON, or JSON of another shape.
+    /// Any other answer: another status, HTML, or incomplete JSON.
     KeycloakBadAnswer = "keycloak_bad_answer", AtOnce;
-    /// Nobody of a sample of people shows the password attribute: it is hidden, or its name is misspelt.
+    /// This user shows no password attribute, and neither does any of a sample of 50 users: Keycloak hides it, or
+    /// its name is misspelt.
     KeycloakAttributeHidden = "keycloak_attribute_hidden", AtOnce;
-    /// A user store behind Keycloak (LDAP, Active Directory) does not answer, or did not a moment ago.
+    /// The directory behind Keycloak (LDAP, Active Directory) does not answer, or did not less than 10 minutes
+    /// ago, and Keycloak may still take the user for disabled. `detail` names it.
     KeycloakStoreDown = "keycloak_store_down", AtOnce;
-    /// Keycloak's settings in mailcow's table are incomplete or of no use; or its client is set up so that it says nothing
-    /// about tokens.
+    /// Keycloak's settings in mailcow's table are incomplete or unusable; or introspection is on, and the token
+    /// is not made for `client_id`.
     KeycloakSettings = "keycloak_settings", AtOnce;
     /// The database cannot be reached.
     SqlUnreachable = "sql_unreachable", AtOnce;
     /// The database did not answer in time.
     SqlTimeout = "sql_timeout", AtOnce;
-    /// The database refused the statement, or a row has an impossible value.
+    /// The database refused the query, a right or a table is missing, or a row has an impossible value. `detail`
+    /// says which.
     SqlError = "sql_error", AtOnce;
-    /// The stored hash is cut off, of an unknown scheme, or of a scheme that is not allowed.
+    /// The user's hash has no `{SCHEME}` label, is cut off, or is of a scheme that is unknown or not allowed.
     HashUnusable = "hash_unusable", AsRefusal;
-    /// The stored hash costs more than the cap.
+    /// The user's hash costs more than a cap in `[hashing.schemes]`.
     HashTooCostly = "hash_too_costly", AsRefusal;
-    /// The password does not fit what is known, which may be out of date, and the source was asked a moment ago.
+    /// The password does not fit, or the address was unknown, and keydove asked Keycloak about this user a moment
+    /// ago. The next try gets an answer.
     RefetchPaused = "refetch_paused", AsRefusal;
-    /// The token names a key that is not known, and Keycloak was asked for its keys a moment ago.
+    /// The token names a key that the realm did not have less than 5 minutes ago, when keydove fetched its keys.
     TokenKeyUnknown = "token_key_unknown", Late;
-    /// Too many passwords are waiting to be hashed.
+    /// Too many passwords wait to be hashed, or memory is short.
     HashingOverload = "hashing_overload", Late;
-    /// The mailbox has more app passwords than are tried at once; the next attempt goes on with the others.
+    /// The mailbox has more app passwords than `max_hashes`. The next attempt tries the others.
     AppPasswordsUntried = "app_passwords_untried", AsRefusal;
-    /// Too much was wrong from there; nothing was looked at.
+    /// Too many wrong passwords came from there. keydove looked at nothing.
     Throttled = "throttled", Late;
-    /// The file of master users cannot be read, is open to others, or has a line of another form.
+    /// The file of `[master_users]` cannot be read, is open to others, or has a malformed line. `detail` says
+    /// which.
     MasterUsersFile = "master_users_file", AtOnce;
     /// The login as a whole took too long.
     Deadline = "deadline", AtOnce;

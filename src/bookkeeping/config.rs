@@ -10,17 +10,16 @@ const DEFAULT_INTERVAL: Period = Period::from_secs(60);
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// `[bookkeeping]`: what is written down after a login.
+/// What keydove writes down after a login.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether accepted logins are written into the table `sasl_log`, where mailcow shows them. Default true.
+    /// Whether keydove writes accepted logins into the table `sasl_log`, where mailcow shows them. Default `true`.
     pub login_log: bool,
-    /// The same person from the same address by the same service with the same password is written once in this
-    /// time; `1s` to `1d`. Default `60s`.
+    /// How often at most it writes the same user, address, service and password: `"1s"` to `"1d"`. Default `"60s"`.
     pub login_log_interval: Period,
-    /// Whether somebody's template changed, and whose mailbox it is, is looked at once in this time, after a login;
-    /// at most `1d`. Default `60s`.
+    /// How often at most it looks after a login whether the user's template changed, and whose mailbox it is; at
+    /// most `"1d"`. Default `"60s"`.
     pub template_interval: Period,
 }
 

@@ -12,30 +12,30 @@ const MIB: usize = 1 << 20;
 /// The database is near and its rows are few: this only keeps a flood of guesses from asking without a break.
 const MAILBOX_REFETCH_PAUSE: Duration = Duration::from_millis(20);
 
-/// `[cache]`
+/// How long keydove goes by what Keycloak and the database said: docs/outages.md.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What Keycloak said about a person is taken as it is for this long at most: whoever is disabled there, or whose
-    /// password changed without being used, is in for no longer. Default 60 s; 0 asks at every login.
+    /// How old Keycloak's answer about a user may be: so long may a disabled user still log in. `"0"` asks at every
+    /// login. Default `"60s"`.
     pub max_staleness: Period,
-    /// The same for rows of the database. Default 30 s.
+    /// The same for rows of the database. Default `"30s"`.
     pub mailbox_staleness: Period,
-    /// The same for whoever is unknown in either. Default 10 s.
+    /// The same for names that neither Keycloak nor the database knows. Default `"10s"`.
     pub unknown: Period,
-    /// While Keycloak or the database cannot tell, what they said last still serves for this long. Default 12 h; 0
-    /// is never.
+    /// How old an answer may be while Keycloak or the database is down; `"0"`: nobody logs in then. Default
+    /// `"12h"`.
     pub stale_limit: Period,
-    /// How long a login waits for a slow backend when there is something older. Default 1 s.
+    /// How long a login waits for a slow backend if keydove has an older answer. Default `"1s"`.
     pub patience: Period,
-    /// How long Keycloak is not asked again about one person because somebody was refused. Default 1 s: whoever
-    /// comes in between waits for the next time. That wait, the question and a hash must end within the failure delay, or a
-    /// refusal of somebody known would come later than that of a name which nobody has.
+    /// How long keydove does not ask Keycloak again about one user because of a refused login; a login that comes
+    /// meanwhile waits for that. Keep it shorter than `failure_delay` by the time that Keycloak and a hash take, or
+    /// a refusal of a known user comes later than that of an unknown name. Default `"1s"`.
     pub refetch_pause: Period,
-    /// A file in which people and mailboxes outlive the process, encrypted with a key that is made of the configuration's
-    /// secrets. Default none.
+    /// An encrypted file, such as `"/var/lib/keydove/records"`, in which what keydove knows survives a restart.
     pub record_file: Option<PathBuf>,
-    /// Memory for people and for mailboxes, each. Default 64 MiB, which is about 100,000 of them.
+    /// Memory for users and for mailboxes, each, in MiB; 64 MiB hold about 100,000 of them. A sixteenth is for
+    /// unknown names, which push out no record. Default `64`.
     pub memory_mib: usize,
 }
 

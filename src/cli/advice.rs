@@ -15,7 +15,7 @@ fn of_form(reason: &str) -> Option<&'static str> {
             "log in with the whole address, such as alice@example.org, or set [login] default_domain"
         }
         "password_invalid" => "the password is empty, longer than 1 KiB, or holds a NUL",
-        "authzid_forbidden" => "the client asks to act as somebody else; leave its authorization name empty",
+        "authzid_forbidden" => "the client asks to act as another user; leave its authorization name empty",
         "master_user_mismatch" => {
             "there is no such master user, or the password is another: look at the file of [master_users]"
         }
@@ -35,7 +35,7 @@ fn of_form(reason: &str) -> Option<&'static str> {
             "the address belonged to another person when the token was made: let the client fetch a new one"
         }
         "token_user_mismatch" => {
-            "the name and the token are of two people: let the client use the address of the token's owner"
+            "the name and the token belong to two users: let the client use the address of the token's owner"
         }
         "token_revoked" => "the session was ended in Keycloak: log in again",
         "service_unknown" => {
@@ -84,33 +84,33 @@ fn of_row(reason: &str) -> Option<&'static str> {
 fn of_person(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "user_unknown" => {
-            "nobody in Keycloak has this address: look at the person's email, at `lookup` and `domains` in [keycloak], at the role view-users if it hits everybody, and under User federation: a store that is switched off shows nobody"
+            "no user in Keycloak has this address: look at the user's email, at `lookup` and `domains` in [keycloak], at the role view-users if it hits everybody, and under User federation: a store that is switched off shows nobody"
         }
-        "user_conflict" => "several people in Keycloak have this address: make it unique",
+        "user_conflict" => "several users in Keycloak have this address: make it unique",
         "user_replaced" => {
-            "the address has another person in Keycloak than before; if it is the same human: keydove mailbox adopt ADDRESS --id ID"
+            "the address belongs to another Keycloak id than before; if it is the same person: keydove mailbox adopt ADDRESS --id ID"
         }
         "user_disabled" => {
-            "enable the person in Keycloak (Users, Enabled); if nobody disabled them, it was a permanent lockout or their user store: look at Realm settings, Security defenses, and at the directory"
+            "enable the user in Keycloak (Users, Enabled); if nobody disabled them, it was a permanent lockout or their user store: look at Realm settings, Security defenses, and at the directory"
         }
         "user_locked_out" => {
-            "Keycloak's brute force detection locked the person out: enable them in Keycloak (Users, Enabled), and ask who tried their password there"
+            "Keycloak's brute force detection locked the user out: enable them in Keycloak (Users, Enabled), and find out who tried their password there"
         }
         "store_disabled" => {
-            "the person is disabled in the directory (LDAP, Active Directory) behind Keycloak: enable them there; if they are enabled there, clear Keycloak's user cache (Realm settings, Cache)"
+            "the user is disabled in the directory (LDAP, Active Directory) behind Keycloak: enable them there; if they are enabled there, clear Keycloak's user cache (Realm settings, Cache)"
         }
         "provider_off" => {
-            "the user store that the person comes from is switched off in Keycloak: switch it on under User federation"
+            "the user federation provider that the user comes from is switched off in Keycloak: switch it on under User federation"
         }
         "organization_off" => {
-            "the organization that manages the person is disabled, or organizations are off: enable it in Keycloak under Organizations or Realm settings"
+            "the organization that manages the user is disabled, or organizations are off: enable it in Keycloak under Organizations or Realm settings"
         }
         "email_unverified" => "verify the address in Keycloak, or set require_verified_email = false",
-        "attribute_missing" => "give the person the attribute that required_attribute names",
-        "role_missing" => "give the person the role that required_role names",
-        "group_missing" => "put the person into the group that required_group names",
+        "attribute_missing" => "give the user the attribute that required_attribute names",
+        "role_missing" => "give the user the role that required_role names",
+        "group_missing" => "put the user into the group that required_group names",
         "password_missing" => {
-            "set the person's password attribute to what `keydove hash` prints; if it hits everybody, declare the attribute in Keycloak's user profile"
+            "set the user's password attribute to what `keydove hash` prints; if it hits everybody, declare the attribute in Keycloak's user profile"
         }
         "password_mismatch" => {
             "the password is wrong; `keydove hash --verify` tells whether a stored string and a password fit"
@@ -128,7 +128,9 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         "keycloak_tls" => {
             "name the authority with ca_file; look at the name in the certificate, and at http or https"
         }
-        "keycloak_401" => "look at client_id and at the client's secret; the client needs a service account",
+        "keycloak_401" => {
+            "look at client_id and at the client's secret; the client needs a service account (docs/troubleshooting.md)"
+        }
         "keycloak_403" => "give the client's service account the role view-users of realm-management",
         "keycloak_404" => {
             "look at realm (letter case counts), and whether server_url needs or must lose /auth"
@@ -148,13 +150,15 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         "hash_unusable" => {
             "put {SCHEME} before it (`keydove hash --list`), or [hashing.schemes] default_scheme; allow_weak for a weak one; or store what `keydove hash` prints"
         }
-        "hash_too_costly" => "set the password anew with a lower cost, or raise the cap in [hashing.schemes]",
+        "hash_too_costly" => {
+            "set the password again with a lower cost, or raise the cap in [hashing.schemes]"
+        }
         "provision_domain_inactive"
         | "provision_domain_unknown"
         | "provision_max_mailbox_exceeded"
         | "provision_mailbox_quota_exceeded"
         | "provision_mailbox_quota_left_exceeded" => {
-            "the domain's state or limits stand against a mailbox: keydove domain list, keydove domain set"
+            "the domain's state or limits prevent a mailbox: keydove domain list, keydove domain set"
         }
         "provision_no_mapping" | "provision_template_missing" | "provision_quarantine_category_invalid" => {
             "no usable template: [provisioning] default_template and mappings, keydove template list"
@@ -166,16 +170,18 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
             "the address is taken by an alias or another mailbox, or makes no mailbox: keydove alias list"
         }
         "provision_reserved_name" => {
-            "the name belongs to whoever runs the domain: keydove mailbox add makes it, or [provisioning] allow_reserved_names"
+            "the name is reserved for the administrators of the domain: keydove mailbox add creates it, or [provisioning] allow_reserved_names"
         }
         "app_passwords_untried" => "revoke old app passwords, or raise [app_passwords] max_hashes",
-        "refetch_paused" => "Keycloak was asked about this person a moment ago; the next try is answered",
+        "refetch_paused" => {
+            "keydove asked Keycloak about this user a moment ago; the next try gets an answer"
+        }
         "token_key_unknown" => {
             "the token is signed with a key that Keycloak did not have less than 5 min ago: wait, or the client made it up"
         }
         "hashing_overload" => "too many passwords wait to be hashed: more cores, or lower costs",
         "throttled" => {
-            "too many different wrong passwords came from there: wait, or keydove throttle clear; keydove throttle list shows who"
+            "too many different wrong passwords came from there: wait, or use keydove throttle clear; keydove throttle list shows whose (docs/throttling.md)"
         }
         "master_users_file" => "mend the file of [master_users]: mode 0600, one `name:{SCHEME}hash` a line",
         "deadline" => "the login as a whole took too long: the `ms` of other log lines show where",

@@ -20,11 +20,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Add an alias. Its domain must be here; the addresses it leads to may be anywhere.
+    /// Add an alias. Its domain must exist here; the addresses that it leads to may be anywhere.
     Add(Named),
-    /// List aliases. The rows that mailboxes have for themselves are left out.
+    /// List aliases, without the rows that mailboxes have for themselves.
     List(List),
-    /// Change an alias; what is not named stays as it is.
+    /// Change an alias. What you do not name stays as it is.
     Set(Named),
 }
 
@@ -33,16 +33,16 @@ struct Named {
     /// The address, or @example.org for every address of the domain that has no other.
     #[arg(value_parser = parse_alias)]
     address: AliasAddress,
-    /// Where its mail goes: addresses with commas between them. `set` replaces all of them.
+    /// Where its mail goes: addresses separated by commas. `set` replaces all of them.
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = parse_user)]
     to: Vec<Username>,
     /// Off: the alias is not in use.
     #[arg(long, value_name = "on|off")]
     active: Option<OnOff>,
-    /// Whether those it leads to may send under its name. At first: on.
+    /// Whether the users it leads to may send under its name. A new alias: on.
     #[arg(long, value_name = "on|off")]
     sender_allowed: Option<OnOff>,
-    /// On: it takes mail from this server's own people only. At first: off.
+    /// On: it takes mail from this server's own users only. A new alias: off.
     #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on")]
     internal: Option<OnOff>,
 }

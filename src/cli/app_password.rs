@@ -24,11 +24,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an app password. It is printed once, and nobody can show it again.
+    /// Create an app password. Standard output has the password alone, standard error its number. Nobody can show it again.
     Add(Add),
-    /// List the app passwords of a mailbox, revoked ones too.
+    /// List the app passwords of a mailbox, revoked ones too: number, name, services, end, networks, made, last used, state.
     List(List),
-    /// Revoke app passwords. They open nothing any more; the rows stay, so that the history does.
+    /// Revoke app passwords. They open nothing any more; the rows stay for the history.
     Revoke(Revoke),
 }
 
@@ -44,7 +44,7 @@ struct Add {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_service,
           default_value = "imap,pop3,smtp,sieve")]
     service: Vec<Service>,
-    /// When it ends: 90d or 12h from now, or after a day, 2027-01-31 (UTC). Without it: never.
+    /// When it expires: 90d or 12h from now, or at the end of a day, 2027-01-31 (UTC). Without it: never.
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
     /// Only from this network, such as 192.0.2.0/24 or `2001:db8::/32`; or one address. May be repeated.
@@ -68,16 +68,16 @@ struct Revoke {
     /// The address of the mailbox.
     #[arg(value_parser = parse_user)]
     user: Username,
-    /// The one of this number.
+    /// The app password with this number.
     #[arg(long, value_name = "N")]
     id: Option<i64>,
-    /// The one of this name.
+    /// The app password with this name.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// All of the mailbox.
+    /// All app passwords of the mailbox.
     #[arg(long)]
     all: bool,
-    /// Do not ask. Without a terminal nothing is asked anyway.
+    /// Do not ask for confirmation. Without a terminal it does not ask in any case.
     #[arg(long)]
     yes: bool,
 }

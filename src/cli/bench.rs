@@ -34,13 +34,13 @@ const BAR: u64 = 40;
 pub(super) struct Arguments {
     /// The server's socket, such as /run/dovecot/auth-client.
     socket: PathBuf,
-    /// Who logs in: %d is a number, %04d one of four digits at least.
+    /// The user names: %d is a number, %04d one with at least four digits.
     #[arg(long, value_name = "PATTERN", default_value = "u%04d@example.org", value_parser = Pattern::parse)]
     user: Pattern,
-    /// How many people the pattern stands for.
+    /// How many users the pattern stands for.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to(MOST_PEOPLE))]
     people: usize,
-    /// The number of the first one.
+    /// The number of the first user.
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: usize,
     /// Connections at once.
@@ -49,27 +49,27 @@ pub(super) struct Arguments {
     /// Logins under way on each connection.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = up_to(MOST_DEPTH))]
     depth: usize,
-    /// How long is measured; at most an hour.
+    /// How long to measure; at most an hour.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     duration: Duration,
-    /// How long the load runs before that.
+    /// How long the load runs before the measurement.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
     warm_up: Duration,
-    /// So many logins per second at random moments, whatever the server does; the latency counts from that moment.
+    /// This many logins per second at random moments, whatever the server does; the latency counts from that moment.
     #[arg(long, value_name = "PER_SECOND", conflicts_with_all = ["depth", "connection_per_login"],
         value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_PER_SECOND)))]
     rate: Option<u32>,
-    /// A connection for each login, as Dovecot's login processes make it; the latency includes the connect.
+    /// One connection for each login, as Dovecot's login processes do; the latency includes the connect.
     #[arg(long, conflicts_with = "depth")]
     connection_per_login: bool,
-    /// Everybody logs in once and the load ends, or ends with --duration: this warms a cache.
+    /// Each user logs in once and the load ends, or ends after --duration: this warms a cache.
     #[arg(long, conflicts_with = "warm_up")]
     each_once: bool,
-    /// So many of a hundred logins bring a wrong password, each another one.
+    /// This many of a hundred logins have a wrong password, each another one.
     #[arg(long, value_name = "PERCENT", default_value_t = 0,
         value_parser = clap::value_parser!(u8).range(0..=100))]
     wrong: u8,
-    /// The service that people log in to.
+    /// The service that users log in to.
     #[arg(long, value_name = "NAME", default_value = "imap", value_parser = parse_field)]
     service: String,
     /// A further field of each request, such as no-penalty for Dovecot; it replaces one of the same name. Repeat it for more.

@@ -21,8 +21,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say how much is remembered; or what is remembered about one address, how old it is, and what it is still good
-    /// for. No hash is shown.
+    /// Show how much keydove remembers: entries, hits, fetches. With an address: what it remembers about the address, how old
+    /// that is, and whether it still counts. It shows no hash, only the scheme.
     Show {
         /// The address.
         address: Option<String>,
@@ -30,7 +30,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Forget an address: its next login asks Keycloak and the database anew.
+    /// Forget an address: its next login asks Keycloak and the database again and hashes its password. Within seconds the record file does not know it either.
     Forget {
         /// The address.
         address: String,

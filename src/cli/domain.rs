@@ -21,11 +21,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Add a domain. Without limits: 10 mailboxes of 3GiB each, at most 100GiB together.
+    /// Add a domain. Without options: 10 mailboxes of 3GiB each, at most 100GiB together.
     Add(Named),
-    /// List all domains: mailboxes used/allowed, quota given/allowed.
+    /// List all domains: mailboxes used/allowed, quota given/allowed, and the other limits.
     List(List),
-    /// Change a domain; what is not named stays as it is.
+    /// Change a domain. What you do not name stays as it is; a limit below what is in use is refused.
     Set(Named),
 }
 
@@ -45,19 +45,19 @@ struct Named {
     /// How many mailboxes there may be.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
     mailboxes: Option<i64>,
-    /// The most that one mailbox may have.
+    /// The largest quota of one mailbox.
     #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
     max_quota: Option<i64>,
-    /// The most that all mailboxes may have together.
+    /// The quota of all mailboxes together.
     #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
     quota: Option<i64>,
-    /// What a new mailbox gets where nothing else is said.
+    /// The quota of a new mailbox, if nothing else is given.
     #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
     default_quota: Option<i64>,
     /// A note for yourself.
     #[arg(long, value_name = "TEXT", value_parser = parse_label)]
     description: Option<String>,
-    /// Off: nobody of the domain logs in.
+    /// Off: no user of the domain logs in.
     #[arg(long, value_name = "on|off")]
     active: Option<OnOff>,
 }

@@ -14,15 +14,15 @@ use crate::frontend::{Attempt, Explained};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The name that they log in with.
+    /// The name that the user logs in with.
     address: String,
-    /// For which service: imap, pop3, smtp, sieve.
+    /// The service: imap, pop3, smtp, sieve.
     #[arg(long, value_name = "SERVICE", default_value = "imap")]
     service: String,
-    /// From which address they come, for app passwords that are good for some networks only.
+    /// The client's address, for app passwords that are limited to networks.
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
-    /// Try out the password on the first line of standard input; from a terminal it is asked for.
+    /// Try a password: the first line of standard input, or asked for on a terminal.
     #[arg(long)]
     password_stdin: bool,
     /// Print one JSON document.

@@ -22,13 +22,13 @@ pub(super) struct Arguments {
     /// The scheme of the new hash.
     #[arg(long, value_name = "NAME", default_value = "BLF-CRYPT", value_parser = parse_scheme)]
     scheme: Scheme,
-    /// What the new hash costs: logarithm of rounds (BLF-CRYPT), rounds (SHA512-CRYPT) or passes (ARGON2ID).
+    /// The cost of the new hash: logarithm of rounds (BLF-CRYPT), rounds (SHA512-CRYPT) or passes (ARGON2ID).
     #[arg(long, value_name = "N")]
     cost: Option<u32>,
-    /// Verify: the stored password is the first line, the password the second one.
+    /// Verify: the first line is the stored password, the second line the password.
     #[arg(long, conflicts_with_all = ["scheme", "cost", "list"])]
     verify: bool,
-    /// Whose the stored password is, a mail address: {DIGEST-MD5} is made of that too.
+    /// The mail address that the stored password belongs to: {DIGEST-MD5} depends on it.
     #[arg(long, value_name = "ADDRESS", requires = "verify")]
     user: Option<String>,
     /// List the schemes.

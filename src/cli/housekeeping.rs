@@ -13,7 +13,7 @@ use crate::observe;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Delete nothing; say how many rows it would be.
+    /// Delete nothing; only count the rows.
     #[arg(long)]
     dry_run: bool,
     /// Print one JSON document.

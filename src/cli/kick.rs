@@ -20,15 +20,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say whose open sessions are held, why they would end, and for how long they have been held.
+    /// List the users whose open sessions are held, why, and for how long.
     List {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// End the sessions that are held: these people are to lose access. Who may log in again meanwhile is left alone.
+    /// End the held sessions: these users should lose access. Users who may log in again meanwhile keep theirs.
     Release(Whom),
-    /// Let the sessions that are held go on: these people lost access by mistake.
+    /// Let the held sessions go on: these users lost access by mistake.
     Spare(Whom),
 }
 
@@ -37,7 +37,7 @@ struct Whom {
     /// The address of a mailbox.
     #[arg(required_unless_present = "all")]
     address: Option<String>,
-    /// Everybody who is held.
+    /// All users whose sessions are held.
     #[arg(long, conflicts_with = "address")]
     all: bool,
     /// Print one JSON document.

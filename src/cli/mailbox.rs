@@ -26,20 +26,20 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a mailbox, with the rows that a first login makes.
+    /// Create a mailbox, with the rows that a first login creates.
     ///
-    /// The password stays in Keycloak, unless you say `--source mailcow`: then it is asked for, or read from the
+    /// The password stays in Keycloak, unless you say `--source mailcow`: then the command asks for it, or reads it from the
     /// first line of standard input.
     Add(Add),
-    /// List mailboxes.
+    /// List mailboxes: state, quota, what is used, services.
     List(List),
-    /// Change a mailbox; what is not named stays as it is. A mailbox is never deleted: switch it off.
+    /// Change a mailbox. What you do not name stays as it is. keydove never deletes a mailbox: switch it off.
     Set(Box<Set>),
-    /// Give the mailbox to the person with another Keycloak id, after a login was refused with `user_replaced`.
+    /// Give a mailbox to another Keycloak id, after a login was refused with `user_replaced`.
     ///
-    /// Without --id: show to whom it belongs now. The log line of the refused login names the new id. With --all: whoever
-    /// bears the mark that is remembered of the owner, such as `LDAP_ID`, gets the mailbox, and nobody else. Exit code 1:
-    /// somebody is left, or not everybody was seen.
+    /// Without --id it shows the owner. The log line of the refused login names the new id. With --all, after Keycloak gave
+    /// users new ids, each mailbox goes to the user with the mark that keydove noted for its owner, such as `LDAP_ID`, and
+    /// to nobody else; docs/ldap.md explains it. Exit code 1: a mailbox is left, or not all users were seen.
     Adopt(Adopt),
 }
 
@@ -48,7 +48,7 @@ struct Add {
     /// The address.
     #[arg(value_parser = parse_user)]
     address: Username,
-    /// The person's name.
+    /// The user's name.
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = parse_label)]
     name: String,
     /// 5GiB or 500MiB; a plain number is MiB; 0 is unlimited. Without it: the template's, or the domain's default.
@@ -80,7 +80,7 @@ struct Set {
     /// The address.
     #[arg(value_parser = parse_user)]
     address: Username,
-    /// on; off: no login and no mail; receive-only: mail comes in, nobody logs in.
+    /// on; off: no login and no mail; receive-only: it receives mail, nobody logs in.
     #[arg(long, value_name = "STATE")]
     active: Option<State>,
     /// Switch a service on: imap, pop3, smtp, sieve, dav, eas. May be repeated.
@@ -92,13 +92,13 @@ struct Set {
     /// 5GiB or 500MiB; a plain number is MiB; 0 is unlimited.
     #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
     quota: Option<i64>,
-    /// The person's name.
+    /// The user's name.
     #[arg(long, value_name = "TEXT", value_parser = parse_label)]
     name: Option<String>,
     /// Who verifies the main password. The password in the row is kept in either case.
     #[arg(long, value_name = "WHO")]
     source: Option<Source>,
-    /// Set the password in the row: asked for, or the first line of standard input. It counts with source mailcow.
+    /// Set the password in the row: asked for, or the first line of standard input. It counts with source mailcow only.
     #[arg(long)]
     password: bool,
     /// With --password: the scheme of the hash.
@@ -111,22 +111,22 @@ struct Adopt {
     /// The address.
     #[arg(value_parser = parse_user, required_unless_present = "all")]
     address: Option<Username>,
-    /// Everybody whose mailbox belongs to an id that Keycloak no longer has, and who is proven to be the same person.
+    /// All mailboxes whose owner's id Keycloak no longer has, where the mark proves that it is the same user.
     #[arg(long, requires = "by", conflicts_with_all = ["address", "id", "keycloak_source"])]
     all: bool,
     /// With --all: the attribute that stays the same when an id changes (`mark_attribute` in `[keycloak]`).
     #[arg(long, value_name = "ATTRIBUTE", requires = "all", value_parser = parse_label)]
     by: Option<String>,
-    /// With --all: write nothing; say what would be done.
+    /// With --all: write nothing; show what would be done.
     #[arg(long, requires = "all")]
     dry_run: bool,
     /// With --all: print one JSON document.
     #[arg(long, requires = "all")]
     json: bool,
-    /// The Keycloak id of the person who gets the mailbox.
+    /// The Keycloak id of the user who gets the mailbox.
     #[arg(long, value_name = "KEYCLOAK_ID", value_parser = parse_id)]
     id: Option<String>,
-    /// Which Keycloak knows the person, where there are several. Without it: the one that is remembered.
+    /// Which Keycloak knows the user, if there are several. Without it: the remembered one.
     #[arg(long, value_name = "NAME", value_parser = parse_label, requires = "id")]
     keycloak_source: Option<String>,
 }

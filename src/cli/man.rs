@@ -6,41 +6,51 @@ use std::path::{Path, PathBuf};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
+use super::roff;
 use super::storage::{Answer, Failure};
 
+/// The exit codes of all commands, and what each means.
+pub(super) const EXIT_CODES: [(u8, &str); 8] = [
+    (
+        0,
+        "Done: stopped by SIGTERM or SIGINT; `check` found nothing that prevents logins; `hash --verify` found a match.",
+    ),
+    (
+        1,
+        "`check`: something prevents logins (with `--strict`: or a warning). `hash --verify`: the password does not match. \
+         `bench`: a reply was wrong, missing, unexpected or a temporary failure. `sync`: it was not complete, or too many users \
+         are gone at once. `census`: it was not complete.",
+    ),
+    (super::USAGE, "Wrong use of the command line."),
+    (
+        super::DATA,
+        "`hash --verify`: the stored string is unusable. Other commands: there is no such row, or what was given does not \
+         fit. Nothing was written.",
+    ),
+    (
+        super::FAILED,
+        "keydove cannot start although the configuration is sound: a socket, the SQLite file, `ca_file`. A command: the \
+         database or the daemon cannot be asked, or a right is missing (nothing was written, unless the message says that it \
+         may have been written), or the answer cannot be written. `bench`: the server cannot be reached.",
+    ),
+    (super::BUSY, "`sync`, `housekeeping`: another process is doing it right now."),
+    (super::CONFIG, "The configuration is wrong; the message shows where. Starting again does not help."),
+    (141, "The reader of the output has gone, as with `head`; the work is done."),
+];
+
 /// What every command has in common, in roff.
-const COMMON: &str = "\
-.SH \"EXIT STATUS\"
-.TP
-0
-Done; nothing stands against logins; the password matches.
-.TP
-1
-A check found a fault, a password does not match, a load was not answered well, a sync or a census was not complete.
-.TP
-64
-Wrong use of the command line.
-.TP
-65
-There is no such row, or what was given does not fit. Nothing was written.
-.TP
-70
-The daemon cannot start or cannot be asked, or the database or the system failed.
-.TP
-75
-Another process does it just now.
-.TP
-78
-The configuration is wrong; the message shows where.
-.SH FILES
-.TP
-/etc/keydove/keydove.toml
-The configuration, unless \\-\\-config names another one.
-";
+fn common() -> String {
+    let codes = EXIT_CODES.iter().map(|(code, meaning)| format!(".TP\n{code}\n{}\n", roff::styled(meaning)));
+    let codes: String = codes.collect();
+    format!(
+        ".SH \"EXIT STATUS\"\n{codes}.SH FILES\n.TP\n/etc/keydove/keydove.toml\n\
+         The configuration, unless \\-\\-config names another one; see keydove.toml(5).\n"
+    )
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The folder, which must be there; pages of the same name are replaced.
+    /// An existing folder. Pages of the same name are replaced.
     folder: PathBuf,
 }
 
@@ -48,13 +58,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let mut command = super::Arguments::command().disable_help_subcommand(true);
     command.build();
     let mut count = 0;
-    write(&command, "", &arguments.folder, &mut count).map_err(|(path, error)| {
-        let path = path.display();
-        Failure::System(format!(
-            "cannot write {path}: {error}; name a folder that is there and may be written to"
-        ))
-    })?;
-    Ok(format!("{count} pages in {}", arguments.folder.display()).into())
+    write(&command, "", &arguments.folder, &mut count).map_err(|(path, error)| refuse(&path, &error))?;
+    let path = arguments.folder.join("keydove.toml.5");
+    std::fs::write(&path, roff::settings()).map_err(|error| refuse(&path, &error))?;
+    Ok(format!("{} pages in {}", count + 1, arguments.folder.display()).into())
+}
+
+fn refuse(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    Failure::System(format!(
+        "cannot write {path}: {error}; name a folder that is there and may be written to"
+    ))
 }
 
 /// Writes the page of a command, and of each that stands under it.
@@ -86,7 +100,7 @@ fn render(page: &Man, command: &Command, name: &str, text: &mut Vec<u8>) -> io::
         page.render_subcommands_section(text)?;
     }
     render_examples(name, text)?;
-    text.extend_from_slice(COMMON.as_bytes());
+    text.extend_from_slice(common().as_bytes());
     Ok(())
 }
 

@@ -22,8 +22,10 @@ mod input;
 mod kick;
 mod mailbox;
 mod man;
+mod manual;
 mod output;
 mod readmit;
+mod roff;
 mod size;
 mod status;
 mod storage;
@@ -39,6 +41,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::{daemon, observe};
+pub use manual::{commands as manual_of_commands, reasons as manual_of_reasons};
 use output::say_error;
 use storage::report;
 
@@ -54,7 +57,7 @@ const BUSY: u8 = 75;
 /// The configuration is wrong (`EX_CONFIG`); a service manager should not try again.
 const CONFIG: u8 = 78;
 
-/// Mail logins from Keycloak, for Dovecot and Postfix.
+/// Authentication server for Dovecot and Postfix, with users in Keycloak.
 #[derive(Debug, Parser)]
 #[command(name = "keydove", version)]
 struct Arguments {
@@ -68,19 +71,22 @@ struct Arguments {
 enum Command {
     /// Serve the sockets of the configuration until SIGTERM.
     Serve,
-    /// Say what stands against logins, each with the step that mends it.
+    /// Check the whole installation: what prevents logins, and how to mend it.
     ///
-    /// Looked at are the configuration, the sockets, the database, Keycloak, and what Dovecot and Postfix are set to. Exit code 1: something stands against logins. 78: the configuration is wrong.
+    /// It looks at the configuration, at the sockets and who may open them, at the database (tables, rights, domains and the
+    /// room left in them, templates), at each Keycloak (address, realm, client, rights, clock, user profile, whether the
+    /// attributes can be seen, mappings that no user has), and at the effective settings of this machine's Dovecot and
+    /// Postfix. Exit code 1: something prevents logins. 78: the configuration is wrong.
     Check(check::Arguments),
     /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
     ///
-    /// The password is asked for, or read from the first line of standard input; it is never an argument.
+    /// It asks for the password, or reads it from the first line of standard input. A password is never an argument.
     Hash(hash::Arguments),
-    /// Add, list and change the domains that are served here, and their limits.
+    /// Add, list and change mail domains and their limits.
     Domain(domain::Arguments),
-    /// Add, list and change mailboxes, and give one to another person.
+    /// Add, list and change mailboxes, and give one to another user.
     Mailbox(mailbox::Arguments),
-    /// Add, list and change the templates that new mailboxes are made from.
+    /// Add, list and change the templates of new mailboxes.
     Template(template::Arguments),
     /// Add, list and change aliases.
     Alias(alias::Arguments),
@@ -89,53 +95,55 @@ enum Command {
     AppPassword(app_password::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
-    /// Say how the running daemon is doing.
+    /// Show how the running daemon is doing.
     ///
-    /// Shown are logins by verdict with rates, latencies, caches, backends, the hashing queue and the sync.
+    /// It shows logins by verdict and reason with rates, latencies, the caches, the state of Keycloak and the database, the
+    /// hashing queue, and the last and the next sync.
     Status(status::Arguments),
-    /// Say why somebody can or cannot log in, and what to do about it.
+    /// Show why a user can or cannot log in, and what to do about it.
     ///
-    /// Shown are the decision step by step, what each step saw and how old that is, the verdict that a login would get now,
-    /// and the last attempts. Nothing is changed, and no attempt is counted.
+    /// It runs the login's own code in the daemon and shows every step, what the step saw, from where and how old that is,
+    /// the verdict that a login would get now, and the last attempts. Without a password it assumes the right one. It
+    /// changes nothing and counts no attempt: a first login is made and rolled back.
     Explain(explain::Arguments),
-    /// Show and forget what the running daemon counts against guessing.
+    /// Show and forget the wrong passwords that the running daemon has counted.
     Throttle(throttle::Arguments),
     /// Show, release and spare open sessions that the running daemon holds.
     ///
-    /// With `[kick]` it ends the sessions of people who lost access. Are they too many at once, or do they share the cause,
-    /// it holds them until somebody says what is right.
+    /// With `[kick]` keydove ends the sessions of users who lost access. If too many lost it at once, or for a shared cause,
+    /// it holds the sessions until you decide.
     Kick(kick::Arguments),
-    /// Go through everybody in Keycloak once.
+    /// Go through all users of Keycloak once.
     ///
-    /// It makes mailboxes (`[sync] import`), brings them in line, and switches off those of leavers (`[sync] deactivate`). The
-    /// daemon may run meanwhile. Exit code 75: another process does it. Exit code 1: it did not get to the end, or too many people are gone.
+    /// It creates mailboxes (`[sync] import`), updates them, and switches off those of leavers (`[sync] deactivate`). The
+    /// daemon may run meanwhile. Exit code 75: another process is doing it. Exit code 1: it was not complete, or too many
+    /// users are gone.
     Sync(sync::Arguments),
     /// Count which password schemes and costs are in use, the weak ones first.
     ///
-    /// It looks into Keycloak, mailboxes and app passwords, and counts people without an address, a password or a template
-    /// too. Nothing is changed, and no hash is shown. Exit code 1: it did not get to the end of a Keycloak.
+    /// It goes through Keycloak, mailboxes and app passwords, and also counts users without an address, a password or a
+    /// template. It changes nothing and shows no hash. Exit code 1: it was not complete.
     Census(census::Arguments),
     /// Delete rows that nobody needs any more, as `[housekeeping]` says.
     ///
-    /// The daemon does it by itself, and may run meanwhile. No mailbox is touched, and no mail. Exit code 75: another process does it.
+    /// The daemon does it by itself, and may run meanwhile. It touches no mailbox and no mail. Exit code 75: another process
+    /// is doing it.
     Housekeeping(housekeeping::Arguments),
     /// Copy the database into a new file, while the daemon runs.
     ///
-    /// It is for SQLite; the copy is of one moment and complete, and holds hashes: its mode is 0600. A file that is there
-    /// is not overwritten. MariaDB has programs of its own for this. docs/backup.md says how to restore.
+    /// For SQLite; MariaDB has programs of its own. The copy is complete and of one moment. It holds hashes, so its mode is
+    /// 0600. An existing file is not overwritten. docs/backup.md says how to restore.
     Backup(backup::Arguments),
-    /// Load a server with logins, and say how fast it was: this one, or Dovecot's own.
+    /// Measure how fast a server answers logins: this one, or Dovecot's own.
     ///
-    /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
-    /// some login was not decided, or not rightly.
+    /// It prints rate, percentiles and a histogram. It asks for the users' password, or reads it from the first line of
+    /// standard input. Exit code 1: a login got no answer, or the wrong one.
     Bench(bench::Arguments),
     /// Print the completions of a shell.
     ///
-    /// They are for the file where it looks for them. No configuration is read.
+    /// Write the output to the file where the shell looks for it.
     Completions(completions::Arguments),
-    /// Write the man pages into a folder, one for each command.
-    ///
-    /// No configuration is read.
+    /// Write the man pages into a folder: one for each command, and keydove.toml(5).
     Man(man::Arguments),
 }
 

@@ -16,16 +16,16 @@ const BAR: u64 = 30;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Write nothing; say what would be done.
+    /// Write nothing; show what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Only the person with this address. Nobody is switched off.
+    /// Only the user with this address. No mailbox is switched off.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_user)]
     user: Option<Username>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
-    /// Switch the mailboxes of leavers off, however many they are.
+    /// Switch off the mailboxes of leavers, however many there are.
     #[arg(long, conflicts_with = "user")]
     allow_mass_change: bool,
 }

@@ -23,11 +23,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Add a template: mailcow's own defaults (everything on, no quota), changed by --set; or a file.
+    /// Add a template: mailcow's defaults (everything on, no quota), changed by --set; or a file.
     Add(Change),
-    /// List all templates. With a name and --json: that one, exactly as it is stored.
+    /// List all templates: name, quota, services. With a name and --json: that template, byte for byte as it is stored.
     List(List),
-    /// Change a template: single keys, or all of it from a file. New mailboxes get it as it is then.
+    /// Change a template: single keys with --set, or all of it from a file. An unknown key is refused, and the known ones are listed.
     Set(Change),
 }
 

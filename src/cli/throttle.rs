@@ -19,18 +19,18 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say what was wrong lately, by account and place, and who has to wait; the longest wait first.
+    /// List recent wrong passwords by account and place, and who has to wait; the longest wait first.
     List {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// Forget what is counted about an account, an address or a network: its next login is judged at once.
+    /// Forget what was counted about an account, an address or a network: its next login does not wait.
     Clear {
         /// A mail address, an IP address, or a network such as 192.0.2.0/24.
         #[arg(required_unless_present = "all")]
         target: Option<String>,
-        /// Forget everything that is counted.
+        /// Forget everything that was counted.
         #[arg(long, conflicts_with = "target")]
         all: bool,
         /// Print one JSON document.

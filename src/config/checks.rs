@@ -127,8 +127,7 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
 
 fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
     if file.listeners.is_empty() && file.http_login.listen.is_none() {
-        let advice =
-            "add a [[listener]] with door, role and path; README.md shows those for Dovecot and Postfix";
+        let advice = "add a [[listener]] with door, role and path; docs/install.md shows those for Dovecot and Postfix";
         faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
     }
     let mut paths = HashSet::new();
@@ -228,7 +227,7 @@ fn check_address(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&
         ("client_id", keycloak.client_id.is_some()),
     ];
     for (key, _) in parts.into_iter().filter(|(_, is_there)| !is_there) {
-        let advice = "add it to this table; README.md lists every setting";
+        let advice = "add it to this table; docs/configuration.md lists every setting";
         complain(None, &format!("missing field `{key}`"), advice);
     }
     let advice = "set client_secret_file to a file with mode 0600, or client_secret_credential, not both";
@@ -423,7 +422,7 @@ fn check_storage(file: &File, faults: &mut Vec<Fault>) {
         sql::Config::Mariadb(_) => "mariadb",
     };
     if let Err(error) = file.storage.validate() {
-        let advice = format!("README.md lists the settings of [storage.{table}]");
+        let advice = format!("docs/configuration.md lists the settings of [storage.{table}]");
         faults.push(Fault::new(&["storage", table], error.to_string(), advice));
     }
 }
@@ -584,7 +583,7 @@ fn check_http_login(file: &File, faults: &mut Vec<Fault>) {
 
 fn check_bookkeeping(file: &File, faults: &mut Vec<Fault>) {
     if let Some(Err(error)) = file.redis.as_ref().map(redis::Config::validate) {
-        let advice = "README.md lists the settings of [redis]";
+        let advice = "docs/configuration.md lists the settings of [redis]";
         faults.push(Fault::new(&["redis"], error.to_string(), advice));
     }
     if let Err(error) = file.bookkeeping.validate() {

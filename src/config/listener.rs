@@ -6,30 +6,32 @@ use serde::Deserialize;
 
 use crate::settings::FileMode;
 
-/// One Unix socket.
+/// One Unix socket. Write the table once for each; there must be at least one, or `[http_login] listen`.
 ///
-/// A socket that systemd hands in under the same path is used instead, with the mode and owner it has.
+/// A socket that systemd hands in under the same path is used as it is: `mode`, `owner`, `group` and `backlog` then
+/// have no effect. keydove replaces a stale socket file. A socket that another process answers on is an error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenerConfig {
-    /// What is spoken there.
+    /// The protocol of the socket.
     pub door: Door,
-    /// Who speaks there; for `auth-client`.
+    /// For `auth-client`, where it is required: which program asks. Each is told of a temporary failure in its own
+    /// way.
     pub role: Option<Role>,
-    /// Where it is: an absolute path of at most 106 bytes.
+    /// Where the socket is: an absolute path of at most 106 bytes.
     pub path: PathBuf,
-    /// Permission bits. Default `0600`.
+    /// Permission bits of the socket. Default `"0600"`.
     #[serde(default = "default_mode")]
     pub mode: FileMode,
-    /// The owner, a name or a number. Default: who runs keydove.
+    /// The owner of the socket, a name or a number. Default: the user that runs keydove.
     pub owner: Option<String>,
-    /// The group, a name or a number.
+    /// The group of the socket, a name or a number. Default: the group of keydove.
     pub group: Option<String>,
-    /// How many connections may queue. Default 4096; the kernel may have a lower limit.
+    /// How many connections may queue; the kernel may allow fewer. Default `4096`.
     #[serde(default = "default_backlog")]
     pub backlog: u32,
-    /// For `auth-master`: whether the process that redeems a login must be the one that was given the session.
-    /// Default true; `false` when Dovecot runs in a container of its own, where process ids differ.
+    /// For `auth-master`: whether only the mail process that got a session may redeem its login. `false` when
+    /// Dovecot runs in a container of its own, where process ids differ. Default `true`.
     #[serde(default = "yes")]
     pub check_peer_pid: bool,
 }
@@ -50,17 +52,19 @@ fn yes() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
-    /// Dovecot's auth client protocol: login processes, Postfix.
+    /// Dovecot's auth client protocol: login processes, `doveadm auth test`, Postfix, Exim.
     AuthClient,
-    /// Dovecot's auth master protocol: mail processes, LMTP, doveadm.
+    /// Dovecot's auth master protocol: mail processes, LMTP, `doveadm`.
     AuthMaster,
-    /// The administrator's commands.
+    /// The commands `keydove status`, `explain`, `cache`, `throttle` and `kick`. keydove answers only root and the
+    /// user that runs it, whatever the mode.
     Control,
     /// Postfix's policy protocol: `check_policy_service`.
     Policy,
-    /// Postfix's socketmap protocol: lookup tables.
+    /// Postfix's lookup tables.
     Socketmap,
-    /// keydove's own lookup protocol: the Lua script in Dovecot, `keydove-checkpassword`.
+    /// The Lua script in Dovecot, and `keydove-checkpassword`. It answers refusals after `failure_delay`; let
+    /// nobody but Dovecot's user open it.
     Hook,
     /// mailcow's HTTP login, without TLS; `[http_login]` is about the port.
     HttpLogin,
@@ -86,7 +90,7 @@ impl Door {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Dovecot's login processes, doveadm, other programs.
+    /// Dovecot's login processes, `doveadm`, and other programs such as an XMPP server.
     Dovecot,
     /// Postfix's smtpd.
     Postfix,

@@ -254,17 +254,19 @@ fn advise_on_key(message: &str) -> Option<String> {
 /// For everything else that the TOML reader or a type does not take.
 fn advise_on_form(message: &str) -> &'static str {
     match message {
-        _ if message.starts_with("missing field") => "add it to this table; README.md lists every setting",
+        _ if message.starts_with("missing field") => {
+            "add it to this table; docs/configuration.md lists every setting"
+        }
         _ if message.starts_with("wanted exactly 1 element") => {
             "keep [storage.sqlite] or [storage.mariadb], not both"
         }
         _ if message.starts_with("unknown variant") => "use one of the expected words",
-        _ if message.starts_with("unknown field") => "take it out; README.md lists every setting",
+        _ if message.starts_with("unknown field") => "take it out; docs/configuration.md lists every setting",
         _ if message.starts_with("invalid type") => "texts stand in quotes, numbers and true or false do not",
         _ if message == "invalid socket address syntax" => {
             "write the address as a number, with its port: \"127.0.0.1:9153\""
         }
-        _ => "README.md shows how every setting is written",
+        _ => "docs/configuration.md shows how every setting is written",
     }
 }
 

@@ -7,15 +7,17 @@ use serde::Deserialize;
 use crate::auth::{AuthRequest, Secret};
 use crate::settings::Network;
 
-/// `[sogo]`: mailcow's webmail, and by what it is known.
+/// mailcow's webmail, SOGo.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SogoConfig {
-    /// Where it comes from: `$IPV4_NETWORK.248` in mailcow. From there no service's switch counts.
+    /// The networks that the webmail's logins come from, such as `["172.22.1.248"]`. From there no service's switch
+    /// counts.
     pub addresses: Vec<Network>,
-    /// A file whose content is the secret by which it logs in for people who are logged in at mailcow.
+    /// A file with the secret that SOGo logs in with for users who are logged in at mailcow; at most one of this
+    /// and `single_sign_on_credential`.
     pub single_sign_on_file: Option<PathBuf>,
-    /// The name of a systemd credential with that content.
+    /// The name of a systemd credential with that secret.
     pub single_sign_on_credential: Option<String>,
 }
 

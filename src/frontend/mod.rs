@@ -36,24 +36,29 @@ pub use input::{Framing, Line, LineBuffer};
 pub use naming::Naming;
 pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
 
-/// `[login]`: how long logins may take, and how long refusals wait.
+/// Names, and how long logins and refusals take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// A refusal leaves no sooner than this after its request, so that unknown, disabled and wrong look alike
-    /// and guessing is slow. Default 2 s as in Dovecot; 0 where the caller delays by itself.
+    /// How long after its request a refusal leaves at the earliest, at every door; less than 10 s. So unknown,
+    /// disabled and wrong look alike, and guessing is slow. Default `"2s"`.
     pub failure_delay: Period,
-    /// A login without a verdict after this is answered "cannot tell". Default 5 s; Postfix waits 10 s.
+    /// How long a login may take; then the answer is a temporary failure. More than 0, less than 10 s, because
+    /// Postfix waits 10 s. Default `"5s"`.
     pub deadline: Period,
-    /// Further names of services: each counts as the one that it is set to, such as `xmpp = "imap"`. Letter case does
-    /// not matter. Logins for services with other names are refused.
+    /// Further service names that programs send, each with the service whose switches count: `xmpp = "imap"`,
+    /// `radicale = "dav"`. Letter case does not matter. The log shows the name that was sent (`service=xmpp …
+    /// counts_as=imap`), metrics the service that counts. keydove refuses all other unknown names
+    /// (`service_unknown`).
     pub services: BTreeMap<String, String>,
-    /// The domain of names without one. Default none: such a name is refused.
+    /// The domain of names without an `@`, at logins, user lookups and in `explain`; in `user*master` the mailbox
+    /// gets it. Default: keydove refuses such names (`name_invalid`).
     pub default_domain: Option<String>,
-    /// Whether a name in an alias domain opens the mailbox of the same name in the domain that it stands for. Default
-    /// false.
+    /// Whether a name in an active alias domain opens the mailbox of the same name in the domain that it stands
+    /// for: docs/mailboxes.md. Default `false`.
     pub alias_domains: bool,
-    /// Whether an alias that leads to exactly one mailbox here opens it. Default false.
+    /// Whether an active alias that leads to exactly one mailbox here opens it; never a catch-all, a list or an
+    /// address with `+tag`. Default `false`.
     pub aliases: bool,
 }
 

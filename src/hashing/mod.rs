@@ -45,19 +45,19 @@ use queue::Ticket;
 /// At 60 hashes a second and core and two cores, about the number that can still be hashed before a deadline.
 const QUEUE: usize = 512;
 
-/// The settings of the hashing threads.
+/// The threads that verify passwords.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Threads for bcrypt, and as many for everything else; 0 means one per core, and is the default. At worst each
-    /// of the latter holds `schemes.max_argon2_memory_mib` or `schemes.max_scrypt_memory_mib`.
+    /// Threads for bcrypt, and as many for the other schemes; 0 is one for each core. Default `0`.
     pub threads: usize,
-    /// bcrypt computations that one thread advances together, at most [`MAX_LANES`]. 0, the default, means as many
-    /// as suit the processor, which is measured at the start.
+    /// How many bcrypt hashes one thread computes together, 1 to 6; 0 is what suits the processor, measured at each
+    /// start. Default `0`.
     pub lanes: usize,
-    /// Passwords that may wait for a thread; more are turned away. Default: 512. 0 is taken as 1.
+    /// How many passwords may wait for a thread. Networks (/24, /56) take turns; when the queue is full, the
+    /// network with the most waiting passwords loses its newest, which gets a temporary failure. Default `512`.
     pub queue: usize,
-    /// Which schemes are used, and how much a hash may cost.
+    /// Which schemes are accepted, and how much a hash may cost.
     pub schemes: Policy,
 }
 

@@ -10,17 +10,20 @@ const DAY: Duration = Duration::from_secs(86_400);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 86_400);
 
-/// `[housekeeping]`: what is kept in keydove's own tables, and for how long.
+/// Rows that nobody needs any more. keydove deletes them, 500 in one transaction: what it noted in tables of its
+/// own about app passwords and mailboxes that were deleted since, and what is old, if you want that. It touches no
+/// mailbox and no mail.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How often the daemon does it; `10s` to `30d`. 0: only `keydove housekeeping` does. Default `1d`.
+    /// How often the daemon does it: `"10s"` to `"30d"`; `"0"`: only `keydove housekeeping` does. Default `"1d"`.
     pub interval: Period,
-    /// How long it is remembered who had a mailbox after the mailbox was deleted, at least `1d`. Until then nobody else gets
-    /// a mailbox of that name by logging in. Default 0: for ever.
+    /// How long keydove remembers who had a mailbox after the mailbox was deleted, at least `"1d"`; `"0"` is for
+    /// ever. Until then nobody else gets a mailbox of that name by logging in, so delete the mail within this time
+    /// too. The time counts from the run that first missed the mailbox. Default `"0"`.
     pub people: Period,
-    /// How long logins stay in `sasl_log`, at least `1d`; 0 is for ever. Default: `365d` in a SQLite file, and for ever in
-    /// MariaDB, where mailcow itself deletes old ones.
+    /// How long logins stay in `sasl_log`, at least `"1d"`; `"0"` is for ever. Default: `"365d"` in SQLite, for
+    /// ever in MariaDB, where mailcow itself deletes old ones.
     pub login_log: Option<Period>,
 }
 

@@ -17,59 +17,71 @@ const DEFAULT_MAX_CONNECTIONS: usize = 8;
 /// it as a space.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// `[keycloak]`: the server, the realm, and the confidential client whose service account holds `view-users`.
+/// The Keycloak server and realm that know your users. Required, unless `[mailcow] identity_provider` is on.
+///
+/// For each further Keycloak or realm write a `[[keycloak_source]]` with the same settings; there `domains` is
+/// required. docs/keycloak.md prepares the realm.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The server's root, with `/auth` only where the server has it (before Keycloak 17, or
-    /// `http-relative-path`). Not the address of a realm or of the admin console.
+    /// The server's root address. With `/auth` only where the server has it (before Keycloak 17, or with
+    /// `http-relative-path`). Not the address of a realm or of the admin console. Default: required.
     pub server_url: Option<ServerUrl>,
-    /// The server's root as access tokens name it, where that is another address than keydove's: Keycloak's own
-    /// `hostname`. Default: `server_url`.
+    /// The server's root as access tokens name it (Keycloak's `hostname`), if keydove reaches the server by another
+    /// address. For `[oauth]` only. Default: `server_url`.
     pub public_url: Option<ServerUrl>,
-    /// The realm whose people log in. Letter case counts.
+    /// The realm of your users. Letter case counts. Default: required.
     pub realm: Option<RealmName>,
-    /// The client id. Letter case counts.
+    /// The id of keydove's client. Letter case counts. Default: required.
     pub client_id: Option<String>,
-    /// A file that holds the client secret and nothing else; not readable by others.
+    /// A file with the client secret. Default: this or `client_secret_credential` is required.
     pub client_secret_file: Option<PathBuf>,
-    /// The name of a systemd credential that holds the client secret (`LoadCredential=`).
+    /// The name of a systemd credential with the client secret (`LoadCredential=`). Default: this or
+    /// `client_secret_file` is required.
     pub client_secret_credential: Option<String>,
-    /// What mailboxes remember this source by. Default: nothing for `[keycloak]`, else the first of `domains`.
+    /// The name by which mailboxes remember this source; unique, and not to be changed later. Default: empty for
+    /// `[keycloak]`, otherwise the first of `domains`.
     pub name: Option<String>,
-    /// A PEM file of certificate authorities to trust besides the system's.
+    /// A PEM file of certificate authorities to trust besides the system's. The user `keydove` must be able to read
+    /// it.
     pub ca_file: Option<PathBuf>,
-    /// `false` trusts any certificate on every call. Passwords' hashes then travel to whoever answers.
+    /// `false` accepts any certificate on every call, so that anybody who answers in Keycloak's place decides who
+    /// may log in; each start warns. Default `true`.
     pub tls_verify: bool,
-    /// How long TCP and TLS may take. Default 2 s.
+    /// How long TCP and TLS may take. Default `"2s"`.
     pub connect_timeout: Period,
-    /// How long one call may take, connecting included. Default 4 s, below the login's deadline.
+    /// How long one call may take, connecting included; shorter than `[login] deadline`. Default `"4s"`.
     pub request_timeout: Period,
-    /// How many calls may run at once; more than about 8 only queue inside Keycloak. Default 8.
+    /// How many calls may run at once; more than about 8 only queue inside Keycloak. Default `8`.
     pub max_connections: usize,
-    /// How often Keycloak is asked for events, so that a change counts at once and not after `max_staleness`. Default
-    /// 0, which is never; the service account needs `view-events`.
+    /// How often keydove reads Keycloak's events, such as `"2s"`, so that a change counts at once and not after
+    /// `max_staleness`; `"0"` is never. It needs the role `view-events`: docs/off-boarding.md. Default `"0"`.
     pub poll_events: Period,
-    /// How a mail address finds its person. Default `email`.
+    /// How keydove finds the user of an address. Default `"email"`.
     pub lookup: LookupBy,
     /// With `lookup = "attribute"`: the attribute that holds mail addresses.
     pub lookup_attribute: Option<String>,
-    /// Refuse people whose address Keycloak has not verified. Default false.
+    /// Refuse users whose address Keycloak has not verified. Default `false`.
     pub require_verified_email: bool,
-    /// Refuse people without this realm role; inherited ones count.
+    /// Refuse users without this realm role; inherited roles count. Costs one more call each time keydove asks for
+    /// a user.
     pub required_role: Option<String>,
-    /// Refuse people outside this group or its subgroups; a path such as `/staff/mail`.
+    /// Refuse users outside this group, such as `/staff/mail`; subgroups count. Costs one more call each time
+    /// keydove asks for a user.
     pub required_group: Option<String>,
-    /// Refuse people without this attribute, or, as `name=value`, without this value.
+    /// Refuse users without this attribute, or, as `name=value`, without this value.
     pub required_attribute: Option<String>,
-    /// The mail domains of this source; empty for all that no other source names.
+    /// The mail domains of this source. Default: all that no other source names.
     pub domains: Vec<String>,
-    /// The user attribute that holds the `{SCHEME}` string. Default `mailcow_password`.
+    /// The user attribute with the password as a `{SCHEME}` string; its first value counts. Default
+    /// `"mailcow_password"`.
     pub password_attribute: String,
-    /// The user attribute that names the mailbox template. Default `mailcow_template`.
+    /// The user attribute that selects the mailbox template; its first value counts: see `[provisioning.mappings]`.
+    /// Default `"mailcow_template"`.
     pub template_attribute: String,
-    /// The user attribute that stays the same when Keycloak gives somebody a new id; `keydove mailbox adopt --all --by`
-    /// compares it. Users must not be able to change it. Default `LDAP_ID`, which Keycloak sets for people of an LDAP store.
+    /// The user attribute that stays the same when Keycloak gives a user a new id. keydove notes it with the
+    /// mailbox, for `keydove mailbox adopt --all`. Users must not be able to change it: docs/ldap.md. Default
+    /// `"LDAP_ID"`.
     pub mark_attribute: String,
 }
 
@@ -138,7 +150,7 @@ pub enum LookupBy {
     Username,
     /// Keycloak's user name is what stands before the `@`.
     LocalPart,
-    /// An attribute holds the mail address, or several.
+    /// `lookup_attribute` holds the mail address, or several.
     Attribute,
 }
 

@@ -11,20 +11,23 @@ pub(super) const USER: &str = "{user}";
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
 
-/// `[kick]`: how open sessions are ended. Without it they live on until the mail client goes.
+/// How keydove ends open sessions of users who lost access: docs/off-boarding.md. Without this table sessions go on
+/// until the mail client ends them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// A program, by its whole path, and its arguments; `{user}` in them stands for the mailbox.
+    /// A program by its absolute path, and its arguments; `{user}` in them is the mailbox. It does not run through
+    /// a shell, runs for at most 10 s, and one at a time. keydove does not run it for a mailbox whose name holds
+    /// `*`, `?`, `"` or `\`, or begins with `-`.
     pub command: Vec<String>,
-    /// Whether a new password ends sessions too. Default true.
+    /// Whether a new password ends sessions too, also those that began with it a moment before. Default `true`.
     #[serde(default = "yes")]
     pub password_changes: bool,
-    /// How many per cent of the people who are known may be kicked within `window`, though always 5; are they more, all
-    /// are held. 100 holds nobody. Default 10.
+    /// How many per cent of the users whom keydove knows may lose their sessions within `window`, though always 5.
+    /// If there are more, keydove holds all of them until `keydove kick release`. 100 never holds. Default `10`.
     #[serde(default = "ten")]
     pub max_percent: u64,
-    /// See `max_percent`; between `1s` and `1d`. Default `10m`.
+    /// The time span for `max_percent`: `"1s"` to `"1d"`. Default `"10m"`.
     #[serde(default = "ten_minutes")]
     pub window: Period,
 }

@@ -6,14 +6,15 @@ use crate::settings::Period;
 
 const DEFAULT_REFRESH: Period = Period::from_secs(30);
 
-/// `[mailcow]`: what is taken from mailcow's own settings.
+/// Keycloak's settings from mailcow's own configuration: docs/database.md.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether the table `identity_provider` says where Keycloak is, who asks it, whether main passwords are in use,
-    /// and which mailboxes first logins make. Default false.
+    /// Take Keycloak's settings from mailcow's table `identity_provider`. Then `server_url`, `realm`, `client_id`
+    /// and the client secret must not stand in `[keycloak]`, nor `default_template` and `mappings` in
+    /// `[provisioning]`. Default `false`.
     pub identity_provider: bool,
-    /// How often the table is read again. Default 30 s.
+    /// How often keydove reads the table; at least `"100ms"`. Default `"30s"`.
     pub refresh: Period,
 }
 

@@ -22,9 +22,10 @@ pub enum AddressForm {
     /// The address.
     #[default]
     Full,
-    /// The /24 of IPv4 or the /48 of IPv6 that it is in.
+    /// Its /24 (IPv4) or /48 (IPv6).
     Network,
-    /// A word that is the same for the same address until keydove restarts, and that nobody can turn back.
+    /// A word that is the same for the same address (IPv6: the same /64) until keydove restarts, and that nobody
+    /// can turn back.
     Pseudonym,
 }
 

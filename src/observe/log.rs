@@ -24,16 +24,16 @@ use super::{AddressForm, addresses, login_lines, login_record};
 /// The crate whose events are shown.
 const OWN_TARGET: &str = "keydove";
 
-/// `[log]`: how much is said, and in which form.
+/// The log, on standard error: docs/logging.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// `text` for people, `json` for machines.
+    /// The form of a line. Default `"text"`.
     pub format: LogFormat,
-    /// The least important kind of line that is written. Each login is one line at `info`, or at `warn` when
-    /// keydove could not tell.
+    /// The least important kind of line that keydove writes. A login is one line at `info`, or at `warn` for a
+    /// temporary failure. Default `"info"`.
     pub level: LogLevel,
-    /// How addresses of clients are shown.
+    /// How the log shows the addresses of clients. Default `"full"`.
     pub addresses: AddressForm,
 }
 
@@ -41,7 +41,7 @@ pub struct LogConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// `TIME LEVEL message key=value …`
+    /// `TIME LEVEL message key=value …`.
     #[default]
     Text,
     /// One JSON object a line; the facts of a login are its members.
@@ -52,7 +52,7 @@ pub enum LogFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Someone must act.
+    /// An administrator must act.
     Error,
     /// Something works worse than it should.
     Warn,

@@ -5,21 +5,25 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// `[http]`
+/// Metrics and probes over HTTP: docs/monitoring.md.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port, such as `127.0.0.1:9153`. Without it there is no port.
+    /// Address and port, such as `"127.0.0.1:9153"`; numbers, no host names. There is no TLS on that port. Default:
+    /// no port.
     pub listen: Option<SocketAddr>,
-    /// Others than this machine are meant to reach it; else such an address is warned about. Default false.
+    /// Whether other machines are meant to reach the port; without it keydove warns of such an address. Default
+    /// `false`.
     pub public: bool,
-    /// The file that holds the token of `POST /forget`; without one there is no such request.
+    /// A file with the token of `POST /forget`, at least 16 bytes; at most one of this and
+    /// `forget_token_credential`. Default: there is no such request.
     pub forget_token_file: Option<PathBuf>,
-    /// The systemd credential that holds it.
+    /// The name of a systemd credential with that token.
     pub forget_token_credential: Option<String>,
-    /// The file that holds the token of `POST /auth-policy`; without one there is no such request.
+    /// A file with the token of `POST /auth-policy` (docs/throttling.md), likewise. Default: there is no such
+    /// request.
     pub policy_token_file: Option<PathBuf>,
-    /// The systemd credential that holds it.
+    /// The name of a systemd credential with that token.
     pub policy_token_credential: Option<String>,
 }
 

@@ -11,16 +11,16 @@ use crate::sql::AppPassword;
 
 const MAX_HASHES: usize = 10;
 
-/// `[app_passwords]`
+/// App passwords: passwords for single devices and programs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppPasswordConfig {
-    /// Main passwords open nothing; a wrong app password then causes no call of Keycloak. Default false.
+    /// Main passwords open nothing, and a wrong app password causes no call of Keycloak. Default `false`.
     pub only: bool,
     /// The same for these mail domains.
     pub only_domains: Vec<String>,
-    /// How many hashes one attempt may cost; whoever has more app passwords is asked to try again, and the next
-    /// attempt goes on with the others. Default 10, at least 1.
+    /// How many hashes one attempt may cost, at least 1. A user with more app passwords gets a temporary failure,
+    /// and the next attempt tries the others. Default `10`.
     pub max_hashes: usize,
 }
 

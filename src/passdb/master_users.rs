@@ -21,16 +21,17 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// Longest name, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
-/// `[master_users]`: who may open every mailbox.
+/// Master users, who may open every mailbox: docs/takeover.md. Without this table there are none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MasterUsersConfig {
-    /// A file with one `name:{SCHEME}hash` a line.
+    /// A file with one `name:{SCHEME}hash` a line, mode 0600, at most 64 KiB. keydove reads it again when it
+    /// changes.
     pub file: PathBuf,
-    /// What stands between mailbox and master user in a login name. Default `*`, as mailcow has it.
+    /// What stands between mailbox and master user in a login name: `alice@example.org*admin`. Default `"*"`.
     #[serde(default = "asterisk")]
     pub separator: char,
-    /// Whether they may also send as the mailbox. Default false.
+    /// Whether master users may also send mail as the mailbox. Default `false`.
     #[serde(default)]
     pub sending: bool,
 }

@@ -9,22 +9,27 @@ use crate::settings::Period;
 
 const DEFAULT_RETRY_AFTER: Period = Period::from_secs(30);
 
-/// `[provisioning]`: mailboxes for people who have none yet.
+/// Mailboxes that keydove creates at the first login: docs/mailboxes.md.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether a first login makes a mailbox. Off unless you say so, or mailcow does where Keycloak's settings are
-    /// its own: with a default template, everybody in the realm whose address is in one of your domains gets one,
-    /// service accounts too.
+    /// Whether a first login with the right password creates the mailbox. Every user of the realm whose address is
+    /// in one of your domains gets one then. Default: `false`; with `[mailcow] identity_provider` as mailcow says.
     pub enabled: Option<bool>,
-    /// The template of people whom no mapping fits. Without one they get no mailbox.
+    /// The template for users whom no mapping fits. Default: these users get no mailbox (`provision_no_mapping`).
     pub default_template: Option<String>,
-    /// Which value of the template attribute means which template. Values are compared exactly.
+    /// Which value of the user's `template_attribute` selects which template. Values are compared exactly.
     pub mappings: BTreeMap<String, String>,
-    /// Reserved names (`postmaster`, `hostmaster`, `admin`, `info` and others) that may get a mailbox at a first login
-    /// and by the sync all the same. Without it an administrator makes such mailboxes: `keydove mailbox add`.
+    /// Reserved names of which a first login or the sync may create a mailbox all the same. Reserved are the names
+    /// of RFC 2142 (`abuse`, `ftp`, `hostmaster`, `info`, `marketing`, `news`, `noc`, `postmaster`, `sales`,
+    /// `security`, `support`, `usenet`, `uucp`, `webmaster`, `www`) and administrators' names (`admin`,
+    /// `administrator`, `certmaster`, `daemon`, `dmarc`, `dnsadmin`, `domainadmin`, `is`, `it`, `mailer-daemon`,
+    /// `mis`, `no-reply`, `nobody`, `noreply`, `root`, `ssladmin`, `ssladministrator`, `sslwebmaster`, `sysadmin`,
+    /// `system`, `tlsrpt`), also with `+anything` behind them. Mailboxes that exist log in as before; `keydove
+    /// mailbox add` creates any.
     pub allow_reserved_names: Vec<ReservedName>,
-    /// After a mailbox was refused (domain full, no template …), how long until it is tried again.
+    /// How long keydove waits before it tries again to create a mailbox that a rule prevented (domain full, no
+    /// template …). Default `"30s"`.
     pub retry_after: Period,
 }
 

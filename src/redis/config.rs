@@ -12,33 +12,36 @@ const DEFAULT_PORT: u16 = 6379;
 const DEFAULT_TIMEOUT: Period = Period::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `[redis]`: mailcow's Redis or Valkey; without the table none is used.
+/// mailcow's Redis, or another Redis (6 or later) or Valkey. Without this table keydove uses none.
 ///
-/// Connections over TCP are not encrypted: use the socket, or a network that you trust. The server must speak
-/// RESP3, as Redis does from version 6 on and every Valkey.
+/// keydove does not contact it at the start, and no login waits for it. Connections over TCP are not encrypted: use
+/// the socket, or a network that you trust.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The server's Unix socket; either this or `host`.
+    /// The server's Unix socket. Default: this or `host` is required.
     pub socket: Option<PathBuf>,
-    /// The server's name or address; either this or `socket`.
+    /// The server's name or address. Default: this or `socket` is required.
     pub host: Option<String>,
-    /// The server's TCP port, with `host`.
+    /// The server's TCP port, with `host`. Default `6379`.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// The user of the server's access list; default is the server's `default` user.
+    /// The user of the server's access list. It needs `HSET`, `HDEL` and `PUBLISH`; with `[throttle] shared` also
+    /// `XADD`, `XRANGE` and `DEL`; for the log of the sync `LPUSH` and `LTRIM`. Default: the server's `default`
+    /// user.
     pub username: Option<String>,
-    /// A file whose content is the password.
+    /// A file with the password; at most one of this and `password_credential`.
     pub password_file: Option<PathBuf>,
-    /// The name of a systemd credential whose content is the password.
+    /// The name of a systemd credential with the password.
     pub password_credential: Option<String>,
-    /// The number of the database; mailcow's is 0.
+    /// The number of the database; mailcow's is 0. Default `0`.
     #[serde(default)]
     pub database: u16,
-    /// How long one command may take, connecting included; more than 0, at most `1m`.
+    /// How long one command may take, connecting included; more than 0, at most `"1m"`. Default `"1s"`.
     #[serde(default = "default_timeout")]
     pub timeout: Period,
-    /// Where refused guesses are published; mailcow's is `F2B_CHANNEL`. Without it none is.
+    /// Where keydove publishes refused guesses, each once in `[throttle] forget_after`; mailcow's is `F2B_CHANNEL`.
+    /// Default: it publishes none.
     pub ban_channel: Option<String>,
 }
 

@@ -24,35 +24,38 @@ const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 /// A thousand times the default of crypt(3) for the extended form, and less than a second.
 const MAX_DES_CRYPT_ROUNDS: u32 = 1_000_000;
 
-/// The settings of the schemes.
+/// Which password schemes keydove accepts, and how much a hash may cost: docs/passwords.md.
 ///
-/// Whoever can write a person's hash can also write a cost that keeps a core busy for days. Above a cap nothing
-/// is hashed, and the login ends as cannot tell.
+/// A program that can write a user's hash can also write a cost that keeps a core busy for days. Above a cap
+/// keydove computes nothing, and the login gets a temporary failure (`hash_too_costly`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Of which scheme a stored password without a label is, as Dovecot's `default_pass_scheme`, such as `CRYPT`. A weak
-    /// one must be allowed too. Default: none, and such a password cannot be compared with.
+    /// The scheme of a stored password without a label, as Dovecot's `default_pass_scheme`: `"CRYPT"`,
+    /// `"SHA256.HEX"`. A weak one must stand in `allow_weak` too. Default: such a password is a temporary failure
+    /// (`hash_unusable`).
     pub default_scheme: Option<DefaultScheme>,
-    /// Weak schemes that are used all the same, by their names, such as `PLAIN`. Default: none.
+    /// Weak schemes to accept, such as `["PLAIN"]`; each start warns.
     pub allow_weak: Vec<WeakScheme>,
-    /// The highest cost of a bcrypt hash, the logarithm of its rounds. Default: 15.
+    /// The highest cost of a bcrypt hash, the logarithm of its rounds. Default `15`.
     pub max_bcrypt_cost: u32,
-    /// The most memory of an Argon2 hash, in MiB. Every hashing thread may hold this much. Default: 256.
+    /// The most memory of an Argon2 hash, in MiB. At worst keydove holds this times `threads`. Default `256`.
     pub max_argon2_memory_mib: u32,
-    /// The most passes (`t`) of an Argon2 hash. Default: 16.
+    /// The most passes (`t`) of an Argon2 hash. Default `16`.
     pub max_argon2_passes: u32,
-    /// The most lanes (`p`) of an Argon2 hash. Default: 16.
+    /// The most lanes (`p`) of an Argon2 hash. Default `16`.
     pub max_argon2_lanes: u32,
-    /// The most memory of a yescrypt or scrypt hash, in MiB. Every hashing thread may hold this much. Default: 256.
+    /// The most memory of a yescrypt or scrypt hash, in MiB. At worst keydove holds this times `threads`. Default
+    /// `256`.
     pub max_scrypt_memory_mib: u32,
-    /// How often a yescrypt or scrypt hash may go through its memory: `p` times `1 + t`. Default: 16.
+    /// How often a yescrypt or scrypt hash may go through its memory: `p` times `1 + t`. Default `16`.
     pub max_scrypt_passes: u32,
-    /// The most rounds of a SHA-crypt hash. Default: 10 million.
+    /// The most rounds of a SHA-crypt hash. Default `10000000`.
     pub max_sha_crypt_rounds: u32,
-    /// The most rounds of a PBKDF2, SCRAM or SHA1-crypt hash, times the digests that one output is made of. Default: 10 million.
+    /// The most rounds of a PBKDF2, SCRAM or SHA1-crypt hash, times the digests that one output is made of. Default
+    /// `10000000`.
     pub max_pbkdf2_rounds: u32,
-    /// The most rounds of an extended DES hash. Default: 1 million.
+    /// The most rounds of an extended DES hash. Default `1000000`.
     pub max_des_crypt_rounds: u32,
 }
 

@@ -29,45 +29,46 @@ pub enum Config {
     Mariadb(MariadbConfig),
 }
 
-/// `[storage.sqlite]`
+/// The embedded database. It is the default; this table or `[storage.mariadb]`, not both.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SqliteConfig {
-    /// The database file. It is created with mode 0600 if it is missing; its folder must exist.
+    /// The database file. keydove creates it with mode 0600 and migrates it at the start; its folder must exist, on
+    /// a local file system. Default `"/var/lib/keydove/keydove.sqlite"`.
     pub path: PathBuf,
-    /// How long a question waits while another process locks the file; at most `1m`.
+    /// How long a query waits while another process locks the file; at most `"1m"`. Default `"1s"`.
     pub busy_timeout: Period,
 }
 
-/// `[storage.mariadb]`
+/// MariaDB or MySQL, mailcow's for instance. docs/database.md lists the rights that the database user needs.
 ///
 /// Connections over TCP are not encrypted: use the socket, or a network that you trust.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MariadbConfig {
-    /// The server's Unix socket; either this or `host`.
+    /// The server's Unix socket. Default: this or `host` is required.
     pub socket: Option<PathBuf>,
-    /// The server's name or address; either this or `socket`.
+    /// The server's name or address. Default: this or `socket` is required.
     pub host: Option<String>,
-    /// The server's TCP port, with `host`.
+    /// The server's TCP port, with `host`. Default `3306`.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// The database user. `SELECT` on the tables is enough, unless mailboxes are made at first logins or by
-    /// commands: that also needs `INSERT`, `UPDATE` and `DELETE`, and `CREATE` for keydove's own tables.
+    /// The database user.
     pub user: String,
-    /// A file whose content is the password.
+    /// A file with the password; at most one of this and `password_credential`.
     pub password_file: Option<PathBuf>,
-    /// The name of a systemd credential whose content is the password.
+    /// The name of a systemd credential with the password.
     pub password_credential: Option<String>,
-    /// The database that holds the tables; `mailcow` in mailcow.
+    /// The database with the tables; `mailcow` in mailcow.
     pub database: String,
-    /// How many connections are opened at most; questions beyond wait for one.
+    /// How many connections keydove opens at most; further queries wait for one. Default `8`.
     #[serde(default = "default_max_connections")]
     pub max_connections: NonZeroUsize,
-    /// How long one question may take in all, connecting and one retry included; more than 0, at most `1m`.
+    /// How long one query may take in all, connecting and one retry included; more than 0, at most `"1m"`. Default
+    /// `"2s"`.
     #[serde(default = "default_timeout")]
     pub timeout: Period,
-    /// How long a question may wait for a connection; more than 0, at most `1m`.
+    /// How long a query may wait for a connection; more than 0, at most `"1m"`. Default `"2s"`.
     #[serde(default = "default_connect_timeout")]
     pub connect_timeout: Period,
 }

@@ -15,23 +15,25 @@ const DEFAULT_MISSED_RUNS: u32 = 3;
 const DEFAULT_PERCENT: u64 = 10;
 /// So many may go whatever the percentage says: in a small company one person is many per cent.
 const LEAST: u64 = 5;
-/// `[sync]`: everybody in Keycloak gone through, now and then.
+/// All users of Keycloak, gone through now and then: docs/sync.md.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How often the daemon does it; at least `10s`. Default 0: only `keydove sync` does.
+    /// How often the daemon runs the sync: `"10s"` to `"7d"`; `"0"`: only the command `keydove sync` does. Default
+    /// `"0"`.
     pub interval: Period,
-    /// Whether people who have no mailbox get one. Default false. Rules and templates are those of `[provisioning]`.
+    /// Whether users without a mailbox get one, by the rules and templates of `[provisioning]`. Default `false`.
     pub import: bool,
-    /// How many mailboxes one run makes at the most; must be set with `import`.
+    /// How many mailboxes one run creates at most. Default: required with `import`.
     pub import_limit: Option<u64>,
-    /// The pause after each page of 100 people; at least as long as the page took. Default `100ms`.
+    /// The pause after each page of 100 users, at most `"1m"`; it lasts at least as long as the page took. Default
+    /// `"100ms"`.
     pub pause: Period,
-    /// What becomes of the mailboxes of people who are gone from Keycloak or disabled there. Default nothing.
+    /// What happens to the mailboxes of users who are gone from Keycloak or disabled there. Default `"off"`.
     pub deactivate: Deactivate,
-    /// In how many complete runs they must have been missing, one after the other. Default 3.
+    /// In how many complete runs, one after the other, a user must have been missing; at least 1. Default `3`.
     pub missed_runs: u32,
-    /// How many per cent of the mailboxes one run may switch off, though always 5 mailboxes. Default 10.
+    /// How many per cent of the mailboxes one run may switch off, though always 5 mailboxes. Default `10`.
     pub max_percent: u64,
 }
 
@@ -39,12 +41,12 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deactivate {
-    /// Nothing is switched off.
+    /// keydove switches nothing off.
     #[default]
     Off,
-    /// Mail comes in, nobody logs in.
+    /// The mailbox receives mail; nobody logs in.
     ReceiveOnly,
-    /// Neither.
+    /// Neither mail nor logins.
     Disabled,
 }
 

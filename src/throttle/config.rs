@@ -18,37 +18,37 @@ pub(super) const NETWORK_FACTOR: usize = 3;
 const LARGEST_LIMIT: usize = MOST_STRIKES / NETWORK_FACTOR;
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
-/// `[throttle]`
+/// Protection against guessing: docs/throttling.md. A throttled login gets a temporary failure (`throttled`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether anybody is throttled at all. Default true.
+    /// Whether keydove slows guessing and spraying down. Default `true`.
     pub enabled: bool,
-    /// Proxies, webmail and gateways behind which many people are: never throttled, never counted. Default none; not even
-    /// loopback.
+    /// Proxies, gateways and webmails with many users behind them: never throttled, never counted. Loopback must be
+    /// named too.
     pub trusted: Vec<Network>,
-    /// So many different wrong passwords for one account from one address (IPv6: its /56), three times as many from its
-    /// network (/24, /48), and the account waits there. 1 to 21. Default 10.
+    /// How many *different* wrong passwords of one account one address (IPv6: its /56) may try before the account
+    /// waits there; its network (/24, /48) may try three times as many. 1 to 21. Default `10`.
     pub guesses: usize,
-    /// So many accounts without a right password from one address, three times as many from its network, and whoever is
-    /// not known there waits. 1 to 21. Default 20.
+    /// How many accounts one address may try without a right password before users who are not known there wait;
+    /// its network may try three times as many. 1 to 21. Default `20`.
     pub accounts: usize,
-    /// What was wrong so long ago counts no more. Default 6 h.
+    /// How long a wrong password counts. Default `"6h"`.
     pub forget_after: Period,
-    /// The first wait. Each further strike doubles it. Default 10 s.
+    /// The first wait, at least `"1s"`; each further strike doubles it. Default `"10s"`.
     pub first_wait: Period,
-    /// No wait is longer. Default 15 min.
+    /// The longest wait, at most `"1d"`. Default `"15m"`.
     pub longest_wait: Period,
-    /// Whoever was right from an address so recently is known there. Default 30 d.
+    /// How long a user who logged in from an address does not wait there. Default `"30d"`.
     pub known_for: Period,
-    /// Memory for what is counted, in MiB. Default 16.
+    /// Memory for the counters, in MiB. Default `16`.
     pub memory_mib: usize,
-    /// Whether nodes count together, through `[redis]`. Default false.
+    /// Whether nodes count together, through `[redis]` (6.2 or later). It needs a key. Default `false`.
     pub shared: bool,
-    /// A file whose content is the key of what nodes tell each other, the same for all of them; 16 bytes or more. Redis
-    /// does not hold it, so whoever writes into Redis counts nothing. Without it nothing is shared.
+    /// A file with the key of the messages between nodes: 16 bytes or more, the same on all nodes. Without a key
+    /// nothing is shared, and a warning says so.
     pub shared_key_file: Option<PathBuf>,
-    /// The name of a systemd credential whose content is that key.
+    /// The name of a systemd credential with that key.
     pub shared_key_credential: Option<String>,
 }
 

@@ -11,26 +11,29 @@ const MAX_LEEWAY: Duration = Duration::from_secs(300);
 /// The longest time for which Keycloak's word that a token is active may count.
 const MAX_INTROSPECTION_CACHE: Duration = Duration::from_secs(300);
 
-/// `[oauth]`: OAUTHBEARER and XOAUTH2 are offered where this table stands.
+/// Access tokens instead of passwords (OAUTHBEARER and XOAUTH2): docs/oauth.md. Without this table keydove does not
+/// offer them. Set `audiences`, `clients` or both; a token must meet each that is set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// One of these must be among the token's audiences (`aud`). Empty: any audience, if `clients` is set.
+    /// One of these must be among the token's audiences (`aud`). Default: any, if `clients` is set.
     pub audiences: Vec<String>,
-    /// The token must have been issued to one of these clients (`azp`). Empty: any client, if `audiences` is set.
+    /// The token must have been issued to one of these clients (`azp`). Default: any, if `audiences` is set.
     pub clients: Vec<String>,
-    /// The claim that names the mail address. Default `email`.
+    /// The claim that must name the mailbox; with `lookup = "local_part"` it may name what stands before the `@`.
+    /// Default `"email"`.
     pub claim: String,
-    /// How far Keycloak's clock may be from this machine's. Default 30 s, at most 5 min.
+    /// How far Keycloak's clock and this machine's may disagree; at most `"5m"`. Default `"30s"`.
     pub leeway: Period,
-    /// Ask Keycloak about each token whether its session still lasts. Default false.
+    /// Ask Keycloak whether the token's session still lasts: one call for each token and `introspection_cache`.
+    /// Default `false`.
     pub introspection: bool,
-    /// For how long the answer "active" counts. Default 10 s, at most 5 min.
+    /// How long the answer "active" counts; at most `"5m"`. Default `"10s"`.
     pub introspection_cache: Period,
     /// The scopes that clients are told to ask for.
     pub scope: Option<String>,
-    /// Where clients are told to find how to get a token. Default: Keycloak's own address for it, where there is
-    /// one Keycloak only.
+    /// Where clients are told to find out how to get a token. Default: Keycloak's own address, if there is one
+    /// Keycloak only.
     pub openid_configuration: Option<String>,
 }
 

@@ -10,25 +10,27 @@ use crate::auth::{UserFields, Username};
 
 pub use template::{Template, UnknownVariable};
 
-/// `[userdb]`: what Dovecot's mail processes, LMTP and doveadm are told about each mailbox.
+/// Where mail is stored. keydove tells Dovecot.
 ///
-/// Values may hold `%u` (address), `%n` (local part), `%d` (domain) and `%{quota}` (bytes, 0 = unlimited).
+/// A *template* may hold `%u` or `%{user}` (the address), `%n` or `%{local_part}`, `%d` or `%{domain}`, `%{quota}`
+/// (in bytes) and `%%`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// User id of the mail files: a number, or a name of this machine. Dovecot is told the number.
+    /// The owner of the mail files: a number in quotes, or a name of this machine, of which keydove tells Dovecot
+    /// the number. Not root.
     pub uid: Option<String>,
-    /// Group id of the mail files, likewise.
+    /// The group of the mail files, likewise.
     pub gid: Option<String>,
-    /// Home folder.
+    /// The home folder. Default: required with an `auth-master` listener.
     pub home: Option<Template>,
-    /// Mail location (`mail` of Dovecot 2.3).
+    /// The mail location for Dovecot 2.3, such as `maildir:~/Maildir`. Dovecot 2.4 ignores it.
     pub mail: Option<Template>,
-    /// The form of the mail, such as `maildir` (`mail_driver` of Dovecot 2.4).
+    /// The mailbox format for Dovecot 2.4, such as `maildir`. Dovecot 2.3 ignores it.
     pub mail_driver: Option<Template>,
-    /// Where it lies (`mail_path` of Dovecot 2.4).
+    /// The mail location for Dovecot 2.4, such as `~/Maildir`. Dovecot 2.3 ignores it.
     pub mail_path: Option<Template>,
-    /// Any other userdb field or setting to override, such as `quota_rule`.
+    /// Further userdb fields or Dovecot settings, such as `quota_rule = "*:bytes=%{quota}"`.
     pub fields: BTreeMap<String, Template>,
 }
 

@@ -147,7 +147,7 @@ fn write_master(config: &Path, chrooted: bool) -> Result<[u16; 4]> {
     for port in [submission, eas] {
         postconf(config, &["-P", &format!("127.0.0.1:{port}/inet/smtpd_tls_security_level=none")])?;
     }
-    // As postfix/README.md says it.
+    // As docs/postfix.md says it.
     let policy = "smtpd_sender_restrictions=$keydove_sender_restrictions";
     postconf(config, &["-P", &format!("{moved}/inet/{policy}")])?;
     for (port, setting) in [

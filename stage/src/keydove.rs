@@ -338,7 +338,7 @@ impl Keydove {
     }
 }
 
-/// The sockets that `dovecot/README.md` and `postfix/README.md` list.
+/// The sockets that `docs/install.md` lists.
 fn listeners(settings: &Settings) -> Vec<Listener> {
     let postfix = Listener {
         door: "auth-client",

@@ -33,12 +33,12 @@ fn master_users() -> &'static Path {
     PATH.get_or_init(|| write_private("masters", b"admin:{PLAIN}pw\n"))
 }
 
-fn secret() -> &'static Path {
+pub fn secret() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| write_private("house", b"s3cret s3cret s3cret\n"))
 }
 
-fn write_private(name: &str, content: &[u8]) -> PathBuf {
+pub fn write_private(name: &str, content: &[u8]) -> PathBuf {
     // Of the same length each time, because carets are as long as what they point at.
     let path = std::env::temp_dir().join(format!("keydove-{name}-{:05}", std::process::id() % 100_000));
     let mut options = std::fs::OpenOptions::new();

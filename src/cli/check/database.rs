@@ -130,7 +130,7 @@ async fn look_at_templates(database: &Database, checked: &Checked<'_>, findings:
     if let Err(error) = database.check_provisioning().await {
         return findings.fault(
             format!("first logins cannot make mailboxes: {}", explain(&error)),
-            "grant the rights that README.md lists under \"Beside mailcow's database\"",
+            "grant the rights that docs/database.md lists",
         );
     }
     let stored = match database.templates().await {

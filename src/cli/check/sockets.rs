@@ -56,8 +56,7 @@ fn look_at(listener: &ListenerConfig, findings: &mut Findings) {
             None => findings.fine(format!("{path} answers, and {} may open it", peer.name)),
             Some(obstacle) => findings.fault(
                 format!("{path} answers, but {} may not open it: {obstacle}", peer.name),
-                "set owner, group and mode as dovecot/README.md and postfix/README.md list them; for a socket of \
-                 systemd in its .socket unit",
+                "set owner, group and mode as docs/install.md lists them; for a socket of systemd in its .socket unit",
             ),
         },
         None => findings.fine(format!("{path} answers")),

@@ -7,34 +7,42 @@ use serde::Deserialize;
 
 use crate::settings::Network;
 
-/// `[http_login]`
+/// mailcow's login over HTTP: docs/mailcow.md.
+///
+/// First choice, where the program that asks can open a file of this machine, is a `[[listener]]` with `door =
+/// "http-login"`: the same on a Unix socket, whose owner and mode say who may ask. A port, on loopback too, is open
+/// to every local user, who may try passwords with any client's address.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port, such as `127.0.0.1:9082`. Without it there is no port; a `[[listener]]` of the door
-    /// `http-login` is a Unix socket.
+    /// Address and port, such as `"127.0.0.1:9082"`. Default: no port.
     #[serde(deserialize_with = "read_address")]
     pub listen: Option<SocketAddr>,
-    /// Who may connect to the port, besides this machine. Empty is everybody, which only TLS makes possible.
+    /// The networks that may connect to the port besides this machine, such as `["172.22.1.0/24"]`. An address that
+    /// other machines reach needs this or TLS; keydove warns of what is missing.
     pub allow: Vec<Network>,
-    /// The certificate chain in PEM form. With it the port speaks TLS, and only TLS.
+    /// The certificate chain, PEM. With it and `key_file` the port speaks TLS and nothing else. keydove reads it at
+    /// the start.
     pub certificate_file: Option<PathBuf>,
-    /// Its key in PEM form.
+    /// The key of the certificate, PEM.
     pub key_file: Option<PathBuf>,
-    /// What is answered where keydove cannot tell. Default: as whoever asks understands it, see [`CannotTell`].
+    /// How keydove answers a temporary failure. Default: by the host that was asked for: `keydove` gets `"503"`,
+    /// every other `"null"`.
     pub cannot_tell: Option<CannotTell>,
-    /// A file whose content whoever asks at the port must send as `Authorization: Bearer ...`. Default none. Who
-    /// may ask at a Unix socket is said by its mode and owner.
+    /// A file with a token of at least 16 bytes. A request at the port must then have `Authorization: Bearer` and
+    /// the token, or gets 403. `mailcow/passwd-verify.lua` and nginx (`proxy_set_header`) can send it; mailcow's
+    /// own script cannot. A Unix socket needs no token.
     pub token_file: Option<PathBuf>,
-    /// The name of a systemd credential with that content.
+    /// The name of a systemd credential with that token.
     pub token_credential: Option<String>,
-    /// Connections to the port at once; further ones wait in the system's queue. Default 256.
+    /// How many connections the port takes at once; further ones wait. Default `256`.
     pub max_connections: usize,
-    /// mailcow's own login, such as `https://nginx:9082`. With it, mailcow decides and keydove is compared.
+    /// *Shadow mode*: mailcow's own login, such as `"https://127.0.0.1:9082"`, decides, and keydove is only
+    /// compared with it.
     pub shadow_url: Option<String>,
-    /// PEM authorities to trust for it, besides the system's.
+    /// A PEM file of authorities to trust there besides the system's.
     pub shadow_ca_file: Option<PathBuf>,
-    /// `false` takes any certificate there. Default true.
+    /// `false` accepts any certificate there. Default `true`.
     pub shadow_tls_verify: bool,
 }
 
@@ -62,14 +70,14 @@ impl Default for Config {
 /// does, and [`CannotTell::Null`] for everybody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum CannotTell {
-    /// 401 with the JSON value `null`. mailcow's script finds no `success` in it and fails, which Dovecot takes for an
-    /// internal failure; whoever looks at the status only takes it for a refusal, and nobody for a success.
+    /// 401 with the JSON value `null`, which mailcow's own script takes for an internal failure. A program that
+    /// looks only at the status takes it for a refusal, and none for a success.
     #[serde(rename = "null")]
     Null,
-    /// 503. mailcow's script takes that for a wrong password.
+    /// 503, which mailcow's own script takes for a wrong password.
     #[serde(rename = "503")]
     Status,
-    /// The connection is closed without an answer. A proxy in between makes a status of its own of that.
+    /// keydove closes the connection without an answer. A proxy in between makes a status of its own of that.
     #[serde(rename = "close")]
     Close,
 }

@@ -1,0 +1,45 @@
+//! The pages that are made from the source equal what the source says.
+//!
+//! `make docs` (`WRITE_DOCS=1 cargo test --test house manual`) writes them anew, for a reader to judge.
+
+use std::path::Path;
+
+use keydove::cli;
+
+use crate::settings;
+
+const BEGIN: &str = "<!-- Made from the source by `make docs`; do not change it here. -->\n";
+const END: &str = "<!-- The end of what was made from the source. -->\n";
+
+/// Compares what stands between the two marks of a page, or writes it.
+fn holds(page: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("docs/{page} has no line {BEGIN}"));
+    let (stands, after) = rest.split_once(END).unwrap_or_else(|| panic!("docs/{page} has no line {END}"));
+    let made = format!("\n{made}\n");
+    if std::env::var_os("WRITE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
+        return;
+    }
+    let differs = stands.lines().zip(made.lines()).find(|(stands, made)| stands != made);
+    assert!(
+        stands == made,
+        "docs/{page} is not what the source says; run `make docs`. First difference: {differs:?}"
+    );
+}
+
+#[test]
+fn the_page_of_reason_codes_is_what_the_tables_say() {
+    holds("reasons.md", &cli::manual_of_reasons());
+}
+
+#[test]
+fn the_page_of_commands_is_what_help_says() {
+    holds("commands.md", &cli::manual_of_commands());
+}
+
+#[test]
+fn the_page_of_settings_is_what_the_structs_say() {
+    holds("configuration.md", &settings::page());
+}
