@@ -16,6 +16,7 @@ mod domain;
 mod examples;
 mod explain;
 mod foreign;
+mod grants;
 mod hash;
 mod housekeeping;
 mod input;
@@ -124,6 +125,11 @@ enum Command {
     /// It is for SQLite; the copy is of one moment and complete, and holds hashes: its mode is 0600. A file that is there
     /// is not overwritten. MariaDB has programs of its own for this. docs/backup.md says how to restore.
     Backup(backup::Arguments),
+    /// Print the statements by which a MariaDB gives keydove's user the rights that the configuration needs.
+    ///
+    /// They are for the database's administrator, and may be run again. Nothing is asked or changed, and no secret is read.
+    /// `keydove check` tries the same rights out.
+    Grants(grants::Arguments),
     /// Load a server with logins, and say how fast it was: this one, or Dovecot's own.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -178,6 +184,7 @@ fn run_command() -> ExitCode {
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),
         Command::Backup(arguments) => report(backup::run(arguments, config)),
+        Command::Grants(arguments) => report(grants::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),

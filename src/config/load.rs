@@ -8,8 +8,8 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::checks::{Fault, find_faults, find_warnings};
-use super::secrets::{SecretError, Secrets, read_credential, read_file};
-use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
+use super::secrets::{self, SecretError, Secrets, read_credential};
+use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, features, find_group, find_user};
 use crate::auth::Secret;
 use crate::operations::Token;
 use crate::throttle::LEAST_SHARED_KEY;
@@ -49,13 +49,7 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_listeners(path: &Path) -> Result<Vec<ListenerConfig>, Error> {
-        let text = read_text(path)?;
-        let file: File =
-            toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
-        match find_faults(&file) {
-            faults if faults.is_empty() => Ok(file.listeners),
-            faults => Err(Error::Faults(locate_all(path, &text, faults))),
-        }
+        read_file(path).map(|file| file.listeners)
     }
 
     /// The same from text; `path` is for messages only.
@@ -70,6 +64,7 @@ impl Config {
         match secrets {
             Some(secrets) if faults.is_empty() => Ok(Self {
                 warnings: find_warnings(&file),
+                database_features: features::of(&file),
                 keycloaks: file
                     .own_keycloaks()
                     .filter_map(|(place, source)| complete(place, source))
@@ -100,6 +95,17 @@ impl Config {
             }),
             _ => Err(Error::Faults(locate_all(path, text, faults))),
         }
+    }
+}
+
+/// The file as it is written, checked; no secret is read.
+pub(super) fn read_file(path: &Path) -> Result<File, Error> {
+    let text = read_text(path)?;
+    let file: File =
+        toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
+    match find_faults(&file) {
+        faults if faults.is_empty() => Ok(file),
+        faults => Err(Error::Faults(locate_all(path, &text, faults))),
     }
 }
 
@@ -214,7 +220,7 @@ fn read_secret(
     faults: &mut Vec<Fault>,
 ) -> Option<Secret> {
     let (read, end) = match pointers {
-        (Some(path), None) => (read_file(path), "file"),
+        (Some(path), None) => (secrets::read_file(path), "file"),
         (None, Some(credential)) => (read_credential(credential), "credential"),
         _ => return None,
     };

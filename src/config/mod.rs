@@ -6,6 +6,7 @@
 mod accounts;
 mod checks;
 mod diagnostic;
+mod features;
 mod listener;
 mod load;
 mod secrets;
@@ -76,6 +77,8 @@ pub struct Config {
     pub housekeeping: housekeeping::Config,
     /// `[http_login]`
     pub http_login: frontend::http_login::Config,
+    /// What the database is asked for; see [`sql::needed`].
+    pub database_features: Vec<sql::Feature>,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.

@@ -24,6 +24,7 @@ mod marks;
 mod migrate;
 mod names;
 mod provision;
+mod rights;
 mod rows;
 mod saved;
 mod session;
@@ -58,6 +59,7 @@ pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,
 };
+pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
 pub use saved::{SavedAppPassword, SavedMailbox};
 pub use sqlite::Sqlite;
 pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};
