@@ -71,7 +71,7 @@ enum Command {
     Serve,
     /// Say what stands against logins, each with the step that mends it.
     ///
-    /// Looked at are the configuration, the sockets, the database, Keycloak, and what Dovecot and Postfix are set to. Exit code 1: something stands against logins. 78: the configuration is wrong.
+    /// Looked at are the configuration and its files as the service's user, the sockets, the running daemon, the database and its rights, Keycloak, logins, and what Dovecot and Postfix are set to. Run it as root. Exit code 1: something stands against logins. 78: the configuration is wrong.
     Check(check::Arguments),
     /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
     ///
@@ -216,4 +216,20 @@ fn serve(config: &Path) -> ExitCode {
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
     say_error(&format!("keydove: {error}"));
     code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_command_is_answered_with_the_nearest() {
+        for (typed, meant) in [("chekc", "check"), ("exlain", "explain"), ("mailboxes", "mailbox")] {
+            let error =
+                Arguments::command().try_get_matches_from(["keydove", typed]).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{meant}'")), "{typed}: {error}");
+        }
+        let error = Arguments::command().try_get_matches_from(["keydove", "check", "--ofline"]).unwrap_err();
+        assert!(error.to_string().contains("--offline"), "{error}");
+    }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Username;
 use hold::{Queue, Taken};
 
-pub use command::kick;
+pub use command::{Kicked, kick, kick_and_tell};
 pub use config::{BadSetting, Config};
 pub use hold::{Cause, Held};
 
@@ -111,8 +111,7 @@ impl Worker {
                 (queue.pop(Instant::now()), queue.next_due())
             };
             if let Some((user, why)) = due {
-                tracing::info!(user = user.as_str(), why, "open sessions are ended");
-                kick(&self.config, user.as_str()).await;
+                kick_and_tell(&self.config, user.as_str(), why).await;
                 if stop.is_cancelled() {
                     break;
                 }

@@ -26,6 +26,7 @@ mod names;
 mod provision;
 mod rights;
 mod rows;
+mod sample;
 mod saved;
 mod session;
 mod sogo;

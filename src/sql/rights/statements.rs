@@ -17,7 +17,11 @@ pub fn grants(rights: &[Right], database: &str, account: &str) -> Vec<String> {
             tables.push((right.table, right.is_of_own_table(), BTreeMap::new()));
             tables.len() - 1
         });
-        tables[known].2.entry(right.verb).or_default().extend(right.columns);
+        let verbs = &mut tables[known].2;
+        verbs.entry(right.verb).or_default().extend(right.columns);
+        if right.is_of_own_table() {
+            verbs.entry(Verb::Create).or_default();
+        }
     }
     let statement = |(table, is_own, verbs): &(&str, bool, BTreeMap<Verb, BTreeSet<&str>>)| {
         let verbs = verbs.iter().map(|(verb, columns)| match columns.is_empty() || *is_own {
