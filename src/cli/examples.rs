@@ -100,6 +100,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("census", &[("keydove census --json", "to sort out weak passwords elsewhere")]),
+    (
+        "grants",
+        &[
+            ("keydove grants | mariadb -u root", "on the database's machine"),
+            ("keydove grants --commands --from 10.0.0.7", "for `keydove mailbox add` too, over the network"),
+        ],
+    ),
     ("housekeeping", &[("keydove housekeeping --dry-run", "how many rows would go")]),
     (
         "bench",
@@ -153,7 +160,7 @@ mod tests {
         for (name, examples) in EXAMPLES {
             for (line, _) in *examples {
                 // Without what the shell does.
-                let line = line.split(['<', '>']).next().unwrap();
+                let line = line.split(['<', '>', '|']).next().unwrap();
                 let words = line.split_whitespace();
                 let parsed = super::super::Arguments::command().try_get_matches_from(words);
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());

@@ -16,6 +16,7 @@ mod domain;
 mod examples;
 mod explain;
 mod foreign;
+mod grants;
 mod hash;
 mod housekeeping;
 mod input;
@@ -73,10 +74,11 @@ enum Command {
     Serve,
     /// Check the whole installation: what prevents logins, and how to mend it.
     ///
-    /// It looks at the configuration, at the sockets and who may open them, at the database (tables, rights, domains and the
-    /// room left in them, templates), at each Keycloak (address, realm, client, rights, clock, user profile, whether the
-    /// attributes can be seen, mappings that no user has), and at the effective settings of this machine's Dovecot and
-    /// Postfix. Exit code 1: something prevents logins. 78: the configuration is wrong.
+    /// It judges as the user of the service, so run it as root. It looks at the configuration and its files, at the sockets
+    /// and who may open them, at the running daemon, at the database (tables, rights, domains and the room left in them,
+    /// templates), at each Keycloak (address, realm, client, rights, clock, user profile, whether the attributes can be
+    /// seen, mappings that no user has), at logins, and at the effective settings of this machine's Dovecot and Postfix.
+    /// Exit code 1: something prevents logins. 78: the configuration is wrong.
     Check(check::Arguments),
     /// Make a stored password (`{SCHEME}...`), verify one, or list the schemes.
     ///
@@ -134,6 +136,11 @@ enum Command {
     /// For SQLite; MariaDB has programs of its own. The copy is complete and of one moment. It holds hashes, so its mode is
     /// 0600. An existing file is not overwritten. docs/backup.md says how to restore.
     Backup(backup::Arguments),
+    /// Print the GRANT statements that a MariaDB needs for this configuration.
+    ///
+    /// They are for the database's administrator, and may be run again. The command asks and changes nothing, and reads no
+    /// secret. `keydove check` tries the same rights out.
+    Grants(grants::Arguments),
     /// Measure how fast a server answers logins: this one, or Dovecot's own.
     ///
     /// It prints rate, percentiles and a histogram. It asks for the users' password, or reads it from the first line of
@@ -186,6 +193,7 @@ fn run_command() -> ExitCode {
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),
         Command::Backup(arguments) => report(backup::run(arguments, config)),
+        Command::Grants(arguments) => report(grants::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),
@@ -217,4 +225,20 @@ fn serve(config: &Path) -> ExitCode {
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
     say_error(&format!("keydove: {error}"));
     code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_command_is_answered_with_the_nearest() {
+        for (typed, meant) in [("chekc", "check"), ("exlain", "explain"), ("mailboxes", "mailbox")] {
+            let error =
+                Arguments::command().try_get_matches_from(["keydove", typed]).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{meant}'")), "{typed}: {error}");
+        }
+        let error = Arguments::command().try_get_matches_from(["keydove", "check", "--ofline"]).unwrap_err();
+        assert!(error.to_string().contains("--offline"), "{error}");
+    }
 }

@@ -8,8 +8,11 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::checks::{Fault, find_faults, find_warnings};
-use super::secrets::{SecretError, Secrets, read_credential, read_file};
-use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
+use super::credentials::Credentials;
+use super::secrets::{self, SecretError, Secrets};
+use super::{
+    Config, Diagnostic, Error, File, ListenerConfig, Place, features, find_group, find_user, in_use,
+};
 use crate::auth::Secret;
 use crate::operations::Token;
 use crate::throttle::LEAST_SHARED_KEY;
@@ -23,8 +26,16 @@ impl Config {
     /// # Errors
     /// See [`Error`]; its text is ready to be shown.
     pub fn load(path: &Path) -> Result<Self, Error> {
+        Self::load_with(path, &Credentials::find(path))
+    }
+
+    /// The same with credentials that were read before.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(path: &Path, credentials: &Credentials) -> Result<Self, Error> {
         let text = read_text(path)?;
-        Self::parse(path, &text)
+        Self::parse_with(path, &text, credentials)
     }
 
     /// Reads and checks the configuration for a command that needs nothing but the database: Keycloak's secrets are
@@ -36,12 +47,12 @@ impl Config {
         let text = read_text(path)?;
         let file: File =
             toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
-        let mut faults = find_faults(&file);
-        let password = read_database_password(&file, &mut faults);
-        if faults.is_empty() {
+        let mut reading = Reading { credentials: &Credentials::find(path), faults: find_faults(&file) };
+        let password = read_database_password(&file, &mut reading);
+        if reading.faults.is_empty() {
             return Ok((file.storage, password));
         }
-        Err(Error::Faults(locate_all(path, &text, faults)))
+        Err(Error::Faults(locate_all(path, &text, reading.faults)))
     }
 
     /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.
@@ -49,13 +60,7 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_listeners(path: &Path) -> Result<Vec<ListenerConfig>, Error> {
-        let text = read_text(path)?;
-        let file: File =
-            toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
-        match find_faults(&file) {
-            faults if faults.is_empty() => Ok(file.listeners),
-            faults => Err(Error::Faults(locate_all(path, &text, faults))),
-        }
+        read_file(path).map(|file| file.listeners)
     }
 
     /// The same from text; `path` is for messages only.
@@ -63,13 +68,19 @@ impl Config {
     /// # Errors
     /// [`Error::Faults`]
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        Self::parse_with(path, text, &Credentials::own())
+    }
+
+    fn parse_with(path: &Path, text: &str, credentials: &Credentials) -> Result<Self, Error> {
         let file: File =
             toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))?;
-        let mut faults = find_faults(&file);
-        let secrets = read_secrets(&file, &mut faults);
+        let mut reading = Reading { credentials, faults: find_faults(&file) };
+        let secrets = read_secrets(&file, &mut reading);
         match secrets {
-            Some(secrets) if faults.is_empty() => Ok(Self {
+            Some(secrets) if reading.faults.is_empty() => Ok(Self {
+                in_use: in_use::of(text, &file, &secrets),
                 warnings: find_warnings(&file),
+                database_features: features::of(&file),
                 keycloaks: file
                     .own_keycloaks()
                     .filter_map(|(place, source)| complete(place, source))
@@ -98,8 +109,19 @@ impl Config {
                 http_login: file.http_login,
                 secrets,
             }),
-            _ => Err(Error::Faults(locate_all(path, text, faults))),
+            _ => Err(Error::Faults(locate_all(path, text, reading.faults))),
         }
+    }
+}
+
+/// The file as it is written, checked; no secret is read.
+pub(super) fn read_file(path: &Path) -> Result<File, Error> {
+    let text = read_text(path)?;
+    let file: File =
+        toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
+    match find_faults(&file) {
+        faults if faults.is_empty() => Ok(file),
+        faults => Err(Error::Faults(locate_all(path, &text, faults))),
     }
 }
 
@@ -135,26 +157,32 @@ fn read_text(path: &Path) -> Result<String, Error> {
     })
 }
 
-fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
+/// What reading the secrets needs, and what is wrong so far.
+struct Reading<'a> {
+    credentials: &'a Credentials,
+    faults: Vec<Fault>,
+}
+
+fn read_secrets(file: &File, reading: &mut Reading<'_>) -> Option<Secrets> {
     let mut client_secrets = Vec::new();
     for (place, keycloak) in file.own_keycloaks() {
         let (path, credential) = (&keycloak.client_secret_file, &keycloak.client_secret_credential);
-        client_secrets.extend(read_secret(&place.keys(), "client_secret", (path, credential), faults));
+        client_secrets.extend(read_secret(&place.keys(), "client_secret", (path, credential), reading));
     }
-    let database_password = read_database_password(file, faults);
+    let database_password = read_database_password(file, reading);
     let (path, credential) = (&file.sogo.single_sign_on_file, &file.sogo.single_sign_on_credential);
-    let single_sign_on = read_secret(&["sogo".to_owned()], "single_sign_on", (path, credential), faults);
+    let single_sign_on = read_secret(&["sogo".to_owned()], "single_sign_on", (path, credential), reading);
     let redis_password = file.redis.as_ref().and_then(|redis| {
         let (path, credential) = (&redis.password_file, &redis.password_credential);
-        read_secret(&["redis".to_owned()], "password", (path, credential), faults)
+        read_secret(&["redis".to_owned()], "password", (path, credential), reading)
     });
-    let throttle_key = read_throttle_key(file, faults);
+    let throttle_key = read_throttle_key(file, reading);
     let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
-    let forget_token = read_token(("http", "forget_token"), (path, credential), faults);
+    let forget_token = read_token(("http", "forget_token"), (path, credential), reading);
     let (path, credential) = (&file.http.policy_token_file, &file.http.policy_token_credential);
-    let policy_token = read_token(("http", "policy_token"), (path, credential), faults);
+    let policy_token = read_token(("http", "policy_token"), (path, credential), reading);
     let (path, credential) = (&file.http_login.token_file, &file.http_login.token_credential);
-    let http_login_token = read_token(("http_login", "token"), (path, credential), faults);
+    let http_login_token = read_token(("http_login", "token"), (path, credential), reading);
     let complete = client_secrets.len() == file.own_keycloaks().count();
     complete.then_some(Secrets {
         client_secrets,
@@ -168,25 +196,25 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
     })
 }
 
-fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
+fn read_database_password(file: &File, reading: &mut Reading<'_>) -> Option<Secret> {
     match &file.storage {
         sql::Config::Mariadb(database) => {
             let place = ["storage".to_owned(), "mariadb".to_owned()];
             let (path, credential) = (&database.password_file, &database.password_credential);
-            read_secret(&place, "password", (path, credential), faults)
+            read_secret(&place, "password", (path, credential), reading)
         }
         sql::Config::Sqlite(_) => None,
     }
 }
 
-fn read_throttle_key(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
+fn read_throttle_key(file: &File, reading: &mut Reading<'_>) -> Option<Secret> {
     let (path, credential) = (&file.throttle.shared_key_file, &file.throttle.shared_key_credential);
-    let key = read_secret(&["throttle".to_owned()], "shared_key", (path, credential), faults)?;
+    let key = read_secret(&["throttle".to_owned()], "shared_key", (path, credential), reading)?;
     if key.expose().len() < LEAST_SHARED_KEY {
         let name = if path.is_some() { "shared_key_file" } else { "shared_key_credential" };
         let advice = "`openssl rand -hex 32` makes a good one; all nodes need the same";
         let fault = format!("the key is shorter than {LEAST_SHARED_KEY} bytes");
-        faults.push(Fault::new(&["throttle", name], fault, advice));
+        reading.faults.push(Fault::new(&["throttle", name], fault, advice));
     }
     Some(key)
 }
@@ -194,14 +222,14 @@ fn read_throttle_key(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
 fn read_token(
     (table, name): (&str, &str),
     pointers: (&Option<PathBuf>, &Option<String>),
-    faults: &mut Vec<Fault>,
+    reading: &mut Reading<'_>,
 ) -> Option<Secret> {
-    let token = read_secret(&[table.to_owned()], name, pointers, faults)?;
+    let token = read_secret(&[table.to_owned()], name, pointers, reading)?;
     if let Err(error) = Token::new(token.duplicate()) {
         let end = if pointers.0.is_some() { "file" } else { "credential" };
         let key = format!("{name}_{end}");
         let advice = "`openssl rand -hex 32` makes a good one";
-        faults.push(Fault::new(&[table, &key], error.to_string(), advice));
+        reading.faults.push(Fault::new(&[table, &key], error.to_string(), advice));
     }
     Some(token)
 }
@@ -211,17 +239,17 @@ fn read_secret(
     place: &[String],
     name: &str,
     pointers: (&Option<PathBuf>, &Option<String>),
-    faults: &mut Vec<Fault>,
+    reading: &mut Reading<'_>,
 ) -> Option<Secret> {
     let (read, end) = match pointers {
-        (Some(path), None) => (read_file(path), "file"),
-        (None, Some(credential)) => (read_credential(credential), "credential"),
+        (Some(path), None) => (secrets::read_file(path), "file"),
+        (None, Some(credential)) => (reading.credentials.read(credential), "credential"),
         _ => return None,
     };
     let complain = |error: SecretError| {
         let mut fault = Fault::new(&[], error.to_string(), error.advice());
         fault.keys = place.iter().cloned().chain([format!("{name}_{end}")]).collect();
-        faults.push(fault);
+        reading.faults.push(fault);
     };
     read.map_err(complain).ok()
 }

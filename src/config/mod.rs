@@ -5,10 +5,14 @@
 
 mod accounts;
 mod checks;
+mod credentials;
 mod diagnostic;
+mod features;
+mod in_use;
 mod listener;
 mod load;
 mod secrets;
+mod unit;
 
 use std::path::PathBuf;
 
@@ -22,9 +26,11 @@ use crate::{
 };
 
 pub use accounts::{find_group, find_user};
+pub use credentials::Credentials;
 pub use diagnostic::Diagnostic;
 pub use listener::{Door, ListenerConfig, Role};
 pub use secrets::{SecretError, Secrets};
+pub use unit::Unit;
 
 /// Everything that the file says, with the secrets it points at.
 #[derive(Debug)]
@@ -76,6 +82,10 @@ pub struct Config {
     pub housekeeping: housekeeping::Config,
     /// `[http_login]`
     pub http_login: frontend::http_login::Config,
+    /// All of it and what it points at, to be compared with what the running daemon has.
+    pub in_use: frontend::control::InUse,
+    /// What the database is asked for; see [`sql::needed`].
+    pub database_features: Vec<sql::Feature>,
     /// What the file points at.
     pub secrets: Secrets,
     /// Settings that work but that an administrator should know of.

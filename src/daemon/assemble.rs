@@ -11,6 +11,7 @@ use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
 use crate::decision::{Decision, Mailboxes, Webmail};
 use crate::frontend::Naming;
+use crate::frontend::control::InUse;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::housekeeping::Housekeeping;
@@ -42,6 +43,8 @@ pub(super) struct Parts {
     pub(super) naming: Arc<Naming>,
     /// What a refused token is told, where tokens are taken.
     pub(super) challenges: Option<Arc<ErrorChallenges>>,
+    /// What it all was made of.
+    pub(super) in_use: Arc<InUse>,
     /// Logins that mailcow decided.
     pub(super) shadow: Arc<ShadowMetrics>,
 }
@@ -144,6 +147,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         timing: config.login.clone(),
         naming: Arc::new(naming(config)),
         challenges: challenges(config),
+        in_use: Arc::new(config.in_use.clone()),
         shadow: Arc::default(),
     };
     Ok(Assembled {
@@ -180,6 +184,16 @@ pub(super) async fn assemble_decision_alone(
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     }))
+}
+
+/// What makes mailboxes alone, for a command.
+pub(super) async fn assemble_provisioner_alone(
+    config: &Config,
+) -> Result<(sql::Database, Provisioner), AssembleError> {
+    let password = config.secrets.duplicate().database_password;
+    let database = sql::open(&config.storage, password).await?;
+    let (_, provisioner, _) = assemble_sources(config).await?;
+    Ok((database, provisioner))
 }
 
 fn assemble_passdb(config: &Config, people: People, hasher: Hasher) -> Result<Passdb, AssembleError> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::auth::{Secret, Username};
+use crate::auth::{NotAccepted, Secret, Username};
 use crate::config::Config;
 use crate::decision::Explanation;
 use crate::frontend::connection::explain_now;
@@ -19,6 +19,7 @@ use crate::frontend::{ExplainRequest, http_login};
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
+use crate::provision::Identity;
 use crate::sync::{Census, End, Readmission, Request, Trouble, Watch};
 use crate::{housekeeping, sql};
 use tasks::Tasks;
@@ -161,6 +162,55 @@ pub fn explain_once(
             explanations.push(explain_now(&decision, request, config.login.deadline.get()).await);
         }
         Ok(explanations)
+    })
+}
+
+/// How the first login of somebody would end.
+#[derive(Debug)]
+pub struct FirstLogin {
+    /// Of this mail domain.
+    pub domain: String,
+    /// With this value of the template attribute.
+    pub value: Option<String>,
+    /// The template that the mailbox would be made from, or what stands against it.
+    pub end: Result<String, NotAccepted>,
+}
+
+/// How first logins would end in these domains, of somebody without a value of the template attribute and of one with
+/// each of these. What they make is taken back.
+///
+/// # Errors
+/// A part cannot be made from its settings.
+pub fn rehearse_once(
+    config: &Config,
+    domains: &[String],
+    values: &[String],
+) -> Result<Vec<FirstLogin>, AssembleError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(AssembleError::Reactor)?.block_on(async {
+        let (database, provisioner) = assemble::assemble_provisioner_alone(config).await?;
+        let number = getrandom::u64().map_err(AssembleError::Random)?;
+        let mut ends = Vec::new();
+        for domain in domains {
+            for value in std::iter::once(None).chain(values.iter().map(Some)) {
+                let name = format!("keydove-check-{number:016x}@{domain}");
+                let Ok(user) = Username::parse(name.as_bytes()) else { continue };
+                let person = Identity {
+                    user,
+                    keycloak_id: format!("{number:016x}"),
+                    source: String::new(),
+                    template: value.cloned(),
+                    mark: None,
+                    first_name: String::new(),
+                    last_name: String::new(),
+                };
+                let end =
+                    provisioner.rehearse(&database, &person, tokio::time::Instant::now().into_std()).await;
+                let end = end.map(|rehearsed| rehearsed.template);
+                ends.push(FirstLogin { domain: domain.clone(), value: value.cloned(), end });
+            }
+        }
+        Ok(ends)
     })
 }
 

@@ -17,7 +17,7 @@ use crate::auth::Secret;
 use crate::config::{self, Door, ListenerConfig};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
-use crate::frontend::control::{self, Control};
+use crate::frontend::control::{self, Control, InUse};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::hook::Hook;
 use crate::frontend::http_login;
@@ -72,6 +72,7 @@ pub(super) fn start(
         server: parts.server,
         pending: parts.pending.clone(),
         challenges: parts.challenges.clone(),
+        in_use: Arc::clone(&parts.in_use),
         context: Arc::new(Context {
             decision: Arc::clone(&parts.decision),
             bookkeeper: parts.bookkeeper.clone(),
@@ -134,6 +135,7 @@ struct Acceptor {
     server: ServerId,
     pending: PendingLogins,
     challenges: Option<Arc<ErrorChallenges>>,
+    in_use: Arc<InUse>,
     context: Arc<Context>,
     tasks: Group,
 }
@@ -176,7 +178,10 @@ impl Acceptor {
                 self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));
             }
             Kind::Control if may_control(&stream) => {
-                self.serve(stream, Control::new(Arc::clone(&self.context.decision)));
+                self.serve(
+                    stream,
+                    Control::new(Arc::clone(&self.context.decision), Arc::clone(&self.in_use)),
+                );
             }
             Kind::Control => turn_away(stream),
             Kind::Policy => self.serve(stream, Policy::default()),

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub use super::in_use::{InUse, Tagged};
 use super::{
     Answer, ExplainRequest, Explained, Line, Next, Protocol, ProtocolError, Question, Received, Status,
     Ticket,
@@ -67,6 +68,13 @@ pub enum Request {
     },
     /// How do things stand?
     Status,
+    /// In what does this configuration differ from the one that is in use?
+    Compare {
+        /// What the asker has read.
+        with: Tagged,
+    },
+    /// Do Keycloak and the database answer the daemon itself, with what it started with?
+    Probe,
     /// How would this login end, and why?
     Explain {
         /// The name.
@@ -118,6 +126,10 @@ pub enum Reply {
     Explained(Box<Explained>),
     /// To [`Request::Status`].
     Status(Box<Status>),
+    /// To [`Request::Compare`]: the parts that differ.
+    Differs(Vec<String>),
+    /// To [`Request::Probe`]: what is wrong.
+    Probed(Vec<String>),
     /// To [`Request::ThrottleList`]: the longest waits first, and how many counters there are in all.
     Throttled {
         /// The first of them.
@@ -159,6 +171,7 @@ impl Reply {
 #[derive(Debug)]
 pub struct Control {
     decision: Arc<Decision>,
+    in_use: Arc<InUse>,
     next_ticket: u64,
     /// How many questions are under way.
     asked: usize,
@@ -167,8 +180,8 @@ pub struct Control {
 impl Control {
     /// For a peer that has the right.
     #[must_use]
-    pub fn new(decision: Arc<Decision>) -> Self {
-        Self { decision, next_ticket: 0, asked: 0 }
+    pub fn new(decision: Arc<Decision>, in_use: Arc<InUse>) -> Self {
+        Self { decision, in_use, next_ticket: 0, asked: 0 }
     }
 
     /// Answers at once, or says what must be asked first.
@@ -188,6 +201,8 @@ impl Control {
                 Reply::Forgotten(decision.flush())
             }
             Request::Status => return Err(Box::new(Question::Status)),
+            Request::Probe => return Err(Box::new(Question::Probe)),
+            Request::Compare { with } => Reply::Differs(self.in_use.differences(&with)),
             Request::Explain { user, service, remote, password } => {
                 let password = match password.map(|sent| sent.read()) {
                     Some(None) => return Ok(Reply::Error("the password is not base64".to_owned())),
@@ -261,13 +276,13 @@ fn with_name(text: &str, reply: impl FnOnce(&Username) -> Reply) -> Reply {
 
 /// Reads a request. The words of the reader are not passed on: they may quote what was sent.
 fn parse(line: Line<'_>) -> Result<Request, &'static str> {
-    let Line::Whole(line) = line else { return Err("the request is longer than 4 KiB") };
+    let Line::Whole(line) = line else { return Err("the request is longer than 16 KiB") };
     serde_json::from_slice(line)
         .map_err(|_| "this is no request of this keydove; are the daemon and the command one version?")
 }
 
 impl Protocol for Control {
-    const MAX_LINE: usize = 4096;
+    const MAX_LINE: usize = 16_384;
 
     fn receive(
         &mut self,
@@ -296,6 +311,7 @@ impl Protocol for Control {
         let reply = match answer {
             Answer::Explained(Some(explained)) => Reply::Explained(explained),
             Answer::Status(Some(status)) => Reply::Status(status),
+            Answer::Probed(Some(troubles)) => Reply::Probed(troubles),
             _ => Reply::Error("there was no time to find out; try again".to_owned()),
         };
         out.extend_from_slice(&reply.to_line());
@@ -326,6 +342,8 @@ mod tests {
                 remote: Some([192, 0, 2, 7].into()),
                 password: Some(SentPassword::new(&Secret::from("hunter2\u{fffd}"))),
             },
+            Request::Probe,
+            Request::Compare { with: InUse::default().tag([7; 16]) },
             Request::KickList,
             Request::KickRelease { user: Some(user()) },
             Request::KickSpare { user: None },

@@ -14,6 +14,7 @@ pub mod dovecot;
 mod explain;
 pub mod hook;
 pub mod http_login;
+mod in_use;
 mod input;
 mod naming;
 pub mod postfix;
@@ -150,6 +151,8 @@ pub enum Question {
     Explain(Box<ExplainRequest>),
     /// How do things stand?
     Status,
+    /// Do the backends answer this process?
+    Probe,
     /// May they send under this address?
     JudgeSender(SenderRequest),
     /// What stands in this lookup table?
@@ -171,6 +174,8 @@ pub enum Answer {
     Explained(Option<Box<Explained>>),
     /// To [`Question::Status`]; `None` when keydove is stopping.
     Status(Option<Box<Status>>),
+    /// To [`Question::Probe`]: what is wrong; `None` when keydove is stopping.
+    Probed(Option<Vec<String>>),
     /// To [`Question::JudgeSender`].
     Sender(SenderVerdict),
     /// To [`Question::LookUp`].

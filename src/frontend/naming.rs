@@ -28,6 +28,7 @@ impl Naming {
             Question::Explain(_)
             | Question::ListUsers(_)
             | Question::Status
+            | Question::Probe
             | Question::LookUp(_)
             | Question::Forget(_) => {}
         }

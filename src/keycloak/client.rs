@@ -122,6 +122,15 @@ impl Client {
         self.make_sure_of_sight().await
     }
 
+    /// The same with a token that is fetched for this: whether the secret still holds. The one at hand stays in use.
+    ///
+    /// # Errors
+    /// They could not, or soon will not.
+    pub async fn check_with_new_token(&self) -> Result<(), Error> {
+        self.tokens.try_out(&self.http).await?;
+        self.make_sure_of_sight().await
+    }
+
     /// The same, and Keycloak is asked even if it was not long ago.
     ///
     /// # Errors

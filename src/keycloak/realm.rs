@@ -47,12 +47,17 @@ impl Client {
         let url = format!("{}/.well-known/openid-configuration", self.address().issuer(None));
         let answer = send(DISCOVERY, self.http().get(&url)).await?;
         let told = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
-        let clock_distance = told.and_then(|date| distance(date, now));
+        let told = told.and_then(|date| distance(date, now));
         let body = read(DISCOVERY, answer).await?;
         let discovery: Discovery = serde_json::from_slice(&body).map_err(|_| Error::BadAnswer {
             call: DISCOVERY,
             what: "something that is no description of a realm".to_owned(),
         })?;
+        // A proxy may take the header away; a token says when it was made.
+        let clock_distance = match told {
+            Some(distance) => Some(distance),
+            None => self.tokens.issued_at(&self.http).await?.map(|then| apart(then, now)),
+        };
         Ok(RealmLook { issuer: discovery.issuer, clock_distance })
     }
 
@@ -110,8 +115,11 @@ impl Client {
 }
 
 fn distance(date: &str, now: SystemTime) -> Option<Duration> {
-    let theirs = httpdate::parse_http_date(date).ok()?;
-    Some(now.duration_since(theirs).unwrap_or_else(|error| error.duration()))
+    Some(apart(httpdate::parse_http_date(date).ok()?, now))
+}
+
+fn apart(theirs: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(theirs).unwrap_or_else(|error| error.duration())
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The service account's token: fetched once, used until shortly before its end.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 // Tokio's clock instead of std's: tests move it.
@@ -80,6 +82,17 @@ impl TokenStore {
         }
     }
 
+    /// Whether a token can be had now. It is not kept.
+    pub(super) async fn try_out(&self, http: &reqwest::Client) -> Result<(), Error> {
+        self.fetch(http).await.map(drop)
+    }
+
+    /// When Keycloak says that a new token was made, by its own clock. `None` where the token does not say it.
+    pub(super) async fn issued_at(&self, http: &reqwest::Client) -> Result<Option<SystemTime>, Error> {
+        let token = self.fetch(http).await?;
+        Ok(issued_at(token.bearer.expose()))
+    }
+
     async fn fetch(&self, http: &reqwest::Client) -> Result<Token, Error> {
         let secret = std::str::from_utf8(self.client_secret.expose()).unwrap_or_default();
         let form =
@@ -97,6 +110,17 @@ impl TokenStore {
             generation,
         })
     }
+}
+
+/// The claim `iat`. Nothing is verified: it came over the connection that all trust rests on.
+fn issued_at(token: &[u8]) -> Option<SystemTime> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iat: u64,
+    }
+    let payload = token.split(|byte| *byte == b'.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(claims.iat))
 }
 
 fn parse(body: &Body) -> Result<TokenAnswer, Error> {

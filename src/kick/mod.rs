@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Username;
 use hold::{Queue, Taken};
 
-pub use command::kick;
+pub use command::{Kicked, kick, kick_and_tell};
 pub use config::{BadSetting, Config};
 pub use hold::{Cause, Held};
 
@@ -106,8 +106,7 @@ impl Worker {
     /// Works until it is told to stop.
     pub async fn run(self, stop: CancellationToken) {
         while let Some((user, why)) = self.kicker.next(&stop).await {
-            tracing::info!(user = user.as_str(), why, "open sessions are ended");
-            kick(&self.config, user.as_str()).await;
+            kick_and_tell(&self.config, user.as_str(), why).await;
         }
     }
 }

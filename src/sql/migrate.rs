@@ -92,6 +92,12 @@ impl Failure {
     }
 }
 
+/// The steps' statements.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|migration| migration.sql)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

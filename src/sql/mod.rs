@@ -24,7 +24,9 @@ mod marks;
 mod migrate;
 mod names;
 mod provision;
+mod rights;
 mod rows;
+mod sample;
 mod saved;
 mod session;
 mod sogo;
@@ -58,6 +60,7 @@ pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,
 };
+pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
 pub use saved::{SavedAppPassword, SavedMailbox};
 pub use sqlite::Sqlite;
 pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};

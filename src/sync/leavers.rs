@@ -5,7 +5,7 @@ use super::run::Run;
 use super::walk::Walked;
 use crate::auth::Username;
 use crate::keycloak::{Client, Whereabouts};
-use crate::kick::kick;
+use crate::kick::kick_and_tell;
 use crate::sql::{Remembered, SwitchOff};
 
 /// Rows of one question.
@@ -118,7 +118,7 @@ impl Run<'_> {
             );
             self.report.count_leaver(mailbox);
             if let Some(config) = &self.sync.parts.kick {
-                kick(config, mailbox).await;
+                kick_and_tell(config, mailbox, "gone").await;
             }
         }
         Ok(())

@@ -160,6 +160,21 @@ impl KeycloakAdmin {
         self.call(if has_it { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
     }
 
+    /// Gives the service account of a client the right to see people, or takes it away.
+    pub fn let_see_people(&self, client: &str, may: bool) -> Result<()> {
+        let realm = format!("/admin/realms/{}", self.realm);
+        let id = |name: &str| -> Result<String> {
+            let found = self.read(&format!("{realm}/clients?clientId={name}"))?;
+            let id = found[0]["id"].as_str();
+            id.map(str::to_owned).ok_or_else(|| Failure(format!("Keycloak has no client {name}")))
+        };
+        let account = self.read(&format!("{realm}/clients/{}/service-account-user", id(client)?))?;
+        let management = id("realm-management")?;
+        let role = self.read(&format!("{realm}/clients/{management}/roles/view-users"))?;
+        let path = format!("{realm}/users/{}/role-mappings/clients/{management}", id_of(&account));
+        self.call(if may { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
+    }
+
     fn group(&self, name: &str) -> Result<String> {
         let found = self.read(&format!("/admin/realms/{}/groups?exact=true&search={name}", self.realm))?;
         let id = found[0]["id"].as_str();

@@ -119,6 +119,18 @@ impl Keydove {
         self.start_from(&config)
     }
 
+    /// Changes the configuration for good. It counts from the next start on.
+    pub fn rewrite(&mut self, edit: impl FnOnce(String) -> String) -> Result<()> {
+        self.text = edit(std::mem::take(&mut self.text));
+        let text = self.names.configuration(&self.text);
+        attempt("write", &self.config, fs::write(&self.config, text))
+    }
+
+    /// Where its configuration is.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     fn start_from(&mut self, config: &Path) -> Result<()> {
         let mut command = match &self.hosts {
             None => Command::new(&self.binary),

@@ -34,6 +34,8 @@ pub enum Conduct {
     Strip,
     /// Passed on, one in so long a time.
     Pace(Duration),
+    /// A double's clock: the realm's description comes with this `Date`; everything else is passed on.
+    Clock(&'static str),
 }
 
 /// Connections that wait to be taken.
@@ -207,6 +209,7 @@ impl Shared {
                     return client.shutdown(Shutdown::Both);
                 }
                 Conduct::Strip => answer(&mut client, "200 OK", &stripped(&target, sent)?, 0)?,
+                Conduct::Clock(date) => dated(&mut client, &fetched(&target, sent)?, date)?,
                 Conduct::Hang => {}
                 Conduct::Close | Conduct::Refuse => return client.shutdown(Shutdown::Both),
                 Conduct::Reset => {
@@ -226,7 +229,14 @@ impl Shared {
             text.lines().filter(|line| line.contains(" HTTP/1.")).map(str::to_owned).collect();
         let about_people = lines.iter().any(|line| line.contains(" /admin/"));
         lock(&self.requests).extend(lines);
-        if about_people { *lock(&self.conduct) } else { Conduct::Pass }
+        let conduct = *lock(&self.conduct);
+        let is_description = text.contains("/.well-known/");
+        match conduct {
+            Conduct::Clock(_) if is_description => conduct,
+            Conduct::Clock(_) => Conduct::Pass,
+            _ if about_people => conduct,
+            _ => Conduct::Pass,
+        }
     }
 
     /// Ends a connection as a crash does. It must be closed for that, in all its copies.
@@ -260,18 +270,30 @@ fn answer(client: &mut TcpStream, status: &str, body: &str, missing: usize) -> s
 
 /// Keycloak's answer to this request without the attributes of the people in it.
 fn stripped(target: &str, request: &[u8]) -> std::io::Result<String> {
+    let mut people: Value = serde_json::from_str(&fetched(target, request)?)?;
+    for person in people.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        person.remove("attributes");
+    }
+    Ok(people.to_string())
+}
+
+fn dated(client: &mut TcpStream, body: &str, date: &str) -> std::io::Result<()> {
+    let length = body.len();
+    write!(
+        client,
+        "HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// Keycloak's answer to this request.
+fn fetched(target: &str, request: &[u8]) -> std::io::Result<String> {
     let mut server = TcpStream::connect(target)?;
     // Of HTTP/1.0, so that the answer comes in one piece.
     let request = String::from_utf8_lossy(request).replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1);
     server.write_all(request.as_bytes())?;
     let mut text = String::new();
     server.read_to_string(&mut text)?;
-    let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-    let mut people: Value = serde_json::from_str(body)?;
-    for person in people.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        person.remove("attributes");
-    }
-    Ok(people.to_string())
+    Ok(text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default().to_owned())
 }
 
 /// No code panics while it holds a lock.

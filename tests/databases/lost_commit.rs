@@ -149,7 +149,7 @@ async fn a_lost_answer_to_a_commit_is_no_failure_and_no_success() {
     other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
     let relay = Relay::start(&folder.path().join("relay.sock"), server.socket());
     let database = connect(&relay).await;
-    database.check_provisioning().await.unwrap();
+    database.templates().await.unwrap();
     let settings = DomainSettings { mailboxes: Some(50), ..DomainSettings::default() };
     database.add_domain(&DomainName::parse("lost.example").unwrap(), &settings).await.unwrap();
 

@@ -17,6 +17,7 @@ mod mariadb;
 mod marks;
 mod others;
 mod provisioning;
+mod rights;
 mod sqlite_files;
 mod sync;
 
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keydove::auth::Secret;
-use keydove::sql::{Config, Database, open, open_to_read};
+use keydove::sql::{Config, Database, Feature, open, open_to_read};
 use keydove_stage as stage;
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
@@ -272,10 +273,30 @@ async fn mariadb_serves_the_sync() {
     let folder = Folder::new("mariadb-sync");
     let server = MariadbServer::install(folder.path()).await;
     let other = OtherMariadb::new(&server).await;
-    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let features =
+        [Feature::Logins, Feature::AppPasswords, Feature::Owners, Feature::Sync, Feature::Deactivation];
+    rights::give_only(&features, &server, &other).await;
     let database = connect(&server).await;
     sync::sync_battery(&database, &other).await;
     marks::marks_battery(&database, &other).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_is_asked_for_every_right() {
+    let folder = Folder::new("mariadb-rights");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    rights::missing_rights_are_found(&server, &other).await;
+    rights::give_only(&[Feature::Logins, Feature::Commands], &server, &other).await;
+    let database = connect(&server).await;
+    administration::administration_battery(&database, &other).await;
+    database.close().await;
+    let features =
+        [Feature::Logins, Feature::AppPasswords, Feature::Owners, Feature::FirstLogins, Feature::Templates];
+    rights::give_only(&features, &server, &other).await;
+    let database = connect(&server).await;
+    provisioning::provisioning_battery(&database, &other).await;
     database.close().await;
 }
 
@@ -297,9 +318,19 @@ async fn mariadb_is_kept_small() {
     let server = MariadbServer::install(folder.path()).await;
     let other = OtherMariadb::new(&server).await;
     housekeeping::few_rights_are_no_trouble(&Arc::new(connect(&server).await)).await;
-    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let features = [
+        Feature::Logins,
+        Feature::AppPasswords,
+        Feature::Owners,
+        Feature::FirstLogins,
+        Feature::Housekeeping,
+        Feature::OldPeople,
+        Feature::OldLogins,
+    ];
+    rights::give_only(&features, &server, &other).await;
     let database = Arc::new(connect(&server).await);
-    database.check_provisioning().await.unwrap();
+    // The first question makes keydove's own tables.
+    database.templates().await.unwrap();
     housekeeping::housekeeping_battery(&database, &other).await;
 }
 

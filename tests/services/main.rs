@@ -42,6 +42,7 @@ mod oauth;
 mod operations;
 mod outages;
 mod people;
+mod planted_faults;
 mod postfix_doors;
 mod protocol_edges;
 #[path = "../house/reason_codes.rs"]
@@ -151,6 +152,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("operations", On::Sqlite, operations::LONE_CASES),
     ("outages", On::BothDatabases, outages::CASES),
     ("outages", On::OwnMariaDb, outages::SERVER_CASES),
+    ("planted_faults", On::OwnMariaDb, planted_faults::CASES),
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),

@@ -1,8 +1,9 @@
 //! The database: does it answer, are tables and rights there, and is there room for the next mailbox?
 
-use super::Checked;
 use super::finding::{Finding, Findings, Level};
-use super::{database_file, mailcow};
+use super::logins::{Candidates, find_candidates};
+use super::{Checked, NO_TEMPLATE};
+use super::{database_file, mailcow, rights};
 use crate::auth::Username;
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
@@ -10,7 +11,8 @@ use crate::mailcow::IdentityProvider;
 use crate::provision::{ReservedName, Template};
 use crate::sql::{self, Database, DomainRow, StoredTemplate};
 
-pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
+/// And who could log in, where the database can be asked.
+pub(super) async fn look(checked: &mut Checked<'_>) -> (Vec<Finding>, Option<Candidates>) {
     let mut findings = Findings::of("database");
     let password = checked.config.secrets.duplicate().database_password;
     if let sql::Config::Sqlite(file) = &checked.config.storage {
@@ -21,18 +23,24 @@ pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
         Err(error) => {
             let cure = "look at [storage]; a SQLite file is made at keydove's first start";
             findings.fault(format!("it cannot be opened: {error}"), cure);
-            return findings.into_vec();
+            return (findings.into_vec(), None);
         }
     };
+    let mut candidates = None;
     match database.check().await {
         Ok(()) => {
             findings.fine("it answers, and has the tables and columns of logins");
             look_inside(&database, checked, &mut findings).await;
+            candidates = Some(find_candidates(&database).await);
+        }
+        Err(error @ sql::Error::Schema { .. }) => {
+            findings.fault(explain(&error), "");
+            rights::look(&database, checked, &mut findings).await;
         }
         Err(error) => findings.fault(explain(&error), "look at [storage], and at the database's own log"),
     }
     database.close().await;
-    findings.into_vec()
+    (findings.into_vec(), candidates)
 }
 
 async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &mut Findings) {
@@ -52,11 +60,12 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
             ),
         }
     }
+    rights::look(database, checked, findings).await;
     match database.domains().await {
         Ok(domains) if domains.is_empty() => {
             findings.fault("there is no domain, so everybody is unknown", "keydove domain add DOMAIN");
         }
-        Ok(domains) => domains.iter().for_each(|domain| tell_domain(domain, checked, findings)),
+        Ok(domains) => domains.iter().for_each(|domain| tell_domain(domain, findings)),
         // A database user for logins alone need not have this right.
         Err(error) => findings.fine(format!("the domains' limits were not looked at: {}", explain(&error))),
     }
@@ -94,9 +103,9 @@ async fn look_at_app_passwords(
     }
 }
 
-fn tell_domain(domain: &DomainRow, checked: &Checked<'_>, findings: &mut Findings) {
+fn tell_domain(domain: &DomainRow, findings: &mut Findings) {
     let given = domain.quota_given >> 20;
-    let DomainRow { name, mailboxes, mailboxes_used, quota_mib, default_quota_mib, .. } = domain;
+    let DomainRow { name, mailboxes, mailboxes_used, quota_mib, .. } = domain;
     let room = format!(
         "domain {name}: {mailboxes_used} of {mailboxes} mailboxes, {} of {} given",
         show_mib(given),
@@ -106,11 +115,7 @@ fn tell_domain(domain: &DomainRow, checked: &Checked<'_>, findings: &mut Finding
         let cure = format!("keydove domain set {name} --active on");
         return findings.warning(format!("domain {name} is switched off: nobody of it logs in"), cure);
     }
-    let is_full = mailboxes_used >= mailboxes || (*quota_mib > 0 && given + default_quota_mib > *quota_mib);
-    if checked.makes_mailboxes && is_full {
-        let cure = format!("keydove domain set {name} --mailboxes N --quota SIZE");
-        return findings.warning(format!("{room}: a first login makes no further mailbox"), cure);
-    }
+    // Whether a first login has room there is tried.
     findings.fine(room);
 }
 
@@ -127,12 +132,6 @@ fn tell_reserved_names(checked: &Checked<'_>, findings: &mut Findings) {
 }
 
 async fn look_at_templates(database: &Database, checked: &Checked<'_>, findings: &mut Findings) {
-    if let Err(error) = database.check_provisioning().await {
-        return findings.fault(
-            format!("first logins cannot make mailboxes: {}", explain(&error)),
-            "grant the rights that docs/database.md lists",
-        );
-    }
     let stored = match database.templates().await {
         Ok(stored) => stored,
         Err(error) => {
@@ -141,11 +140,9 @@ async fn look_at_templates(database: &Database, checked: &Checked<'_>, findings:
     };
     let default = checked.mapping.default_template();
     let cure = "keydove template add NAME, or change the mapping";
-    if default.is_none() && checked.mapping.is_empty() {
-        findings.fault(
-            "first logins make mailboxes, but no template is named for anybody",
-            "set [provisioning] default_template",
-        );
+    if default.is_none() && checked.mapping.is_empty() && checked.mailcow.is_some() {
+        findings
+            .fault(NO_TEMPLATE.0, "choose a default template in mailcow's settings of the identity provider");
     }
     if let Some(name) = default.filter(|name| !is_usable(&stored, name)) {
         findings.fault(format!("the default template `{name}` is not there, or is no template"), cure);

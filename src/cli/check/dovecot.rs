@@ -4,33 +4,81 @@ use std::path::Path;
 use std::process::Command;
 
 use super::finding::{Finding, Findings};
-use super::{output_of, value_of};
+use super::mail_settings::{Silence, output_of, value_of};
 use crate::auth::DefaultDomain;
-use crate::config::{Door, ListenerConfig, Role};
+use crate::config::{Config, Door, Role};
 
 /// What a path ends in that Dovecot's login processes are given.
 const LOGIN_SOCKET: &str = "ext/auth";
+/// What keydove offers.
+const MECHANISMS: [&str; 4] = ["plain", "login", "oauthbearer", "xoauth2"];
+/// Settings of Dovecot's login and mail processes that begin as those of its auth server do.
+const STILL_COUNT: [&str; 8] = [
+    "auth_allow_cleartext",
+    "auth_socket_path",
+    "auth_ssl_require_client_cert",
+    "auth_debug",
+    "auth_verbose",
+    "auth_debug_passwords",
+    "auth_verbose_passwords",
+    "auth_mechanisms",
+];
+/// Told with a sentence of their own.
+const TOLD: [&str; 3] = ["auth_default_realm", "auth_default_domain", "auth_username_format"];
 
-pub(super) fn look(
-    listeners: &[ListenerConfig],
-    default_domain: Option<&str>,
-    config: Option<&Path>,
-) -> Vec<Finding> {
+/// What of keydove's own settings is compared.
+#[derive(Debug, Default)]
+struct Own<'a> {
+    default_domain: Option<&'a str>,
+    /// The field by which keydove tells Dovecot of quotas.
+    quota_field: Option<&'a str>,
+    /// keydove says where mail lives, and not where the INBOX is.
+    moves_inbox: bool,
+}
+
+pub(super) fn look(config: &Config, settings: Option<&Path>) -> Vec<Finding> {
     let mut findings = Findings::of("dovecot");
-    let is_asked = listeners.iter().any(|listener| listener.role == Some(Role::Dovecot));
-    let is_asked = is_asked || listeners.iter().any(|listener| listener.door == Door::AuthMaster);
-    let mut command = Command::new("doveconf");
-    if let Some(config) = config {
-        command.arg("-c").arg(config);
+    let is_dovecots = |door: Door, role: Option<Role>| {
+        role == Some(Role::Dovecot) || matches!(door, Door::AuthMaster | Door::Hook)
+    };
+    let is_asked = config.listeners.iter().any(|listener| is_dovecots(listener.door, listener.role));
+    if !is_asked && settings.is_none() {
+        return findings.into_vec();
     }
-    if let (true, Some(settings)) = (is_asked, output_of(command.arg("-n"))) {
-        judge(&settings, default_domain, &mut findings);
+    let mut command = Command::new("doveconf");
+    if let Some(settings) = settings {
+        command.arg("-c").arg(settings);
+    }
+    let userdb = &config.userdb;
+    let own = Own {
+        default_domain: config.login.default_domain.as_deref(),
+        quota_field: userdb.fields.keys().map(String::as_str).find(|name| name.starts_with("quota")),
+        moves_inbox: (userdb.mail_path.is_some() || userdb.mail_driver.is_some())
+            && !userdb.fields.contains_key("mail_inbox_path"),
+    };
+    match (output_of(command.arg("-n")), settings) {
+        (Ok(text), _) => judge(&text, &own, &mut findings),
+        // Dovecot may run in a container.
+        (Err(Silence::NotHere), None) => {}
+        (Err(Silence::NotHere), Some(settings)) => findings.fault(
+            format!("{} was not looked at: there is no doveconf here", settings.display()),
+            "run keydove check where Dovecot is installed",
+        ),
+        (Err(Silence::Failed(words)), _) => {
+            let name =
+                settings.map_or_else(|| "Dovecot's settings".to_owned(), |path| path.display().to_string());
+            findings.read_failed(
+                settings.is_some(),
+                format!("{name} cannot be read: {words}"),
+                "doveconf -n must print them; does --dovecot-config name dovecot.conf?",
+            );
+        }
     }
     findings.into_vec()
 }
 
 /// Reads the output of `doveconf -n`: what differs from the defaults.
-fn judge(settings: &str, default_domain: Option<&str>, findings: &mut Findings) {
+fn judge(settings: &str, own: &Own<'_>, findings: &mut Findings) {
     let value = |name: &str| value_of(settings, name);
     let asks = settings.lines().any(|line| line.contains(LOGIN_SOCKET));
     let has_passdb = settings.lines().any(|line| line.starts_with("passdb"));
@@ -49,7 +97,11 @@ fn judge(settings: &str, default_domain: Option<&str>, findings: &mut Findings) 
         ),
     }
     if asks {
-        judge_names(settings, default_domain, findings);
+        judge_names(settings, own.default_domain, findings);
+        judge_lost(settings, findings);
+    }
+    if asks || has_hook {
+        judge_mail(settings, own, findings);
     }
     if !asks && value("auth_cache_size").is_some_and(|size| size != "0") {
         let life = value("auth_cache_ttl").unwrap_or("1 hours");
@@ -106,6 +158,58 @@ fn judge_names(settings: &str, default_domain: Option<&str>, findings: &mut Find
     }
 }
 
+/// Everything else of Dovecot's own auth server, which keydove is in the place of.
+fn judge_lost(settings: &str, findings: &mut Findings) {
+    let name = |line: &str| line.split_once('=').map(|(name, _)| name.trim_end().to_owned());
+    let own = settings.lines().filter(|line| line.starts_with("auth_")).filter_map(name);
+    let lost: Vec<String> =
+        own.filter(|name| !STILL_COUNT.contains(&name.as_str()) && !TOLD.contains(&name.as_str())).collect();
+    if !lost.is_empty() {
+        findings.warning(
+            format!("these settings of Dovecot's auth server have no effect any more: {}", lost.join(", ")),
+            "take them out, so that nobody relies on them; docs/takeover.md says what keydove has instead",
+        );
+    }
+    let mechanisms = value_of(settings, "auth_mechanisms").unwrap_or_default();
+    let is_other = |name: &&str| !MECHANISMS.contains(&name.to_ascii_lowercase().as_str());
+    let others: Vec<&str> = mechanisms.split_whitespace().filter(is_other).collect();
+    if !others.is_empty() {
+        findings.warning(
+            format!("keydove does not offer the mechanisms {} of auth_mechanisms", others.join(", ")),
+            "set mail clients to a normal password, or to OAuth2",
+        );
+    }
+}
+
+/// What Dovecot's mail processes do with what keydove tells them.
+fn judge_mail(settings: &str, own: &Own<'_>, findings: &mut Findings) {
+    let mentions = |word: &str| {
+        settings.lines().any(|line| line.contains("mail_plugins") && line.contains(word))
+            // 2.4: a block of switches.
+            || settings.split("mail_plugins").skip(1).any(|rest| {
+                rest.trim_start().starts_with('{') && rest.split('}').next().is_some_and(|block| block.contains(word))
+            })
+    };
+    if let (Some(field), false) = (own.quota_field, mentions("quota")) {
+        findings.warning(
+            format!("[userdb.fields] {field} does nothing: Dovecot's plugin quota is not loaded, so nobody has a quota"),
+            "2.3: mail_plugins = $mail_plugins quota, and plugin { quota = maildir:User quota }. 2.4: mail_plugins { quota = \
+             yes } and quota \"User quota\" { }. Then restart Dovecot",
+        );
+    }
+    let inbox =
+        value_of(settings, "mail_inbox_path").filter(|path| !path.is_empty() && !path.starts_with('~'));
+    if let (Some(path), true) = (inbox, own.moves_inbox) {
+        findings.fault(
+            format!(
+                "Dovecot keeps each INBOX in {path} (mail_inbox_path), whatever mail_path keydove tells: it cannot be opened \
+                 (\"Permission denied\") after the login"
+            ),
+            "set mail_inbox_path = (nothing) in Dovecot's settings after Debian's own, and restart Dovecot",
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
@@ -113,7 +217,8 @@ mod tests {
 
     fn judged(settings: &str) -> Vec<(Level, String)> {
         let mut findings = Findings::of("dovecot");
-        judge(settings, Some("Example.ORG"), &mut findings);
+        let own = Own { default_domain: Some("Example.ORG"), ..Own::default() };
+        judge(settings, &own, &mut findings);
         findings.into_vec().into_iter().map(|finding| (finding.level, finding.what)).collect()
     }
 
@@ -157,5 +262,30 @@ mod tests {
         let loud = format!("auth_verbose_passwords = plain\ndisable_plaintext_auth = no\n{hook}");
         assert_eq!(judged(&loud).len(), 3);
         assert_eq!(judged(&format!("auth_verbose_passwords = sha1:6\n{hook}")).len(), 1);
+    }
+
+    #[test]
+    fn what_mail_processes_do_otherwise_is_told() {
+        let own = Own { quota_field: Some("quota_rule"), moves_inbox: true, ..Own::default() };
+        let levels = |settings: &str| {
+            let mut findings = Findings::of("dovecot");
+            judge(&format!("login_socket_path = ext/auth\n{settings}"), &own, &mut findings);
+            findings.into_vec().into_iter().skip(1).map(|finding| finding.level).collect::<Vec<_>>()
+        };
+        assert_eq!(levels(""), [Level::Warning], "no plugin");
+        assert_eq!(levels("mail_plugins = acl quota\n"), []);
+        assert_eq!(levels("mail_plugins {\n  quota = yes\n}\n"), []);
+        assert_eq!(levels("mail_plugins = quota\nmail_inbox_path = /var/mail/%{user}\n"), [Level::Fault]);
+        assert_eq!(levels("mail_plugins = quota\nmail_inbox_path = \n"), []);
+    }
+
+    #[test]
+    fn what_the_auth_server_did_and_nobody_does_now_is_told() {
+        let found =
+            judged("login_socket_path = ext/auth\nauth_policy_server_url = http://x\nauth_verbose = yes\n");
+        assert!(found.len() == 2 && found[1].1.contains("auth_policy_server_url"), "{found:?}");
+        let found = judged("login_socket_path = ext/auth\nauth_mechanisms = plain gssapi\n");
+        assert!(found.len() == 2 && found[1].1.contains("gssapi"), "{found:?}");
+        assert_eq!(judged("passdb {\n  args = keydove.lua\n}\nauth_policy_server_url = http://x\n").len(), 1);
     }
 }

@@ -1,9 +1,11 @@
 //! What a look at one thing found: how bad it is, what it is, and the step that mends it.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
@@ -15,10 +17,10 @@ pub(super) enum Level {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Finding {
-    /// What was looked at: `configuration`, `sockets`, `database`, `keycloak`, `dovecot`, `postfix`.
-    pub(super) area: &'static str,
+    /// What was looked at, such as `database`; docs/check.md lists them.
+    pub(super) area: Cow<'static, str>,
     /// How much it matters.
     pub(super) level: Level,
     /// What was found, and why it matters.
@@ -51,6 +53,14 @@ impl Findings {
         self.push(Level::Fault, what.into(), Some(cure.into()));
     }
 
+    /// What was named by hand must be there; what was only looked for may be of no use here.
+    pub(super) fn read_failed(&mut self, is_named: bool, what: String, cure: &str) {
+        match is_named {
+            true => self.fault(what, cure),
+            false => self.warning(what, cure),
+        }
+    }
+
     /// With a sentence that says by itself what to do.
     pub(super) fn told(&mut self, level: Level, what: impl Into<String>) {
         self.push(level, what.into(), None);
@@ -58,7 +68,7 @@ impl Findings {
 
     fn push(&mut self, level: Level, what: String, cure: Option<String>) {
         let cure = cure.filter(|cure| !cure.is_empty());
-        self.found.push(Finding { area: self.area, level, what, cure });
+        self.found.push(Finding { area: self.area.into(), level, what, cure });
     }
 
     pub(super) fn into_vec(self) -> Vec<Finding> {
@@ -72,7 +82,7 @@ pub(super) fn show(findings: &[Finding]) -> String {
     let mut area = "";
     for finding in findings {
         if finding.area != area {
-            area = finding.area;
+            area = &finding.area;
             lines.push(format!("{area}:"));
         }
         lines.push(match finding.level {

@@ -50,7 +50,7 @@ async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings
         }
         Err(error) => return tell_trouble(client, &error, findings).await,
     }
-    look_at_realm(client, findings).await;
+    look_at_realm(client, checked, findings).await;
     stores::look(client, findings).await;
     match client.find_profile_flaws().await {
         Ok(flaws) => {
@@ -99,7 +99,7 @@ async fn tell_trouble(client: &Client, error: &Error, findings: &mut Findings) {
     findings.fault(what, cure);
 }
 
-async fn look_at_realm(client: &Client, findings: &mut Findings) {
+async fn look_at_realm(client: &Client, checked: &Checked<'_>, findings: &mut Findings) {
     #[expect(clippy::disallowed_methods, reason = "the command line has no clock but the system's")]
     let now = SystemTime::now();
     let realm = client.address().realm.as_str();
@@ -108,10 +108,15 @@ async fn look_at_realm(client: &Client, findings: &mut Findings) {
         Err(error) => return findings.told(Level::Warning, format!("realm `{realm}`: {error}")),
     };
     if let Some(distance) = found.clock_distance.filter(|distance| *distance > CLOCK_LIMIT) {
-        findings.warning(
-            format!("the clocks of this machine and of Keycloak are {} s apart", distance.as_secs()),
-            "set both by NTP: timedatectl set-ntp true",
-        );
+        let what = format!("the clocks of this machine and of Keycloak are {} s apart", distance.as_secs());
+        let cure = "set both by NTP: timedatectl set-ntp true";
+        match &checked.config.oauth {
+            Some(oauth) if distance > oauth.leeway.get() => {
+                findings
+                    .fault(format!("{what}, so access tokens count as expired or as not yet valid"), cure);
+            }
+            _ => findings.warning(what, cure),
+        }
     }
     let own = client.issuer();
     if found.issuer != own {

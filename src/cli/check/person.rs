@@ -17,18 +17,16 @@ use crate::frontend::control::{Reply, Request};
 /// What people use, in the words of `--service`.
 const SERVICES: [&str; 4] = ["imap", "smtp", "pop3", "sieve"];
 
-/// `path` is the configuration's, by which the daemon is found.
-pub(super) fn look(user: &Username, config: &Config, path: &Path) -> Vec<Finding> {
+/// `daemon`: the configuration of the running one, if that answers.
+pub(super) fn look(user: &Username, config: &Config, daemon: Option<&Path>) -> Vec<Finding> {
     let mut findings = Findings::of("person");
-    let explanations = match ask_daemon(user, path) {
-        Some(explanations) => {
-            findings.fine(format!("{user}: the running keydove was asked"));
-            Ok(explanations)
+    match explain(user, &SERVICES, config, daemon) {
+        Ok((explanations, is_daemons)) => {
+            if is_daemons {
+                findings.fine(format!("{user}: the running keydove was asked"));
+            }
+            tell(user, &explanations, &mut findings);
         }
-        None => explain_here(user, config),
-    };
-    match explanations {
-        Ok(explanations) => tell(user, &explanations, &mut findings),
         Err(error) => {
             findings
                 .told(Level::Fault, format!("{user}: whether they could log in was not found out: {error}"));
@@ -37,8 +35,21 @@ pub(super) fn look(user: &Username, config: &Config, path: &Path) -> Vec<Finding
     findings.into_vec()
 }
 
+/// How logins for these services would end, and whether the running daemon said it: it does, or, where none can be asked, the decision here.
+pub(super) fn explain(
+    user: &Username,
+    services: &[&str],
+    config: &Config,
+    daemon: Option<&Path>,
+) -> Result<(Vec<Explanation>, bool), AssembleError> {
+    match daemon.and_then(|path| ask_daemon(user, services, path)) {
+        Some(explanations) => Ok((explanations, true)),
+        None => explain_once(config, user, services).map(|explanations| (explanations, false)),
+    }
+}
+
 /// `None` where no daemon of this version can be asked.
-fn ask_daemon(user: &Username, path: &Path) -> Option<Vec<Explanation>> {
+fn ask_daemon(user: &Username, services: &[&str], path: &Path) -> Option<Vec<Explanation>> {
     let explain = |service: &str| {
         let request = Request::Explain {
             user: user.as_str().to_owned(),
@@ -51,11 +62,7 @@ fn ask_daemon(user: &Username, path: &Path) -> Option<Vec<Explanation>> {
             _ => None,
         }
     };
-    SERVICES.into_iter().map(explain).collect()
-}
-
-fn explain_here(user: &Username, config: &Config) -> Result<Vec<Explanation>, AssembleError> {
-    explain_once(config, user, &SERVICES)
+    services.iter().copied().map(explain).collect()
 }
 
 /// The steps of the first service, and how each ends. Who gets in nowhere is a fault; who gets in somewhere has a switch

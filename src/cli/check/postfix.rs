@@ -4,8 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::finding::{Finding, Findings};
-use super::{output_of, value_of};
-use crate::config::{ListenerConfig, Role};
+use super::mail_settings::{Silence, output_of, value_of};
+use super::service::Account;
+use super::sockets::obstacle;
+use crate::config::{Door, ListenerConfig, Role};
+
+/// Where mail is handed over to Dovecot.
+const TRANSPORTS: [&str; 3] = ["virtual_transport", "mailbox_transport", "local_transport"];
 
 pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<Finding> {
     let mut findings = Findings::of("postfix");
@@ -14,6 +19,11 @@ pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<F
         .filter(|listener| listener.role == Some(Role::Postfix))
         .map(|listener| listener.path.as_path())
         .collect();
+    let has_door = |door| listeners.iter().any(|listener| listener.door == door);
+    let is_asked = !sockets.is_empty() || has_door(Door::Policy) || has_door(Door::Socketmap);
+    if !is_asked && config.is_none() {
+        return findings.into_vec();
+    }
     let postconf = |arguments: &[&str]| {
         let mut command = Command::new("postconf");
         if let Some(config) = config {
@@ -22,10 +32,60 @@ pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<F
         output_of(command.args(arguments))
     };
     let asked = ["queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "smtpd_sasl_path"];
-    if let (false, Some(main), Some(services)) = (sockets.is_empty(), postconf(&asked), postconf(&["-P"])) {
-        judge(&main, &services, &sockets, &mut findings);
+    let main = postconf(&[&asked[..], &TRANSPORTS[..]].concat());
+    match (main, postconf(&["-P"])) {
+        (Ok(main), Ok(services)) => {
+            if !sockets.is_empty() {
+                judge(&main, &services, &sockets, &mut findings);
+            }
+            judge_transports(&main, &mut findings);
+        }
+        // Postfix may run in a container.
+        (Err(Silence::NotHere), _) if config.is_none() => {}
+        (Err(Silence::Failed(words)), _) | (_, Err(Silence::Failed(words))) => {
+            let name =
+                config.map_or_else(|| "Postfix's settings".to_owned(), |path| path.display().to_string());
+            findings.read_failed(
+                config.is_some(),
+                format!("{name} cannot be read: {words}"),
+                "postconf must print them; does --postfix-config name the folder of main.cf?",
+            );
+        }
+        _ => findings.fault(
+            "Postfix's settings were not looked at: there is no postconf here",
+            "run keydove check where Postfix is installed",
+        ),
     }
     findings.into_vec()
+}
+
+/// Sockets to which Postfix hands mail over.
+fn judge_transports(main: &str, findings: &mut Findings) {
+    let queue = Path::new(value_of(main, "queue_directory").unwrap_or_default());
+    for setting in TRANSPORTS {
+        let Some(path) = value_of(main, setting).and_then(|value| value.strip_prefix("lmtp:unix:")) else {
+            continue;
+        };
+        let path = queue.join(path);
+        let shown = path.display();
+        let peer = Account::find("postfix");
+        if !path.exists() {
+            findings.fault(
+                format!("Postfix's {setting} is {shown}, and there is no such socket: mail waits in the queue"),
+                format!(
+                    "in Dovecot: service lmtp {{ unix_listener {shown} {{ mode = 0600, user = postfix, group = postfix }} }}, and \
+                     lmtp among its protocols; then restart Dovecot"
+                ),
+            );
+        } else if let Some(obstacle) = peer.and_then(|peer| obstacle(&peer, &path)) {
+            findings.fault(
+                format!("Postfix's {setting} is {shown}, but postfix may not open it: {obstacle}"),
+                "set mode, user and group of the unix_listener in Dovecot's service lmtp",
+            );
+        } else {
+            findings.fine(format!("{setting}: {shown} is there, and postfix may open it"));
+        }
+    }
 }
 
 /// `main` is what `postconf` says of the settings of main.cf, `services` what `postconf -P` says of master.cf.

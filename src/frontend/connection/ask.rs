@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::arrival::{Arrival, now};
 use super::explain::explain;
+use super::probe::probe;
 use super::{Context, mail};
 use crate::auth::{
     AuthRequest, Credential, Denial, Grant, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
@@ -40,6 +41,7 @@ pub(super) enum Kind {
     List,
     Explanation,
     Status,
+    Probe,
     Sender,
     Map,
     Forget,
@@ -53,6 +55,7 @@ impl Kind {
             Question::ListUsers(_) => Self::List,
             Question::Explain(_) => Self::Explanation,
             Question::Status => Self::Status,
+            Question::Probe => Self::Probe,
             Question::JudgeSender(_) => Self::Sender,
             Question::LookUp(_) => Self::Map,
             Question::Forget(_) => Self::Forget,
@@ -69,6 +72,7 @@ impl Kind {
             Self::List => Answer::Users(None),
             Self::Explanation => Answer::Explained(None),
             Self::Status => Answer::Status(None),
+            Self::Probe => Answer::Probed(None),
             Self::Sender => Answer::Sender(SenderVerdict::CannotTell(trouble())),
             Self::Map => Answer::Map(MapAnswer::CannotTell(reason.code())),
             // What keydove knows ends with it.
@@ -98,6 +102,7 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
             let status = Status::collect(context, arrival.monotonic);
             (Answer::Status(Some(Box::new(status))), now(), None)
         }
+        Question::Probe => (Answer::Probed(Some(Box::pin(probe(context)).await)), now(), None),
         Question::JudgeSender(request) => {
             (Answer::Sender(Box::pin(mail::judge_sender(context, &request, arrival)).await), now(), None)
         }

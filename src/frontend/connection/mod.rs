@@ -4,6 +4,7 @@ mod arrival;
 mod ask;
 mod explain;
 mod mail;
+mod probe;
 mod questions;
 mod timer;
 

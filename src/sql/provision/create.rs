@@ -102,35 +102,6 @@ impl Work for WouldCreate {
     }
 }
 
-/// Asks each table for its columns and for no rows.
-pub(super) struct CheckTables;
-
-impl Work for CheckTables {
-    const ATTEMPT: &'static str = "checking the tables of provisioning";
-    const KIND: Kind = Kind::Reads;
-    type Output = ();
-
-    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
-        let rights = UserAcl::RIGHTS.join(", ");
-        for (columns, table) in [
-            ("domain, active, mailboxes, maxquota, quota", "domain"),
-            ("local_part, custom_attributes, authsource", "mailbox"),
-            ("address, goto, domain, sogo_visible, active", "alias"),
-            ("alias_domain, target_domain", "alias_domain"),
-            ("address", "spamalias"),
-            ("id, template, type, attributes", "templates"),
-            ("username, bytes, messages", "quota2"),
-            ("username, bytes, messages", "quota2replica"),
-            ("username, tag_name", "tags_mailbox"),
-            ("id, mailbox, password, active", "app_passwd"),
-            (&format!("username, {rights}"), "user_acl"),
-        ] {
-            session.query(&format!("SELECT {columns} FROM {table} WHERE 1 = 0"), Vec::new()).await?;
-        }
-        Ok(())
-    }
-}
-
 fn statements(
     rows: &NewMailboxRows,
     password: Option<&Secret>,

@@ -200,15 +200,6 @@ impl Database {
         self.run(update::ChangeMailbox(changes.clone())).await
     }
 
-    /// Verifies that the tables and columns of provisioning are there and may be read. Whether they may be written
-    /// shows when the first mailbox is made.
-    ///
-    /// # Errors
-    /// [`Error::Schema`] names what is missing or not granted; else as any question.
-    pub async fn check_provisioning(&self) -> Result<(), Error> {
-        self.run(create::CheckTables).await
-    }
-
     /// All mailbox templates, by id.
     ///
     /// # Errors

@@ -1,0 +1,62 @@
+//! `keydove grants`: what the database's administrator has to run so that a configuration works.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::storage::{Answer, Failure, document};
+use crate::config::Config;
+use crate::sql::{self, Feature, MariadbConfig, Right, grants, needed};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Give the rights of the commands that change domains, mailboxes, aliases and app passwords too.
+    #[arg(long)]
+    commands: bool,
+    /// The host from which MariaDB sees keydove come. Default: localhost with a socket, else any (%).
+    #[arg(long, value_name = "HOST")]
+    from: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
+    let (storage, mut features) = Config::load_features(config)?;
+    let sql::Config::Mariadb(database) = storage else {
+        return Err(Failure::Data(
+            "the database is a SQLite file: it belongs to keydove's user, and there is nothing to grant"
+                .to_owned(),
+        ));
+    };
+    features.extend(arguments.commands.then_some(Feature::Commands));
+    let account = account(&database, arguments.from.as_deref());
+    let (optional, always): (Vec<Right>, Vec<Right>) =
+        needed(&features).into_iter().partition(Right::is_of_optional_table);
+    let statements = grants(&always, &database.database, &account);
+    let optional = grants(&optional, &database.database, &account);
+    if arguments.json {
+        let names: Vec<&str> = features.iter().map(|feature| feature.name()).collect();
+        return Ok(document(&json!({
+            "database": database.database,
+            "account": account,
+            "features": names,
+            "statements": statements,
+            "where_mailcow_has_the_table": optional,
+        })));
+    }
+    let names: Vec<&str> = features.iter().map(|feature| feature.name()).collect();
+    let mut lines = vec![format!("-- for {}", names.join(", "))];
+    lines.extend(statements);
+    if !optional.is_empty() {
+        lines.push("-- mailcow only: SOGo's users".to_owned());
+        lines.extend(optional);
+    }
+    Ok(lines.join("\n").into())
+}
+
+fn account(database: &MariadbConfig, from: Option<&str>) -> String {
+    let host = from.unwrap_or(if database.socket.is_some() { "localhost" } else { "%" });
+    let word = |word: &str| format!("'{}'", word.replace('\'', "''"));
+    format!("{}@{}", word(&database.user), word(host))
+}

@@ -1,0 +1,77 @@
+//! What the configuration asks the database for.
+
+use std::path::Path;
+
+use super::load::read_file;
+use super::{Config, Door, Error, File};
+use crate::sql::{self, Feature};
+use crate::sync::Deactivate;
+
+impl Config {
+    /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.
+    /// Where mailcow's settings say whether first logins make mailboxes, they are taken to do so.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_features(path: &Path) -> Result<(sql::Config, Vec<Feature>), Error> {
+        let file = read_file(path)?;
+        let features = of(&file);
+        Ok((file.storage, features))
+    }
+}
+
+/// Everything that the daemon may ask the database for with these settings.
+pub(super) fn of(file: &File) -> Vec<Feature> {
+    let has_door = |door| file.listeners.iter().any(|listener| listener.door == door);
+    let is_mailcows = file.mailcow.identity_provider;
+    let makes_mailboxes = file.provisioning.enabled.unwrap_or(is_mailcows) || file.sync.import;
+    let follows_templates = !file.provisioning.mappings.is_empty() || is_mailcows;
+    let is_kept = |period: crate::settings::Period| !period.get().is_zero();
+    let deactivates = file.sync.deactivate != Deactivate::Off;
+    let syncs = is_kept(file.sync.interval) || file.sync.import || deactivates;
+    let keeps_house = is_kept(file.housekeeping.interval);
+    let features = [
+        (Feature::Logins, true),
+        (Feature::AppPasswords, true),
+        (Feature::Owners, true),
+        (Feature::IdentityProvider, is_mailcows),
+        (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
+        (Feature::Maps, has_door(Door::Socketmap)),
+        (Feature::Policy, has_door(Door::Policy)),
+        (Feature::FirstLogins, makes_mailboxes),
+        (Feature::Templates, follows_templates),
+        (Feature::LoginLog, file.bookkeeping.login_log),
+        (Feature::Sync, syncs),
+        (Feature::Deactivation, deactivates),
+        (Feature::Housekeeping, keeps_house),
+        (Feature::OldPeople, keeps_house && is_kept(file.housekeeping.people)),
+        (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
+    ];
+    features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(text: &str) -> Vec<Feature> {
+        of(&toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn what_is_switched_on_is_asked_for() {
+        let least = features("");
+        assert!(least.contains(&Feature::Logins) && !least.contains(&Feature::FirstLogins));
+        assert!(features("[provisioning]\nenabled = true").contains(&Feature::FirstLogins));
+        assert!(features("[mailcow]\nidentity_provider = true").contains(&Feature::FirstLogins));
+        let off = features("[mailcow]\nidentity_provider = true\n[provisioning]\nenabled = false");
+        assert!(!off.contains(&Feature::FirstLogins) && off.contains(&Feature::IdentityProvider));
+        let maps = features("[[listener]]\ndoor = 'socketmap'\npath = '/run/x'");
+        assert!(maps.contains(&Feature::Maps) && !maps.contains(&Feature::Policy));
+        let sync = features("[sync]\ndeactivate = 'disabled'");
+        assert!(sync.contains(&Feature::Sync) && sync.contains(&Feature::Deactivation));
+        assert!(!features("[bookkeeping]\nlogin_log = false").contains(&Feature::LoginLog));
+        let house = features("[housekeeping]\ninterval = '0'\npeople = '90d'");
+        assert!(!house.contains(&Feature::Housekeeping) && !house.contains(&Feature::OldPeople));
+    }
+}

@@ -1,0 +1,75 @@
+//! The statements that give rights.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Right, Verb};
+
+/// The `GRANT` statements that give these rights to an account (`'keydove'@'localhost'`), one for each table.
+///
+/// A right to keydove's own table is given for the whole of it, and [`Verb::Create`] with it, because MariaDB takes a
+/// grant for a table that is not there yet only so.
+#[must_use]
+pub fn grants(rights: &[Right], database: &str, account: &str) -> Vec<String> {
+    let mut tables: Vec<(&'static str, bool, BTreeMap<Verb, BTreeSet<&'static str>>)> = Vec::new();
+    for right in rights {
+        let known = tables.iter().position(|(table, ..)| *table == right.table);
+        let known = known.unwrap_or_else(|| {
+            tables.push((right.table, right.is_of_own_table(), BTreeMap::new()));
+            tables.len() - 1
+        });
+        let verbs = &mut tables[known].2;
+        verbs.entry(right.verb).or_default().extend(right.columns);
+        if right.is_of_own_table() {
+            verbs.entry(Verb::Create).or_default();
+        }
+    }
+    let statement = |(table, is_own, verbs): &(&str, bool, BTreeMap<Verb, BTreeSet<&str>>)| {
+        let verbs = verbs.iter().map(|(verb, columns)| match columns.is_empty() || *is_own {
+            true => verb.to_string(),
+            false => format!("{verb} ({})", columns.iter().copied().collect::<Vec<_>>().join(", ")),
+        });
+        let verbs: Vec<String> = verbs.collect();
+        format!("GRANT {} ON {}.{} TO {account};", verbs.join(", "), quoted(database), quoted(table))
+    };
+    tables.iter().map(statement).collect()
+}
+
+/// A name as MariaDB's grammar wants it.
+fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    match begins && name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("`{}`", name.replace('`', "``")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Feature, needed};
+    use super::*;
+
+    #[test]
+    fn there_is_a_statement_for_each_table() {
+        let account = "'keydove'@'localhost'";
+        let statements = grants(&needed(&[Feature::Logins]), "mailcow", account);
+        assert_eq!(
+            statements,
+            [
+                "GRANT SELECT (active, domain) ON mailcow.domain TO 'keydove'@'localhost';",
+                "GRANT SELECT (active, attributes, authsource, kind, password, quota, username) ON mailcow.mailbox TO \
+                 'keydove'@'localhost';",
+                "GRANT SELECT (active, username) ON mailcow.tfa TO 'keydove'@'localhost';",
+            ]
+        );
+        let statements = grants(&needed(&[Feature::Owners, Feature::LoginLog]), "my-mail", "k");
+        assert!(
+            statements.contains(
+                &"GRANT CREATE, SELECT, INSERT, UPDATE ON `my-mail`.keydove_person TO k;".to_owned()
+            )
+        );
+        let history =
+            "GRANT INSERT (app_password, real_rip, service, username), DELETE ON `my-mail`.sasl_log TO k;";
+        assert!(statements.contains(&history.to_owned()), "{statements:?}");
+    }
+}
