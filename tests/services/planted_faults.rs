@@ -265,7 +265,7 @@ const FAULTS: &[Fault] = &[
             "but postfix may not open it: its owner, group and mode leave them out",
             "but dovenull may not open it: ",
             "but dovecot may not open it: ",
-            "-> set owner, group and mode as dovecot/README.md and postfix/README.md list them",
+            "-> set owner, group and mode as docs/install.md lists them",
         ],
         cure: |ground, _| ground.restart(),
     },

@@ -18,7 +18,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
         }
         Kicked::Failed(why) => findings.warning(
             format!("[kick] {program} fails ({why}): open sessions go on after access has ended"),
-            "a program that needs root cannot work under the unit: use Dovecot's HTTP API, as README.md shows under [kick]",
+            "a program that needs root cannot work under the unit: use Dovecot's HTTP API, as docs/off-boarding.md shows",
         ),
     }
     findings.into_vec()
