@@ -24,6 +24,7 @@ mod mailbox;
 mod man;
 mod output;
 mod readmit;
+mod setup;
 mod size;
 mod status;
 mod storage;
@@ -68,6 +69,12 @@ struct Arguments {
 enum Command {
     /// Serve the sockets of the configuration until SIGTERM.
     Serve,
+    /// Set everything up, from Keycloak's client to Dovecot and Postfix, or take that back.
+    ///
+    /// Every change is shown as a difference before it is made, and kept in a journal beside the configuration. What is
+    /// asked comes from flags, from a file (`--answers`), or from the terminal; passwords never are arguments. A
+    /// failure half-way takes back what was changed. It may be run again: what is as it should be stays.
+    Setup(Box<setup::Arguments>),
     /// Say what stands against logins, each with the step that mends it.
     ///
     /// Looked at are the configuration, the sockets, the database, Keycloak, and what Dovecot and Postfix are set to. Exit code 1: something stands against logins. 78: the configuration is wrong.
@@ -166,6 +173,7 @@ fn run_command() -> ExitCode {
     let config = arguments.config.config.as_path();
     match &arguments.command {
         Command::Serve => serve(config),
+        Command::Setup(arguments) => setup::run(arguments, config),
         Command::Check(arguments) => check::run(arguments, config),
         Command::Hash(arguments) => hash::run(arguments),
         Command::Domain(arguments) => report(domain::run(arguments, config)),
