@@ -66,9 +66,6 @@ pub(super) struct Answers {
     /// What Postfix asks keydove; may be repeated. Default: sasl, where there is a Postfix.
     #[arg(long, value_name = "QUESTION")]
     pub(super) postfix: Option<Vec<PostfixQuestion>>,
-    /// The folder of mailcow, which takes the place of Dovecot and Postfix.
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) mailcow: Option<PathBuf>,
     /// Switch Dovecot over although it knows users who have no mailbox in keydove: mail to them will bounce.
     #[arg(long, value_name = "true|false")]
     pub(super) leave_users_behind: Option<bool>,
@@ -139,7 +136,7 @@ impl Answers {
     pub(super) fn or(self, other: Self) -> Self {
         filled!(
             self, other, server_url, realm, client_id, ca_file, admin_user, admin_realm, admin_password_file, events,
-            domains, make_mailboxes, mail_uid, mail_gid, mail_home, mail_location, dovecot, postfix, mailcow,
+            domains, make_mailboxes, mail_uid, mail_gid, mail_home, mail_location, dovecot, postfix,
             leave_users_behind, test_user, test_password_file, dovecot_config, postfix_config, socket_folder, database,
             start_command, stop_command,
         )

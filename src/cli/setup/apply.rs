@@ -37,7 +37,6 @@ pub(super) fn apply(
 ) -> Result<(), Failure> {
     let from = journal.entries.len();
     let Err(failure) = make(machine, changes, journal) else { return Ok(()) };
-    machine.say(&format!("failed: {failure}"));
     machine.say("the changes of this run are taken back");
     let back = match take_back(machine, journal, from) {
         Ok(kept) if kept.is_empty() => "everything is as it was".to_owned(),

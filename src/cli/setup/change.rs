@@ -25,8 +25,6 @@ pub(super) enum Phase {
     Dovecot,
     /// Postfix's configuration.
     Postfix,
-    /// mailcow's files.
-    Mailcow,
 }
 
 impl Phase {
@@ -37,7 +35,6 @@ impl Phase {
             Self::Keydove => "keydove",
             Self::Dovecot => "Dovecot",
             Self::Postfix => "Postfix",
-            Self::Mailcow => "mailcow",
         }
     }
 }
@@ -59,6 +56,8 @@ pub(super) enum Place {
         /// The role.
         role: String,
     },
+    /// The user profile that the realm stores; Keycloak's default one is not stored.
+    StoredProfile,
     /// An attribute of the realm's user profile.
     Attribute(String),
     /// Who may edit an attribute that the realm had before.
@@ -83,6 +82,7 @@ impl fmt::Display for Place {
             Self::Folder(path) => write!(f, "{}/", path.display()),
             Self::Client(id) => write!(f, "Keycloak: client {id}"),
             Self::Role { client, role } => write!(f, "Keycloak: role {role} of {client}'s service account"),
+            Self::StoredProfile => f.write_str("Keycloak: the realm's own user profile"),
             Self::Attribute(name) => write!(f, "Keycloak: attribute {name} of the user profile"),
             Self::AttributeEditors(name) => write!(f, "Keycloak: who may edit the attribute {name}"),
             Self::Events => f.write_str("Keycloak: events of the realm"),
@@ -206,7 +206,9 @@ pub(super) fn show(place: &Place, before: &State, after: &Target) -> String {
         Target::ClientSecret(access) => (State::File { text: String::new(), access: *access }, true),
     };
     let mut text = format!("{}\n{}\n", title(before, "---"), title(&after, "+++"));
-    if hidden {
+    if *place == Place::StoredProfile {
+        text.push_str("+(Keycloak's default one, with the changes below)\n");
+    } else if hidden {
         text.push_str("+(a secret, which is not shown)\n");
     } else {
         text.push_str(&unified(&before.lines(), &after.lines()));

@@ -257,3 +257,7 @@ pub(super) fn named_secret(config: &Path) -> Option<PathBuf> {
         None => Some(folder.join(keycloak.get("client_secret_credential")?.as_str()?)),
     }
 }
+
+#[cfg(test)]
+#[path = "configuration_tests.rs"]
+mod tests;

@@ -229,6 +229,20 @@ impl Dovecot {
     fn folder(&self) -> &Path {
         self.config.parent().unwrap_or(Path::new("/"))
     }
+
+    /// For tests: as Debian installs it.
+    #[cfg(test)]
+    pub(super) fn sample(release: Release) -> Self {
+        Self {
+            release,
+            config: "/etc/dovecot/dovecot.conf".into(),
+            base_dir: "/run/dovecot".into(),
+            protocols: vec!["imap".to_owned()],
+            has_inbox_path: false,
+            has_quota: false,
+            libexec: "/usr/lib/dovecot".into(),
+        }
+    }
 }
 
 fn checkpassword(sockets: &Path) -> Result<String, Failure> {
@@ -303,15 +317,8 @@ mod tests {
     use super::*;
 
     fn dovecot(release: Release, protocols: &[&str]) -> Dovecot {
-        Dovecot {
-            release,
-            config: "/etc/dovecot/dovecot.conf".into(),
-            base_dir: "/run/dovecot".into(),
-            protocols: protocols.iter().map(|&name| name.to_owned()).collect(),
-            has_inbox_path: false,
-            has_quota: false,
-            libexec: "/usr/lib/dovecot".into(),
-        }
+        let protocols = protocols.iter().map(|&name| name.to_owned()).collect();
+        Dovecot { protocols, ..Dovecot::sample(release) }
     }
 
     #[test]

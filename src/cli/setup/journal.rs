@@ -31,7 +31,8 @@ pub(super) struct Facts {
     pub(super) admin_realm: Option<String>,
     pub(super) dovecot_config: Option<PathBuf>,
     pub(super) postfix_config: Option<PathBuf>,
-    pub(super) mailcow: Option<PathBuf>,
+    /// Whether the folder of the configuration is setup's own; the journal must lie somewhere from the first change on.
+    pub(super) made_folder: bool,
 }
 
 /// One change.
@@ -64,6 +65,9 @@ impl Entry {
             Fate::IsBack
         } else if now.mark() == self.written {
             Fate::Restore
+        } else if self.place == Place::StoredProfile {
+            // Setup's parts are places of their own; what else is in it was never setup's.
+            Fate::IsBack
         } else {
             Fate::Keep
         }
@@ -96,12 +100,25 @@ impl Journal {
     /// Writes it, or removes it when there is nothing to take back.
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
         if self.entries.is_empty() {
-            return files::write(path, &State::Absent);
+            files::write(path, &State::Absent)?;
+            if let (true, Some(folder)) = (self.facts.made_folder, path.parent()) {
+                // One with something in it is somebody's by now.
+                let _ = std::fs::remove_dir(folder);
+            }
+            return Ok(());
         }
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Failure::System(format!("cannot write the journal: {error}")))?;
         let (uid, gid) = files::own_ids();
         files::write(path, &State::File { text, access: Access { mode: 0o600, uid, gid } })
+    }
+
+    /// Makes its folder, where there is none.
+    pub(super) fn make_folder(&mut self, path: &Path) -> Result<(), Failure> {
+        let Some(folder) = path.parent().filter(|folder| !folder.exists()) else { return Ok(()) };
+        let (uid, gid) = files::own_ids();
+        self.facts.made_folder = true;
+        files::write(folder, &State::Folder(Access { mode: 0o755, uid, gid }))
     }
 
     /// What is there of setup's, by the last entry of the place.

@@ -80,7 +80,7 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
     let facts = wishes.facts(&answers);
     let path = Journal::path(config);
     let mut journal = Journal::read(&path)?.unwrap_or_else(|| Journal::new(facts.clone()));
-    journal.facts = facts.clone();
+    journal.facts = Facts { made_folder: journal.facts.made_folder, ..facts.clone() };
     let admin = sign_in(&answers, &facts)?;
     let reactor = reactor()?;
     let mut site = Site::new(config, facts, Some(admin), reactor);
@@ -97,6 +97,9 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         return Err(Failure::Usage("nothing was changed; --yes makes the changes without a question".to_owned()));
     }
     let test_user = test_user(&answers)?;
+    if !changes.is_empty() {
+        journal.make_folder(&path)?;
+    }
     site.wish(wishes, test_user);
     make(&mut site, &changes, &mut journal)?;
     site.check(true)?;

@@ -88,7 +88,7 @@ impl Wishes {
             admin_realm: answers.admin_realm.clone(),
             dovecot_config: self.dovecot.as_ref().map(|(dovecot, _)| dovecot.config.clone()),
             postfix_config: self.postfix.as_ref().map(|(postfix, _)| postfix.config.clone()),
-            mailcow: answers.mailcow.clone(),
+            made_folder: false,
         }
     }
 
@@ -192,8 +192,6 @@ fn keydove(
 ) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
     let (uid, gid) = files::own_ids();
-    let config_folder = wishes.config.parent().unwrap_or(Path::new("/"));
-    folder(config_folder, Access { mode: 0o755, uid, gid }, &mut changes)?;
     let mail_root = wishes.mail.home.split('%').next().unwrap_or_default().trim_end_matches('/');
     if wishes.dovecot.is_some() && !mail_root.is_empty() {
         let owner = Access { mode: 0o700, uid: wishes.mail.uid, gid: wishes.mail.gid };

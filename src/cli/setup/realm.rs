@@ -14,6 +14,8 @@ const CLIENT: &str = "the client";
 const ROLES: &str = "the roles of realm-management";
 const PROFILE: &str = "the user profile";
 const REALM: &str = "the realm";
+const COMPONENT: &str = "the user profile's component";
+const COMPONENTS: &str = "components?type=org.keycloak.userprofile.UserProfileProvider";
 const SECRET: &str = "the client secret";
 const ACCOUNT: &str = "the service account";
 /// The client that holds the realm's roles for administrators.
@@ -86,6 +88,15 @@ impl Realm<'_> {
             let after = wish(&before);
             changes.extend(Change::new(Phase::Keycloak, place, before, after));
         }
+        let of_profile =
+            |change: &Change| matches!(change.place, Place::Attribute(_) | Place::AttributeEditors(_));
+        if let Some(first) = changes.iter().position(of_profile)
+            && self.read(&Place::StoredProfile)? == State::Absent
+        {
+            let after = State::Json(self.profile()?);
+            let change = Change::new(Phase::Keycloak, Place::StoredProfile, State::Absent, after);
+            changes.splice(first..first, change);
+        }
         Ok(changes)
     }
 
@@ -96,6 +107,10 @@ impl Realm<'_> {
                 Some(client) => State::Json(pick(&client, &CLIENT_FIELDS)),
             }),
             Place::Role { client, role } => Ok(State::Json(self.has_role(client, role)?.into())),
+            Place::StoredProfile => Ok(match self.component()? {
+                None => State::Absent,
+                Some(_) => State::Json(self.profile()?),
+            }),
             Place::Attribute(name) => Ok(match self.attribute(name)? {
                 None => State::Absent,
                 Some(attribute) => State::Json(attribute),
@@ -139,6 +154,13 @@ impl Realm<'_> {
             (Place::Role { client, role }, State::Json(wanted)) => {
                 self.set_role(client, role, *wanted == true)
             }
+            (Place::StoredProfile, State::Json(profile)) => {
+                self.send(PROFILE, Method::PUT, "users/profile", Some(profile))
+            }
+            (Place::StoredProfile, State::Absent) => match self.component()? {
+                Some(id) => self.send(COMPONENT, Method::DELETE, &format!("components/{id}"), None),
+                None => Ok(()),
+            },
             (Place::Attribute(name), state) => self.change_profile(|attributes| {
                 let at = attributes.iter().position(|attribute| attribute["name"] == **name);
                 match (state, at) {
@@ -216,14 +238,24 @@ impl Realm<'_> {
         self.send(ROLES, method, &part, Some(&json!([role])))
     }
 
+    fn profile(&self) -> Result<Value, Failure> {
+        Ok(self.get(PROFILE, "users/profile")?.unwrap_or_default())
+    }
+
+    /// The id of what stores the user profile.
+    fn component(&self) -> Result<Option<String>, Failure> {
+        let found = self.get(COMPONENT, COMPONENTS)?.unwrap_or_default();
+        Ok(found.as_array().and_then(|all| all.first()).map(|component| text(&component["id"])))
+    }
+
     fn attribute(&self, name: &str) -> Result<Option<Value>, Failure> {
-        let profile = self.get(PROFILE, "users/profile")?.unwrap_or_default();
+        let profile = self.profile()?;
         let attributes = profile["attributes"].as_array();
         Ok(attributes.and_then(|all| all.iter().find(|attribute| attribute["name"] == *name)).cloned())
     }
 
     fn change_profile(&self, change: impl FnOnce(&mut Vec<Value>)) -> Result<(), Failure> {
-        let mut profile = self.get(PROFILE, "users/profile")?.unwrap_or_default();
+        let mut profile = self.profile()?;
         let Some(attributes) = profile["attributes"].as_array_mut() else {
             return Err(Failure::Data("this Keycloak shows no user profile: it must be 24 or later".to_owned()));
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::super::control::ask;
-use super::super::output::{say, say_error};
+use super::super::output::say;
 use super::super::storage::Failure;
 use super::apply::{Machine, Way};
 use super::change::{Phase, Place, State};
@@ -109,8 +109,9 @@ impl Site {
 
     /// Runs `keydove check`; shows all of it at the end, and else its faults only.
     pub(super) fn check(&self, whole: bool) -> Result<(), Failure> {
-        let own = std::env::current_exe().map_err(|error| Failure::System(error.to_string()))?;
-        let mut command = Command::new(own);
+        // Without /proc, by the name that it was called by.
+        let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
+        let mut command = Command::new(own.unwrap_or_else(|| "keydove".into()));
         command.arg("check").arg("--config").arg(&self.config);
         if let Some(folder) = self.config.parent() {
             // For a configuration whose secret is a credential of systemd's.
@@ -298,7 +299,7 @@ impl Machine for Site {
 
     fn settle(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
         match phase {
-            Phase::Keycloak | Phase::Mailcow => Ok(()),
+            Phase::Keycloak => Ok(()),
             Phase::Keydove => self.settle_keydove(way),
             Phase::Dovecot => self.settle_dovecot(way),
             Phase::Postfix => self.settle_postfix(way),
@@ -310,9 +311,6 @@ impl Machine for Site {
     }
 
     fn say(&mut self, line: &str) {
-        match line.starts_with("failed") {
-            true => say_error(line),
-            false => say(line),
-        }
+        say(line);
     }
 }
