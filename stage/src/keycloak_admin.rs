@@ -183,7 +183,8 @@ impl KeycloakAdmin {
     /// server shows them in any order; numbers of rows are left out.
     pub fn export(&self) -> Result<Value> {
         let realm = escape(&self.realm);
-        let path = format!("/admin/realms/{realm}/partial-export?exportClients=true&exportGroupsAndRoles=true");
+        let path =
+            format!("/admin/realms/{realm}/partial-export?exportClients=true&exportGroupsAndRoles=true");
         let mut realm_and_profile = json!({
             "realm": serde_json::from_str::<Value>(&self.call("POST", &path, &Value::Null)?).unwrap_or_default(),
             "profile": self.read(&format!("/admin/realms/{realm}/users/profile"))?,

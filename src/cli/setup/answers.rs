@@ -135,17 +135,41 @@ impl Answers {
     /// These, and of `other` what is missing.
     pub(super) fn or(self, other: Self) -> Self {
         filled!(
-            self, other, server_url, realm, client_id, ca_file, admin_user, admin_realm, admin_password_file, events,
-            domains, make_mailboxes, mail_uid, mail_gid, mail_home, mail_location, dovecot, postfix,
-            leave_users_behind, test_user, test_password_file, dovecot_config, postfix_config, socket_folder, database,
-            start_command, stop_command,
+            self,
+            other,
+            server_url,
+            realm,
+            client_id,
+            ca_file,
+            admin_user,
+            admin_realm,
+            admin_password_file,
+            events,
+            domains,
+            make_mailboxes,
+            mail_uid,
+            mail_gid,
+            mail_home,
+            mail_location,
+            dovecot,
+            postfix,
+            leave_users_behind,
+            test_user,
+            test_password_file,
+            dovecot_config,
+            postfix_config,
+            socket_folder,
+            database,
+            start_command,
+            stop_command,
         )
     }
 
     /// Reads the answers file.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let complain = |what: String| Failure::Data(format!("{}: {what}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| complain(format!("cannot be read: {error}")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| complain(format!("cannot be read: {error}")))?;
         if text.len() > MAX_BYTES {
             return Err(complain(format!("has more than {MAX_BYTES} bytes")));
         }
@@ -170,7 +194,8 @@ impl Answers {
             }
         }
         if self.domains.is_none()
-            && let Some(text) = ask("the mail domains, with blanks between them (none: those that are there)")?
+            && let Some(text) =
+                ask("the mail domains, with blanks between them (none: those that are there)")?
         {
             self.domains = Some(text.split_whitespace().map(str::to_owned).collect());
         }
@@ -213,8 +238,8 @@ pub(super) fn password(
     }
     if let Some(file) = file {
         let opened = std::fs::File::open(file);
-        let opened = opened
-            .map_err(|error| Failure::Data(format!("{}: cannot be read: {error}", file.display())))?;
+        let opened =
+            opened.map_err(|error| Failure::Data(format!("{}: cannot be read: {error}", file.display())))?;
         return Ok(Some(Input::Lines(std::io::BufReader::new(opened)).ask(what)?));
     }
     if !stdin().is_terminal() {
@@ -230,7 +255,8 @@ mod tests {
     #[test]
     fn flags_come_before_the_file() {
         let flags = Answers { realm: Some("a".to_owned()), ..Answers::default() };
-        let file: Answers = toml::from_str("realm = \"b\"\ndovecot = \"lua\"\npostfix = [\"sasl\", \"maps\"]").unwrap();
+        let file: Answers =
+            toml::from_str("realm = \"b\"\ndovecot = \"lua\"\npostfix = [\"sasl\", \"maps\"]").unwrap();
         let both = flags.or(file);
         assert_eq!(both.realm.as_deref(), Some("a"));
         assert_eq!(both.dovecot, Some(DovecotWay::Lua));

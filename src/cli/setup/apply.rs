@@ -41,9 +41,9 @@ pub(super) fn apply(
     let back = match take_back(machine, journal, from) {
         Ok(kept) if kept.is_empty() => "everything is as it was".to_owned(),
         Ok(kept) => format!("these were changed meanwhile and stay: {}", names(&kept)),
-        Err(error) => format!(
-            "not everything could be taken back: {error}\nmend that, and run `keydove setup --undo`"
-        ),
+        Err(error) => {
+            format!("not everything could be taken back: {error}\nmend that, and run `keydove setup --undo`")
+        }
     };
     Err(Failure::System(format!("{failure}\n{back}")))
 }
@@ -79,10 +79,11 @@ fn make_one(machine: &mut dyn Machine, change: &Change, journal: &mut Journal) -
     machine.keep(journal)?;
     machine.write(place, &after)?;
     machine.say(&format!("  changed: {place}"));
-    // Keycloak adds what was left out.
-    let found = machine.read(place)?.mark();
-    if let Some(entry) = journal.entries.last_mut().filter(|entry| entry.written != found) {
-        entry.written = found;
+    // Keycloak adds what was left out. What it stores only with a later change is known by what was meant.
+    let found = machine.read(place)?;
+    let (mark, is_seen) = (found.mark(), found != change.before);
+    if let Some(entry) = journal.entries.last_mut().filter(|entry| is_seen && entry.written != mark) {
+        entry.written = mark;
         machine.keep(journal)?;
     }
     Ok(())

@@ -85,7 +85,10 @@ fn changes(model: &mut Model, drawn: &[(usize, Option<u8>, Option<u8>)]) -> Vec<
 }
 
 fn drawn() -> impl Strategy<Value = Vec<(usize, Option<u8>, Option<u8>)>> {
-    proptest::collection::vec((0..3_usize, proptest::option::of(0..3_u8), proptest::option::of(0..3_u8)), 1..8)
+    proptest::collection::vec(
+        (0..3_usize, proptest::option::of(0..3_u8), proptest::option::of(0..3_u8)),
+        1..8,
+    )
 }
 
 proptest! {

@@ -238,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_mark_tells_states_apart() {
-        let file = |text: &str, mode| State::File { text: text.to_owned(), access: Access { mode, ..ACCESS } };
+        let file =
+            |text: &str, mode| State::File { text: text.to_owned(), access: Access { mode, ..ACCESS } };
         let states = [
             State::Absent,
             State::Running(true),

@@ -60,12 +60,7 @@ impl Listener {
         Self { unit: Some(unit), ..self }
     }
 
-    fn for_whom(
-        self,
-        mode: &'static str,
-        owner: Option<&'static str>,
-        group: Option<&'static str>,
-    ) -> Self {
+    fn for_whom(self, mode: &'static str, owner: Option<&'static str>, group: Option<&'static str>) -> Self {
         Self { access: (mode, owner, group), ..self }
     }
 
@@ -169,7 +164,9 @@ fn whole(wishes: &Wishes, listeners: &[Listener]) -> String {
     let _ = write!(text, "\n[storage.sqlite]\npath = {}\n", quoted(&wishes.database.display().to_string()));
     text.push_str(&userdb(wishes));
     if wishes.make_mailboxes {
-        text.push_str("\n[provisioning]                     # a first login makes the mailbox\nenabled = true\n");
+        text.push_str(
+            "\n[provisioning]                     # a first login makes the mailbox\nenabled = true\n",
+        );
         let _ = writeln!(text, "default_template = \"{}\"", TEMPLATE);
     }
     text
@@ -203,8 +200,8 @@ fn userdb(wishes: &Wishes) -> String {
 /// A file of the administrator's: another Keycloak is an error, missing sockets are added at its end.
 fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String, Failure> {
     let path = &wishes.config;
-    let value: toml::Table = toml::from_str(own)
-        .map_err(|error| Failure::Data(format!("{}:\n{error}", path.display())))?;
+    let value: toml::Table =
+        toml::from_str(own).map_err(|error| Failure::Data(format!("{}:\n{error}", path.display())))?;
     let keycloak = |name: &str| value.get("keycloak")?.get(name)?.as_str();
     for (name, wanted) in [
         ("server_url", wishes.server_url.as_str()),
@@ -228,9 +225,9 @@ fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String
     let mut text = own.to_owned();
     for listener in listeners {
         let is_control = listener.door == Door::Control;
-        let is_there = there.iter().any(|one| {
-            one.path == listener.path || (is_control && one.door == crate::config::Door::Control)
-        });
+        let is_there = there
+            .iter()
+            .any(|one| one.path == listener.path || (is_control && one.door == crate::config::Door::Control));
         if !is_there {
             let end = if text.ends_with('\n') { "" } else { "\n" };
             let _ = write!(text, "{end}\n{}", listener.text(has_units));

@@ -1,8 +1,8 @@
 use std::os::unix::fs::PermissionsExt;
 
-use super::super::journal::{Entry, Facts};
 use super::super::change::{Access, Phase};
 use super::super::dovecot::Dovecot;
+use super::super::journal::{Entry, Facts};
 use super::super::plan::Mail;
 use super::*;
 
@@ -73,7 +73,11 @@ fn what_setup_writes_is_a_sound_configuration() {
                 let config = Config::parse(&wishes.config, &text).unwrap();
                 assert_eq!(config.listeners.len(), all.len(), "{text}");
                 assert_eq!(config.keycloaks[0].0.realm.as_str(), "My \"Mail\"");
-                assert_eq!(text.contains("owner = \"dovecot\""), has_modes && way == DovecotWay::Lua, "{text}");
+                assert_eq!(
+                    text.contains("owner = \"dovecot\""),
+                    has_modes && way == DovecotWay::Lua,
+                    "{text}"
+                );
             }
         }
     }

@@ -106,8 +106,7 @@ fn compare<'a>(a: &[&'a str], b: &[&'a str], edits: &mut Vec<(Kind, &'a str)>) {
         if i < a.len() && j < b.len() && a[i] == b[j] {
             edits.push((Kind::Same, a[i]));
             (i, j) = (i + 1, j + 1);
-        } else if j == b.len()
-            || (i < a.len() && longest[(i + 1) * width + j] >= longest[i * width + j + 1])
+        } else if j == b.len() || (i < a.len() && longest[(i + 1) * width + j] >= longest[i * width + j + 1])
         {
             edits.push((Kind::Gone, a[i]));
             i += 1;

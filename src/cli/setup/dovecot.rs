@@ -37,6 +37,14 @@ pub(super) enum Release {
     V2_4,
 }
 
+/// Where Postfix gives mail to Dovecot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lmtp {
+    pub(super) path: PathBuf,
+    /// Whether nothing says yet how Postfix delivers.
+    pub(super) is_missing: bool,
+}
+
 /// A Dovecot that was found.
 #[derive(Clone, Debug)]
 pub(super) struct Dovecot {
@@ -45,8 +53,6 @@ pub(super) struct Dovecot {
     pub(super) config: PathBuf,
     pub(super) base_dir: PathBuf,
     protocols: Vec<String>,
-    /// `mail_inbox_path`, which lies elsewhere than keydove says.
-    has_inbox_path: bool,
     has_quota: bool,
     libexec: PathBuf,
 }
@@ -60,7 +66,9 @@ impl Dovecot {
             [b'2', b'.', b'4', ..] => Release::V2_4,
             _ => {
                 let version = version.trim();
-                return Err(Failure::Data(format!("Dovecot {version} is neither 2.3 nor 2.4; use --dovecot none")));
+                return Err(Failure::Data(format!(
+                    "Dovecot {version} is neither 2.3 nor 2.4; use --dovecot none"
+                )));
             }
         };
         let config = config.map_or_else(|| PathBuf::from("/etc/dovecot/dovecot.conf"), Path::to_owned);
@@ -78,8 +86,6 @@ impl Dovecot {
             base_dir: value("base_dir")?.into(),
             libexec: value("libexec_dir")?.into(),
             has_quota: value("mail_plugins").is_ok_and(|plugins| plugins.contains("quota")),
-            has_inbox_path: release == Release::V2_4
-                && value("mail_inbox_path").is_ok_and(|path| !path.is_empty()),
             release,
             config,
         }))
@@ -95,7 +101,7 @@ impl Dovecot {
         &self,
         way: DovecotWay,
         sockets: &Path,
-        lmtp: Option<&Path>,
+        lmtp: Option<&Lmtp>,
     ) -> Result<Vec<Change>, Failure> {
         let mut changes = Vec::new();
         let mut text = match way {
@@ -113,7 +119,7 @@ impl Dovecot {
             DovecotWay::Checkpassword => checkpassword(sockets)?,
             DovecotWay::None => return Ok(changes),
         };
-        if let Some(path) = lmtp {
+        if let Some(Lmtp { path, .. }) = lmtp.filter(|lmtp| lmtp.is_missing || self.gives(&lmtp.path)) {
             let _ = write!(
                 text,
                 "\n# Postfix delivers here.\nservice lmtp {{\n  unix_listener {} {{\n    mode = 0600\n    user = postfix\n    \
@@ -128,10 +134,20 @@ impl Dovecot {
         Ok(changes)
     }
 
+    /// Whether a run before this one gave LMTP a socket there.
+    fn gives(&self, lmtp: &Path) -> bool {
+        let lmtp = lmtp.display().to_string();
+        [DROP_IN, INCLUDED].iter().any(|name| {
+            std::fs::read_to_string(self.folder().join(name)).is_ok_and(|text| text.contains(&lmtp))
+        })
+    }
+
     /// What must stand in the effective settings afterwards.
     pub(super) fn proof(way: DovecotWay, sockets: &Path) -> Option<String> {
         match way {
-            DovecotWay::Takeover => Some(format!("auth_socket_path = {}", sockets.join("auth-userdb").display())),
+            DovecotWay::Takeover => {
+                Some(format!("auth_socket_path = {}", sockets.join("auth-userdb").display()))
+            }
             DovecotWay::Lua => Some("keydove.lua".to_owned()),
             DovecotWay::Checkpassword => Some("keydove-checkpassword".to_owned()),
             DovecotWay::None => None,
@@ -145,16 +161,14 @@ impl Dovecot {
              Dovecot. Dovecot's own one goes on, and nobody asks it.\nauth_socket_path = {folder}/auth-userdb\n"
         );
         if self.release == Release::V2_4 {
-            // For all login services at once; seen from their chroot, base_dir/login.
-            text.push_str("login_socket_path = ext/auth\n");
-        }
-        if self.has_inbox_path {
-            text.push_str("# Where mail lies is keydove's matter, the inbox too.\nmail_inbox_path =\n");
+            // For all login services at once; seen from their chroot, base_dir/login. Debian's inbox lies in /var/mail.
+            text.push_str("login_socket_path = ext/auth\n# Where mail lies is keydove's matter, the inbox too.\nmail_inbox_path =\n");
         }
         let there = LOGINS.iter().filter(|(_, name)| self.protocols.iter().any(|one| one == name));
         for (service, _) in there {
             if self.release == Release::V2_3 {
-                let _ = write!(text, "service {service}-login {{\n  executable = {service}-login ext/auth\n}}\n");
+                let _ =
+                    write!(text, "service {service}-login {{\n  executable = {service}-login ext/auth\n}}\n");
             }
             // It has no option for the socket, and looks for `auth-master` where it is.
             let executable = match *service {
@@ -238,7 +252,6 @@ impl Dovecot {
             config: "/etc/dovecot/dovecot.conf".into(),
             base_dir: "/run/dovecot".into(),
             protocols: vec!["imap".to_owned()],
-            has_inbox_path: false,
             has_quota: false,
             libexec: "/usr/lib/dovecot".into(),
         }
@@ -300,7 +313,8 @@ fn without_databases(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let code = line.split('#').next().unwrap_or_default().trim();
         let braces = code.matches('{').count() as i32 - code.matches('}').count() as i32;
-        let opens = other == 0 && ["passdb", "userdb"].contains(&code.split([' ', '{']).next().unwrap_or_default());
+        let opens =
+            other == 0 && ["passdb", "userdb"].contains(&code.split([' ', '{']).next().unwrap_or_default());
         if depth > 0 || (opens && code.contains('{')) {
             result.push_str(OUT_OF_USE);
             depth += braces;
@@ -332,7 +346,9 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains("pop3") && !text.contains("submission") && !text.contains("login_socket_path"));
+        assert!(
+            !text.contains("pop3") && !text.contains("submission") && !text.contains("login_socket_path")
+        );
         let text = dovecot(Release::V2_4, &["imap"]).takeover(Path::new("/run/keydove"));
         assert!(text.contains("login_socket_path = ext/auth") && !text.contains("imap-login"), "{text}");
     }

@@ -94,7 +94,9 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     if !changes.is_empty() && !arguments.yes && !agrees("make these changes?")? {
-        return Err(Failure::Usage("nothing was changed; --yes makes the changes without a question".to_owned()));
+        return Err(Failure::Usage(
+            "nothing was changed; --yes makes the changes without a question".to_owned(),
+        ));
     }
     let test_user = test_user(&answers)?;
     if !changes.is_empty() {
@@ -178,16 +180,16 @@ fn sign_in(answers: &Answers, facts: &Facts) -> Result<Admin, Failure> {
     let what = "password of Keycloak's administrator";
     let user = match &answers.admin_user {
         Some(user) => user.clone(),
-        None => answers::ask("an administrator of Keycloak")?
-            .ok_or_else(|| Failure::Usage("an administrator must sign in at Keycloak: give --admin-user".to_owned()))?,
+        None => answers::ask("an administrator of Keycloak")?.ok_or_else(|| {
+            Failure::Usage("an administrator must sign in at Keycloak: give --admin-user".to_owned())
+        })?,
     };
     let given = password(ADMIN_PASSWORD, answers.admin_password_file.as_deref(), what)?;
     let password = given.ok_or_else(|| {
         Failure::Usage(format!("there is no {what}: set {ADMIN_PASSWORD}, or give --admin-password-file"))
     })?;
     let realm = facts.admin_realm.clone().unwrap_or_else(|| MASTER.to_owned());
-    let sign_in =
-        SignIn { realm: RealmName::try_from(realm).map_err(|error| data(&error))?, user, password };
+    let sign_in = SignIn { realm: RealmName::try_from(realm).map_err(|error| data(&error))?, user, password };
     let server = ServerUrl::try_from(facts.server_url.clone()).map_err(|error| data(&error))?;
     let realm = RealmName::try_from(facts.realm.clone()).map_err(|error| data(&error))?;
     let config = realm::patient(facts.ca_file.as_deref());

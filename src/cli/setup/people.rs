@@ -82,7 +82,8 @@ pub(super) fn check_that_nobody_is_left_behind(wishes: &Wishes) -> Result<(), Fa
     }
     let mut doveadm = Command::new("doveadm");
     // A Dovecot that cannot list its users, or does not run, knows nobody by name.
-    let listed = command::output(doveadm.arg("-c").arg(&dovecot.config).args(["user", "*"])).unwrap_or_default();
+    let listed =
+        command::output(doveadm.arg("-c").arg(&dovecot.config).args(["user", "*"])).unwrap_or_default();
     let known: BTreeSet<String> =
         listed.lines().map(|line| line.trim().to_lowercase()).filter(|name| name.contains('@')).collect();
     if known.is_empty() {

@@ -59,7 +59,9 @@ impl Wishes {
         let data = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
         let text = |answer: &Option<String>| answer.clone().unwrap_or_default();
         let commands = answers.start_command.clone().zip(answers.stop_command.clone());
-        let domain = |name: &String| DomainName::parse(name).map_err(|error| Failure::Data(format!("{name}: {error}")));
+        let domain = |name: &String| {
+            DomainName::parse(name).map_err(|error| Failure::Data(format!("{name}: {error}")))
+        };
         Ok(Self {
             config: config.to_owned(),
             server_url: ServerUrl::try_from(text(&answers.server_url)).map_err(|error| data(&error))?,
@@ -107,7 +109,9 @@ impl Wishes {
             self.client_id
         )];
         lines.push(match &self.dovecot {
-            Some((dovecot, way)) => format!("Dovecot ({:?}, {}): {way:?}", dovecot.release, dovecot.config.display()),
+            Some((dovecot, way)) => {
+                format!("Dovecot ({:?}, {}): {way:?}", dovecot.release, dovecot.config.display())
+            }
             None => "Dovecot: none".to_owned(),
         });
         lines.push(match &self.postfix {
@@ -148,9 +152,9 @@ fn find_dovecot(answers: &Answers) -> Result<Option<(Dovecot, DovecotWay)>, Fail
     }
     match Dovecot::find(answers.dovecot_config.as_deref())? {
         Some(found) => Ok(Some((found, answers.dovecot.unwrap_or(DovecotWay::Takeover)))),
-        None if answers.dovecot.is_some() => {
-            Err(Failure::Data("there is no Dovecot here; --dovecot-config names another configuration".to_owned()))
-        }
+        None if answers.dovecot.is_some() => Err(Failure::Data(
+            "there is no Dovecot here; --dovecot-config names another configuration".to_owned(),
+        )),
         None => Ok(None),
     }
 }
@@ -176,7 +180,7 @@ pub(super) fn plan(site: &mut Site, wishes: &Wishes, journal: &Journal) -> Resul
     changes.extend(keydove(site, wishes, &listeners, journal)?);
     let lmtp = wishes.postfix.as_ref().and_then(|(postfix, questions)| postfix.lmtp(questions));
     if let Some((dovecot, way)) = &wishes.dovecot {
-        changes.extend(dovecot.plan(*way, &wishes.sockets, lmtp.as_deref())?);
+        changes.extend(dovecot.plan(*way, &wishes.sockets, lmtp.as_ref())?);
     }
     if let Some((postfix, questions)) = &wishes.postfix {
         changes.extend(postfix.plan(questions)?);

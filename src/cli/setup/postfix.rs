@@ -8,6 +8,7 @@ use std::process::Command;
 use super::super::storage::Failure;
 use super::answers::PostfixQuestion;
 use super::change::{Change, Phase, Place, State};
+use super::dovecot::Lmtp;
 use super::{command, files};
 
 const SUBMISSION: &str = include_str!("../../../postfix/submission.cf");
@@ -17,6 +18,7 @@ const MAIN: &str = "main.cf";
 const MASTER: &str = "master.cf";
 /// Where mail clients send, by their usual names.
 const SUBMISSIONS: [&str; 3] = ["submission/inet", "submissions/inet", "smtps/inet"];
+const TRANSPORT: &str = "lmtp:unix:private/dovecot-lmtp";
 const RESTRICTIONS: &str = "$keydove_sender_restrictions";
 
 /// A Postfix that was found.
@@ -40,10 +42,12 @@ impl Postfix {
     }
 
     /// Where Dovecot must take mail, if Postfix has no other way to deliver to mailboxes.
-    pub(super) fn lmtp(&self, questions: &[PostfixQuestion]) -> Option<PathBuf> {
-        let is_default = self.transport.is_empty() || self.transport == "virtual";
-        (questions.contains(&PostfixQuestion::Maps) && is_default)
-            .then(|| self.queue.join("private/dovecot-lmtp"))
+    pub(super) fn lmtp(&self, questions: &[PostfixQuestion]) -> Option<Lmtp> {
+        let is_missing = self.transport.is_empty() || self.transport == "virtual";
+        let path = self.queue.join("private/dovecot-lmtp");
+        let is_wanted =
+            questions.contains(&PostfixQuestion::Maps) && (is_missing || self.transport == TRANSPORT);
+        is_wanted.then_some(Lmtp { path, is_missing })
     }
 
     /// All changes of its files.
@@ -54,8 +58,8 @@ impl Postfix {
         }
         if questions.contains(&PostfixQuestion::Maps) {
             set_parameters(&copy, MAPS)?;
-            if self.lmtp(questions).is_some() {
-                postconf(&copy.0, &["-e", "virtual_transport=lmtp:unix:private/dovecot-lmtp"])?;
+            if self.lmtp(questions).is_some_and(|lmtp| lmtp.is_missing) {
+                postconf(&copy.0, &["-e", &format!("virtual_transport={TRANSPORT}")])?;
             }
         }
         if questions.contains(&PostfixQuestion::Policy) {
@@ -80,13 +84,13 @@ impl Postfix {
         }
         for service in &services {
             let name = if service.starts_with("submission") { "submission" } else { "smtp" };
-            for setting in [
-                "smtpd_sasl_auth_enable=yes",
-                "smtpd_sasl_type=dovecot",
-                "smtpd_sasl_path=private/keydove",
-                &format!("smtpd_sasl_service={name}"),
+            for (setting, value) in [
+                ("smtpd_sasl_auth_enable", "yes"),
+                ("smtpd_sasl_type", "dovecot"),
+                ("smtpd_sasl_path", "private/keydove"),
+                ("smtpd_sasl_service", name),
             ] {
-                postconf(&copy.0, &["-P", &format!("{service}/{setting}")])?;
+                set(copy, service, setting, value)?;
             }
         }
         if is_in_main {
@@ -101,7 +105,8 @@ struct Copy(PathBuf);
 
 impl Copy {
     fn of(config: &Path) -> Result<Self, Failure> {
-        let failed = |error: &std::io::Error| Failure::System(format!("cannot copy Postfix's files: {error}"));
+        let failed =
+            |error: &std::io::Error| Failure::System(format!("cannot copy Postfix's files: {error}"));
         let mut random = [0; 8];
         getrandom::fill(&mut random)?;
         let name = format!("keydove-setup-{:016x}", u64::from_ne_bytes(random));
@@ -124,9 +129,7 @@ impl Copy {
         let mut file = std::fs::OpenOptions::new().append(true).open(&path);
         file.as_mut()
             .map_err(|error| Failure::System(error.to_string()))
-            .and_then(|file| {
-                write!(file, "{end}{text}").map_err(|error| Failure::System(error.to_string()))
-            })
+            .and_then(|file| write!(file, "{end}{text}").map_err(|error| Failure::System(error.to_string())))
     }
 }
 
@@ -139,18 +142,15 @@ impl Drop for Copy {
 /// The services that take logins.
 fn asking(copy: &Copy) -> Result<Vec<String>, Failure> {
     let all = postconf(&copy.0, &["-M"])?;
-    let settings = postconf(&copy.0, &["-P"])?;
     let takes_logins = |service: &str| {
-        let wanted = format!("{service}/smtpd_sasl_auth_enable");
-        settings.lines().any(|line| {
-            line.split_once('=').is_some_and(|(name, value)| name.trim() == wanted && value.trim() == "yes")
-        })
+        value_of(copy, service, "smtpd_sasl_auth_enable").is_ok_and(|value| value.as_deref() == Some("yes"))
     };
     let services = all.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [name, kind, _, _, _, _, _, program, ..] = words[..] else { return None };
         let service = format!("{name}/{kind}");
-        (program == "smtpd" && (SUBMISSIONS.contains(&&*service) || takes_logins(&service))).then_some(service)
+        (program == "smtpd" && (SUBMISSIONS.contains(&&*service) || takes_logins(&service)))
+            .then_some(service)
     });
     Ok(services.collect())
 }
@@ -180,20 +180,30 @@ fn parameters(shipped: &str) -> Vec<(String, String)> {
 
 fn restrict_senders(copy: &Copy) -> Result<(), Failure> {
     for service in asking(copy)? {
-        let parameter = format!("{service}/smtpd_sender_restrictions");
-        let settings = postconf(&copy.0, &["-P"])?;
-        let now = settings.lines().find_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            (name.trim() == parameter).then(|| value.trim())
-        });
-        let value = match now {
+        let value = match value_of(copy, &service, "smtpd_sender_restrictions")? {
             Some(now) if now.contains(RESTRICTIONS) => continue,
             Some(now) if !now.is_empty() => format!("{RESTRICTIONS},{now}"),
             _ => RESTRICTIONS.to_owned(),
         };
-        postconf(&copy.0, &["-P", &format!("{parameter}={value}")])?;
+        set(copy, &service, "smtpd_sender_restrictions", &value)?;
     }
     Ok(())
+}
+
+/// Sets a parameter of a service. One that is right stays as it is written.
+fn set(copy: &Copy, service: &str, name: &str, value: &str) -> Result<(), Failure> {
+    if value_of(copy, service, name)?.as_deref() != Some(value) {
+        postconf(&copy.0, &["-P", &format!("{service}/{name}={value}")])?;
+    }
+    Ok(())
+}
+
+fn value_of(copy: &Copy, service: &str, name: &str) -> Result<Option<String>, Failure> {
+    let wanted = format!("{service}/{name}");
+    Ok(postconf(&copy.0, &["-P"])?.lines().find_map(|line| {
+        let (found, value) = line.split_once('=')?;
+        (found.trim() == wanted).then(|| value.trim().to_owned())
+    }))
 }
 
 fn postconf(config: &Path, arguments: &[&str]) -> Result<String, Failure> {

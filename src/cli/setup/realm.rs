@@ -207,7 +207,10 @@ impl Realm<'_> {
 
     fn client(&self, id: &str) -> Result<Option<Value>, Failure> {
         let found = self.get(CLIENT, &format!("clients?clientId={}", encode(id)))?.unwrap_or_default();
-        Ok(found.as_array().and_then(|clients| clients.iter().find(|client| client["clientId"] == *id)).cloned())
+        Ok(found
+            .as_array()
+            .and_then(|clients| clients.iter().find(|client| client["clientId"] == *id))
+            .cloned())
     }
 
     /// Where the service account's roles of `realm-management` are; `None` without a service account.
@@ -257,7 +260,9 @@ impl Realm<'_> {
     fn change_profile(&self, change: impl FnOnce(&mut Vec<Value>)) -> Result<(), Failure> {
         let mut profile = self.profile()?;
         let Some(attributes) = profile["attributes"].as_array_mut() else {
-            return Err(Failure::Data("this Keycloak shows no user profile: it must be 24 or later".to_owned()));
+            return Err(Failure::Data(
+                "this Keycloak shows no user profile: it must be 24 or later".to_owned(),
+            ));
         };
         change(attributes);
         self.send(PROFILE, Method::PUT, "users/profile", Some(&profile))
@@ -408,7 +413,8 @@ mod tests {
             "validations": { "length": { "max": 2048 } } });
         assert_eq!(merged_password(&State::Json(right.clone())), State::Json(right));
         for open in [json!(["admin", "user"]), json!([]), Value::Null] {
-            let found = json!({ "name": "mailcow_password", "permissions": { "view": ["admin"], "edit": open } });
+            let found =
+                json!({ "name": "mailcow_password", "permissions": { "view": ["admin"], "edit": open } });
             let State::Json(merged) = merged_password(&State::Json(found)) else { panic!() };
             assert_eq!(merged["permissions"]["edit"], json!(["admin"]));
         }

@@ -130,9 +130,9 @@ fn additions(shipped: &str, wanted: &[&Listener]) -> Option<String> {
 pub(super) fn read(unit: &str) -> Result<State, Failure> {
     let says = |word: &str| {
         let status = Command::new("systemctl").args([word, "--quiet", unit]).status();
-        status.map(|status| status.success()).map_err(|error| {
-            Failure::System(format!("cannot run systemctl: {error}"))
-        })
+        status
+            .map(|status| status.success())
+            .map_err(|error| Failure::System(format!("cannot run systemctl: {error}")))
     };
     Ok(State::Running(says("is-enabled")? && says("is-active")?))
 }
@@ -192,13 +192,15 @@ mod tests {
         let hook = listener("/run/keydove/hook", None);
         assert_eq!(additions("[Socket]\nListenStream=/run/keydove/hook\nBacklog=4096\n", &[&hook]), None);
         let login = listener("/run/dovecot/login/ext/auth", Some("/run/dovecot/login/ext"));
-        let shipped = "[Socket]\nExecStartPre=/usr/bin/install -d x\nListenStream=/run/dovecot/login/ext/auth\n";
+        let shipped =
+            "[Socket]\nExecStartPre=/usr/bin/install -d x\nListenStream=/run/dovecot/login/ext/auth\n";
         assert_eq!(additions(shipped, &[&login]), None);
     }
 
     #[test]
     fn other_sockets_take_the_place_of_the_units_own() {
-        let text = additions("[Socket]\nListenStream=/a\n#ListenStream=/b\n", &[&listener("/b", None)]).unwrap();
+        let text =
+            additions("[Socket]\nListenStream=/a\n#ListenStream=/b\n", &[&listener("/b", None)]).unwrap();
         assert!(text.ends_with("ListenStream=\nListenStream=/b\n"), "{text}");
         let login = listener("/x/login/ext/auth", Some("/x/login/ext"));
         let text = additions("[Socket]\nListenStream=/x/login/ext/auth\n", &[&login]).unwrap();

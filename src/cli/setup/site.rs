@@ -42,12 +42,7 @@ pub(super) struct Site {
 
 impl Site {
     /// For changes.
-    pub(super) fn new(
-        config: &Path,
-        facts: Facts,
-        admin: Option<Admin>,
-        reactor: Runtime,
-    ) -> Self {
+    pub(super) fn new(config: &Path, facts: Facts, admin: Option<Admin>, reactor: Runtime) -> Self {
         let config = config.to_owned();
         Self {
             config,
@@ -117,9 +112,10 @@ impl Site {
             // For a configuration whose secret is a credential of systemd's.
             command.env("CREDENTIALS_DIRECTORY", folder);
         }
-        for (flag, path) in
-            [("--dovecot-config", &self.facts.dovecot_config), ("--postfix-config", &self.facts.postfix_config)]
-        {
+        for (flag, path) in [
+            ("--dovecot-config", &self.facts.dovecot_config),
+            ("--postfix-config", &self.facts.postfix_config),
+        ] {
             if let Some(path) = path {
                 command.arg(flag).arg(path);
             }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::clients::{Login, Smtp, imap_login};
+use super::super::ensure;
 use super::super::mailcow::world::{RIGHT, RIGHT_HASH};
 use super::super::stage::dovecot::Release;
 use super::super::stage::keycloak_admin::KeycloakAdmin;
@@ -20,7 +21,6 @@ use super::super::stage::postfix::{MASTER, main_cf, postconf};
 use super::super::stage::process::{Group, Program, accepts, run};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, Stage, attempt, free_port, give};
-use super::super::ensure;
 
 const READY: Duration = Duration::from_secs(30);
 /// What the case calls the realm; a blank in it must be encoded.
@@ -70,6 +70,11 @@ impl Ground {
         if let Some(root) = release.root(stage) {
             let own = Path::new(env!("CARGO_BIN_EXE_keydove"));
             attempt("copy", own, fs::copy(own, root.join("usr/bin/keydove")))?;
+            // A package that keydove's depends on.
+            let (authorities, copy) =
+                (Path::new("/etc/ssl/certs/ca-certificates.crt"), root.join("etc/ssl/certs"));
+            attempt("create", &copy, fs::create_dir_all(&copy))?;
+            attempt("copy", authorities, fs::copy(authorities, copy.join("ca-certificates.crt")))?;
         }
         let admin = make_realm(system)?;
         let ports = [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
@@ -133,7 +138,11 @@ impl Ground {
             let pid = inside("keydove/pid");
             let start = format!(
                 "{} serve --config {} >>{} 2>&1 & echo $! >{pid}",
-                if self.release == Release::V2_3 { env!("CARGO_BIN_EXE_keydove") } else { "/usr/bin/keydove" },
+                if self.release == Release::V2_3 {
+                    env!("CARGO_BIN_EXE_keydove")
+                } else {
+                    "/usr/bin/keydove"
+                },
                 inside("etc/keydove.toml"),
                 inside("keydove/log"),
             );
@@ -147,11 +156,8 @@ impl Ground {
     /// Runs it to its end; it must end with this code. Returns what it printed.
     pub fn ends(&self, mut command: Command, code: i32) -> Result<String> {
         let output: Output = attempt("run", Path::new("keydove setup"), command.output())?;
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure(output.status.code() == Some(code), || format!("{}: {text}\n{}", output.status, self.log()))?;
         Ok(text)
     }
@@ -168,7 +174,8 @@ impl Ground {
                 if kind.is_dir() {
                     folders.push(path.clone());
                 }
-                let text = if kind.is_dir() { String::new() } else { fs::read_to_string(&path).unwrap_or_default() };
+                let text =
+                    if kind.is_dir() { String::new() } else { fs::read_to_string(&path).unwrap_or_default() };
                 found.insert(path, (kind.permissions().mode(), text));
             }
         }
@@ -223,7 +230,8 @@ impl Drop for Ground {
         if let Ok(pid) = pid.trim().parse::<i32>()
             && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "keydove")
         {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
         }
     }
 }
@@ -231,7 +239,8 @@ impl Drop for Ground {
 fn log_in_until(ends: &AtomicBool, port: u16) -> Result<u32> {
     let mut count = 0;
     while !ends.load(Ordering::SeqCst) {
-        let is_in = |answer: &std::io::Result<String>| answer.as_ref().is_ok_and(|line| line.starts_with("OK"));
+        let is_in =
+            |answer: &std::io::Result<String>| answer.as_ref().is_ok_and(|line| line.starts_with("OK"));
         let first = imap_login(port, ALICE);
         let refused = first.as_ref().is_ok_and(|line| line.contains("AUTHENTICATIONFAILED"));
         ensure(!refused, || format!("a right password was refused: {first:?}"))?;
