@@ -27,6 +27,7 @@ mod manual;
 mod output;
 mod readmit;
 mod roff;
+mod setup;
 mod size;
 mod status;
 mod storage;
@@ -72,6 +73,12 @@ struct Arguments {
 enum Command {
     /// Serve the sockets of the configuration until SIGTERM.
     Serve,
+    /// Set everything up, from Keycloak's client to Dovecot and Postfix, or take that back.
+    ///
+    /// It shows every change as a difference before it makes it, and keeps it in a journal beside the configuration. It
+    /// takes answers from flags, from a file (`--answers`) or from the terminal; a password is never an argument. If it
+    /// fails half-way, it takes back what it changed. You may run it again: it leaves alone what is right already.
+    Setup(Box<setup::Arguments>),
     /// Check the whole installation: what prevents logins, and how to mend it.
     ///
     /// It judges as the user of the service, so run it as root. It looks at the configuration and its files, at the sockets
@@ -181,6 +188,7 @@ fn run_command() -> ExitCode {
     let config = arguments.config.config.as_path();
     match &arguments.command {
         Command::Serve => serve(config),
+        Command::Setup(arguments) => setup::run(arguments, config),
         Command::Check(arguments) => check::run(arguments, config),
         Command::Hash(arguments) => hash::run(arguments),
         Command::Domain(arguments) => report(domain::run(arguments, config)),

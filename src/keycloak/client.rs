@@ -375,7 +375,7 @@ fn is_within(path: &str, wanted: &str) -> bool {
     path.trim_matches('/').strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn build_http(config: &Config) -> Result<reqwest::Client, SetupError> {
+pub(super) fn build_http(config: &Config) -> Result<reqwest::Client, SetupError> {
     // One provider for the whole process; a second installation of the same one is no fault.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()

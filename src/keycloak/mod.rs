@@ -4,9 +4,12 @@
 //! failure is an [`Error`] with its own reason, and none of them says anything about a person. Of the tokens that people
 //! present it knows the realm's public keys, which are kept, and, where that is wanted, whether a token is still active.
 //!
+//! [`Admin`] is another matter: an administrator's sign-in, with which `keydove setup` changes a realm.
+//!
 //! Caching of people and what a verdict makes of them are left to others.
 
 mod account;
+mod admin;
 mod attribute;
 mod client;
 mod config;
@@ -30,6 +33,7 @@ mod texts;
 mod token;
 
 pub use account::AccountState;
+pub use admin::{Admin, SignIn, encode};
 pub use attribute::Visibility;
 pub use client::{Client, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};

@@ -194,6 +194,21 @@ impl KeycloakAdmin {
         self.call("POST", "/admin/realms", &realm).map(drop)
     }
 
+    /// All that the server says of the realm: its settings, clients and roles, and its user profile. Lists are sorted, as the
+    /// server shows them in any order; numbers of rows are left out.
+    pub fn export(&self) -> Result<Value> {
+        let realm = escape(&self.realm);
+        let path =
+            format!("/admin/realms/{realm}/partial-export?exportClients=true&exportGroupsAndRoles=true");
+        let mut realm_and_profile = json!({
+            "realm": serde_json::from_str::<Value>(&self.call("POST", &path, &Value::Null)?).unwrap_or_default(),
+            "profile": self.read(&format!("/admin/realms/{realm}/users/profile"))?,
+            "people": self.read(&format!("/admin/realms/{realm}/users?max=1000"))?,
+        });
+        sort(&mut realm_and_profile);
+        Ok(realm_and_profile)
+    }
+
     /// Makes a client.
     pub fn make_client(&self, client: &Value) -> Result<()> {
         self.call("POST", &format!("/admin/realms/{}/clients", self.realm), client).map(drop)
@@ -397,6 +412,17 @@ impl KeycloakAdmin {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| failed(head.to_owned()))?;
         Ok(Answer { status, body: body.to_owned() })
+    }
+}
+
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(values) => {
+            values.iter_mut().for_each(sort);
+            values.sort_by_key(ToString::to_string);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(sort),
+        _ => {}
     }
 }
 

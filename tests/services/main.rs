@@ -51,6 +51,7 @@ mod reasons;
 mod record_file;
 mod restart;
 mod run;
+mod setup;
 mod sqlite_files;
 mod stopping;
 mod sync;
@@ -156,6 +157,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),
+    ("setup", On::Sqlite, setup::CASES),
     ("sqlite_files", On::Sqlite, sqlite_files::CASES),
     ("takeover", On::Sqlite, takeover::CASES),
     ("throttling", On::Sqlite, throttling::LONE_CASES),

@@ -1,0 +1,277 @@
+//! What setup changes, as values: a place, what is there, and what is to be there.
+//!
+//! Every kind of place is read, written, shown and taken back in the same way. So an undo is the change the other way
+//! round, and needs to know no more than the journal says.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::diff::unified;
+
+/// A part of the set-up. They are changed in this order, and taken back in the other one: whoever answers logins is
+/// there before the mail servers ask it, and stays until they no longer do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Phase {
+    /// The client, its roles, the user profile, the events.
+    Keycloak,
+    /// The configuration, the secret, the service.
+    Keydove,
+    /// Dovecot's configuration.
+    Dovecot,
+    /// Postfix's configuration.
+    Postfix,
+}
+
+impl Phase {
+    /// What messages call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Keycloak => "Keycloak",
+            Self::Keydove => "keydove",
+            Self::Dovecot => "Dovecot",
+            Self::Postfix => "Postfix",
+        }
+    }
+}
+
+/// Something that has one state at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Place {
+    /// A file of text.
+    File(PathBuf),
+    /// A folder; what is in it is not part of it.
+    Folder(PathBuf),
+    /// Keycloak's client of this id: the settings that make it a service account.
+    Client(String),
+    /// Whether the client's service account has this role of `realm-management`.
+    Role {
+        /// The client's id.
+        client: String,
+        /// The role.
+        role: String,
+    },
+    /// The user profile that the realm stores; Keycloak's default one is not stored.
+    StoredProfile,
+    /// An attribute of the realm's user profile.
+    Attribute(String),
+    /// Who may edit an attribute that the realm had before.
+    AttributeEditors(String),
+    /// The realm's settings of events.
+    Events,
+    /// Whether a unit of systemd is enabled and running.
+    Unit(String),
+    /// Whether keydove runs, on a machine without systemd.
+    Program {
+        /// The command that starts it.
+        start: String,
+        /// The command that stops it.
+        stop: String,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Folder(path) => write!(f, "{}/", path.display()),
+            Self::Client(id) => write!(f, "Keycloak: client {id}"),
+            Self::Role { client, role } => write!(f, "Keycloak: role {role} of {client}'s service account"),
+            Self::StoredProfile => f.write_str("Keycloak: the realm's own user profile"),
+            Self::Attribute(name) => write!(f, "Keycloak: attribute {name} of the user profile"),
+            Self::AttributeEditors(name) => write!(f, "Keycloak: who may edit the attribute {name}"),
+            Self::Events => f.write_str("Keycloak: events of the realm"),
+            Self::Unit(name) => write!(f, "systemd: {name}"),
+            Self::Program { start, .. } => write!(f, "keydove, by `{start}`"),
+        }
+    }
+}
+
+/// What is at a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Nothing.
+    Absent,
+    /// A file.
+    File {
+        /// All of it.
+        text: String,
+        /// Who may read it.
+        access: Access,
+    },
+    /// A folder.
+    Folder(Access),
+    /// An object, or a part of one.
+    Json(Value),
+    /// A unit that is enabled and runs, or a program that runs.
+    Running(bool),
+}
+
+/// Permission bits and owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Access {
+    /// Permission bits.
+    pub(super) mode: u32,
+    /// The owner's number.
+    pub(super) uid: u32,
+    /// The group's number.
+    pub(super) gid: u32,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mode {:04o}, owner {}:{}", self.mode, self.uid, self.gid)
+    }
+}
+
+impl State {
+    /// A digest that two states share only if they are the same. The journal keeps it of what setup wrote.
+    pub(super) fn mark(&self) -> String {
+        // Keys of JSON objects are sorted, so equal objects have equal texts.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn lines(&self) -> String {
+        match self {
+            Self::Absent => String::new(),
+            Self::File { text, .. } => text.clone(),
+            Self::Folder(access) => format!("a folder, {access}\n"),
+            Self::Json(value) => format!("{value:#}\n"),
+            Self::Running(true) => "started, and enabled for each boot\n".to_owned(),
+            Self::Running(false) => "not started\n".to_owned(),
+        }
+    }
+
+    fn access(&self) -> Option<Access> {
+        match self {
+            Self::File { access, .. } => Some(*access),
+            _ => None,
+        }
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The part of the set-up that it belongs to.
+    pub(super) phase: Phase,
+    /// Where.
+    pub(super) place: Place,
+    /// What is there.
+    pub(super) before: State,
+    /// What is to be there.
+    pub(super) after: Target,
+}
+
+/// What is to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// This.
+    State(State),
+    /// A file with the client's secret, which Keycloak tells once the client is there.
+    ClientSecret(Access),
+    /// A file with a secret that is known now and never shown.
+    Secret(State),
+}
+
+impl Change {
+    /// `None` where nothing would change.
+    pub(super) fn new(phase: Phase, place: Place, before: State, after: State) -> Option<Self> {
+        let after = Target::State(after);
+        (Target::State(before.clone()) != after).then_some(Self { phase, place, before, after })
+    }
+
+    /// What is shown before it is made.
+    pub(super) fn show(&self) -> String {
+        show(&self.place, &self.before, &self.after)
+    }
+}
+
+/// A change as a person reads it.
+pub(super) fn show(place: &Place, before: &State, after: &Target) -> String {
+    let title = |state: &State, sign: &str| match state {
+        State::Absent => format!("{sign} /dev/null"),
+        _ => format!("{sign} {place}"),
+    };
+    let (after, hidden) = match after {
+        Target::State(state) => (state.clone(), false),
+        Target::Secret(state) => (state.clone(), true),
+        Target::ClientSecret(access) => (State::File { text: String::new(), access: *access }, true),
+    };
+    let mut text = format!("{}\n{}\n", title(before, "---"), title(&after, "+++"));
+    if *place == Place::StoredProfile {
+        text.push_str("+(Keycloak's default one, with the changes below)\n");
+    } else if hidden {
+        text.push_str("+(a secret, which is not shown)\n");
+    } else {
+        text.push_str(&unified(&before.lines(), &after.lines()));
+    }
+    match (before.access(), after.access()) {
+        (Some(old), Some(new)) if old != new => text.push_str(&format!("({old} becomes {new})\n")),
+        (None, Some(new)) => text.push_str(&format!("({new})\n")),
+        _ => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCESS: Access = Access { mode: 0o600, uid: 0, gid: 0 };
+
+    #[test]
+    fn what_is_as_it_should_be_is_no_change() {
+        let state = || State::File { text: "a\n".to_owned(), access: ACCESS };
+        let place = || Place::File("/etc/x".into());
+        assert_eq!(Change::new(Phase::Keydove, place(), state(), state()), None);
+        let other = State::File { text: "a\n".to_owned(), access: Access { mode: 0o644, ..ACCESS } };
+        assert!(Change::new(Phase::Keydove, place(), state(), other).is_some(), "a mode is a part of a file");
+    }
+
+    #[test]
+    fn a_mark_tells_states_apart() {
+        let file =
+            |text: &str, mode| State::File { text: text.to_owned(), access: Access { mode, ..ACCESS } };
+        let states = [
+            State::Absent,
+            State::Running(true),
+            State::Running(false),
+            State::Json(serde_json::json!({ "a": 1 })),
+            State::Json(Value::Null),
+            file("", 0o600),
+            file("a", 0o600),
+            file("a", 0o644),
+            State::Folder(ACCESS),
+        ];
+        let marks: std::collections::BTreeSet<String> = states.iter().map(State::mark).collect();
+        assert_eq!(marks.len(), states.len());
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = State::File { text: "hunter2".to_owned(), access: ACCESS };
+        let place = Place::File("/etc/keydove/secret".into());
+        let text = show(&place, &State::Absent, &Target::Secret(secret.clone()));
+        assert!(!text.contains("hunter2") && text.contains("0600"), "{text}");
+        let text = show(&place, &secret, &Target::ClientSecret(ACCESS));
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_new_file_and_a_changed_one_are_shown_as_differences() {
+        let file = |text: &str| State::File { text: text.to_owned(), access: ACCESS };
+        let place = Place::File("/etc/x".into());
+        let new = show(&place, &State::Absent, &Target::State(file("a\n")));
+        assert_eq!(new, "--- /dev/null\n+++ /etc/x\n@@ -0,0 +1,1 @@\n+a\n(mode 0600, owner 0:0)\n");
+        let changed = show(&place, &file("a\n"), &Target::State(file("b\n")));
+        assert_eq!(changed, "--- /etc/x\n+++ /etc/x\n@@ -1,1 +1,1 @@\n-a\n+b\n");
+    }
+}

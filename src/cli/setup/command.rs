@@ -1,0 +1,45 @@
+//! Other programs, run to their end.
+
+use std::process::{Command, Stdio};
+
+use super::super::storage::Failure;
+
+/// So much of what a program complains about is shown.
+const SHOWN: usize = 1500;
+
+/// What a program prints; an error has its complaint.
+pub(super) fn output(command: &mut Command) -> Result<String, Failure> {
+    let what = describe(command);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure::System(format!("cannot run `{what}`: {error}")))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = format!("{}\n{}", complaint.trim(), text.trim());
+    let complaint: String = complaint.trim().chars().take(SHOWN).collect();
+    Err(Failure::System(format!("`{what}` failed ({}): {complaint}", output.status)))
+}
+
+/// The same for a line of the shell, whose child may go on in the background.
+pub(super) fn shell(line: &str) -> Result<(), Failure> {
+    let status = Command::new("/bin/sh")
+        .args(["-c", line])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::System(format!("`{line}` failed ({status})"))),
+        Err(error) => Err(Failure::System(format!("cannot run `{line}`: {error}"))),
+    }
+}
+
+fn describe(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,260 @@
+//! keydove.toml as setup writes it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::super::storage::Failure;
+use super::answers::{DovecotWay, PostfixQuestion};
+use super::change::{Place, State};
+use super::dovecot::Release;
+use super::journal::Journal;
+use super::plan::{TEMPLATE, Wishes};
+use super::service::Service;
+use crate::config::Config;
+
+/// One socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listener {
+    pub(super) door: Door,
+    pub(super) path: PathBuf,
+    /// Permission bits, owner and group, where keydove makes it itself.
+    pub(super) access: (&'static str, Option<&'static str>, Option<&'static str>),
+    /// The unit of systemd that makes it.
+    pub(super) unit: Option<&'static str>,
+    /// A folder of Dovecot's that must be there first, with `login` above it.
+    pub(super) folder: Option<PathBuf>,
+}
+
+/// What is spoken, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    DovecotClients,
+    PostfixClients,
+    Master,
+    Hook,
+    Policy,
+    Socketmap,
+    Control,
+}
+
+impl Door {
+    fn lines(self) -> &'static str {
+        match self {
+            Self::DovecotClients => "door = \"auth-client\"\nrole = \"dovecot\"\n",
+            Self::PostfixClients => "door = \"auth-client\"\nrole = \"postfix\"\n",
+            Self::Master => "door = \"auth-master\"\n",
+            Self::Hook => "door = \"hook\"\n",
+            Self::Policy => "door = \"policy\"\n",
+            Self::Socketmap => "door = \"socketmap\"\n",
+            Self::Control => "door = \"control\"\n",
+        }
+    }
+}
+
+impl Listener {
+    pub(super) fn new(door: Door, path: PathBuf) -> Self {
+        Self { door, path, access: ("0600", None, None), unit: None, folder: None }
+    }
+
+    fn of_unit(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+
+    fn for_whom(self, mode: &'static str, owner: Option<&'static str>, group: Option<&'static str>) -> Self {
+        Self { access: (mode, owner, group), ..self }
+    }
+
+    fn text(&self, has_units: bool) -> String {
+        let mut text = format!("[[listener]]\n{}path = \"{}\"\n", self.door.lines(), self.path.display());
+        let (mode, owner, group) = self.access;
+        if has_units && self.unit.is_some() {
+            return text;
+        }
+        let _ = writeln!(text, "mode = \"{mode}\"");
+        for (name, value) in [("owner", owner), ("group", group)] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{name} = \"{value}\"");
+            }
+        }
+        text
+    }
+}
+
+/// The sockets that the ways in need.
+pub(super) fn listeners(wishes: &Wishes) -> Vec<Listener> {
+    let folder = &wishes.sockets;
+    let mut all = Vec::new();
+    if let Some((dovecot, way)) = &wishes.dovecot {
+        match way {
+            DovecotWay::Takeover => {
+                let ext = dovecot.base_dir.join("login/ext");
+                let login = Listener::new(Door::DovecotClients, ext.join("auth"));
+                let login = login.of_unit("keydove-login.socket").for_whom("0660", None, Some("dovenull"));
+                all.push(Listener { folder: Some(ext), ..login });
+                let master = |door, name: &str| {
+                    let listener = Listener::new(door, folder.join(name));
+                    listener.of_unit("keydove-master.socket")
+                };
+                all.push(master(Door::DovecotClients, "auth-client"));
+                all.push(master(Door::Master, "auth-master"));
+                all.push(master(Door::Master, "auth-userdb"));
+            }
+            DovecotWay::Lua | DovecotWay::Checkpassword => {
+                let hook = Listener::new(Door::Hook, folder.join("hook")).of_unit("keydove-hook.socket");
+                all.push(hook.for_whom("0600", Some("dovecot"), None));
+            }
+            DovecotWay::None => {}
+        }
+    }
+    if let Some((postfix, questions)) = &wishes.postfix {
+        for (question, door, name) in [
+            (PostfixQuestion::Sasl, Door::PostfixClients, "keydove"),
+            (PostfixQuestion::Maps, Door::Socketmap, "keydove-maps"),
+            (PostfixQuestion::Policy, Door::Policy, "keydove-policy"),
+        ] {
+            if questions.contains(&question) {
+                let listener = Listener::new(door, postfix.queue.join("private").join(name));
+                let listener = listener.of_unit("keydove-postfix.socket");
+                all.push(listener.for_whom("0660", Some("postfix"), Some("postfix")));
+            }
+        }
+    }
+    all.push(Listener::new(Door::Control, folder.join("control")));
+    all
+}
+
+/// What keydove.toml is to be. A file that setup did not write keeps all that is in it, and gets what it lacks.
+pub(super) fn text(
+    wishes: &Wishes,
+    listeners: &[Listener],
+    now: &State,
+    journal: &Journal,
+) -> Result<String, Failure> {
+    let whole = whole(wishes, listeners);
+    let State::File { text: own, .. } = now else { return Ok(whole) };
+    if journal.wrote(&Place::File(wishes.config.clone()), now) {
+        return Ok(whole);
+    }
+    complete(wishes, listeners, own)
+}
+
+fn whole(wishes: &Wishes, listeners: &[Listener]) -> String {
+    let has_units = wishes.service == Service::Systemd;
+    let mut text = "# keydove's configuration, as `keydove setup` wrote it. Change what you like: setup and its undo leave alone what\n\
+                    # you changed. README.md explains each setting; `keydove check` looks at all of it.\n\n"
+        .to_owned();
+    for listener in listeners {
+        text.push_str(&listener.text(has_units));
+        text.push('\n');
+    }
+    let _ = write!(
+        text,
+        "[keycloak]\nserver_url = {}\nrealm = {}\nclient_id = {}\nclient_secret_file = {}\n",
+        quoted(wishes.server_url.as_str()),
+        quoted(wishes.realm.as_str()),
+        quoted(&wishes.client_id),
+        quoted(&wishes.secret_file().display().to_string()),
+    );
+    if let Some(file) = &wishes.ca_file {
+        let _ = writeln!(text, "ca_file = {}", quoted(&file.display().to_string()));
+    }
+    if wishes.events {
+        text.push_str("poll_events = \"2s\"               # needs Keycloak 26.2 or later\n");
+    }
+    let _ = write!(text, "\n[storage.sqlite]\npath = {}\n", quoted(&wishes.database.display().to_string()));
+    text.push_str(&userdb(wishes));
+    if wishes.make_mailboxes {
+        text.push_str(
+            "\n[provisioning]                     # a first login makes the mailbox\nenabled = true\n",
+        );
+        let _ = writeln!(text, "default_template = \"{}\"", TEMPLATE);
+    }
+    text
+}
+
+fn userdb(wishes: &Wishes) -> String {
+    let mail = &wishes.mail;
+    let (driver, path) = mail.location.split_once(':').unwrap_or(("maildir", &mail.location));
+    let mut text = format!(
+        "\n[userdb]                           # where mail lies; numbers, no names\nuid = \"{}\"\ngid = \"{}\"\nhome = {}\n",
+        mail.uid,
+        mail.gid,
+        quoted(&mail.home)
+    );
+    let release = wishes.dovecot.as_ref().map(|(dovecot, _)| dovecot.release);
+    match release {
+        Some(Release::V2_4) => {
+            let _ = write!(text, "mail_driver = {}\nmail_path = {}\n", quoted(driver), quoted(path));
+        }
+        _ => {
+            let _ = writeln!(text, "mail = {}", quoted(&mail.location));
+        }
+    }
+    let heeds_quota = wishes.dovecot.as_ref().is_some_and(|(dovecot, _)| dovecot.has_quota());
+    if heeds_quota && release == Some(Release::V2_3) {
+        text.push_str("\n[userdb.fields]\nquota_rule = \"*:bytes=%{quota}\"\n");
+    }
+    text
+}
+
+/// A file of the administrator's: another Keycloak is an error, missing sockets are added at its end.
+fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String, Failure> {
+    let path = &wishes.config;
+    let value: toml::Table =
+        toml::from_str(own).map_err(|error| Failure::Data(format!("{}:\n{error}", path.display())))?;
+    let keycloak = |name: &str| value.get("keycloak")?.get(name)?.as_str();
+    for (name, wanted) in [
+        ("server_url", wishes.server_url.as_str()),
+        ("realm", wishes.realm.as_str()),
+        ("client_id", &wishes.client_id),
+    ] {
+        match keycloak(name).map(|found| found.trim_end_matches('/')) {
+            Some(found) if found == wanted => {}
+            found => {
+                return Err(Failure::Data(format!(
+                    "{} is there already, and its [keycloak] {name} is {}, not \"{wanted}\"; setup changes nothing that you \
+                     wrote: mend one of the two, or move the file away",
+                    path.display(),
+                    found.map_or_else(|| "not set".to_owned(), |found| format!("\"{found}\"")),
+                )));
+            }
+        }
+    }
+    let there = Config::load_listeners(path)?;
+    let has_units = wishes.service == Service::Systemd;
+    let mut text = own.to_owned();
+    for listener in listeners {
+        let is_control = listener.door == Door::Control;
+        let is_there = there
+            .iter()
+            .any(|one| one.path == listener.path || (is_control && one.door == crate::config::Door::Control));
+        if !is_there {
+            let end = if text.ends_with('\n') { "" } else { "\n" };
+            let _ = write!(text, "{end}\n{}", listener.text(has_units));
+        }
+    }
+    Ok(text)
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    // JSON's way of quoting is TOML's too.
+    serde_json::Value::from(text).to_string()
+}
+
+/// Where a client secret lies that the administrator's own file names.
+pub(super) fn named_secret(config: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(config).ok()?;
+    let value: toml::Table = toml::from_str(&text).ok()?;
+    let keycloak = value.get("keycloak")?;
+    let folder = config.parent()?;
+    match keycloak.get("client_secret_file").and_then(toml::Value::as_str) {
+        Some(path) => Some(path.into()),
+        // The shipped unit loads it from the configuration's folder.
+        None => Some(folder.join(keycloak.get("client_secret_credential")?.as_str()?)),
+    }
+}
+
+#[cfg(test)]
+#[path = "configuration_tests.rs"]
+mod tests;

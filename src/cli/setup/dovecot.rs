@@ -1,0 +1,366 @@
+//! Dovecot as it is found, and the drop-in by which it asks keydove.
+//!
+//! Nothing of Dovecot's own is taken away or moved: its auth server and its sockets stay, and keydove's sockets lie
+//! elsewhere. So who is in the middle of a login is not cut off, and the way back is one file less and a reload.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::super::storage::Failure;
+use super::answers::DovecotWay;
+use super::change::{Access, Change, Phase, Place, State};
+use super::{command, files};
+
+/// Behind all files of Debian's own.
+const DROP_IN: &str = "conf.d/99-keydove.conf";
+/// Where there is no such folder.
+const INCLUDED: &str = "keydove.conf";
+const LUA_SCRIPT: &str = include_str!("../../../dovecot/keydove.lua");
+const LUA_2_3: &str = include_str!("../../../dovecot/lua-2.3.conf");
+const LUA_2_4: &str = include_str!("../../../dovecot/lua-2.4.conf");
+const CHECKPASSWORD: &str = include_str!("../../../dovecot/checkpassword-2.3.conf");
+/// Where the shipped files expect things.
+const SHIPPED_SOCKET: &str = "/run/keydove/hook";
+const SHIPPED_PROGRAM: &str = "/usr/local/bin/keydove-checkpassword";
+const SHIPPED_SCRIPT: &str = "/etc/dovecot/keydove.lua";
+/// Login services: protocol, and what `protocols` calls it.
+const LOGINS: [(&str, &str); 4] =
+    [("imap", "imap"), ("pop3", "pop3"), ("managesieve", "sieve"), ("submission", "submission")];
+/// Before each line that setup takes out of use.
+const OUT_OF_USE: &str = "#keydove# ";
+
+/// Which Dovecot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    V2_3,
+    V2_4,
+}
+
+/// Where Postfix gives mail to Dovecot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lmtp {
+    pub(super) path: PathBuf,
+    /// Whether nothing says yet how Postfix delivers.
+    pub(super) is_missing: bool,
+}
+
+/// A Dovecot that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Dovecot {
+    pub(super) release: Release,
+    /// Its main configuration file.
+    pub(super) config: PathBuf,
+    pub(super) base_dir: PathBuf,
+    protocols: Vec<String>,
+    has_quota: bool,
+    libexec: PathBuf,
+}
+
+impl Dovecot {
+    /// Looks for it; `None` without one.
+    pub(super) fn find(config: Option<&Path>) -> Result<Option<Self>, Failure> {
+        let Ok(version) = command::output(Command::new("dovecot").arg("--version")) else { return Ok(None) };
+        let release = match version.as_bytes() {
+            [b'2', b'.', b'3', ..] => Release::V2_3,
+            [b'2', b'.', b'4', ..] => Release::V2_4,
+            _ => {
+                let version = version.trim();
+                return Err(Failure::Data(format!(
+                    "Dovecot {version} is neither 2.3 nor 2.4; use --dovecot none"
+                )));
+            }
+        };
+        let config = config.map_or_else(|| PathBuf::from("/etc/dovecot/dovecot.conf"), Path::to_owned);
+        if !config.exists() {
+            return Ok(None);
+        }
+        let value = |name: &str| -> Result<String, Failure> {
+            let mut ask = Command::new("doveconf");
+            Ok(command::output(ask.arg("-c").arg(&config).args(["-h", name]))?.trim().to_owned())
+        };
+        let protocols = value("protocols")?;
+        let words = |text: &str| text.split([' ', '"', ',']).map(str::to_owned).collect::<Vec<_>>();
+        Ok(Some(Self {
+            protocols: words(&protocols),
+            base_dir: value("base_dir")?.into(),
+            libexec: value("libexec_dir")?.into(),
+            has_quota: value("mail_plugins").is_ok_and(|plugins| plugins.contains("quota")),
+            release,
+            config,
+        }))
+    }
+
+    /// Whether its quota plugin would heed a quota.
+    pub(super) fn has_quota(&self) -> bool {
+        self.has_quota
+    }
+
+    /// All changes of its files.
+    pub(super) fn plan(
+        &self,
+        way: DovecotWay,
+        sockets: &Path,
+        lmtp: Option<&Lmtp>,
+    ) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        let mut text = match way {
+            DovecotWay::Takeover => self.takeover(sockets),
+            DovecotWay::Lua => {
+                let script = self.folder().join("keydove.lua");
+                self.file(&script, LUA_SCRIPT, &mut changes)?;
+                self.lua(&script, sockets, &mut changes)?
+            }
+            DovecotWay::Checkpassword if self.release == Release::V2_4 => {
+                return Err(Failure::Data(
+                    "Dovecot 2.4 has no checkpassword driver; use --dovecot takeover or lua".to_owned(),
+                ));
+            }
+            DovecotWay::Checkpassword => checkpassword(sockets)?,
+            DovecotWay::None => return Ok(changes),
+        };
+        if let Some(Lmtp { path, .. }) = lmtp.filter(|lmtp| lmtp.is_missing || self.gives(&lmtp.path)) {
+            let _ = write!(
+                text,
+                "\n# Postfix delivers here.\nservice lmtp {{\n  unix_listener {} {{\n    mode = 0600\n    user = postfix\n    \
+                 group = postfix\n  }}\n}}\n",
+                path.display()
+            );
+        }
+        if way != DovecotWay::Takeover {
+            self.take_out_databases(&mut changes)?;
+        }
+        self.include(&text, &mut changes)?;
+        Ok(changes)
+    }
+
+    /// Whether a run before this one gave LMTP a socket there.
+    fn gives(&self, lmtp: &Path) -> bool {
+        let lmtp = lmtp.display().to_string();
+        [DROP_IN, INCLUDED].iter().any(|name| {
+            std::fs::read_to_string(self.folder().join(name)).is_ok_and(|text| text.contains(&lmtp))
+        })
+    }
+
+    /// What must stand in the effective settings afterwards.
+    pub(super) fn proof(way: DovecotWay, sockets: &Path) -> Option<String> {
+        match way {
+            DovecotWay::Takeover => {
+                Some(format!("auth_socket_path = {}", sockets.join("auth-userdb").display()))
+            }
+            DovecotWay::Lua => Some("keydove.lua".to_owned()),
+            DovecotWay::Checkpassword => Some("keydove-checkpassword".to_owned()),
+            DovecotWay::None => None,
+        }
+    }
+
+    fn takeover(&self, sockets: &Path) -> String {
+        let (folder, libexec) = (sockets.display(), self.libexec.display());
+        let mut text = format!(
+            "# Written by `keydove setup`; `keydove setup --undo` removes it.\n# keydove is the whole auth server of this \
+             Dovecot. Dovecot's own one goes on, and nobody asks it.\nauth_socket_path = {folder}/auth-userdb\n"
+        );
+        if self.release == Release::V2_4 {
+            // For all login services at once; seen from their chroot, base_dir/login. Debian's inbox lies in /var/mail.
+            text.push_str("login_socket_path = ext/auth\n# Where mail lies is keydove's matter, the inbox too.\nmail_inbox_path =\n");
+        }
+        let there = LOGINS.iter().filter(|(_, name)| self.protocols.iter().any(|one| one == name));
+        for (service, _) in there {
+            if self.release == Release::V2_3 {
+                let _ =
+                    write!(text, "service {service}-login {{\n  executable = {service}-login ext/auth\n}}\n");
+            }
+            // It has no option for the socket, and looks for `auth-master` where it is.
+            let executable = match *service {
+                "managesieve" => format!("/usr/bin/env -C {folder} {libexec}/managesieve"),
+                service => format!("{service} -a {folder}/auth-master"),
+            };
+            let _ = write!(text, "service {service} {{\n  executable = {executable}\n}}\n");
+        }
+        text
+    }
+
+    fn lua(&self, script: &Path, sockets: &Path, changes: &mut Vec<Change>) -> Result<String, Failure> {
+        let hook = sockets.join("hook");
+        if hook != Path::new(SHIPPED_SOCKET) {
+            let settings = format!("return {{ socket = \"{}\" }}\n", hook.display());
+            self.file(&script.with_file_name("keydove-settings.lua"), &settings, changes)?;
+        }
+        let shipped = if self.release == Release::V2_3 { LUA_2_3 } else { LUA_2_4 };
+        Ok(shipped.replace(SHIPPED_SCRIPT, &script.display().to_string()))
+    }
+
+    /// The drop-in where Dovecot finds it by itself, or a file that is included at the end.
+    fn include(&self, text: &str, changes: &mut Vec<Change>) -> Result<(), Failure> {
+        let State::File { text: main, access } = files::read(&self.config)? else {
+            return Err(Failure::Data(format!("{} is not there", self.config.display())));
+        };
+        let has_folder = main.lines().any(|line| {
+            let line = line.trim();
+            line.starts_with("!include") && line.ends_with("conf.d/*.conf")
+        });
+        if has_folder && self.folder().join("conf.d").is_dir() {
+            return self.file(&self.folder().join(DROP_IN), text, changes);
+        }
+        self.file(&self.folder().join(INCLUDED), text, changes)?;
+        let line = format!("!include {INCLUDED}");
+        if main.lines().all(|own| own.trim() != line) {
+            let end = if main.is_empty() || main.ends_with('\n') { "" } else { "\n" };
+            let after = State::File { text: format!("{main}{end}{line}\n"), access };
+            let before = State::File { text: main, access };
+            changes.extend(Change::new(Phase::Dovecot, Place::File(self.config.clone()), before, after));
+        }
+        Ok(())
+    }
+
+    /// Comments the passdb and userdb blocks out, wherever they stand, because keydove's take their place.
+    fn take_out_databases(&self, changes: &mut Vec<Change>) -> Result<(), Failure> {
+        for path in included(&self.config)? {
+            let name = path.file_name().unwrap_or_default();
+            let State::File { text, access } = files::read(&path)? else { continue };
+            if name == "99-keydove.conf" || name == INCLUDED {
+                continue;
+            }
+            let after = State::File { text: without_databases(&text), access };
+            let before = State::File { text, access };
+            changes.extend(Change::new(Phase::Dovecot, Place::File(path), before, after));
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &Path, text: &str, changes: &mut Vec<Change>) -> Result<(), Failure> {
+        let before = files::read(path)?;
+        let (uid, gid) = files::own_ids();
+        let access = match &before {
+            State::File { access, .. } => *access,
+            _ => Access { mode: 0o644, uid, gid },
+        };
+        let after = State::File { text: text.to_owned(), access };
+        changes.extend(Change::new(Phase::Dovecot, Place::File(path.to_owned()), before, after));
+        Ok(())
+    }
+
+    fn folder(&self) -> &Path {
+        self.config.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// For tests: as Debian installs it.
+    #[cfg(test)]
+    pub(super) fn sample(release: Release) -> Self {
+        Self {
+            release,
+            config: "/etc/dovecot/dovecot.conf".into(),
+            base_dir: "/run/dovecot".into(),
+            protocols: vec!["imap".to_owned()],
+            has_quota: false,
+            libexec: "/usr/lib/dovecot".into(),
+        }
+    }
+}
+
+fn checkpassword(sockets: &Path) -> Result<String, Failure> {
+    let places = ["/usr/bin/keydove-checkpassword", SHIPPED_PROGRAM];
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name("keydove-checkpassword"));
+    let program = places.iter().map(PathBuf::from).chain(beside).find(|path| path.is_file());
+    let Some(program) = program else {
+        return Err(Failure::Data("keydove-checkpassword is not installed".to_owned()));
+    };
+    let text = CHECKPASSWORD.replace(SHIPPED_PROGRAM, &program.display().to_string());
+    Ok(text.replace(SHIPPED_SOCKET, &sockets.join("hook").display().to_string()))
+}
+
+/// The main file and all that it includes, once each.
+fn included(config: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = vec![config.to_owned()];
+    let mut at = 0;
+    while let Some(path) = found.get(at).cloned() {
+        at += 1;
+        let State::File { text, .. } = files::read(&path)? else { continue };
+        for line in text.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let ["!include" | "!include_try", pattern] = words[..] else { continue };
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            for path in matching(&folder.join(pattern)) {
+                if !found.contains(&path) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A path, or those that one with a `*` in its last step stands for.
+fn matching(pattern: &Path) -> Vec<PathBuf> {
+    let name = pattern.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Some((start, end)) = name.split_once('*') else { return vec![pattern.to_owned()] };
+    let entries = pattern.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let fits = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+    };
+    let mut paths: Vec<PathBuf> =
+        entries.into_iter().flatten().flatten().map(|entry| entry.path()).filter(fits).collect();
+    paths.sort();
+    paths
+}
+
+/// The text with its blocks `passdb` and `userdb` commented out.
+fn without_databases(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    // How deep inside such a block a line is; and inside any other.
+    let (mut depth, mut other) = (0_i32, 0_i32);
+    for line in text.split_inclusive('\n') {
+        let code = line.split('#').next().unwrap_or_default().trim();
+        let braces = code.matches('{').count() as i32 - code.matches('}').count() as i32;
+        let opens =
+            other == 0 && ["passdb", "userdb"].contains(&code.split([' ', '{']).next().unwrap_or_default());
+        if depth > 0 || (opens && code.contains('{')) {
+            result.push_str(OUT_OF_USE);
+            depth += braces;
+        } else {
+            other += braces;
+        }
+        result.push_str(line);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dovecot(release: Release, protocols: &[&str]) -> Dovecot {
+        let protocols = protocols.iter().map(|&name| name.to_owned()).collect();
+        Dovecot { protocols, ..Dovecot::sample(release) }
+    }
+
+    #[test]
+    fn a_takeover_names_installed_protocols_only() {
+        let text = dovecot(Release::V2_3, &["imap", "sieve"]).takeover(Path::new("/run/keydove"));
+        for part in [
+            "auth_socket_path = /run/keydove/auth-userdb",
+            "executable = imap-login ext/auth",
+            "executable = imap -a /run/keydove/auth-master",
+            "executable = /usr/bin/env -C /run/keydove /usr/lib/dovecot/managesieve",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(
+            !text.contains("pop3") && !text.contains("submission") && !text.contains("login_socket_path")
+        );
+        let text = dovecot(Release::V2_4, &["imap"]).takeover(Path::new("/run/keydove"));
+        assert!(text.contains("login_socket_path = ext/auth") && !text.contains("imap-login"), "{text}");
+    }
+
+    #[test]
+    fn databases_are_taken_out_and_nothing_else() {
+        let text = "# passdb {\npassdb {\n  driver = pam\n}\nuserdb passwd {\n}\nservice auth {\n  userdb = x\n}\n\
+                    userdb {\n  args = {\n  }\n}\npassdbs = 1\n";
+        let taken = "# passdb {\n#keydove# passdb {\n#keydove#   driver = pam\n#keydove# }\n#keydove# userdb passwd {\n\
+                     #keydove# }\nservice auth {\n  userdb = x\n}\n#keydove# userdb {\n#keydove#   args = {\n\
+                     #keydove#   }\n#keydove# }\npassdbs = 1\n";
+        assert_eq!(without_databases(text), taken);
+        assert_eq!(without_databases(taken), taken, "twice is once");
+    }
+}

@@ -1,0 +1,217 @@
+//! `keydove setup`: from an installed package to the first login, and back.
+//!
+//! The machine and its Keycloak are looked at ([`plan`]), what differs from what is wished for becomes a list of
+//! [changes](change), the list is shown, made with a [journal], and taken back from it ([`apply`]).
+
+mod answers;
+mod apply;
+mod change;
+mod command;
+mod configuration;
+mod diff;
+mod dovecot;
+mod files;
+mod journal;
+mod login;
+mod people;
+mod plan;
+mod postfix;
+mod realm;
+mod service;
+mod site;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::fail;
+use super::output::say;
+use super::storage::Failure;
+use crate::auth::Username;
+use crate::keycloak::{Admin, RealmName, ServerUrl, SignIn};
+use answers::{Answers, agrees, password};
+use apply::{apply, names, take_back};
+use change::{Change, Phase};
+use journal::{Facts, Journal};
+use login::TestUser;
+use plan::{Wishes, plan};
+use site::Site;
+
+const ADMIN_PASSWORD: &str = "KEYDOVE_ADMIN_PASSWORD";
+const TEST_PASSWORD: &str = "KEYDOVE_TEST_PASSWORD";
+const MASTER: &str = "master";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Show every change as a difference, and make none.
+    #[arg(long)]
+    dry_run: bool,
+    /// Make the changes without a question.
+    #[arg(long)]
+    yes: bool,
+    /// Take back what setup changed, the last change first.
+    #[arg(long, conflicts_with = "dry_run")]
+    undo: bool,
+    /// With --undo: leave Keycloak as it is, as when it is away. A later --undo takes that back.
+    #[arg(long, requires = "undo")]
+    keep_keycloak: bool,
+    /// Answers from a TOML file; its keys are the names of the answers with `_` for `-`.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    #[command(flatten)]
+    given: Answers,
+}
+
+/// Exit codes: 0 done, or nothing to do; 64 something was not said; 65 what was said cannot be; 70 something failed, and
+/// all is as it was.
+pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
+    let end = match arguments.undo {
+        true => undo(arguments, config),
+        false => set_up(arguments, config),
+    };
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(failure.code(), &failure),
+    }
+}
+
+fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
+    let answers = given(arguments)?.complete()?;
+    let wishes = Wishes::settle(&answers, config)?;
+    let facts = wishes.facts(&answers);
+    let path = Journal::path(config);
+    let mut journal = Journal::read(&path)?.unwrap_or_else(|| Journal::new(facts.clone()));
+    journal.facts = Facts { made_folder: journal.facts.made_folder, ..facts.clone() };
+    let admin = sign_in(&answers, &facts)?;
+    let reactor = reactor()?;
+    let mut site = Site::new(config, facts, Some(admin), reactor);
+    let changes = plan(&mut site, &wishes, &journal)?;
+    say(&wishes.describe());
+    for change in &changes {
+        say(&change.show());
+    }
+    if arguments.dry_run {
+        say(&format!("changes: {}; none was made", changes.len()));
+        return Ok(());
+    }
+    if !changes.is_empty() && !arguments.yes && !agrees("make these changes?")? {
+        return Err(Failure::Usage(
+            "nothing was changed; --yes makes the changes without a question".to_owned(),
+        ));
+    }
+    let test_user = test_user(&answers)?;
+    if !changes.is_empty() {
+        journal.make_folder(&path)?;
+    }
+    site.wish(wishes, test_user);
+    make(&mut site, &changes, &mut journal)?;
+    site.check(true)?;
+    say(&match changes.is_empty() {
+        true => "nothing had to be changed".to_owned(),
+        false => format!(
+            "done; {} says what was changed, and `keydove setup --undo` takes it back",
+            path.display()
+        ),
+    });
+    Ok(())
+}
+
+fn make(site: &mut Site, changes: &[Change], journal: &mut Journal) -> Result<(), Failure> {
+    // Where keydove's own part stays as it is, domains and people may be new.
+    if changes.iter().all(|change| change.phase != Phase::Keydove) {
+        site.serve()?;
+    }
+    apply(site, changes, journal)
+}
+
+fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
+    let path = Journal::path(config);
+    let Some(mut journal) = Journal::read(&path)? else {
+        say(&format!("there is nothing to take back: {} is not there", path.display()));
+        return Ok(());
+    };
+    let facts = journal.facts.clone();
+    let has_keycloak = journal.entries.iter().any(|entry| entry.phase == Phase::Keycloak);
+    let admin = match has_keycloak && !arguments.keep_keycloak {
+        true => Some(sign_in(&given(arguments)?, &facts)?),
+        false => None,
+    };
+    for entry in journal.entries.iter().rev() {
+        say(&format!("to be taken back: {}", entry.place));
+    }
+    if !arguments.yes && !agrees("take these changes back?")? {
+        return Err(Failure::Usage("nothing was changed; --yes takes it back without a question".to_owned()));
+    }
+    let from = match arguments.keep_keycloak {
+        true => {
+            // Places of Keycloak's and others have nothing to do with each other, so they may change their order.
+            journal.entries.sort_by_key(|entry| entry.phase != Phase::Keycloak);
+            journal.entries.iter().take_while(|entry| entry.phase == Phase::Keycloak).count()
+        }
+        false => 0,
+    };
+    let mut site = Site::new(config, facts, admin, reactor()?);
+    let kept = take_back(&mut site, &mut journal, from)?;
+    if !kept.is_empty() {
+        return Err(Failure::Data(format!(
+            "these were changed since setup wrote them, and stay: {}\nset them as you want them; {} remembers what was \
+             there before",
+            names(&kept),
+            path.display()
+        )));
+    }
+    say(match arguments.keep_keycloak && from > 0 {
+        true => "taken back, but for Keycloak",
+        false => "everything is as it was before setup",
+    });
+    Ok(())
+}
+
+/// Flags, and the answers file.
+fn given(arguments: &Arguments) -> Result<Answers, Failure> {
+    let file = match &arguments.answers {
+        Some(path) => Answers::read(path)?,
+        None => Answers::default(),
+    };
+    Ok(arguments.given.clone().or(file))
+}
+
+fn sign_in(answers: &Answers, facts: &Facts) -> Result<Admin, Failure> {
+    let data = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
+    let what = "password of Keycloak's administrator";
+    let user = match &answers.admin_user {
+        Some(user) => user.clone(),
+        None => answers::ask("an administrator of Keycloak")?.ok_or_else(|| {
+            Failure::Usage("an administrator must sign in at Keycloak: give --admin-user".to_owned())
+        })?,
+    };
+    let given = password(ADMIN_PASSWORD, answers.admin_password_file.as_deref(), what)?;
+    let password = given.ok_or_else(|| {
+        Failure::Usage(format!("there is no {what}: set {ADMIN_PASSWORD}, or give --admin-password-file"))
+    })?;
+    let realm = facts.admin_realm.clone().unwrap_or_else(|| MASTER.to_owned());
+    let sign_in = SignIn { realm: RealmName::try_from(realm).map_err(|error| data(&error))?, user, password };
+    let server = ServerUrl::try_from(facts.server_url.clone()).map_err(|error| data(&error))?;
+    let realm = RealmName::try_from(facts.realm.clone()).map_err(|error| data(&error))?;
+    let config = realm::patient(facts.ca_file.as_deref());
+    Admin::new(server, realm, sign_in, &config).map_err(|error| data(&error))
+}
+
+fn test_user(answers: &Answers) -> Result<Option<TestUser>, Failure> {
+    let Some(user) = &answers.test_user else { return Ok(None) };
+    let user = Username::parse(user.as_bytes())
+        .map_err(|error| Failure::Data(format!("--test-user {user}: {error}")))?;
+    let what = "password of the test user";
+    match password(TEST_PASSWORD, answers.test_password_file.as_deref(), what)? {
+        Some(password) => Ok(Some(TestUser { user, password })),
+        None => Err(Failure::Usage(format!(
+            "there is no {what}: set {TEST_PASSWORD}, or give --test-password-file"
+        ))),
+    }
+}
+
+fn reactor() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::System(format!("cannot start the reactor: {error}")))
+}

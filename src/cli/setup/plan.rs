@@ -1,0 +1,264 @@
+//! What is wished for, made of the answers and of what the machine is; and all changes that lead there.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Group, User};
+
+use super::super::storage::Failure;
+use super::answers::{Answers, DovecotWay, PostfixQuestion};
+use super::change::{Access, Change, Phase, Place, State, Target};
+use super::configuration::{self, Listener};
+use super::dovecot::Dovecot;
+use super::files;
+use super::journal::{Facts, Journal};
+use super::postfix::Postfix;
+use super::service::Service;
+use super::site::Site;
+use crate::keycloak::{RealmName, ServerUrl};
+use crate::sql::DomainName;
+
+/// The template of new mailboxes.
+pub(super) const TEMPLATE: &str = "Default";
+/// keydove's own user, as the packages make it.
+const USER: &str = "keydove";
+const MAIL_USER: &str = "vmail";
+const MAIL_ID: u32 = 5000;
+
+/// Where mail lies.
+#[derive(Clone, Debug)]
+pub(super) struct Mail {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) home: String,
+    pub(super) location: String,
+}
+
+/// Everything that is to be.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    pub(super) config: PathBuf,
+    pub(super) server_url: ServerUrl,
+    pub(super) realm: RealmName,
+    pub(super) client_id: String,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) events: bool,
+    pub(super) domains: Vec<DomainName>,
+    pub(super) make_mailboxes: bool,
+    pub(super) leave_users_behind: bool,
+    pub(super) mail: Mail,
+    pub(super) dovecot: Option<(Dovecot, DovecotWay)>,
+    pub(super) postfix: Option<(Postfix, Vec<PostfixQuestion>)>,
+    pub(super) sockets: PathBuf,
+    pub(super) database: PathBuf,
+    pub(super) service: Service,
+}
+
+impl Wishes {
+    /// Looks at the machine for what was not said.
+    pub(super) fn settle(answers: &Answers, config: &Path) -> Result<Self, Failure> {
+        let data = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
+        let text = |answer: &Option<String>| answer.clone().unwrap_or_default();
+        let commands = answers.start_command.clone().zip(answers.stop_command.clone());
+        let domain = |name: &String| {
+            DomainName::parse(name).map_err(|error| Failure::Data(format!("{name}: {error}")))
+        };
+        Ok(Self {
+            config: config.to_owned(),
+            server_url: ServerUrl::try_from(text(&answers.server_url)).map_err(|error| data(&error))?,
+            realm: RealmName::try_from(text(&answers.realm)).map_err(|error| data(&error))?,
+            client_id: answers.client_id.clone().unwrap_or_else(|| "keydove".to_owned()),
+            ca_file: answers.ca_file.clone(),
+            events: answers.events.unwrap_or(false),
+            domains: answers.domains.iter().flatten().map(domain).collect::<Result<_, _>>()?,
+            make_mailboxes: answers.make_mailboxes.unwrap_or(true),
+            leave_users_behind: answers.leave_users_behind.unwrap_or(false),
+            mail: mail(answers),
+            dovecot: find_dovecot(answers)?,
+            postfix: find_postfix(answers)?,
+            sockets: answers.socket_folder.clone().unwrap_or_else(|| "/run/keydove".into()),
+            database: answers.database.clone().unwrap_or_else(|| "/var/lib/keydove/keydove.sqlite".into()),
+            service: Service::find(commands)?,
+        })
+    }
+
+    /// What an undo must know.
+    pub(super) fn facts(&self, answers: &Answers) -> Facts {
+        Facts {
+            server_url: self.server_url.as_str().to_owned(),
+            realm: self.realm.as_str().to_owned(),
+            ca_file: self.ca_file.clone(),
+            admin_realm: answers.admin_realm.clone(),
+            dovecot_config: self.dovecot.as_ref().map(|(dovecot, _)| dovecot.config.clone()),
+            postfix_config: self.postfix.as_ref().map(|(postfix, _)| postfix.config.clone()),
+            made_folder: false,
+        }
+    }
+
+    /// Where the client secret lies.
+    pub(super) fn secret_file(&self) -> PathBuf {
+        let named = configuration::named_secret(&self.config);
+        named.unwrap_or_else(|| self.config.with_file_name("client-secret"))
+    }
+
+    /// The ways in, in words.
+    pub(super) fn describe(&self) -> String {
+        let mut lines = vec![format!(
+            "Keycloak: {}, realm {}, client {}",
+            self.server_url.as_str(),
+            self.realm.as_str(),
+            self.client_id
+        )];
+        lines.push(match &self.dovecot {
+            Some((dovecot, way)) => {
+                format!("Dovecot ({:?}, {}): {way:?}", dovecot.release, dovecot.config.display())
+            }
+            None => "Dovecot: none".to_owned(),
+        });
+        lines.push(match &self.postfix {
+            Some((postfix, questions)) => format!("Postfix ({}): {questions:?}", postfix.config.display()),
+            None => "Postfix: none".to_owned(),
+        });
+        lines.join("\n").to_lowercase().replace("v2_", "2.")
+    }
+
+    /// A file of keydove's own: root writes, keydove reads.
+    fn access(&self, mode: u32) -> Result<Access, Failure> {
+        let (uid, gid) = files::own_ids();
+        if self.service != Service::Systemd {
+            return Ok(Access { mode: mode & 0o744, uid, gid });
+        }
+        let group = Group::from_name(USER).ok().flatten();
+        let group = group.ok_or_else(|| {
+            Failure::Data(format!("there is no group {USER}: install the package keydove first"))
+        })?;
+        Ok(Access { mode, uid, gid: group.gid.as_raw() })
+    }
+}
+
+fn mail(answers: &Answers) -> Mail {
+    let user = User::from_name(MAIL_USER).ok().flatten();
+    let (uid, gid) = user.map_or((MAIL_ID, MAIL_ID), |user| (user.uid.as_raw(), user.gid.as_raw()));
+    Mail {
+        uid: answers.mail_uid.unwrap_or(uid),
+        gid: answers.mail_gid.unwrap_or(gid),
+        home: answers.mail_home.clone().unwrap_or_else(|| "/var/vmail/%d/%n".to_owned()),
+        location: answers.mail_location.clone().unwrap_or_else(|| "maildir:~/Maildir".to_owned()),
+    }
+}
+
+fn find_dovecot(answers: &Answers) -> Result<Option<(Dovecot, DovecotWay)>, Failure> {
+    if answers.dovecot == Some(DovecotWay::None) {
+        return Ok(None);
+    }
+    match Dovecot::find(answers.dovecot_config.as_deref())? {
+        Some(found) => Ok(Some((found, answers.dovecot.unwrap_or(DovecotWay::Takeover)))),
+        None if answers.dovecot.is_some() => Err(Failure::Data(
+            "there is no Dovecot here; --dovecot-config names another configuration".to_owned(),
+        )),
+        None => Ok(None),
+    }
+}
+
+fn find_postfix(answers: &Answers) -> Result<Option<(Postfix, Vec<PostfixQuestion>)>, Failure> {
+    let wanted = answers.postfix.clone();
+    if wanted.as_ref().is_some_and(|wanted| wanted.contains(&PostfixQuestion::None)) {
+        return Ok(None);
+    }
+    match Postfix::find(answers.postfix_config.as_deref())? {
+        Some(found) => Ok(Some((found, wanted.unwrap_or_else(|| vec![PostfixQuestion::Sasl])))),
+        None if wanted.is_some() => {
+            Err(Failure::Data("there is no Postfix here; --postfix-config names another folder".to_owned()))
+        }
+        None => Ok(None),
+    }
+}
+
+/// All changes, in the order in which they are made.
+pub(super) fn plan(site: &mut Site, wishes: &Wishes, journal: &Journal) -> Result<Vec<Change>, Failure> {
+    let mut changes = site.realm()?.plan(wishes)?;
+    let listeners = configuration::listeners(wishes);
+    changes.extend(keydove(site, wishes, &listeners, journal)?);
+    let lmtp = wishes.postfix.as_ref().and_then(|(postfix, questions)| postfix.lmtp(questions));
+    if let Some((dovecot, way)) = &wishes.dovecot {
+        changes.extend(dovecot.plan(*way, &wishes.sockets, lmtp.as_ref())?);
+    }
+    if let Some((postfix, questions)) = &wishes.postfix {
+        changes.extend(postfix.plan(questions)?);
+    }
+    Ok(changes)
+}
+
+fn keydove(
+    site: &Site,
+    wishes: &Wishes,
+    listeners: &[Listener],
+    journal: &Journal,
+) -> Result<Vec<Change>, Failure> {
+    let mut changes = Vec::new();
+    let (uid, gid) = files::own_ids();
+    let mail_root = wishes.mail.home.split('%').next().unwrap_or_default().trim_end_matches('/');
+    if wishes.dovecot.is_some() && !mail_root.is_empty() {
+        let owner = Access { mode: 0o700, uid: wishes.mail.uid, gid: wishes.mail.gid };
+        folder(Path::new(mail_root), owner, &mut changes)?;
+    }
+    if wishes.service != Service::Systemd {
+        folder(&wishes.sockets, Access { mode: 0o711, uid, gid }, &mut changes)?;
+        if let Some(parent) = wishes.database.parent() {
+            folder(parent, Access { mode: 0o700, uid, gid }, &mut changes)?;
+        }
+        for ext in listeners.iter().filter_map(|listener| listener.folder.as_deref()) {
+            let group = Group::from_name("dovenull").ok().flatten().map_or(gid, |group| group.gid.as_raw());
+            let access = Access { mode: 0o750, uid, gid: group };
+            if let Some(login) = ext.parent() {
+                folder(login, access, &mut changes)?;
+            }
+            folder(ext, access, &mut changes)?;
+        }
+    }
+    changes.extend(secret(site, wishes)?);
+    let now = files::read(&wishes.config)?;
+    let access = match &now {
+        State::File { access, .. } => *access,
+        _ => Access { mode: 0o644, uid, gid },
+    };
+    let text = configuration::text(wishes, listeners, &now, journal)?;
+    let place = Place::File(wishes.config.clone());
+    changes.extend(Change::new(Phase::Keydove, place, now, State::File { text, access }));
+    changes.extend(wishes.service.plan(listeners, site.runs())?);
+    Ok(changes)
+}
+
+/// Makes a folder that is not there; one that is stays as it is.
+fn folder(path: &Path, access: Access, changes: &mut Vec<Change>) -> Result<(), Failure> {
+    let before = files::read(path)?;
+    if before == State::Absent {
+        let place = Place::Folder(path.to_owned());
+        changes.extend(Change::new(Phase::Keydove, place, before, State::Folder(access)));
+    }
+    Ok(())
+}
+
+/// The file with the client secret, unless it holds the right one.
+fn secret(site: &Site, wishes: &Wishes) -> Result<Option<Change>, Failure> {
+    let path = wishes.secret_file();
+    let before = files::read(&path)?;
+    let access = match &before {
+        State::File { access, .. } if access.mode & 0o007 == 0 => *access,
+        _ => wishes.access(0o640)?,
+    };
+    let realm = site.realm()?;
+    let is_there = realm.read(&Place::Client(wishes.client_id.clone()))? != State::Absent;
+    let after = match is_there {
+        false => Target::ClientSecret(access),
+        true => {
+            let secret = realm.secret(&wishes.client_id)?;
+            let is_right = matches!(&before, State::File { text, access: now }
+                if text.trim_end_matches('\n') == secret && *now == access);
+            if is_right {
+                return Ok(None);
+            }
+            Target::Secret(State::File { text: secret, access })
+        }
+    };
+    Ok(Some(Change { phase: Phase::Keydove, place: Place::File(path), before, after }))
+}

@@ -1,0 +1,312 @@
+//! The machine that is set up, and its Keycloak: every place read and written, every phase settled.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::super::control::ask;
+use super::super::output::say;
+use super::super::storage::Failure;
+use super::apply::{Machine, Way};
+use super::change::{Phase, Place, State};
+use super::dovecot::Dovecot;
+use super::journal::{Facts, Journal};
+use super::login::{End, TestUser};
+use super::people;
+use super::plan::Wishes;
+use super::realm::Realm;
+use super::service::{self, SERVICE};
+use super::{command, files};
+use crate::frontend::control::Request;
+use crate::keycloak::Admin;
+
+/// How long keydove may take to answer after its start, and Dovecot after its reload.
+const READY: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_millis(200);
+
+/// This machine.
+pub(super) struct Site {
+    config: PathBuf,
+    facts: Facts,
+    admin: Option<Admin>,
+    reactor: Runtime,
+    wishes: Option<Wishes>,
+    test_user: Option<TestUser>,
+    /// What was written in this run.
+    written: Vec<Place>,
+    /// Which mail servers were reloaded in this run; all of them count as such in an undo.
+    reloaded: Option<Vec<Phase>>,
+}
+
+impl Site {
+    /// For changes.
+    pub(super) fn new(config: &Path, facts: Facts, admin: Option<Admin>, reactor: Runtime) -> Self {
+        let config = config.to_owned();
+        Self {
+            config,
+            facts,
+            admin,
+            reactor,
+            wishes: None,
+            test_user: None,
+            written: Vec::new(),
+            reloaded: None,
+        }
+    }
+
+    /// What is to be, from now on.
+    pub(super) fn wish(&mut self, wishes: Wishes, test_user: Option<TestUser>) {
+        self.wishes = Some(wishes);
+        self.test_user = test_user;
+        self.reloaded = Some(Vec::new());
+    }
+
+    /// The administrator's view of the realm.
+    pub(super) fn realm(&self) -> Result<Realm<'_>, Failure> {
+        match &self.admin {
+            Some(admin) => Ok(Realm { admin, reactor: &self.reactor }),
+            None => Err(Failure::Usage(
+                "an administrator of Keycloak must sign in for this: give --admin-user".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether a keydove of this configuration answers.
+    pub(super) fn runs(&self) -> bool {
+        self.config.exists() && ask(&self.config, &Request::CacheCounts).is_ok()
+    }
+
+    /// Data, and what a login finds of it: once keydove answers, and before any mail server asks it.
+    pub(super) fn serve(&mut self) -> Result<(), Failure> {
+        self.wait_until_it_answers()?;
+        let Some(wishes) = &self.wishes else { return Ok(()) };
+        for line in people::make(wishes)? {
+            say(&format!("  {line}"));
+        }
+        people::check_that_nobody_is_left_behind(wishes)?;
+        self.check(false)?;
+        let socket = wishes.sockets.join("auth-client");
+        if let Some(test) = self.test_user.as_ref().filter(|_| socket.exists()) {
+            match test.at_socket(&socket)? {
+                End::In => say(&format!("  {} logs in at keydove", test.user)),
+                End::NotTried(why) | End::Out(why) => {
+                    return Err(Failure::Data(format!(
+                        "{} cannot log in at keydove: {why}\n`keydove explain {}` says why",
+                        test.user, test.user
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `keydove check`; shows all of it at the end, and else its faults only.
+    pub(super) fn check(&self, whole: bool) -> Result<(), Failure> {
+        // Without /proc, by the name that it was called by.
+        let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
+        let mut command = Command::new(own.unwrap_or_else(|| "keydove".into()));
+        command.arg("check").arg("--config").arg(&self.config);
+        if let Some(folder) = self.config.parent() {
+            // For a configuration whose secret is a credential of systemd's.
+            command.env("CREDENTIALS_DIRECTORY", folder);
+        }
+        for (flag, path) in [
+            ("--dovecot-config", &self.facts.dovecot_config),
+            ("--postfix-config", &self.facts.postfix_config),
+        ] {
+            if let Some(path) = path {
+                command.arg(flag).arg(path);
+            }
+        }
+        if let Some(test) = &self.test_user {
+            command.arg("--user").arg(test.user.as_str());
+        }
+        match command::output(&mut command) {
+            Ok(text) if whole => {
+                say(text.trim_end());
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn wait_until_it_answers(&self) -> Result<(), Failure> {
+        match wait(|| self.runs()) {
+            true => Ok(()),
+            false => Err(Failure::System(format!(
+                "keydove does not answer; what it said last:\n{}",
+                service::last_words()
+            ))),
+        }
+    }
+
+    fn settle_keydove(&mut self, way: Way) -> Result<(), Failure> {
+        let is_systemd = Path::new("/run/systemd/system").is_dir();
+        if way == Way::Back {
+            return if is_systemd { service::forget() } else { Ok(()) };
+        }
+        let starts = |place: &Place| match place {
+            Place::Unit(name) => name == SERVICE,
+            place => matches!(place, Place::Program { .. }),
+        };
+        if !self.written.iter().any(starts) {
+            match &self.wishes.as_ref().map(|wishes| wishes.service.clone()) {
+                Some(service::Service::Commands { start, stop }) => {
+                    command::shell(stop)?;
+                    wait(|| !self.runs());
+                    command::shell(start)?;
+                }
+                _ => service::restart()?,
+            }
+        }
+        self.serve()
+    }
+
+    fn settle_dovecot(&mut self, way: Way) -> Result<(), Failure> {
+        let Some(config) = self.facts.dovecot_config.clone() else { return Ok(()) };
+        let settings = command::output(Command::new("doveconf").arg("-c").arg(&config).arg("-n"))?;
+        let wish = self.wishes.as_ref().filter(|_| way == Way::Forth);
+        let proof = wish.and_then(|wishes| {
+            let (_, way) = wishes.dovecot.as_ref()?;
+            Dovecot::proof(*way, &wishes.sockets)
+        });
+        if let Some(proof) = proof.filter(|proof| !settings.contains(proof.as_str())) {
+            return Err(Failure::System(format!(
+                "Dovecot does not take what setup wrote: `doveconf -n` does not show `{proof}`; something that it reads \
+                 later says otherwise"
+            )));
+        }
+        if !self.is_due(Phase::Dovecot, way) {
+            return Ok(());
+        }
+        let mut reload = Command::new("doveadm");
+        match command::output(reload.arg("-c").arg(&config).arg("reload")) {
+            Ok(_) => say("  Dovecot is reloaded"),
+            Err(error) if error.to_string().contains("not running") => {
+                say("  Dovecot does not run; it reads this when it starts");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        match &self.test_user {
+            Some(test) if way == Way::Forth => log_in_by_imap(test, &config),
+            _ => Ok(()),
+        }
+    }
+
+    fn settle_postfix(&mut self, way: Way) -> Result<(), Failure> {
+        let Some(config) = self.facts.postfix_config.clone() else { return Ok(()) };
+        let postfix = |word: &str| {
+            command::output(Command::new("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
+        };
+        postfix("check")?;
+        if !self.is_due(Phase::Postfix, way) {
+            return Ok(());
+        }
+        if postfix("status").is_err() {
+            say("  Postfix does not run; it reads this when it starts");
+            return Ok(());
+        }
+        postfix("reload")?;
+        say("  Postfix is reloaded");
+        Ok(())
+    }
+
+    /// Whether a mail server must be reloaded: not to go back to what it never left.
+    fn is_due(&mut self, phase: Phase, way: Way) -> bool {
+        match (&mut self.reloaded, way) {
+            (Some(reloaded), Way::Forth) => {
+                reloaded.push(phase);
+                true
+            }
+            (Some(reloaded), Way::Back) => reloaded.contains(&phase),
+            (None, _) => true,
+        }
+    }
+}
+
+/// The old login processes end a moment later.
+fn log_in_by_imap(test: &TestUser, config: &Path) -> Result<(), Failure> {
+    let mut last = End::In;
+    let is_done = wait(|| {
+        last = test.by_imap(config).unwrap_or_else(|error| End::Out(error.to_string()));
+        !matches!(last, End::Out(_))
+    });
+    match last {
+        End::In => say(&format!("  {} logs in by IMAP", test.user)),
+        End::NotTried(why) => say(&format!("  a login by IMAP was not tried: {why}")),
+        End::Out(_) if is_done => {}
+        End::Out(why) => {
+            return Err(Failure::Data(format!("{} cannot log in by IMAP any more: {why}", test.user)));
+        }
+    }
+    Ok(())
+}
+
+fn wait(mut holds: impl FnMut() -> bool) -> bool {
+    let mut waited = Duration::ZERO;
+    loop {
+        if holds() {
+            return true;
+        }
+        if waited >= READY {
+            return false;
+        }
+        std::thread::sleep(STEP);
+        waited += STEP;
+    }
+}
+
+impl Machine for Site {
+    fn read(&mut self, place: &Place) -> Result<State, Failure> {
+        match place {
+            Place::File(path) | Place::Folder(path) => files::read(path),
+            Place::Unit(name) => service::read(name),
+            Place::Program { .. } => Ok(State::Running(self.runs())),
+            _ => self.realm()?.read(place),
+        }
+    }
+
+    fn write(&mut self, place: &Place, state: &State) -> Result<(), Failure> {
+        match (place, state) {
+            (Place::File(path) | Place::Folder(path), state) => files::write(path, state)?,
+            (Place::Unit(name), State::Running(runs)) => service::write(name, *runs)?,
+            (Place::Program { start, stop }, State::Running(runs)) => {
+                command::shell(if *runs { start } else { stop })?;
+                if !wait(|| self.runs() == *runs) {
+                    let what = if *runs { "does not answer after" } else { "goes on after" };
+                    let line = if *runs { start } else { stop };
+                    return Err(Failure::System(format!("keydove {what} `{line}`")));
+                }
+            }
+            _ => self.realm()?.write(place, state)?,
+        }
+        self.written.push(place.clone());
+        Ok(())
+    }
+
+    fn client_secret(&mut self) -> Result<String, Failure> {
+        let client = self.wishes.as_ref().map(|wishes| wishes.client_id.clone()).unwrap_or_default();
+        self.realm()?.secret(&client)
+    }
+
+    fn settle(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
+        match phase {
+            Phase::Keycloak => Ok(()),
+            Phase::Keydove => self.settle_keydove(way),
+            Phase::Dovecot => self.settle_dovecot(way),
+            Phase::Postfix => self.settle_postfix(way),
+        }
+    }
+
+    fn keep(&mut self, journal: &Journal) -> Result<(), Failure> {
+        journal.write(&Journal::path(&self.config))
+    }
+
+    fn say(&mut self, line: &str) {
+        say(line);
+    }
+}
