@@ -15,7 +15,11 @@ const KEYCLOAK: &str = "server_url = 'https://sso.example.org'\nrealm = 'mail'\n
 /// The fenced blocks of a page that are TOML.
 fn blocks(page: &str) -> Vec<&str> {
     let blocks = page.split("```toml\n").skip(1);
-    blocks.map(|rest| rest.split("```").next().unwrap()).collect()
+    // The answers of setup are a file of another kind.
+    blocks
+        .map(|rest| rest.split("```").next().unwrap())
+        .filter(|block| !block.starts_with("# keydove setup"))
+        .collect()
 }
 
 /// A whole file around a part of one.
