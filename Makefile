@@ -1,22 +1,31 @@
-# make demo    a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
-# make test    everything that must hold before a change is accepted
-# make fuzz    every parser fuzzed for a minute
-# make bench   hashes beside the bcrypt crate; logins beside an echo server, Dovecot and Keycloak, as ratios
-# make setup   what both need, once: Debian packages, Keycloak, the test realm
+# make demo      a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
+# make check     what needs no servers: format, lints, documentation, unit and house tests
+# make test      everything that must hold before a change is accepted
+# make test-versions  logins, check, events and outages with Keycloak 24, 25, 26.2 and 26.7
+# make fuzz      every parser fuzzed for a minute
+# make bench     hashes beside the bcrypt crate; logins beside an echo server, Dovecot and Keycloak, as ratios
+# make coverage  which lines the tests reach; needs `cargo install cargo-llvm-cov`
+# make setup     what all but check need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo test fuzz bench setup
+.PHONY: demo check test test-versions fuzz bench coverage setup
 export DEMO_EXIT
 
 demo: setup
 	cargo build --bins --example demo
 	cargo run --quiet --example demo
 
-test: setup
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
-	cargo build
-	cargo test --lib --bins --tests
+# `--workspace` everywhere: with other features for each command, crates would be built more than once.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	cargo test --workspace --lib --bins --test house
+
+test: setup check
+	cargo test --workspace --test databases --test services
+
+test-versions: setup
+	tests/versions/run
 
 fuzz:
 	fuzz/run
@@ -24,6 +33,9 @@ fuzz:
 bench: setup
 	cargo bench --bench hashing
 	cargo bench --bench login
+
+coverage: setup
+	cargo llvm-cov --workspace --lib --bins --tests --summary-only
 
 setup:
 	@tests/setup

@@ -10,20 +10,14 @@
     reason = "a demonstration talks to the terminal and reads the clock"
 )]
 
-#[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../tests/services/clients.rs"]
-mod clients;
-#[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../tests/services/stage/mod.rs"]
-mod stage;
-
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use clients::{Imap, Login, Smtp, imap_login, pop3_login, sieve_login, smtp_login};
+use keydove_stage as stage;
+use stage::clients::{Imap, Login, Smtp, imap_login, pop3_login, sieve_login, smtp_login};
 use stage::system::{Database, Plan, System};
 use stage::{Failure, Result};
 

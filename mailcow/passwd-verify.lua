@@ -4,6 +4,8 @@
 -- the mail client, keeps what it remembers, and writes no line that counts for a ban.
 
 local ADDRESS = "https://keydove:9082"
+-- What token_file of [http_login] holds, between quotes, where there is one.
+local TOKEN = nil
 -- Seconds. keydove answers within 9, with or without a verdict.
 local PATIENCE = 15
 
@@ -17,12 +19,20 @@ local function ask(question)
   local _, status = https.request {
     url = ADDRESS,
     method = "POST",
-    headers = { ["content-type"] = "application/json", ["content-length"] = #text },
+    headers = {
+      ["content-type"] = "application/json",
+      ["content-length"] = #text,
+      ["authorization"] = TOKEN and "Bearer " .. TOKEN,
+    },
     source = ltn12.source.string(text),
     sink = ltn12.sink.table(parts),
   }
   local is_json, answer = pcall(json.decode, table.concat(parts))
-  return status, is_json and type(answer) == "table" and answer.success
+  -- Whatever is no object, `null` for instance, is no answer.
+  if is_json and type(answer) == "table" then
+    return status, answer.success
+  end
+  return status, nil
 end
 
 function auth_password_verify(request, password)

@@ -48,7 +48,7 @@
 //! 6. [`decision::Decision::authenticate`] judges name, password form and service, and asks nobody for that.
 //! 7. [`sql::Database::find_mailbox`]: is the domain on, the mailbox on, the service on for it?
 //! 8. [`passdb::Passdb::find_owner`] goes where the mailbox's `authsource` says, and to the Keycloak of its domain.
-//! 9. [`keycloak::Client::find_person`]: exactly one person of exactly this address, enabled, with all that is demanded?
+//! 9. [`keycloak::Client::find_person`]: exactly one person of exactly this address, enabled ([`keycloak::AccountState`]), with all that is demanded?
 //! 10. [`cache::Verified`] may know this password and hash; else [`hashing::Hasher::verify`] checks cost and scheme ([`scheme`]), then hashes on a thread of its own.
 //! 11. The [`auth::Verdict`] comes back; [`observe::LoginRecord`] writes the one line; a refusal waits.
 //! 12. The protocol writes `OK` or `FAIL`, or closes for Postfix. A success waits in

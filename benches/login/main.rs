@@ -31,9 +31,6 @@ mod people;
 mod plot;
 mod real;
 mod report;
-#[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../../tests/services/stage/mod.rs"]
-mod stage;
 mod stand_in;
 mod sync;
 
@@ -43,6 +40,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keydove_stage as stage;
 use plot::{Chart, Line};
 use report::Report;
 use stage::{Failure, Result, Stage, attempt};

@@ -274,10 +274,28 @@ pub fn token(data: &[u8]) {
     let _ = Keys::parse(data);
 }
 
-/// Parsing a stored hash never panics and never takes long.
+/// Reading a stored hash never panics and never takes long, with a label and without one; what is cheap is compared too.
 pub fn scheme(data: &[u8]) {
-    if let Ok(stored) = scheme::parse(data) {
-        let _ = stored.permit(&scheme::Policy::default());
+    let policy = scheme::Policy {
+        max_bcrypt_cost: 4,
+        max_argon2_memory_mib: 1,
+        max_argon2_passes: 1,
+        max_scrypt_memory_mib: 1,
+        max_scrypt_passes: 1,
+        max_sha_crypt_rounds: 5000,
+        max_pbkdf2_rounds: 100,
+        max_des_crypt_rounds: 100,
+        ..scheme::Policy::default().with_every_weak_scheme()
+    };
+    let unlabelled = scheme::Policy {
+        default_scheme: Some("CRYPT".to_owned().try_into().expect("a scheme")),
+        ..policy.clone()
+    };
+    for policy in [policy, unlabelled] {
+        let Ok(stored) = policy.parse(data) else { continue };
+        if let Ok(usable) = stored.owned_by("alice@example.org").permit(&policy) {
+            let _ = usable.matches(b"no hash is made of this");
+        }
     }
 }
 

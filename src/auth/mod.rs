@@ -10,6 +10,7 @@
 //! * A **secret** is anything that would open a mailbox or the identity server ([`Secret`]).
 
 mod app_password;
+mod denial;
 mod fields;
 mod mail;
 mod mask;
@@ -18,15 +19,18 @@ mod provision;
 mod request;
 mod secret;
 mod service;
+mod temp_fail;
 mod verdict;
 
 pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_password_row_id};
+pub use denial::{Denial, Guess};
 pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use mask::UserMask;
-pub use name::{InvalidName, Username, normalise_domain};
+pub use name::{DefaultDomain, InvalidName, Username, normalise_domain};
 pub use provision::ProvisionRefusal;
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
-pub use service::Service;
-pub use verdict::{Denial, Grant, NotAccepted, Source, TempFail, TempFailReason, Verdict};
+pub use service::{BadServiceName, Service, ServiceNames};
+pub use temp_fail::{Telling, TempFail, TempFailReason};
+pub use verdict::{Grant, NotAccepted, Source, Told, Verdict};

@@ -1,5 +1,6 @@
 //! Mail addresses as user names: what is accepted, and the one normal form.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -188,6 +189,34 @@ pub fn normalise_domain(domain: &str) -> Result<String, InvalidName> {
     Ok(ascii)
 }
 
+/// The domain that a name without one gets, if there is such a domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefaultDomain(Option<Arc<str>>);
+
+impl DefaultDomain {
+    /// Takes a mail domain in any spelling.
+    ///
+    /// # Errors
+    /// It is no domain name.
+    pub fn new(domain: Option<&str>) -> Result<Self, InvalidName> {
+        let normal = domain.map(|domain| normalise_domain(domain.trim_matches(' '))).transpose()?;
+        Ok(Self(normal.map(Into::into)))
+    }
+
+    /// A name as it was sent, with the domain where it has none. What holds an `@` has said enough, and nothing is no
+    /// name; whether the rest makes one is judged later.
+    #[must_use]
+    pub fn complete<'a>(&self, name: &'a [u8]) -> Cow<'a, [u8]> {
+        let trimmed = name.trim_ascii();
+        match &self.0 {
+            Some(domain) if !trimmed.is_empty() && !name.contains(&b'@') => {
+                Cow::Owned([trimmed, b"@", domain.as_bytes()].concat())
+            }
+            _ => Cow::Borrowed(name),
+        }
+    }
+}
+
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -202,7 +231,7 @@ impl fmt::Debug for Username {
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidName, Username};
+    use super::{DefaultDomain, InvalidName, Username};
 
     use proptest::prelude::*;
 
@@ -214,6 +243,28 @@ mod tests {
                 let converted = Username::convert(name.as_bytes()).unwrap();
                 prop_assert_eq!((plain.local_part(), plain.domain()), (converted.local_part(), converted.domain()));
             }
+        }
+    }
+
+    #[test]
+    fn a_name_without_a_domain_gets_the_default_one() {
+        let domain = DefaultDomain::new(Some("MÜNCHEN.example")).unwrap();
+        let complete = |name: &str| String::from_utf8(domain.complete(name.as_bytes()).into_owned()).unwrap();
+        for (name, whole) in [
+            ("alice", "alice@xn--mnchen-3ya.example"),
+            (" Alice ", "Alice@xn--mnchen-3ya.example"),
+            ("alice@example.org", "alice@example.org"),
+            ("alice@", "alice@"),
+            ("@", "@"),
+            ("", ""),
+            ("  ", "  "),
+        ] {
+            assert_eq!(complete(name), whole, "{name:?}");
+        }
+        assert!(Username::parse(&domain.complete(b"ali\0ce")).is_err());
+        assert_eq!(&*DefaultDomain::default().complete(b"alice"), b"alice");
+        for bad in ["", "a b", "a\n.example", ".example", "exa/mple"] {
+            assert!(DefaultDomain::new(Some(bad)).is_err(), "{bad:?}");
         }
     }
 

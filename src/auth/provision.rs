@@ -1,76 +1,66 @@
-//! Why no mailbox can be made for somebody whose password was right.
+//! Why no mailbox can be made for somebody whose password was right: the one table of these rules.
 
-/// A rule that stands against making a mailbox. mailcow's checks, under the names of mailcow's messages.
-///
-/// Never a refusal: the password was right, and an administrator can change every one of these. It travels as
-/// [`TempFailReason::Provisioning`](super::TempFailReason::Provisioning).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ProvisionRefusal {
+/// Makes the enum, the list and the codes out of one table, a row each: what it means, its name, and the reason code of
+/// log lines and metrics.
+macro_rules! refusals {
+    ($($(#[$meaning:meta])+ $name:ident = $code:literal;)+) => {
+        /// A rule that stands against making a mailbox. mailcow's checks, under the names of mailcow's messages.
+        ///
+        /// Never a refusal: the password was right, and an administrator can change every one of these. It travels as
+        /// [`TempFailReason::Provisioning`](super::TempFailReason::Provisioning).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ProvisionRefusal {
+            $($(#[$meaning])+ $name,)+
+        }
+
+        impl ProvisionRefusal {
+            /// Every one of them.
+            pub const ALL: [Self; [$($code),+].len()] = [$(Self::$name),+];
+
+            /// The reason code of log lines and metrics.
+            pub(super) fn reason_code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+        }
+    };
+}
+
+refusals! {
     /// The template that the mapping names is not in the table `templates`, or is no JSON object.
-    TemplateMissing,
+    TemplateMissing = "provision_template_missing";
     /// No mapping fits the person's template attribute, and there is no default template.
-    NoMapping,
+    NoMapping = "provision_no_mapping";
     /// A login may have such a name, but mailcow makes no mailbox with it.
-    MailboxInvalid,
+    MailboxInvalid = "provision_mailbox_invalid";
+    /// A login may have such a name, but it belongs to whoever runs the domain: `postmaster`, `admin` and the like.
+    ReservedName = "provision_reserved_name";
     /// The domain is not hosted here.
-    DomainUnknown,
+    DomainUnknown = "provision_domain_unknown";
     /// The domain is switched off.
-    DomainInactive,
+    DomainInactive = "provision_domain_inactive";
     /// Another mailbox or a resource has this address, or one that the database takes for it.
-    ObjectExists,
+    ObjectExists = "provision_object_exists";
     /// The address is an alias.
-    IsAlias,
+    IsAlias = "provision_is_alias";
     /// The address is a temporary alias, expired or not.
-    IsSpamAlias,
+    IsSpamAlias = "provision_is_spam_alias";
     /// The domain has as many mailboxes as it may.
-    MaxMailboxExceeded,
+    MaxMailboxExceeded = "provision_max_mailbox_exceeded";
     /// The template's quota is more than one mailbox of the domain may have.
-    MailboxQuotaExceeded,
+    MailboxQuotaExceeded = "provision_mailbox_quota_exceeded";
     /// The template's quota is more than the domain has left.
-    MailboxQuotaLeftExceeded,
+    MailboxQuotaLeftExceeded = "provision_mailbox_quota_left_exceeded";
     /// The template's quarantine category is none of `add_header`, `reject` and `all`.
-    QuarantineCategoryInvalid,
+    QuarantineCategoryInvalid = "provision_quarantine_category_invalid";
 }
 
 impl ProvisionRefusal {
-    /// Every one of them.
-    pub const ALL: [Self; 12] = [
-        Self::TemplateMissing,
-        Self::NoMapping,
-        Self::MailboxInvalid,
-        Self::DomainUnknown,
-        Self::DomainInactive,
-        Self::ObjectExists,
-        Self::IsAlias,
-        Self::IsSpamAlias,
-        Self::MaxMailboxExceeded,
-        Self::MailboxQuotaExceeded,
-        Self::MailboxQuotaLeftExceeded,
-        Self::QuarantineCategoryInvalid,
-    ];
-
     /// The rule's name, without the `provision_` that log lines and metrics put in front.
     #[must_use]
     pub fn code(self) -> &'static str {
         &self.reason_code()["provision_".len()..]
-    }
-
-    /// The reason code of log lines and metrics.
-    pub(super) fn reason_code(self) -> &'static str {
-        match self {
-            Self::TemplateMissing => "provision_template_missing",
-            Self::NoMapping => "provision_no_mapping",
-            Self::MailboxInvalid => "provision_mailbox_invalid",
-            Self::DomainUnknown => "provision_domain_unknown",
-            Self::DomainInactive => "provision_domain_inactive",
-            Self::ObjectExists => "provision_object_exists",
-            Self::IsAlias => "provision_is_alias",
-            Self::IsSpamAlias => "provision_is_spam_alias",
-            Self::MaxMailboxExceeded => "provision_max_mailbox_exceeded",
-            Self::MailboxQuotaExceeded => "provision_mailbox_quota_exceeded",
-            Self::MailboxQuotaLeftExceeded => "provision_mailbox_quota_left_exceeded",
-            Self::QuarantineCategoryInvalid => "provision_quarantine_category_invalid",
-        }
     }
 }
 

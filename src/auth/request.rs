@@ -29,6 +29,21 @@ pub struct AuthRequest {
     pub wants_fields: bool,
 }
 
+impl AuthRequest {
+    /// The service by the name that the peer gave, where that is a name that the administrator allows and another
+    /// service counts in its place.
+    #[must_use]
+    pub fn named_service(&self) -> Option<Service> {
+        // A known name in lower case is a text of ours.
+        let Cow::Owned(name) = &self.service_name else { return None };
+        match (&self.service, Service::parse(name)) {
+            (Service::Other(_) | Service::Unnamed, _) => None,
+            (_, named @ Service::Other(_)) => Some(named),
+            _ => None,
+        }
+    }
+}
+
 /// What a person presents.
 #[derive(Debug)]
 pub enum Credential {

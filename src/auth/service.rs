@@ -1,5 +1,7 @@
 //! What a person wants to use.
 
+use std::collections::BTreeMap;
+
 /// A mail service, from the `service=` (Dovecot 2.3, Postfix) or `protocol=` (Dovecot 2.4) field.
 ///
 /// The names that Dovecot, Postfix and administrators use for one thing fold into one variant.
@@ -93,9 +95,95 @@ impl Service {
     }
 }
 
+/// Further names of services, which the administrator allows: each counts as a service that has switches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceNames(BTreeMap<Box<str>, Service>);
+
+/// Why a further name of a service cannot be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadServiceName {
+    /// Empty, longer than 64 bytes, or with a blank or a control character.
+    NotAName,
+    /// keydove knows this service, and it counts as itself.
+    Known,
+    /// Another spelling of it was given already; letter case does not matter.
+    Twice,
+    /// What it is to count as is no service with switches.
+    NoTarget,
+}
+
+impl ServiceNames {
+    /// `sasl_log` and the log hold longer ones, but no program has one.
+    const MAX_BYTES: usize = 64;
+
+    /// Allows a name, which counts as the service `target` from now on.
+    ///
+    /// # Errors
+    /// See [`BadServiceName`].
+    pub fn allow(&mut self, name: &str, target: &str) -> Result<(), BadServiceName> {
+        let is_odd = |c: char| c.is_control() || c.is_whitespace();
+        if name.is_empty() || name.len() > Self::MAX_BYTES || name.contains(is_odd) {
+            return Err(BadServiceName::NotAName);
+        }
+        let Service::Other(name) = Service::parse(name) else { return Err(BadServiceName::Known) };
+        let target = Service::parse(target);
+        if target.access_key().is_none() {
+            return Err(BadServiceName::NoTarget);
+        }
+        self.0.insert(name, target).map_or(Ok(()), |_| Err(BadServiceName::Twice))
+    }
+
+    /// Puts what a name counts as in its place.
+    pub fn resolve(&self, service: &mut Service) {
+        if let Service::Other(name) = service
+            && let Some(target) = self.0.get(name)
+        {
+            *service = target.clone();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Service;
+    use super::{BadServiceName, Service, ServiceNames};
+
+    #[test]
+    fn an_allowed_name_counts_as_its_service_in_any_letter_case() {
+        let mut names = ServiceNames::default();
+        names.allow("XMPP", "imap").unwrap();
+        names.allow("radicale", "Dav").unwrap();
+        let resolved = |name: &str| {
+            let mut service = Service::parse(name);
+            names.resolve(&mut service);
+            service
+        };
+        assert_eq!(resolved("xmpp"), Service::Imap);
+        assert_eq!(resolved("Xmpp"), Service::Imap);
+        assert_eq!(resolved("radicale"), Service::Dav);
+        assert_eq!(resolved("pop3"), Service::Pop3);
+        assert_eq!(resolved("jabber"), Service::Other("jabber".into()));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_allowed_is_none() {
+        let mut names = ServiceNames::default();
+        names.allow("xmpp", "imap").unwrap();
+        for (name, target, why) in [
+            ("", "imap", BadServiceName::NotAName),
+            ("a b", "imap", BadServiceName::NotAName),
+            ("a\tb", "imap", BadServiceName::NotAName),
+            (&*"x".repeat(65), "imap", BadServiceName::NotAName),
+            ("IMAP", "pop3", BadServiceName::Known),
+            ("doveadm", "imap", BadServiceName::Known),
+            ("Xmpp", "pop3", BadServiceName::Twice),
+            ("jabber", "xmpp", BadServiceName::NoTarget),
+            ("jabber", "lmtp", BadServiceName::NoTarget),
+            ("jabber", "doveadm", BadServiceName::NoTarget),
+            ("jabber", "", BadServiceName::NoTarget),
+        ] {
+            assert_eq!(names.allow(name, target), Err(why), "{name:?} {target:?}");
+        }
+    }
 
     #[test]
     fn the_names_of_one_service_fold_into_one() {

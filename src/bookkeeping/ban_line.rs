@@ -6,6 +6,7 @@
 //! begin a line or pass for an address is replaced.
 
 use super::RefusedLogin;
+use crate::auth::Guess;
 
 /// Stands where Dovecot writes the begin of the password's SHA-1, because the rules want digits there.
 ///
@@ -26,7 +27,10 @@ pub(super) fn ban_line(login: &RefusedLogin) -> Option<String> {
     let user = harmless(&login.user, "@._+=-", LONGEST_USER);
     let session = login.session.as_deref().unwrap_or_default();
     let session = harmless(session.as_bytes(), "@._+=-/", LONGEST_SESSION);
-    let what = if login.mailbox_is_unknown { "unknown user" } else { "Password mismatch" };
+    let what = match login.guess {
+        Guess::Secret => "Password mismatch",
+        Guess::Name => "unknown user",
+    };
     Some(format!("keydove({user},{remote},<{session}>): {what} (SHA1 of given password: {NO_DIGEST})"))
 }
 
@@ -60,13 +64,8 @@ mod tests {
         (8, r"SOGo.+ Login from '([0-9a-f\.:]+)' for user .+ might not have worked"),
     ];
 
-    fn refused(user: &[u8], remote: IpAddr, session: Option<&str>, mailbox_is_unknown: bool) -> RefusedLogin {
-        RefusedLogin {
-            user: user.into(),
-            remote: Some(remote),
-            session: session.map(Box::from),
-            mailbox_is_unknown,
-        }
+    fn refused(user: &[u8], remote: IpAddr, session: Option<&str>, guess: Guess) -> RefusedLogin {
+        RefusedLogin { user: user.into(), remote: Some(remote), session: session.map(Box::from), guess }
     }
 
     /// Every match of every rule: its number and the address that it captures.
@@ -82,14 +81,14 @@ mod tests {
     #[test]
     fn the_line_is_dovecots() {
         let remote = "192.0.2.7".parse().unwrap();
-        let line = ban_line(&refused(b"alice@example.org", remote, Some("Xk3/A8+b=="), false));
+        let line = ban_line(&refused(b"alice@example.org", remote, Some("Xk3/A8+b=="), Guess::Secret));
         let expected = "keydove(alice@example.org,192.0.2.7,<Xk3/A8+b==>): \
                         Password mismatch (SHA1 of given password: 000000)";
         assert_eq!(line.as_deref(), Some(expected));
-        let line = ban_line(&refused(b"", "::ffff:192.0.2.7".parse().unwrap(), None, true));
+        let line = ban_line(&refused(b"", "::ffff:192.0.2.7".parse().unwrap(), None, Guess::Name));
         let expected = "keydove(-,192.0.2.7,<->): unknown user (SHA1 of given password: 000000)";
         assert_eq!(line.as_deref(), Some(expected));
-        let nowhere = RefusedLogin { remote: None, ..refused(b"a", remote, None, false) };
+        let nowhere = RefusedLogin { remote: None, ..refused(b"a", remote, None, Guess::Secret) };
         assert_eq!(ban_line(&nowhere), None);
     }
 
@@ -129,7 +128,8 @@ mod tests {
             unknown in any::<bool>(),
         ) {
             let session = session.map(|session| String::from_utf8_lossy(&session).into_owned());
-            let line = ban_line(&refused(&user, remote, session.as_deref(), unknown)).unwrap();
+            let guess = if unknown { Guess::Name } else { Guess::Secret };
+            let line = ban_line(&refused(&user, remote, session.as_deref(), guess)).unwrap();
             let rule = if unknown { 7 } else { 6 };
             prop_assert_eq!(matches(&line), [(rule, remote.to_canonical().to_string())], "{}", line);
             prop_assert!(!line.contains(|c: char| c.is_control() || !c.is_ascii()), "{:?}", line);

@@ -119,7 +119,7 @@ impl History {
                     tracing::warn!(%error, "logins are missing in the login history");
                 }
             }
-            Error::Unreachable { .. } | Error::Timeout { .. } => {
+            Error::Unreachable { .. } | Error::Timeout { .. } | Error::Uncertain { .. } => {
                 self.ledger.put_back(rows, now());
                 if is_new {
                     tracing::warn!(%error, "the login history is written later");

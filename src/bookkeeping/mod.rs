@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::auth::Username;
+use crate::auth::{Guess, Username};
 use crate::passdb::Entitled;
 use crate::provision::{Identity, Provisioner, RedisSettings};
 use crate::redis::Redis;
@@ -50,7 +50,7 @@ const QUEUE: usize = 4096;
 pub enum Note {
     /// A login was accepted.
     Accepted(AcceptedLogin),
-    /// A login was refused: somebody's fault, never an outage.
+    /// A guess was refused: somebody's fault, never an outage and never a switch.
     Refused(RefusedLogin),
     /// A person whom Keycloak knows logged in to their mailbox.
     SeenPerson(Box<Identity>),
@@ -76,7 +76,7 @@ pub struct AcceptedLogin {
     pub app_password: Option<i64>,
 }
 
-/// A login for the ban daemon.
+/// A refused guess, for the ban daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedLogin {
     /// The name as sent.
@@ -85,8 +85,8 @@ pub struct RefusedLogin {
     pub remote: Option<IpAddr>,
     /// Dovecot's session id.
     pub session: Option<Box<str>>,
-    /// There is no such mailbox; else the password was wrong.
-    pub mailbox_is_unknown: bool,
+    /// What was guessed.
+    pub guess: Guess,
 }
 
 impl RefusedLogin {

@@ -113,15 +113,12 @@ impl People {
         self.remember(person, now).await.map_err(|error| error.to_string())
     }
 
-    /// Writes down whose mailbox it is, where nobody is remembered yet.
+    /// Writes down whose mailbox it is, where nobody is remembered yet, and what stays the same when their id changes.
     async fn remember(&mut self, person: &Identity, now: Instant) -> Result<(), Error> {
         if self.denied_until.is_some_and(|until| now < until) {
             return Ok(());
         }
-        if self.database.person_of(&person.user).await?.is_some() {
-            return Ok(());
-        }
-        match self.database.remember_person(&person.user, &person.keycloak_id, &person.source).await {
+        match self.write_down(person).await {
             Err(error @ Error::Schema { .. }) => {
                 if self.denied_until.is_none() {
                     tracing::warn!(%error, "it is not remembered whose mailbox is whose; README.md has the grants");
@@ -130,6 +127,17 @@ impl People {
                 Ok(())
             }
             end => end,
+        }
+    }
+
+    async fn write_down(&self, person: &Identity) -> Result<(), Error> {
+        let Identity { user, keycloak_id, source, mark, .. } = person;
+        if self.database.person_of(user).await?.is_none() {
+            self.database.remember_person(user, keycloak_id, source).await?;
+        }
+        match mark {
+            Some(mark) => self.database.note_mark(user, keycloak_id, mark).await,
+            None => Ok(()),
         }
     }
 }

@@ -19,7 +19,7 @@ fn accepted() -> Note {
 }
 
 fn refused(remote: Option<IpAddr>) -> Note {
-    Note::Refused(RefusedLogin { user: (*b"x").into(), remote, session: None, mailbox_is_unknown: false })
+    Note::Refused(RefusedLogin { user: (*b"x").into(), remote, session: None, guess: Guess::Secret })
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ fn what_a_stranger_sent_is_cut_before_it_waits() {
         user: long.as_bytes().into(),
         remote: None,
         session: Some(long.into()),
-        mailbox_is_unknown: false,
+        guess: Guess::Secret,
     };
     let cut = login.cut();
     assert_eq!((cut.user.len(), cut.session.map(|session| session.len())), (255, Some(64)));

@@ -36,6 +36,8 @@ pub enum Condition {
 #[derive(Debug)]
 pub struct Permit {
     began: Instant,
+    /// That of the breaker when it was given.
+    generation: u64,
 }
 
 /// Guards one backend.
@@ -46,6 +48,9 @@ pub struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Grows whenever the breaker opens, sends a probe or closes. What ends a call of an earlier one says nothing about
+    /// the backend as it is now.
+    generation: u64,
     failures: u32,
     /// Set while the breaker is not closed.
     tripped: Option<Tripped>,
@@ -67,24 +72,31 @@ impl Breaker {
     /// The trouble that opened the breaker, at once.
     pub fn admit(&self, now: Instant) -> Result<Permit, TempFail> {
         let mut state = self.lock();
-        let Some(tripped) = &mut state.tripped else { return Ok(Permit { began: now }) };
+        let generation = state.generation;
+        let Some(tripped) = &mut state.tripped else { return Ok(Permit { began: now, generation }) };
         let is_probed = tripped.probing.is_some_and(|since| now < since + LONGEST_PAUSE);
         if now < tripped.until || is_probed {
             let detail = format!("not asked again yet after: {}", tripped.trouble.detail);
             return Err(TempFail::new(tripped.trouble.reason, detail));
         }
         tripped.probing = Some(now);
-        Ok(Permit { began: now })
+        state.generation += 1;
+        Ok(Permit { began: now, generation: state.generation })
     }
 
-    /// Says how a call ended.
+    /// Says how a call ended. Only calls of now count: those that were under way when the breaker opened, closed or sent
+    /// a probe, and a probe that was given up for another, say nothing.
     #[expect(clippy::needless_pass_by_value, reason = "a permit is for one call")]
     pub fn report<T>(&self, permit: Permit, end: &Result<T, TempFail>, now: Instant) {
+        let mut state = self.lock();
+        if permit.generation != state.generation {
+            return;
+        }
         match end {
             Err(trouble) if now > permit.began + WAITED || asks_to_be_spared(trouble.reason) => {
-                self.fail(trouble, now);
+                state.fail(trouble, now);
             }
-            Ok(_) | Err(_) => *self.lock() = State::default(),
+            Ok(_) | Err(_) => state.close(),
         }
     }
 
@@ -104,22 +116,29 @@ impl Breaker {
         self.condition() != Condition::Closed
     }
 
-    fn fail(&self, trouble: &TempFail, now: Instant) {
-        let mut state = self.lock();
-        state.failures = state.failures.saturating_add(1);
-        let pause = match &state.tripped {
-            // A call that was under way when the breaker opened says nothing new.
-            Some(tripped) if tripped.probing.is_none() => return,
-            Some(tripped) => (tripped.pause * 2).min(LONGEST_PAUSE),
-            None if state.failures >= FAILURES => PAUSE,
-            None => return,
-        };
-        state.tripped = Some(Tripped { trouble: trouble.clone(), pause, until: now + pause, probing: None });
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn fail(&mut self, trouble: &TempFail, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = match &self.tripped {
+            Some(tripped) => (tripped.pause * 2).min(LONGEST_PAUSE),
+            None if self.failures >= FAILURES => PAUSE,
+            None => return,
+        };
+        self.generation += 1;
+        self.tripped = Some(Tripped { trouble: trouble.clone(), pause, until: now + pause, probing: None });
+    }
+
+    fn close(&mut self) {
+        self.failures = 0;
+        if self.tripped.take().is_some() {
+            self.generation += 1;
+        }
     }
 }
 
@@ -129,100 +148,4 @@ fn asks_to_be_spared(reason: TempFailReason) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::time::advance;
-
-    use super::*;
-
-    const DOWN: TempFailReason = TempFailReason::KeycloakTimeout;
-
-    /// A call that was waited for in vain.
-    fn fail(breaker: &Breaker, reason: TempFailReason) {
-        report(breaker, reason, WAITED + Duration::from_millis(1));
-    }
-
-    fn report(breaker: &Breaker, reason: TempFailReason, took: Duration) {
-        let now = Instant::now();
-        breaker.report::<()>(Permit { began: now - took }, &Err(TempFail::new(reason, "no answer")), now);
-    }
-
-    fn succeed(breaker: &Breaker) {
-        let now = Instant::now();
-        breaker.report(Permit { began: now }, &Ok(()), now);
-    }
-
-    fn admits(breaker: &Breaker) -> bool {
-        breaker.admit(Instant::now()).is_ok()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn it_opens_after_failures_in_a_row_and_says_which() {
-        let breaker = Breaker::default();
-        fail(&breaker, DOWN);
-        succeed(&breaker);
-        fail(&breaker, DOWN);
-        assert!(admits(&breaker));
-        fail(&breaker, DOWN);
-        assert_eq!(breaker.condition(), Condition::Open);
-        let trouble = breaker.admit(Instant::now()).unwrap_err();
-        assert_eq!((trouble.reason, trouble.detail.as_str()), (DOWN, "not asked again yet after: no answer"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_probe_at_a_time_looks_again() {
-        let breaker = Breaker::default();
-        fail(&breaker, DOWN);
-        fail(&breaker, DOWN);
-        advance(Duration::from_secs(1)).await;
-        assert!(admits(&breaker) && !admits(&breaker));
-        assert_eq!(breaker.condition(), Condition::HalfOpen);
-        succeed(&breaker);
-        assert!(admits(&breaker) && admits(&breaker) && !breaker.is_troubled());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pauses_grow_to_their_limit() {
-        let breaker = Breaker::default();
-        fail(&breaker, DOWN);
-        fail(&breaker, DOWN);
-        for pause in [1, 2, 4, 5, 5] {
-            advance(Duration::from_millis(pause * 1000 - 1)).await;
-            assert!(!admits(&breaker), "{pause}");
-            advance(Duration::from_millis(1)).await;
-            assert!(admits(&breaker), "{pause}");
-            fail(&breaker, DOWN);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_probe_that_never_came_back_is_given_up() {
-        let breaker = Breaker::default();
-        fail(&breaker, DOWN);
-        fail(&breaker, DOWN);
-        advance(Duration::from_secs(1)).await;
-        assert!(admits(&breaker));
-        advance(LONGEST_PAUSE).await;
-        assert!(admits(&breaker));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn late_failures_of_earlier_calls_lengthen_no_pause() {
-        let breaker = Breaker::default();
-        for _ in 0..100 {
-            fail(&breaker, DOWN);
-        }
-        advance(Duration::from_secs(1)).await;
-        assert!(admits(&breaker));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_fails_at_once_opens_nothing_unless_it_asks_to_be_spared() {
-        let breaker = Breaker::default();
-        for reason in [TempFailReason::SqlError, TempFailReason::KeycloakRefused] {
-            (0..100).for_each(|_| report(&breaker, reason, Duration::from_millis(5)));
-            assert_eq!(breaker.condition(), Condition::Closed);
-        }
-        (0..2).for_each(|_| report(&breaker, TempFailReason::KeycloakRateLimited, Duration::ZERO));
-        assert_eq!(breaker.condition(), Condition::Open);
-    }
-}
+mod tests;

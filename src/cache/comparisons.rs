@@ -206,7 +206,7 @@ mod tests {
         assert!(comparisons.lock().is_empty());
     }
 
-    /// T10: right and wrong passwords at one moment each get their own answer.
+    /// Right and wrong passwords at one moment each get their own answer.
     #[tokio::test(start_paused = true)]
     async fn different_passwords_share_nothing() {
         let comparisons = comparisons();

@@ -28,9 +28,9 @@ pub struct Config {
     pub stale_limit: Period,
     /// How long a login waits for a slow backend when there is something older. Default 1 s.
     pub patience: Period,
-    /// How long Keycloak is not asked again about one person because a password does not fit. Default 2 s: whoever
-    /// comes in between waits for the next time. That must end within the failure delay, or a refusal of somebody known
-    /// would come later than that of a name which nobody has.
+    /// How long Keycloak is not asked again about one person because somebody was refused. Default 1 s: whoever
+    /// comes in between waits for the next time. That wait, the question and a hash must end within the failure delay, or a
+    /// refusal of somebody known would come later than that of a name which nobody has.
     pub refetch_pause: Period,
     /// A file in which people and mailboxes outlive the process, encrypted with a key that is made of the configuration's
     /// secrets. Default none.
@@ -47,7 +47,7 @@ impl Default for Config {
             unknown: Period::from_secs(10),
             stale_limit: Period::from_secs(12 * 3600),
             patience: Period::from_secs(1),
-            refetch_pause: Period::from_secs(2),
+            refetch_pause: Period::from_secs(1),
             record_file: None,
             memory_mib: 64,
         }

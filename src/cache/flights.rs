@@ -9,7 +9,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use tokio::sync::watch;
 
-use super::records::Held;
+use super::record::Held;
 use crate::auth::{TempFail, Username};
 
 /// More reasons to forget than this, while one and the same fetch is under way, count as one that means everybody.

@@ -8,7 +8,9 @@
 mod bounded;
 mod comparisons;
 mod config;
+mod entries;
 mod flights;
+mod record;
 mod record_file;
 mod records;
 mod verified;
@@ -16,8 +18,7 @@ mod verified;
 pub(crate) use bounded::BoundedMap;
 pub use comparisons::{Comparisons, Fitted};
 pub use config::Config;
-pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, age, seconds};
-pub use records::{
-    Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing, Watch,
-};
+pub use record::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Source, Spawner, Standing, Watch};
+pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, Written, age, seconds};
+pub use records::Records;
 pub use verified::Verified;

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -35,6 +36,17 @@ pub struct RecordFile {
     /// What is authenticated and not written down.
     bound_to: Vec<u8>,
     max_bytes: usize,
+    /// The head of the file that we found or wrote last; no two files have the same.
+    last_seen: Mutex<Option<Vec<u8>>>,
+}
+
+/// A file that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its length.
+    pub bytes: usize,
+    /// In its place was a file that somebody else had written since: another keydove has the same path.
+    pub replaced_anothers: bool,
 }
 
 /// A record on its way into the file or out of it.
@@ -112,11 +124,13 @@ impl RecordFile {
         for part in belonging.secrets {
             add_part(&mut secret, part.expose());
         }
+        remove_left_drafts(path);
         let salt = find_salt(path)?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         pbkdf2::derive(PBKDF2_HMAC_SHA256, rounds, &salt, &secret, &mut *key);
         let key = UnboundKey::new(&AES_256_GCM, &*key).expect("the key has the length of the cipher");
-        Ok(Self { path: path.to_owned(), salt, key: LessSafeKey::new(key), bound_to, max_bytes })
+        let last_seen = Mutex::new(head_of(path));
+        Ok(Self { path: path.to_owned(), salt, key: LessSafeKey::new(key), bound_to, max_bytes, last_seen })
     }
 
     /// Where it is.
@@ -129,22 +143,28 @@ impl RecordFile {
     ///
     /// # Errors
     /// The file is as it was.
-    pub fn write<T: Serialize>(&self, records: &T, now: SystemTime) -> Result<usize, RecordFileError> {
+    pub fn write<T: Serialize>(&self, records: &T, now: SystemTime) -> Result<Written, RecordFileError> {
         let sealed = self.seal(records, now)?;
+        // Of this process alone: two that write one draft would put a half of it in place.
         let mut draft = self.path.as_os_str().to_owned();
-        draft.push("~");
+        draft.push(format!("~{}", std::process::id()));
         let draft = PathBuf::from(draft);
         let failed = |step| move |source| RecordFileError::Io { step, path: self.path.clone(), source };
         let _ = std::fs::remove_file(&draft);
+        let mut last_seen = self.last_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = head_of(&self.path);
+        let replaced_anothers = there.is_some() && there != *last_seen;
         let written = write_new(&draft, &sealed).and_then(|()| std::fs::rename(&draft, &self.path));
         if written.is_err() {
             let _ = std::fs::remove_file(&draft);
         }
         written.map_err(failed("write"))?;
+        *last_seen = head_of(&self.path);
+        drop(last_seen);
         // The name is safe once the folder is.
         let folder = self.path.parent().unwrap_or(Path::new("/"));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write the folder of"))?;
-        Ok(sealed.len())
+        Ok(Written { bytes: sealed.len(), replaced_anothers })
     }
 
     /// Reads what was written and when. `None` when there is no file.
@@ -203,6 +223,32 @@ impl RecordFile {
 fn add_part(text: &mut Vec<u8>, part: &[u8]) {
     text.extend_from_slice(&(part.len() as u64).to_be_bytes());
     text.extend_from_slice(part);
+}
+
+/// What a file begins with, its nonce included.
+fn head_of(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let length = FORM.len() + SALT_BYTES + NONCE_LEN;
+    File::open(path).ok()?.take(length as u64).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+/// Removes drafts of processes that were killed while they wrote.
+fn remove_left_drafts(path: &Path) {
+    let Some(start) = path.file_name().and_then(|name| name.to_str()).map(|name| format!("{name}~")) else {
+        return;
+    };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(&start)) else { continue };
+        // Without a number: of an earlier keydove.
+        let is_number = process.chars().all(|c| c.is_ascii_digit());
+        let is_alive = !process.is_empty() && Path::new("/proc").join(process).exists();
+        if is_number && !is_alive {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// The salt of the file that is there, or a new one.

@@ -158,3 +158,28 @@ proptest! {
         prop_assert_eq!(read, wanted);
     }
 }
+
+#[test]
+fn two_that_write_one_file_leave_a_whole_one_and_notice_each_other() {
+    let folder = Folder::new();
+    let (one, other) = (folder.open(), folder.open());
+    let write =
+        |file: &RecordFile| file.write(&vec![record("a@b.example")], at(1000)).unwrap().replaced_anothers;
+    assert!(!write(&one));
+    assert!(write(&other), "the first one's file was there");
+    assert!(!write(&other));
+    assert!(write(&one));
+    std::fs::remove_file(folder.path()).unwrap();
+    assert!(!write(&one), "a file that an administrator removed is nobody's");
+
+    // What a killed process left goes at the next start; what a living one writes stays, and so do strangers.
+    let beside = |end: &str| folder.path().with_file_name(format!("records{end}"));
+    let name = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
+    let draft = |end: &str| folder.path().with_file_name(format!("{name}{end}"));
+    for path in [draft("~"), draft("~999999999"), draft("~1"), draft("~x"), beside("~999999999x")] {
+        std::fs::write(path, "a half").unwrap();
+    }
+    drop(folder.open());
+    assert!(!draft("~").exists() && !draft("~999999999").exists());
+    assert!(draft("~1").exists() && draft("~x").exists() && beside("~999999999x").exists());
+}

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::{advance, sleep};
 
 use super::{Source as RecordSource, *};
+use crate::cache::{Fetch, Watch};
 
 #[derive(Debug, PartialEq)]
 struct Number(u32);
@@ -119,7 +120,7 @@ async fn everybody_who_waits_shares_one_fetch() {
     assert_eq!(source.asked(), 1);
 }
 
-/// T10: one client that leaves takes nobody along.
+/// One client that leaves takes nobody along.
 #[tokio::test(start_paused = true)]
 async fn who_leaves_takes_no_fetch_along() {
     let source = Source::default();
@@ -132,7 +133,7 @@ async fn who_leaves_takes_no_fetch_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trap_t14_a_record_is_never_taken_as_it_is_beyond_its_time() {
+async fn a_record_is_never_taken_as_it_is_beyond_its_time() {
     let source = Source::default();
     let records = source.records();
     let user = alice();
@@ -230,7 +231,7 @@ async fn an_absence_is_short_and_never_stale_and_trouble_is_none() {
     assert_eq!(source.asked(), 4);
 }
 
-/// T12: however many passwords do not fit, the source is asked once a pause, and a new record is found in time.
+/// However many passwords do not fit, the source is asked once a pause, and a new record is found in time.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_mismatches_ask_once_a_pause() {
     let source = Source::default();

@@ -196,7 +196,7 @@ mod tests {
     proptest! {
         /// No two different pairs are one text, wherever the border between the parts lies.
         #[test]
-        fn trap_t08_different_pairs_have_different_tags(
+        fn different_pairs_have_different_tags(
             whole in proptest::collection::vec(any::<u8>(), 0..40),
             cuts in (0_usize..40, 0_usize..40),
         ) {

@@ -11,7 +11,9 @@ fn of_form(reason: &str) -> Option<&'static str> {
         "mechanism_unknown" => "set the mail client to a normal password (PLAIN or LOGIN)",
         "response_malformed" => "the mail client is broken, or a scanner",
         "exchange_abandoned" => "the mail client gave up half-way; look at its own log",
-        "name_invalid" => "log in with the whole address, such as alice@example.org",
+        "name_invalid" => {
+            "log in with the whole address, such as alice@example.org, or set [login] default_domain"
+        }
         "password_invalid" => "the password is empty, longer than 1 KiB, or holds a NUL",
         "authzid_forbidden" => "the client asks to act as somebody else; leave its authorization name empty",
         "master_user_mismatch" => {
@@ -36,7 +38,9 @@ fn of_form(reason: &str) -> Option<&'static str> {
             "the name and the token are of two people: let the client use the address of the token's owner"
         }
         "token_revoked" => "the session was ended in Keycloak: log in again",
-        "service_unknown" => "no mail service: look at smtpd_sasl_service in Postfix",
+        "service_unknown" => {
+            "no mail service: look at smtpd_sasl_service in Postfix, or allow it in [login.services]"
+        }
         _ => return None,
     })
 }
@@ -80,19 +84,33 @@ fn of_row(reason: &str) -> Option<&'static str> {
 fn of_person(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "user_unknown" => {
-            "nobody in Keycloak has this address: look at the person's email, at `lookup` and `domains` in [keycloak], and at the role view-users if it hits everybody"
+            "nobody in Keycloak has this address: look at the person's email, at `lookup` and `domains` in [keycloak], at the role view-users if it hits everybody, and under User federation: a store that is switched off shows nobody"
         }
         "user_conflict" => "several people in Keycloak have this address: make it unique",
         "user_replaced" => {
             "the address has another person in Keycloak than before; if it is the same human: keydove mailbox adopt ADDRESS --id ID"
         }
-        "user_disabled" => "enable the person in Keycloak",
+        "user_disabled" => {
+            "enable the person in Keycloak (Users, Enabled); if nobody disabled them, it was a permanent lockout or their user store: look at Realm settings, Security defenses, and at the directory"
+        }
+        "user_locked_out" => {
+            "Keycloak's brute force detection locked the person out: enable them in Keycloak (Users, Enabled), and ask who tried their password there"
+        }
+        "store_disabled" => {
+            "the person is disabled in the directory (LDAP, Active Directory) behind Keycloak: enable them there; if they are enabled there, clear Keycloak's user cache (Realm settings, Cache)"
+        }
+        "provider_off" => {
+            "the user store that the person comes from is switched off in Keycloak: switch it on under User federation"
+        }
+        "organization_off" => {
+            "the organization that manages the person is disabled, or organizations are off: enable it in Keycloak under Organizations or Realm settings"
+        }
         "email_unverified" => "verify the address in Keycloak, or set require_verified_email = false",
         "attribute_missing" => "give the person the attribute that required_attribute names",
         "role_missing" => "give the person the role that required_role names",
         "group_missing" => "put the person into the group that required_group names",
         "password_missing" => {
-            "set the person's password attribute to a {SCHEME} string: keydove hash; if it hits everybody, declare the attribute in Keycloak's user profile"
+            "set the person's password attribute to what `keydove hash` prints; if it hits everybody, declare the attribute in Keycloak's user profile"
         }
         "password_mismatch" => {
             "the password is wrong; `keydove hash --verify` tells whether a stored string and a password fit"
@@ -121,10 +139,15 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         "keycloak_attribute_hidden" => {
             "declare the password attribute in Keycloak's user profile (view: admin), or mend password_attribute"
         }
+        "keycloak_store_down" => {
+            "the directory (LDAP, Active Directory) behind Keycloak does not answer it: look at that server, and at the provider's connection and bind settings under User federation"
+        }
         "keycloak_settings" => "complete mailcow's identity provider settings",
         "sql_unreachable" | "sql_timeout" => "look at [storage], and at the database's own log",
         "sql_error" => "a right, a table or a column is missing, or a row holds an impossible value",
-        "hash_unusable" => "set the password anew; a weak scheme needs [hashing.schemes] allow_weak",
+        "hash_unusable" => {
+            "put {SCHEME} before it (`keydove hash --list`), or [hashing.schemes] default_scheme; allow_weak for a weak one; or store what `keydove hash` prints"
+        }
         "hash_too_costly" => "set the password anew with a lower cost, or raise the cap in [hashing.schemes]",
         "provision_domain_inactive"
         | "provision_domain_unknown"
@@ -142,8 +165,14 @@ fn of_trouble(reason: &str) -> Option<&'static str> {
         | "provision_mailbox_invalid" => {
             "the address is taken by an alias or another mailbox, or makes no mailbox: keydove alias list"
         }
+        "provision_reserved_name" => {
+            "the name belongs to whoever runs the domain: keydove mailbox add makes it, or [provisioning] allow_reserved_names"
+        }
         "app_passwords_untried" => "revoke old app passwords, or raise [app_passwords] max_hashes",
         "refetch_paused" => "Keycloak was asked about this person a moment ago; the next try is answered",
+        "token_key_unknown" => {
+            "the token is signed with a key that Keycloak did not have less than 5 min ago: wait, or the client made it up"
+        }
         "hashing_overload" => "too many passwords wait to be hashed: more cores, or lower costs",
         "throttled" => {
             "too many different wrong passwords came from there: wait, or keydove throttle clear; keydove throttle list shows who"

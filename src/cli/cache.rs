@@ -10,6 +10,7 @@ use super::table::table;
 use crate::cache::{RecordCounts, Standing};
 use crate::decision::{Counts, Forgotten, Known, KnownMailbox};
 use crate::frontend::control::{Reply, Request};
+use crate::keycloak::AccountState;
 use crate::passdb::KnownPerson;
 
 #[derive(Debug, clap::Args)]
@@ -60,9 +61,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
         Reply::Forgotten(forgotten) if json => to_json(&forgotten)?,
         Reply::Forgotten(forgotten) => show_forgotten(&request, forgotten),
         Reply::Error(error) => return Err(Failure::Data(error)),
-        Reply::Explained(_) | Reply::Status(_) | Reply::Throttled { .. } | Reply::Cleared(_) => {
-            return Err(other_answer());
-        }
+        _ => return Err(other_answer()),
     };
     Ok(text.into())
 }
@@ -117,7 +116,7 @@ fn person_rows(known: &KnownPerson) -> Vec<[String; 2]> {
         rows.extend([
             ("source", known.source.clone().unwrap_or_default()),
             ("Keycloak id", known.keycloak_id.clone().unwrap_or_default()),
-            ("enabled", if known.enabled == Some(true) { "yes" } else { "no" }.to_owned()),
+            ("account", known.state.map_or("unknown", AccountState::words).to_owned()),
             ("demand not met", known.unmet.clone().unwrap_or_else(|| "none".to_owned())),
             ("password", scheme(known.scheme.as_deref())),
         ]);

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::size::{parse_mib, show_mib, show_quota};
-use super::storage::{Answer, Failure, OnOff, document, on_off, parse_label, with_database};
+use super::storage::{Answer, Failure, OnOff, after_commit, document, on_off, parse_label, with_database};
 use super::table::table;
 use crate::sql::{DomainName, DomainRow, DomainSettings};
 
@@ -91,15 +91,16 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
 }
 
 fn add(named: &Named, config: &Path) -> Result<Answer, Failure> {
-    let name = &named.domain;
+    let (name, mut notes) = (&named.domain, Vec::new());
     let row = with_database(config, async |database| {
         database.add_domain(name, &named.settings()).await?;
-        Ok(find(database.domains().await?, name))
+        Ok(after_commit(database.domains().await, &mut notes).and_then(|domains| find(domains, name)))
     })?;
     let next = format!(
         "next: `keydove mailbox add NAME@{name}`, or `keydove template add Default` and [provisioning] in the configuration"
     );
-    Ok(format!("the domain {name} is added{}\n{next}", row.as_ref().map_or_else(String::new, limits)).into())
+    let text = format!("the domain {name} is added{}\n{next}", row.as_ref().map_or_else(String::new, limits));
+    Ok(Answer { text, notes })
 }
 
 fn set(named: &Named, config: &Path) -> Result<Answer, Failure> {
@@ -107,11 +108,13 @@ fn set(named: &Named, config: &Path) -> Result<Answer, Failure> {
     if settings == DomainSettings::default() {
         return Err(Failure::Usage("say what to change; `keydove domain set --help` lists it".to_owned()));
     }
+    let mut notes = Vec::new();
     let row = with_database(config, async |database| {
         database.set_domain(name, &settings).await?;
-        Ok(find(database.domains().await?, name))
+        Ok(after_commit(database.domains().await, &mut notes).and_then(|domains| find(domains, name)))
     })?;
-    Ok(format!("the domain {name} is changed{}", row.as_ref().map_or_else(String::new, limits)).into())
+    let text = format!("the domain {name} is changed{}", row.as_ref().map_or_else(String::new, limits));
+    Ok(Answer { text, notes })
 }
 
 fn find(domains: Vec<DomainRow>, name: &DomainName) -> Option<DomainRow> {

@@ -44,6 +44,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("keydove mailbox add scan@example.org --source mailcow", "with a password of its own"),
         ],
     ),
+    (
+        "mailbox adopt",
+        &[
+            (
+                "keydove mailbox adopt ann@example.org --id 4a3c7f0e-5d2b-4f4e-9a55-0f6f7a1d2c3b",
+                "one, by hand",
+            ),
+            ("keydove mailbox adopt --all --by LDAP_ID --dry-run", "after Keycloak imported everybody anew"),
+        ],
+    ),
     ("mailbox set", &[("keydove mailbox set ann@example.org --active off", "nothing is deleted")]),
     (
         "app-password add",
@@ -53,6 +63,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "app-password revoke",
         &[("keydove app-password revoke ann@example.org --name phone", "it opens nothing any more")],
     ),
+    ("backup", &[("keydove backup /var/backups/keydove.sqlite", "while the daemon runs")]),
     (
         "cache",
         &[
@@ -72,6 +83,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("keydove throttle list", "who guesses, and who has to wait"),
             ("keydove throttle clear 192.0.2.0/24", "nobody there has to wait any longer"),
+        ],
+    ),
+    (
+        "kick",
+        &[
+            ("keydove kick list", "whose sessions are held, and why"),
+            ("keydove kick release --all", "they are to lose access"),
         ],
     ),
     (

@@ -73,10 +73,10 @@ fn show_steps(explanation: &Explanation) -> String {
             StepEnd::Closed => "closed",
             StepEnd::Stopped => "STOP",
         };
-        [step.step.clone(), end.to_owned(), step.saw.clone(), step.from.clone().unwrap_or_default()]
+        [step.step.clone(), end.to_owned(), step.from.clone().unwrap_or_default(), step.saw.clone()]
     });
     let title = format!("{} for {}", explanation.user, explanation.service);
-    table([title.as_str(), "", "what was seen", "from where"], rows.collect())
+    table([title.as_str(), "", "from where", "what was seen"], rows.collect())
 }
 
 fn show_verdict(explanation: &Explanation, has_password: bool) -> String {

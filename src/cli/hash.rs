@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Verify: the stored password is the first line, the password the second one.
     #[arg(long, conflicts_with_all = ["scheme", "cost", "list"])]
     verify: bool,
+    /// Whose the stored password is, a mail address: {DIGEST-MD5} is made of that too.
+    #[arg(long, value_name = "ADDRESS", requires = "verify")]
+    user: Option<String>,
     /// List the schemes.
     #[arg(long, conflicts_with_all = ["scheme", "cost"])]
     list: bool,
@@ -43,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let outcome = if arguments.list {
         Ok(Outcome { answer: list(), note: None, code: 0 })
     } else if arguments.verify {
-        verify(&mut input)
+        verify(arguments.user.as_deref().unwrap_or_default(), &mut input)
     } else {
         make(arguments.scheme, arguments.cost, &mut input)
     };
@@ -75,11 +78,11 @@ fn make(scheme: Scheme, cost: Option<u32>, input: &mut Input<impl BufRead>) -> R
     Ok(Outcome { answer, note: None, code: 0 })
 }
 
-fn verify(input: &mut Input<impl BufRead>) -> Result<Outcome, Failure> {
+fn verify(user: &str, input: &mut Input<impl BufRead>) -> Result<Outcome, Failure> {
     let stored = input.ask("stored password")?;
     let policy = Policy::default().with_every_weak_scheme();
     // A hash that is no use is told before anybody types a password.
-    let usable = scheme::parse(stored.expose())?.permit(&policy)?;
+    let usable = policy.parse(stored.expose())?.owned_by(user).permit(&policy)?;
     let scheme = usable.scheme();
     let note = scheme
         .is_weak()
@@ -119,7 +122,7 @@ enum Failure {
     Salt(#[from] getrandom::Error),
     #[error(transparent)]
     CannotMake(#[from] CannotMake),
-    #[error(transparent)]
+    #[error("{0}; {cure}", cure = .0.cure())]
     Unusable(#[from] Unusable),
 }
 
@@ -146,7 +149,7 @@ mod tests {
     }
 
     fn verify_from(text: &str) -> Result<Outcome, Failure> {
-        verify(&mut Input::Lines(text.as_bytes()))
+        verify("", &mut Input::Lines(text.as_bytes()))
     }
 
     #[test]
@@ -177,7 +180,7 @@ mod tests {
         assert_eq!(verify_from(&format!("{BCRYPT}\npassw0rd")).unwrap().code, 0);
         assert_eq!(verify_from(&format!("{BCRYPT}\npassword")).unwrap().code, MISMATCH);
         let expensive = BCRYPT.replace("$05$", "$31$");
-        for stored in [&BCRYPT[..60], &BCRYPT[11..], "{SCRAM-SHA-1}x", &expensive, ""] {
+        for stored in [&BCRYPT[..60], &BCRYPT[11..], "{SCRAM-SHA-1}x", "{NOVEL}x", &expensive, ""] {
             let failure = verify_from(&format!("{stored}\npassw0rd")).unwrap_err();
             assert_eq!(failure.code(), UNUSABLE, "{failure}");
         }

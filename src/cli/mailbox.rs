@@ -1,15 +1,16 @@
 //! `keydove mailbox`: make one, change one, list them, give one to another person.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::input::Input;
 use super::size::{parse_mib, show_quota, show_used};
-use super::storage::{Answer, Failure, document, parse_label, with_database};
+use super::storage::{Answer, Failure, after_commit, document, parse_label, report, with_database};
 use super::table::table;
-use super::{domain::parse_domain, hash::parse_scheme};
+use super::{domain::parse_domain, hash::parse_scheme, readmit};
 use crate::auth::{ProvisionRefusal, Secret, Service, Username};
 use crate::provision::{Identity, NewMailbox, Template, TemplateText};
 use crate::scheme::{self, Scheme};
@@ -36,7 +37,9 @@ enum Command {
     Set(Box<Set>),
     /// Give the mailbox to the person with another Keycloak id, after a login was refused with `user_replaced`.
     ///
-    /// Without --id: show to whom it belongs now. The log line of the refused login names the new id.
+    /// Without --id: show to whom it belongs now. The log line of the refused login names the new id. With --all: whoever
+    /// bears the mark that is remembered of the owner, such as `LDAP_ID`, gets the mailbox, and nobody else. Exit code 1:
+    /// somebody is left, or not everybody was seen.
     Adopt(Adopt),
 }
 
@@ -106,8 +109,20 @@ struct Set {
 #[derive(Debug, clap::Args)]
 struct Adopt {
     /// The address.
-    #[arg(value_parser = parse_user)]
-    address: Username,
+    #[arg(value_parser = parse_user, required_unless_present = "all")]
+    address: Option<Username>,
+    /// Everybody whose mailbox belongs to an id that Keycloak no longer has, and who is proven to be the same person.
+    #[arg(long, requires = "by", conflicts_with_all = ["address", "id", "keycloak_source"])]
+    all: bool,
+    /// With --all: the attribute that stays the same when an id changes (`mark_attribute` in `[keycloak]`).
+    #[arg(long, value_name = "ATTRIBUTE", requires = "all", value_parser = parse_label)]
+    by: Option<String>,
+    /// With --all: write nothing; say what would be done.
+    #[arg(long, requires = "all")]
+    dry_run: bool,
+    /// With --all: print one JSON document.
+    #[arg(long, requires = "all")]
+    json: bool,
     /// The Keycloak id of the person who gets the mailbox.
     #[arg(long, value_name = "KEYCLOAK_ID", value_parser = parse_id)]
     id: Option<String>,
@@ -150,7 +165,16 @@ fn parse_id(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
+pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
+    match &arguments.command {
+        Command::Adopt(Adopt { by: Some(by), dry_run, json, .. }) => {
+            readmit::run(by, *dry_run, *json, config)
+        }
+        _ => report(answer(arguments, config)),
+    }
+}
+
+fn answer(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Add(arguments) => add(arguments, config),
         Command::List(arguments) => {
@@ -169,10 +193,11 @@ fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
         Source::Mailcow => Some(ask_password(arguments.scheme)?),
         Source::Keycloak => None,
     };
+    let mut notes = Vec::new();
     let remembered = with_database(config, async |database| {
         let mailbox = plan(arguments, database).await?;
         database.add_mailbox(&mailbox.rows, password).await?;
-        Ok(database.person_of(user).await?)
+        Ok(after_commit(database.person_of(user).await, &mut notes).flatten())
     })?;
     let mut lines = vec![format!("the mailbox {user} is added")];
     lines.push(match arguments.source {
@@ -187,7 +212,7 @@ fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
             person.keycloak_id
         ));
     }
-    Ok(lines.join("\n").into())
+    Ok(Answer { text: lines.join("\n"), notes })
 }
 
 /// The rows that provisioning makes, without an owner, whom the first login will tell.
@@ -209,6 +234,7 @@ async fn plan(arguments: &Add, database: &Database) -> Result<NewMailbox, Failur
         keycloak_id: String::new(),
         source: String::new(),
         template: None,
+        mark: None,
         first_name: arguments.name.clone(),
         last_name: String::new(),
     };
@@ -245,12 +271,14 @@ fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
         source: arguments.source.map(Source::authsource),
         password,
     };
+    let mut notes = Vec::new();
     let row = with_database(config, async |database| {
         database.set_mailbox(user, settings).await?;
-        let mailboxes = database.mailboxes(Some(&DomainName::of(user))).await?;
-        Ok(mailboxes.into_iter().find(|row| parse_user(&row.address).as_ref() == Ok(user)))
+        let mailboxes = after_commit(database.mailboxes(Some(&DomainName::of(user))).await, &mut notes);
+        let mut mailboxes = mailboxes.into_iter().flatten();
+        Ok(mailboxes.find(|row| parse_user(&row.address).as_ref() == Ok(user)))
     })?;
-    let mut answer = Answer::from(format!("the mailbox {user} is changed"));
+    let mut answer = Answer { text: format!("the mailbox {user} is changed"), notes };
     if let Some(row) = row {
         answer.text.push('\n');
         answer.text.push_str(&as_table(std::slice::from_ref(&row)));
@@ -265,7 +293,8 @@ fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
 }
 
 fn adopt(arguments: &Adopt, config: &Path) -> Result<Answer, Failure> {
-    let user = &arguments.address;
+    let nobody = || Failure::Usage("name an address, or --all and --by".to_owned());
+    let user = arguments.address.as_ref().ok_or_else(nobody)?;
     with_database(config, async |database| {
         let known = database.person_of(user).await?;
         if known.is_none() && database.find_mailbox(user).await?.mailbox.is_none() {

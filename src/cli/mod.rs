@@ -3,6 +3,7 @@
 mod advice;
 mod alias;
 mod app_password;
+mod backup;
 mod bench;
 mod cache;
 mod census;
@@ -14,12 +15,15 @@ mod date;
 mod domain;
 mod examples;
 mod explain;
+mod foreign;
 mod hash;
 mod housekeeping;
 mod input;
+mod kick;
 mod mailbox;
 mod man;
 mod output;
+mod readmit;
 mod size;
 mod status;
 mod storage;
@@ -96,6 +100,11 @@ enum Command {
     Explain(explain::Arguments),
     /// Show and forget what the running daemon counts against guessing.
     Throttle(throttle::Arguments),
+    /// Show, release and spare open sessions that the running daemon holds.
+    ///
+    /// With `[kick]` it ends the sessions of people who lost access. Are they too many at once, or do they share the cause,
+    /// it holds them until somebody says what is right.
+    Kick(kick::Arguments),
     /// Go through everybody in Keycloak once.
     ///
     /// It makes mailboxes (`[sync] import`), brings them in line, and switches off those of leavers (`[sync] deactivate`). The
@@ -110,6 +119,11 @@ enum Command {
     ///
     /// The daemon does it by itself, and may run meanwhile. No mailbox is touched, and no mail. Exit code 75: another process does it.
     Housekeeping(housekeeping::Arguments),
+    /// Copy the database into a new file, while the daemon runs.
+    ///
+    /// It is for SQLite; the copy is of one moment and complete, and holds hashes: its mode is 0600. A file that is there
+    /// is not overwritten. MariaDB has programs of its own for this. docs/backup.md says how to restore.
+    Backup(backup::Arguments),
     /// Load a server with logins, and say how fast it was: this one, or Dovecot's own.
     ///
     /// The password is asked for, or read from the first line of standard input; it is never an argument. Exit code 1:
@@ -134,9 +148,13 @@ struct ConfigArgument {
 
 /// Runs one command. Exit codes: 0 done, 1 the password does not match, a load was not answered well, a check found a
 /// fault, or a sync or a census was not complete, 64 wrong use, 65 wrong data or no such row, 70 cannot start or go on, 75 another
-/// process does it, 78 wrong configuration.
+/// process does it, 78 wrong configuration, 141 nobody reads the answer any more.
 #[must_use]
 pub fn run() -> ExitCode {
+    output::judge(run_command())
+}
+
+fn run_command() -> ExitCode {
     let parsed = examples::add(Arguments::command()).try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
@@ -151,7 +169,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, config),
         Command::Hash(arguments) => hash::run(arguments),
         Command::Domain(arguments) => report(domain::run(arguments, config)),
-        Command::Mailbox(arguments) => report(mailbox::run(arguments, config)),
+        Command::Mailbox(arguments) => mailbox::run(arguments, config),
         Command::Template(arguments) => report(template::run(arguments, config)),
         Command::Alias(arguments) => report(alias::run(arguments, config)),
         Command::Bench(arguments) => bench::run(arguments),
@@ -159,9 +177,11 @@ pub fn run() -> ExitCode {
         Command::Sync(arguments) => sync::run(arguments, config),
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),
+        Command::Backup(arguments) => report(backup::run(arguments, config)),
         Command::Cache(arguments) => report(cache::run(arguments, config)),
         Command::Status(arguments) => report(status::run(arguments, config)),
         Command::Explain(arguments) => report(explain::run(arguments, config)),
+        Command::Kick(arguments) => report(kick::run(arguments, config)),
         Command::Throttle(arguments) => report(throttle::run(arguments, config)),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man(arguments) => report(man::run(arguments)),

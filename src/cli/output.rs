@@ -1,30 +1,67 @@
-//! The places that write to the terminal.
+//! The places that write to the terminal. Nothing here panics: whoever reads may go away at any time, as `head` does. What
+//! others chose cannot command the terminal.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::colour::{is_wanted, paint};
+use super::foreign::printable;
+
+/// As a shell counts the programs that SIGPIPE ended. Rust's programs do not get that signal.
+const CLOSED_PIPE: u8 = 128 + 13;
+
+/// What became of standard output.
+static OUTPUT: AtomicU8 = AtomicU8::new(IS_OPEN);
+const IS_OPEN: u8 = 0;
+const IS_CLOSED: u8 = 1;
+const HAS_FAILED: u8 = 2;
 
 /// Writes an answer to standard output, in colours if a person reads it.
-#[expect(clippy::print_stdout, reason = "the home of answers")]
 pub(super) fn say(text: &str) {
-    match is_wanted(stdout().is_terminal(), |name| std::env::var_os(name)) {
-        true => println!("{}", paint(text)),
-        false => println!("{text}"),
-    }
+    let text = printable(text);
+    let text = match is_wanted(stdout().is_terminal(), |name| std::env::var_os(name)) {
+        true => paint(&text).into(),
+        false => text,
+    };
+    write(&format!("{text}\n"));
 }
 
 /// Writes a complaint to standard error, in colours if a person reads it.
-#[expect(clippy::print_stderr, reason = "the home of complaints")]
 pub(super) fn say_error(text: &str) {
-    match is_wanted(stderr().is_terminal(), |name| std::env::var_os(name)) {
-        true => eprintln!("{}", paint(text)),
-        false => eprintln!("{text}"),
-    }
+    let text = printable(text);
+    let text = match is_wanted(stderr().is_terminal(), |name| std::env::var_os(name)) {
+        true => paint(&text).into(),
+        false => text,
+    };
+    // Where nobody reads complaints, there is nobody to complain to.
+    let _ = stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Writes what a terminal is to do, such as to wipe its screen.
 pub(super) fn control(sequence: &str) {
-    let mut terminal = stdout().lock();
-    // A terminal that has gone away is no reason to stop.
-    let _ = terminal.write_all(sequence.as_bytes()).and_then(|()| terminal.flush());
+    write(sequence);
+}
+
+/// Whether an answer has still got somebody who reads it.
+pub(super) fn is_open() -> bool {
+    OUTPUT.load(Ordering::Relaxed) == IS_OPEN
+}
+
+/// The exit code of a command, in view of what became of its answer.
+pub(super) fn judge(code: ExitCode) -> ExitCode {
+    match OUTPUT.load(Ordering::Relaxed) {
+        IS_OPEN => code,
+        IS_CLOSED => CLOSED_PIPE.into(),
+        _ => super::FAILED.into(),
+    }
+}
+
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return };
+    let state = if error.kind() == ErrorKind::BrokenPipe { IS_CLOSED } else { HAS_FAILED };
+    if OUTPUT.swap(state, Ordering::Relaxed) == IS_OPEN && state == HAS_FAILED {
+        say_error(&format!("keydove: the answer cannot be written to standard output: {error}"));
+    }
 }

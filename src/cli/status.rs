@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::control::{ask, other_answer};
-use super::output::{control, say};
+use super::output::{self, control, say};
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::frontend::control::{Reply, Request};
@@ -47,6 +47,9 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
             control(WIPE);
         }
         say(&format!("{text}\n"));
+        if !output::is_open() {
+            return Ok(Answer::default());
+        }
         before = now;
     }
 }

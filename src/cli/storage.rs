@@ -116,6 +116,16 @@ pub(super) fn with_database<T>(
     })
 }
 
+/// The answer to what is asked after a change was committed. Without one there is a note, and no failure: whoever
+/// reads that a command failed takes its change for not made.
+pub(super) fn after_commit<T>(answer: Result<T, sql::Error>, notes: &mut Vec<String>) -> Option<T> {
+    answer
+        .map_err(|error| {
+            notes.push(format!("note: it is written; what is there now cannot be shown: {}", explain(&error)))
+        })
+        .ok()
+}
+
 /// A file that root makes before the daemon does would be closed to the daemon.
 fn check_owner(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::MetadataExt;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Door, File, ListenerConfig, Place, Warning};
 use super::{find_group, find_user};
-use crate::auth::normalise_domain;
+use crate::auth::{BadServiceName, DefaultDomain, ServiceNames, normalise_domain};
 use crate::hashing::MAX_LANES;
 use crate::keycloak::{self, LookupBy, ServerUrl};
 use crate::{kick, passdb, redis, sql, token};
@@ -48,6 +48,7 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_keycloaks(file, &mut faults);
     check_mailcow(file, &mut faults);
     check_login(file, &mut faults);
+    check_names(file, &mut faults);
     check_hashing(file, &mut faults);
     check_userdb(file, &mut faults);
     check_storage(file, &mut faults);
@@ -85,12 +86,17 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
         }
     }
     let (pause, delay) = (file.cache.refetch_pause, file.login.failure_delay);
-    if pause > delay && !delay.get().is_zero() {
+    if pause >= delay && !delay.get().is_zero() {
         let danger = "a refusal that takes longer than the others tells who is known";
-        warn("cache.refetch_pause", " is longer than login.failure_delay", danger);
+        warn("cache.refetch_pause", " is not shorter than login.failure_delay", danger);
     }
     if !file.hashing.schemes.allow_weak.is_empty() {
         warn("hashing.schemes.allow_weak", "", "passwords stored in a weak form are accepted");
+    }
+    if file.throttle.shared && !file.throttle.has_shared_key() {
+        let danger = "nothing is shared and each node counts for itself, because whoever writes into Redis could lock \
+                      anybody out; name a key with throttle.shared_key_file, the same on all nodes";
+        warn("throttle.shared", " has no key", danger);
     }
     if file.cache.stale_limit.get().is_zero() {
         let danger = "while Keycloak or the database is away, nobody logs in";
@@ -317,12 +323,49 @@ fn check_login(file: &File, faults: &mut Vec<Fault>) {
     }
 }
 
+fn check_names(file: &File, faults: &mut Vec<Fault>) {
+    let mut names = ServiceNames::default();
+    for (name, target) in &file.login.services {
+        let Err(why) = names.allow(name, target) else { continue };
+        let (sentence, advice) = match why {
+            BadServiceName::NotAName => (
+                "this is no name of a service",
+                "write it as the program sends it: at most 64 bytes, without blanks",
+            ),
+            BadServiceName::Known => (
+                "keydove knows this service, and it counts as itself",
+                "take this line out; a mailbox's switches are set with keydove mailbox set",
+            ),
+            BadServiceName::Twice => {
+                ("this service stands here twice", "letter case does not matter: take one of the lines out")
+            }
+            BadServiceName::NoTarget => (
+                "this is no service that has switches",
+                "take one of \"imap\", \"pop3\", \"smtp\", \"sieve\", \"dav\", \"eas\"",
+            ),
+        };
+        faults.push(Fault::new(&["login", "services", name], sentence, advice));
+    }
+    if DefaultDomain::new(file.login.default_domain.as_deref()).is_err() {
+        faults.push(Fault::new(&["login", "default_domain"], NO_DOMAIN, DOMAIN_ADVICE));
+    }
+}
+
 fn check_hashing(file: &File, faults: &mut Vec<Fault>) {
     if file.hashing.lanes > MAX_LANES {
         faults.push(Fault::new(
             &["hashing", "lanes"],
             format!("a core advances at most {MAX_LANES} bcrypt computations together"),
             "take this line out: keydove measures at its start how many suit this processor",
+        ));
+    }
+    if let Some(scheme) = file.hashing.schemes.forbidden_default() {
+        faults.push(Fault::new(
+            &["hashing", "schemes", "default_scheme"],
+            format!(
+                "`{scheme}` is weak and not allowed, so no password without a label could be compared with"
+            ),
+            format!("add allow_weak = [\"{scheme}\"], or take this line out"),
         ));
     }
 }
@@ -452,6 +495,15 @@ fn check_cache(file: &File, faults: &mut Vec<Fault>) {
             "/var/lib/keydove/records is a good one",
         );
     }
+    if let sql::Config::Sqlite(sqlite) = &file.storage
+        && sqlite.path == *path
+    {
+        complain(
+            "record_file",
+            "the record file would take the place of the database, which has the same path",
+            "/var/lib/keydove/records is a good one",
+        );
+    }
     let has_secret = matches!(file.storage, sql::Config::Mariadb(_)) || file.own_keycloaks().next().is_some();
     if !has_secret {
         complain(
@@ -512,8 +564,7 @@ fn check_sync(file: &File, faults: &mut Vec<Fault>) {
 
 fn check_kick(file: &File, faults: &mut Vec<Fault>) {
     if let Some(Err(bad)) = file.kick.as_ref().map(kick::Config::validate) {
-        let advice = "for instance [\"/usr/bin/doveadm\", \"kick\", \"{user}\"]";
-        faults.push(Fault::new(&["kick", "command"], bad.to_string(), advice));
+        faults.push(Fault::new(&["kick", bad.setting], bad.sentence, bad.advice));
     }
 }
 

@@ -86,10 +86,12 @@ impl Door {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Dovecot's login processes, doveadm, Exim.
+    /// Dovecot's login processes, doveadm, other programs.
     Dovecot,
     /// Postfix's smtpd.
     Postfix,
+    /// Exim's `dovecot` authenticator.
+    Exim,
 }
 
 impl Role {
@@ -99,6 +101,7 @@ impl Role {
         match self {
             Self::Dovecot => "dovecot",
             Self::Postfix => "postfix",
+            Self::Exim => "exim",
         }
     }
 }

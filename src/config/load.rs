@@ -12,6 +12,7 @@ use super::secrets::{SecretError, Secrets, read_credential, read_file};
 use super::{Config, Diagnostic, Error, File, ListenerConfig, Place, find_group, find_user};
 use crate::auth::Secret;
 use crate::operations::Token;
+use crate::throttle::LEAST_SHARED_KEY;
 use crate::{keycloak, sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
@@ -147,18 +148,23 @@ fn read_secrets(file: &File, faults: &mut Vec<Fault>) -> Option<Secrets> {
         let (path, credential) = (&redis.password_file, &redis.password_credential);
         read_secret(&["redis".to_owned()], "password", (path, credential), faults)
     });
+    let throttle_key = read_throttle_key(file, faults);
     let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
-    let forget_token = read_token("forget_token", (path, credential), faults);
+    let forget_token = read_token(("http", "forget_token"), (path, credential), faults);
     let (path, credential) = (&file.http.policy_token_file, &file.http.policy_token_credential);
-    let policy_token = read_token("policy_token", (path, credential), faults);
+    let policy_token = read_token(("http", "policy_token"), (path, credential), faults);
+    let (path, credential) = (&file.http_login.token_file, &file.http_login.token_credential);
+    let http_login_token = read_token(("http_login", "token"), (path, credential), faults);
     let complete = client_secrets.len() == file.own_keycloaks().count();
     complete.then_some(Secrets {
         client_secrets,
         database_password,
         single_sign_on,
         redis_password,
+        throttle_key,
         forget_token,
         policy_token,
+        http_login_token,
     })
 }
 
@@ -173,17 +179,29 @@ fn read_database_password(file: &File, faults: &mut Vec<Fault>) -> Option<Secret
     }
 }
 
+fn read_throttle_key(file: &File, faults: &mut Vec<Fault>) -> Option<Secret> {
+    let (path, credential) = (&file.throttle.shared_key_file, &file.throttle.shared_key_credential);
+    let key = read_secret(&["throttle".to_owned()], "shared_key", (path, credential), faults)?;
+    if key.expose().len() < LEAST_SHARED_KEY {
+        let name = if path.is_some() { "shared_key_file" } else { "shared_key_credential" };
+        let advice = "`openssl rand -hex 32` makes a good one; all nodes need the same";
+        let fault = format!("the key is shorter than {LEAST_SHARED_KEY} bytes");
+        faults.push(Fault::new(&["throttle", name], fault, advice));
+    }
+    Some(key)
+}
+
 fn read_token(
-    name: &str,
+    (table, name): (&str, &str),
     pointers: (&Option<PathBuf>, &Option<String>),
     faults: &mut Vec<Fault>,
 ) -> Option<Secret> {
-    let token = read_secret(&["http".to_owned()], name, pointers, faults)?;
+    let token = read_secret(&[table.to_owned()], name, pointers, faults)?;
     if let Err(error) = Token::new(token.duplicate()) {
         let end = if pointers.0.is_some() { "file" } else { "credential" };
         let key = format!("{name}_{end}");
         let advice = "`openssl rand -hex 32` makes a good one";
-        faults.push(Fault::new(&["http", &key], error.to_string(), advice));
+        faults.push(Fault::new(&[table, &key], error.to_string(), advice));
     }
     Some(token)
 }

@@ -22,8 +22,12 @@ pub struct Secrets {
     pub single_sign_on: Option<Secret>,
     /// Of Redis, if it has one.
     pub redis_password: Option<Secret>,
+    /// Of what nodes tell each other of wrong passwords, where they do.
+    pub throttle_key: Option<Secret>,
     /// Of whoever may forget people over HTTP.
     pub forget_token: Option<Secret>,
+    /// Of whoever asks at the port of `[http_login]`.
+    pub http_login_token: Option<Secret>,
     /// Of the Dovecot that asks whether a login may be tried.
     pub policy_token: Option<Secret>,
 }
@@ -37,7 +41,9 @@ impl Secrets {
             database_password: self.database_password.as_ref().map(Secret::duplicate),
             single_sign_on: self.single_sign_on.as_ref().map(Secret::duplicate),
             redis_password: self.redis_password.as_ref().map(Secret::duplicate),
+            throttle_key: self.throttle_key.as_ref().map(Secret::duplicate),
             forget_token: self.forget_token.as_ref().map(Secret::duplicate),
+            http_login_token: self.http_login_token.as_ref().map(Secret::duplicate),
             policy_token: self.policy_token.as_ref().map(Secret::duplicate),
         }
     }

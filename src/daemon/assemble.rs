@@ -1,14 +1,16 @@
 //! Settings → running parts: the only file that names every concrete type.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
 use super::record_keeper::RecordKeeper;
+use crate::auth::{DefaultDomain, ServiceNames};
 use crate::bookkeeping::{Bookkeeper, Worker};
 use crate::cache::{Comparisons, Spawner, Verified};
 use crate::config::{Config, Secrets};
 use crate::decision::{Decision, Mailboxes, Webmail};
+use crate::frontend::Naming;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::hashing::Hasher;
 use crate::housekeeping::Housekeeping;
@@ -20,6 +22,7 @@ use crate::passdb::{EventFollower, Loss, MasterUsers, OnLoss, Passdb, People, So
 use crate::provision::Provisioner;
 use crate::redis::Redis;
 use crate::sasl::ErrorChallenges;
+use crate::sql::AliasLogins;
 use crate::sync::{Schedule, Sync};
 use crate::userdb::Userdb;
 use crate::{bookkeeping, decision, frontend, keycloak, kick, redis, sql, sync, throttle};
@@ -36,6 +39,7 @@ pub(super) struct Parts {
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     pub(super) timing: frontend::Config,
+    pub(super) naming: Arc<Naming>,
     /// What a refused token is told, where tokens are taken.
     pub(super) challenges: Option<Arc<ErrorChallenges>>,
     /// Logins that mailcow decided.
@@ -81,6 +85,9 @@ pub enum AssembleError {
     /// Random bytes.
     #[error("cannot read random bytes: {0}")]
     Random(getrandom::Error),
+    /// The reactor of a command.
+    #[error("cannot start the reactor: {0}")]
+    Reactor(std::io::Error),
 }
 
 /// Makes every part from its settings.
@@ -89,7 +96,6 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let (sources, provisioner, refresher) = assemble_sources(config).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
-    let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
     let provisioner = Arc::new(provisioner);
     let schedule = match config.sync.interval.get().is_zero() {
         true => None,
@@ -100,15 +106,17 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         }
     };
     let (kicker, kick_worker) = config.kick.clone().map(kick::new).unzip();
-    let on_loss = kicker.map(|kicker| on_loss(config, kicker));
+    let in_all = Arc::new(OnceLock::new());
+    let on_loss = kicker.clone().map(|kicker| on_loss(config, kicker, Arc::clone(&in_all)));
     let people = People::watched(sources, config.cache.people(), spawner.clone(), on_loss);
+    // Set once, here: nobody has lost access before.
+    let _ = in_all.set(people.clone());
     let saved_people = people.clone();
     let followers = people.event_followers();
-    let passdb = Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
-        .with_tokens(config.oauth.clone())
-        .with_master_users(config.master_users.clone().map(MasterUsers::new));
+    let passdb = assemble_passdb(config, people, hasher)?;
     let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
-    let mailboxes = Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner);
+    let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
+    let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
     let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &keeper {
         keeper.restore();
@@ -122,6 +130,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         provisioner,
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle,
+        kicker,
         bookkeeper: bookkeeper.clone(),
     };
     let parts = Parts {
@@ -133,6 +142,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
         timing: config.login.clone(),
+        naming: Arc::new(naming(config)),
         challenges: challenges(config),
         shadow: Arc::default(),
     };
@@ -149,14 +159,60 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     })
 }
 
-/// Whose sessions are ended.
-fn on_loss(config: &Config, kicker: kick::Kicker) -> OnLoss {
+/// A decision alone, for a command: it remembers nothing yet, counts nobody's guesses, and writes nothing down.
+pub(super) async fn assemble_decision_alone(
+    config: &Config,
+    spawner: Spawner,
+) -> Result<Decision, AssembleError> {
+    let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
+    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let (sources, provisioner, _) = assemble_sources(config).await?;
+    let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
+    let people = People::new(sources, config.cache.people(), spawner.clone());
+    Ok(Decision::new(decision::Parts {
+        mailboxes: Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner),
+        database,
+        passdb: assemble_passdb(config, people, hasher)?,
+        userdb: Userdb::new(&config.userdb),
+        provisioner: Arc::new(provisioner),
+        webmail: Webmail::new(&config.sogo, single_sign_on),
+        throttle: throttle::Throttle::disabled(),
+        kicker: None,
+        bookkeeper: Bookkeeper::disabled(),
+    }))
+}
+
+fn assemble_passdb(config: &Config, people: People, hasher: Hasher) -> Result<Passdb, AssembleError> {
+    let comparisons = Comparisons::new(Verified::new().map_err(AssembleError::Random)?);
+    Ok(Passdb::new(people, hasher, comparisons, config.app_passwords.clone())
+        .with_tokens(config.oauth.clone())
+        .with_master_users(config.master_users.clone().map(MasterUsers::new)))
+}
+
+/// Whose sessions are ended; `people` are those who are known.
+fn on_loss(config: &Config, kicker: kick::Kicker, people: Arc<OnceLock<People>>) -> OnLoss {
     let ends_at_new_password = config.kick.as_ref().is_some_and(|kick| kick.password_changes);
     Arc::new(move |user, loss| {
         if loss != Loss::NewPassword || ends_at_new_password {
-            kicker.kick(user, loss.name());
+            let in_all = people.get().map_or(0, |people| people.counts().entries as u64);
+            kicker.kick(user, (loss.name(), loss.cause()), in_all);
         }
     })
+}
+
+fn alias_logins(config: &Config) -> AliasLogins {
+    AliasLogins { domains: config.login.alias_domains, addresses: config.login.aliases }
+}
+
+/// Loading the configuration has refused what cannot be read here.
+fn naming(config: &Config) -> Naming {
+    let mut services = ServiceNames::default();
+    for (name, target) in &config.login.services {
+        let _ = services.allow(name, target);
+    }
+    let default_domain = DefaultDomain::new(config.login.default_domain.as_deref()).unwrap_or_default();
+    let master_separator = config.master_users.as_ref().map(|masters| masters.separator);
+    Naming { services, default_domain, master_separator }
 }
 
 /// Clients are shown the way to a token where there is one only.
@@ -242,12 +298,15 @@ async fn assemble_bookkeeping(
 fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::Keeper), AssembleError> {
     let now = Instant::now().into_std();
     let throttle = throttle::Throttle::new(&config.throttle, now).map_err(AssembleError::Random)?;
-    let shares = config.throttle.enabled && config.throttle.shared;
-    let redis = config.redis.as_ref().filter(|_| shares);
-    let redis =
-        redis.map(|redis| Redis::new(redis, config.secrets.duplicate().redis_password)).transpose()?;
-    let node = getrandom::u32().map_err(AssembleError::Random)?;
-    Ok((throttle.clone(), throttle::Keeper::new(throttle, redis, node)))
+    let Secrets { redis_password, throttle_key, .. } = config.secrets.duplicate();
+    // A warning of the configuration says that nothing is shared without a key.
+    let key = throttle_key.filter(|_| config.throttle.enabled && config.throttle.shared);
+    let shared = match (&config.redis, key) {
+        (Some(redis), Some(key)) => Some((Redis::new(redis, redis_password)?, key)),
+        _ => None,
+    };
+    let node = getrandom::u64().map_err(AssembleError::Random)?;
+    Ok((throttle.clone(), throttle::Keeper::new(throttle, shared, node)))
 }
 
 /// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to

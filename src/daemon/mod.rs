@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::auth::Secret;
+use crate::auth::{Secret, Username};
 use crate::config::Config;
-use crate::frontend::http_login;
+use crate::decision::Explanation;
+use crate::frontend::connection::explain_now;
+use crate::frontend::{ExplainRequest, http_login};
 use crate::mailcow::Refresher;
 use crate::observe;
 use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::sync::{Census, End, Request, Trouble, Watch};
+use crate::sync::{Census, End, Readmission, Request, Trouble, Watch};
 use crate::{housekeeping, sql};
 use tasks::Tasks;
 
@@ -131,7 +133,46 @@ pub fn count_once(config: &Config) -> Result<Census, SyncError> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     reactor.map_err(SyncError::Reactor)?.block_on(async {
         let sync = assemble::assemble_sync_alone(config).await?;
-        Ok(sync.census().await?)
+        Ok(sync.census(config.hashing.schemes.clone()).await?)
+    })
+}
+
+/// How logins of somebody would end now, with the right password: one explanation for each service. Nothing is made,
+/// noted or served, and nothing that a running daemon remembers counts.
+///
+/// # Errors
+/// A part cannot be made from its settings.
+pub fn explain_once(
+    config: &Config,
+    user: &Username,
+    services: &[&str],
+) -> Result<Vec<Explanation>, AssembleError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(AssembleError::Reactor)?.block_on(async {
+        let decision = assemble::assemble_decision_alone(config, Tasks::default().fetches.spawner()).await?;
+        let mut explanations = Vec::new();
+        for service in services {
+            let request = ExplainRequest {
+                user: user.as_str().to_owned(),
+                service: (*service).to_owned(),
+                remote: None,
+                password: None,
+            };
+            explanations.push(explain_now(&decision, request, config.login.deadline.get()).await);
+        }
+        Ok(explanations)
+    })
+}
+
+/// Mailboxes given back to people with new ids in Keycloak, beside a daemon that may be serving.
+///
+/// # Errors
+/// It could not begin, or the database could not be asked.
+pub fn readmit_once(config: &Config, by: &str, dry_run: bool) -> Result<Readmission, SyncError> {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reactor.map_err(SyncError::Reactor)?.block_on(async {
+        let sync = assemble::assemble_sync_alone(config).await?;
+        Ok(sync.readmit(by, dry_run).await?)
     })
 }
 
@@ -167,7 +208,8 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
         kick_worker,
     } = assembled;
     let sockets = serve::open_sockets(&config.listeners)?;
-    let http_login = serve::http_login(&config.http_login, &parts, &tasks)?;
+    let http_login =
+        serve::http_login((&config.http_login, config.secrets.duplicate().http_login_token), &parts, &tasks)?;
     for (socket, settings) in sockets.into_iter().zip(&config.listeners) {
         serve::start(socket, settings, (&parts, &http_login), &tasks);
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Username;
-use crate::cache::{Belonging, RecordFile, SavedRecord, age, seconds};
+use crate::cache::{Belonging, RecordFile, SavedRecord, Written, age, seconds};
 use crate::config::Config;
 use crate::decision::{Mailboxes, SavedMailboxRecord};
 use crate::keycloak::SavedPerson;
@@ -132,8 +132,15 @@ impl RecordKeeper {
         };
         let end = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()));
         match end {
-            Ok(bytes) => {
+            Ok(Written { bytes, replaced_anothers }) => {
                 tracing::debug!(bytes, "saved what is known");
+                if replaced_anothers {
+                    tracing::warn!(
+                        path = %self.file.path().display(),
+                        "another process writes the record file too, so each overwrites what the other knows; \
+                         give every keydove a [cache] record_file of its own"
+                    );
+                }
                 *in_trouble = false;
             }
             // Once, not every few seconds.

@@ -6,7 +6,6 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::{UnixListener, UnixStream};
@@ -14,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::assemble::Parts;
 use super::listener::{self, ListenError};
 use super::tasks::{Group, Tasks};
+use crate::auth::Secret;
 use crate::config::{self, Door, ListenerConfig};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Context};
@@ -64,6 +64,7 @@ pub(super) fn start(
         (Door::Hook, _) => Kind::Hook,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
         (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
+        (Door::AuthClient, Some(config::Role::Exim)) => Kind::Client(Role::Exim),
         (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
     };
     let acceptor = Acceptor {
@@ -77,12 +78,10 @@ pub(super) fn start(
             logins: Arc::clone(&parts.logins),
             recent: Arc::clone(&parts.recent),
             sync: parts.sync.clone(),
+            naming: Arc::clone(&parts.naming),
             peer_reports_refusals: config.role == Some(config::Role::Postfix),
-            failure_delay: match config.door {
-                // Dovecot holds refusals back by itself; twice would be too long for Postfix.
-                Door::Hook => Duration::ZERO,
-                _ => parts.timing.failure_delay.get(),
-            },
+            // Also where Dovecot holds refusals back by itself: what a password costs here depends on who exists.
+            failure_delay: parts.timing.failure_delay.get(),
             deadline: parts.timing.deadline.get(),
             door: config.door.name(),
             role: config.role.map(config::Role::name),
@@ -108,7 +107,7 @@ pub(super) fn start(
 ///
 /// mailcow's ban daemon reads Dovecot's own lines of refused logins, so nobody else is told of them.
 pub(super) fn http_login(
-    config: &http_login::Config,
+    (config, token): (&http_login::Config, Option<Secret>),
     parts: &Parts,
     tasks: &Tasks,
 ) -> Result<Arc<http_login::Door>, http_login::SetupError> {
@@ -118,14 +117,15 @@ pub(super) fn http_login(
         logins: Arc::clone(&parts.logins),
         recent: Arc::clone(&parts.recent),
         sync: parts.sync.clone(),
+        naming: Arc::clone(&parts.naming),
         peer_reports_refusals: true,
-        failure_delay: Duration::ZERO,
+        failure_delay: parts.timing.failure_delay.get(),
         deadline: parts.timing.deadline.get(),
         door: Door::HttpLogin.name(),
         role: None,
     };
     let (spawner, metrics) = (tasks.clients.spawner(), Arc::clone(&parts.shadow));
-    http_login::Door::new(config, Arc::new(context), spawner, metrics).map(Arc::new)
+    http_login::Door::new((config, token), Arc::new(context), spawner, metrics).map(Arc::new)
 }
 
 /// Accepts the connections of one listener.
@@ -183,7 +183,14 @@ impl Acceptor {
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
             Kind::Hook => self.serve(stream, Hook::default()),
             Kind::HttpLogin(door) => {
-                self.tasks.spawn(http_login::serve(stream, Arc::clone(door), self.tasks.stop_signals()));
+                // Mode and owner of the socket say who may ask.
+                let client = http_login::Client::Trusted;
+                self.tasks.spawn(http_login::serve(
+                    stream,
+                    Arc::clone(door),
+                    client,
+                    self.tasks.stop_signals(),
+                ));
             }
         }
     }

@@ -1,22 +1,28 @@
 //! Whether somebody may try at all, and what their try says of them.
 
 use super::Decision;
-use super::authenticate::{Login, Proof, Purpose};
+use super::authenticate::{Login, Purpose};
+use super::trace::Trace;
 use super::webmail::Via;
+use super::words;
 use crate::auth::{Grant, NotAccepted, TempFail};
 use crate::throttle::{Attempt, Pending};
 
 impl Decision {
     /// Where nobody has to wait, this is one look at one number. The trusted webmail brings everybody's logins, so none
     /// of it is counted.
-    pub(super) fn admit(&self, login: &Login<'_>) -> Result<(), TempFail> {
+    pub(super) fn admit(&self, login: &Login<'_>, trace: &mut Trace) -> Result<(), TempFail> {
         let remote = login.request.origin.remote;
-        match login.via {
-            // An administrator who names no address asks about none.
-            Via::Client if login.purpose == Purpose::Rehearsal && remote.is_none() => Ok(()),
-            Via::Client => self.0.throttle.admit(&login.user, remote, login.now.monotonic.into_std()),
-            Via::Webmail | Via::SingleSignOn => Ok(()),
+        if login.via != Via::Client {
+            return Ok(());
         }
+        // An administrator who names no address asks about none.
+        if login.purpose == Purpose::Rehearsal && remote.is_none() {
+            return Ok(());
+        }
+        let admitted = self.0.throttle.admit(&login.user, remote, login.now.monotonic.into_std());
+        trace.step("guessing", &admitted, |admitted| words::guessing(admitted, remote));
+        admitted
     }
 
     /// Before somebody waits for a hash or a backend: many guesses at once must not get past the limit.
@@ -44,11 +50,12 @@ impl Decision {
 /// What may be a guess: a password that comes from a mail client. Nobody guesses a signature, and a client that offers
 /// an old token again and again is no attacker.
 fn guess<'a>(login: &'a Login<'_>) -> Option<Attempt<'a>> {
-    let Proof::Password(presented) = login.proof else { return None };
+    let presented = login.presented()?;
+    let password = presented.password.given()?;
     (login.via == Via::Client && login.purpose == Purpose::Answer).then(|| Attempt {
         user: &login.user,
-        password: presented.password,
-        remote: login.request.origin.remote,
+        password,
+        remote: presented.remote,
         now: login.now.monotonic.into_std(),
     })
 }

@@ -161,7 +161,7 @@ impl KnownMailbox {
     }
 }
 
-fn state(mailbox: &Mailbox) -> &'static str {
+pub(super) fn state(mailbox: &Mailbox) -> &'static str {
     match mailbox.active {
         _ if mailbox.kind_is_resource => "resource",
         MailboxState::On => "on",
@@ -212,6 +212,7 @@ mod tests {
             provisioner: Arc::new(Provisioner::new(&Default::default())),
             webmail: Webmail::new(&Default::default(), None),
             throttle: Throttle::disabled(),
+            kicker: None,
             bookkeeper: Bookkeeper::disabled(),
         })
     }

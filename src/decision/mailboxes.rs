@@ -10,7 +10,7 @@ use crate::breaker::{Breaker, Condition};
 use crate::cache::{
     Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
 };
-use crate::sql::{self, AppPassword, Database, Domain, Hosting, SavedAppPassword, SavedMailbox};
+use crate::sql::{self, AliasLogins, AppPassword, Database, Domain, Hosting, SavedAppPassword, SavedMailbox};
 
 /// About what a row takes beside its hash.
 const ROW_BYTES: usize = 200;
@@ -24,6 +24,8 @@ pub(super) struct MailboxRecord {
     app_passwords: Result<Box<[AppPassword]>, Box<TempFail>>,
     /// Keycloak's id of whoever had the mailbox when keydove saw it last.
     pub(super) owner_id: Option<Box<str>>,
+    /// Whose mailbox a login under this name opens, where it is an alias.
+    pub(super) alias_of: Option<Username>,
     /// Beside the hash of the row.
     pub(super) fitted: Fitted,
 }
@@ -33,20 +35,39 @@ pub(super) struct MailboxRecord {
 pub struct Mailboxes {
     records: Records<MailboxRecord>,
     breaker: Arc<Breaker>,
+    alias_logins: AliasLogins,
 }
 
 impl Mailboxes {
     /// Remembers what this database says.
     #[must_use]
     pub fn new(database: Arc<Database>, lifetimes: Lifetimes, spawner: Spawner) -> Self {
+        Self::with_alias_logins(database, lifetimes, spawner, AliasLogins::default())
+    }
+
+    /// The same, where some names open the mailbox of another.
+    #[must_use]
+    pub fn with_alias_logins(
+        database: Arc<Database>,
+        lifetimes: Lifetimes,
+        spawner: Spawner,
+        alias_logins: AliasLogins,
+    ) -> Self {
         let breaker = Arc::new(Breaker::default());
         let (asked, watched) = (Arc::clone(&breaker), Arc::clone(&breaker));
         let source = Source {
-            fetcher: Arc::new(move |user| fetch(Arc::clone(&database), Arc::clone(&asked), user)),
+            fetcher: Arc::new(move |user| {
+                fetch(Arc::clone(&database), Arc::clone(&asked), user, alias_logins)
+            }),
             troubled: Arc::new(move |_| watched.is_troubled()),
             watch: None,
         };
-        Self { records: Records::new(lifetimes, spawner, source), breaker }
+        Self { records: Records::new(lifetimes, spawner, source), breaker, alias_logins }
+    }
+
+    /// Whether any name may open the mailbox of another.
+    pub(super) fn know_aliases(&self) -> bool {
+        self.alias_logins.any()
     }
 
     pub(super) async fn find(&self, user: &Username) -> Result<Held<MailboxRecord>, TempFail> {
@@ -167,6 +188,7 @@ impl SavedMailboxRecord {
                 }
             },
             owner_id: self.owner_id,
+            alias_of: None,
             fitted: Fitted::default(),
         })
     }
@@ -192,7 +214,7 @@ impl Record for MailboxRecord {
     }
 
     fn is_absence(&self) -> bool {
-        self.hosting.mailbox.is_none()
+        self.hosting.mailbox.is_none() && self.alias_of.is_none()
     }
 
     fn inherit(&self, older: &Self) {
@@ -210,23 +232,33 @@ impl Record for MailboxRecord {
         };
         !self.hosting.is_as_good_as(&older.hosting)
             || self.owner_id != older.owner_id
+            || self.alias_of != older.alias_of
             || !older.app_passwords.iter().flatten().all(is_still_there)
     }
 }
 
 /// Three questions: the mailbox, its app passwords, its person.
-fn fetch(database: Arc<Database>, breaker: Arc<Breaker>, user: Username) -> Fetch<MailboxRecord> {
+fn fetch(
+    database: Arc<Database>,
+    breaker: Arc<Breaker>,
+    user: Username,
+    alias_logins: AliasLogins,
+) -> Fetch<MailboxRecord> {
     Box::pin(async move {
         let permit = breaker.admit(Instant::now())?;
-        let end = ask(&database, &user).await;
+        let end = ask(&database, &user, alias_logins).await;
         breaker.report(permit, &end, Instant::now());
         end
     })
 }
 
-async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, TempFail> {
+async fn ask(
+    database: &Database,
+    user: &Username,
+    alias_logins: AliasLogins,
+) -> Result<MailboxRecord, TempFail> {
     let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
-    let (mut app_passwords, mut owner_id) = (Ok(Box::default()), None);
+    let (mut app_passwords, mut owner_id, mut alias_of) = (Ok(Box::default()), None, None);
     if hosting.mailbox.is_some() {
         app_passwords = match database.app_passwords(user).await {
             Ok(rows) => Ok(rows.into()),
@@ -235,6 +267,8 @@ async fn ask(database: &Database, user: &Username) -> Result<MailboxRecord, Temp
         };
         let known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
         owner_id = known.map(|known| known.keycloak_id.into());
+    } else if alias_logins.any() && hosting.domain.is_none_or(|domain| domain.active) {
+        alias_of = database.find_login(user, alias_logins).await.map_err(|error| error.temp_fail())?;
     }
-    Ok(MailboxRecord { hosting, app_passwords, owner_id, fitted: Fitted::default() })
+    Ok(MailboxRecord { hosting, app_passwords, owner_id, alias_of, fitted: Fitted::default() })
 }

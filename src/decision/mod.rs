@@ -2,28 +2,33 @@
 //!
 //! * [`Decision::authenticate`]: the steps of a login, in order, on one screen; which of the passwords opens the
 //!   mailbox is in `open.rs`.
+//! * Whose mailbox an alias opens is in `alias.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
-//! * [`Decision::explain`]: the same steps, told to an administrator.
+//! * [`Decision::explain`]: the same run of the same steps, with an administrator who listens (`trace.rs`, `words.rs`).
 //! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
 //! * [`Decision::judge_sender`] and [`Decision::look_up`]: Postfix's questions about senders and addresses.
 //!
 //! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
 
 mod admission;
+mod alias;
 mod authenticate;
 mod explain;
+mod first_login;
 mod known;
 mod lookup;
 mod mail;
 mod mailboxes;
 mod master;
 mod open;
-mod path;
+mod trace;
 mod webmail;
+mod words;
 
 use std::sync::Arc;
 
 use crate::bookkeeping::Bookkeeper;
+use crate::kick::Kicker;
 use crate::passdb::Passdb;
 use crate::provision::Provisioner;
 use crate::sql::Database;
@@ -31,11 +36,11 @@ use crate::throttle::Throttle;
 use crate::userdb::Userdb;
 
 pub use authenticate::{Judgement, Moment, Purpose};
-pub use explain::{Explanation, Step, StepEnd};
+pub use explain::{Explanation, too_late};
 pub use known::{Counts, Forgotten, Known, KnownMailbox};
 pub use lookup::FoundUser;
 pub use mailboxes::{Mailboxes, SavedMailboxRecord};
-pub use path::Path;
+pub use trace::{Path, Step, StepEnd};
 pub use webmail::{SogoConfig, Webmail};
 
 /// Whom a decision asks, and who writes down what it finds.
@@ -55,6 +60,8 @@ pub struct Parts {
     pub webmail: Webmail,
     /// Counts what is wrong, and says who has to wait.
     pub throttle: Throttle,
+    /// Ends open sessions, where that is wanted.
+    pub kicker: Option<Kicker>,
     /// Told of people who were seen and of mailboxes that were made.
     pub bookkeeper: Bookkeeper,
 }

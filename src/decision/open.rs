@@ -3,10 +3,13 @@
 use super::Decision;
 use super::authenticate::{Login, Proof, check_access};
 use super::mailboxes::MailboxRecord;
-use super::path::Path;
+use super::trace::Trace;
 use super::webmail::Via;
+use super::words;
 use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Username};
-use crate::passdb::{AppPasswordAttempt, Entitled, Owner, Presented, find_named};
+use crate::passdb::{
+    AppPasswordAttempt, Aside, Entitled, Owner, Presented, SignedToken, Tried, is_switched_off,
+};
 use crate::sql::{AuthSource, Mailbox};
 
 /// A mailbox that was opened.
@@ -23,57 +26,131 @@ impl Decision {
         login: &Login<'_>,
         mailbox: &Mailbox,
         record: &MailboxRecord,
-        path: &mut Path,
+        trace: &mut Trace,
     ) -> Result<Opened, NotAccepted> {
         // A master user opens what is on, and nobody is asked about the person.
         if let Some(master_user) = &login.master_user {
-            // A token proves who somebody is, which no master user's name can be.
-            let Proof::Password(presented) = login.proof else { return Err(Denial::AuthzidForbidden.into()) };
-            Box::pin(self.0.passdb.check_master_user(master_user, presented)).await?;
-            return Ok(Opened { source: Source::MasterUser, owner: Owner::Row });
+            return Box::pin(self.open_as_master(login, master_user, trace)).await;
         }
         if login.via == Via::SingleSignOn {
-            let owner = self.find_owner(login, mailbox, record, path).await?;
+            let owner = self.find_owner(login, mailbox, record, trace).await?;
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
-        let presented = match login.proof {
-            Proof::Password(presented) => presented,
-            Proof::Token(token) => {
-                return Box::pin(self.open_with_token(login, mailbox, (record, token), path)).await;
-            }
+        let Some(presented) = login.presented() else {
+            return Box::pin(self.open_with_token(login, mailbox, record, trace)).await;
         };
         // An app password that keydove made names its row, so that no other hash need be tried.
         let app_passwords = record.app_passwords();
-        if let Some(row) = app_passwords.ok().and_then(|rows| find_named(rows, presented.password)) {
+        if let Some(row) = app_passwords.ok().and_then(|rows| self.0.passdb.find_named(rows, presented)) {
             let attempt = attempt(login, presented);
-            let id = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await?;
-            let owner = self.find_owner(login, mailbox, record, path).await?;
-            return Ok(Opened { source: Source::AppPassword(id), owner });
+            let fits = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await;
+            trace.step("app passwords", &fits, |fits| words::named_app_password(row.id, fits));
+            let source = Source::AppPassword(fits?);
+            let owner = self.find_owner(login, mailbox, record, trace).await?;
+            return Ok(Opened { source, owner });
         }
-        let (why_not, owner) = match self.check_main_password_counts(login, Some(mailbox)) {
+        let counts = self.check_main_password_counts(login, Some(mailbox));
+        trace.way("main password counts", &counts, |_| words::counts(mailbox));
+        let (why_not, owner) = match counts {
             // Nobody is asked about a person as long as nothing has fitted.
             Err(why_not) => (why_not, None),
             Ok(()) => {
-                let owner = self.find_owner(login, mailbox, record, path).await?;
+                let owner = self.find_owner(login, mailbox, record, trace).await?;
                 let passdb = &self.0.passdb;
-                match passdb.check_main_password(mailbox, &owner, &record.fitted, presented).await {
+                let fits = passdb.check_main_password(mailbox, &owner, &record.fitted, presented).await;
+                trace.way("main password", &fits, |fits| {
+                    words::main_password(Some(mailbox), &owner, login, fits)
+                });
+                match fits {
                     Ok(source) => return Ok(Opened { source, owner }),
                     Err(why_not) => (why_not, Some(owner)),
                 }
             }
         };
-        if !leaves_app_passwords(&why_not) {
+        // Nobody can tell whether main passwords count, so nobody could tell whose mailbox it is.
+        if owner.is_none() && matches!(why_not, NotAccepted::CannotTell(_)) {
             return Err(why_not);
         }
-        let rows = app_passwords.map_err(TempFail::clone)?;
         let attempt = attempt(login, presented);
-        let found = Box::pin(self.0.passdb.find_app_password(rows, &attempt)).await?;
-        let Some(id) = found else { return Err(why_not) };
+        let tried = match app_passwords {
+            Ok(rows) => Box::pin(self.0.passdb.try_app_passwords(rows, &attempt)).await,
+            Err(trouble) => Err(TempFail::clone(trouble).into()),
+        };
+        let found = match tried {
+            Ok(Tried::Fits(id)) => Ok(id),
+            // None that fits is no end of its own: why the main password does not open it counts too.
+            Ok(tried) => {
+                let aside = match is_switched_off(&why_not) && tried == Tried::Mismatch {
+                    true => Box::pin(self.compare_aside(login, mailbox, record, (&owner, presented))).await,
+                    false => Aside::Unknown,
+                };
+                Err(self.0.passdb.conclude(&login.user, why_not, &tried, aside))
+            }
+            Err(trouble) => Err(trouble),
+        };
+        trace.way("app passwords", &found, |found| self.app_passwords_seen(app_passwords, &attempt, found));
+        let source = Source::AppPassword(found?);
         let owner = match owner {
             Some(owner) => owner,
-            None => self.find_owner(login, mailbox, record, path).await?,
+            None => self.find_owner(login, mailbox, record, trace).await?,
         };
-        Ok(Opened { source: Source::AppPassword(id), owner })
+        Ok(Opened { source, owner })
+    }
+
+    /// Whether the main password fits where it does not count. Whoever sends the right one guesses no app password.
+    async fn compare_aside(
+        &self,
+        login: &Login<'_>,
+        mailbox: &Mailbox,
+        record: &MailboxRecord,
+        (owner, presented): (&Option<Owner>, Presented<'_>),
+    ) -> Aside {
+        let passdb = &self.0.passdb;
+        let found;
+        let owner = match owner {
+            Some(owner) => owner,
+            None => match passdb.check_main_password_counts(&login.user, mailbox.authsource) {
+                Ok(()) | Err(NotAccepted::Refused(Denial::MailPasswordsOff)) => {
+                    match self.find_owner(login, mailbox, record, &mut Trace::silent()).await {
+                        Ok(owner) => {
+                            found = owner;
+                            &found
+                        }
+                        Err(_) => return Aside::Unknown,
+                    }
+                }
+                Err(NotAccepted::Refused(_)) => return Aside::FitsNot,
+                Err(NotAccepted::CannotTell(_)) => return Aside::Unknown,
+            },
+        };
+        passdb.compare_aside(mailbox, owner, &record.fitted, presented).await
+    }
+
+    async fn open_as_master(
+        &self,
+        login: &Login<'_>,
+        master_user: &str,
+        trace: &mut Trace,
+    ) -> Result<Opened, NotAccepted> {
+        let presented = login.presented().ok_or(Denial::AuthzidForbidden)?;
+        let fits = self.0.passdb.check_master_user(master_user, presented).await;
+        trace.step("master user", &fits, |_| words::master_user(master_user));
+        fits?;
+        Ok(Opened { source: Source::MasterUser, owner: Owner::Row })
+    }
+
+    /// Whether the realm has signed a token for the name that comes with it. That asks nobody about the name.
+    pub(super) async fn verify_token(
+        &self,
+        login: &Login<'_>,
+        token: &Secret,
+        trace: &mut Trace,
+    ) -> Result<(), NotAccepted> {
+        let signed = self.0.passdb.verify_token(&login.user, token, login.now.wall).await;
+        trace.step("token", &signed, |_| words::token());
+        // Empty until now: this is asked once for each login.
+        let _ = login.signed.set(signed?);
+        Ok(())
     }
 
     /// A token is no password: settings that switch main passwords off are not about it, and neither are app passwords.
@@ -82,30 +159,29 @@ impl Decision {
         &self,
         login: &Login<'_>,
         mailbox: &Mailbox,
-        (record, token): (&MailboxRecord, &Secret),
-        path: &mut Path,
+        record: &MailboxRecord,
+        trace: &mut Trace,
     ) -> Result<Opened, NotAccepted> {
+        let (token, signed) = signed_token(login)?;
         check_access(login, mailbox)?;
         if mailbox.authsource != Some(AuthSource::Keycloak) {
             return Err(Denial::SourceUnsupported.into());
         }
-        let signed = self.0.passdb.verify_token(&login.user, token, login.now.wall).await?;
-        let owner = self.find_owner(login, mailbox, record, path).await?;
+        let owner = self.find_owner(login, mailbox, record, trace).await?;
         let Some(entitled) = owner.entitled() else { return Err(Denial::SourceUnsupported.into()) };
-        self.0.passdb.confirm_token(token, &signed, entitled).await?;
+        self.0.passdb.confirm_token(token, signed, entitled).await?;
         Ok(Opened { source: Source::Token, owner })
     }
 
     /// The person of a token who has no mailbox yet.
-    pub(super) async fn find_person_of_token(
+    pub(super) async fn confirm_token_of(
         &self,
         login: &Login<'_>,
-        token: &Secret,
-    ) -> Result<Entitled, NotAccepted> {
-        let signed = self.0.passdb.verify_token(&login.user, token, login.now.wall).await?;
-        let entitled = self.0.passdb.find_person(&login.user).await?;
-        self.0.passdb.confirm_token(token, &signed, &entitled).await?;
-        Ok(entitled)
+        entitled: &Entitled,
+    ) -> Result<Source, NotAccepted> {
+        let (token, signed) = signed_token(login)?;
+        self.0.passdb.confirm_token(token, signed, entitled).await?;
+        Ok(Source::Token)
     }
 
     /// Whether the main password may open this mailbox for this service, before anybody looks at it. A mailbox that
@@ -132,18 +208,24 @@ impl Decision {
         login: &Login<'_>,
         mailbox: &Mailbox,
         record: &MailboxRecord,
-        path: &mut Path,
+        trace: &mut Trace,
     ) -> Result<Owner, NotAccepted> {
-        let owner = match self.0.passdb.peek_owner(&login.user, mailbox, login.now.monotonic) {
-            Some(owner) => owner?,
+        let found = match self.0.passdb.peek_owner(&login.user, mailbox, login.now.monotonic) {
+            Some(found) => found,
             None => {
-                *path = (*path).max(Path::Cold);
-                Box::pin(self.0.passdb.find_owner(&login.user, mailbox)).await?
+                trace.note_cold();
+                Box::pin(self.0.passdb.find_owner(&login.user, mailbox)).await
             }
         };
-        path.note_stale(owner.stale_age(login.now.monotonic));
-        check_same_person(&login.user, record, &owner)?;
-        Ok(owner)
+        let found = found.and_then(|owner| {
+            trace.note_stale(owner.stale_age(login.now.monotonic));
+            check_same_person(&login.user, record, &owner)?;
+            Ok(owner)
+        });
+        if mailbox.authsource == Some(AuthSource::Keycloak) {
+            trace.step("person", &found, |found| self.person_seen(login, found));
+        }
+        found
     }
 }
 
@@ -174,11 +256,14 @@ pub(super) fn attempt<'a>(login: &Login<'a>, presented: Presented<'a>) -> AppPas
     }
 }
 
-/// Whether an app password may still open the mailbox. A hash of the main password that nobody can use says
-/// nothing about the others; any other trouble would be theirs too.
-fn leaves_app_passwords(why_not: &NotAccepted) -> bool {
-    match why_not {
-        NotAccepted::Refused(_) => true,
-        NotAccepted::CannotTell(trouble) => trouble.is_of_one_hash(),
+/// The token of a login, and what the realm has said of it.
+fn signed_token<'a>(login: &'a Login<'_>) -> Result<(&'a Secret, &'a SignedToken), Denial> {
+    match (login.proof, login.signed.get()) {
+        (Proof::Token(token), Some(signed)) => Ok((token, signed)),
+        _ => Err(Denial::TokenInvalid),
     }
 }
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_t26_only_the_trusted_address_is_trusted() {
+    fn only_the_trusted_address_is_trusted() {
         let config: SogoConfig = toml::from_str("addresses = ['172.22.1.248']").unwrap();
         let webmail = Webmail::new(&config, Some(Secret::from("shared")));
         for (remote, password, via) in [

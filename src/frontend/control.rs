@@ -19,6 +19,7 @@ use super::{
 };
 use crate::auth::{Secret, Username};
 use crate::decision::{Counts, Decision, Forgotten, Known};
+use crate::kick;
 use crate::throttle::{Listed, Target};
 
 /// What is said to whoever may not ask, before the connection is closed.
@@ -51,6 +52,18 @@ pub enum Request {
     ThrottleClear {
         /// An account, an address, a network, or `all`.
         target: String,
+    },
+    /// Whose open sessions are held?
+    KickList,
+    /// End sessions that are held.
+    KickRelease {
+        /// Whose; of everybody without it.
+        user: Option<String>,
+    },
+    /// Let sessions that are held go on.
+    KickSpare {
+        /// Whose; of everybody without it.
+        user: Option<String>,
     },
     /// How do things stand?
     Status,
@@ -114,6 +127,20 @@ pub enum Reply {
     },
     /// To [`Request::ThrottleClear`]: how many counters are gone.
     Cleared(usize),
+    /// To [`Request::KickList`].
+    Held {
+        /// The first of them.
+        first: Vec<kick::Held>,
+        /// Of all.
+        total: usize,
+    },
+    /// To [`Request::KickRelease`] and [`Request::KickSpare`]: how many mailboxes.
+    NoLongerHeld {
+        /// Sessions end.
+        kicked: usize,
+        /// Sessions go on.
+        spared: usize,
+    },
     /// The request is none, its sender has no right, or there was no time.
     Error(String),
 }
@@ -176,6 +203,14 @@ impl Control {
                 first.truncate(MAX_LISTED);
                 Reply::Throttled { first, total }
             }
+            Request::KickList => self.with_kicker(|kicker| {
+                let mut first = kicker.held();
+                let total = first.len();
+                first.truncate(MAX_LISTED);
+                Reply::Held { first, total }
+            }),
+            Request::KickRelease { user } => self.with_kicker(|kicker| self.settle(kicker, user, true, now)),
+            Request::KickSpare { user } => self.with_kicker(|kicker| self.settle(kicker, user, false, now)),
             Request::ThrottleClear { target } => match Target::parse(&target) {
                 Some(target) => {
                     tracing::info!("what is counted against guessing is forgotten on request");
@@ -184,6 +219,36 @@ impl Control {
                 None => Reply::Error("this is no mail address, IP address or network".to_owned()),
             },
         })
+    }
+}
+
+impl Control {
+    fn with_kicker(&self, reply: impl FnOnce(&kick::Kicker) -> Reply) -> Reply {
+        match &self.decision.parts().kicker {
+            Some(kicker) => reply(kicker),
+            None => Reply::Error("the configuration has no [kick]: no session is ever ended".to_owned()),
+        }
+    }
+
+    /// Who may log in again is never kicked.
+    fn settle(&self, kicker: &kick::Kicker, user: Option<String>, release: bool, now: Instant) -> Reply {
+        let chosen = kicker.held().into_iter().map(|held| held.user);
+        let wanted = user.map(|user| user.trim().to_ascii_lowercase());
+        let (mut kicked, mut spared) = (0, 0);
+        for user in chosen.filter(|user| wanted.as_ref().is_none_or(|wanted| wanted == user)) {
+            let people = self.decision.parts().passdb.people();
+            let is_back =
+                Username::parse(user.as_bytes()).is_ok_and(|user| people.is_entitled(&user, now.into()));
+            if release && !is_back {
+                kicked += usize::from(kicker.release(&user));
+            } else {
+                spared += usize::from(kicker.spare(&user));
+            }
+        }
+        if kicked + spared > 0 {
+            tracing::info!(kicked, spared, "sessions that were held are settled on request");
+        }
+        Reply::NoLongerHeld { kicked, spared }
     }
 }
 
@@ -261,6 +326,9 @@ mod tests {
                 remote: Some([192, 0, 2, 7].into()),
                 password: Some(SentPassword::new(&Secret::from("hunter2\u{fffd}"))),
             },
+            Request::KickList,
+            Request::KickRelease { user: Some(user()) },
+            Request::KickSpare { user: None },
             Request::ThrottleList,
             Request::ThrottleClear { target: user() },
         ] {

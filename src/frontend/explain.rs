@@ -21,13 +21,13 @@ pub struct ExplainRequest {
 }
 
 impl ExplainRequest {
-    /// The login, and whether it has a password. Without one it gets one that no rule stands against.
+    /// The login, and whether it has a password. Without one its credential does not matter.
     pub(super) fn into_login(self) -> (AuthRequest, bool) {
         let has_password = self.password.is_some();
         let request = AuthRequest {
             authcid: self.user.into_bytes(),
             authzid: Vec::new(),
-            credential: Credential::Password(self.password.unwrap_or_else(|| Secret::from("-"))),
+            credential: Credential::Password(self.password.unwrap_or_else(|| Secret::from(""))),
             service: Service::parse(&self.service),
             service_name: self.service.into(),
             mechanism: Mechanism::Plain,

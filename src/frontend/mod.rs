@@ -15,9 +15,11 @@ mod explain;
 pub mod hook;
 pub mod http_login;
 mod input;
+mod naming;
 pub mod postfix;
 mod status;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -31,6 +33,7 @@ use crate::settings::Period;
 
 pub use explain::{Attempt, ExplainRequest, Explained};
 pub use input::{Framing, Line, LineBuffer};
+pub use naming::Naming;
 pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
 
 /// `[login]`: how long logins may take, and how long refusals wait.
@@ -42,11 +45,28 @@ pub struct Config {
     pub failure_delay: Period,
     /// A login without a verdict after this is answered "cannot tell". Default 5 s; Postfix waits 10 s.
     pub deadline: Period,
+    /// Further names of services: each counts as the one that it is set to, such as `xmpp = "imap"`. Letter case does
+    /// not matter. Logins for services with other names are refused.
+    pub services: BTreeMap<String, String>,
+    /// The domain of names without one. Default none: such a name is refused.
+    pub default_domain: Option<String>,
+    /// Whether a name in an alias domain opens the mailbox of the same name in the domain that it stands for. Default
+    /// false.
+    pub alias_domains: bool,
+    /// Whether an alias that leads to exactly one mailbox here opens it. Default false.
+    pub aliases: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { failure_delay: Period::from_secs(2), deadline: Period::from_secs(5) }
+        Self {
+            failure_delay: Period::from_secs(2),
+            deadline: Period::from_secs(5),
+            services: BTreeMap::new(),
+            default_domain: None,
+            alias_domains: false,
+            aliases: false,
+        }
     }
 }
 
@@ -79,6 +99,11 @@ pub trait Protocol {
 
     /// Whether the connection may be closed without anybody losing a login.
     fn is_idle(&self) -> bool;
+
+    /// The same while we are stopping: what should long have been fetched, and was not, no longer counts.
+    fn may_end(&self, _now: Instant) -> bool {
+        self.is_idle()
+    }
 
     /// Answers "cannot tell" to whatever still waits for the peer: we stop now.
     fn stop(&mut self, _out: &mut Vec<u8>) {}

@@ -1,6 +1,6 @@
 //! The threads on which passwords are hashed, so that the reactor never is.
 //!
-//! A hash is read and held against the caps on the caller's side ([`scheme::parse`], [`scheme::Stored::permit`]),
+//! A hash is read and held against the caps on the caller's side ([`Policy::parse`], [`scheme::Stored::permit`]),
 //! so a poisoned one never takes a thread. What passes goes one of three ways ([`scheme::Effort`]):
 //!
 //! * One digest or none is compared at once, on the caller's side: a change of threads would take longer.
@@ -8,7 +8,8 @@
 //!   lane is taken as soon as it is free, and given back at the next step when the caller has left.
 //! * Everything else goes to a thread of a second set, of the same number. The system divides the cores between the
 //!   two sets, so that no Argon2 of seconds stands in the way of a running lane, and no flood of bcrypt in the way
-//!   of Argon2. A thread has one job at a time, which bounds the memory: threads times `max_argon2_memory_mib`.
+//!   of Argon2. A thread has one job at a time, which bounds the memory: threads times
+//!   `max_argon2_memory_mib` or `max_scrypt_memory_mib`, whichever is more.
 //!
 //! Both ways begin in one bounded queue, in which networks take turns; beyond it, logins are told that nobody can
 //! tell. Deadlines are the caller's, who drops the future. Which hash, and what a mismatch means, is for others to
@@ -49,7 +50,7 @@ const QUEUE: usize = 512;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Threads for bcrypt, and as many for everything else; 0 means one per core, and is the default. At worst each
-    /// of the latter holds `schemes.max_argon2_memory_mib`.
+    /// of the latter holds `schemes.max_argon2_memory_mib` or `schemes.max_scrypt_memory_mib`.
     pub threads: usize,
     /// bcrypt computations that one thread advances together, at most [`MAX_LANES`]. 0, the default, means as many
     /// as suit the processor, which is measured at the start.
@@ -64,6 +65,15 @@ impl Default for Config {
     fn default() -> Self {
         Self { threads: 0, lanes: 0, queue: QUEUE, schemes: Policy::default() }
     }
+}
+
+/// Whose password is verified, and for whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Whose<'a> {
+    /// The mailbox's address, or the name of a master user; `{DIGEST-MD5}` is made of it too. Empty where nobody knows.
+    pub name: &'a str,
+    /// The client's, for fairness between networks, a /24 of IPv4 or a /56 of IPv6, when many passwords wait.
+    pub address: Option<IpAddr>,
 }
 
 /// A running set of hashing threads.
@@ -117,11 +127,10 @@ impl Hasher {
     /// # Errors
     /// The same.
     pub async fn verify(&self, stored: Secret, password: Secret) -> Result<bool, HashingError> {
-        self.verify_from(stored, password, None).await
+        self.verify_from(stored, password, Whose::default()).await
     }
 
-    /// Whether `password` is the one that `stored`, a `{SCHEME}` string, was made of. The client's address is for
-    /// fairness between networks, a /24 of IPv4 or a /56 of IPv6, when many passwords wait.
+    /// Whether `password` is the one that `stored`, a `{SCHEME}` string, was made of.
     ///
     /// Dropping the future takes the job back; a bcrypt computation is then given up within 50 µs, any other one
     /// runs to its end.
@@ -132,16 +141,16 @@ impl Hasher {
         &self,
         stored: Secret,
         password: Secret,
-        address: Option<IpAddr>,
+        whose: Whose<'_>,
     ) -> Result<bool, HashingError> {
-        let hash = scheme::parse(stored.expose())?.permit(&self.policy)?;
+        let hash = self.policy.parse(stored.expose())?.owned_by(whose.name).permit(&self.policy)?;
         drop(stored);
         if hash.effort(password.expose()) == Effort::Instant {
             return Ok(hash.matches(password.expose())?);
         }
         let began = Instant::now();
         let (reply, answer) = oneshot::channel();
-        let ticket = self.pool.push(Network::of(address), Job { hash, password, reply })?;
+        let ticket = self.pool.push(Network::of(whose.address), Job { hash, password, reply })?;
         let _place = Place { pool: &self.pool, ticket };
         let answer = answer.await.map_err(|_| HashingError::Stopped)?;
         if answer != Err(HashingError::Overloaded) {
@@ -155,8 +164,14 @@ impl Hasher {
     /// # Errors
     /// Why it could not.
     pub fn check(&self, stored: &Secret) -> Result<(), HashingError> {
-        scheme::parse(stored.expose())?.permit(&self.policy)?;
+        self.policy.parse(stored.expose())?.permit(&self.policy)?;
         Ok(())
+    }
+
+    /// Whether the same stored string means something else for another mailbox.
+    #[must_use]
+    pub fn is_owners(&self, stored: &Secret) -> bool {
+        scheme::is_owners(stored.expose(), &self.policy)
     }
 
     /// What has happened so far.

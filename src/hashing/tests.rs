@@ -96,7 +96,11 @@ async fn a_full_queue_turns_away_and_recovers() {
 async fn a_flood_from_one_network_pays_for_the_place_of_a_stranger() {
     let hasher = start(1, 1, 2);
     let from = |stored: &str, address: &str| {
-        Box::pin(hasher.verify_from(stored.into(), "passw0rd".into(), Some(address.parse().unwrap())))
+        Box::pin(hasher.verify_from(
+            stored.into(),
+            "passw0rd".into(),
+            Whose { name: "", address: Some(address.parse().unwrap()) },
+        ))
     };
     let mut at_work = from(ENDLESS, "192.0.2.1");
     assert_eq!((&mut at_work).now_or_never(), None);

@@ -1,4 +1,4 @@
-//! Looking people up.
+//! The connection to one realm: its calls, within their bounds.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -10,22 +10,21 @@ use tokio::sync::Semaphore;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
+use super::account::Races;
 use super::attribute::AttributeSight;
-use super::config::{Address, Config, LookupBy, escape};
+use super::config::{Address, Config, LookupBy};
 use super::http::{Body, fetch};
 use super::introspection::ActiveTokens;
 use super::keys::KeyStore;
 use super::person::{Person, UserRepresentation};
+use super::stores::Stores;
 use super::token::TokenStore;
 use super::{Error, SetupError};
-use crate::auth::{Secret, Username};
+use crate::auth::Secret;
 use crate::breaker::{Breaker, Condition};
 use crate::observe::metrics::Calls;
 
 const SEARCH: &str = "the user search";
-/// More than one hit is a conflict. A few more are asked for in case a server does not know `exact` and lists
-/// others as well.
-const MAX_HITS: usize = 20;
 
 /// A connection pool to one realm of one Keycloak.
 #[derive(Debug)]
@@ -39,20 +38,11 @@ pub struct Client {
     /// Bounds the calls under way.
     slots: Semaphore,
     pub(super) attribute: AttributeSight,
+    pub(super) stores: Stores,
+    pub(super) races: Races,
     events_read: Mutex<Option<Instant>>,
     breaker: Breaker,
     calls: Calls,
-}
-
-/// What Keycloak knows under an address.
-#[derive(Debug)]
-pub enum Lookup {
-    /// One person.
-    Found(Box<Person>),
-    /// Nobody.
-    Unknown,
-    /// More than one person.
-    Conflict,
 }
 
 /// What a person lacks.
@@ -115,47 +105,12 @@ impl Client {
             address,
             slots: Semaphore::new(config.max_connections.max(1)),
             attribute: AttributeSight::default(),
+            stores: Stores::default(),
+            races: Races::default(),
             events_read: Mutex::default(),
             breaker: Breaker::default(),
             calls: Calls::default(),
             config: config.clone(),
-        })
-    }
-
-    /// Finds the person with exactly this address.
-    ///
-    /// What comes back is compared again: a server that ignores `exact` searches for a part of the address, and
-    /// its first hit may be somebody else.
-    ///
-    /// # Errors
-    /// Nobody can tell. No error says that there is no such person.
-    pub async fn find_person(&self, user: &Username) -> Result<Lookup, Error> {
-        let asked = Instant::now();
-        let mut hits = self.search(user.as_str()).await?;
-        let by_local_part = self.config.lookup == LookupBy::LocalPart;
-        if let Some(other_form) = user.with_unicode_domain().filter(|_| !by_local_part) {
-            hits.append(&mut self.search(&other_form).await?);
-        }
-        if hits.is_empty() {
-            self.make_sure_of_sight().await?;
-        }
-        let mut found: Vec<UserRepresentation> = Vec::new();
-        for hit in hits {
-            if hit.answers_to(user, &self.config) && found.iter().all(|known| known.id != hit.id) {
-                found.push(hit);
-            }
-        }
-        Ok(match (found.pop(), found.is_empty()) {
-            (None, _) => Lookup::Unknown,
-            (Some(person), true) => {
-                let mut person = person.into_person(user.clone(), &self.config);
-                if person.enabled && person.password.is_none() {
-                    person.password_hidden =
-                        self.find_out_whether_hidden(person.id(), asked).await?.map(Box::new);
-                }
-                Lookup::Found(Box::new(person))
-            }
-            (Some(_), false) => Lookup::Conflict,
         })
     }
 
@@ -173,21 +128,6 @@ impl Client {
     /// It does not answer as it should.
     pub async fn probe(&self) -> Result<(), Error> {
         self.users("max=1&briefRepresentation=true").await.map(drop)
-    }
-
-    async fn search(&self, address: &str) -> Result<Vec<UserRepresentation>, Error> {
-        let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
-        let by = match self.config.lookup {
-            LookupBy::Email => format!("email={}", escape(address)),
-            LookupBy::Username => format!("username={}", escape(address)),
-            LookupBy::LocalPart => format!("username={}", escape(local_part)),
-            LookupBy::Attribute => {
-                let name = self.config.lookup_attribute.as_deref().unwrap_or_default();
-                format!("q={}", escape(&format!("{name}:\"{address}\"")))
-            }
-        };
-        // `exact` must be the literal `true`: Keycloak reads `1` as false and searches for a part.
-        self.users(&format!("{by}&exact=true&max={MAX_HITS}&briefRepresentation=false")).await
     }
 
     /// What the settings demand of a person beyond being enabled; `None` when nothing is missing.
@@ -220,9 +160,8 @@ impl Client {
         Ok(None)
     }
 
-    /// An empty list proves nothing by itself: a service account that may see nobody, or a Keycloak that has lost sight
-    /// of its people, is answered with 200 and `[]`. So somebody unknown costs one more call, which asks for anybody.
-    async fn make_sure_of_sight(&self) -> Result<(), Error> {
+    /// Whether anybody at all is shown.
+    pub(super) async fn make_sure_of_sight(&self) -> Result<(), Error> {
         match self.users("max=1&briefRepresentation=true").await?.is_empty() {
             true => Err(Error::Blind),
             false => Ok(()),
@@ -233,6 +172,7 @@ impl Client {
         let people: Vec<UserRepresentation> =
             self.read(SEARCH, &format!("{}?{query}", self.address.users_url())).await?;
         self.attribute.note(&people, &self.config.password_attribute, Instant::now());
+        people.iter().for_each(|user| self.stores.note(user));
         Ok(people)
     }
 
@@ -261,14 +201,19 @@ impl Client {
     }
 
     /// One call of any kind: within the bounds, counted, and not while Keycloak is left alone.
-    pub(super) async fn guard(&self, work: impl Future<Output = Result<Body, Error>>) -> Result<Body, Error> {
+    pub(super) async fn guard<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         // The semaphore is never closed; were it, unbounded calls would be the lesser evil.
         let _slot = self.slots.acquire().await.ok();
         let began = Instant::now();
         let permit = self.breaker.admit(began).map_err(Error::LeftAlone)?;
         let end = work.await;
         self.calls.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
-        self.breaker.report(permit, &end.as_ref().map_err(Error::temp_fail).map(drop), Instant::now());
+        let verdict = match &end {
+            // Keycloak itself has answered; it is not left alone for what is behind it.
+            Ok(_) | Err(Error::StoreDown { .. }) => Ok(()),
+            Err(error) => Err(error.temp_fail()),
+        };
+        self.breaker.report(permit, &verdict, Instant::now());
         end
     }
 
@@ -382,7 +327,12 @@ impl Client {
         self.breaker.is_troubled()
     }
 
-    async fn call_now(&self, call: &'static str, url: &str, limit: Option<Duration>) -> Result<Body, Error> {
+    pub(super) async fn call_now(
+        &self,
+        call: &'static str,
+        url: &str,
+        limit: Option<Duration>,
+    ) -> Result<Body, Error> {
         let loan = self.tokens.borrow(&self.http).await?;
         match self.ask(call, url, &loan.bearer, limit).await {
             Err(Error::Unauthorized { .. }) => {
@@ -442,7 +392,7 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
     }
 }
 
-fn parse<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::BadAnswer {
         call,
         // The position only: the words of the error may quote the body.

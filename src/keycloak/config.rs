@@ -68,6 +68,9 @@ pub struct Config {
     pub password_attribute: String,
     /// The user attribute that names the mailbox template. Default `mailcow_template`.
     pub template_attribute: String,
+    /// The user attribute that stays the same when Keycloak gives somebody a new id; `keydove mailbox adopt --all --by`
+    /// compares it. Users must not be able to change it. Default `LDAP_ID`, which Keycloak sets for people of an LDAP store.
+    pub mark_attribute: String,
 }
 
 impl Default for Config {
@@ -95,6 +98,7 @@ impl Default for Config {
             domains: Vec::new(),
             password_attribute: "mailcow_password".to_owned(),
             template_attribute: "mailcow_template".to_owned(),
+            mark_attribute: "LDAP_ID".to_owned(),
         }
     }
 }

@@ -53,6 +53,50 @@ pub enum Error {
         /// Keycloak's error word, or `no reason given`.
         error: String,
     },
+    /// HTTP 400 from the admin API, which does not understand the question.
+    #[error(
+        "{call} was answered 400 ({error}): this Keycloak does not take such a request; look at its version and at its log"
+    )]
+    BadRequest {
+        /// What was asked.
+        call: &'static str,
+        /// Keycloak's words, or `no reason given`.
+        error: String,
+    },
+    /// A user store behind Keycloak does not answer. Up to 26.3 every search of users fails with it.
+    #[error(
+        "the user store {store}behind Keycloak (LDAP, Active Directory) does not answer ({call}): look at that server, \
+         and at the provider's connection and bind settings under User federation"
+    )]
+    StoreDown {
+        /// What was asked.
+        call: &'static str,
+        /// Keycloak's id of it and a blank; empty where it is not known which.
+        store: String,
+    },
+    /// A user store answers again, and Keycloak may still remember its people as disabled.
+    #[error(
+        "the user store `{store}` behind Keycloak did not answer {seconds} s ago, and Keycloak may still take its people \
+         for disabled: if that lasts, clear the user cache (Realm settings, Cache) or upgrade Keycloak 26.4"
+    )]
+    StoreWasDown {
+        /// Keycloak's id of it.
+        store: String,
+        /// How long ago that is.
+        seconds: u64,
+    },
+    /// Two answers do not go together: something changed in between.
+    #[error("Keycloak {what}")]
+    Wavering {
+        /// What it did.
+        what: &'static str,
+    },
+    /// The search shows others, page after page, so that who is looked for may be behind them.
+    #[error(
+        "the user search shows too many others: look for a user store or a proxy that ignores `exact`, and at `lookup` \
+         in [keycloak]"
+    )]
+    TooManyHits,
     /// HTTP 403.
     #[error(
         "{call} was answered 403: give the client's service account the role view-users of realm-management"
@@ -145,7 +189,10 @@ impl Error {
             Self::NotFound { .. } => TempFailReason::KeycloakNotFound,
             Self::RateLimited { .. } => TempFailReason::KeycloakRateLimited,
             Self::ServerError { .. } => TempFailReason::KeycloakServerError,
-            Self::BadAnswer { .. } => TempFailReason::KeycloakBadAnswer,
+            Self::BadAnswer { .. } | Self::BadRequest { .. } | Self::Wavering { .. } | Self::TooManyHits => {
+                TempFailReason::KeycloakBadAnswer
+            }
+            Self::StoreDown { .. } | Self::StoreWasDown { .. } => TempFailReason::KeycloakStoreDown,
             Self::AttributeHidden { .. } => TempFailReason::KeycloakAttributeHidden,
             Self::LeftAlone(trouble) => trouble.reason,
         }

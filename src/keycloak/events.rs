@@ -53,6 +53,12 @@ pub enum EventError {
          counts after max_staleness at the latest"
     )]
     SwitchedOff(&'static str),
+    /// It takes dates to the day only.
+    #[error(
+        "this Keycloak cannot tell events by the time of day: following them needs Keycloak 26.2 or later; set \
+         poll_events = \"0\", or upgrade"
+    )]
+    TooOld,
     /// A call failed.
     #[error(transparent)]
     Call(#[from] Error),
@@ -211,6 +217,8 @@ impl Client {
     pub async fn check_events(&self) -> Result<(), EventError> {
         const CALL: &str = "the settings of events";
         let config: EventsConfig = self.read_aside(CALL, "events/config").await.map_err(of_events)?;
+        // What it says of the settings it can do: whether it understands the question is found out by asking.
+        self.events::<AdminEvent>("dateFrom=1&first=0&max=1&direction=desc").await?;
         match (config.admin_events_enabled, config.events_enabled) {
             (true, true) => Ok(()),
             (false, _) => Err(EventError::SwitchedOff(ADMIN_EVENTS)),
@@ -284,6 +292,7 @@ impl Client {
 fn of_events(error: Error) -> EventError {
     match error {
         Error::Forbidden { .. } => EventError::NoRight,
+        Error::BadRequest { .. } => EventError::TooOld,
         error => EventError::Call(error),
     }
 }

@@ -184,7 +184,18 @@ async fn a_missing_right_is_told_apart() {
     let double = Double::start(TOKEN, vec![Play::Answer(403, String::new())]).await;
     assert_eq!(double.client().check_events().await, Err(EventError::NoRight));
     let settings = r#"{"eventsEnabled": false, "adminEventsEnabled": true}"#;
-    let double = Double::start(TOKEN, vec![Play::Answer(200, settings.to_owned())]).await;
+    let double = Double::start(TOKEN, vec![Play::Answer(200, settings.to_owned()), none()]).await;
     let end = double.client().check_events().await.unwrap_err();
     assert!(end == EventError::SwitchedOff("user events") && !end.leaves_nothing());
+}
+
+#[tokio::test]
+async fn a_keycloak_that_knows_days_only_is_named() {
+    let settings = r#"{"eventsEnabled": true, "adminEventsEnabled": true}"#;
+    let refusal = r#"{"error":"Invalid value for 'Date(From)', expected format is yyyy-MM-dd"}"#;
+    let script = vec![Play::Answer(200, settings.to_owned()), Play::Answer(400, refusal.to_owned())];
+    let double = Double::start(TOKEN, script).await;
+    let end = double.client().check_events().await.unwrap_err();
+    assert!(end == EventError::TooOld && end.leaves_nothing());
+    assert!(end.to_string().contains("26.2"), "{end}");
 }

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Client, Config, Error, Lookup};
 use crate::auth::{Secret, TempFailReason, Username};
 
-/// A double of Keycloak: answers the token endpoint with numbered tokens and the user search from a script.
-/// The last answer of the script repeats.
+/// A double of Keycloak: answers the token endpoint with numbered tokens, and the rest from a script or by a rule.
+/// The last answer of a script repeats.
 pub(super) struct Double {
     address: SocketAddr,
     tokens: Arc<AtomicUsize>,
@@ -40,6 +40,25 @@ impl Double {
     }
 
     async fn start_with_sight(token_answer: &str, script: Vec<Play>, blind: bool) -> Self {
+        Self::start_by_rule(token_answer, move |request, searches| {
+            if request.contains("/users?max=1&") && !blind {
+                Play::Answer(200, format!("[{}]", person("0", "anybody@example.org")))
+            } else if request.contains("/components?") {
+                // As for a service account without `view-realm`.
+                Play::Answer(403, r#"{"error":"HTTP 403 Forbidden"}"#.to_owned())
+            } else {
+                searches.push(request.to_owned());
+                script[(searches.len() - 1).min(script.len() - 1)].clone()
+            }
+        })
+        .await
+    }
+
+    /// Answers whatever is asked with a token by this rule, which may take down what it was asked.
+    pub(super) async fn start_by_rule(
+        token_answer: &str,
+        rule: impl Fn(&str, &mut Vec<String>) -> Play + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double = Self {
             address: listener.local_addr().unwrap(),
@@ -47,7 +66,7 @@ impl Double {
             searches: Arc::default(),
         };
         let (tokens, searches) = (Arc::clone(&double.tokens), Arc::clone(&double.searches));
-        let token_answer = token_answer.to_owned();
+        let (token_answer, rule): (_, Arc<Rule>) = (token_answer.to_owned(), Arc::new(rule));
         let serve = async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let part = Part {
@@ -55,14 +74,19 @@ impl Double {
                     tokens: Arc::clone(&tokens),
                     searches: Arc::clone(&searches),
                     token_answer: token_answer.clone(),
-                    script: script.clone(),
-                    blind,
+                    rule: Arc::clone(&rule),
                 };
                 spawn(part.play());
             }
         };
         spawn(serve);
         double
+    }
+
+    /// A client with a time limit that no moved clock reaches.
+    pub(super) fn patient_client(&self) -> Client {
+        let limits = "request_timeout = \"1h\"\nconnect_timeout = \"1h\"";
+        client_with(&format!("http://{}", self.address), limits)
     }
 
     pub(super) fn client(&self) -> Client {
@@ -74,15 +98,16 @@ impl Double {
     }
 }
 
+/// What is answered to a request, and what of it is taken down.
+type Rule = dyn Fn(&str, &mut Vec<String>) -> Play + Send + Sync;
+
 /// One connection of the double.
 struct Part {
     stream: TcpStream,
     tokens: Arc<AtomicUsize>,
     searches: Arc<Mutex<Vec<String>>>,
     token_answer: String,
-    script: Vec<Play>,
-    /// Whether the question for anybody at all is answered from the script, too.
-    blind: bool,
+    rule: Arc<Rule>,
 }
 
 impl Part {
@@ -91,12 +116,8 @@ impl Part {
             let play = if request.starts_with("POST ") {
                 let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
                 Play::Answer(200, self.token_answer.replace('#', &number.to_string()))
-            } else if request.contains("/users?max=1&") && !self.blind {
-                Play::Answer(200, format!("[{}]", person("0", "anybody@example.org")))
             } else {
-                let mut searches = self.searches.lock().unwrap();
-                searches.push(request);
-                self.script[(searches.len() - 1).min(self.script.len() - 1)].clone()
+                (self.rule)(&request, &mut self.searches.lock().unwrap())
             };
             let (text, then_close) = match play {
                 Play::Answer(status, body) => (http(status, body.len(), &body), false),
@@ -229,7 +250,7 @@ async fn a_token_is_used_again_and_replaced_once_when_refused() {
 }
 
 #[tokio::test]
-async fn trap_t21_a_token_that_is_never_accepted_is_fetched_twice_and_no_more() {
+async fn a_token_that_is_never_accepted_is_fetched_twice_and_no_more() {
     let double = Double::start(TOKEN, vec![Play::Answer(401, String::new())]).await;
     assert!(double.client().find_person(&bob()).await.is_err());
     assert_eq!((double.tokens.load(Ordering::SeqCst), double.searches().len()), (2, 2));

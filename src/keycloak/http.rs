@@ -12,6 +12,9 @@ use super::Error;
 /// Largest answer that is read. A page of people with the longest attributes stays below.
 const MAX_BODY: usize = 4 << 20;
 
+/// The error word of a user store's trouble.
+const STORE_TROUBLE: &str = "unknown_error";
+
 /// The body of an answer with status 200. It may hold hashes or a token, so it is wiped.
 pub(super) type Body = Zeroizing<Vec<u8>>;
 
@@ -31,13 +34,31 @@ pub(super) async fn read(call: &'static str, mut response: Response) -> Result<B
     let body = read_body(call, &mut response).await?;
     match status {
         200 => Ok(body),
-        // The token endpoint says 400 for some mistakes that are told apart by their error word only.
-        400 | 401 => Err(Error::Unauthorized { call, error: error_word(&body) }),
+        400 => Err(bad_request(call, error_word(&body))),
+        401 => Err(Error::Unauthorized { call, error: error_word(&body) }),
         403 => Err(Error::Forbidden { call }),
         404 => Err(Error::NotFound { call, error: error_word(&body) }),
         429 => Err(Error::RateLimited { call }),
         500..=599 => Err(Error::ServerError { call, status }),
         _ => Err(Error::BadAnswer { call, what: format!("status {status}") }),
+    }
+}
+
+/// Up to 26.3 Keycloak blames a request for whatever goes wrong in a user store behind it.
+fn bad_request(call: &'static str, error: String) -> Error {
+    match error == STORE_TROUBLE {
+        true => Error::StoreDown { call, store: String::new() },
+        false => Error::BadRequest { call, error },
+    }
+}
+
+/// The same for what is no question of the admin API: those endpoints say 400 for some mistakes that are told apart by
+/// their error word only.
+pub(super) fn of_client(error: Error) -> Error {
+    match error {
+        Error::BadRequest { call, error } => Error::Unauthorized { call, error },
+        Error::StoreDown { call, .. } => Error::Unauthorized { call, error: STORE_TROUBLE.to_owned() },
+        error => error,
     }
 }
 

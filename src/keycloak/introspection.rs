@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
-use super::http::fetch;
+use super::http::{fetch, of_client};
 use super::{Client, Error};
 use crate::auth::Secret;
 
@@ -68,7 +68,7 @@ impl Client {
         let (secret, text) = (zeroize::Zeroizing::new(text(secret)), zeroize::Zeroizing::new(text(token)));
         let form = [("client_id", client_id), ("client_secret", secret.as_str()), ("token", text.as_str())];
         let request = self.http.post(self.address.introspection_url()).form(&form);
-        let body = self.guard(fetch(CALL, request)).await?;
+        let body = self.guard(async { fetch(CALL, request).await.map_err(of_client) }).await?;
         let what = || "something that is no introspection".to_owned();
         let answer: Answer =
             serde_json::from_slice(&body).map_err(|_| Error::BadAnswer { call: CALL, what: what() })?;

@@ -6,6 +6,7 @@
 //!
 //! Caching of people and what a verdict makes of them are left to others.
 
+mod account;
 mod attribute;
 mod client;
 mod config;
@@ -21,18 +22,23 @@ mod person;
 mod profile;
 mod realm;
 mod saved;
+mod search;
+mod stores;
 mod texts;
 mod token;
 
+pub use account::AccountState;
 pub use attribute::Visibility;
-pub use client::{Client, Lookup, Unmet};
+pub use client::{Client, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};
 pub use error::{Error, SetupError};
 pub use events::{Changes, EventCursor, EventError};
 pub use introspection::Activity;
 pub use keys::Signature;
-pub use listing::{Entry, Listed, PAGE, Whereabouts};
+pub use listing::{Disabled, Doubtful, Entry, Listed, PAGE, Whereabouts};
 pub use person::Person;
 pub use profile::ProfileFlaw;
 pub use realm::{MisspeltBase, RealmLook};
 pub use saved::SavedPerson;
+pub use search::Lookup;
+pub use stores::{StoreId, StoreSetup};

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use std::collections::HashMap;
 
+use super::account::{AccountState, Flag};
+use super::stores::StoreId;
 use super::texts::Texts;
 use super::{Config, config::LookupBy};
 use crate::auth::{Secret, TempFail, Username};
@@ -13,15 +15,16 @@ const ALLOCATIONS: usize = 48;
 /// One person, as far as mail is concerned.
 #[derive(Debug)]
 pub struct Person {
-    /// Id, source, template, first name, last name.
-    pub(super) texts: Texts<5>,
+    /// Id, source, template, first name, last name, mark attribute, mark.
+    pub(super) texts: Texts<7>,
     /// The address that found them, in normal form.
     pub address: Username,
-    /// Whether the account is enabled.
-    pub enabled: bool,
+    /// Whether the account is in use; if not, why.
+    pub state: AccountState,
     /// Whether the address has been confirmed.
     pub email_verified: bool,
-    /// The first value of the password attribute, without white space around it; `None` when there is none.
+    /// The first value of the password attribute, without what a file or a form has put around it; `None` when there is
+    /// none.
     pub password: Option<Secret>,
     /// Why it is not known whether there is one: nobody shows the attribute.
     pub password_hidden: Option<Box<TempFail>>,
@@ -50,6 +53,12 @@ impl Person {
         Some(self.texts.get(2)).filter(|template| !template.is_empty())
     }
 
+    /// What stays the same when Keycloak gives them a new id: an attribute and its value.
+    #[must_use]
+    pub fn mark(&self) -> Option<(&str, &str)> {
+        Some((self.texts.get(5), self.texts.get(6))).filter(|(_, value)| !value.is_empty())
+    }
+
     /// First and last name; either may be empty.
     #[must_use]
     pub fn names(&self) -> (&str, &str) {
@@ -65,7 +74,7 @@ impl Person {
     /// Whether every login ends the same with either.
     #[must_use]
     pub fn is_as_good_as(&self, other: &Self) -> bool {
-        let rights = |person: &Self| (person.enabled, person.email_verified, person.meets_attribute);
+        let rights = |person: &Self| (person.state, person.email_verified, person.meets_attribute);
         self.has_password_of(other) && self.id() == other.id() && rights(self) == rights(other)
     }
 
@@ -75,6 +84,23 @@ impl Person {
         match (&self.password, &other.password) {
             (Some(one), Some(other)) => one.matches(other.expose()),
             (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Person {
+    /// Alice, without a password.
+    pub fn in_state(state: AccountState) -> Self {
+        Self {
+            texts: Texts::new(["7-7", "", "", "Alice", "", "", ""]),
+            address: Username::parse(b"alice@example.org").unwrap(),
+            state,
+            email_verified: true,
+            password: None,
+            password_hidden: None,
+            password_values: 0,
+            meets_attribute: true,
         }
     }
 }
@@ -89,7 +115,13 @@ pub(super) struct UserRepresentation {
     #[serde(default)]
     pub(super) email: Option<String>,
     /// Without it nobody can tell, so there is no default.
-    pub(super) enabled: bool,
+    pub(super) enabled: Flag,
+    /// The user store of somebody of whom Keycloak keeps a copy.
+    #[serde(default)]
+    federation_link: Option<String>,
+    /// The user store of somebody of whom it keeps none.
+    #[serde(default)]
+    origin: Option<String>,
     #[serde(default)]
     email_verified: bool,
     #[serde(default)]
@@ -127,7 +159,14 @@ impl UserRepresentation {
     pub(super) fn could_log_in(&self, config: &Config) -> bool {
         let has_address =
             config.lookup != LookupBy::Email || self.email.as_deref().is_some_and(|email| !email.is_empty());
-        self.enabled && has_address
+        self.enabled.is_up() && has_address
+    }
+
+    /// The user store that they come from.
+    pub(super) fn store(&self) -> Option<StoreId> {
+        let named = [&self.federation_link, &self.origin];
+        let mut named = named.into_iter().filter_map(|store| StoreId::new(store.as_deref()?));
+        named.next().or_else(|| StoreId::of_person(&self.id))
     }
 
     /// Whether the attribute is there, or, as `name=value`, has this value among its own.
@@ -144,23 +183,27 @@ impl UserRepresentation {
     }
 
     /// Takes what a login needs.
-    pub(super) fn into_person(self, address: Username, config: &Config) -> Person {
+    pub(super) fn into_person(self, address: Username, config: &Config, state: AccountState) -> Person {
         let meets_attribute =
             config.required_attribute.as_deref().is_none_or(|wanted| self.has_attribute(wanted));
         let mut attributes = self.attributes.unwrap_or_default();
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
-        let template = first_value(templates).unwrap_or_default();
+        let template = first_value(templates).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let mark = attributes.remove(&config.mark_attribute).unwrap_or_default();
+        // Of several values nobody knows which one stays.
+        let mark = if mark.len() == 1 { first_value(mark).unwrap_or_default() } else { String::new() };
+        let attribute = if mark.is_empty() { "" } else { &config.mark_attribute };
         let (first_name, last_name) =
             (self.first_name.unwrap_or_default(), self.last_name.unwrap_or_default());
         let source = config.name.as_deref().unwrap_or_default();
         let password_values = u32::try_from(passwords.len()).unwrap_or(u32::MAX);
         Person {
-            texts: Texts::new([&self.id, source, &template, &first_name, &last_name]),
+            texts: Texts::new([&self.id, source, &template, &first_name, &last_name, attribute, &mark]),
             address,
-            enabled: self.enabled,
+            state,
             email_verified: self.email_verified,
-            password: first_value(passwords).map(|value| Secret::from(value.as_str())),
+            password: first_value(passwords).map(|value| Secret::from(stored_part(&value))),
             password_hidden: None,
             password_values,
             meets_attribute,
@@ -172,7 +215,16 @@ impl UserRepresentation {
 fn first_value(values: Vec<Option<String>>) -> Option<String> {
     let first = values.into_iter().next().flatten()?;
     let value = first.trim();
-    (!value.is_empty() && value != "0").then(|| value.to_owned())
+    (!value.is_empty() && value != "0").then_some(first)
+}
+
+/// The `{SCHEME}` string in a value: no white space before it, no line end behind it. A blank behind it belongs to a
+/// password that stands there as it is, and to no hash.
+fn stored_part(value: &str) -> &str {
+    let text = value.trim_start().trim_end_matches(['\r', '\n']);
+    let label = text.strip_prefix('{').and_then(|rest| Some(rest.split_once('}')?.0)).unwrap_or_default();
+    let is_as_it_is = ["PLAIN", "CLEAR", "CLEARTEXT"].iter().any(|plain| label.eq_ignore_ascii_case(plain));
+    if is_as_it_is { text } else { text.trim_end() }
 }
 
 #[cfg(test)]
@@ -187,7 +239,7 @@ mod tests {
         let user: UserRepresentation = serde_json::from_str(&json).unwrap();
         let address = Username::parse(b"a@example.org").unwrap();
         assert!(user.answers_to(&address, &config));
-        user.into_person(address, &config)
+        user.into_person(address, &config, AccountState::Enabled)
     }
 
     #[test]
@@ -197,6 +249,33 @@ mod tests {
         assert!(person.password.as_ref().unwrap().matches(b"{SSHA}x"));
         assert_eq!((person.password_values, person.template()), (2, Some("default")));
         assert_eq!((person.address.as_str(), person.source()), ("a@example.org", "example"));
+    }
+
+    #[test]
+    fn a_mark_is_one_value_that_is_there() {
+        let of =
+            |attributes| person(attributes).mark().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mark = of(r#"{"LDAP_ID":["3f-1"],"mailcow_template":["x"]}"#);
+        assert_eq!(mark, Some(("LDAP_ID".to_owned(), "3f-1".to_owned())));
+        for attributes in [r#"{"LDAP_ID":["a","b"]}"#, r#"{"LDAP_ID":[""]}"#, r#"{"ldap_id":["a"]}"#, "{}"] {
+            assert_eq!(of(attributes), None, "{attributes}");
+        }
+    }
+
+    #[test]
+    fn a_blank_at_the_end_of_a_plain_password_belongs_to_it() {
+        for (value, expected) in [
+            ("{PLAIN}pw ", "{PLAIN}pw "),
+            (" {plain}pw \t\r\n", "{plain}pw \t"),
+            ("{CLEARTEXT} pw", "{CLEARTEXT} pw"),
+            ("{PLAIN}\u{a0}", "{PLAIN}\u{a0}"),
+            ("{SSHA}x \n", "{SSHA}x"),
+            ("{PLAIN.b64}cHc= ", "{PLAIN.b64}cHc="),
+            ("{BLF-CRYPT}x \n ", "{BLF-CRYPT}x"),
+        ] {
+            let found = person(&serde_json::json!({ "mailcow_password": [value] }).to_string());
+            assert!(found.password.unwrap().matches(expected.as_bytes()), "{value:?}");
+        }
     }
 
     #[test]

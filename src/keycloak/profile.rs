@@ -170,7 +170,7 @@ mod tests {
         format!(r#"{{"attributes":[{{"name":"hash"{password}}},{template},{{"name":"email"}}]}}"#)
     }
 
-    /// T38: who can write or read the attribute decides who can log in.
+    /// Who can write or read the attribute decides who can log in.
     #[test]
     fn each_flaw_is_found_and_a_sound_profile_has_none() {
         use ProfileFlaw::{Hidden, NotForAdmins, UserReads, UserWrites};

@@ -96,6 +96,12 @@ impl Client {
         &self.config().password_attribute
     }
 
+    /// `mark_attribute`
+    #[must_use]
+    pub fn mark_attribute(&self) -> &str {
+        &self.config().mark_attribute
+    }
+
     /// `template_attribute`
     #[must_use]
     pub fn template_attribute(&self) -> &str {

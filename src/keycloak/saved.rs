@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::texts::Texts;
-use super::{Client, Person, Unmet};
+use super::{AccountState, Client, Person, Unmet};
 use crate::auth::{Secret, Username};
 use crate::scheme;
 
@@ -15,7 +15,8 @@ pub struct SavedPerson {
     said_by: String,
     source: String,
     id: String,
-    enabled: bool,
+    /// Files of keydove 0.1 have `enabled` instead, which was no proof.
+    state: Option<AccountState>,
     email_verified: bool,
     password: Option<Zeroizing<String>>,
     password_values: u32,
@@ -40,7 +41,7 @@ impl SavedPerson {
             said_by: client.judgement(),
             source: person.source().to_owned(),
             id: person.id().to_owned(),
-            enabled: person.enabled,
+            state: Some(person.state),
             email_verified: person.email_verified,
             password,
             password_values: person.password_values,
@@ -62,9 +63,12 @@ impl SavedPerson {
                 self.template.as_deref().unwrap_or_default(),
                 &self.first_name,
                 &self.last_name,
+                // It is noted when somebody is fetched, so nobody needs it from here.
+                "",
+                "",
             ]),
             address: address.clone(),
-            enabled: self.enabled,
+            state: self.state?,
             email_verified: self.email_verified,
             password: self.password.map(|text| Secret::from(text.as_str())),
             password_hidden: None,
@@ -89,9 +93,9 @@ mod tests {
 
     fn person(password: Option<&str>) -> Person {
         Person {
-            texts: Texts::new(["7-7", "", "staff", "Alice", ""]),
+            texts: Texts::new(["7-7", "", "staff", "Alice", "", "", ""]),
             address: alice(),
-            enabled: false,
+            state: AccountState::Disabled,
             email_verified: true,
             password: password.map(Secret::from),
             password_hidden: None,
@@ -114,6 +118,17 @@ mod tests {
             assert!(restored.is_as_good_as(&person(password)) && unmet == Some(Unmet::Group));
             assert!(save().restore(&alice(), &after).is_none());
         }
+    }
+
+    /// What keydove 0.1 wrote: a flag, which was no proof of anything.
+    #[test]
+    fn a_person_of_an_older_file_is_asked_for_anew() {
+        let saved = SavedPerson::new(&person(None), None, &client("")).unwrap();
+        let mut old = serde_json::to_value(saved).unwrap();
+        assert_eq!(old.as_object_mut().unwrap().remove("state").unwrap(), "disabled");
+        old["enabled"] = false.into();
+        let old: SavedPerson = serde_json::from_value(old).unwrap();
+        assert!(old.restore(&alice(), &client("")).is_none());
     }
 
     #[test]

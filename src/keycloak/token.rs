@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::config::Address;
-use super::http::fetch;
+use super::http::{fetch, of_client};
 use super::{Error, http::Body};
 use crate::auth::Secret;
 
@@ -85,7 +85,7 @@ impl TokenStore {
         let form =
             [("grant_type", "client_credentials"), ("client_id", &self.client_id), ("client_secret", secret)];
         let asked_at = Instant::now();
-        let body = fetch(CALL, http.post(&self.url).form(&form)).await?;
+        let body = fetch(CALL, http.post(&self.url).form(&form)).await.map_err(of_client)?;
         let answer = parse(&body)?;
         let lifetime = Duration::from_secs(answer.expires_in);
         // A fifth, so that tokens of a minute or less are used at all.

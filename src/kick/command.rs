@@ -66,7 +66,7 @@ mod tests {
         let path = file.display().to_string();
         let run = async |command: &[&str], mailbox| {
             let command = command.iter().map(|&word| word.to_owned()).collect();
-            kick(&Config { command, password_changes: true }, mailbox).await;
+            kick(&Config::of(command), mailbox).await;
         };
         run(&["/bin/cp", "/dev/null", &format!("{path}-{{user}}")], "a;b@example.org").await;
         let made = format!("{path}-a;b@example.org");

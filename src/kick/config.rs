@@ -1,9 +1,15 @@
 //! The settings of kicks.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+
+use crate::settings::Period;
 
 /// What stands for the mailbox in `command`.
 pub(super) const USER: &str = "{user}";
+const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
+const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
 
 /// `[kick]`: how open sessions are ended. Without it they live on until the mail client goes.
 #[derive(Clone, Debug, Deserialize)]
@@ -14,26 +20,67 @@ pub struct Config {
     /// Whether a new password ends sessions too. Default true.
     #[serde(default = "yes")]
     pub password_changes: bool,
+    /// How many per cent of the people who are known may be kicked within `window`, though always 5; are they more, all
+    /// are held. 100 holds nobody. Default 10.
+    #[serde(default = "ten")]
+    pub max_percent: u64,
+    /// See `max_percent`; between `1s` and `1d`. Default `10m`.
+    #[serde(default = "ten_minutes")]
+    pub window: Period,
 }
 
-/// A command that cannot be.
+/// A setting that cannot be.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`command` must begin with the whole path of a program and hold `{{user}}` as an argument")]
-pub struct BadCommand;
+#[error("{sentence}")]
+pub struct BadSetting {
+    /// Its name.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub sentence: &'static str,
+    /// What to do.
+    pub advice: &'static str,
+}
 
 fn yes() -> bool {
     true
 }
 
+fn ten() -> u64 {
+    10
+}
+
+fn ten_minutes() -> Period {
+    Period::from_secs(600)
+}
+
 impl Config {
-    /// Finds a command that cannot be.
+    /// This command, and all else by default.
+    #[cfg(test)]
+    pub(super) fn of(command: Vec<String>) -> Self {
+        Self { command, password_changes: yes(), max_percent: ten(), window: ten_minutes() }
+    }
+
+    /// Finds settings that cannot be.
     ///
     /// # Errors
-    /// It has no whole path, or nothing in it stands for the mailbox.
-    pub fn validate(&self) -> Result<(), BadCommand> {
-        let Some((program, arguments)) = self.command.split_first() else { return Err(BadCommand) };
-        let names_user = arguments.iter().any(|argument| argument.contains(USER));
-        if program.starts_with('/') && names_user { Ok(()) } else { Err(BadCommand) }
+    /// The first of them.
+    pub fn validate(&self) -> Result<(), BadSetting> {
+        let bad = |setting, sentence, advice| Err(BadSetting { setting, sentence, advice });
+        let names_user = self.command.iter().skip(1).any(|argument| argument.contains(USER));
+        if !names_user || !self.command.first().is_some_and(|program| program.starts_with('/')) {
+            return bad(
+                "command",
+                "`command` must begin with the whole path of a program and hold `{user}` as an argument",
+                "for instance [\"/usr/bin/doveadm\", \"kick\", \"{user}\"]",
+            );
+        }
+        if self.max_percent > 100 {
+            return bad("max_percent", "`max_percent` must be at most 100", "10 is a good value");
+        }
+        if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window.get()) {
+            return bad("window", "`window` must be between `1s` and `1d`", "10m is a good value");
+        }
+        Ok(())
     }
 }
 
@@ -41,13 +88,25 @@ impl Config {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<(), &'static str> {
+        toml::from_str::<Config>(text).unwrap().validate().map_err(|bad| bad.setting)
+    }
+
     #[test]
     fn a_command_has_a_path_and_names_the_mailbox() {
-        let read = |text: &str| toml::from_str::<Config>(text).unwrap().validate();
         assert_eq!(read("command = ['/bin/doveadm', 'kick', '{user}']"), Ok(()));
         assert_eq!(read("command = ['/bin/curl', '-d', 'user={user}']"), Ok(()));
         for text in ["[]", "['doveadm', 'kick', '{user}']", "['/bin/doveadm', 'kick']", "['/bin/{user}']"] {
-            assert_eq!(read(&format!("command = {text}")), Err(BadCommand), "{text}");
+            assert_eq!(read(&format!("command = {text}")), Err("command"), "{text}");
         }
+    }
+
+    #[test]
+    fn the_bound_of_kicks_at_once_can_be() {
+        let with = |rest: &str| read(&format!("command = ['/bin/doveadm', 'kick', '{{user}}']\n{rest}"));
+        assert_eq!(with("max_percent = 0\nwindow = '1d'"), Ok(()));
+        assert_eq!(with("max_percent = 101"), Err("max_percent"));
+        assert_eq!(with("window = '0'"), Err("window"));
+        assert_eq!(with("window = '2d'"), Err("window"));
     }
 }

@@ -1,89 +1,136 @@
 //! Ends the open sessions of somebody whose access has ended, by a command of the administrator's.
 //!
-//! A mail server asks for a verdict once, when a session begins; nothing but the end of the session withdraws it.
+//! A mail server asks for a verdict once, when a session begins; nothing but the end of the session withdraws it. Many
+//! people at once are not kicked: `hold` says when.
 
 mod command;
 mod config;
+mod hold;
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Username;
+use hold::{Queue, Taken};
 
 pub use command::kick;
-pub use config::{BadCommand, Config};
-
-/// How many mailboxes may wait. Whoever does not fit keeps their sessions, and the log says so.
-const QUEUE: usize = 4096;
+pub use config::{BadSetting, Config};
+pub use hold::{Cause, Held};
 
 /// Takes names and waits for nobody; clones are the same queue.
 #[derive(Clone, Debug)]
 pub struct Kicker {
-    sender: mpsc::Sender<Username>,
-    waiting: Waiting,
+    queue: Arc<Mutex<Queue>>,
+    news: Arc<Notify>,
 }
 
 /// Runs the command, for one mailbox after the other.
 #[derive(Debug)]
 pub struct Worker {
     config: Config,
-    receiver: mpsc::Receiver<Username>,
-    waiting: Waiting,
+    kicker: Kicker,
 }
-
-/// Whose sessions are to be ended and have not been yet: nobody is there twice.
-#[derive(Clone, Debug, Default)]
-struct Waiting(Arc<Mutex<HashSet<Username>>>);
 
 /// A queue and who works through it.
 #[must_use]
 pub fn new(config: Config) -> (Kicker, Worker) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    let waiting = Waiting::default();
-    (Kicker { sender, waiting: waiting.clone() }, Worker { config, receiver, waiting })
+    let queue = Queue::new(config.max_percent, config.window.get());
+    let kicker = Kicker { queue: Arc::new(Mutex::new(queue)), news: Arc::default() };
+    (kicker.clone(), Worker { config, kicker })
 }
 
 impl Kicker {
-    /// Has the sessions of a mailbox ended soon; `why` is for the log.
-    pub fn kick(&self, user: &Username, why: &'static str) {
-        if !self.waiting.names().insert(user.clone()) {
-            return;
-        }
-        let user_name = user.as_str();
-        match self.sender.try_send(user.clone()) {
-            Ok(()) => tracing::info!(user = user_name, why, "open sessions are ended"),
-            Err(_) => {
-                self.waiting.names().remove(user);
-                tracing::warn!(user = user_name, why, "open sessions are not ended: too many wait for that");
+    /// Has the sessions of a mailbox ended soon, unless too many would be; `why` is for the log, and `people` is how many
+    /// people are known in all.
+    pub fn kick(&self, user: &Username, (why, cause): (&'static str, Cause), people: u64) {
+        let taken = self.queue().take(user, (why, cause), people, Instant::now());
+        let user = user.as_str();
+        match taken {
+            Taken::Known => {}
+            Taken::Waits => self.news.notify_one(),
+            Taken::Held { first } => {
+                tracing::info!(user, why, "open sessions are held");
+                if first {
+                    tell_of_holding(cause);
+                }
+            }
+            Taken::Full => {
+                tracing::warn!(user, why, "open sessions are not ended: too many wait for that");
             }
         }
+    }
+
+    /// Whose sessions are held, in the order of their names.
+    #[must_use]
+    pub fn held(&self) -> Vec<Held> {
+        self.queue().held(Instant::now())
+    }
+
+    /// Ends the sessions of somebody who is held, at once. Says whether they were held.
+    pub fn release(&self, user: &str) -> bool {
+        let was_held = self.queue().settle(user, true, Instant::now());
+        self.news.notify_one();
+        was_held
+    }
+
+    /// Lets the sessions of somebody who is held go on. Says whether they were held.
+    pub fn spare(&self, user: &str) -> bool {
+        self.queue().settle(user, false, Instant::now())
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // No code panics while it holds the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell_of_holding(cause: Cause) {
+    match cause {
+        Cause::Own => tracing::error!(
+            "too many people lost access at once, so no open session is ended; `keydove kick list` names them. If they \
+             are to lose access, run: keydove kick release --all. If it was a mistake, mend it and run: keydove kick \
+             spare --all"
+        ),
+        Cause::Shared => tracing::error!(
+            "people lost access because their whole store or organization is switched off in Keycloak, so no open session \
+             is ended; `keydove kick list` names them. If that is meant, run: keydove kick release --all. If not, \
+             switch it on again and run: keydove kick spare --all"
+        ),
     }
 }
 
 impl Worker {
     /// Works until it is told to stop.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
         loop {
-            let user = tokio::select! {
+            let (due, next) = {
+                let mut queue = self.kicker.queue();
+                (queue.pop(Instant::now()), queue.next_due())
+            };
+            if let Some((user, why)) = due {
+                tracing::info!(user = user.as_str(), why, "open sessions are ended");
+                kick(&self.config, user.as_str()).await;
+                if stop.is_cancelled() {
+                    break;
+                }
+                continue;
+            }
+            let until_due = async {
+                match next {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                user = self.receiver.recv() => user,
-            };
-            let Some(user) = user else { break };
-            // Before the command: whose access ends once more while it runs is kicked once more.
-            self.waiting.names().remove(&user);
-            kick(&self.config, user.as_str()).await;
+                () = self.kicker.news.notified() => {}
+                () = until_due => {}
+            }
         }
-    }
-}
-
-impl Waiting {
-    fn names(&self) -> MutexGuard<'_, HashSet<Username>> {
-        // No code panics while it holds the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,33 +138,30 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn whoever_waits_already_is_kicked_once() {
-        let config =
-            Config { command: vec!["/bin/true".to_owned(), "{user}".to_owned()], password_changes: true };
-        let (kicker, mut worker) = new(config);
-        let user = |number: usize| Username::parse(format!("u{number}@example.org").as_bytes()).unwrap();
-        for _ in 0..3 {
-            kicker.kick(&user(0), "tests");
+    #[expect(clippy::disallowed_methods, reason = "a test ends its own task")]
+    #[tokio::test(start_paused = true)]
+    async fn the_worker_kicks_who_is_due_and_who_is_released_and_nobody_else() {
+        let file = std::env::temp_dir().join(format!("keydove-kick-worker-{}", std::process::id()));
+        let made = |user: &str| std::path::PathBuf::from(format!("{}-{user}", file.display()));
+        let command = ["/usr/bin/touch".to_owned(), format!("{}-{{user}}", file.display())];
+        let (kicker, worker) = new(Config::of(command.to_vec()));
+        let user = |name: &str| Username::parse(format!("{name}@example.org").as_bytes()).unwrap();
+        let stop = CancellationToken::new();
+        let work = tokio::spawn(worker.run(stop.clone()));
+        kicker.kick(&user("ann"), ("disabled", Cause::Own), 10);
+        for name in ["ben", "cal", "dan"] {
+            kicker.kick(&user(name), ("store_off", Cause::Shared), 10);
         }
-        (1..QUEUE + 10).for_each(|number| kicker.kick(&user(number), "tests"));
-        assert_eq!(worker.receiver.len(), QUEUE);
-        // Whoever did not fit may come again.
-        assert_eq!(worker.waiting.names().len(), QUEUE);
-        assert_eq!(worker.receiver.recv().await, Some(user(0)));
-    }
-
-    #[tokio::test]
-    async fn whoever_was_kicked_may_be_kicked_again() {
-        let config =
-            Config { command: vec!["/bin/true".to_owned(), "{user}".to_owned()], password_changes: true };
-        let (kicker, worker) = new(config);
-        let ann = Username::parse(b"ann@example.org").unwrap();
-        kicker.kick(&ann, "tests");
-        let waiting = worker.waiting.clone();
-        drop(kicker);
-        // It ends with the last of those who may kick.
-        worker.run(CancellationToken::new()).await;
-        assert!(waiting.names().is_empty());
+        let held: Vec<_> = kicker.held().into_iter().map(|held| held.user).collect();
+        assert_eq!(held, ["ben@example.org", "cal@example.org", "dan@example.org"]);
+        assert!(kicker.release("ben@example.org") && kicker.spare("cal@example.org"));
+        tokio::time::sleep(hold::SETTLE * 10).await;
+        for (name, kicked) in [("ann", true), ("ben", true), ("cal", false), ("dan", false)] {
+            let path = made(&format!("{name}@example.org"));
+            assert_eq!(path.exists(), kicked, "{name}");
+            let _ = std::fs::remove_file(path);
+        }
+        stop.cancel();
+        work.await.unwrap();
     }
 }

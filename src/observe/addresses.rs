@@ -60,6 +60,12 @@ pub fn shown(place: IpNet) -> impl fmt::Display {
     fmt::from_fn(move |f| chosen().write(place, f))
 }
 
+/// A client's address as a field of a line; the only way in which one becomes a field, so that none is shown otherwise.
+#[must_use]
+pub fn remote_field(remote: Option<IpAddr>) -> Option<tracing::field::DisplayValue<impl fmt::Display>> {
+    remote.map(|remote| tracing::field::display(shown(remote.into())))
+}
+
 impl Addresses {
     pub(super) fn new(form: AddressForm) -> Result<Self, getrandom::Error> {
         Ok(match form {

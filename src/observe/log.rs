@@ -94,7 +94,11 @@ fn subscriber<W>(config: &LogConfig, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer()
+        // It would panic where nobody reads standard error any more.
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .with_writer(writer);
     let layer = match config.format {
         LogFormat::Text => layer.event_format(Line).boxed(),
         LogFormat::Json => {

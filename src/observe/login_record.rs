@@ -17,7 +17,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 /// One finished login. Its [`Display`](fmt::Display) is the log line without time and level.
 ///
 /// The keys and their order are stable, so that `fail2ban` filters and scripts may rely on them:
-/// `login verdict reason user [normal] service [mech] [remote] [source] [app_password] [master] [stale] ms [session] door [role] [detail]`.
+/// `login verdict reason [repeated] user [normal] service [mech] [remote] [counts_as] [source] [app_password] [master] [stale] ms [session] door [role] [detail]`.
 #[derive(Clone, Debug)]
 pub struct LoginRecord<'a> {
     /// The kind of listener: `auth-client` or `auth-master`.
@@ -30,12 +30,17 @@ pub struct LoginRecord<'a> {
     pub normal: Option<&'a Username>,
     /// What the person wanted to use.
     pub service: &'a Service,
+    /// The service whose switches count, where the administrator has allowed another name for it.
+    pub counts_as: Option<&'a Service>,
     /// How the password came; none for a question without a password.
     pub mechanism: Option<Mechanism>,
     /// From where.
     pub origin: &'a Origin,
     /// How it ended, and why.
     pub verdict: &'a Verdict,
+    /// The same guess from the same place was told not long ago, so this one is nothing to count. It stands where no
+    /// documented filter of a ban tool allows anything.
+    pub repeated: bool,
     /// Something older than it should be has served, because a backend could not tell.
     pub stale: bool,
     /// From the complete request to the verdict; the failure delay comes on top.
@@ -67,11 +72,13 @@ impl LoginRecord<'_> {
                     target: TARGET,
                     verdict = self.verdict_name(),
                     reason = self.reason(),
+                    repeated = self.repeated.then_some(true),
                     user = self.user.as_str(),
                     normal = self.normal.map(Username::as_str),
                     service = self.service.name(),
+                    counts_as = self.counts_as.map(Service::name),
                     mech = self.mechanism.map(Mechanism::name),
-                    remote = self.origin.remote.map(|remote| tracing::field::display(addresses::shown(remote.into()))),
+                    remote = addresses::remote_field(self.origin.remote),
                     source = self.source(),
                     app_password = self.app_password(),
                     master = self.master_user(),
@@ -158,6 +165,9 @@ impl LoginRecord<'_> {
         line.push_str(self.verdict_name());
         line.push_str(" reason=");
         line.push_str(self.reason());
+        if self.repeated {
+            line.push_str(" repeated=true");
+        }
         line.push_str(" user=");
         self.user.push_to(line);
         // Quoted like the name as sent, and only where it says something new.
@@ -174,6 +184,7 @@ impl LoginRecord<'_> {
             line.push_str(" remote=");
             addresses.push(remote, line);
         }
+        push_own(line, " counts_as=", self.counts_as.map(Service::name));
         push_own(line, " source=", self.source());
         if let Some(id) = self.app_password() {
             line.push_str(" app_password=");
@@ -243,9 +254,11 @@ pub(super) mod tests {
             user: SentText::new(user),
             normal: Username::parse(user).ok().as_ref(),
             service: &Service::Imap,
+            counts_as: None,
             mechanism: Some(Mechanism::Plain),
             origin: &origin,
             verdict,
+            repeated: false,
             stale: false,
             duration: Duration::from_micros(56_180),
         })
@@ -296,6 +309,16 @@ pub(super) mod tests {
         grant.source = Source::AppPassword(7);
         let line = with_record(b"alice@example.org", &Verdict::Accept(grant), |r| r.to_string());
         assert!(line.contains(" source=app_password app_password=7 ms="), "{line}");
+    }
+
+    #[test]
+    fn a_repetition_says_so_where_no_filter_looks_for_it() {
+        let refused = Verdict::Refuse(Denial::PasswordMismatch);
+        let line = with_record(b"alice@example.org", &refused, |r| {
+            LoginRecord { repeated: true, ..r.clone() }.to_string()
+        });
+        let begin = "login verdict=refuse reason=password_mismatch repeated=true user=";
+        assert!(line.starts_with(begin), "{line}");
     }
 
     #[test]

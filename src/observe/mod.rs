@@ -13,10 +13,10 @@ pub mod metrics;
 mod quote;
 mod recent;
 
-pub use addresses::{AddressForm, shown};
+pub use addresses::{AddressForm, remote_field, shown};
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use login_lines::{flush, run as write_login_lines};
 pub use login_record::LoginRecord;
 pub use metrics::{LoginMetrics, LoginPath};
-pub use quote::SentText;
+pub use quote::{SentText, is_hidden};
 pub use recent::{RecentAttempt, RecentAttempts};

@@ -88,10 +88,31 @@ fn push(text: &mut String, piece: &str, limit: usize) -> bool {
 }
 
 fn escape_char(c: char, out: &mut String) {
+    // Writing to a string does not fail.
+    let _ = match c {
+        '\'' => out.write_char(c),
+        _ => write_escaped(c, out),
+    };
+}
+
+fn write_escaped(c: char, out: &mut impl Write) -> fmt::Result {
+    match c.escape_debug() {
+        // Shown as nothing by fonts, but printable by its class.
+        same if same.len() == 1 && is_hidden(c) => write!(out, "{}", c.escape_unicode()),
+        escaped => write!(out, "{escaped}"),
+    }
+}
+
+/// Whether a reader would not see the character, or would see the text around it in another place or order: control and
+/// format characters, marks that join the letter before them, line breaks, and what is not assigned.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     match c {
-        '\'' => out.push(c),
-        // `escape_debug` also takes care of what is invisible or turns the direction of writing.
-        _ => out.extend(c.escape_debug()),
+        ' '..='~' => false,
+        // Letters and a symbol by their class, which fonts show as nothing.
+        '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' => true,
+        // Escaped for debugging is what is not printable: Unicode's classes Cc, Cf, Cn, Co, Zl, Zp and marks.
+        _ => c.escape_debug().len() > 1,
     }
 }
 
@@ -102,7 +123,7 @@ pub(super) fn write_on_one_line(text: &str, out: &mut impl Write) -> fmt::Result
     for c in text.chars() {
         match c {
             '"' | '\'' | '\\' => out.write_char(c)?,
-            _ => c.escape_debug().try_for_each(|c| out.write_char(c))?,
+            _ => write_escaped(c, out)?,
         }
     }
     Ok(())

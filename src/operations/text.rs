@@ -70,6 +70,9 @@ impl Page<'_> {
             ([("service", service), ("verdict", verdict), ("reason", reason)], count)
         });
         self.counters("logins", "Logins, each with one line in the log.", counts)?;
+        let guesses =
+            numbers.logins.guesses.iter().map(|&(repeated, count)| ([("repeated", repeated)], count));
+        self.counters("guesses", "Refused secrets that did not fit and names that nobody has.", guesses)?;
         let seconds = numbers.logins.seconds.iter().map(|(path, seconds)| ([("path", *path)], seconds));
         let help = "How long a verdict took: nobody was asked (hit), somebody (cold), in vain (stale).";
         self.histograms("login", help, seconds)?;
@@ -252,6 +255,7 @@ mod tests {
             counts: vec![LoginCount { service: "imap", verdict: "accept", reason: "ok", count: 7 }],
             seconds: vec![("hit", Histogram::of_answers().snapshot())],
             ages: Histogram::of_ages().snapshot(),
+            guesses: vec![("no", 3), ("yes", 9)],
         };
         let numbers = Numbers {
             logins,

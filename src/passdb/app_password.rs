@@ -4,11 +4,9 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
+use super::tried::{Tried, untried};
 use super::{Passdb, Presented};
-use crate::auth::{
-    Denial, NotAccepted, Secret, Service, TempFail, TempFailReason, Username, app_password_row_id,
-    normalise_domain,
-};
+use crate::auth::{Denial, NotAccepted, Service, TempFail, Username, app_password_row_id, normalise_domain};
 use crate::sql::AppPassword;
 
 const MAX_HASHES: usize = 10;
@@ -51,15 +49,20 @@ pub struct AppPasswordAttempt<'a> {
     pub wall: SystemTime,
 }
 
-/// The row that a password names: keydove made it, so its text says which row it belongs to, and one hash is
-/// enough. `None` where none of these rows is named.
-#[must_use]
-pub fn find_named<'a>(rows: &'a [AppPassword], password: &Secret) -> Option<&'a AppPassword> {
-    let id = app_password_row_id(password.expose())?;
-    rows.iter().find(|row| row.id == id && row.names_itself)
-}
-
 impl Passdb {
+    /// The row that a password names: keydove made it, so its text says which row it belongs to, and one hash is
+    /// enough. `None` where none of these rows is named, or its hash can never match: then the others are tried.
+    #[must_use]
+    pub fn find_named<'a>(
+        &self,
+        rows: &'a [AppPassword],
+        presented: Presented<'_>,
+    ) -> Option<&'a AppPassword> {
+        let id = app_password_row_id(presented.password.given()?.expose())?;
+        let named = rows.iter().find(|row| row.id == id && row.names_itself)?;
+        self.hasher.check(&named.password).is_ok().then_some(named)
+    }
+
     /// Compares with the one row that the password names.
     ///
     /// # Errors
@@ -83,54 +86,77 @@ impl Passdb {
         Ok(row.id)
     }
 
-    /// The numbers of the rows that could open what is attempted, whatever the password.
-    pub fn usable_app_passwords<'a>(
-        &self,
-        rows: &'a [AppPassword],
-        attempt: &AppPasswordAttempt<'a>,
-    ) -> impl Iterator<Item = i64> + use<'a> {
-        let attempt = *attempt;
-        let is_usable = move |row: &&AppPassword| is_allowed(row, &attempt) && !row.has_expired(attempt.wall);
-        rows.iter().filter(is_usable).map(|row| row.id)
+    /// The rows whose hash can never match, each with why.
+    #[must_use]
+    pub fn unusable_app_passwords(&self, rows: &[AppPassword]) -> Vec<TempFail> {
+        let unusable =
+            |row: &AppPassword| Some(about_row(row, self.hasher.check(&row.password).err()?.temp_fail()));
+        rows.iter().filter_map(unusable).collect()
     }
 
-    /// Looks for the app password that fits, the last used first. `None` when none does.
+    /// Tries the app passwords that count here, the last used first.
     ///
-    /// Rows that do not open this service cost nothing, and neither does a password that is known to be wrong.
+    /// Rows that do not open this service cost nothing, and neither does a password that is known to be wrong, nor a hash
+    /// that can never match, of which a warning tells. What one row is does not keep the others from being tried.
     ///
     /// # Errors
-    /// Nobody can tell: a hash that cannot be used, no time to hash, or more rows than are tried at once.
-    pub async fn find_app_password(
+    /// None of those that could be tried fits, and one that could not might: no time to hash, or more rows than are
+    /// tried at once.
+    pub async fn try_app_passwords(
         &self,
         rows: &[AppPassword],
         attempt: &AppPasswordAttempt<'_>,
-    ) -> Result<Option<i64>, NotAccepted> {
-        let password = attempt.presented.password;
+    ) -> Result<Tried, NotAccepted> {
+        let password = attempt.presented.password.given();
         let mut hashes_left = self.app_passwords.max_hashes.max(1);
-        let mut unknown = None;
-        for row in rows.iter().filter(|row| is_allowed(row, attempt) && !row.has_expired(attempt.wall)) {
-            let known = self.comparisons.recall(row.password.expose(), password.expose());
-            if known == Some(false) {
+        let (mut compared, mut unusable, mut unknown) = (false, None, None);
+        for row in usable_app_passwords(rows, attempt) {
+            let known = password
+                .and_then(|password| self.comparisons.recall(row.password.expose(), password.expose()));
+            match known {
+                Some(true) => return Ok(Tried::Fits(row.id)),
+                Some(false) => {
+                    compared = true;
+                    continue;
+                }
+                None => {}
+            }
+            if let Err(error) = self.hasher.check(&row.password) {
+                let trouble = about_row(row, error.temp_fail());
+                self.warn_of_unusable(&format!("app password {}", row.id), &trouble);
+                unusable = Some(trouble);
                 continue;
             }
-            if known.is_none() {
-                if hashes_left == 0 {
-                    let detail = "the mailbox has more app passwords than [app_passwords] max_hashes";
-                    return Err(TempFail::new(TempFailReason::AppPasswordsUntried, detail).into());
-                }
-                hashes_left -= 1;
+            // Those behind may be known to fit.
+            if hashes_left == 0 {
+                unknown.get_or_insert_with(untried);
+                continue;
             }
+            hashes_left -= 1;
             match self.verify(&row.password, None, attempt.presented).await {
-                Ok(()) => return Ok(Some(row.id)),
-                Err(NotAccepted::Refused(_)) => {}
-                Err(NotAccepted::CannotTell(trouble)) if trouble.is_of_one_hash() => {
-                    unknown = Some(about_row(row, trouble));
+                Ok(()) => return Ok(Tried::Fits(row.id)),
+                Err(NotAccepted::Refused(_)) => compared = true,
+                Err(NotAccepted::CannotTell(trouble)) if trouble.can_never_match() => {
+                    unusable = Some(about_row(row, trouble));
                 }
-                Err(trouble) => return Err(trouble),
+                Err(NotAccepted::CannotTell(trouble)) => unknown = Some(trouble),
             }
         }
-        unknown.map_or(Ok(None), |trouble| Err(trouble.into()))
+        match (unknown, compared) {
+            (Some(trouble), _) => Err(trouble.into()),
+            (None, true) => Ok(Tried::Mismatch),
+            (None, false) => Ok(Tried::Nothing(unusable)),
+        }
     }
+}
+
+/// The rows that could open what is attempted, whatever the password.
+pub fn usable_app_passwords<'a>(
+    rows: &'a [AppPassword],
+    attempt: &AppPasswordAttempt<'a>,
+) -> impl Iterator<Item = &'a AppPassword> {
+    let attempt = *attempt;
+    rows.iter().filter(move |row| is_allowed(row, &attempt) && !row.has_expired(attempt.wall))
 }
 
 fn is_allowed(row: &AppPassword, attempt: &AppPasswordAttempt<'_>) -> bool {

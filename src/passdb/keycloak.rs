@@ -1,6 +1,6 @@
 //! Mailboxes with `authsource = keycloak`: the hash is an attribute of the person in Keycloak.
 
-use super::{Entitled, Passdb, Presented, is_scheme_string};
+use super::{Entitled, Passdb, Presented, is_there};
 use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail};
 
 /// Compares with the person's hash. That the person is entitled has been decided.
@@ -17,7 +17,7 @@ pub(super) async fn check(
 pub(super) fn stored(entitled: &Entitled) -> Result<&Secret, NotAccepted> {
     let person = entitled.person();
     match (&person.password, &person.password_hidden) {
-        (Some(stored), _) if is_scheme_string(stored, entitled.fitted()) => Ok(stored),
+        (Some(stored), _) if is_there(stored, entitled.fitted()) => Ok(stored),
         (None, Some(hidden)) => Err(TempFail::clone(hidden).into()),
         _ => Err(Denial::PasswordMissing.into()),
     }

@@ -1,6 +1,6 @@
 //! Mailboxes with `authsource = mailcow`: the hash stands in the mailbox row.
 
-use super::{Passdb, Presented, is_scheme_string};
+use super::{Passdb, Presented, is_there};
 use crate::auth::{Denial, NotAccepted, Secret, Source};
 use crate::cache::Fitted;
 use crate::sql::Mailbox;
@@ -22,7 +22,7 @@ pub(super) fn stored<'a>(mailbox: &'a Mailbox, fitted: &Fitted) -> Result<&'a Se
     if mailbox.second_factor {
         return Err(Denial::SecondFactorRequired.into());
     }
-    if !is_scheme_string(&mailbox.password, fitted) {
+    if !is_there(&mailbox.password, fitted) {
         return Err(Denial::PasswordMissing.into());
     }
     Ok(&mailbox.password)

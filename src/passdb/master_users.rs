@@ -201,7 +201,7 @@ impl Passdb {
             .table()
             .map_err(|error| TempFail::new(TempFailReason::MasterUsersFile, error.to_string()))?;
         let stored = table.get(name).ok_or(Denial::MasterUserMismatch)?;
-        match self.verify(stored, None, presented).await {
+        match self.verify(stored, None, Presented { name, ..presented }).await {
             Err(NotAccepted::Refused(_)) => Err(Denial::MasterUserMismatch.into()),
             end => end,
         }

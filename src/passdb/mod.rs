@@ -11,6 +11,7 @@ mod master_users;
 mod people;
 mod sources;
 mod token;
+mod tried;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,18 +20,18 @@ use tokio::time::Instant;
 
 use crate::auth::{Denial, NotAccepted, Secret, Source, TempFail, Username};
 use crate::cache::{Comparisons, Fitted};
-use crate::hashing::Hasher;
+use crate::hashing::{Hasher, Whose};
 use crate::keycloak::Person;
-use crate::scheme;
 use crate::sql::{AuthSource, Mailbox};
 
-pub use app_password::{AppPasswordAttempt, AppPasswordConfig, find_named};
+pub use app_password::{AppPasswordAttempt, AppPasswordConfig, usable_app_passwords};
 pub use event_follower::EventFollower;
 pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
 pub use people::{Entitled, KnownPerson, People};
 pub use sources::{LiveSource, Sources};
 pub use token::SignedToken;
+pub use tried::{Aside, Tried, is_switched_off, sum_up};
 
 /// The sources of passwords.
 #[derive(Debug)]
@@ -42,15 +43,40 @@ pub struct Passdb {
     /// Where tokens are taken.
     tokens: Option<crate::token::Config>,
     master_users: Option<MasterUsers>,
+    /// Of which hashes a warning told lately.
+    warned: tried::Warned,
 }
 
 /// A password, and from where it came: many guesses of one network must not keep the others waiting.
 #[derive(Clone, Copy, Debug)]
 pub struct Presented<'a> {
-    /// As it came.
-    pub password: &'a Secret,
+    /// As it came, or as it is assumed.
+    pub password: Password<'a>,
     /// The mail client's address, if the mail server told it.
     pub remote: Option<IpAddr>,
+    /// The mailbox's address or the master user's name, which a few hashes are made of too; empty until it is read.
+    pub name: &'a str,
+}
+
+/// What is compared with a stored hash.
+#[derive(Clone, Copy, Debug)]
+pub enum Password<'a> {
+    /// What somebody has sent.
+    Given(&'a Secret),
+    /// Whatever fits: an administrator wants to know what else stands against a login. It fits every hash that a password
+    /// can be compared with, and nothing is hashed. It must never reach a login that somebody is let in by.
+    Assumed,
+}
+
+impl<'a> Password<'a> {
+    /// The password that was sent, if one was.
+    #[must_use]
+    pub fn given(self) -> Option<&'a Secret> {
+        match self {
+            Self::Given(password) => Some(password),
+            Self::Assumed => None,
+        }
+    }
 }
 
 /// Whose mailbox it is, as far as anybody beside the row knows.
@@ -94,7 +120,8 @@ impl Passdb {
         comparisons: Comparisons,
         app_passwords: AppPasswordConfig,
     ) -> Self {
-        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None }
+        let warned = tried::Warned::new();
+        Self { people, hasher, comparisons, app_passwords, tokens: None, master_users: None, warned }
     }
 
     /// Takes tokens too, where there are settings for them.
@@ -212,40 +239,16 @@ impl Passdb {
         }
     }
 
-    /// Whether there is a main password to compare with, and whether it can be compared with. Hashes nothing. Without
-    /// a mailbox it is about somebody who would get one.
-    ///
-    /// # Errors
-    /// What [`check_main_password`](Self::check_main_password) would find before it compares.
-    pub fn check_stored_password(
-        &self,
-        mailbox: Option<&Mailbox>,
-        owner: &Owner,
-        of_row: &Fitted,
-    ) -> Result<Source, NotAccepted> {
-        let (stored, source) = match (mailbox, owner) {
-            (_, Owner::Person(entitled)) => (keycloak::stored(entitled)?, Source::Keycloak),
-            (Some(mailbox), Owner::Row) if mailbox.authsource == Some(AuthSource::Mailcow) => {
-                (mailbox::stored(mailbox, of_row)?, Source::Mailbox)
-            }
-            (_, Owner::Row) => return Err(Denial::SourceUnsupported.into()),
-        };
-        self.hasher.check(stored).map_err(|error| error.temp_fail())?;
-        Ok(source)
-    }
-
-    /// Checks somebody who has no mailbox yet: only Keycloak can know them. Returns who it is.
+    /// Compares with the password of somebody who is entitled and may have no mailbox yet.
     ///
     /// # Errors
     /// A denial, or the reason why nobody can tell.
     pub async fn check_person(
         &self,
-        user: &Username,
+        entitled: &Entitled,
         presented: Presented<'_>,
-    ) -> Result<Entitled, NotAccepted> {
-        let entitled = self.people.find_entitled(user).await?;
-        keycloak::check(self, &entitled, presented).await?;
-        Ok(entitled)
+    ) -> Result<Source, NotAccepted> {
+        keycloak::check(self, entitled, presented).await
     }
 
     /// Compares with a stored `{SCHEME}` string, on a hashing thread unless that was done before.
@@ -255,19 +258,28 @@ impl Passdb {
         fitted: Option<&Fitted>,
         presented: Presented<'_>,
     ) -> Result<(), NotAccepted> {
-        let Presented { password, remote } = presented;
+        let Presented { password, remote, name } = presented;
+        let Some(password) = password.given() else {
+            return self.hasher.check(stored).map_err(|error| error.temp_fail().into());
+        };
         let work = || async {
-            let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), remote).await;
+            let whose = Whose { name, address: remote };
+            let end = self.hasher.verify_from(stored.duplicate(), password.duplicate(), whose).await;
             end.map_err(|error| error.temp_fail())
         };
-        let fits = self.comparisons.compare((stored.expose(), fitted), password.expose(), work).await?;
+        // What is remembered of a string and a password must hold for everybody who has both.
+        let fits = if self.hasher.is_owners(stored) {
+            work().await?
+        } else {
+            self.comparisons.compare((stored.expose(), fitted), password.expose(), work).await?
+        };
         if fits { Ok(()) } else { Err(Denial::PasswordMismatch.into()) }
     }
 }
 
-/// Whether there is a `{SCHEME}` string to compare with. Text of any other form is as good as none, as in mailcow;
-/// a scheme string that is cut off or unknown is not: then nobody can tell.
-fn is_scheme_string(stored: &Secret, fitted: &Fitted) -> bool {
+/// Whether there is anything to compare with. mailcow takes text of no known form for none as well; here nobody can tell
+/// what it was meant to be, so that its owner is not told that there is no password.
+fn is_there(stored: &Secret, fitted: &Fitted) -> bool {
     // What fitted was a hash.
-    fitted.is_set() || scheme::has_label(stored.expose())
+    fitted.is_set() || !stored.expose().trim_ascii().is_empty()
 }

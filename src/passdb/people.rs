@@ -15,7 +15,7 @@ use crate::auth::{Denial, NotAccepted, Secret, TempFail, Username};
 use crate::cache::{
     Fetch, Fitted, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing, Watch,
 };
-use crate::keycloak::{Client, Lookup, Person, SavedPerson, Unmet};
+use crate::keycloak::{AccountState, Client, Lookup, Person, SavedPerson, Unmet};
 use crate::scheme;
 
 /// What one Keycloak says about one address.
@@ -120,6 +120,10 @@ impl People {
         since: Instant,
         until: Instant,
     ) -> Result<bool, TempFail> {
+        if let Err(NotAccepted::Refused(_)) = self.sources.client_for(user) {
+            // The settings refuse them, and nobody is asked.
+            return Ok(false);
+        }
         let before = self.records.look(user).map(|held| held.asked);
         let held = self.records.get_newer(user, since, until).await?;
         Ok(before != Some(held.asked))
@@ -138,6 +142,14 @@ impl People {
         self.records.flush()
     }
 
+    /// Whether they are known as somebody who may log in.
+    #[must_use]
+    pub fn is_entitled(&self, user: &Username, now: Instant) -> bool {
+        let Some(held) = self.records.look(user) else { return false };
+        let is_known = self.records.standing(user, now).is_some();
+        is_known && matches!(&held.record.finding, Finding::Person(person, None) if person.state.is_enabled())
+    }
+
     /// What is known about an address, without what is secret in it.
     #[must_use]
     pub fn look(&self, user: &Username, now: Instant) -> Option<KnownPerson> {
@@ -149,9 +161,10 @@ impl People {
             finding: "unknown".to_owned(),
             source: None,
             keycloak_id: None,
-            enabled: None,
+            state: None,
             unmet: None,
             scheme: None,
+            password_values: 0,
         };
         match &held.record.finding {
             Finding::Unknown => {}
@@ -160,7 +173,8 @@ impl People {
                 known.finding = "person".to_owned();
                 known.source = Some(person.source().to_owned());
                 known.keycloak_id = Some(person.id().to_owned());
-                known.enabled = Some(person.enabled);
+                known.state = Some(person.state);
+                known.password_values = person.password_values;
                 known.unmet = unmet.map(|unmet| unmet.setting().to_owned());
                 known.scheme = person.password.as_ref().map(|stored| scheme::label(stored).to_owned());
             }
@@ -255,12 +269,15 @@ pub struct KnownPerson {
     pub source: Option<String>,
     /// Keycloak's id.
     pub keycloak_id: Option<String>,
-    /// Whether the account is enabled.
-    pub enabled: Option<bool>,
+    /// Whether the account is in use; if not, why.
+    pub state: Option<AccountState>,
     /// The setting that the person does not fulfil.
     pub unmet: Option<String>,
     /// The scheme of the stored password, if there is one.
     pub scheme: Option<String>,
+    /// How many values the password attribute has; only the first counts.
+    #[serde(default)]
+    pub password_values: u32,
 }
 
 /// One line: who it is, whether they are enabled, and what they lack.
@@ -271,11 +288,16 @@ impl fmt::Display for KnownPerson {
             "conflict" => return f.write_str("several people have this address"),
             _ => return f.write_str("nobody has this address"),
         }
-        let enabled = if self.enabled == Some(true) { "enabled" } else { "disabled" };
-        write!(f, "{enabled}, id {}", self.keycloak_id.as_deref().unwrap_or_default())?;
-        match &self.unmet {
-            Some(setting) => write!(f, ", does not meet {setting}"),
-            None => Ok(()),
+        let state = self.state.map_or("of an unknown state", AccountState::words);
+        write!(f, "{state}, id {}", self.keycloak_id.as_deref().unwrap_or_default())?;
+        if let Some(setting) = &self.unmet {
+            write!(f, ", does not meet {setting}")?;
+        }
+        match self.password_values {
+            0 | 1 => Ok(()),
+            values => {
+                write!(f, ", {values} values in the password attribute, of which only the first counts")
+            }
         }
     }
 }
@@ -293,8 +315,8 @@ impl Entitled {
                 return Err(Denial::UserConflict.into());
             }
         };
-        if !person.enabled {
-            return Err(Denial::UserDisabled.into());
+        if let Some(denial) = person.state.denial() {
+            return Err(denial.into());
         }
         match unmet {
             None => Ok(Self(held)),
@@ -341,7 +363,7 @@ impl Entitled {
 }
 
 impl PersonRecord {
-    fn new(finding: Finding, client: Arc<Client>) -> Self {
+    pub(super) fn new(finding: Finding, client: Arc<Client>) -> Self {
         Self { finding, fitted: Fitted::default(), looked_after: AtomicU32::new(0), client }
     }
 }
@@ -391,7 +413,7 @@ fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord> {
             ),
         })?;
         let finding = match client.find_person(&user).await.map_err(|error| error.temp_fail())? {
-            Lookup::Found(person) if person.enabled => {
+            Lookup::Found(person) if person.state.is_enabled() => {
                 let unmet = client.find_unmet(&person).await.map_err(|error| error.temp_fail())?;
                 Finding::Person(*person, unmet)
             }

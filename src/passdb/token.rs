@@ -48,7 +48,7 @@ impl Passdb {
             Signature::Paused => {
                 let detail = "the token names a key of the realm that is not known, and Keycloak was asked for its \
                               keys less than 5 min ago";
-                return Err(TempFail::new(TempFailReason::RefetchPaused, detail).into());
+                return Err(TempFail::new(TempFailReason::TokenKeyUnknown, detail).into());
             }
         }
         Ok(SignedToken {

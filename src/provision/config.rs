@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Mapping;
+use super::{Mapping, ReservedName};
 use crate::settings::Period;
 
 const DEFAULT_RETRY_AFTER: Period = Period::from_secs(30);
@@ -21,6 +21,9 @@ pub struct Config {
     pub default_template: Option<String>,
     /// Which value of the template attribute means which template. Values are compared exactly.
     pub mappings: BTreeMap<String, String>,
+    /// Reserved names (`postmaster`, `hostmaster`, `admin`, `info` and others) that may get a mailbox at a first login
+    /// and by the sync all the same. Without it an administrator makes such mailboxes: `keydove mailbox add`.
+    pub allow_reserved_names: Vec<ReservedName>,
     /// After a mailbox was refused (domain full, no template …), how long until it is tried again.
     pub retry_after: Period,
 }
@@ -39,6 +42,7 @@ impl Default for Config {
             enabled: None,
             default_template: None,
             mappings: BTreeMap::new(),
+            allow_reserved_names: Vec::new(),
             retry_after: DEFAULT_RETRY_AFTER,
         }
     }

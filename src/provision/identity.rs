@@ -2,6 +2,7 @@
 
 use crate::auth::Username;
 use crate::keycloak::Person;
+use crate::sql::Mark;
 
 /// What provisioning needs to know about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Identity {
     pub source: String,
     /// The value of the template attribute.
     pub template: Option<String>,
+    /// What stays the same when Keycloak gives them a new id, if it shows that.
+    pub mark: Option<Mark>,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
@@ -35,6 +38,7 @@ impl Identity {
             keycloak_id: person.id().to_owned(),
             source: person.source().to_owned(),
             template: person.template().map(str::to_owned),
+            mark: person.mark().and_then(|(attribute, value)| Mark::new(attribute, value)),
             first_name: person.names().0.to_owned(),
             last_name: person.names().1.to_owned(),
         }

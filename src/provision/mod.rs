@@ -3,7 +3,8 @@
 //! Whether the person may log in at all, and whether the password is right, has been decided before anybody asks
 //! here. A rule that stands against a mailbox is "cannot tell" with its reason, never a refusal.
 //!
-//! * [`Provisioner::provision`] makes a mailbox, before the login is answered.
+//! * [`Provisioner::provision`] makes a mailbox, before the login is answered; [`Provisioner::rehearse`] makes it and
+//!   takes it back.
 //! * [`Provisioner::update_if_due`] applies a template that changed, off the login path.
 //!
 //! What mailcow keeps in Redis is handed back to the caller; nothing here talks to Redis.
@@ -14,6 +15,7 @@ mod identity;
 mod mapping;
 mod php;
 mod plan;
+mod reserved;
 mod rulebook;
 mod rules;
 mod template;
@@ -24,14 +26,16 @@ use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
 use crate::settings::Live;
-use crate::sql::{Creation, Database};
+use crate::sql::{self, Creation, Database, Mailbox};
 use backoff::BackOff;
+use reserved::Reserved;
 
 pub use config::Config;
 pub use identity::Identity;
 pub use mapping::Mapping;
 pub use php::json_encode;
 pub use plan::{NewMailbox, RedisSettings};
+pub use reserved::{RESERVED_NAMES, ReservedName};
 pub use rulebook::Rulebook;
 pub use rules::Rules;
 pub use template::{RateLimit, TaggedMail, Template, TemplateAttributes};
@@ -46,6 +50,7 @@ const UPDATE_PAUSE: Duration = Duration::from_secs(600);
 /// Makes mailboxes and keeps them in line with their templates.
 pub struct Provisioner {
     rules: Live<Rules>,
+    reserved: Reserved,
     refused: BackOff,
     updates_refused: BackOff,
 }
@@ -57,6 +62,23 @@ pub enum Provisioned {
     Created(RedisSettings),
     /// Made by a login at the same moment, which also tells Redis.
     AlreadyThere,
+}
+
+/// A mailbox that a first login would get.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// The name of the template.
+    pub template: String,
+    /// As it would be; `None` where somebody has made it meanwhile.
+    pub mailbox: Option<Mailbox>,
+}
+
+/// Which login makes a mailbox.
+enum Made {
+    /// This one.
+    Now,
+    /// Another one, which was quicker.
+    Before,
 }
 
 impl Provisioner {
@@ -71,7 +93,7 @@ impl Provisioner {
     pub fn with_rules(config: &Config, rules: Live<Rules>) -> Self {
         let refused = BackOff::new(config.retry_after.get(), REMEMBERED);
         let updates_refused = BackOff::new(UPDATE_PAUSE, REMEMBERED);
-        Self { rules, refused, updates_refused }
+        Self { rules, reserved: Reserved::of(config), refused, updates_refused }
     }
 
     /// Whether mailboxes may be made. If not, somebody without a mailbox is unknown. While nobody can tell they may,
@@ -94,33 +116,56 @@ impl Provisioner {
         person: &Identity,
         now: Instant,
     ) -> Result<Provisioned, NotAccepted> {
-        let (user, rules) = (&person.user, self.rules.get());
-        let mapping = rules.mapping()?;
-        if let Some(refusal) = self.refused.still_refused(user, now) {
-            return Err(cannot_tell(user, refusal).into());
-        }
-        let plan = match plan_with(mapping, database, person).await? {
+        let plan = match self.plan(database, person, now).await? {
             Ok(plan) => plan,
-            Err(refusal) => return Err(self.refuse(user, refusal, now)),
+            Err(refusal) => return Err(self.refuse(&person.user, refusal, now)),
         };
-        match database.create_mailbox(&plan.rows).await.map_err(|error| error.temp_fail())? {
-            Creation::Created => Ok(Provisioned::Created(plan.redis)),
-            Creation::AlreadyThere => Ok(Provisioned::AlreadyThere),
-            Creation::OtherPerson => Err(Denial::UserConflict.into()),
-            Creation::Refused(refusal) => Err(self.refuse(user, refusal, now)),
+        let end = database.create_mailbox(&plan.rows).await;
+        match judge(end)? {
+            Ok(Made::Now) => Ok(Provisioned::Created(plan.redis)),
+            Ok(Made::Before) => Ok(Provisioned::AlreadyThere),
+            Err(refusal) => Err(self.refuse(&person.user, refusal, now)),
         }
     }
 
-    /// The template that the mailbox of a person would be made from. The limits of the domain are looked at when it
-    /// is made.
+    /// The same, and all of it is taken back: how [`provision`](Self::provision) would end now, and with which mailbox. A
+    /// mailbox that is refused here may be tried again at once.
     ///
     /// # Errors
     /// As in [`provision`](Self::provision).
-    pub async fn preview(&self, database: &Database, person: &Identity) -> Result<String, NotAccepted> {
+    pub async fn rehearse(
+        &self,
+        database: &Database,
+        person: &Identity,
+        now: Instant,
+    ) -> Result<Rehearsed, NotAccepted> {
+        let refused = |refusal| cannot_tell(&person.user, refusal);
+        let plan = self.plan(database, person, now).await?.map_err(refused)?;
+        let end = database.rehearse_mailbox(&plan.rows).await;
+        let mailbox = match judge(end)?.map_err(refused)? {
+            Made::Now => Some(plan.rows.as_mailbox().map_err(|error| error.temp_fail())?),
+            Made::Before => None,
+        };
+        let template = plan.rows.owner.map(|owner| owner.template_name).unwrap_or_default();
+        Ok(Rehearsed { template, mailbox })
+    }
+
+    /// What would be made, or the rule that stands against it before the database is asked for its own.
+    async fn plan(
+        &self,
+        database: &Database,
+        person: &Identity,
+        now: Instant,
+    ) -> Result<Result<NewMailbox, ProvisionRefusal>, TempFail> {
         let rules = self.rules.get();
-        let plan = plan_with(rules.mapping()?, database, person).await?;
-        let plan = plan.map_err(|refusal| cannot_tell(&person.user, refusal))?;
-        Ok(plan.rows.owner.map(|owner| owner.template_name).unwrap_or_default())
+        let mapping = rules.mapping()?;
+        if let Some(refusal) = self.refused.still_refused(&person.user, now) {
+            return Err(cannot_tell(&person.user, refusal));
+        }
+        if let Err(refusal) = self.reserved.judge(&person.user) {
+            return Ok(Err(refusal));
+        }
+        plan_with(mapping, database, person).await
     }
 
     fn refuse(&self, user: &Username, refusal: ProvisionRefusal, now: Instant) -> NotAccepted {
@@ -140,6 +185,16 @@ async fn plan_with(
         .for_new(person.template.as_deref())
         .and_then(|name| Template::find(&stored, name))
         .and_then(|template| NewMailbox::plan(person, &template)))
+}
+
+/// What the database's answer means for the login: for a real one and for one that is tried out.
+fn judge(end: Result<Creation, sql::Error>) -> Result<Result<Made, ProvisionRefusal>, NotAccepted> {
+    match end.map_err(|error| error.temp_fail())? {
+        Creation::Created => Ok(Ok(Made::Now)),
+        Creation::AlreadyThere => Ok(Ok(Made::Before)),
+        Creation::OtherPerson => Err(Denial::UserConflict.into()),
+        Creation::Refused(refusal) => Ok(Err(refusal)),
+    }
 }
 
 fn cannot_tell(user: &Username, refusal: ProvisionRefusal) -> TempFail {

@@ -10,6 +10,7 @@ fn person(address: &str, first: &str, last: &str) -> Identity {
         keycloak_id: "4711".to_owned(),
         source: "main".to_owned(),
         template: None,
+        mark: None,
         first_name: first.to_owned(),
         last_name: last.to_owned(),
     }

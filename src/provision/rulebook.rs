@@ -1,5 +1,6 @@
 //! The rules and templates of one moment, for whoever looks at many people.
 
+use super::reserved::Reserved;
 use super::update::is_due;
 use super::{Identity, Mapping, NewMailbox, Provisioner, Template};
 use crate::auth::{ProvisionRefusal, TempFail};
@@ -9,6 +10,7 @@ use crate::sql::{Database, KnownPerson, StoredTemplate};
 #[derive(Clone, Debug)]
 pub struct Rulebook {
     mapping: Mapping,
+    reserved: Reserved,
     stored: Vec<StoredTemplate>,
 }
 
@@ -20,7 +22,7 @@ impl Provisioner {
     pub async fn rulebook(&self, database: &Database) -> Result<Rulebook, TempFail> {
         let mapping = self.rules.get().mapping()?.clone();
         let stored = database.templates().await.map_err(|error| error.temp_fail())?;
-        Ok(Rulebook { mapping, stored })
+        Ok(Rulebook { mapping, reserved: self.reserved.clone(), stored })
     }
 }
 
@@ -36,6 +38,7 @@ impl Rulebook {
     /// # Errors
     /// The rule that stands against it, as far as the database need not be asked.
     pub fn plan(&self, person: &Identity) -> Result<NewMailbox, ProvisionRefusal> {
+        self.reserved.judge(&person.user)?;
         let name = self.mapping.for_new(person.template.as_deref())?;
         NewMailbox::plan(person, &Template::find(&self.stored, name)?)
     }

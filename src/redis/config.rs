@@ -38,7 +38,7 @@ pub struct Config {
     /// How long one command may take, connecting included; more than 0, at most `1m`.
     #[serde(default = "default_timeout")]
     pub timeout: Period,
-    /// Where each refused login is published; mailcow's is `F2B_CHANNEL`. Without it none is.
+    /// Where refused guesses are published; mailcow's is `F2B_CHANNEL`. Without it none is.
     pub ban_channel: Option<String>,
 }
 

@@ -30,6 +30,14 @@ pub enum Error {
         /// How long it was waited for.
         limit: Duration,
     },
+    /// The answer is longer than any that keydove has written.
+    #[error("{attempt}: the answer of Redis at {server} is longer than 8 MiB")]
+    TooLong {
+        /// What was attempted.
+        attempt: &'static str,
+        /// Where the server is.
+        server: String,
+    },
     /// The server answered with an error: a wrong password or a missing right, most likely.
     #[error("{attempt}: Redis at {server} says: {detail}")]
     Refused {

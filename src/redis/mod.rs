@@ -3,22 +3,27 @@
 //! What the fields mean is the caller's business. There is one connection, made when it is needed; one that the
 //! server has closed is replaced at the next command.
 
+mod bounded;
 mod config;
 mod error;
 mod stream;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo, RedisError,
+    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
+    RedisError,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::auth::Secret;
+use bounded::Bounded;
 
 pub use config::Config;
 pub use error::Error;
@@ -26,7 +31,8 @@ pub use stream::StreamEntry;
 
 /// A server and the connection to it.
 pub struct Redis {
-    client: Client,
+    address: Address,
+    settings: RedisConnectionInfo,
     server: String,
     password: Option<Secret>,
     timeout: Duration,
@@ -34,11 +40,19 @@ pub struct Redis {
     link: Option<Link>,
 }
 
+/// Where the server listens.
+enum Address {
+    Socket(PathBuf),
+    Host(String, u16),
+}
+
 /// A connection that was made.
 struct Link {
     connection: MultiplexedConnection,
     /// The server has closed it. Known before the next command, which therefore is not sent into the void.
     closed: Arc<AtomicBool>,
+    /// It sent more than an answer may be long.
+    overrun: Arc<AtomicBool>,
 }
 
 impl Redis {
@@ -63,15 +77,12 @@ impl Redis {
             settings = settings.set_password(text);
         }
         let address = match (&config.socket, &config.host) {
-            (Some(socket), _) => ConnectionAddr::Unix(socket.clone()),
-            (None, host) => ConnectionAddr::Tcp(host.clone().unwrap_or_default(), config.port),
+            (Some(socket), _) => Address::Socket(socket.clone()),
+            (None, host) => Address::Host(host.clone().unwrap_or_default(), config.port),
         };
-        let client = address
-            .into_connection_info()
-            .and_then(|info| Client::open(info.set_redis_settings(settings)))
-            .map_err(|error| Error::Settings(error.category().to_owned()))?;
         Ok(Self {
-            client,
+            address,
+            settings,
             server: config.place(),
             password,
             timeout: config.timeout.get(),
@@ -157,9 +168,14 @@ impl Redis {
             Some(link) if !link.closed.load(Ordering::Relaxed) => link,
             _ => self.connect().await.map_err(|error| self.explain(attempt, &error))?,
         };
-        let mut connection = link.connection.clone();
+        let (mut connection, overrun) = (link.connection.clone(), Arc::clone(&link.overrun));
         self.link = Some(link);
-        command.query_async(&mut connection).await.map_err(|error| self.explain(attempt, &error))
+        let end = command.query_async(&mut connection).await;
+        if overrun.load(Ordering::Relaxed) {
+            self.link = None;
+            return Err(Error::TooLong { attempt, server: self.server.clone() });
+        }
+        end.map_err(|error| self.explain(attempt, &error))
     }
 
     async fn connect(&self) -> Result<Link, RedisError> {
@@ -176,8 +192,31 @@ impl Redis {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(listen);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
-        Ok(Link { connection, closed })
+        let overrun = Arc::new(AtomicBool::new(false));
+        let connection = match &self.address {
+            Address::Socket(path) => {
+                let stream = UnixStream::connect(path).await?;
+                self.start(Bounded::new(stream, Arc::clone(&overrun)), settings).await?
+            }
+            Address::Host(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                self.start(Bounded::new(stream, Arc::clone(&overrun)), settings).await?
+            }
+        };
+        Ok(Link { connection, closed, overrun })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "what moves the bytes of a connection ends with it")]
+    async fn start(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        settings: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&self.settings, stream, settings).await?;
+        tokio::spawn(driver);
+        Ok(connection)
     }
 
     fn explain(&self, attempt: &'static str, error: &RedisError) -> Error {

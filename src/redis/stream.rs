@@ -1,6 +1,4 @@
-//! A log that several nodes write and read, and one value that they agree on.
-
-use std::time::Duration;
+//! A log that several nodes write and read.
 
 use super::{Error, Redis};
 
@@ -8,20 +6,6 @@ use super::{Error, Redis};
 pub type StreamEntry = (String, Vec<String>);
 
 impl Redis {
-    /// Sets a value if there is none, and returns the one that is there then.
-    ///
-    /// # Errors
-    /// As [`set_field`](Self::set_field).
-    pub async fn agree(&mut self, name: &str, proposal: &str) -> Result<String, Error> {
-        let mut command = redis::cmd("SET");
-        command.arg(name).arg(proposal).arg("NX");
-        let attempt = "agreeing on a value";
-        let _: Option<String> = self.query(attempt, &command).await?;
-        let mut command = redis::cmd("GET");
-        command.arg(name);
-        self.query(attempt, &command).await
-    }
-
     /// Adds an entry to a log of about `most` entries; older ones fall out.
     ///
     /// # Errors
@@ -36,20 +20,21 @@ impl Redis {
     /// Up to `count` entries of a log behind the one with this id.
     ///
     /// # Errors
-    /// As [`set_field`](Self::set_field).
+    /// [`Error::TooLong`]: together they are longer than an answer may be. Else as [`set_field`](Self::set_field).
     pub async fn read_after(&mut self, log: &str, id: &str, count: usize) -> Result<Vec<StreamEntry>, Error> {
         let mut command = redis::cmd("XRANGE");
         command.arg(log).arg(format!("({id}")).arg("+").arg("COUNT").arg(count);
         self.query("reading a shared log", &command).await
     }
 
-    /// The server's clock, since 1970.
+    /// Deletes a key, whatever it holds.
     ///
     /// # Errors
     /// As [`set_field`](Self::set_field).
-    pub async fn time(&mut self) -> Result<Duration, Error> {
-        let (seconds, micros): (u64, u64) =
-            self.query("reading the server's clock", &redis::cmd("TIME")).await?;
-        Ok(Duration::from_secs(seconds) + Duration::from_micros(micros))
+    pub async fn delete(&mut self, key: &str) -> Result<(), Error> {
+        let mut command = redis::cmd("DEL");
+        command.arg(key);
+        let _: i64 = self.query("deleting a shared log", &command).await?;
+        Ok(())
     }
 }

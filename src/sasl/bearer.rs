@@ -15,12 +15,7 @@ const SEPARATOR: u8 = 0x01;
 /// neither can nor may bind the exchange to its channel (`p=`), and other demands on us (`F`) are not known.
 pub(super) fn parse_oauthbearer(message: &[u8]) -> Option<Presented> {
     let (header, pairs) = split_once(message, SEPARATOR)?;
-    let (flag, rest) = split_once(header, b',')?;
-    let (authzid, rest) = split_once(rest, b',')?;
-    if !matches!(flag, b"n" | b"y") || !rest.is_empty() {
-        return None;
-    }
-    let user = unescape(authzid.strip_prefix(b"a=")?)?;
+    let user = read_header(header)?;
     let mut auth = None;
     for (key, value) in read_pairs(pairs)? {
         if key == b"auth" && auth.replace(value).is_some() {
@@ -33,6 +28,20 @@ pub(super) fn parse_oauthbearer(message: &[u8]) -> Option<Presented> {
         auth => read_token(auth)?,
     };
     Some(present(user, token))
+}
+
+/// The user of a GS2 header (RFC 5801, 4). As in Dovecot, its parts may come in any order, and the flag and the commas
+/// around them may be missing.
+fn read_header(header: &[u8]) -> Option<Vec<u8>> {
+    let mut user = None;
+    for part in header.split(|&byte| byte == b',').filter(|part| !part.is_empty()) {
+        match part {
+            b"n" | b"y" => {}
+            _ if user.is_none() => user = Some(unescape(part.strip_prefix(b"a=")?)?),
+            _ => return None,
+        }
+    }
+    user
 }
 
 /// Reads an XOAUTH2 message: `user=USER^Aauth=Bearer TOKEN^A^A`, in either order.
@@ -56,18 +65,14 @@ fn present(authcid: Vec<u8>, token: &[u8]) -> Presented {
     Presented { authcid, authzid: Vec::new(), credential: Credential::Token(Secret::new(token.to_vec())) }
 }
 
-/// Reads `key=value^A` as often as it stands there, and the last `^A`. Keys that nobody knows are left to the caller.
-fn read_pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
-    let pairs = bytes.strip_suffix(&[SEPARATOR])?;
-    let Some(pairs) = pairs.strip_suffix(&[SEPARATOR]) else {
-        return pairs.is_empty().then(Vec::new);
-    };
-    let read_pair = |pair| {
-        let (key, value) = split_once(pair, b'=')?;
-        let is_key = !key.is_empty() && key.iter().all(u8::is_ascii_alphabetic);
-        (is_key && !value.contains(&0)).then_some((key, value))
-    };
-    pairs.split(|&byte| byte == SEPARATOR).map(read_pair).collect()
+/// Reads `key=value` between separators, as forgiving as Dovecot: the separators at the end may be missing or be more
+/// than two, parts may be empty, and what is no pair, or has a key that nobody knows, is left aside.
+fn read_pairs(bytes: &[u8]) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
+    // The name would end there for whoever reads it as a C string.
+    if bytes.contains(&0) {
+        return None;
+    }
+    Some(bytes.split(|&byte| byte == SEPARATOR).filter_map(|part| split_once(part, b'=')))
 }
 
 /// Reads `Bearer TOKEN` (RFC 6750, 2.1); letter case of the word does not matter.
@@ -176,6 +181,10 @@ mod tests {
         for message in [
             "n,a=alice@example.org,^host=mail.example.org^port=993^auth=Bearer ey.J-_~+/9==^^",
             "n,a=alice@example.org,^auth=bearer   ey.J-_~+/9==^^",
+            "n,a=alice@example.org^auth=Bearer ey.J-_~+/9==^^",
+            "a=alice@example.org,n,^auth=Bearer ey.J-_~+/9==^^",
+            ",,a=alice@example.org^auth=Bearer ey.J-_~+/9==",
+            "n,a=alice@example.org,^^host^=x^1=2^Auth=Basic x^auth=Bearer ey.J-_~+/9==",
             "y,a=alice@example.org,^port=143^auth=BEARER ey.J-_~+/9==^host=a^^",
         ] {
             assert!(is_alice(read(parse_oauthbearer, message)), "{message}");
@@ -189,6 +198,17 @@ mod tests {
             assert!(is_alice(read(parse_xoauth2, message)), "{message}");
             assert_eq!(read(parse_oauthbearer, message), None, "{message}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_message_may_be_missing_or_longer_as_in_dovecot() {
+        for end in ["", "^", "^^", "^^^", "^more", "^^more", "^host=x^"] {
+            let bearer = format!("n,a=alice@example.org,^auth=Bearer ey.J-_~+/9=={end}");
+            assert!(is_alice(read(parse_oauthbearer, &bearer)), "{bearer}");
+            let older = format!("user=alice@example.org^auth=Bearer ey.J-_~+/9=={end}");
+            assert!(is_alice(read(parse_xoauth2, &older)), "{older}");
+        }
+        assert!(is_alice(read(parse_xoauth2, "auth=Bearer ey.J-_~+/9==^user=alice@example.org")));
     }
 
     #[test]
@@ -216,13 +236,15 @@ mod tests {
             "n,a=a,",
             "n,a=a,^",
             "n,a=a,^^",
-            "n,a=a,^auth=Bearer x",
-            "n,a=a,^auth=Bearer x^",
             "n,,^auth=Bearer x^^",
             "n,a=,^auth=Bearer x^^",
             "p=tls-unique,a=a,^auth=Bearer x^^",
             "F,n,a=a,^auth=Bearer x^^",
             "n,a=a,m=x,^auth=Bearer x^^",
+            "n,a=a,a=b,^auth=Bearer x^^",
+            "p=x,a=a,^auth=Bearer x",
+            "^auth=Bearer x^^",
+            "^a=a^auth=Bearer x^^",
             "n,user=a,^auth=Bearer x^^",
             "n,a=a,^host=h^^",
             "n,a=a,^auth=Bearer x^auth=Bearer y^^",
@@ -233,9 +255,6 @@ mod tests {
             "n,a=a,^auth=Bearer x=y^^",
             "n,a=a,^auth=Bearer\tx^^",
             "n,a=a,^auth=Basic x^^",
-            "n,a=a,^=x^auth=Bearer x^^",
-            "n,a=a,^auth=Bearer x^^^",
-            "n,a=a,^auth=Bearer x^^more",
             "n,a=a,^Auth=Bearer x^^",
         ] {
             assert_eq!(read(parse_oauthbearer, message), None, "{message}");
@@ -250,8 +269,6 @@ mod tests {
             "user=a^auth=x^^",
             "user=a^user=b^auth=Bearer x^^",
             "user=a^auth=Bearer x^auth=Bearer y^^",
-            "user=a^auth=Bearer x^",
-            "user=a^auth=Bearer x",
             "user=a\0b^auth=Bearer x^^",
         ] {
             assert_eq!(read(parse_xoauth2, message), None, "{message}");
@@ -279,10 +296,10 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_put_in_comes_out(user in "[^\0\x01]{1,30}", token in "[A-Za-z0-9._~+/-]{1,60}={0,2}") {
+        fn what_is_put_in_comes_out(user in "[^\0\x01]{1,30}", token in "[A-Za-z0-9._~+/-]{1,60}={0,2}", end in "\x01{0,3}") {
             let escaped = user.replace('=', "=3D").replace(',', "=2C");
-            let bearer = parse_oauthbearer(format!("n,a={escaped},\x01auth=Bearer {token}\x01\x01").as_bytes());
-            let older = parse_xoauth2(format!("user={user}\x01auth=Bearer {token}\x01\x01").as_bytes());
+            let bearer = parse_oauthbearer(format!("n,a={escaped},\x01auth=Bearer {token}{end}").as_bytes());
+            let older = parse_xoauth2(format!("user={user}\x01auth=Bearer {token}{end}").as_bytes());
             for presented in [bearer.unwrap(), older.unwrap()] {
                 prop_assert_eq!(presented.authcid, user.as_bytes());
                 let Credential::Token(found) = presented.credential else { panic!("no token") };

@@ -24,3 +24,17 @@ pub(super) fn decode(text: &[u8]) -> Option<u32> {
         Some(number << 6 | u32::try_from(digit).ok()?)
     })
 }
+
+/// The bytes that [`encode`] made this text of. Bits that are left over are zero.
+pub(super) fn decode_bytes(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    for group in text.chunks(4) {
+        let bits = decode(group)?;
+        let whole = group.len() * 6 / 8;
+        if whole == 0 || bits >> (8 * whole) != 0 {
+            return None;
+        }
+        bytes.extend_from_slice(&bits.to_le_bytes()[..whole]);
+    }
+    Some(bytes)
+}

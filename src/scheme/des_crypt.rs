@@ -23,7 +23,7 @@ pub(super) struct Hash {
 }
 
 /// Reads two digits of salt and 11 of digest, or `_`, four digits each of rounds and salt, and 11 of digest.
-pub(super) fn read(text: &[u8]) -> Option<super::table::Hash> {
+pub(super) fn read(text: &[u8]) -> Option<super::hash::Hash> {
     let (extended, text) = text.strip_prefix(b"_").map_or((false, text), |text| (true, text));
     let (settings, digest) = text.split_last_chunk::<ENCODED>()?;
     let (rounds, salt) = match (extended, settings.len()) {
@@ -32,7 +32,7 @@ pub(super) fn read(text: &[u8]) -> Option<super::table::Hash> {
         _ => return None,
     };
     let hash = Hash { extended, rounds, salt, digest: *digest };
-    (rounds > 0 && crypt64::is_text(digest)).then_some(super::table::Hash::DesCrypt(hash))
+    (rounds > 0 && crypt64::is_text(digest)).then_some(super::hash::Hash::DesCrypt(hash))
 }
 
 impl Hash {
@@ -56,6 +56,13 @@ impl Hash {
         let digest = encrypt(0, &schedule(*key), self.salt, self.rounds);
         bool::from(encode(digest).ct_eq(&self.digest))
     }
+}
+
+/// One block of plain DES under a key of 56 bits, seven of which it takes from each byte of its own.
+pub(super) fn encrypt_text(key: &[u8; 7], text: &[u8; 8]) -> [u8; 8] {
+    let bits = key.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+    let key = (0..8).fold(0, |key, i| key << 8 | (bits >> (49 - 7 * i) & 0x7F) << 1);
+    encrypt(u64::from_be_bytes(*text), &schedule(key), 0, 1).to_be_bytes()
 }
 
 /// Eight bytes, of which DES leaves out the lowest bits, where the highest ones get lost.

@@ -1,8 +1,8 @@
 //! One plain digest of the password, with a salt after it or without one: `{SSHA512}`, `{SHA}`, `{LDAP-MD5}`,
 //! `{PLAIN-MD5}` and their kin.
 //!
-//! Salted ones are base64 of digest and salt, of whatever length the salt is. Unsalted ones are base64 of the
-//! digest, or its hexadecimal digits for the `PLAIN-` kinds. All of them cost next to nothing.
+//! Salted ones are digest and salt, of whatever length the salt is; unsalted ones the digest. In which text these
+//! bytes are written is `label`'s business. All of them cost next to nothing.
 
 use base64::{
     Engine, alphabet,
@@ -11,8 +11,6 @@ use base64::{
 use sha2::Digest;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-use super::table;
 
 /// Hashes whose padding got lost on the way are accepted, as mailcow does; Dovecot is stricter.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -26,38 +24,26 @@ pub(super) struct Hash {
     digest: Vec<u8>,
     /// Empty for the unsalted kinds, and for a salted one that was made so (mailcow; Dovecot wants some).
     salt: Vec<u8>,
-    compute: fn(&[u8], &[u8]) -> Zeroizing<Vec<u8>>,
+    compute: Compute,
 }
 
-/// Reads base64 of digest and salt.
-pub(super) fn read_salted<D: Digest>(text: &[u8]) -> Option<table::Hash> {
-    let mut digest = BASE64.decode(text).ok()?;
-    if digest.len() < <D as Digest>::output_size() {
-        return None;
-    }
-    let salt = digest.split_off(<D as Digest>::output_size());
-    Some(hash::<D>(digest, salt))
+/// Password and salt make a digest.
+pub(super) type Compute = fn(&[u8], &[u8]) -> Zeroizing<Vec<u8>>;
+
+/// Reads a digest and its salt.
+pub(super) fn read_salted<D: Digest>(bytes: &[u8]) -> Option<super::hash::Hash> {
+    let (digest, salt) = bytes.split_at_checked(<D as Digest>::output_size())?;
+    Some(Hash::of(digest, salt, compute::<D>))
 }
 
-/// Reads base64 of the digest alone. Dovecot would take hexadecimal digits as well, mailcow does not.
-pub(super) fn read_unsalted<D: Digest>(text: &[u8]) -> Option<table::Hash> {
-    let digest = BASE64.decode(text).ok()?;
-    (digest.len() == <D as Digest>::output_size()).then(|| hash::<D>(digest, Vec::new()))
-}
-
-/// Reads the digest's hexadecimal digits.
-pub(super) fn read_hex<D: Digest>(text: &[u8]) -> Option<table::Hash> {
-    let digest = decode_hex(text)?;
-    (digest.len() == <D as Digest>::output_size()).then(|| hash::<D>(digest, Vec::new()))
+/// Reads a digest without a salt.
+pub(super) fn read<D: Digest>(bytes: &[u8]) -> Option<super::hash::Hash> {
+    (bytes.len() == <D as Digest>::output_size()).then(|| Hash::of(bytes, b"", compute::<D>))
 }
 
 /// Writes base64 of digest and salt.
 pub(super) fn make_salted<D: Digest>(password: &[u8], salt: &[u8]) -> String {
     BASE64.encode([&compute::<D>(password, salt)[..], salt].concat())
-}
-
-fn hash<D: Digest>(digest: Vec<u8>, salt: Vec<u8>) -> table::Hash {
-    table::Hash::Digest(Hash { digest, salt, compute: compute::<D> })
 }
 
 fn compute<D: Digest>(password: &[u8], salt: &[u8]) -> Zeroizing<Vec<u8>> {
@@ -72,6 +58,11 @@ pub(super) fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Hash {
+    /// A digest that is compared with what `compute` makes of a password and this salt.
+    pub(super) fn of(digest: &[u8], salt: &[u8], compute: Compute) -> super::hash::Hash {
+        super::hash::Hash::Digest(Self { digest: digest.to_vec(), salt: salt.to_vec(), compute })
+    }
+
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         bool::from((self.compute)(password, &self.salt).ct_eq(&self.digest))
     }

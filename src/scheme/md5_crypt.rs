@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{crypt64, digest, table};
+use super::{crypt64, digest, hash};
 
 /// A longer salt is cut by crypt(3), so that no hash with one ever verifies.
 const MAX_SALT: usize = 8;
@@ -28,9 +28,9 @@ pub(super) enum Hash {
 ///
 /// Bare hexadecimal digits are a hash that no password matches, as in mailcow, so that the same people get the
 /// same answer; `{PLAIN-MD5}` is their right label.
-pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
+pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
     if digest::decode_hex(text).is_some_and(|digest| digest.len() == 16) {
-        return Some(table::Hash::Md5Crypt(Hash::NeverAccepted));
+        return Some(hash::Hash::Md5Crypt(Hash::NeverAccepted));
     }
     let rest = text.strip_prefix(b"$1$")?;
     let end = rest.iter().position(|&byte| byte == b'$')?;
@@ -38,7 +38,7 @@ pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
     if salt.len() > MAX_SALT || !crypt64::is_text(digest) {
         return None;
     }
-    Some(table::Hash::Md5Crypt(Hash::Salted { salt: salt.into(), digest: digest.try_into().ok()? }))
+    Some(hash::Hash::Md5Crypt(Hash::Salted { salt: salt.into(), digest: digest.try_into().ok()? }))
 }
 
 impl Hash {
@@ -64,7 +64,13 @@ fn compute(password: &[u8], salt: &[u8]) -> Zeroizing<Vec<u8>> {
         hash.update(last);
         *digest = hash.finalize().into();
     }
-    Zeroizing::new(crypt64::encode(&ORDER.map(|place| digest[place])))
+    encode(&digest)
+}
+
+/// The digest as text.
+pub(super) fn encode(digest: &[u8; 16]) -> Zeroizing<Vec<u8>> {
+    let ordered = Zeroizing::new(ORDER.map(|place| digest[place]));
+    Zeroizing::new(crypt64::encode(&*ordered))
 }
 
 fn begin(password: &[u8], salt: &[u8]) -> Zeroizing<[u8; 16]> {

@@ -17,33 +17,48 @@
 //! | `BLF-CRYPT` | made | `max_bcrypt_cost`; 72 bytes count |
 //! | `SHA512-CRYPT` | made | `max_sha_crypt_rounds` |
 //! | `SHA256-CRYPT` | | `max_sha_crypt_rounds` |
-//! | `ARGON2ID` | made | `max_argon2_memory_mib`, `max_argon2_passes`, `max_argon2_lanes` |
+//! | `YESCRYPT`, `GOST-YESCRYPT`, `SCRYPT` | | `max_scrypt_memory_mib`, `max_scrypt_passes` |
+//! | `SHA1-CRYPT` | | `max_pbkdf2_rounds` |
+//! | `ARGON2ID` = `ARGON2` | made | `max_argon2_memory_mib`, `max_argon2_passes`, `max_argon2_lanes` |
 //! | `ARGON2I` | | the same |
-//! | `PBKDF2`, `PBKDF2-SHA512` | | `max_pbkdf2_rounds` |
+//! | `PBKDF2`, `PBKDF2-SHA512`, `SCRAM-SHA-1`, `SCRAM-SHA-256` | | `max_pbkdf2_rounds` |
 //! | `SSHA512`, `SSHA256` | made | |
 //! | `SSHA` | | SHA-1, but salted, and mailcow can be told to make it |
-//! | `MD5-CRYPT` = `MD5`, `SMD5` | weak | MD5 |
+//! | `MD5-CRYPT` = `MD5`, `SUN-MD5-CRYPT`, `SMD5` | weak | MD5 |
 //! | `DES-CRYPT` | weak | 56 bits, mostly of 8 bytes only; `max_des_crypt_rounds` |
 //! | `SHA` = `SHA1`, `SHA256`, `SHA512` | weak | no salt |
 //! | `LDAP-MD5`, `PLAIN-MD5`, `PLAIN-MD4` | weak | no salt, and MD5 or MD4 |
+//! | `CRAM-MD5` = `HMAC-MD5`, `DIGEST-MD5`, `RPA` | weak | MD5, and the hash itself logs in where such a mechanism is offered |
+//! | `NTLM`, `NT-CRYPT`, `LANMAN` | weak | the same with MD4 and DES |
+//! | `OTP` = `SKEY` | weak | 64 bits; at most 10,000 rounds |
 //! | `PLAIN` = `CLEAR` = `CLEARTEXT`, `PLAIN-TRUNC` | weak | no hash |
 //!
-//! `$2x$`, the hashes of a broken bcrypt, are not supported. `{MD5}` with hexadecimal digits, which mailcow's
-//! documentation shows and mailcow refuses, is a hash that no password matches.
+//! That is all that `doveadm pw -l` of Dovecot 2.3 and 2.4 lists, and what older ones listed. Behind each name may stand
+//! `.HEX`, `.B64` or `.BASE64`. `{MD5}` with hexadecimal digits, which Dovecot takes for `{PLAIN-MD5}`, and which
+//! mailcow's documentation shows and mailcow refuses, is a hash that no password matches.
 
 mod argon2;
 mod bcrypt;
+mod challenge;
 mod crypt64;
 mod des_crypt;
 mod des_tables;
 mod digest;
 mod generate;
+mod hash;
+mod label;
 mod md5_crypt;
+mod nt_crypt;
+mod otp;
 mod pbkdf2;
 mod plain;
 mod policy;
+mod scram;
+mod scrypt;
+mod sha1_crypt;
 mod sha_crypt;
 mod strength;
+mod sun_md5;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -55,10 +70,12 @@ use zeroize::Zeroizing;
 use crate::auth::Secret;
 pub use bcrypt::{Lanes, MAX_LANES};
 pub use generate::{CannotMake, SALT_BYTES, generate};
-pub use policy::{Policy, WeakScheme};
+use hash::Hash;
+use label::Label;
+pub use policy::{DefaultScheme, Policy, WeakScheme};
 pub use strength::Strength;
+use table::Family;
 pub use table::Scheme;
-use table::{Family, Hash};
 
 /// The longest string that is read, in bytes; the longest real hashes have a few hundred.
 const MAX_STORED: usize = 4096;
@@ -66,16 +83,13 @@ const MAX_STORED: usize = 4096;
 /// Logins with longer passwords are refused without a hash.
 const MAX_PASSWORD: usize = 1024;
 
-/// The longest label, in bytes. What is longer is no label, and may be a hash that someone put into braces.
-const MAX_LABEL: usize = 32;
-
-/// Whether `password` is the one that `stored` was made of: [`parse`], [`Stored::permit`] and
+/// Whether `password` is the one that `stored` was made of: [`Policy::parse`], [`Stored::permit`] and
 /// [`Usable::matches`] in a row.
 ///
 /// # Errors
 /// A stored string that cannot be used; what it costs is judged before any hashing.
 pub fn verify(stored: &[u8], password: &[u8], policy: &Policy) -> Result<bool, Unusable> {
-    parse(stored)?.permit(policy)?.matches(password)
+    policy.parse(stored)?.permit(policy)?.matches(password)
 }
 
 /// Reads a stored string. Costs microseconds whatever the string says.
@@ -83,47 +97,57 @@ pub fn verify(stored: &[u8], password: &[u8], policy: &Policy) -> Result<bool, U
 /// # Errors
 /// No label, an unknown label, or a hash that does not have the form its scheme asks for.
 pub fn parse(stored: &[u8]) -> Result<Stored, Unusable> {
-    let (label, content) = split_label(stored.trim_ascii_start()).ok_or(Unusable::NoScheme)?;
-    let labelled = Scheme::parse(label).ok_or_else(|| Unusable::UnknownScheme(label.into()))?;
-    let scheme = match labelled.family() {
-        Family::Crypt(_) => Scheme::of_hash(content.trim_ascii_end()).unwrap_or(labelled),
-        Family::Own => labelled,
-    };
-    let content = if scheme.is_verbatim() { content } else { content.trim_ascii_end() };
-    if content.is_empty() || content.len() > MAX_STORED {
-        return Err(Unusable::Malformed(scheme));
-    }
-    scheme.read(content).map(|hash| Stored { scheme, hash }).ok_or(Unusable::Malformed(scheme))
+    let (label, text) = label::split(stored).ok_or(Unusable::NoScheme)?;
+    let label = Label::parse(label).ok_or_else(|| Unusable::UnknownScheme(label.into()))?;
+    read(label, text)
 }
 
-/// Whether there is a label at all: else it is no `{SCHEME}` string, whatever it is.
+/// Reads what stands behind a label.
+fn read(label: Label, text: &[u8]) -> Result<Stored, Unusable> {
+    let malformed = Unusable::Malformed(label.scheme);
+    if text.len() > MAX_STORED {
+        return Err(malformed);
+    }
+    let content = label.decode(text).filter(|content| !content.is_empty()).ok_or(malformed)?;
+    let scheme = match label.scheme.family() {
+        Family::Crypt(_) => Scheme::of_hash(&content).unwrap_or(label.scheme),
+        Family::Own => label.scheme,
+    };
+    scheme.read(&content).map(|hash| Stored { scheme, hash }).ok_or(Unusable::Malformed(scheme))
+}
+
+/// Whether there is a label at all.
 #[must_use]
 pub fn has_label(stored: &[u8]) -> bool {
-    split_label(stored.trim_ascii_start()).is_some()
+    label::split(stored).is_some()
 }
 
-/// The name of the scheme of a stored string, and nothing else of it; `unusable` where it has none that is known.
+/// Whether whose password it is belongs to the hash, so that the same text means something else for another mailbox.
+#[must_use]
+pub fn is_owners(stored: &[u8], policy: &Policy) -> bool {
+    policy.parse(stored).is_ok_and(|stored| matches!(stored.hash, Hash::DigestMd5(_)))
+}
+
+/// The name of the scheme of a stored string, and nothing else of it; `unlabelled` where no scheme stands before it,
+/// and `unusable` where it is of none that is known.
 #[must_use]
 pub fn label(stored: &Secret) -> &'static str {
-    parse(stored.expose()).map_or("unusable", |stored| stored.scheme().name())
+    match parse(stored.expose()) {
+        Ok(stored) => stored.scheme().name(),
+        Err(Unusable::NoScheme) => "unlabelled",
+        Err(_) => "unusable",
+    }
 }
 
 /// The text of a stored string of a strong scheme, for a file. Whoever gets hold of a weak one has the password, or
-/// nearly, so there is none.
+/// nearly, so there is none. Without a label only what crypt(3) would take for a strong hash is one.
 #[must_use]
 pub fn strong_text(stored: &Secret) -> Option<Zeroizing<String>> {
-    let is_strong = parse(stored.expose()).is_ok_and(|stored| !stored.scheme().is_weak());
+    let crypt = || read(Label { scheme: Scheme::Crypt, encoding: None }, stored.expose().trim_ascii());
+    let parsed = if has_label(stored.expose()) { parse(stored.expose()) } else { crypt() };
+    let is_strong = parsed.is_ok_and(|stored| !stored.scheme().is_weak());
     let text = std::str::from_utf8(stored.expose()).ok().filter(|_| is_strong)?;
     Some(Zeroizing::new(text.to_owned()))
-}
-
-/// The first `}` ends the label, as in Dovecot, so that a plain password may contain one.
-fn split_label(stored: &[u8]) -> Option<(&str, &[u8])> {
-    let rest = stored.strip_prefix(b"{")?;
-    let end = rest.iter().take(MAX_LABEL + 1).position(|&byte| byte == b'}')?;
-    let label = std::str::from_utf8(&rest[..end]).ok()?;
-    let plausible = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (!label.is_empty() && label.bytes().all(plausible)).then(|| (label, &rest[end + 1..]))
 }
 
 /// A count beyond all bounds is still a count, for the cap to refuse.
@@ -143,6 +167,18 @@ impl Stored {
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Says whose password it is, by the mailbox's address or another name; an empty one says nothing. `{DIGEST-MD5}` is made
+    /// of that too.
+    #[must_use]
+    pub fn owned_by(mut self, name: &str) -> Self {
+        if let Hash::DigestMd5(hash) = &mut self.hash
+            && !name.is_empty()
+        {
+            hash.set_owner(name);
+        }
+        self
     }
 
     /// Lets the hash pass if the policy allows its scheme and its cost.
@@ -185,7 +221,7 @@ impl Usable {
     pub fn effort(&self, password: &[u8]) -> Effort {
         match self.0.hash {
             Hash::Bcrypt(_) => Effort::Lane,
-            Hash::Digest(_) | Hash::Plain(_) if password.len() <= MAX_PASSWORD => Effort::Instant,
+            ref hash if hash.is_instant() && password.len() <= MAX_PASSWORD => Effort::Instant,
             _ => Effort::Long,
         }
     }
@@ -232,9 +268,12 @@ pub enum Unusable {
     /// The label, at most 32 letters, digits, dots, dashes and underscores, names no known scheme.
     #[error("the stored password has the unknown scheme {{{0}}}")]
     UnknownScheme(Box<str>),
-    /// Nothing after the label, cut off, garbled, or of a variant that is not supported (`$2x$`).
+    /// Nothing after the label, cut off, garbled, or of a variant that is not supported.
     #[error("the stored {{{0}}} password is cut off, garbled or of an unsupported variant")]
     Malformed(Scheme),
+    /// The hash is made of a name as well, and nobody said whose it is.
+    #[error("a {{{0}}} password is made of the name too, and whose it is was not said")]
+    NoOwner(Scheme),
     /// A weak scheme that the policy does not allow.
     #[error("the stored password has the scheme {{{0}}}, which is not allowed here")]
     NotAllowed(Scheme),
@@ -253,4 +292,26 @@ pub enum Unusable {
     /// The system did not give the memory that the hash needs.
     #[error("there is not enough memory to verify a {{{0}}} password")]
     OutOfMemory(Scheme),
+}
+
+impl Unusable {
+    /// What makes the password usable again, for whoever looks after it.
+    #[must_use]
+    pub fn cure(&self) -> String {
+        const ANEW: &str = "set it to what `keydove hash` prints";
+        match self {
+            Self::NoScheme => format!(
+                "write its scheme before it, such as {{CRYPT}} before $2y$ or $6$; or name it for all that have none: \
+                 [hashing.schemes] default_scheme; or {ANEW}"
+            ),
+            Self::UnknownScheme(_) => format!("{ANEW}; `keydove hash --list` shows what is known"),
+            Self::Malformed(_) => ANEW.to_owned(),
+            Self::NotAllowed(scheme) => {
+                format!("{ANEW}, or allow the scheme: [hashing.schemes] allow_weak = [\"{scheme}\"]")
+            }
+            Self::TooCostly { .. } => format!("{ANEW}, or raise the cap in [hashing.schemes]"),
+            Self::NoOwner(_) => "say whose it is: --user ADDRESS".to_owned(),
+            Self::OutOfMemory(_) => format!("give keydove more memory, or {ANEW}"),
+        }
+    }
 }

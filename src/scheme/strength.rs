@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::table::Hash;
+use super::hash::Hash;
 use super::{Policy, Stored};
 
 /// bcrypt: what OWASP asks for at least, and PHP made until version 8.4.

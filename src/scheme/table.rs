@@ -7,14 +7,17 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
+use super::label::Form;
 use super::{
-    Expense, Policy, Unusable, argon2, bcrypt, des_crypt, digest, md5_crypt, pbkdf2, plain, sha_crypt,
+    argon2, bcrypt, challenge, des_crypt, digest, hash::Hash, md5_crypt, nt_crypt, otp, pbkdf2, plain, scram,
+    scrypt, sha_crypt, sha1_crypt, sun_md5,
 };
 
-/// A password scheme, by its Dovecot name (for `PBKDF2-SHA512`, mailcow's).
+/// A password scheme, by its Dovecot name. Where Dovecot has none, by mailcow's (`PBKDF2-SHA512`) or one of keydove's
+/// (`YESCRYPT`, `GOST-YESCRYPT`, `SCRYPT`, `SHA1-CRYPT`, `SUN-MD5-CRYPT`, `NT-CRYPT`: kinds of `{CRYPT}`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// bcrypt: `$2a$`, `$2b$`, `$2y$`
+    /// bcrypt: `$2a$`, `$2b$`, `$2y$`, `$2x$`
     BlfCrypt,
     /// SHA-512 crypt: `$6$`
     Sha512Crypt,
@@ -28,12 +31,28 @@ pub enum Scheme {
     Argon2id,
     /// Argon2i as a PHC string: `$argon2i$`
     Argon2i,
+    /// yescrypt: `$y$`
+    Yescrypt,
+    /// yescrypt within Streebog, the hash of GOST R 34.11-2012: `$gy$`
+    GostYescrypt,
+    /// scrypt (RFC 7914) in crypt(3)'s form: `$7$`
+    Scrypt,
+    /// HMAC-SHA-1 in rounds, of NetBSD: `$sha1$`
+    Sha1Crypt,
+    /// MD5 in rounds, of Solaris: `$md5$` and `$md5,rounds=N$`; weak
+    SunMd5Crypt,
+    /// MD4 of UTF-16, of Windows, as crypt(3) writes it: `$3$$`; weak
+    NtCrypt,
     /// Any hash of the crypt family; its own prefix says which
     Crypt,
     /// PBKDF2 with HMAC-SHA-1, Dovecot's: `$1$salt$rounds$digest`
     Pbkdf2,
     /// PBKDF2 with HMAC-SHA-512, FreeIPA's: `rounds$salt$digest`
     Pbkdf2Sha512,
+    /// What SCRAM-SHA-256 (RFC 7677) keeps: `rounds,salt,stored key,server key`
+    ScramSha256,
+    /// What SCRAM-SHA-1 (RFC 5802) keeps, in the same form
+    ScramSha1,
     /// Base64 of SHA-256 over password and salt, and the salt
     Ssha256,
     /// Base64 of SHA-512 over password and salt, and the salt
@@ -54,22 +73,22 @@ pub enum Scheme {
     PlainMd4,
     /// Hexadecimal MD5; weak
     PlainMd5,
+    /// What CRAM-MD5 (RFC 2195) keeps: hexadecimal halves of HMAC-MD5; weak
+    CramMd5,
+    /// Hexadecimal MD5 over name, realm and password (RFC 2831); weak
+    DigestMd5,
+    /// Hexadecimal MD4 of UTF-16, of Windows; weak
+    Ntlm,
+    /// Hexadecimal LAN Manager hash, of Windows; weak
+    Lanman,
+    /// Hexadecimal MD5 of UTF-16, of Compuserve; weak
+    Rpa,
+    /// One-time passwords (RFC 2289): `algorithm number seed hash`; weak
+    Otp,
     /// The first bytes of the password, and how many; weak
     PlainTrunc,
     /// The password itself; weak
     Plain,
-}
-
-/// A stored hash, read and checked for form.
-pub(super) enum Hash {
-    Bcrypt(bcrypt::Hash),
-    ShaCrypt(sha_crypt::Hash),
-    Md5Crypt(md5_crypt::Hash),
-    DesCrypt(des_crypt::Hash),
-    Argon2(argon2::Hash),
-    Pbkdf2(pbkdf2::Hash),
-    Digest(digest::Hash),
-    Plain(plain::Hash),
 }
 
 /// Who decides what a hash is.
@@ -81,35 +100,47 @@ pub(super) enum Family {
     Own,
 }
 
+/// What the bytes of a hash mean, once they are no longer text.
+type Read = fn(&[u8]) -> Option<Hash>;
+
 struct Row {
     /// The Dovecot name, then its aliases.
     names: &'static [&'static str],
     family: Family,
     weak: bool,
-    read: fn(&[u8]) -> Option<Hash>,
+    form: Form,
+    read: Read,
 }
 
-const fn strong(names: &'static [&'static str], family: Family, read: fn(&[u8]) -> Option<Hash>) -> Row {
-    Row { names, family, weak: false, read }
+const fn strong(names: &'static [&'static str], family: Family, form: Form, read: Read) -> Row {
+    Row { names, family, weak: false, form, read }
 }
 
-const fn weak(names: &'static [&'static str], family: Family, read: fn(&[u8]) -> Option<Hash>) -> Row {
-    Row { names, family, weak: true, read }
+const fn weak(names: &'static [&'static str], family: Family, form: Form, read: Read) -> Row {
+    Row { names, family, weak: true, form, read }
 }
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 36] = [
         Self::BlfCrypt,
         Self::Sha512Crypt,
         Self::Sha256Crypt,
+        Self::Yescrypt,
+        Self::GostYescrypt,
+        Self::Scrypt,
+        Self::Sha1Crypt,
         Self::Md5Crypt,
+        Self::SunMd5Crypt,
+        Self::NtCrypt,
         Self::DesCrypt,
         Self::Argon2id,
         Self::Argon2i,
         Self::Crypt,
         Self::Pbkdf2,
         Self::Pbkdf2Sha512,
+        Self::ScramSha256,
+        Self::ScramSha1,
         Self::Ssha256,
         Self::Ssha512,
         Self::Ssha,
@@ -120,39 +151,64 @@ impl Scheme {
         Self::LdapMd5,
         Self::PlainMd4,
         Self::PlainMd5,
+        Self::CramMd5,
+        Self::DigestMd5,
+        Self::Ntlm,
+        Self::Lanman,
+        Self::Rpa,
+        Self::Otp,
         Self::PlainTrunc,
         Self::Plain,
     ];
 
     const fn row(self) -> Row {
         use Family::{Crypt, Own};
+        use Form::{Base64, Hex, Salted, Text};
         match self {
-            Self::BlfCrypt => strong(&["BLF-CRYPT"], Crypt(&["$2"]), bcrypt::read),
-            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), sha_crypt::read_sha512),
-            Self::Sha256Crypt => strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), sha_crypt::read_sha256),
-            Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), md5_crypt::read),
-            Self::DesCrypt => weak(&["DES-CRYPT"], Crypt(&["_"]), des_crypt::read),
-            Self::Argon2id => strong(&["ARGON2ID"], Crypt(&["$argon2id$"]), argon2::read_argon2id),
-            Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), argon2::read_argon2i),
-            Self::Crypt => strong(&["CRYPT"], Crypt(&[]), |_| None),
-            Self::Pbkdf2 => strong(&["PBKDF2"], Own, pbkdf2::read_sha1),
-            Self::Pbkdf2Sha512 => strong(&["PBKDF2-SHA512"], Own, pbkdf2::read_sha512),
-            Self::Ssha256 => strong(&["SSHA256"], Own, digest::read_salted::<Sha256>),
-            Self::Ssha512 => strong(&["SSHA512"], Own, digest::read_salted::<Sha512>),
-            Self::Ssha => strong(&["SSHA"], Own, digest::read_salted::<Sha1>),
-            Self::Smd5 => weak(&["SMD5"], Own, digest::read_salted::<Md5>),
-            Self::Sha => weak(&["SHA", "SHA1"], Own, digest::read_unsalted::<Sha1>),
-            Self::Sha256 => weak(&["SHA256"], Own, digest::read_unsalted::<Sha256>),
-            Self::Sha512 => weak(&["SHA512"], Own, digest::read_unsalted::<Sha512>),
-            Self::LdapMd5 => weak(&["LDAP-MD5"], Own, digest::read_unsalted::<Md5>),
-            Self::PlainMd4 => weak(&["PLAIN-MD4"], Own, digest::read_hex::<Md4>),
-            Self::PlainMd5 => weak(&["PLAIN-MD5"], Own, digest::read_hex::<Md5>),
-            Self::PlainTrunc => weak(&["PLAIN-TRUNC"], Own, plain::read_truncated),
-            Self::Plain => weak(&["PLAIN", "CLEAR", "CLEARTEXT"], Own, plain::read),
+            Self::BlfCrypt => strong(&["BLF-CRYPT"], Crypt(&["$2"]), Text, bcrypt::read),
+            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), Text, sha_crypt::read_sha512),
+            Self::Sha256Crypt => strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), Text, sha_crypt::read_sha256),
+            Self::Yescrypt => strong(&["YESCRYPT"], Crypt(&["$y$"]), Text, scrypt::read_yescrypt),
+            Self::GostYescrypt => {
+                strong(&["GOST-YESCRYPT"], Crypt(&["$gy$"]), Text, scrypt::read_gost_yescrypt)
+            }
+            Self::Scrypt => strong(&["SCRYPT"], Crypt(&["$7$"]), Text, scrypt::read_scrypt),
+            Self::Sha1Crypt => strong(&["SHA1-CRYPT"], Crypt(&["$sha1$"]), Text, sha1_crypt::read),
+            Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), Text, md5_crypt::read),
+            Self::SunMd5Crypt => weak(&["SUN-MD5-CRYPT"], Crypt(&["$md5"]), Text, sun_md5::read),
+            Self::NtCrypt => weak(&["NT-CRYPT"], Crypt(&["$3$"]), Text, nt_crypt::read),
+            Self::DesCrypt => weak(&["DES-CRYPT"], Crypt(&["_"]), Text, des_crypt::read),
+            Self::Argon2id => {
+                strong(&["ARGON2ID", "ARGON2"], Crypt(&["$argon2id$"]), Text, argon2::read_argon2id)
+            }
+            Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), Text, argon2::read_argon2i),
+            Self::Crypt => strong(&["CRYPT"], Crypt(&[]), Text, |_| None),
+            Self::Pbkdf2 => strong(&["PBKDF2"], Own, Text, pbkdf2::read_sha1),
+            Self::Pbkdf2Sha512 => strong(&["PBKDF2-SHA512"], Own, Text, pbkdf2::read_sha512),
+            Self::ScramSha256 => strong(&["SCRAM-SHA-256"], Own, Text, scram::read_sha256),
+            Self::ScramSha1 => strong(&["SCRAM-SHA-1"], Own, Text, scram::read_sha1),
+            Self::Ssha256 => strong(&["SSHA256"], Own, Salted, digest::read_salted::<Sha256>),
+            Self::Ssha512 => strong(&["SSHA512"], Own, Salted, digest::read_salted::<Sha512>),
+            Self::Ssha => strong(&["SSHA"], Own, Salted, digest::read_salted::<Sha1>),
+            Self::Smd5 => weak(&["SMD5"], Own, Salted, digest::read_salted::<Md5>),
+            Self::Sha => weak(&["SHA", "SHA1"], Own, Base64(20), digest::read::<Sha1>),
+            Self::Sha256 => weak(&["SHA256"], Own, Base64(32), digest::read::<Sha256>),
+            Self::Sha512 => weak(&["SHA512"], Own, Base64(64), digest::read::<Sha512>),
+            Self::LdapMd5 => weak(&["LDAP-MD5"], Own, Base64(16), digest::read::<Md5>),
+            Self::PlainMd4 => weak(&["PLAIN-MD4"], Own, Hex(16), digest::read::<Md4>),
+            Self::PlainMd5 => weak(&["PLAIN-MD5"], Own, Hex(16), digest::read::<Md5>),
+            Self::CramMd5 => weak(&["CRAM-MD5", "HMAC-MD5"], Own, Hex(32), challenge::read_cram_md5),
+            Self::DigestMd5 => weak(&["DIGEST-MD5"], Own, Hex(16), challenge::read_digest_md5),
+            Self::Ntlm => weak(&["NTLM"], Own, Hex(16), challenge::read_ntlm),
+            Self::Lanman => weak(&["LANMAN"], Own, Hex(16), challenge::read_lanman),
+            Self::Rpa => weak(&["RPA"], Own, Hex(16), challenge::read_rpa),
+            Self::Otp => weak(&["OTP", "SKEY"], Own, Text, otp::read),
+            Self::PlainTrunc => weak(&["PLAIN-TRUNC"], Own, Text, plain::read_truncated),
+            Self::Plain => weak(&["PLAIN", "CLEAR", "CLEARTEXT"], Own, Text, plain::read),
         }
     }
 
-    /// Reads a label without its braces; letter case does not matter.
+    /// Reads a name, a label without braces and encoding; letter case does not matter.
     #[must_use]
     pub fn parse(label: &str) -> Option<Self> {
         Self::ALL
@@ -196,6 +252,11 @@ impl Scheme {
         matches!(self, Self::Plain | Self::PlainTrunc)
     }
 
+    /// How a hash of it is written where the label says nothing.
+    pub(super) fn form(self) -> Form {
+        self.row().form
+    }
+
     pub(super) fn read(self, content: &[u8]) -> Option<Hash> {
         (self.row().read)(content)
     }
@@ -204,33 +265,6 @@ impl Scheme {
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl Hash {
-    /// What verifying asks for, beside what is allowed.
-    pub(super) fn expenses(&self, policy: &Policy) -> Vec<Expense> {
-        match self {
-            Self::Bcrypt(hash) => vec![hash.expense(policy)],
-            Self::ShaCrypt(hash) => vec![hash.expense(policy)],
-            Self::Argon2(hash) => hash.expenses(policy).into(),
-            Self::DesCrypt(hash) => vec![hash.expense(policy)],
-            Self::Pbkdf2(hash) => vec![hash.expense(policy)],
-            Self::Md5Crypt(_) | Self::Digest(_) | Self::Plain(_) => Vec::new(),
-        }
-    }
-
-    pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Unusable> {
-        match self {
-            Self::Bcrypt(hash) => Ok(hash.matches(password)),
-            Self::ShaCrypt(hash) => hash.matches(password),
-            Self::Argon2(hash) => hash.matches(password),
-            Self::Md5Crypt(hash) => Ok(hash.matches(password)),
-            Self::DesCrypt(hash) => Ok(hash.matches(password)),
-            Self::Pbkdf2(hash) => Ok(hash.matches(password)),
-            Self::Digest(hash) => Ok(hash.matches(password)),
-            Self::Plain(hash) => Ok(hash.matches(password)),
-        }
     }
 }
 

@@ -12,6 +12,9 @@ const VECTORS: &str = include_str!("../../tests/vectors/schemes.tsv");
 /// A good bcrypt hash of `passw0rd`, without its label.
 const BCRYPT: &str = "$2y$05$.OT9xt4pIKr6eJj7b9y4Cu.ZF9H16M39c5l80kzGsJpx/Py6j/DD.";
 
+/// Whose the vectors of `DIGEST-MD5` are.
+const ALICE: &str = "alice@example.org";
+
 const ARGON2: &str = "$DY4pBzxfEkRkQ3IKQFFLEw$nICKAV60PO3xT1/hxj2ia556DRU0nzMhDyFR2zT2WUQ";
 
 struct Vector {
@@ -57,6 +60,7 @@ fn thrifty() -> Policy {
     Policy {
         max_bcrypt_cost: 4,
         max_argon2_memory_mib: 0,
+        max_scrypt_memory_mib: 1,
         max_sha_crypt_rounds: 1000,
         max_pbkdf2_rounds: 1000,
         ..all_allowed()
@@ -79,7 +83,8 @@ fn every_vector_matches_its_password_and_no_other() {
     assert!(vectors.len() > 70, "{} vectors", vectors.len());
     for Vector { scheme, mut password, stored } in vectors {
         let shown = stored.escape_ascii();
-        let usable = parse(&stored).and_then(|stored| stored.permit(&policy)).unwrap();
+        let stored = parse(&stored).unwrap_or_else(|error| panic!("{shown}: {error}")).owned_by(ALICE);
+        let usable = stored.permit(&policy).unwrap();
         assert_eq!(usable.scheme(), scheme, "{shown}");
         assert_eq!(usable.matches(&password), Ok(true), "{shown}");
         password[0] ^= 1;
@@ -199,6 +204,29 @@ fn a_truncated_password_needs_its_whole_beginning() {
     }
 }
 
+#[test]
+fn a_digest_of_name_and_password_is_its_owners_only() {
+    let stored = b"{DIGEST-MD5}055f715c4615cf974ae67d41cac3da4f";
+    let ends = |name: &str| {
+        let usable = parse(stored).unwrap().owned_by(name).permit(&all_allowed()).unwrap();
+        usable.matches(b"passw0rd")
+    };
+    assert_eq!((ends(ALICE), ends("bob@example.org")), (Ok(true), Ok(false)));
+    assert_eq!(ends(""), Err(Unusable::NoOwner(Scheme::DigestMd5)));
+    assert!(super::is_owners(stored, &all_allowed()) && !super::is_owners(BCRYPT.as_bytes(), &all_allowed()));
+}
+
+#[test]
+fn without_a_label_only_a_strong_crypt_hash_is_kept_in_a_file() {
+    use crate::auth::Secret;
+    let text = |stored: &str| super::strong_text(&Secret::from(stored)).map(|text| text.to_string());
+    assert_eq!(text(BCRYPT).as_deref(), Some(BCRYPT));
+    for weak in ["secret", "$1$uyP76rxB$2fNjXDmsPTarfGdkYC7iz.", "7XM/FNbfvzGFE", "{PLAIN}$2y$", "{X}y"] {
+        assert_eq!(text(weak), None, "{weak}");
+    }
+    assert_eq!(super::label(&Secret::from(BCRYPT)), "unlabelled");
+}
+
 fn passwords() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(1..=u8::MAX, 1..72)
 }
@@ -214,8 +242,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_reading_panic(
-        label in "(BLF-CRYPT|SHA512-CRYPT|ARGON2ID|CRYPT|MD5|SSHA256|SHA|PBKDF2|PBKDF2-SHA512|PLAIN-MD5|PLAIN-TRUNC|.{0,8})",
-        prefix in "(\\$2y\\$|\\$6\\$|\\$6\\$rounds=|\\$argon2id\\$v=19\\$m=|\\$1\\$|\\$1\\$a\\$1\\$|1\\$\\$|8-|_/\\.\\.\\.|)",
+        label in "(DIGEST-MD5|CRAM-MD5|OTP|SCRAM-SHA-1|SSHA.HEX|CRYPT.B64|BLF-CRYPT|SHA512-CRYPT|ARGON2ID|CRYPT|MD5|SSHA256|SHA|PBKDF2|PBKDF2-SHA512|PLAIN-MD5|PLAIN-TRUNC|.{0,8})",
+        prefix in "(\\$2y\\$|\\$6\\$|\\$6\\$rounds=|\\$argon2id\\$v=19\\$m=|\\$1\\$|\\$1\\$a\\$1\\$|\\$y\\$j|\\$gy\\$j75\\$|\\$7\\$|\\$sha1\\$|\\$md5,rounds=|md5 9 a |4096,a,|1\\$\\$|8-|_/\\.\\.\\.|)",
         rest in prop::collection::vec(any::<u8>(), 0..120),
     ) {
         let stored = [b"{", label.as_bytes(), b"}", prefix.as_bytes(), &rest].concat();

@@ -2,7 +2,7 @@
 
 use super::mailbox::is_resource;
 use super::rows::Cells;
-use super::session::{Dialect, Fault, Row, Session, Work};
+use super::session::{Dialect, Fault, Kind, Row, Session, Work};
 use super::{Database, Error};
 use crate::auth::Secret;
 
@@ -53,7 +53,7 @@ struct StoredHashes {
 
 impl Work for StoredHashes {
     const ATTEMPT: &'static str = "listing stored passwords";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<StoredHash>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<StoredHash>, Fault> {

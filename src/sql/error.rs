@@ -42,6 +42,19 @@ pub enum Error {
         /// The database's words.
         detail: String,
     },
+    /// The database was told to commit, and nobody knows whether it did. Every other error means that nothing was
+    /// written.
+    #[error("{attempt} in {database}: {detail}; it may have been written, so look before you try again")]
+    Uncertain {
+        /// What was attempted.
+        attempt: &'static str,
+        /// Which database.
+        database: String,
+        /// What went wrong.
+        detail: String,
+        /// The kind of trouble.
+        reason: TempFailReason,
+    },
     /// A row has a value that cannot be, so that nothing can be concluded from it.
     #[error("table `{table}`, row `{key}`: {detail}")]
     BadRow {
@@ -75,6 +88,7 @@ impl Error {
         match self {
             Self::Unreachable { .. } => TempFailReason::SqlUnreachable,
             Self::Timeout { .. } => TempFailReason::SqlTimeout,
+            Self::Uncertain { reason, .. } => *reason,
             Self::Settings(_) | Self::Refused { .. } | Self::BadRow { .. } | Self::Schema { .. } => {
                 TempFailReason::SqlError
             }

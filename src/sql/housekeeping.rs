@@ -2,12 +2,10 @@
 //!
 //! Nothing of mailcow's is deleted but old rows of the login history, and those only where that is wanted.
 
-use super::mailbox::is_name_of;
-use super::provision::checks::texts;
-use super::provision::spellings;
-use super::session::{Dialect, Fault, Session, Work};
+use super::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
+use crate::sql::names::{is_name_of, spellings, texts};
 
 /// So many rows are looked at in one transaction: a lock is held for milliseconds, and what a server logs of it stays
 /// small.
@@ -86,7 +84,7 @@ struct Sweep {
 
 impl Work for Sweep {
     const ATTEMPT: &'static str = "deleting rows that nobody needs";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const WAITS: bool = false;
     type Output = Swept;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rows::Cells;
-use super::session::{Fault, Parameter, Session, Work};
+use super::session::{Fault, Kind, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Secret;
 
@@ -87,7 +87,7 @@ struct FindRows;
 
 impl Work for FindRows {
     const ATTEMPT: &'static str = "reading Keycloak's settings from the table `identity_provider`";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = IdentityProviderRows;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -2,12 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::mailbox::is_name_of;
-use super::provision::checks::texts;
-use super::provision::spellings;
-use super::session::{Fault, Parameter, Session, Work};
+use super::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
+use crate::sql::names::{is_name_of, spellings, texts};
 
 /// The width of the column, in characters.
 const LONGEST_SERVICE: usize = 32;
@@ -60,8 +58,9 @@ impl Database {
     /// A lock that somebody else has on a SQLite file is not waited for, because logins would wait as long.
     ///
     /// # Errors
-    /// The database cannot be asked, or a lock was not had. Nothing was written then. [`Error::Schema`]: the table
-    /// is missing, or may not be written.
+    /// The database cannot be asked, or a lock was not had. Nothing was written then, except with
+    /// [`Error::Uncertain`]; writing the same again does no harm. [`Error::Schema`]: the table is missing, or may not
+    /// be written.
     pub async fn write_logins(&self, logins: &[LoginRow]) -> Result<(), Error> {
         self.run(WriteLogins(logins.to_vec())).await
     }
@@ -71,7 +70,7 @@ struct LastLogins(Username);
 
 impl Work for LastLogins {
     const ATTEMPT: &'static str = "reading the login history";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<PastLogin>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<PastLogin>, Fault> {
@@ -98,7 +97,7 @@ struct WriteLogins(Vec<LoginRow>);
 
 impl Work for WriteLogins {
     const ATTEMPT: &'static str = "writing the login history";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const WAITS: bool = false;
     type Output = ();
 

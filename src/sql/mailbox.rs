@@ -1,7 +1,9 @@
 //! What the rows mean: a domain that is hosted here, a mailbox and its state.
 
+use super::names::{is_domain_of, is_name_of, pick};
+use super::provision::create::MIB;
 use super::rows::{Found, Listed, StoredMailbox};
-use super::{AccessSwitches, Error};
+use super::{AccessSwitches, Error, NewMailboxRows};
 use crate::auth::{Secret, Username};
 
 /// What is known here about one address.
@@ -130,6 +132,22 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// A mailbox that is being made, as it will be found.
+    pub(super) fn of_new(rows: &NewMailboxRows) -> Result<Self, Error> {
+        let row = StoredMailbox {
+            username: rows.user.as_str().to_owned(),
+            active: rows.active,
+            kind: String::new(),
+            authsource: Some(AuthSource::Keycloak.name().to_owned()),
+            password: Secret::from(""),
+            quota: rows.quota_mib.saturating_mul(MIB),
+            attributes: Some(rows.attributes.clone()),
+        };
+        Self::judge(&rows.user, row, false)
+    }
+}
+
 impl MailboxState {
     /// The number in the column.
     #[must_use]
@@ -188,32 +206,6 @@ impl Page {
 pub(super) fn is_resource(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
     ["location", "thing", "group"].iter().any(|resource| kind.contains(resource))
-}
-
-pub(super) fn is_name_of(user: &Username, stored: &str) -> bool {
-    Username::parse(stored.as_bytes()).is_ok_and(|stored| stored == *user)
-}
-
-pub(super) fn is_domain_of(user: &Username, stored: &str) -> bool {
-    // A domain has the normal form that it has behind an @.
-    let address = format!("postmaster@{stored}");
-    Username::parse(address.as_bytes()).is_ok_and(|address| address.domain() == user.domain())
-}
-
-/// Of several rows whose names are one in normal form, the one that is stored in it; else we cannot tell which.
-pub(super) fn pick<T>(
-    table: &'static str,
-    wanted: &str,
-    mut rows: Vec<(String, T)>,
-) -> Result<Option<T>, Error> {
-    if let Some(exact) = rows.iter().position(|(name, _)| name == wanted) {
-        return Ok(Some(rows.swap_remove(exact).1));
-    }
-    if rows.len() > 1 {
-        let detail = format!("{} rows are spellings of this name, and none is exactly it", rows.len());
-        return Err(Error::BadRow { table, key: wanted.to_owned(), detail });
-    }
-    Ok(rows.pop().map(|(_, row)| row))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0002_provisioning", sql: include_str!("migrations/sqlite/0002_provisioning.sql") },
     Migration { name: "0003_sender_acl", sql: include_str!("migrations/sqlite/0003_sender_acl.sql") },
     Migration { name: "0004_sync", sql: include_str!("migrations/sqlite/0004_sync.sql") },
+    Migration { name: "0005_marks", sql: include_str!("migrations/sqlite/0005_marks.sql") },
 ];
 
 /// Which steps a file has had.

@@ -20,11 +20,14 @@ mod logins;
 mod mailbox;
 mod maps;
 mod mariadb;
+mod marks;
 mod migrate;
+mod names;
 mod provision;
 mod rows;
 mod saved;
 mod session;
+mod sogo;
 mod sqlite;
 mod statements;
 mod sync;
@@ -48,7 +51,9 @@ pub use housekeeping::{Leftover, Swept};
 pub use identity_provider::IdentityProviderRows;
 pub use logins::{LoginRow, PastLogin};
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
+pub use maps::AliasLogins;
 pub use mariadb::Mariadb;
+pub use marks::{Mark, MarkedOwner};
 pub use provision::{
     AppPassword, Change, Creation, KnownPerson, MailboxChanges, NewMailboxRows, Owner, StoredTemplate,
     UserAcl,
@@ -92,6 +97,21 @@ pub async fn open_to_read(config: &Config, password: Option<Secret>) -> Result<D
     match config {
         Config::Sqlite(config) => Sqlite::open_to_read(config).await.map(Database::Sqlite),
         Config::Mariadb(config) => Mariadb::new(config, password).map(Database::Mariadb),
+    }
+}
+
+/// Copies a SQLite database into a new file of mode 0600, while others read and write it. All rows of the copy are of
+/// one moment. It may take as long as reading the file does.
+///
+/// # Errors
+/// [`Error::Settings`] for a server, which has programs of its own for that. The copy's file is there already, or
+/// cannot be written; the database cannot be read. Nothing is left behind then.
+pub fn back_up(config: &Config, copy: &std::path::Path) -> Result<(), Error> {
+    match config {
+        Config::Sqlite(config) => sqlite::back_up(config, copy),
+        Config::Mariadb(_) => Err(Error::Settings(
+            "the database is a MariaDB server: back it up with mariadb-dump --single-transaction".to_owned(),
+        )),
     }
 }
 

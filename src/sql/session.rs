@@ -23,6 +23,14 @@ pub(super) trait Session: Send {
     /// Whether keydove's own tables are there. Always so in SQLite.
     fn has_own_tables(&self) -> bool;
 
+    /// Whether an earlier run of this work may have been committed.
+    fn follows_lost_commit(&self) -> bool {
+        false
+    }
+
+    /// Whether the table of marks is there, which is younger. Always so in SQLite.
+    fn has_marks(&self) -> bool;
+
     /// Runs one statement and reads all its rows; one that writes has none.
     fn query(
         &mut self,
@@ -31,12 +39,45 @@ pub(super) trait Session: Send {
     ) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send;
 }
 
+/// What a work does to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing. It needs no transaction, and may be asked again.
+    Reads,
+    /// It writes, in one transaction.
+    Writes(LostCommit),
+    /// It writes, to see what stands against it, and its transaction is rolled back at its end.
+    TriesOut,
+}
+
+/// What is done when the connection ends while the server commits: the rows are there, or they are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LostCommit {
+    /// The work runs again. On top of its own rows it writes the same rows again and gives an answer that its
+    /// caller takes for the same.
+    RunAgain,
+    /// Whoever asked is told that it may have been written: a second run would count twice, or would take the
+    /// first one's rows for somebody else's.
+    Tell,
+}
+
+impl Kind {
+    pub(super) const fn writes(self) -> bool {
+        matches!(self, Self::Writes(_) | Self::TriesOut)
+    }
+
+    /// Whether the work runs again after the answer to its commit was lost.
+    pub(super) const fn runs_again(self) -> bool {
+        matches!(self, Self::Writes(LostCommit::RunAgain))
+    }
+}
+
 /// Statements that belong together.
 pub(super) trait Work: Send + Sync + 'static {
     /// For error sentences: `creating a mailbox`.
     const ATTEMPT: &'static str;
-    /// Whether a transaction is needed.
-    const WRITES: bool;
+    /// What it does to the database. Without a default, so that whoever writes a work thinks of a lost commit.
+    const KIND: Kind;
     /// Whether it waits for a lock on a SQLite file. There every question behind it waits too.
     const WAITS: bool = true;
     type Output: Send + 'static;
@@ -45,19 +86,21 @@ pub(super) trait Work: Send + Sync + 'static {
     fn run<S: Session>(&self, session: &mut S) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
-/// Why a work was not finished. Nothing of it was written.
+/// Why a work was not finished. But for [`Fault::Lost`], nothing of it was written.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Another process wrote the same row, or waits for us as we for it, or the connection broke.
     Again(Error),
     /// Trying again would not help.
     Final(Error),
+    /// The answer to the commit was lost.
+    Lost(Error),
 }
 
 impl Fault {
     pub(super) fn into_error(self) -> Error {
         match self {
-            Self::Again(error) | Self::Final(error) => error,
+            Self::Again(error) | Self::Final(error) | Self::Lost(error) => error,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The embedded file: one thread owns it and answers one question after the other.
 
+mod backup;
+mod place;
 mod work;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,12 +20,14 @@ use super::{Error, SqliteConfig, counted, migrate};
 use crate::auth::Username;
 use crate::observe::metrics::Calls;
 
+pub(super) use backup::back_up;
+
 /// Questions that may wait for the thread; further ones wait in front of the queue, within their deadline.
 const QUEUE: usize = 64;
 /// What a question gets on top of the time for which a lock is waited for.
 const GRACE: Duration = Duration::from_secs(1);
-/// Hashes are in the file.
-const FILE_MODE: u32 = 0o600;
+/// In [`Error::Timeout`]: the thread said nothing in time.
+const NO_ANSWER: &str = "no answer";
 
 /// An open database file.
 pub struct Sqlite {
@@ -52,6 +55,8 @@ enum Job {
 struct File {
     name: String,
     busy_timeout: Duration,
+    /// Set once it is open.
+    opened: Option<Arc<place::Opened>>,
 }
 
 impl Sqlite {
@@ -76,14 +81,16 @@ impl Sqlite {
         open: fn(&File, &Path) -> Result<Connection, Error>,
     ) -> Result<Self, Error> {
         let busy_timeout = config.busy_timeout.get();
-        let file = File { name: format!("SQLite file {}", config.path.display()), busy_timeout };
+        let name = format!("SQLite file {}", config.path.display());
+        let file = File { name, busy_timeout, opened: None };
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (opened, is_open) = oneshot::channel();
         let (close, closed) = oneshot::channel();
-        let (path, theirs) = (config.path.clone(), file.clone());
+        let (path, mut theirs) = (config.path.clone(), file.clone());
         let serve = move || {
             match open(&theirs, &path) {
                 Ok(mut connection) => {
+                    theirs.opened = Some(Arc::new(place::Opened::now(&path)));
                     let _ = opened.send(Ok(()));
                     theirs.serve(&mut connection, queue);
                 }
@@ -135,7 +142,7 @@ impl Sqlite {
         let in_time = async {
             timeout(limit, asked).await.unwrap_or_else(|_| {
                 let database = self.file.name.clone();
-                Err(Error::Timeout { attempt, database, detail: "no answer", limit })
+                Err(Error::Timeout { attempt, database, detail: NO_ANSWER, limit })
             })
         };
         counted(&self.questions, in_time).await
@@ -144,19 +151,16 @@ impl Sqlite {
 
 impl File {
     fn open(&self, path: &Path) -> Result<Connection, Error> {
-        // SQLite would create the file with the umask's mode; its journal files take over the mode of this one.
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(FILE_MODE)
-            .open(path)
-            .map_err(|e| self.unreachable(self.explain_folder(path, &e)))?;
+        place::make(path).map_err(|trouble| self.unreachable(trouble))?;
         let explain = |error| self.explain("opening", error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(explain)?;
         connection.busy_timeout(self.busy_timeout).map_err(explain)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
+        // Readers and the writer do not wait for each other. Where the file system has no shared memory, such as NFS,
+        // SQLite keeps to its old journal, which loses nothing either.
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(explain)?;
+        // What was answered survives a loss of power, for one flush of the disk at each commit.
+        connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(explain)?;
         migrate::migrate(&mut connection).map_err(|failure| {
             failure.explain(&self.name, |error| self.explain("migrating the tables", error))
@@ -172,27 +176,32 @@ impl File {
         Ok(connection)
     }
 
-    fn explain_folder(&self, path: &Path, error: &std::io::Error) -> String {
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                format!("there is no folder {}", folder.display())
-            }
-            _ => error.to_string(),
-        }
-    }
-
     /// Answers until the last sender is gone. Questions whose askers have left are skipped.
     fn serve(&self, connection: &mut Connection, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.blocking_recv() {
             match job {
-                Job::Check { reply } => answer(reply, || self.check(connection)),
-                Job::FindMailbox { user, reply } => answer(reply, || self.find_mailbox(connection, &user)),
+                Job::Check { reply } => self.answer(reply, || self.check(connection)),
+                Job::FindMailbox { user, reply } => {
+                    self.answer(reply, || self.find_mailbox(connection, &user));
+                }
                 Job::ListMailboxes { after, limit, reply } => {
-                    answer(reply, || self.list_mailboxes(connection, &after, limit));
+                    self.answer(reply, || self.list_mailboxes(connection, &after, limit));
                 }
                 Job::Work(work) => work(self, connection),
             }
         }
+    }
+
+    /// Asks, unless nobody waits for the answer any more or the file is not in its place.
+    fn answer<T>(&self, reply: Reply<T>, question: impl FnOnce() -> Result<T, Error>) {
+        if !reply.is_closed() {
+            let _ = reply.send(self.is_in_place().and_then(|()| question()));
+        }
+    }
+
+    fn is_in_place(&self) -> Result<(), Error> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        opened.is_in_place().map_err(|trouble| self.unreachable(trouble))
     }
 
     fn check(&self, connection: &Connection) -> Result<(), Error> {
@@ -257,12 +266,6 @@ impl File {
 /// the file.
 fn try_out(connection: &Connection, statement: &str, parameters: impl Params) -> rusqlite::Result<()> {
     connection.prepare_cached(statement)?.query(parameters)?.next().map(drop)
-}
-
-fn answer<T>(reply: Reply<T>, question: impl FnOnce() -> Result<T, Error>) {
-    if !reply.is_closed() {
-        let _ = reply.send(question());
-    }
 }
 
 struct SqliteCells<'a>(&'a rusqlite::Row<'a>);

@@ -9,9 +9,9 @@ use super::report::SourceReport;
 use super::walk::Walk;
 use super::{Sync, Trouble};
 use crate::auth::{Secret, Username};
-use crate::keycloak::{Client, Entry, Listed, Person};
+use crate::keycloak::{Client, Disabled, Entry, Listed, Person};
 use crate::passdb::LiveSource;
-use crate::scheme::{self, Strength, Unusable};
+use crate::scheme::{Policy, Strength, Unusable};
 use crate::sql::StoredIn;
 
 /// Examples of one kind.
@@ -108,6 +108,8 @@ impl Sighting {
 /// The counts while they grow: a few rows for each scheme, however many people there are.
 #[derive(Default)]
 struct Tally {
+    /// What a password without a label is taken for.
+    schemes: Policy,
     passwords: BTreeMap<Found, Sighting>,
     findings: BTreeMap<&'static str, Sighting>,
     seen: u64,
@@ -120,7 +122,7 @@ impl Tally {
     }
 
     fn judge(&mut self, place: &'static str, password: &Secret, whose: &str) {
-        let (grade, scheme, cost) = match scheme::parse(password.expose()) {
+        let (grade, scheme, cost) = match self.schemes.parse(password.expose()) {
             Ok(stored) => {
                 let grade = match stored.strength() {
                     Strength::Weak => Grade::Weak,
@@ -156,17 +158,21 @@ fn why_unusable(trouble: &Unusable) -> &'static str {
         Unusable::NoScheme => "(no scheme)",
         Unusable::UnknownScheme(_) => "(unknown scheme)",
         Unusable::Malformed(scheme) => scheme.name(),
-        Unusable::NotAllowed(_) | Unusable::TooCostly { .. } | Unusable::OutOfMemory(_) => "(other)",
+        Unusable::NotAllowed(_)
+        | Unusable::TooCostly { .. }
+        | Unusable::OutOfMemory(_)
+        | Unusable::NoOwner(_) => "(other)",
     }
 }
 
 impl Sync {
-    /// Counts everybody in Keycloak, then the passwords of mailboxes and app passwords.
+    /// Counts everybody in Keycloak, then the passwords of mailboxes and app passwords. `schemes` says what those without
+    /// a label are.
     ///
     /// # Errors
     /// The database cannot be asked. A Keycloak that cannot is named in the census.
-    pub async fn census(&self) -> Result<Census, Trouble> {
-        let mut tally = Tally::default();
+    pub async fn census(&self, schemes: Policy) -> Result<Census, Trouble> {
+        let mut tally = Tally { schemes, ..Tally::default() };
         let mut sources = Vec::new();
         for source in self.parts.sources.all() {
             let (name, end) = match source {
@@ -190,9 +196,10 @@ impl Sync {
     }
 
     async fn count_people(&self, client: &Client, tally: &mut Tally) -> Result<(), Trouble> {
+        let disabled = client.list_disabled().await?;
         let mut walk = Walk::begin(client, self.config.pause.get()).await?;
         while let Some(page) = walk.next().await? {
-            self.count_page(client, page, tally).await?;
+            self.count_page(client, (page, &disabled), tally).await?;
         }
         match walk.end().await?.doubt {
             Some(doubt) => Err(Trouble::Doubt(doubt)),
@@ -200,13 +207,24 @@ impl Sync {
         }
     }
 
-    async fn count_page(&self, client: &Client, page: Vec<Listed>, tally: &mut Tally) -> Result<(), Trouble> {
+    async fn count_page(
+        &self,
+        client: &Client,
+        (page, disabled): (Vec<Listed>, &Disabled),
+        tally: &mut Tally,
+    ) -> Result<(), Trouble> {
         let mut people: Vec<Box<Person>> = Vec::new();
         for listed in page {
             tally.seen += 1;
             match listed.entry {
                 Entry::ServiceAccount => tally.set_aside += 1,
-                _ if !listed.enabled => tally.set_aside += 1,
+                Entry::Doubtful(doubtful) => {
+                    tally.set_aside += 1;
+                    if disabled.get(doubtful.id()).is_none() {
+                        tally.note("account_doubtful", doubtful.address().as_str());
+                    }
+                }
+                _ if !listed.is_in_use && !matches!(listed.entry, Entry::Unreadable) => tally.set_aside += 1,
                 Entry::Person(person) => people.push(person),
                 Entry::NoAddress => tally.note("no_address", &listed.id),
                 Entry::BadAddress => tally.note("bad_address", &listed.id),
@@ -226,6 +244,9 @@ impl Sync {
                 self.parts.sources.client_for(&person.address).is_ok_and(|own| own.name() == client.name());
             if standing.domain.is_some() && !asks_here {
                 tally.note("other_source", address);
+            }
+            if person.password_values > 1 {
+                tally.note("several_password_values", address);
             }
             match &person.password {
                 Some(password) => tally.judge("keycloak", password, address),

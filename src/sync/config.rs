@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_t50_import_asks_for_a_limit() {
+    fn import_asks_for_a_limit() {
         assert_eq!(read("import = true").unwrap_err(), "import");
         assert!(read("import = true\nimport_limit = 50").is_ok());
     }

@@ -33,11 +33,13 @@ impl Run<'_> {
         for person in &absent.due {
             self.keep_lease().await?;
             match client.find_id(&person.keycloak_id).await? {
-                Whereabouts::Gone | Whereabouts::Disabled => gone.push(person),
-                Whereabouts::Enabled => {
+                Whereabouts::Gone => gone.push(person),
+                Whereabouts::There(state) if state.is_of_one_person() => gone.push(person),
+                Whereabouts::There(state) => {
                     let mailbox = person.mailbox.as_str();
                     tracing::warn!(
                         mailbox,
+                        account = state.words(),
                         "Keycloak's list left out somebody who is there; nothing is done"
                     );
                 }

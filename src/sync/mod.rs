@@ -12,9 +12,11 @@ mod config;
 mod journal;
 mod leavers;
 mod person;
+mod readmit;
 mod report;
 mod run;
 mod schedule;
+mod stores;
 mod walk;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use run::Run;
 
 pub use census::{Census, Found, Grade, PasswordCount, Sighting};
 pub use config::{BadSetting, Config, Deactivate};
+pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
 pub use schedule::{Schedule, Status, StatusNumbers};
 pub use walk::Doubt;
@@ -116,6 +119,29 @@ pub enum Trouble {
     /// The list may not be whole, so nobody of it is taken for gone.
     #[error("{0}; the next run looks again")]
     Doubt(walk::Doubt),
+    /// Something that these people share is switched off, which is more often a mistake than not.
+    #[error(
+        "{0} people cannot log in because their user store or organization is switched off in Keycloak, so nobody of this \
+         Keycloak is taken for gone: switch it on again, or disable or delete the people"
+    )]
+    SwitchedOff(u64),
+    /// Nobody of a store was there, whose people have mailboxes.
+    #[error(
+        "Keycloak lists nobody of the user store `{0}`, whose people have mailboxes: it is empty or switched off, so nobody \
+         is taken for gone; if that is right, run: keydove sync --allow-mass-change"
+    )]
+    HiddenStore(String),
+    /// Marks of another attribute are remembered.
+    #[error(
+        "the attribute `{noted}` is what stays the same when an id changes, not `{wanted}`: name that one, or set \
+         mark_attribute in [keycloak] before people get new ids"
+    )]
+    OtherMark {
+        /// Asked for.
+        wanted: String,
+        /// Set.
+        noted: String,
+    },
     /// The lease ended, and another process may have it.
     #[error("the lease of the sync was lost to another process")]
     LeaseLost,

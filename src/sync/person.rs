@@ -10,7 +10,7 @@ use super::run::Run;
 use crate::auth::{NotAccepted, TempFailReason, Username};
 use crate::keycloak::{Client, Entry, Listed, Person};
 use crate::provision::{Identity, Provisioned, RedisSettings, Update};
-use crate::sql::{Creation, Standing, StandingMailbox};
+use crate::sql::{Creation, Mark, Standing, StandingMailbox};
 use crate::{bookkeeping, sql};
 
 /// What differs in a mailbox that is there.
@@ -23,12 +23,19 @@ struct Due {
     /// The mailbox gets it.
     name_to_mailbox: bool,
     template: bool,
+    /// What stays when their id changes is not remembered.
+    mark: bool,
     /// The sync has switched it off.
     restore: bool,
 }
 
 impl Due {
-    fn find(mailbox: &StandingMailbox, standing: &Standing, name: &str, template: bool) -> Self {
+    fn find(
+        mailbox: &StandingMailbox,
+        standing: &Standing,
+        (name, mark): (&str, Option<&Mark>),
+        template: bool,
+    ) -> Self {
         let is_new = !name.is_empty() && standing.source_name.as_deref() != Some(name);
         // What was written by hand stays until Keycloak says something new.
         let is_free = standing.source_name.is_some() || mailbox.name.trim().is_empty();
@@ -37,6 +44,7 @@ impl Due {
             name: is_new,
             name_to_mailbox: is_new && is_free && mailbox.name != name,
             template,
+            mark: mark.is_some() && mark != standing.mark.as_ref(),
             restore: standing.switched_off,
         }
     }
@@ -65,6 +73,26 @@ impl Run<'_> {
                 }
                 Entry::Person(person) => {
                     people.push(person);
+                    continue;
+                }
+                Entry::Doubtful(doubtful) => {
+                    let address = doubtful.address().clone();
+                    let judged = self.judge(client, *doubtful).await?;
+                    let is_new = self.addresses.insert(address.clone());
+                    let skip = match judged {
+                        _ if !is_new => Skip::Conflict,
+                        Some(person) if person.state.is_enabled() => {
+                            self.claimed.insert(address);
+                            people.push(Box::new(person));
+                            continue;
+                        }
+                        Some(person) if person.state.is_of_one_person() => Skip::Disabled,
+                        judged => {
+                            self.claimed.insert(address.clone());
+                            if judged.is_some() { Skip::SwitchedOff } else { Skip::Failed }
+                        }
+                    };
+                    self.note(Some(&address), Outcome::Skipped(skip), false);
                     continue;
                 }
                 Entry::NoAddress => Skip::NoAddress,
@@ -105,9 +133,6 @@ impl Run<'_> {
         (person, identity): (&Person, &Identity),
         standing: &Standing,
     ) -> Result<Outcome, Skip> {
-        if !person.enabled {
-            return Err(Skip::Disabled);
-        }
         let asked = self.sync.parts.sources.client_for(&identity.user);
         if !asked.is_ok_and(|asked| Arc::ptr_eq(&asked, client)) {
             return Err(Skip::OtherSource);
@@ -142,7 +167,7 @@ impl Run<'_> {
         }
         let name = identity.display_name();
         let template = self.rulebook.is_update_due(standing.person.as_ref(), identity);
-        let due = Due::find(mailbox, standing, &name, template);
+        let due = Due::find(mailbox, standing, (&name, identity.mark.as_ref()), template);
         if due == Due::default() {
             return Ok(Outcome::Unchanged);
         }
@@ -160,6 +185,9 @@ impl Run<'_> {
                 database.remember_person(&identity.user, &identity.keycloak_id, &identity.source).await;
             owned.map_err(|error| failed(&identity.user, &error))?;
         }
+        if due.mark {
+            self.note_mark(identity).await;
+        }
         if due.name {
             let named = database.follow_name(&mailbox.stored, &name, due.name_to_mailbox).await;
             named.map_err(|error| failed(&identity.user, &error))?;
@@ -175,6 +203,16 @@ impl Run<'_> {
             _ => {}
         }
         Ok(outcome)
+    }
+
+    /// That it is not remembered costs nobody anything today.
+    async fn note_mark(&mut self, identity: &Identity) {
+        let Some(mark) = identity.mark.as_ref().filter(|_| !self.marks_denied) else { return };
+        let noted = self.sync.parts.database.note_mark(&identity.user, &identity.keycloak_id, mark).await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "it is not remembered by which mark people with new ids would be known again");
+            self.marks_denied = true;
+        }
     }
 
     /// Says whether something was changed.
@@ -249,6 +287,7 @@ impl Run<'_> {
             "mailbox made by the sync"
         );
         self.tell_redis(user, &settings).await;
+        self.note_mark(identity).await;
         let name = identity.display_name();
         if !name.is_empty()
             && let Err(error) = database.follow_name(user.as_str(), &name, false).await
@@ -307,7 +346,7 @@ mod tests {
             is_keycloaks: true,
         };
         let standing = Standing { source_name: source_name.map(str::to_owned), ..Standing::default() };
-        Due { owner: false, ..Due::find(&mailbox, &standing, keycloak_name, false) }
+        Due { owner: false, ..Due::find(&mailbox, &standing, (keycloak_name, None), false) }
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub enum Skip {
     Unreadable,
     /// Their account is disabled.
     Disabled,
+    /// Their user store or organization is switched off in Keycloak.
+    SwitchedOff,
     /// The domain belongs to another source.
     OtherSource,
     /// The domain is not hosted here.
@@ -133,6 +135,7 @@ impl Skip {
             Self::ServiceAccount => "service_account",
             Self::Unreadable => "unreadable",
             Self::Disabled => "disabled",
+            Self::SwitchedOff => "switched_off",
             Self::OtherSource => "other_source",
             Self::DomainUnknown => "domain_unknown",
             Self::DomainInactive => "domain_inactive",

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::journal::Journal;
 use super::report::{Outcome, Report, Skip, SourceReport};
+use super::stores::Sight;
 use super::walk::Walk;
 use super::{Request, Sync, Trouble, Watch};
 use crate::auth::Username;
@@ -30,6 +31,10 @@ pub(super) struct Run<'s> {
     pub(super) addresses: HashSet<Username>,
     /// Addresses that somebody has who is not the owner of the mailbox.
     pub(super) claimed: HashSet<Username>,
+    /// What the list alone does not tell of this Keycloak.
+    pub(super) sight: Sight,
+    /// Marks cannot be written.
+    pub(super) marks_denied: bool,
     /// The lease, and when it was prolonged last; `None` where there is none.
     lease: Option<(LeaseWish, Instant)>,
 }
@@ -50,6 +55,8 @@ impl<'s> Run<'s> {
             journal,
             addresses: HashSet::new(),
             claimed: HashSet::new(),
+            sight: Sight::default(),
+            marks_denied: false,
             lease: lease.map(|wish| (wish, Instant::now())),
         }
     }
@@ -66,6 +73,7 @@ impl<'s> Run<'s> {
                 LiveSource::Keycloak { client, .. } => {
                     self.addresses.clear();
                     self.claimed.clear();
+                    self.sight = Sight::default();
                     (client.name().to_owned(), self.one_source(&client, watch).await)
                 }
             };
@@ -84,6 +92,7 @@ impl<'s> Run<'s> {
     }
 
     async fn one_source(&mut self, client: &Arc<Client>, watch: Watch<'_>) -> Result<(), Trouble> {
+        let stores = self.ask_known_stores(client).await?;
         let mut walk = Walk::begin(&**client, self.sync.config.pause.get()).await?;
         let end = self.walk_through(client, &mut walk, watch).await;
         let cost = walk.cost();
@@ -95,6 +104,8 @@ impl<'s> Run<'s> {
         if let Some(doubt) = walked.doubt {
             return Err(Trouble::Doubt(doubt));
         }
+        self.check_sight()?;
+        self.look_for_hidden(client, stores, &walked.stores).await?;
         self.take_leavers(client, &walked).await
     }
 

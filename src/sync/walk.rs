@@ -1,24 +1,32 @@
 //! A walk through everybody in a realm: page by page, and at its end whether nobody can have been missed.
 //!
 //! A list of Keycloak is no snapshot: while it is read, people come and go and pages shift. So the walk believes itself
-//! only if each person was there once and there were as many as Keycloak counts, before and after.
+//! only if each person was there once and there were as many as Keycloak counts, before and after, and if every user store
+//! behind Keycloak answered before and after, too: one that is down hides its people, or shows them as disabled. Whom
+//! Keycloak keeps no copy of it does not count; they are confirmed by their ids, one by one, before they are gone.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::keycloak::{Client, Error, Listed, PAGE};
+use crate::keycloak::{Client, Error, Listed, PAGE, StoreId};
 
 /// Whom a walk asks.
 pub(super) trait Directory: Sync {
-    /// How many people there are.
+    /// Whether every user store behind it answers: without it neither the count nor a page says who is there.
+    fn is_whole(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// How many people there are, without those of whom it keeps no copies.
     fn count(&self) -> impl Future<Output = Result<u64, Error>> + Send;
     /// The people from this number on.
     fn page(&self, first: usize) -> impl Future<Output = Result<Vec<Listed>, Error>> + Send;
 }
 
 impl Directory for Client {
+    async fn is_whole(&self) -> Result<(), Error> {
+        self.probe_stores().await
+    }
+
     async fn count(&self) -> Result<u64, Error> {
         self.count_people().await
     }
@@ -60,6 +68,10 @@ pub(super) struct Walk<'d, D> {
     seen: HashSet<Box<str>>,
     in_use: HashSet<Box<str>>,
     unreadable: u64,
+    /// People of stores without copies: Keycloak lists them, and counts them never.
+    uncounted: u64,
+    /// Their stores.
+    stores: HashSet<StoreId>,
     repeated: usize,
     cost: Cost,
 }
@@ -80,6 +92,8 @@ pub(super) struct Cost {
 pub(super) struct Walked {
     /// The ids of those whose accounts are enabled.
     pub(super) in_use: HashSet<Box<str>>,
+    /// The stores without copies of which somebody was there.
+    pub(super) stores: HashSet<StoreId>,
     /// Nobody who is not there may be believed to be gone.
     pub(super) doubt: Option<Doubt>,
 }
@@ -87,11 +101,22 @@ pub(super) struct Walked {
 impl<'d, D: Directory> Walk<'d, D> {
     /// Counts, and begins.
     pub(super) async fn begin(directory: &'d D, pause: Duration) -> Result<Self, Error> {
+        directory.is_whole().await?;
         let before = directory.count().await?;
-        let (seen, in_use) = (HashSet::new(), HashSet::new());
-        let (first, at_end, unreadable, repeated) = (0, false, 0, 0);
-        let cost = Cost::default();
-        Ok(Self { directory, pause, before, first, at_end, seen, in_use, unreadable, repeated, cost })
+        Ok(Self {
+            directory,
+            pause,
+            before,
+            first: 0,
+            at_end: false,
+            seen: HashSet::new(),
+            in_use: HashSet::new(),
+            unreadable: 0,
+            uncounted: 0,
+            stores: HashSet::new(),
+            repeated: 0,
+            cost: Cost::default(),
+        })
     }
 
     /// The next page, without those who stood on an earlier one; `None` behind the last.
@@ -126,17 +151,24 @@ impl<'d, D: Directory> Walk<'d, D> {
         let is_new = self.seen.insert(listed.id.clone());
         if !is_new {
             self.repeated += 1;
-        } else if listed.enabled {
+            return false;
+        }
+        if listed.is_in_use {
             self.in_use.insert(listed.id.clone());
         }
-        is_new
+        if let Some(store) = StoreId::of_person(&listed.id) {
+            self.uncounted += 1;
+            self.stores.insert(store);
+        }
+        true
     }
 
     /// Counts again, and judges.
     pub(super) async fn end(self) -> Result<Walked, Error> {
         let after = self.directory.count().await?;
-        let listed = self.seen.len() as u64 + self.unreadable;
-        let doubt = if listed == 0 {
+        self.directory.is_whole().await?;
+        let listed = (self.seen.len() as u64 + self.unreadable).saturating_sub(self.uncounted);
+        let doubt = if listed + self.uncounted == 0 {
             Some(Doubt::Empty)
         } else if self.repeated > 0 {
             Some(Doubt::Repeated(self.repeated))
@@ -145,7 +177,7 @@ impl<'d, D: Directory> Walk<'d, D> {
         } else {
             None
         };
-        Ok(Walked { in_use: self.in_use, doubt })
+        Ok(Walked { in_use: self.in_use, stores: self.stores, doubt })
     }
 
     /// How many people Keycloak counted before.

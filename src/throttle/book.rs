@@ -12,6 +12,8 @@ use super::strikes::{Rule, Strikes};
 use crate::auth::Username;
 use crate::cache::BoundedMap;
 
+/// Waits that the log tells of at once. Further ones count all the same, and are told of when there is room.
+const MOST_TOLD: usize = 10_000;
 /// A wait that nobody renewed for so long is over for the log.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -141,7 +143,10 @@ impl Book {
             self.put(&subject, strikes);
             if let Some(until) = until {
                 last = last.max(Some(until));
-                if self.told.insert(subject.clone(), until).is_none() {
+                if let Some(told) = self.told.get_mut(&subject) {
+                    *told = until;
+                } else if self.told.len() < MOST_TOLD {
+                    self.told.insert(subject.clone(), until);
                     began.push(subject);
                 }
             }

@@ -1,11 +1,14 @@
 //! `[throttle]`: how much guessing is too much.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::settings::{Network, Period};
 
+/// The shortest key that nodes may share, in bytes.
+pub const LEAST_SHARED_KEY: usize = 16;
 const MIB: usize = 1 << 20;
 /// Strikes that one entry can hold; see [`super::strikes`].
 pub(super) const MOST_STRIKES: usize = 64;
@@ -24,8 +27,8 @@ pub struct Config {
     /// Proxies, webmail and gateways behind which many people are: never throttled, never counted. Default none; not even
     /// loopback.
     pub trusted: Vec<Network>,
-    /// So many different wrong passwords for one account from one address, three times as many from its network (/24,
-    /// /56), and the account waits there. 1 to 21. Default 10.
+    /// So many different wrong passwords for one account from one address (IPv6: its /56), three times as many from its
+    /// network (/24, /48), and the account waits there. 1 to 21. Default 10.
     pub guesses: usize,
     /// So many accounts without a right password from one address, three times as many from its network, and whoever is
     /// not known there waits. 1 to 21. Default 20.
@@ -42,6 +45,11 @@ pub struct Config {
     pub memory_mib: usize,
     /// Whether nodes count together, through `[redis]`. Default false.
     pub shared: bool,
+    /// A file whose content is the key of what nodes tell each other, the same for all of them; 16 bytes or more. Redis
+    /// does not hold it, so whoever writes into Redis counts nothing. Without it nothing is shared.
+    pub shared_key_file: Option<PathBuf>,
+    /// The name of a systemd credential whose content is that key.
+    pub shared_key_credential: Option<String>,
 }
 
 impl Default for Config {
@@ -57,6 +65,8 @@ impl Default for Config {
             known_for: Period::from_secs(30 * 86_400),
             memory_mib: 16,
             shared: false,
+            shared_key_file: None,
+            shared_key_credential: None,
         }
     }
 }
@@ -96,10 +106,19 @@ impl Config {
         if self.known_for.get() < self.forget_after.get() {
             return bad("known_for", "at least as long as `forget_after`");
         }
+        if self.shared_key_file.is_some() && self.shared_key_credential.is_some() {
+            return bad("shared_key_file", "left out where there is a `shared_key_credential`");
+        }
         if self.memory_mib == 0 {
             return bad("memory_mib", "1 or more");
         }
         Ok(())
+    }
+
+    /// Whether nodes are to count together and have the key for it.
+    #[must_use]
+    pub fn has_shared_key(&self) -> bool {
+        self.shared_key_file.is_some() || self.shared_key_credential.is_some()
     }
 
     pub(super) fn max_bytes(&self) -> usize {
@@ -123,6 +142,7 @@ mod tests {
             ("forget_after = '1m'", "forget_after"),
             ("known_for = '1h'", "known_for"),
             ("memory_mib = 0", "memory_mib"),
+            ("shared_key_file = 'f'\nshared_key_credential = 'c'", "shared_key_file"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
             assert_eq!(config.validate().unwrap_err().setting, setting, "{text}");

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Password = 0,
     /// What Dovecot makes of a password before it asks a policy server.
     PolicyHash = 1,
+    /// A guess as ban tools are told of it.
+    Refused = 2,
 }
 
 /// Makes digests. The key is drawn at the start, and replaced by the nodes' common one where they count together.
@@ -38,9 +40,14 @@ impl Digester {
 
     /// 64 bits of HMAC-SHA256. Each part has its length in front, so that no two pairs are one text.
     pub(super) fn digest(&self, kind: Kind, user: &Username, password: &[u8]) -> u64 {
+        self.digest_parts(kind, &[user.as_str().as_bytes(), password])
+    }
+
+    /// The same of any parts.
+    pub(super) fn digest_parts(&self, kind: Kind, parts: &[&[u8]]) -> u64 {
         let mut mac = self.0.read().unwrap_or_else(PoisonError::into_inner).1.clone();
         mac.update(&[kind as u8]);
-        for part in [user.as_str().as_bytes(), password] {
+        for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
@@ -48,17 +55,14 @@ impl Digester {
         u64::from_be_bytes(std::array::from_fn(|index| whole[index]))
     }
 
-    pub(super) fn key(&self) -> Key {
+    #[cfg(test)]
+    fn key(&self) -> Key {
         self.0.read().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
-    /// Takes another key. Says whether it was another.
-    pub(super) fn set_key(&self, key: Key) -> bool {
-        if *self.key() == *key {
-            return false;
-        }
+    /// Takes the key that nodes have in common.
+    pub(super) fn set_key(&self, key: Key) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keyed(key);
-        true
     }
 }
 
@@ -90,7 +94,7 @@ mod tests {
         assert_ne!(first, digest(&one, "a@example.org", b"pw2"));
         assert_ne!(first, one.digest(Kind::PolicyHash, &user("a@example.org"), b"pw"));
         assert_ne!(first, digest(&other, "a@example.org", b"pw"));
-        assert!(other.set_key(one.key()) && !other.set_key(one.key()));
+        other.set_key(one.key());
         assert_eq!(first, digest(&other, "a@example.org", b"pw"));
     }
 }

@@ -1,13 +1,15 @@
 //! The task beside the counters: says when a wait is over, and talks to the other nodes.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::book::Subject;
-use super::sharing::Sharing;
+use super::seal::digest_key;
+use super::sharing::{Clock, Sharing};
 use super::{Inner, Throttle};
+use crate::auth::Secret;
 use crate::redis::Redis;
 
 /// How often other nodes are heard.
@@ -23,10 +25,16 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// `redis`: where nodes count together; a connection of its own. `node` is a random number.
+    /// `shared`: where nodes count together, by a connection of its own, and their key. `node` is a random number.
     #[must_use]
-    pub fn new(throttle: Throttle, redis: Option<Redis>, node: u32) -> Self {
-        Self { throttle, sharing: redis.map(|redis| Sharing::new(redis, node)) }
+    pub fn new(throttle: Throttle, shared: Option<(Redis, Secret)>, node: u64) -> Self {
+        let sharing = shared.map(|(redis, key)| {
+            if let Some(inner) = &throttle.0 {
+                inner.digester.set_key(digest_key(&key));
+            }
+            Sharing::new(redis, &key, node)
+        });
+        Self { throttle, sharing }
     }
 
     /// Works until then.
@@ -60,7 +68,7 @@ async fn sweep(inner: &Inner) {
 async fn share(mut sharing: Sharing, inner: &Inner) {
     let mut is_away = false;
     loop {
-        match sharing.exchange(inner, now()).await {
+        match sharing.exchange(inner, clock()).await {
             Ok(()) => {
                 if std::mem::take(&mut is_away) {
                     tracing::info!("wrong passwords are counted together with other nodes again");
@@ -75,6 +83,12 @@ async fn share(mut sharing: Sharing, inner: &Inner) {
             }
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nodes have no other clock in common")]
+fn clock() -> Clock {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Clock { monotonic: now(), millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
 }
 
 fn now() -> Instant {

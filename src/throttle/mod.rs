@@ -5,6 +5,7 @@
 //!   the address and the network themselves, against spraying (`book`).
 //! * From a limit on there is a wait, which doubles with each further strike. Meanwhile the answer is "cannot tell": no
 //!   refusal, no hash, no question to anybody.
+//! * Ban tools are told of each of them once, too (`repeats`).
 //! * Whoever was right there not long ago is known and does not wait (`familiar`); nor does the owner elsewhere.
 //! * Nodes may count together through Redis (`sharing`); no login waits for that.
 //!
@@ -18,8 +19,11 @@ mod familiar;
 mod keeper;
 mod place;
 mod policy;
+mod repeats;
+mod seal;
 mod sharing;
 mod strikes;
+mod target;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -32,13 +36,16 @@ use book::{Book, Reach, Subject, Wrong};
 use crowd::Crowd;
 use digest::{Digester, Kind};
 use familiar::Familiar;
+use repeats::Repeats;
 use sharing::{Event, Outbox};
 
 pub use book::Listed;
-pub use config::{BadValue, Config};
+pub use config::{BadValue, Config, LEAST_SHARED_KEY};
 pub use keeper::Keeper;
 pub use place::Place;
 pub use policy::{PolicyAnswer, PolicyRequest};
+pub use repeats::{RefusedGuess, Word};
+pub use target::Target;
 
 /// A login as far as counting goes.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +75,7 @@ pub struct Counts {
 
 /// Counts, and says who has to wait. Copies share their counters.
 #[derive(Clone, Debug)]
-pub struct Throttle(Option<Arc<Inner>>);
+pub struct Throttle(Option<Arc<Inner>>, Option<Arc<Repeats>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -96,28 +103,33 @@ impl Throttle {
     /// # Errors
     /// The system has no random bytes.
     pub fn new(config: &Config, now: Instant) -> Result<Self, getrandom::Error> {
+        // Ban tools are told once also where nobody has to wait.
+        let repeats = Some(Arc::new(Repeats::new(config.forget_after.get())?));
         if !config.enabled {
-            return Ok(Self::disabled());
+            return Ok(Self(None, repeats));
         }
         // A node that starts learns of successes before its own time.
         let past = now.checked_sub(config.known_for.get()).unwrap_or(now);
         let state = State { book: Book::new(config), crowd: Crowd::default(), pending: HashMap::new() };
-        Ok(Self(Some(Arc::new(Inner {
-            digester: Digester::new()?,
-            familiar: Familiar::new(past),
-            began: now,
-            busy_until: AtomicU64::new(0),
-            throttled: AtomicU64::new(0),
-            state: Mutex::new(state),
-            outbox: config.shared.then(Outbox::default),
-            config: config.clone(),
-        }))))
+        Ok(Self(
+            Some(Arc::new(Inner {
+                digester: Digester::new()?,
+                familiar: Familiar::new(past),
+                began: now,
+                busy_until: AtomicU64::new(0),
+                throttled: AtomicU64::new(0),
+                state: Mutex::new(state),
+                outbox: config.shared.then(Outbox::default),
+                config: config.clone(),
+            })),
+            repeats,
+        ))
     }
 
-    /// One that counts nothing.
+    /// One that counts nothing and remembers nothing.
     #[must_use]
     pub fn disabled() -> Self {
-        Self(None)
+        Self(None, None)
     }
 
     /// Whether this account may be tried from there now. One look at one number while nobody has to wait.
@@ -160,13 +172,20 @@ impl Throttle {
         Ok(Some(Pending { inner: Arc::clone(inner), key, digest }))
     }
 
-    /// Counts a refusal, if it is one of somebody who guesses.
+    /// Counts a refusal, if it is a guess.
     pub fn note_refused(&self, attempt: &Attempt<'_>, denial: Denial) {
         let Some(inner) = &self.0 else { return };
-        if is_guess(denial) {
+        if denial.is_guess() {
             let digest = inner.digester.digest(Kind::Password, attempt.user, attempt.password.expose());
             inner.strike(attempt.user, attempt.remote, digest, attempt.now);
         }
+    }
+
+    /// Whether ban tools were told of this guess within `forget_after`. If not, they are to be told of it now, by
+    /// whoever asks.
+    #[must_use]
+    pub fn has_told(&self, guess: &RefusedGuess<'_>) -> bool {
+        self.1.as_ref().is_some_and(|repeats| repeats.has_told(guess))
     }
 
     /// Takes a success down: whoever was right is known there.
@@ -318,28 +337,6 @@ fn warn_of_gateway(gateway: Option<Place>) {
     }
 }
 
-/// Whether a refusal says that somebody may be guessing. Not where a right password met a switch, nor where a demand on
-/// people is not met, which is the administrator's doing.
-fn is_guess(denial: Denial) -> bool {
-    matches!(
-        denial,
-        Denial::DomainUnknown
-            | Denial::DomainDisabled
-            | Denial::MailboxUnknown
-            | Denial::MailboxDisabled
-            | Denial::UserUnknown
-            | Denial::UserDisabled
-            | Denial::PasswordMissing
-            | Denial::PasswordMismatch
-            | Denial::AppPasswordMismatch
-            | Denial::MasterUserMismatch
-            | Denial::SourceUnsupported
-            | Denial::MailPasswordsOff
-            | Denial::SecondFactorRequired
-            | Denial::ServiceForbidden
-    )
-}
-
 /// A password that is being looked at; until this is dropped.
 #[derive(Debug)]
 pub struct Pending {
@@ -362,45 +359,6 @@ impl Drop for Pending {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State").field("size", &self.book.size()).finish_non_exhaustive()
-    }
-}
-
-/// What is to be forgotten.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// An account, wherever it was tried.
-    User(Username),
-    /// An address or a network, with all that lies in it; and the network's own counter where an address is meant.
-    Network(crate::settings::Network),
-    /// Everything.
-    All,
-}
-
-impl Target {
-    /// Reads an account's address, an IP address, a network, or `all`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == "all" {
-            return Some(Self::All);
-        }
-        let network = || crate::settings::Network::parse(text).ok().map(Self::Network);
-        network().or_else(|| Username::parse(text.as_bytes()).ok().map(Self::User))
-    }
-
-    fn to_text(&self) -> String {
-        match self {
-            Self::User(user) => user.as_str().to_owned(),
-            Self::Network(network) => network.to_string(),
-            Self::All => "all".to_owned(),
-        }
-    }
-
-    fn concerns(&self, user: Option<&Username>, place: Place) -> bool {
-        match self {
-            Self::User(wanted) => user == Some(wanted),
-            Self::Network(network) => place.is_in(network) || place.covers(network),
-            Self::All => true,
-        }
     }
 }
 

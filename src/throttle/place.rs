@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::observe;
 use crate::settings::Network;
 
-/// An address (`/32`, or `/64` of IPv6, which is one household's) or the network around it (`/24`, `/56`).
+/// An address (`/32`, or `/56` of IPv6, which is what one household or customer gets) or the network around it (`/24`,
+/// `/48`): a `/64` costs nothing, whoever has one has 256 or 65,536 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Place {
@@ -19,10 +20,10 @@ pub enum Place {
     Host4([u8; 4]),
     /// A /24.
     Net4([u8; 3]),
-    /// A /64.
-    Host6([u8; 8]),
     /// A /56.
-    Net6([u8; 7]),
+    Host6([u8; 7]),
+    /// A /48.
+    Net6([u8; 6]),
 }
 
 impl Place {
@@ -33,8 +34,8 @@ impl Place {
             None => Self::Nowhere,
             Some(IpAddr::V4(address)) => Self::Host4(address.octets()),
             Some(IpAddr::V6(address)) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::Host6([a, b, c, d, e, f, g, h])
+                let [a, b, c, d, e, f, g, ..] = address.octets();
+                Self::Host6([a, b, c, d, e, f, g])
             }
         }
     }
@@ -44,7 +45,7 @@ impl Place {
     pub fn wide(self) -> Self {
         match self {
             Self::Host4([a, b, c, _]) => Self::Net4([a, b, c]),
-            Self::Host6([a, b, c, d, e, f, g, _]) => Self::Net6([a, b, c, d, e, f, g]),
+            Self::Host6([a, b, c, d, e, f, _]) => Self::Net6([a, b, c, d, e, f]),
             other => other,
         }
     }
@@ -66,7 +67,7 @@ impl Place {
             Some(IpAddr::V6(address)) => {
                 address.is_unique_local()
                     || address.is_unicast_link_local()
-                    || address.segments()[..4] == [0; 4]
+                    || address.octets()[..7] == [0; 7]
             }
             None => false,
         }
@@ -99,8 +100,8 @@ impl Place {
             Self::Nowhere => return None,
             Self::Host4(_) => 32,
             Self::Net4(_) => 24,
-            Self::Host6(_) => 64,
-            Self::Net6(_) => 56,
+            Self::Host6(_) => 56,
+            Self::Net6(_) => 48,
         };
         self.first().and_then(|first| IpNet::new(first, prefix).ok())
     }
@@ -153,8 +154,8 @@ impl TryFrom<String> for Place {
         let (address, prefix) = text.split_once('/').unwrap_or((&text, ""));
         let narrow = Self::narrow(Some(address.parse().map_err(|_| NotAPlace)?));
         match (narrow, prefix) {
-            (Self::Host4(_), "") | (Self::Host6(_), "64") => Ok(narrow),
-            (Self::Host4(_), "24") | (Self::Host6(_), "56") => Ok(narrow.wide()),
+            (Self::Host4(_), "") | (Self::Host6(_), "56") => Ok(narrow),
+            (Self::Host4(_), "24") | (Self::Host6(_), "48") => Ok(narrow.wide()),
             _ => Err(NotAPlace),
         }
     }
@@ -175,9 +176,9 @@ mod tests {
             ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.0/24", false),
             ("172.22.1.1", "172.22.1.1", "172.22.1.0/24", true),
             ("127.0.0.1", "127.0.0.1", "127.0.0.0/24", true),
-            ("2001:db8:1:2ff::9", "2001:db8:1:2ff::/64", "2001:db8:1:200::/56", false),
-            ("fd4d::1", "fd4d::/64", "fd4d::/56", true),
-            ("::1", "::/64", "::/56", true),
+            ("2001:db8:1:2ff::9", "2001:db8:1:200::/56", "2001:db8:1::/48", false),
+            ("fd4d::1", "fd4d::/56", "fd4d::/48", true),
+            ("::1", "::/56", "::/48", true),
         ] {
             let place = of(address);
             assert_eq!((&*place.to_string(), &*place.wide().to_string()), (narrow, wide));
@@ -187,7 +188,9 @@ mod tests {
             }
         }
         assert_eq!(Place::narrow(None).wide(), Place::Nowhere);
-        for text in ["", "x", "192.0.2.0/25", "192.0.2.7/32", "2001:db8::1", "fe80::1%eth0/64"] {
+        for text in
+            ["", "x", "192.0.2.0/25", "192.0.2.7/32", "2001:db8::1", "2001:db8::/64", "fe80::1%eth0/56"]
+        {
             assert!(Place::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

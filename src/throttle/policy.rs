@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Throttle;
 use super::digest::Kind;
@@ -20,16 +20,26 @@ const LONGEST_DELAY: u64 = 5;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PolicyRequest {
+    #[serde(deserialize_with = "or_nothing")]
     login: String,
     /// Empty where there is none.
+    #[serde(deserialize_with = "or_nothing")]
     remote: String,
     /// 12 bits of a digest of name and password under Dovecot's own nonce.
+    #[serde(deserialize_with = "or_nothing")]
     pwhash: String,
+    #[serde(deserialize_with = "or_nothing")]
     success: bool,
     /// An earlier answer of ours ended it.
+    #[serde(deserialize_with = "or_nothing")]
     policy_reject: bool,
     /// Dovecot 2.4: why it was no success.
     fail_type: Option<String>,
+}
+
+/// `null` says as little as a member that is missing.
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// What Dovecot is told.
@@ -52,9 +62,10 @@ impl PolicyRequest {
         Some((Username::parse(self.login.as_bytes()).ok()?, self.remote.parse().ok()))
     }
 
-    /// Whether it was somebody's fault. Without a `fail_type` (Dovecot 2.3) nothing says otherwise.
+    /// Whether it was a guess: a password that did not fit, or a name that nobody has. Without a `fail_type` (Dovecot 2.3)
+    /// nothing says otherwise.
     fn is_wrong(&self) -> bool {
-        let faults = ["credentials", "account", "disabled", "expired"];
+        let faults = ["credentials", "account"];
         let is_fault = |kind: &String| faults.contains(&kind.as_str());
         !self.success && !self.policy_reject && self.fail_type.as_ref().is_none_or(is_fault)
     }
@@ -128,9 +139,13 @@ mod tests {
         let config: Config = toml::from_str("first_wait = '2s'").unwrap();
         let throttle = Throttle::new(&config, now).unwrap();
         for pwhash in 0..30 {
-            for (text, is_wrong) in
-                [("internal", false), ("policy", false), ("", false), ("credentials", true)]
-            {
+            for (text, is_wrong) in [
+                ("internal", false),
+                ("disabled", false),
+                ("expired", false),
+                ("", false),
+                ("credentials", true),
+            ] {
                 let mut report = report(pwhash, false);
                 report.fail_type = Some(text.to_owned());
                 assert_eq!(report.is_wrong(), is_wrong, "{text}");

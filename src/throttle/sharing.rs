@@ -1,35 +1,50 @@
-//! What nodes tell each other through Redis: a log of what was wrong and right, under a key that they agree on.
+//! What nodes tell each other through Redis: a log of what was wrong and right, sealed with a key that the nodes have and
+//! Redis has not.
 //!
 //! Passwords are in there as digests under that key only. Names and addresses are in the clear, as in mailcow's own logs
-//! there. Each node writes behind and reads in short intervals; a Redis that is away makes each count for itself.
+//! there. Each node writes behind and reads in short intervals; a Redis that is away makes each count for itself. What
+//! somebody else writes there counts nothing, costs no more than reading it, and takes bounded memory.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
 
 use super::book::{Reach, Wrong};
-use super::digest::{KEY_BYTES, Key};
 use super::place::Place;
+use super::seal::{Sealed, Sealer};
 use super::{Inner, Target};
-use crate::auth::Username;
+use crate::auth::{Secret, Username};
+use crate::cache::BoundedMap;
 use crate::redis::{Error, Redis, StreamEntry};
 
-/// The log, and the key.
 const LOG: &str = "keydove:throttle:log";
-const KEY: &str = "keydove:throttle:key";
 /// Entries of the log, each of up to [`BATCH`] events.
 const LOG_ENTRIES: usize = 20_000;
-const BATCH: usize = 100;
-/// Entries that are read at once.
-const READ: usize = 500;
+const BATCH: usize = 50;
+/// The longest text of a batch, in bytes.
+const MAX_EVENTS: usize = 128 << 10;
+/// Entries that are read at once; together they are shorter than an answer of Redis may be.
+const READ: usize = 50;
+/// Answers that are read before it is time to write again.
+const MOST_READS: usize = 500;
+/// About 5,000 nodes, each process being another one.
+const BELIEVED_BYTES: usize = 1 << 20;
+/// Other nodes' clocks may be so far ahead, in milliseconds.
+const SKEW: u64 = 300_000;
 /// Events that wait for Redis; further ones are not shared.
 const OUTBOX: usize = 4096;
-/// How often the key and the clock are looked at again: a Redis that was emptied has another one.
-const AGREE_AGAIN: Duration = Duration::from_secs(5);
 const BEGIN: &str = "0-0";
+
+/// When something is exchanged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// By this node's counters.
+    pub(super) monotonic: Instant,
+    /// By the wall clock, in milliseconds since 1970: nodes have no other clock in common.
+    pub(super) millis: u64,
+}
 
 /// Something that other nodes count too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,11 +87,6 @@ impl Outbox {
         self.lock().pop_front()
     }
 
-    /// Digests under another key mean nothing to anybody.
-    fn drop_wrong(&self) {
-        self.lock().retain(|event| !matches!(event, Event::Wrong { .. }));
-    }
-
     fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,96 +95,161 @@ impl Outbox {
 /// One node's place in the log.
 pub(super) struct Sharing {
     redis: Redis,
+    sealer: Sealer,
     /// By which it knows its own entries.
     node: String,
+    /// Of its last entry.
+    number: u64,
     /// What was read last.
     id: String,
-    agreed: Option<Agreed>,
-}
-
-/// Since when the nodes' key is known, and the server's clock then.
-struct Agreed {
-    at: Instant,
-    clock: Duration,
+    /// How many entries are read at once: one, after an answer that was too long.
+    read: usize,
+    /// The last entry of each other node that was believed.
+    believed: BoundedMap<Box<str>, u64>,
+    /// What was told of entries that are not believed.
+    warned: bool,
 }
 
 impl Sharing {
-    pub(super) fn new(redis: Redis, node: u32) -> Self {
-        Self { redis, node: format!("{node:08x}"), id: BEGIN.to_owned(), agreed: None }
+    pub(super) fn new(redis: Redis, key: &Secret, node: u64) -> Self {
+        Self {
+            redis,
+            sealer: Sealer::new(key),
+            node: format!("{node:016x}"),
+            number: 0,
+            id: BEGIN.to_owned(),
+            read: READ,
+            believed: BoundedMap::new(BELIEVED_BYTES),
+            warned: false,
+        }
     }
 
     /// Writes what waits and reads what is new.
-    pub(super) async fn exchange(&mut self, inner: &Inner, now: Instant) -> Result<(), Error> {
+    pub(super) async fn exchange(&mut self, inner: &Inner, now: Clock) -> Result<(), Error> {
         let Some(outbox) = &inner.outbox else { return Ok(()) };
-        let is_due = |agreed: &Agreed| now.saturating_duration_since(agreed.at) >= AGREE_AGAIN;
-        if self.agreed.as_ref().is_none_or(is_due) {
-            self.agree(inner, outbox, now).await?;
-        }
-        loop {
+        for _ in 0..=OUTBOX / BATCH {
             let events = outbox.take();
             if events.is_empty() {
                 break;
             }
-            let text = serde_json::to_string(&events).unwrap_or_default();
-            let fields = [("node", self.node.as_str()), ("events", &text)];
-            if let Err(error) = self.redis.append(LOG, LOG_ENTRIES, &fields).await {
-                self.agreed = None;
+            if let Err(error) = self.write(&events, now).await {
                 events.into_iter().for_each(|event| outbox.put(event));
                 return Err(error);
             }
         }
-        loop {
-            let entries = self.redis.read_after(LOG, &self.id, READ).await.inspect_err(|_| {
-                self.agreed = None;
-            })?;
-            let is_last = entries.len() < READ;
+        for _ in 0..MOST_READS {
+            let entries = match self.redis.read_after(LOG, &self.id, self.read).await {
+                Err(Error::TooLong { .. }) => return self.step_back().await,
+                read => read?,
+            };
+            let is_last = entries.len() < self.read;
             for entry in &entries {
                 self.take_in(inner, entry, now);
                 self.id.clone_from(&entry.0);
             }
             if is_last {
-                return Ok(());
+                self.read = READ;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer was too long. The entries are looked at one by one; one that is too long by itself is nobody's that has
+    /// the key, and there is no way round it: the log is begun anew. What was counted stays counted here.
+    async fn step_back(&mut self) -> Result<(), Error> {
+        if self.read > 1 {
+            self.read = 1;
+            return Ok(());
+        }
+        self.redis.delete(LOG).await?;
+        self.read = READ;
+        tracing::warn!(
+            log = LOG,
+            "something in Redis was too long to be a node's, so the nodes' log is begun anew: see who can write there"
+        );
+        Ok(())
+    }
+
+    async fn write(&mut self, events: &[Event], now: Clock) -> Result<(), Error> {
+        self.number += 1;
+        let events = serde_json::to_string(events).unwrap_or_default();
+        let sealed =
+            Sealed { node: &self.node, number: self.number, written: now.millis, events: events.as_str() };
+        let (number, written) = (sealed.number.to_string(), sealed.written.to_string());
+        let seal = self.sealer.seal(&sealed);
+        let fields = [
+            ("node", sealed.node),
+            ("number", &number),
+            ("written", &written),
+            ("events", sealed.events),
+            ("seal", &seal),
+        ];
+        self.redis.append(LOG, LOG_ENTRIES, &fields).await
+    }
+
+    /// Counts what another node has written, as of when it was written.
+    fn take_in(&mut self, inner: &Inner, entry: &StreamEntry, now: Clock) {
+        match self.believe(entry, now) {
+            Belief::Own | Belief::Old => {}
+            Belief::New(events, age) => {
+                let at = now.monotonic.checked_sub(age).unwrap_or(now.monotonic);
+                events.into_iter().for_each(|event| inner.take_in(event, at, now.monotonic));
+            }
+            Belief::None => {
+                if !std::mem::replace(&mut self.warned, true) {
+                    tracing::warn!(
+                        log = LOG,
+                        "something in Redis has no seal of ours, or is of another time, and is not counted: a node with \
+                         another shared key or clock, an older keydove, or somebody who should not write there"
+                    );
+                }
             }
         }
     }
 
-    async fn agree(&mut self, inner: &Inner, outbox: &Outbox, now: Instant) -> Result<(), Error> {
-        self.agreed = None;
-        let own = to_hex(&inner.digester.key());
-        let mut text = self.redis.agree(KEY, &own).await?;
-        let clock = self.redis.time().await?;
-        if let Some(key) = from_hex(&text)
-            && inner.digester.set_key(key)
-        {
-            outbox.drop_wrong();
-        }
-        text.zeroize();
-        self.agreed = Some(Agreed { at: now, clock });
-        Ok(())
-    }
-
-    /// Counts what another node has written, as of when it was written.
-    fn take_in(&self, inner: &Inner, (id, fields): &StreamEntry, now: Instant) {
+    fn believe(&mut self, (_, fields): &StreamEntry, now: Clock) -> Belief {
         let value = |name: &str| {
             let mut pairs = fields.chunks_exact(2);
             pairs.find_map(|pair| (pair[0] == name).then_some(pair[1].as_str()))
         };
-        if value("node") == Some(&self.node) {
-            return;
-        }
-        let events: Vec<Event> =
-            value("events").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let at = now.checked_sub(self.age(id, now)).unwrap_or(now);
-        events.into_iter().for_each(|event| inner.take_in(event, at, now));
-    }
-
-    fn age(&self, id: &str, now: Instant) -> Duration {
-        let written = id.split('-').next().and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
-        let (Some(written), Some(Agreed { at, clock })) = (written, &self.agreed) else {
-            return Duration::ZERO;
+        let number = |name: &str| value(name).and_then(|text| text.parse::<u64>().ok());
+        let (Some(node), Some(events), Some(seal)) = (value("node"), value("events"), value("seal")) else {
+            return Belief::None;
         };
-        (*clock + now.saturating_duration_since(*at)).saturating_sub(written)
+        let (Some(number), Some(written)) = (number("number"), number("written")) else {
+            return Belief::None;
+        };
+        if node == self.node {
+            return Belief::Own;
+        }
+        let sealed = Sealed { node, number, written, events };
+        let is_of_form = node.len() == self.node.len() && events.len() <= MAX_EVENTS;
+        if !is_of_form || !self.sealer.proves(seal, &sealed) || written > now.millis + SKEW {
+            return Belief::None;
+        }
+        // What was written once counts once, in whatever order it comes again.
+        let known = self.believed.get_mut(&Box::from(node)).map(|last| *last);
+        if known.is_some_and(|last| last >= number) {
+            return Belief::Old;
+        }
+        self.believed.put(node.into(), number, node.len());
+        let age = Duration::from_millis(now.millis.saturating_sub(written));
+        Belief::New(serde_json::from_str(events).unwrap_or_default(), age)
     }
+}
+
+/// Whether an entry is a node's.
+#[derive(Debug, PartialEq, Eq)]
+enum Belief {
+    /// This node's own.
+    Own,
+    /// Another's, which was counted before.
+    Old,
+    /// Another's, with its age.
+    New(Vec<Event>, Duration),
+    /// Nobody's who has the key, or of a time that is yet to come.
+    None,
 }
 
 impl Inner {
@@ -189,7 +264,10 @@ impl Inner {
                 }
             }
             Event::Right { user, place } => {
-                if let Ok(user) = Username::parse(user.as_bytes()) {
+                let is_young = now.saturating_duration_since(at) < self.config.known_for.get();
+                if let Ok(user) = Username::parse(user.as_bytes())
+                    && is_young
+                {
                     self.welcome(&user, place, at, false);
                 }
             }
@@ -202,36 +280,82 @@ impl Inner {
     }
 }
 
-fn to_hex(key: &Key) -> Zeroizing<String> {
-    Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn from_hex(text: &str) -> Option<Key> {
-    let mut key: Key = Zeroizing::new([0; KEY_BYTES]);
-    if text.len() != 2 * KEY_BYTES || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_key_survives_the_way() {
-        let key: Key = Zeroizing::new(std::array::from_fn(|index| u8::try_from(index * 7).unwrap()));
-        assert_eq!(*from_hex(&to_hex(&key)).unwrap(), *key);
-        for text in ["", "00", &"g".repeat(64), &"ä".repeat(32)] {
-            assert!(from_hex(text).is_none(), "{text}");
-        }
+    const KEY: &str = "a key of all nodes";
+    const SOON: u64 = 1_800_000_000_000;
+
+    fn sharing(node: u64, key: &str) -> Sharing {
+        let redis = Redis::new(&toml::from_str("socket = '/nowhere'").unwrap(), None).unwrap();
+        Sharing::new(redis, &Secret::from(key), node)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's clock may start anywhere")]
+    fn clock(millis: u64) -> Clock {
+        Clock { monotonic: Instant::now(), millis }
+    }
+
+    fn event() -> Event {
+        let place = Place::Host4([192, 0, 2, 1]);
+        Event::Wrong { user: "a@example.org".to_owned(), place, digest: 1, reach: Reach::Everything }
+    }
+
+    fn entry(by: &Sharing, number: u64, written: u64, events: &str) -> StreamEntry {
+        let sealed = Sealed { node: &by.node, number, written, events };
+        let fields = [
+            ("node", by.node.clone()),
+            ("number", number.to_string()),
+            ("written", written.to_string()),
+            ("events", events.to_owned()),
+            ("seal", by.sealer.seal(&sealed)),
+        ];
+        let flat = fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+        (format!("{written}-0"), flat.collect())
     }
 
     #[test]
-    fn the_outbox_is_bounded_and_an_old_keys_digests_are_dropped() {
+    fn only_who_has_the_key_is_believed_and_once() {
+        let (writer, mut reader) = (sharing(1, KEY), sharing(2, KEY));
+        let (stranger, own) = (sharing(3, "another key of theirs"), sharing(2, KEY));
+        let text = serde_json::to_string(&[event()]).unwrap();
+        let now = clock(SOON + 5000);
+        let new = |seconds| Belief::New(vec![event()], Duration::from_secs(seconds));
+        assert_eq!(reader.believe(&entry(&writer, 7, SOON, &text), now), new(5));
+        for number in [7, 6, 1] {
+            assert_eq!(reader.believe(&entry(&writer, number, SOON, &text), now), Belief::Old, "{number}");
+        }
+        assert_eq!(reader.believe(&entry(&writer, 8, SOON + 5000 + SKEW, &text), now), new(0));
+        assert_eq!(reader.believe(&entry(&own, 9, SOON, &text), now), Belief::Own);
+        let mut unsealed = entry(&writer, 10, SOON, &text);
+        unsealed.1.truncate(8);
+        let mut changed = entry(&writer, 11, SOON, &text);
+        changed.1[7] = text.replace("a@", "b@");
+        for (what, forged) in [
+            ("a stranger's", entry(&stranger, 9, SOON, &text)),
+            ("of the future", entry(&writer, 12, SOON + 5001 + SKEW, &text)),
+            ("too long", entry(&writer, 13, SOON, &" ".repeat(MAX_EVENTS + 1))),
+            ("unsealed", unsealed),
+            ("changed", changed),
+            ("of an older keydove", ("1-0".to_owned(), vec!["node".to_owned(), "x".to_owned()])),
+        ] {
+            assert_eq!(reader.believe(&forged, now), Belief::None, "{what}");
+        }
+    }
+
+    /// Else a node with long names would write what no other node takes.
+    #[test]
+    fn a_full_batch_of_the_longest_names_is_short_enough() {
+        let user = "\u{1}".repeat(255);
+        let place = Place::narrow(Some("2001:db8:ffff:ffff::1".parse().unwrap()));
+        let longest = Event::Wrong { user, place, digest: u64::MAX, reach: Reach::Everything };
+        let text = serde_json::to_string(&vec![longest; BATCH]).unwrap();
+        assert!(text.len() <= MAX_EVENTS, "{}", text.len());
+    }
+
+    #[test]
+    fn the_outbox_is_bounded() {
         let outbox = Outbox::default();
         let place = Place::Host4([192, 0, 2, 1]);
         for number in 0..5000 {
@@ -240,10 +364,5 @@ mod tests {
         }
         let length = outbox.lock().len();
         assert_eq!((length, outbox.take().len()), (OUTBOX, BATCH));
-        outbox.drop_wrong();
-        let right = Event::Right { user: "a@example.org".to_owned(), place };
-        outbox.put(right.clone());
-        outbox.drop_wrong();
-        assert_eq!(outbox.take(), [right]);
     }
 }

@@ -106,10 +106,8 @@ fn names_that_nobody_has_count_as_spraying() {
 #[test]
 fn what_is_no_guess_is_no_strike() {
     let bench = Bench::new("");
-    let guesses = Denial::ALL.into_iter().filter(|denial| is_guess(*denial)).count();
-    assert_eq!(guesses, 14);
     for number in 0..100 {
-        for denial in [Denial::AppPasswordExpired, Denial::AppPasswordForbidden, Denial::RoleMissing] {
+        for denial in Denial::ALL.into_iter().filter(|denial| !denial.is_guess()) {
             bench.refuse("anna", &number.to_string(), ATTACKER, denial);
         }
     }

@@ -438,7 +438,7 @@ async fn what_stands_against_an_alias_is_named(database: &Database, other: &impl
 }
 
 /// What the command line makes of an address: the seeded template, without an owner.
-fn rows(address: &str, name: &str, quota_mib: i64) -> NewMailboxRows {
+pub fn rows(address: &str, name: &str, quota_mib: i64) -> NewMailboxRows {
     let stored =
         [StoredTemplate { name: "Default".to_owned(), attributes: TemplateText::seeded().to_string() }];
     let template = Template::find(&stored, "Default").unwrap();
@@ -447,6 +447,7 @@ fn rows(address: &str, name: &str, quota_mib: i64) -> NewMailboxRows {
         keycloak_id: String::new(),
         source: String::new(),
         template: None,
+        mark: None,
         first_name: name.to_owned(),
         last_name: String::new(),
     };

@@ -107,7 +107,7 @@ async fn a_failure_leaves_no_app_password(database: &Database, other: &impl Othe
     assert_eq!(count(other, "app_passwd", "1 = 1").await, before);
 }
 
-fn app_password(name: &str, label: &str, seed: u8) -> NewAppPassword {
+pub fn app_password(name: &str, label: &str, seed: u8) -> NewAppPassword {
     NewAppPassword {
         user: user(name),
         name: label.to_owned(),

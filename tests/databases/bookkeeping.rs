@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keydove::auth::Secret;
+use keydove::auth::{Guess, Secret};
 use keydove::bookkeeping::{self, AcceptedLogin, Bookkeeper, Config, Note, RefusedLogin};
 use keydove::provision::{Identity, Provisioned, Provisioner, RateLimit, RedisSettings, TaggedMail};
 use keydove::redis::Redis;
@@ -156,7 +156,7 @@ async fn what_waits_is_written_when_keydove_stops(
     assert_eq!(field(redis, "RL_VALUE", "last@books.example").as_deref(), Some("9 / 1m"));
 }
 
-/// T55: the table is locked while logins go on.
+/// The table is locked while logins go on.
 async fn a_locked_table_delays_rows_and_nothing_else(
     database: &Arc<Database>,
     other: &impl Other,
@@ -241,9 +241,9 @@ async fn a_refusal_is_published_once(database: &Arc<Database>, redis: &Server) {
     let mut subscriber = redis.connect().unwrap();
     let mut subscriber = subscribe(&mut subscriber);
     let books = Books::open(database, &provisioner(), redis);
-    books.note(refused(b"alice@books.example", "198.51.100.7", false));
-    books.note(refused(b"x,203.0.113.9,<s>): unknown user\n", "2001:db8::7", true));
-    books.note(Note::Refused(RefusedLogin { remote: None, ..refusal(b"alice", "192.0.2.1", false) }));
+    books.note(refused(b"alice@books.example", "198.51.100.7", Guess::Secret));
+    books.note(refused(b"x,203.0.113.9,<s>): unknown user\n", "2001:db8::7", Guess::Name));
+    books.note(Note::Refused(RefusedLogin { remote: None, ..refusal(b"alice", "192.0.2.1", Guess::Secret) }));
     books.note(accepted(ALICE, "imap", None));
     books.close().await;
     let expected = [
@@ -266,7 +266,7 @@ async fn a_restart_of_redis_loses_no_later_line(database: &Arc<Database>, redis:
     let mut subscriber = redis.connect().unwrap();
     let mut subscriber = subscribe(&mut subscriber);
     sleep(Duration::from_millis(50)).await;
-    books.note(refused(b"alice@books.example", "198.51.100.7", false));
+    books.note(refused(b"alice@books.example", "198.51.100.7", Guess::Secret));
     books.close().await;
     assert_eq!(lines_so_far(redis, &mut subscriber).len(), 1);
 }
@@ -275,13 +275,13 @@ async fn without_redis_nothing_else_stops(database: &Arc<Database>, other: &impl
     other.run("DELETE FROM sasl_log").await;
     let books = Books::open(database, &provisioner(), redis);
     // It has a connection, which the server will close.
-    books.note(refused(b"alice@books.example", "198.51.100.7", false));
+    books.note(refused(b"alice@books.example", "198.51.100.7", Guess::Secret));
     rows_become(other, "1 = 1", 0).await;
     redis.stop().unwrap();
     let settings = RedisSettings { rate_limit: RateLimit::Set("2 / 1s".to_owned()), tagged_mail: None };
     books.note(Note::Created { user: user(ALICE), settings });
     for _ in 0..100 {
-        books.note(refused(b"alice@books.example", "198.51.100.7", false));
+        books.note(refused(b"alice@books.example", "198.51.100.7", Guess::Secret));
     }
     books.note(accepted(ALICE, "imap", None));
     rows_become(other, "service = 'imap'", 1).await;
@@ -328,13 +328,13 @@ fn accepted(name: &str, service: &str, app_password: Option<i64>) -> Note {
     Note::Accepted(login(name, service, app_password))
 }
 
-fn refusal(name: &[u8], remote: &str, mailbox_is_unknown: bool) -> RefusedLogin {
+fn refusal(name: &[u8], remote: &str, guess: Guess) -> RefusedLogin {
     let session = Some("Xk3vA8".into());
-    RefusedLogin { user: name.into(), remote: address(remote), session, mailbox_is_unknown }
+    RefusedLogin { user: name.into(), remote: address(remote), session, guess }
 }
 
-fn refused(name: &[u8], remote: &str, mailbox_is_unknown: bool) -> Note {
-    Note::Refused(refusal(name, remote, mailbox_is_unknown))
+fn refused(name: &[u8], remote: &str, guess: Guess) -> Note {
+    Note::Refused(refusal(name, remote, guess))
 }
 
 fn address(text: &str) -> Option<IpAddr> {

@@ -6,20 +6,18 @@ mod administration;
 mod app_passwords;
 mod battery;
 mod bookkeeping;
+mod explain_truth;
 mod housekeeping;
 mod identity_provider;
+mod keycloak_double;
+mod lookalikes;
+mod lost_commit;
 mod maps;
 mod mariadb;
+mod marks;
 mod others;
 mod provisioning;
-#[expect(
-    dead_code,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "the tests of the services use the rest"
-)]
-#[path = "../services/stage/mod.rs"]
-mod stage;
+mod sqlite_files;
 mod sync;
 
 use std::path::{Path, PathBuf};
@@ -27,10 +25,15 @@ use std::sync::Arc;
 
 use keydove::auth::Secret;
 use keydove::sql::{Config, Database, open, open_to_read};
+use keydove_stage as stage;
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};
 use tokio::sync::Mutex;
+
+/// Worlds in which every login is explained and then done.
+const SQLITE_WORLDS: usize = 600;
+const MARIADB_WORLDS: usize = 100;
 
 /// A folder that goes with the test. Short, because a socket's path may have 107 bytes.
 struct Folder(PathBuf);
@@ -123,6 +126,26 @@ async fn mariadb_makes_mailboxes_as_mailcow_does() {
     others::a_killed_connection_leaves_all_or_nothing(&database, &other).await;
     others::sogo_is_told_where_mailcow_has_it(&database, &other).await;
     database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_what_is_explained_is_what_a_login_gets() {
+    let folder = Folder::new("sqlite-explain");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = Arc::new(open(&config, None).await.unwrap());
+    let other = OtherSqlite::open(&path);
+    explain_truth::explain_battery(database, &other, folder.path(), SQLITE_WORLDS).await;
+}
+
+#[tokio::test]
+async fn mariadb_what_is_explained_is_what_a_login_gets() {
+    let folder = Folder::new("mariadb-explain");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = Arc::new(connect(&server).await);
+    explain_truth::explain_battery(database, &other, folder.path(), MARIADB_WORLDS).await;
 }
 
 #[tokio::test]
@@ -236,6 +259,7 @@ async fn sqlite_serves_the_sync() {
     let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
     let database = open(&config, None).await.unwrap();
     sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
+    marks::marks_battery(&database, &OtherSqlite::open(&path)).await;
 }
 
 #[tokio::test]
@@ -246,6 +270,7 @@ async fn mariadb_serves_the_sync() {
     other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
     let database = connect(&server).await;
     sync::sync_battery(&database, &other).await;
+    marks::marks_battery(&database, &other).await;
     database.close().await;
 }
 
@@ -271,4 +296,26 @@ async fn mariadb_is_kept_small() {
     let database = Arc::new(connect(&server).await);
     database.check_provisioning().await.unwrap();
     housekeeping::housekeeping_battery(&database, &other).await;
+}
+
+#[tokio::test]
+async fn sqlite_takes_no_name_for_another() {
+    let folder = Folder::new("sqlite-lookalikes");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    lookalikes::lookalikes_battery(&database, &OtherSqlite::open(&path)).await;
+}
+
+#[tokio::test]
+async fn mariadb_takes_no_name_for_another() {
+    let folder = Folder::new("mariadb-lookalikes");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    lookalikes::lookalikes_battery(&database, &other).await;
+    others::sogo_follows_the_switch(&database, &other).await;
+    others::a_dump_brings_everything_back(&database, &other).await;
+    database.close().await;
 }

@@ -1,13 +1,15 @@
 //! The other way to each database, and what only a server can do to a provisioning.
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join;
 use keydove::auth::{NotAccepted, TempFailReason};
 use keydove::provision::Provisioned;
-use keydove::sql::{Database, Error};
+use keydove::sql::{Database, Error, MailboxSettings, MailboxState, SwitchOff};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use rusqlite::Connection;
@@ -214,4 +216,57 @@ pub async fn sogo_is_told_where_mailcow_has_it(database: &Database, other: &Othe
     ];
     assert_eq!(row, expected);
     assert_eq!(count(other, "_sogo_static_view", "1 = 1").await, 2, "receiving only is no user of SOGo");
+}
+
+/// Row by row as mailcow: a mailbox that is off, or only receives, is no user of SOGo; on again it is.
+pub async fn sogo_follows_the_switch(database: &Database, other: &OtherMariadb<'_>) {
+    other.run(SOGO_VIEW).await;
+    other
+        .run(
+            "INSERT INTO domain (domain, mailboxes) VALUES ('follow.example', 5);
+             INSERT INTO alias (address, goto, domain) VALUES ('info@follow.example', 's@follow.example', 'follow.example')",
+        )
+        .await;
+    let name = user("s@follow.example");
+    provision(database, &person("s@follow.example", "none")).await.unwrap();
+    let there = async || count(other, "_sogo_static_view", "c_uid = 's@follow.example'").await;
+    assert_eq!(there().await, 1);
+    let set = |active| MailboxSettings { active: Some(active), ..MailboxSettings::default() };
+    for (active, rows) in [(MailboxState::Off, 0), (MailboxState::On, 1), (MailboxState::ReceiveOnly, 0)] {
+        database.set_mailbox(&name, set(active)).await.unwrap();
+        assert_eq!(there().await, rows, "{active:?}");
+    }
+    let renamed = MailboxSettings { name: Some("Other Name".to_owned()), ..set(MailboxState::On) };
+    database.set_mailbox(&name, renamed).await.unwrap();
+    let row = one_row(other, "_sogo_static_view", "c_cn, aliases, mail", "c_uid", "s@follow.example").await;
+    assert_eq!(row, ["Other Name", "info@follow.example", "s@follow.example"]);
+    // What mailcow keeps in the row besides stays when only the name changes.
+    other.run("UPDATE _sogo_static_view SET c_ou = 'kept'").await;
+    let renamed = MailboxSettings { name: Some("Third".to_owned()), ..MailboxSettings::default() };
+    database.set_mailbox(&name, renamed).await.unwrap();
+    let row = one_row(other, "_sogo_static_view", "c_cn, c_ou", "c_uid", "s@follow.example").await;
+    assert_eq!(row, ["Third", "kept"]);
+    // The sync switches as an administrator does.
+    assert!(database.switch_off("s@follow.example", SwitchOff::ReceiveOnly).await.unwrap());
+    assert_eq!(there().await, 0);
+    assert!(database.switch_on_again("s@follow.example").await.unwrap());
+    assert_eq!(there().await, 1);
+}
+
+/// docs/backup.md: a dump beside a running keydove, and back.
+pub async fn a_dump_brings_everything_back(database: &Database, other: &OtherMariadb<'_>) {
+    let mailboxes = database.mailboxes(None).await.unwrap();
+    assert!(!mailboxes.is_empty());
+    let socket = format!("--socket={}", other.server.socket().display());
+    let mut dump = Command::new("mariadb-dump");
+    dump.args(["--no-defaults", &socket, "--user=root", "--single-transaction", "--databases", DATABASE]);
+    let dump = dump.output().unwrap();
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    other.run("DELETE FROM mailbox; DELETE FROM keydove_person").await;
+    let mut restore = Command::new("mariadb");
+    let mut restore =
+        restore.args(["--no-defaults", &socket, "--user=root"]).stdin(Stdio::piped()).spawn().unwrap();
+    restore.stdin.take().unwrap().write_all(&dump.stdout).unwrap();
+    assert!(restore.wait().unwrap().success());
+    assert_eq!(database.mailboxes(None).await.unwrap(), mailboxes);
 }

@@ -244,7 +244,7 @@ pub async fn nothing_is_left_of(other: &impl Other, name: &str) {
     }
 }
 
-/// T49: retried with back-off, not per attempt.
+/// Retried with back-off, not per attempt.
 async fn what_was_refused_is_left_alone_for_a_while(database: &Database, other: &impl Other) {
     other.run("INSERT INTO domain (domain, mailboxes) VALUES ('full.example', 0)").await;
     let (provisioner, dave, start) =
@@ -260,7 +260,7 @@ async fn what_was_refused_is_left_alone_for_a_while(database: &Database, other: 
     assert!(provisioner.provision(database, &dave, start + Duration::from_secs(30)).await.is_ok());
 }
 
-/// T43: an address that another person had is not given away by a login.
+/// An address that another person had is not given away by a login.
 async fn a_mailbox_belongs_to_one_person(database: &Database, other: &impl Other) {
     other.run("INSERT INTO domain (domain, mailboxes) VALUES ('reuse.example', 10)").await;
     let erin = person("erin@reuse.example", "none");
@@ -457,6 +457,7 @@ fn config(retry_after: Duration) -> Config {
         enabled: Some(true),
         default_template: Some("Default".to_owned()),
         mappings,
+        allow_reserved_names: Vec::new(),
         retry_after: text.try_into().unwrap(),
     }
 }
@@ -467,6 +468,7 @@ pub fn person(address: &str, template: &str) -> Identity {
         keycloak_id: format!("id of {address}"),
         source: "main".to_owned(),
         template: Some(template.to_owned()),
+        mark: None,
         first_name: "Alice".to_owned(),
         last_name: "O'Ångström".to_owned(),
     }

@@ -13,13 +13,13 @@ fn wish(holder: &str, gap: i64) -> LeaseWish {
 
 /// All of it, in the order in which the tables fill.
 pub async fn sync_battery<O: Other>(database: &Database, other: &O) {
-    mailcow_case_70_and_want_41_one_at_a_time(database, other).await;
+    one_at_a_time(database, other).await;
     a_page_of_people(database, other).await;
-    want_12_leavers_are_switched_off_and_on(database, other).await;
+    leavers_are_switched_off_and_on(database, other).await;
     stored_passwords_are_listed_page_by_page(database, other).await;
 }
 
-async fn mailcow_case_70_and_want_41_one_at_a_time<O: Other>(database: &Database, other: &O) {
+async fn one_at_a_time<O: Other>(database: &Database, other: &O) {
     let take = async |holder, gap| database.take_lease(&wish(holder, gap)).await.unwrap();
     let LeaseEnd::Taken { now } = take("one", 0).await else { unreachable!("nobody has it") };
     assert!(now > 1_700_000_000, "{now}");
@@ -71,7 +71,7 @@ async fn a_page_of_people<O: Other>(database: &Database, other: &O) {
     assert!(database.standings(Vec::new()).await.unwrap().is_empty());
 }
 
-async fn want_12_leavers_are_switched_off_and_on<O: Other>(database: &Database, other: &O) {
+async fn leavers_are_switched_off_and_on<O: Other>(database: &Database, other: &O) {
     // As keydove writes it, whatever the spelling in `mailbox` is.
     let name = "ann@page.example";
     other.run("INSERT INTO alias (address, goto, domain) VALUES ('ann@page.example', 'ann@page.example', 'page.example')").await;

@@ -18,6 +18,13 @@ fn the_kept_corpus_still_holds() {
 }
 
 #[test]
+fn every_fuzz_target_has_all_that_its_run_needs() {
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/run");
+    let end = std::process::Command::new(run).arg("check").output().unwrap();
+    assert!(end.status.success(), "{}", String::from_utf8_lossy(&end.stderr));
+}
+
+#[test]
 fn every_check_is_a_fuzz_target() {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let mut names: Vec<String> = std::fs::read_dir(targets)

@@ -151,7 +151,7 @@ fn top_module(file: &str) -> &str {
 }
 
 /// Every source file, named from `src/`.
-fn sources() -> Vec<(String, String)> {
+pub(super) fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
     let mut files = Vec::new();

@@ -7,13 +7,21 @@
     reason = "a test may fail, and its clock may start anywhere"
 )]
 
+mod addresses;
+mod ban_filters;
 mod bench;
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;
+mod closed_pipe;
+mod code;
 mod commands;
 mod config;
 mod corpus;
+mod dangers;
+mod database_file;
 mod layers;
 mod metrics;
 mod reason_codes;
 mod reasons;
+mod schemes;
+mod statements;

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::ensure;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::{World, prompt};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::{World, prompt};
 use crate::stage::keydove::Keydove;
 use crate::stage::process::{Group, Program};
 use crate::stage::{Failure, Result, attempt, free_port, give};
@@ -17,41 +17,40 @@ const ATTACKER: &str = "198.51.100.66";
 const OWNER: &str = "203.0.113.1";
 const ALICE: &str = "alice@policy.example";
 
-pub const CASES: &[WorldCase] =
-    &[("want_10_a_dovecot_with_its_own_passwords_asks_the_same_counters", |world| {
-        let port = free_port()?;
-        let token = secret(world, "policy-token", TOKEN)?;
-        let keydove = world.system.keydove.beside("policy", |text| {
-            let throttle = "[throttle]\nfirst_wait = \"15m\"\n";
-            let text = prompt(&text).replace("[throttle]\nenabled = false\n", throttle);
-            format!(
-                "{text}\n[http]\nlisten = \"127.0.0.1:{port}\"\npolicy_token_file = \"{}\"\n",
-                token.display()
-            )
-        })?;
-        for (name, url, header) in [
-            ("policy-a", "/auth-policy", format!("X-API-Key: {TOKEN}")),
-            ("policy-b", "/auth-policy?", TOKEN.to_owned()),
-            ("policy-c", "/auth-policy?node=c&", format!("Authorization: Bearer {TOKEN}")),
-        ] {
-            let url = format!("http://127.0.0.1:{port}{url}");
-            let dovecot =
-                Dovecot::start(world, name, &format!("{url}\nauth_policy_server_api_header = {header}"))?;
-            let user = format!("{name}@policy.example");
-            dovecot.users(&[ALICE, &user])?;
-            (0..10).try_for_each(|number| dovecot.refuses(&user, &format!("guess {number}"), ATTACKER))?;
-            // The right one, where somebody guessed; elsewhere; and another's there.
-            dovecot.refuses(&user, "pw", ATTACKER)?;
-            dovecot.accepts(&user, "pw", OWNER)?;
-            dovecot.accepts(ALICE, "pw", ATTACKER)?;
-            if name == "policy-a" {
-                known_or_old_passwords_make_nobody_wait(&dovecot, &user)?;
-            }
-            let told = keydove.log().matches("many different passwords were wrong").count();
-            ensure(told > 0, || format!("{name}: nothing tells of the guesses\n{}", keydove.log()))?;
+pub const CASES: &[WorldCase] = &[("a_dovecot_with_its_own_passwords_asks_the_same_counters", |world| {
+    let port = free_port()?;
+    let token = secret(world, "policy-token", TOKEN)?;
+    let keydove = world.system.keydove.beside("policy", |text| {
+        let throttle = "[throttle]\nfirst_wait = \"15m\"\n";
+        let text = prompt(&text).replace("[throttle]\nenabled = false\n", throttle);
+        format!(
+            "{text}\n[http]\nlisten = \"127.0.0.1:{port}\"\npolicy_token_file = \"{}\"\n",
+            token.display()
+        )
+    })?;
+    for (name, url, header) in [
+        ("policy-a", "/auth-policy", format!("X-API-Key: {TOKEN}")),
+        ("policy-b", "/auth-policy?", TOKEN.to_owned()),
+        ("policy-c", "/auth-policy?node=c&", format!("Authorization: Bearer {TOKEN}")),
+    ] {
+        let url = format!("http://127.0.0.1:{port}{url}");
+        let dovecot =
+            Dovecot::start(world, name, &format!("{url}\nauth_policy_server_api_header = {header}"))?;
+        let user = format!("{name}@policy.example");
+        dovecot.users(&[ALICE, &user])?;
+        (0..10).try_for_each(|number| dovecot.refuses(&user, &format!("guess {number}"), ATTACKER))?;
+        // The right one, where somebody guessed; elsewhere; and another's there.
+        dovecot.refuses(&user, "pw", ATTACKER)?;
+        dovecot.accepts(&user, "pw", OWNER)?;
+        dovecot.accepts(ALICE, "pw", ATTACKER)?;
+        if name == "policy-a" {
+            known_or_old_passwords_make_nobody_wait(&dovecot, &user)?;
         }
-        strangers_are_turned_away(world, port, &keydove)
-    })];
+        let told = keydove.log().matches("many different passwords were wrong").count();
+        ensure(told > 0, || format!("{name}: nothing tells of the guesses\n{}", keydove.log()))?;
+    }
+    strangers_are_turned_away(world, port, &keydove)
+})];
 
 fn known_or_old_passwords_make_nobody_wait(dovecot: &Dovecot, user: &str) -> Result<()> {
     (0..11).try_for_each(|number| dovecot.refuses(user, &format!("guess {number}"), OWNER))?;

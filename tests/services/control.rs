@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json as json_of};
 
-use super::mailcow_cases::world::End::{Accept, Refuse};
-use super::mailcow_cases::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, Refuse};
+use super::mailcow::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
@@ -29,7 +29,7 @@ pub const CASES: &[Case] = &[
 
         let known = json(&keydove, &["show", "Multi@Example.org", "--json"])?;
         let person = &known["person"];
-        ensure(person["finding"] == "person" && person["enabled"] == true, || known.to_string())?;
+        ensure(person["finding"] == "person" && person["state"] == "enabled", || known.to_string())?;
         ensure(person["scheme"] == "BLF-CRYPT" && person["standing"] == "fresh", || known.to_string())?;
         ensure(person["age_ms"].as_u64().is_some_and(|age| age < 60_000), || known.to_string())?;
         ensure(known["mailbox"]["mailbox"] == "on" && known["mailbox"]["domain"] == "on", || {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json as json_of};
 
 use super::control::{make_person, start};
-use super::mailcow_cases::world::End::{self, Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{Attempt, OTHER, RIGHT, attempt_at};
+use super::mailcow::world::End::{self, Accept, CannotTell, Refuse};
+use super::mailcow::world::{Attempt, OTHER, RIGHT, attempt_at};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result};
@@ -48,7 +48,7 @@ pub const CASES: &[Case] = &[
         }
         Ok(())
     }),
-    ("want_26_what_is_explained_of_everybody_in_the_realm_is_what_the_log_says", |system| {
+    ("what_is_explained_of_everybody_in_the_realm_is_what_the_log_says", |system| {
         let keydove = start(system, "explaining-all", "0600")?;
         let people = super::stage::seed::people()?;
         ensure(people.len() > 20, || format!("{} people", people.len()))?;
@@ -119,13 +119,13 @@ pub const CASES: &[Case] = &[
         let address = "first-explained@example.org";
         let person = json_of!({
             "email": address, "username": address, "enabled": true,
-            "attributes": { "mailcow_password": [super::mailcow_cases::world::RIGHT_HASH] },
+            "attributes": { "mailcow_password": [super::mailcow::world::RIGHT_HASH] },
         });
         KeycloakAdmin::new(&system.keycloak).import(&[person])?;
         expect(&explain(&keydove, address, "imap", Some(RIGHT))?, CannotTell("provision_template_missing"))?;
         system.execute(&format!(
             "INSERT INTO templates (template, type, attributes) VALUES ('Explained', 'mailbox', '{}')",
-            super::mailcow_cases::world::TEMPLATE
+            super::mailcow::world::TEMPLATE
         ))?;
         for password in [Some(RIGHT), None] {
             let told = explain(&keydove, address, "imap", password)?;
@@ -139,7 +139,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-fn expect(told: &Value, end: End<'_>) -> Result<()> {
+pub fn expect(told: &Value, end: End<'_>) -> Result<()> {
     let (verdict, reason) = match end {
         Accept(source) => ("accept", source),
         Refuse(reason) => ("refuse", reason),
@@ -151,7 +151,7 @@ fn expect(told: &Value, end: End<'_>) -> Result<()> {
     })
 }
 
-fn explain(keydove: &Keydove, user: &str, service: &str, password: Option<&str>) -> Result<Value> {
+pub fn explain(keydove: &Keydove, user: &str, service: &str, password: Option<&str>) -> Result<Value> {
     let text = said(keydove, user, service, password, &["--json"])?;
     serde_json::from_str(&text).map_err(|error| Failure(format!("{error}: {text}")))
 }

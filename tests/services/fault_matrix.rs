@@ -9,9 +9,10 @@ mod grid;
 mod keycloak;
 mod mail_servers;
 
-use crate::LoneCase;
-use crate::mailcow_cases::WorldCase;
+use crate::mailcow::WorldCase;
+use crate::run::On;
+use crate::{Group, LoneCase};
 
-pub const CASES: &[&[WorldCase]] = &[keycloak::CASES];
+pub const GROUPS: &[Group<WorldCase>] = &[("fault_matrix", On::Sqlite, keycloak::CASES)];
 pub const LONE_CASES: &[LoneCase] = mail_servers::CASES;
 pub const SERVER_CASES: &[LoneCase] = database::SERVER_CASES;

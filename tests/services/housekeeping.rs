@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::World;
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::World;
 use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result};
 use crate::{ensure, within};

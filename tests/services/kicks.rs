@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::events::{known, start_with};
-use super::mailcow_cases::world::End::Accept;
-use super::mailcow_cases::world::{Attempt, OTHER, OTHER_HASH, RIGHT, attempt_at};
+use super::mailcow::world::End::Accept;
+use super::mailcow::world::{Attempt, OTHER, OTHER_HASH, RIGHT, attempt_at};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::system::System;
@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const LONG_ENOUGH: Duration = Duration::from_secs(5);
 
 pub const CASES: &[Case] = &[
-    ("want_35_sessions_end_when_access_does", |system| {
+    ("sessions_end_when_access_does", |system| {
         let kicks = Kicks::start(system, "kick1", "mailcow-events")?;
         for name in ["off", "gone", "new", "stays", "hidden"] {
             known(system, &kicks.keydove, &of("kick1", name))?;
@@ -40,7 +40,7 @@ pub const CASES: &[Case] = &[
         std::thread::sleep(LONG_ENOUGH);
         ["stays", "hidden"].iter().try_for_each(|name| kicks.is_not_kicked(&of("kick1", name)))
     }),
-    ("want_35_a_login_with_a_new_password_ends_the_sessions_of_the_old_one", |system| {
+    ("a_login_with_a_new_password_ends_the_sessions_of_the_old_one", |system| {
         let kicks = Kicks::start(system, "kick2", "mailcow")?;
         let address = of("kick2", "new");
         known(system, &kicks.keydove, &address)?;
@@ -51,7 +51,7 @@ pub const CASES: &[Case] = &[
         attempt_at(&kicks.keydove, Attempt::new(&address, OTHER), Accept("keycloak"))?;
         kicks.is_kicked(&address)
     }),
-    ("want_35_whoever_is_forgotten_on_request_is_looked_after", |system| {
+    ("whoever_is_forgotten_on_request_is_looked_after", |system| {
         let kicks = Kicks::start(system, "kick3", "mailcow")?;
         for name in ["off", "stays"] {
             known(system, &kicks.keydove, &of("kick3", name))?;

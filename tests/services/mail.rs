@@ -14,6 +14,8 @@ const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
 
 pub const CASES: &[Case] = &[
     ("a_mail_sent_as_one_person_is_read_as_another", |system| {
+        // Takes the mail.
+        system.dovecot.start();
         let subject = "from alice to carol";
         let mut smtp = Smtp::connect(system.postfix.submission).map_err(unexpected)?;
         let alice = Login { user: "alice@example.org", password: "pw" };
@@ -53,6 +55,7 @@ pub fn keeps_mail_in(system: &System, user: &str, password: &str, folder: &str) 
 
 /// Sends a mail to an address that nobody can log in to, and waits until it lies in this folder of the stage.
 pub fn is_delivered_to(system: &System, address: &str, folder: &str) -> Result<()> {
+    system.dovecot.start();
     let mut smtp = Smtp::connect(system.postfix.submission).map_err(unexpected)?;
     expect("AUTH as alice", smtp.auth_plain(Login { user: "alice@example.org", password: "pw" }), "235 ")?;
     expect("send", smtp.send("alice@example.org", address, "for the folder", "keep me"), "250 ")?;

@@ -37,7 +37,8 @@ pub const CASES: &[LoneCase] = &[
     ("check_shows_mailcows_settings", |system| {
         let keydove = start(system, "shown")?;
         let shown = check(&keydove, 0)?;
-        let url = format!("server_url {}, realm `mail`, client_id `mailcow`\n", system.keycloak.url());
+        let realm = system.keycloak.names().realm("mail");
+        let url = format!("server_url {}, realm `{realm}`, client_id `mailcow`\n", system.keycloak.url());
         for part in ["come from mailcow's table", &url, "mail passwords on, provisioning off, 0 mappings"] {
             ensure(shown.contains(part), || format!("`{part}` is not in\n{shown}"))?;
         }
@@ -147,9 +148,10 @@ fn fill_table(system: &System) -> Result<()> {
     system.execute(&format!(
         "DELETE FROM identity_provider;
          INSERT INTO identity_provider (`key`, value) VALUES ('authsource', 'keycloak'),
-         ('server_url', '{}/'), ('realm', 'mail'), ('client_id', 'mailcow'), ('client_secret', 's3cret'),
+         ('server_url', '{}/'), ('realm', '{}'), ('client_id', 'mailcow'), ('client_secret', 's3cret'),
          ('mailpassword_flow', '1'), ('login_provisioning', ''), ('access_token', 'theirs');",
-        system.keycloak.url()
+        system.keycloak.url(),
+        system.keycloak.names().realm("mail")
     ))
 }
 

@@ -1,65 +1,73 @@
 //! Logins through real servers: Dovecot, Postfix, Keycloak and, for one half of the tests, MariaDB.
 //!
-//! A case is a plain function over a running [`System`]. Each case runs once per database. Cases that only log in run side
-//! by side; cases that stop a server have it for themselves, while those of the other database go on. The servers start
-//! when the first case needs them, and they end before this program does, which is why it has a main function of its own.
+//! A case is a plain function over a running [`System`], which it has for itself. The cases run side by side, in another
+//! order each time; `tests/README.md` says how one is run and added. What they share, Keycloak and MariaDB, ends before
+//! this program does, which is why it has a main function of its own.
 #![expect(
     clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod access;
+mod account_states;
 mod app_passwords;
 mod auth_policy;
 mod auth_socket;
 mod check;
-mod clients;
 mod conformance;
 mod control;
 mod demands;
+mod directory;
+mod doors;
 mod events;
 mod explain;
+mod explain_truth;
 mod fault_matrix;
 mod first_login;
+mod guesses;
 mod hook;
 mod hostile;
 mod housekeeping;
 mod http_login;
+mod indistinguishable;
 mod json;
 mod kicks;
 mod logins;
 mod mail;
-mod mailcow_cases;
+mod mailcow;
 mod mailcow_mode;
 mod master_users;
 mod oauth;
 mod operations;
 mod outages;
 mod people;
-mod pitfalls;
 mod postfix_doors;
+mod protocol_edges;
 #[path = "../house/reason_codes.rs"]
 mod reason_codes;
 mod reasons;
 mod record_file;
 mod restart;
-mod shared;
-mod stage;
+mod run;
+mod sqlite_files;
 mod stopping;
 mod sync;
 mod takeover;
 mod throttling;
 mod tls;
-mod traps;
-mod wants;
+mod versions;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use keydove_stage as stage;
 use libtest_mimic::{Arguments, Trial};
 
-use shared::Shared;
-use stage::system::{Database, System};
+use mailcow::WorldCase;
+use run::{Body, On, Run};
+use stage::clients;
+use stage::system::System;
 use stage::{Failure, Result};
 
 /// A case that logs in and changes nothing that another case sees.
@@ -71,108 +79,98 @@ fn main() -> ExitCode {
     if let Some(code) = stage::root::become_root() {
         return code;
     }
-    let arguments = Arguments::from_args();
-    let sqlite = Arc::new(Shared::new(Database::Sqlite));
-    let mariadb = Arc::new(Shared::new(Database::MariaDb));
-    let mut all = in_turns(trials("sqlite", &sqlite), trials("mariadb", &mariadb));
-    all.push(Trial::test("every_case_of_mailcow_has_a_test", || Ok(mailcow_cases::every_number_is_taken()?)));
-    all.push(Trial::test("every_pitfall_has_its_test", || Ok(pitfalls::every_pitfall_has_its_test()?)));
-    all.push(Trial::test("every_trap_has_its_place", || Ok(traps::every_trap_has_its_place()?)));
-    let server_cases =
-        outages::SERVER_CASES.iter().chain(mailcow_mode::SERVER_CASES).chain(fault_matrix::SERVER_CASES);
-    all.extend(server_cases.map(|&case| alone("mariadb", &mariadb, case)));
-    all.extend(mailcow_cases::STORMS.iter().map(|&(name, case)| {
-        let shared = Arc::clone(&sqlite);
-        Trial::test(format!("sqlite::{name}"), move || Ok(shared.with_world(case)?))
-    }));
-    let conclusion = libtest_mimic::run(&arguments, all);
-    let mut seen = sqlite.end(conclusion.has_failed());
-    seen.extend(mariadb.end(conclusion.has_failed()));
-    let whole =
-        arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.list;
-    if whole
-        && !conclusion.has_failed()
-        && let Err(failure) = reasons::all_were_seen(&seen)
-    {
-        eprintln!("{failure}");
-        return ExitCode::FAILURE;
+    let run = Arc::new(Run::default());
+    let trials = if stage::keycloak::chosen_version().is_some() { versions::all(&run) } else { all(&run) };
+    run.conclude(Arguments::from_args(), trials).exit_code()
+}
+
+/// Cases of one subject, and where they run.
+type Group<C> = (&'static str, On, &'static [C]);
+
+/// Every case.
+fn all(run: &Arc<Run>) -> Vec<Trial> {
+    let mut all = Vec::new();
+    for &(subject, on, cases) in LOOKING {
+        all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Looks(case))));
     }
-    conclusion.exit_code()
+    for &(subject, on, cases) in ACTING.iter().chain(hook::GROUPS) {
+        all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Acts(case))));
+    }
+    let asking = [
+        ASKING,
+        mailcow::GROUPS,
+        fault_matrix::GROUPS,
+        http_login::GROUPS,
+        sync::GROUPS,
+        directory::GROUPS,
+        doors::GROUPS,
+        guesses::GROUPS,
+    ];
+    for &(subject, on, cases) in asking.into_iter().flatten() {
+        all.extend(cases.iter().flat_map(|&(name, case)| run.trials(subject, on, name, Body::Asks(case))));
+    }
+    all
 }
 
-fn trials(database: &str, shared: &Arc<Shared>) -> Vec<Trial> {
-    let side_by_side = logins::CASES
-        .iter()
-        .chain(demands::CASES)
-        .chain(hostile::CASES)
-        .chain(json::CASES)
-        .chain(stopping::CASES)
-        .chain(tls::CASES)
-        .chain(mail::CASES)
-        .chain(pitfalls::CASES)
-        .chain(people::CASES)
-        .chain(operations::CASES)
-        .chain(check::CASES)
-        .chain(control::CASES)
-        .chain(explain::CASES)
-        .chain(events::CASES)
-        .chain(kicks::CASES)
-        .chain(postfix_doors::CASES)
-        .chain(oauth::CASES)
-        .map(|&(name, case)| {
-            let shared = Arc::clone(shared);
-            Trial::test(format!("{database}::{name}"), move || Ok(shared.with(case)?))
-        });
-    let alone = outages::CASES
-        .iter()
-        .chain(first_login::CASES)
-        .chain(app_passwords::CASES)
-        .chain(mailcow_mode::CASES)
-        .chain(restart::CASES)
-        .chain(pitfalls::LONE_CASES)
-        .chain(conformance::CASES)
-        .chain(takeover::CASES)
-        .chain(master_users::CASES)
-        .chain(fault_matrix::LONE_CASES)
-        .chain(wants::LONE_CASES)
-        .chain(wants::SERVERS)
-        .chain(hook::CASES.iter().copied().flatten())
-        .chain(operations::LONE_CASES)
-        .chain(record_file::CASES)
-        .chain(events::LONE_CASES)
-        .chain(throttling::LONE_CASES)
-        .chain(oauth::LONE_CASES)
-        .map(|&case| alone(database, shared, case));
-    let cases = mailcow_cases::CASES
-        .iter()
-        .chain(mailcow_cases::TRAPS)
-        .chain(fault_matrix::CASES)
-        .chain(&[wants::CASES, wants::IDENTITY, throttling::CASES, auth_policy::CASES])
-        .chain(http_login::CASES)
-        .chain(&[housekeeping::CASES])
-        .copied()
-        .flatten()
-        .map(|&(name, case)| {
-            let shared = Arc::clone(shared);
-            Trial::test(format!("{database}::{name}"), move || Ok(shared.with_world(case)?))
-        });
-    let syncs = sync::CASES.iter().copied().flatten().map(|&(name, case)| {
-        let shared = Arc::clone(shared);
-        Trial::test(format!("{database}::sync::{name}"), move || Ok(shared.with_world(case)?))
-    });
-    side_by_side.chain(cases).chain(syncs).chain(alone).collect()
-}
+/// Cases that log in and look.
+const LOOKING: &[Group<Case>] = &[
+    ("check", On::BothDatabases, check::CASES),
+    ("control", On::Sqlite, control::CASES),
+    ("demands", On::Sqlite, demands::CASES),
+    ("doors", On::Sqlite, doors::CASES),
+    ("events", On::Sqlite, events::CASES),
+    ("explain", On::BothDatabases, explain::CASES),
+    ("explain", On::BothDatabases, explain_truth::CASES),
+    ("hostile", On::Sqlite, hostile::CASES),
+    ("json", On::Sqlite, json::CASES),
+    ("kicks", On::Sqlite, kicks::CASES),
+    ("logins", On::Sqlite, logins::CASES),
+    ("mail", On::Sqlite, mail::CASES),
+    ("oauth", On::Sqlite, oauth::CASES),
+    ("operations", On::Sqlite, operations::CASES),
+    ("people", On::BothDatabases, people::CASES),
+    ("protocol_edges", On::Sqlite, protocol_edges::CASES),
+    ("postfix", On::Sqlite, postfix_doors::CASES),
+    ("stopping", On::Sqlite, stopping::CASES),
+    ("tls", On::Sqlite, tls::CASES),
+    ("versions", On::Sqlite, versions::CASES),
+];
 
-/// One of each at a time: a case that has the servers of one database for itself holds up nobody on the other's.
-fn in_turns(some: Vec<Trial>, others: Vec<Trial>) -> Vec<Trial> {
-    assert_eq!(some.len(), others.len(), "a case for one database only is lost here");
-    some.into_iter().zip(others).flat_map(<[Trial; 2]>::from).collect()
-}
+/// Cases that stop servers and start them.
+const ACTING: &[Group<LoneCase>] = &[
+    ("app_passwords", On::BothDatabases, app_passwords::CASES),
+    ("conformance", On::Sqlite, conformance::CASES),
+    ("events", On::Sqlite, events::LONE_CASES),
+    ("fault_matrix", On::OwnMariaDb, fault_matrix::SERVER_CASES),
+    ("fault_matrix", On::Sqlite, fault_matrix::LONE_CASES),
+    ("first_login", On::BothDatabases, first_login::CASES),
+    ("mailcow_mode", On::BothDatabases, mailcow_mode::CASES),
+    ("mailcow_mode", On::OwnMariaDb, mailcow_mode::SERVER_CASES),
+    ("master_users", On::Sqlite, master_users::CASES),
+    ("oauth", On::Sqlite, oauth::LONE_CASES),
+    ("operations", On::Sqlite, operations::LONE_CASES),
+    ("outages", On::BothDatabases, outages::CASES),
+    ("outages", On::OwnMariaDb, outages::SERVER_CASES),
+    ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
+    ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
+    ("restart", On::BothDatabases, restart::CASES),
+    ("sqlite_files", On::Sqlite, sqlite_files::CASES),
+    ("takeover", On::Sqlite, takeover::CASES),
+    ("throttling", On::Sqlite, throttling::LONE_CASES),
+    ("access", On::Sqlite, access::LONE_CASES),
+    ("access", On::Sqlite, access::SERVERS),
+];
 
-fn alone(database: &str, shared: &Arc<Shared>, (name, case): LoneCase) -> Trial {
-    let shared = Arc::clone(shared);
-    Trial::test(format!("{database}::{name}"), move || Ok(shared.alone(case)?))
-}
+/// Cases that ask one keydove, set up as mailcow's is.
+const ASKING: &[Group<WorldCase>] = &[
+    ("account_states", On::Sqlite, account_states::CASES),
+    ("auth_policy", On::Sqlite, auth_policy::CASES),
+    ("housekeeping", On::BothDatabases, housekeeping::CASES),
+    ("indistinguishable", On::Sqlite, indistinguishable::CASES),
+    ("throttling", On::Sqlite, throttling::CASES),
+    ("access", On::BothDatabases, access::CASES),
+    ("access", On::BothDatabases, access::IDENTITY),
+];
 
 /// Compares a server's answer with what it must begin with.
 fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Result<()> {

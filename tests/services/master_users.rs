@@ -17,7 +17,7 @@ const REFUSED: &str = "NO [AUTHENTICATIONFAILED]";
 const FOR_ALICE: &str = "alice@example.org*admin";
 
 pub const CASES: &[LoneCase] = &[
-    ("pitfall_09_without_master_users_their_form_is_refused_cleanly", |system| {
+    ("without_master_users_their_form_is_refused_cleanly", |system| {
         for user in [FOR_ALICE, "alice@example.org*", "*admin", "alice@example.org*bob@example.org"] {
             expect(user, imap_login(system.dovecot.imap, Login { user, password: "pw" }), REFUSED)?;
         }

@@ -9,8 +9,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::clients::{imap_token, smtp_capabilities, smtp_token};
-use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{
     Attempt, End, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, check, connect, domain, log_line, prompt, quote,
 };
 use super::stage::keycloak_admin::KeycloakAdmin;
@@ -191,7 +191,7 @@ pub const CASES: &[Case] = &[
         fetches(2)?;
         // A key that was made up may be one that is newer still.
         let made_up = with_header(&newer, |header| header["kid"] = "made-up".into());
-        try_token(&keydove, address, &made_up, CannotTell("refetch_paused"))?;
+        try_token(&keydove, address, &made_up, CannotTell("token_key_unknown"))?;
         try_token(&keydove, address, &newer, Accept("token"))?;
         fetches(2)
     }),

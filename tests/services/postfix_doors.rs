@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::clients::{Login, Smtp, smtp_login};
-use crate::mailcow_cases::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, person, quote};
+use crate::mailcow::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, person, quote};
 use crate::stage::exchanger::{Exchanger, Shape};
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::remembering;
@@ -59,9 +59,9 @@ pub const CASES: &[Case] = &[
     ("postfix_policy_uses_what_is_remembered_and_lets_pass_what_nobody_can_tell", |system| {
         remembered_people_are_judged(system, &Town::found(system, "known.example")?)
     }),
-    ("pitfall_10_postfix_finds_idle_connections_open_and_a_missing_table_is_no_refusal", |system| {
+    ("postfix_finds_idle_connections_open_and_a_missing_table_is_no_refusal", |system| {
         let town = Town::found(system, "pitfall.example")?;
-        pitfall_10(&town, &Exchanger::start(system, Shape { name: "pf8", ..CHROOTED })?)
+        idle_connections(&town, &Exchanger::start(system, Shape { name: "pf8", ..CHROOTED })?)
     }),
 ];
 
@@ -260,7 +260,7 @@ fn trouble_is_temporary(town: &Town, postfix: &Exchanger) -> Result<()> {
     ensure(own.starts_with("451 4.3.0 ") && !own.contains("Sender address"), || own.clone())
 }
 
-fn pitfall_10(town: &Town, postfix: &Exchanger) -> Result<()> {
+fn idle_connections(town: &Town, postfix: &Exchanger) -> Result<()> {
     let alice = town.at("alice");
     let mut smtp = logged_in(postfix.submission, &alice)?;
     expect("first", mail(&mut smtp, &alice, &alice), "250 ")?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 
-use super::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use super::mailcow_cases::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::relay::{Conduct, Relay};
@@ -21,7 +21,7 @@ const DISABLED: &str = "saved-disabled@example.org";
 const FORGOTTEN: &str = "saved-forgotten@example.org";
 
 /// A record file is saved soon after somebody was found to be disabled.
-const SAVED_BY_THEN: Duration = Duration::from_secs(8);
+const SAVED_BY_THEN: Duration = Duration::from_secs(30);
 
 pub const CASES: &[LoneCase] = &[
     ("with_a_record_file_a_restart_during_an_outage_knows_people", |system| {
@@ -68,9 +68,12 @@ pub const CASES: &[LoneCase] = &[
         }
         keydove.stop()?;
         keydove.start_again()?;
+        let file = system.stage().path("keydove/crashed.known");
+        let written = || attempt("look at", &file, std::fs::metadata(&file).and_then(|file| file.modified()));
+        let before = written()?;
         KeycloakAdmin::new(&system.keycloak).update(left, |user| user["enabled"] = false.into())?;
         within(Duration::from_secs(10), || login(&keydove, left, RIGHT, Refuse("user_disabled")).map(drop))?;
-        std::thread::sleep(SAVED_BY_THEN);
+        within(SAVED_BY_THEN, || ensure(written()? > before, || "the record file was not saved".to_owned()))?;
         keydove.kill()?;
         relay.turn(Conduct::Close);
         // Where there is a server, it is down as well.

@@ -22,7 +22,7 @@ const LEAST_LOGINS: usize = 100;
 const PEOPLE: [&str; 4] =
     ["alice@example.org", "carol@example.org", "plain@example.org", "ssha512@example.org"];
 
-pub const CASES: &[LoneCase] = &[("trap_t17_restarts_under_load_cost_only_temporary_failures", |system| {
+pub const CASES: &[LoneCase] = &[("restarts_under_load_cost_only_temporary_failures", |system| {
     // An smtpd that finds no socket when it starts is held back for a minute; one that has logged somebody in lives on.
     accepted(system, "alice@example.org", "pw", ALL)?;
     system.keydove.stop()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::LoneCase;
 use super::clients::{Imap, Login, Smtp, imap_authenticate, imap_login, pop3_login, sieve_login, smtp_login};
 use super::control::make_person;
-use super::mailcow_cases::world::RIGHT;
+use super::mailcow::world::RIGHT;
 use super::stage::dovecot::{Dovecot, Release};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
@@ -28,13 +28,13 @@ pub const CASES: &[LoneCase] = &[
         let admin = KeycloakAdmin::new(&system.keycloak);
         on_2_4_with(system, |text| remembering(&for_2_4(text)), |site| really_forgets(site, &admin, known))
     }),
-    ("pitfall_07_dovecot_2_3_and_keydove_restart_and_reload_while_the_other_runs", |system| {
+    ("dovecot_2_3_and_keydove_restart_and_reload_while_the_other_runs", |system| {
         on_2_3(system, survives_restarts)
     }),
-    ("pitfall_07_dovecot_2_4_and_keydove_restart_and_reload_while_the_other_runs", |system| {
+    ("dovecot_2_4_and_keydove_restart_and_reload_while_the_other_runs", |system| {
         on_2_4(system, survives_restarts)
     }),
-    ("pitfall_08_many_logins_share_the_connections_of_few_login_processes_of_2_3", |system| {
+    ("many_logins_share_the_connections_of_few_login_processes_of_2_3", |system| {
         on_2_3(system, |site| {
             for count in [0, 1] {
                 let one = if count == 0 { "process_min_avail = 1\n  process_limit = 1\n" } else { "" };
@@ -47,7 +47,7 @@ pub const CASES: &[LoneCase] = &[
             within(BACK, || expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))
         })
     }),
-    ("pitfall_08_many_logins_share_the_connections_of_few_login_processes_of_2_4", |system| {
+    ("many_logins_share_the_connections_of_few_login_processes_of_2_4", |system| {
         on_2_4(system, |site| {
             for count in ["unlimited", "1"] {
                 let one =

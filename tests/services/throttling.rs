@@ -6,11 +6,11 @@ use regex::Regex;
 
 use crate::clients::coming_from;
 use crate::logins::{ALL, Door, IMAP, SMTP, accepted, refused, unavailable};
-use crate::mailcow_cases::world::End::{Accept, CannotTell, Refuse};
-use crate::mailcow_cases::world::{
+use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
+use crate::mailcow::world::{
     Attempt, End, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World, attempt_at, connect, prompt, send,
 };
-use crate::mailcow_cases::{WorldCase, app_password, set_hash};
+use crate::mailcow::{WorldCase, app_password, set_hash};
 use crate::stage::keydove::{Keydove, remembering};
 use crate::stage::redis::{PASSWORD, Redis};
 use crate::stage::system::System;
@@ -27,7 +27,7 @@ const WRONG: End<'_> = Refuse("password_mismatch");
 const CONVERGED: Duration = Duration::from_secs(2);
 
 pub const CASES: &[WorldCase] = &[
-    ("want_10_a_guesser_waits_and_the_owner_does_not", |world| {
+    ("a_guesser_waits_and_the_owner_does_not", |world| {
         let keydove = throttled(world, "want10", LONG)?;
         let alice = "want10@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -57,7 +57,7 @@ pub const CASES: &[WorldCase] = &[
             "a password is in the log".to_owned()
         })
     }),
-    ("want_10_spraying_makes_strangers_wait_and_nobody_who_is_known_there", |world| {
+    ("spraying_makes_strangers_wait_and_nobody_who_is_known_there", |world| {
         let keydove = throttled(world, "want10-spray", LONG)?;
         for name in ["known", "stranger"] {
             world.person_with_hash(&format!("want10-{name}@case.example"), RIGHT_HASH)?;
@@ -71,7 +71,7 @@ pub const CASES: &[WorldCase] = &[
         from(&keydove, ATTACKER, "want10-known@case.example", RIGHT, Accept("keycloak"))?;
         from(&keydove, OWNER, "want10-stranger@case.example", RIGHT, Accept("keycloak")).map(drop)
     }),
-    ("want_10_many_guesses_at_once_are_no_way_around", |world| {
+    ("many_guesses_at_once_are_no_way_around", |world| {
         let keydove = throttled(world, "want10-burst", LONG)?;
         let alice = "want10-burst@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -88,7 +88,7 @@ pub const CASES: &[WorldCase] = &[
         }
         ensure(judged == 10, || format!("{judged} of 60 guesses were judged"))
     }),
-    ("trap_t22_nobody_can_lock_the_owner_out", |world| {
+    ("nobody_can_lock_the_owner_out", |world| {
         let keydove = throttled(world, "t22", LONG)?;
         let alice = "t22@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -99,7 +99,7 @@ pub const CASES: &[WorldCase] = &[
         }
         from(&keydove, OWNER, alice, RIGHT, Accept("keycloak")).map(drop)
     }),
-    ("trap_t23_devices_with_the_old_password_are_one_strike", |world| {
+    ("devices_with_the_old_password_are_one_strike", |world| {
         let keydove = throttled(world, "t23", LONG)?;
         let alice = "t23@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -111,7 +111,7 @@ pub const CASES: &[WorldCase] = &[
         from(&keydove, OWNER, alice, RIGHT, WRONG)?;
         from(&keydove, OWNER, alice, OTHER, Accept("keycloak")).map(drop)
     }),
-    ("trap_t24_one_attempt_is_one_strike_and_an_app_password_is_none", |world| {
+    ("one_attempt_is_one_strike_and_an_app_password_is_none", |world| {
         let (keydove, _) = controlled(world, "t24-strikes", LONG)?;
         let alice = "t24-strikes@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -126,7 +126,7 @@ pub const CASES: &[WorldCase] = &[
         let left = listed["counters"].as_array().into_iter().flatten().any(at_address);
         ensure(!left, || listed.to_string())
     }),
-    ("want_10_what_is_counted_is_listed_and_cleared", |world| {
+    ("what_is_counted_is_listed_and_cleared", |world| {
         let (keydove, _) = controlled(world, "want10-list", LONG)?;
         let alice = "want10-list@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -144,12 +144,15 @@ pub const CASES: &[WorldCase] = &[
             "it was taken".to_owned()
         })
     }),
-    ("want_10_two_nodes_count_together_and_alone_without_redis", |world| {
+    ("two_nodes_count_together_and_alone_without_redis", |world| {
         let mut redis = Redis::start(world.system.stage())?;
         let password = world.system.stage().write("redis-shared-password", PASSWORD)?;
         give(&password, "root", "root", 0o600)?;
+        let key = world.system.stage().write("redis-shared-key", "the key of these nodes")?;
+        give(&key, "root", "root", 0o600)?;
         let settings = format!(
-            "{LONG}shared = true\n[redis]\nsocket = \"{}\"\npassword_file = \"{}\"\n",
+            "{LONG}shared = true\nshared_key_file = \"{}\"\n[redis]\nsocket = \"{}\"\npassword_file = \"{}\"\n",
+            key.display(),
             redis.socket().display(),
             password.display()
         );
@@ -178,7 +181,7 @@ pub const CASES: &[WorldCase] = &[
         from(&other, OWNER, carl, RIGHT, Accept("keycloak"))?;
         ensure(start.elapsed() < Duration::from_secs(3), || "logins waited for Redis".to_owned())
     }),
-    ("want_11_one_line_per_attempt_and_no_name_forges_one", |world| {
+    ("one_line_per_attempt_and_no_name_forges_one", |world| {
         let keydove = throttled(world, "want11", LONG)?;
         world.person_with_hash("want11@case.example", RIGHT_HASH)?;
         app_password(world, "want11@case.example", "active = 1")?;
@@ -200,7 +203,7 @@ pub const CASES: &[WorldCase] = &[
         }
         Ok(())
     }),
-    ("want_32_and_trap_t25_an_address_that_brings_everybody_is_no_sprayer", |world| {
+    ("an_address_that_brings_everybody_is_no_sprayer", |world| {
         let keydove = throttled(world, "want32", LONG)?;
         let gateway = "172.22.1.1";
         world.person_with_hash("want32@case.example", RIGHT_HASH)?;
@@ -221,7 +224,7 @@ pub const CASES: &[WorldCase] = &[
 ];
 
 pub const LONE_CASES: &[LoneCase] =
-    &[("want_10_guessing_is_put_off_through_every_server_and_the_owner_gets_in", |system| {
+    &[("guessing_is_put_off_through_every_server_and_the_owner_gets_in", |system| {
         changed(system, |system| {
             let (user, other) = ("carol@example.org", "dave@example.org");
             // Somebody else's logins, so that loopback's one address is nobody's gateway.
@@ -323,7 +326,7 @@ fn list(keydove: &Keydove) -> Result<serde_json::Value> {
 }
 
 /// For both ban tools, as docs/logging.md has them.
-fn shipped_patterns() -> Result<[Regex; 2]> {
+pub fn shipped_patterns() -> Result<[Regex; 2]> {
     let path = source_tree().join("docs/logging.md");
     let page = attempt("read", &path, std::fs::read_to_string(&path))?;
     let find = |begin: &str| {

@@ -9,18 +9,18 @@ use super::{Case, expect};
 const ACCEPTED: &str = "OK\t1\tuser=alice@example.org";
 
 pub const CASES: &[Case] = &[
-    ("want_28_a_private_authority_is_trusted_when_it_is_named", |system| {
+    ("a_private_authority_is_trusted_when_it_is_named", |system| {
         let ca_file = format!("ca_file = \"{}\"", system.keycloak.authority().display());
         let keydove = over_tls(system, "tls-named", &ca_file)?;
         expect("a login with ca_file", login(&keydove, "tls-named.sock"), ACCEPTED)
     }),
-    ("want_28_an_unknown_authority_is_no_refusal", |system| {
+    ("an_unknown_authority_is_no_refusal", |system| {
         let keydove = over_tls(system, "tls-unknown", "")?;
         let answer = login(&keydove, "tls-unknown.sock");
         expect("a login without ca_file", answer, "FAIL\t1\tuser=alice@example.org\tcode=temp_fail")?;
         logs(&keydove, "verdict=cannot_tell reason=keycloak_tls")
     }),
-    ("want_28_verification_can_be_switched_off_loudly", |system| {
+    ("verification_can_be_switched_off_loudly", |system| {
         let keydove = over_tls(system, "tls-off", "tls_verify = false")?;
         expect("a login without verification", login(&keydove, "tls-off.sock"), ACCEPTED)?;
         logs(&keydove, "WARN keycloak.tls_verify is false")

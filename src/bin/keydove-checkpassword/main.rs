@@ -44,7 +44,7 @@ Dovecot's checkpassword-reply it answers on descriptor 4 by itself.
 Options:
   --socket PATH            keydove's listener with door = \"hook\" [default: /run/keydove/hook]
   --service NAME           imap, pop3, smtp ...; for servers that set no SERVICE in the environment
-  --failure-delay SECONDS  a refusal waits so long [default: 2; 0 under Dovecot, which waits by itself]
+  --failure-delay SECONDS  a refusal waits so long, beside keydove's own failure_delay [default: 0]
   --help                   this text
 
 Exit codes: 1 refused, 2 used wrongly, 3 no such user (lookups), 111 cannot tell: try again later.

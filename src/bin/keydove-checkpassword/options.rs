@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SOCKET: &str = "/run/keydove/hook";
-/// As long as Dovecot's.
-const FAILURE_DELAY: Duration = Duration::from_secs(2);
 /// The end of the name of the program that Dovecot puts last.
 const DOVECOT_REPLY: &str = "checkpassword-reply";
 
@@ -75,7 +73,6 @@ impl Command {
         let service = service
             .or_else(|| text("SERVICE"))
             .ok_or("the mail server does not say for which service: add --service smtp, pop3 or imap")?;
-        let default_delay = if is_dovecot { Duration::ZERO } else { FAILURE_DELAY };
         Ok(Self::Check(Options {
             socket: socket.unwrap_or_else(|| SOCKET.into()),
             service,
@@ -83,7 +80,7 @@ impl Command {
             session: text("AUTH_SESSION"),
             secured: text("AUTH_SECURED").is_some(),
             is_lookup: is_dovecot && text("AUTHORIZED").is_some(),
-            failure_delay: delay.unwrap_or(default_delay),
+            failure_delay: delay.unwrap_or_default(),
             is_dovecot,
             program,
         }))
@@ -130,7 +127,7 @@ mod tests {
     fn nobody_else_makes_a_lookup_of_a_login() {
         let found = options(&["--service", "smtp", "/bin/true", "x"], &[("AUTHORIZED", "1")]);
         assert!(!found.is_lookup && !found.is_dovecot);
-        assert_eq!(found.failure_delay, FAILURE_DELAY);
+        assert_eq!(found.failure_delay, Duration::ZERO, "keydove itself holds refusals back");
         let program = options(&["--", "/bin/echo", "--socket"], &[("SERVICE", "pop3")]).program;
         assert_eq!(program, ["/bin/echo", "--socket"]);
     }

@@ -2,16 +2,20 @@
 
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
-use super::mailcow;
+use super::{database_file, mailcow};
+use crate::auth::Username;
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
 use crate::mailcow::IdentityProvider;
-use crate::provision::Template;
+use crate::provision::{ReservedName, Template};
 use crate::sql::{self, Database, DomainRow, StoredTemplate};
 
 pub(super) async fn look(checked: &mut Checked<'_>) -> Vec<Finding> {
     let mut findings = Findings::of("database");
     let password = checked.config.secrets.duplicate().database_password;
+    if let sql::Config::Sqlite(file) = &checked.config.storage {
+        database_file::look(&file.path, &mut findings);
+    }
     let database = match sql::open_to_read(&checked.config.storage, password).await {
         Ok(database) => database,
         Err(error) => {
@@ -57,7 +61,36 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
         Err(error) => findings.fine(format!("the domains' limits were not looked at: {}", explain(&error))),
     }
     if checked.makes_mailboxes {
+        tell_reserved_names(checked, findings);
         look_at_templates(database, checked, findings).await;
+    }
+    if let Some(user) = checked.user {
+        look_at_app_passwords(database, user, checked, findings).await;
+    }
+}
+
+/// A hash that can never match shuts nobody else out, but its owner waits for it in vain.
+async fn look_at_app_passwords(
+    database: &Database,
+    user: &Username,
+    checked: &Checked<'_>,
+    findings: &mut Findings,
+) {
+    let rows = match database.app_passwords(user).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            let what = format!("{user}: the app passwords cannot be read: {}", explain(&error));
+            return findings.told(Level::Fault, what);
+        }
+    };
+    let schemes = &checked.config.hashing.schemes;
+    for row in rows {
+        if let Err(error) = schemes.parse(row.password.expose()).and_then(|hash| hash.permit(schemes)) {
+            findings.warning(
+                format!("{user}: app password {} can never match: {error}", row.id),
+                "revoke it and make a new one: keydove app-password, or allow its scheme in [hashing.schemes]",
+            );
+        }
     }
 }
 
@@ -79,6 +112,18 @@ fn tell_domain(domain: &DomainRow, checked: &Checked<'_>, findings: &mut Finding
         return findings.warning(format!("{room}: a first login makes no further mailbox"), cure);
     }
     findings.fine(room);
+}
+
+/// Whoever may choose such an address in Keycloak may have certificates made for the domain.
+fn tell_reserved_names(checked: &Checked<'_>, findings: &mut Findings) {
+    let allowed = &checked.config.provisioning.allow_reserved_names;
+    if !allowed.is_empty() {
+        let names: Vec<&str> = allowed.iter().map(ReservedName::as_str).collect();
+        findings.warning(
+            format!("whoever has such an address in Keycloak gets a mailbox of a reserved name: {}", names.join(", ")),
+            "make these mailboxes with `keydove mailbox add`, and take [provisioning] allow_reserved_names away",
+        );
+    }
 }
 
 async fn look_at_templates(database: &Database, checked: &Checked<'_>, findings: &mut Findings) {

@@ -5,12 +5,17 @@ use std::process::Command;
 
 use super::finding::{Finding, Findings};
 use super::{output_of, value_of};
+use crate::auth::DefaultDomain;
 use crate::config::{Door, ListenerConfig, Role};
 
 /// What a path ends in that Dovecot's login processes are given.
 const LOGIN_SOCKET: &str = "ext/auth";
 
-pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<Finding> {
+pub(super) fn look(
+    listeners: &[ListenerConfig],
+    default_domain: Option<&str>,
+    config: Option<&Path>,
+) -> Vec<Finding> {
     let mut findings = Findings::of("dovecot");
     let is_asked = listeners.iter().any(|listener| listener.role == Some(Role::Dovecot));
     let is_asked = is_asked || listeners.iter().any(|listener| listener.door == Door::AuthMaster);
@@ -19,13 +24,13 @@ pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<F
         command.arg("-c").arg(config);
     }
     if let (true, Some(settings)) = (is_asked, output_of(command.arg("-n"))) {
-        judge(&settings, &mut findings);
+        judge(&settings, default_domain, &mut findings);
     }
     findings.into_vec()
 }
 
 /// Reads the output of `doveconf -n`: what differs from the defaults.
-fn judge(settings: &str, findings: &mut Findings) {
+fn judge(settings: &str, default_domain: Option<&str>, findings: &mut Findings) {
     let value = |name: &str| value_of(settings, name);
     let asks = settings.lines().any(|line| line.contains(LOGIN_SOCKET));
     let has_passdb = settings.lines().any(|line| line.starts_with("passdb"));
@@ -42,6 +47,9 @@ fn judge(settings: &str, findings: &mut Findings) {
             "nothing in the settings of this machine's Dovecot asks keydove",
             "include the drop-in of dovecot/ last, and restart Dovecot",
         ),
+    }
+    if asks {
+        judge_names(settings, default_domain, findings);
     }
     if !asks && value("auth_cache_size").is_some_and(|size| size != "0") {
         let life = value("auth_cache_ttl").unwrap_or("1 hours");
@@ -70,6 +78,34 @@ fn judge(settings: &str, findings: &mut Findings) {
     }
 }
 
+/// Settings by which Dovecot's own auth server changes names. keydove stands in its place, and they do nothing then.
+fn judge_names(settings: &str, default_domain: Option<&str>, findings: &mut Findings) {
+    // 2.3 and 2.4.
+    for name in ["auth_default_realm", "auth_default_domain"] {
+        let Some(domain) = value_of(settings, name).filter(|domain| !domain.is_empty()) else { continue };
+        let is_same = default_domain
+            .is_some_and(|own| DefaultDomain::new(Some(own)).ok() == DefaultDomain::new(Some(domain)).ok());
+        if !is_same {
+            findings.warning(
+                format!(
+                    "Dovecot's {name} = {domain} has no effect any more: keydove refuses names without a domain, or gives \
+                     them another one"
+                ),
+                format!("default_domain = \"{domain}\" under [login] of keydove.toml"),
+            );
+        }
+    }
+    if let Some(format) = value_of(settings, "auth_username_format") {
+        findings.warning(
+            format!(
+                "Dovecot's auth_username_format = {format} has no effect any more: keydove makes lower case of names and \
+                 changes nothing else"
+            ),
+            "take it out, and let people log in with their whole mail address",
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
@@ -77,7 +113,7 @@ mod tests {
 
     fn judged(settings: &str) -> Vec<(Level, String)> {
         let mut findings = Findings::of("dovecot");
-        judge(settings, &mut findings);
+        judge(settings, Some("Example.ORG"), &mut findings);
         findings.into_vec().into_iter().map(|finding| (finding.level, finding.what)).collect()
     }
 
@@ -89,6 +125,25 @@ mod tests {
         assert_eq!(judged(&both)[0].0, Level::Warning);
         assert_eq!(judged("passdb {\n  driver = pam\n}\n")[0].0, Level::Warning);
         assert_eq!(judged("login_socket_path = ext/auth\n")[0].0, Level::Fine);
+    }
+
+    #[test]
+    fn settings_that_lose_their_effect_are_told_where_keydove_is_the_auth_server() {
+        let takeover = "login_socket_path = ext/auth\n";
+        let count = |settings: &str| judged(&format!("{takeover}{settings}")).len() - 1;
+        for setting in [
+            "auth_default_realm = other.example\n",
+            "auth_default_domain = other.example\n",
+            "auth_username_format = %Ln\n",
+            "auth_username_format = %{user | username | lower}\n",
+        ] {
+            assert_eq!(count(setting), 1, "{setting}");
+            // Behind Dovecot's own auth server it holds as ever.
+            let hook = format!("passdb {{\n  args = file=keydove.lua\n}}\n{setting}");
+            assert_eq!(judged(&hook).len(), 1, "{setting}");
+        }
+        assert_eq!(count("auth_default_realm = example.org\n"), 0, "keydove has the same");
+        assert_eq!(count("auth_default_realm = \n"), 0);
     }
 
     #[test]

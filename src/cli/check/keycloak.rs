@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
-use super::person;
+use super::stores;
 use crate::keycloak::{Address, Client, Error, MisspeltBase, SetupError, Visibility};
 
 /// How far the clocks may be apart: half of what is left of a token of a minute when it is renewed.
@@ -51,6 +51,7 @@ async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings
         Err(error) => return tell_trouble(client, &error, findings).await,
     }
     look_at_realm(client, findings).await;
+    stores::look(client, findings).await;
     match client.find_profile_flaws().await {
         Ok(flaws) => {
             flaws.iter().for_each(|flaw| findings.told(Level::Warning, format!("realm `{realm}`: {flaw}")))
@@ -67,12 +68,14 @@ async fn look_at(client: &Client, checked: &Checked<'_>, findings: &mut Findings
         Ok(Visibility::Visible | Visibility::Unknown) => {}
         Err(error) => findings.told(Level::Fault, format!("realm `{realm}`: {error}")),
     }
+    if client.event_period().is_some()
+        && let Err(error) = client.check_events().await
+    {
+        findings.told(Level::Warning, format!("realm `{realm}`: {error}"));
+    }
     if checked.makes_mailboxes {
         tell_who_gets_mailboxes(client, findings).await;
         look_for_values(client, checked, findings).await;
-    }
-    if let Some(user) = checked.user.as_ref().filter(|user| client.serves(user)) {
-        person::look(client, user, checked, findings).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! `keydove check`: what stands against logins now, on the real path, with the step that mends it.
 
 mod database;
+mod database_file;
 mod dovecot;
 mod finding;
 mod keycloak;
@@ -8,6 +9,7 @@ mod mailcow;
 mod person;
 mod postfix;
 mod sockets;
+mod stores;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -28,7 +30,7 @@ const FAULT: u8 = 1;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Look this person up as well: are they found, is their password attribute there and of use?
+    /// Look at this person as well: could they log in now, and if not, why?
     #[arg(long, value_name = "ADDRESS")]
     user: Option<String>,
     /// Read the configuration only; ask nobody.
@@ -51,7 +53,8 @@ pub(super) struct Arguments {
 /// What several looks need.
 struct Checked<'a> {
     config: &'a Config,
-    user: Option<Username>,
+    /// Who is looked up as well.
+    user: Option<&'a Username>,
     /// Whether first logins make mailboxes.
     makes_mailboxes: bool,
     /// And from which templates.
@@ -69,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> ExitCode {
     if let Err(error) = http_login::check(&config.http_login) {
         return fail(CONFIG, &*error);
     }
-    let findings = match look(arguments, &config) {
+    let findings = match look(arguments, &config, path) {
         Ok(findings) => findings,
         Err(error) => return fail(FAILED, error.as_ref()),
     };
@@ -89,7 +92,11 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> ExitCode {
     }
 }
 
-fn look(arguments: &Arguments, config: &Config) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
+fn look(
+    arguments: &Arguments,
+    config: &Config,
+    path: &Path,
+) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
     let user = match &arguments.user {
         Some(text) => Some(Username::parse(text.as_bytes())?),
         None => None,
@@ -101,17 +108,25 @@ fn look(arguments: &Arguments, config: &Config) -> Result<Vec<Finding>, Box<dyn 
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut checked = Checked {
         config,
-        user,
+        user: user.as_ref(),
         makes_mailboxes: config.provisioning.enabled == Some(true),
         mapping: config.provisioning.mapping(),
         mailcow: None,
     };
     findings.extend(sockets::look(&config.listeners));
-    reactor.block_on(async {
-        findings.extend(database::look(&mut checked).await);
-        findings.extend(keycloak::look(&checked).await);
-    });
-    findings.extend(dovecot::look(&config.listeners, arguments.dovecot_config.as_deref()));
+    let database = reactor.block_on(database::look(&mut checked));
+    // A SQLite file that is not there is not made by a look.
+    let is_sound = database.iter().all(|finding| finding.level < Level::Fault);
+    findings.extend(database);
+    findings.extend(reactor.block_on(keycloak::look(&checked)));
+    if let Some(user) = user.as_ref().filter(|_| is_sound) {
+        findings.extend(person::look(user, config, path));
+    }
+    findings.extend(dovecot::look(
+        &config.listeners,
+        config.login.default_domain.as_deref(),
+        arguments.dovecot_config.as_deref(),
+    ));
     findings.extend(postfix::look(&config.listeners, arguments.postfix_config.as_deref()));
     Ok(findings)
 }

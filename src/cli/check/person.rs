@@ -1,62 +1,86 @@
-//! One real person: found, enabled, with a password that can be compared with, and a template.
+//! One real person: how their logins would end, by the decision itself.
+//!
+//! The running daemon is asked, whose memory and counters are those that logins meet; where none can be, the decision is
+//! taken here.
 
-use super::Checked;
-use super::finding::Findings;
+use std::path::Path;
+
+use super::finding::{Finding, Findings, Level};
 use crate::auth::Username;
-use crate::keycloak::{Client, Lookup, Person};
-use crate::scheme;
+use crate::cli::advice::advice;
+use crate::cli::control::ask;
+use crate::config::Config;
+use crate::daemon::{AssembleError, explain_once};
+use crate::decision::{Explanation, StepEnd};
+use crate::frontend::control::{Reply, Request};
 
-pub(super) async fn look(client: &Client, user: &Username, checked: &Checked<'_>, findings: &mut Findings) {
-    match client.find_person(user).await {
-        Ok(Lookup::Found(person)) => look_at(client, &person, checked, findings).await,
-        Ok(Lookup::Unknown) => findings.fault(
-            format!("{user}: nobody in Keycloak has this address"),
-            "look at the person's email in Keycloak, and at `lookup` in [keycloak]",
-        ),
-        Ok(Lookup::Conflict) => {
-            findings.fault(format!("{user}: several people in Keycloak have this address"), "make it unique");
+/// What people use, in the words of `--service`.
+const SERVICES: [&str; 4] = ["imap", "smtp", "pop3", "sieve"];
+
+/// `path` is the configuration's, by which the daemon is found.
+pub(super) fn look(user: &Username, config: &Config, path: &Path) -> Vec<Finding> {
+    let mut findings = Findings::of("person");
+    let explanations = match ask_daemon(user, path) {
+        Some(explanations) => {
+            findings.fine(format!("{user}: the running keydove was asked"));
+            Ok(explanations)
         }
-        Err(error) => findings.fault(format!("{user}: {error}"), ""),
+        None => explain_here(user, config),
+    };
+    match explanations {
+        Ok(explanations) => tell(user, &explanations, &mut findings),
+        Err(error) => {
+            findings
+                .told(Level::Fault, format!("{user}: whether they could log in was not found out: {error}"));
+        }
     }
+    findings.into_vec()
 }
 
-async fn look_at(client: &Client, person: &Person, checked: &Checked<'_>, findings: &mut Findings) {
-    let user = &person.address;
-    if !person.enabled {
-        return findings.fault(format!("{user} is disabled in Keycloak"), "enable the person there");
-    }
-    match client.find_unmet(person).await {
-        Ok(None) => {}
-        Ok(Some(unmet)) => {
-            let cure = "give the person what it demands, or change the setting";
-            findings.fault(format!("{user} does not meet {}", unmet.setting()), cure);
+/// `None` where no daemon of this version can be asked.
+fn ask_daemon(user: &Username, path: &Path) -> Option<Vec<Explanation>> {
+    let explain = |service: &str| {
+        let request = Request::Explain {
+            user: user.as_str().to_owned(),
+            service: service.to_owned(),
+            remote: None,
+            password: None,
+        };
+        match ask(path, &request) {
+            Ok(Reply::Explained(explained)) => Some(explained.explanation),
+            _ => None,
         }
-        Err(error) => findings.fault(format!("{user}: {error}"), ""),
-    }
-    let attribute = client.password_attribute();
-    let Some(stored) = &person.password else {
-        return findings.fault(
-            format!("{user} has no `{attribute}`, or it cannot be seen"),
-            "set it to what `keydove hash` prints",
-        );
     };
-    let usable = scheme::parse(stored.expose()).and_then(|hash| hash.permit(&checked.config.hashing.schemes));
-    match usable {
-        Ok(_) => {
-            findings.fine(format!("{user}: found, enabled, with a {{{}}} password", scheme::label(stored)))
-        }
-        Err(error) => findings.fault(
-            format!("{user}: `{attribute}` cannot be compared with: {error}"),
-            "set it to what `keydove hash` prints, or allow the scheme in [hashing.schemes]",
-        ),
+    SERVICES.into_iter().map(explain).collect()
+}
+
+fn explain_here(user: &Username, config: &Config) -> Result<Vec<Explanation>, AssembleError> {
+    explain_once(config, user, &SERVICES)
+}
+
+/// The steps of the first service, and how each ends. Who gets in nowhere is a fault; who gets in somewhere has a switch
+/// that may be meant.
+fn tell(user: &Username, explanations: &[Explanation], findings: &mut Findings) {
+    let first = explanations.first();
+    for step in first.iter().flat_map(|first| &first.steps) {
+        let end = if step.end == StepEnd::Stopped { " (the login ends here)" } else { "" };
+        findings.fine(format!("{user}: {}: {}{end}", step.step, step.saw));
     }
-    if checked.makes_mailboxes {
-        match checked.mapping.for_new(person.template()) {
-            Ok(template) => findings.fine(format!("{user}: a first login takes the template `{template}`")),
-            Err(_) => findings.warning(
-                format!("{user}: no mapping fits, and there is no default template"),
-                "set [provisioning] default_template, or the person's template attribute",
-            ),
+    let (open, shut): (Vec<_>, Vec<_>) =
+        explanations.iter().partition(|explanation| explanation.verdict == "accept");
+    for explanation in &open {
+        let Explanation { service, reason, .. } = explanation;
+        findings.fine(format!("{user}: {service}: the right password opens the mailbox ({reason})"));
+    }
+    for explanation in shut {
+        let Explanation { service, verdict, reason, detail, .. } = explanation;
+        let detail = detail.as_deref().map_or_else(String::new, |detail| format!(" ({detail})"));
+        let end = if verdict == "refuse" { "is refused" } else { "is told to try again" };
+        let what = format!("{user}: {service}: the right password {end}: {reason}{detail}");
+        let cure = advice(reason).unwrap_or_default();
+        match open.is_empty() || verdict != "refuse" {
+            true => findings.fault(what, cure),
+            false => findings.warning(what, cure),
         }
     }
 }

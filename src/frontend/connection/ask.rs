@@ -10,13 +10,14 @@ use super::arrival::{Arrival, now};
 use super::explain::explain;
 use super::{Context, mail};
 use crate::auth::{
-    AuthRequest, Denial, Grant, Origin, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
+    AuthRequest, Credential, Denial, Grant, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
     UserRequest, Username, Verdict,
 };
 use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
-use crate::decision::{Judgement, Moment, Path, Purpose};
+use crate::decision::{Judgement, Moment, Path, Purpose, too_late};
 use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
 use crate::observe::{LoginRecord, SentText};
+use crate::throttle::{RefusedGuess, Word};
 
 /// What a call of a backend should find left of the deadline when it begins.
 const LAST_CALL: Duration = Duration::from_secs(1);
@@ -81,7 +82,7 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
     let (answer, at, not_before) = match question {
         Question::Authenticate(request) => {
             let (verdict, ended) = authenticate(context, request, arrival).await;
-            let not_before = waits(&verdict).then(|| arrival.monotonic + context.failure_delay);
+            let not_before = not_before(context, &verdict, arrival);
             (Answer::Verdict(verdict), ended, not_before)
         }
         Question::FindUser(request) => {
@@ -91,7 +92,7 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
             (Answer::Users(Box::pin(list_users(context, after.as_deref())).await), now(), None)
         }
         Question::Explain(request) => {
-            (Answer::Explained(Box::pin(explain(context, *request, arrival)).await), now(), None)
+            (Answer::Explained(Some(Box::pin(explain(context, *request, arrival)).await)), now(), None)
         }
         Question::Status => {
             let status = Status::collect(context, arrival.monotonic);
@@ -108,13 +109,9 @@ pub(super) async fn ask(context: &Context, ticket: Ticket, question: Question, a
     Reply { ticket, answer, at, not_before }
 }
 
-/// Refusals wait; and whoever is put off for guessing, or that would be the quicker answer.
-fn waits(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Accept(_) => false,
-        Verdict::Refuse(_) => true,
-        Verdict::CannotTell(trouble) => trouble.reason == TempFailReason::Throttled,
-    }
+/// Until when an answer is held back that would tell who exists if it came sooner.
+fn not_before(context: &Context, verdict: &Verdict, arrival: Arrival) -> Option<Instant> {
+    verdict.waits().then(|| arrival.monotonic + context.failure_delay)
 }
 
 /// Returns the verdict, and when it was found.
@@ -131,37 +128,55 @@ fn conclude(
     judgement: Judgement,
     (arrival, ended): (Arrival, Instant),
 ) -> Verdict {
-    let Judgement { verdict, path } = judgement;
+    let Judgement { verdict, path, target } = judgement;
     let took = ended - arrival.monotonic;
+    let alias = target.as_ref().and_then(|_| Username::parse(&request.authcid).ok());
     let parsed;
     let normal = match &verdict {
         Verdict::Accept(grant) => Some(&grant.user),
         Verdict::Refuse(_) | Verdict::CannotTell(_) => {
-            parsed = Username::parse(&request.authcid).ok();
+            parsed = target.or_else(|| Username::parse(&request.authcid).ok());
             parsed.as_ref()
         }
     };
+    let named = request.named_service();
+    let guess = match &verdict {
+        Verdict::Refuse(denial) if denial.is_guess() => Some(refused_guess(&request, normal, ended)),
+        Verdict::Accept(_) | Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
+    };
+    let throttle = &context.decision.parts().throttle;
+    let repeated = guess.as_ref().is_some_and(|guess| throttle.has_told(guess));
+    // Once is enough: Postfix logs a refused login by itself, in words that mailcow's ban daemon counts.
+    let publishes = !context.peer_reports_refusals
+        && guess.is_some_and(|guess| !throttle.has_told(&RefusedGuess { word: Word::Channel, ..guess }));
+    if guess.is_some() {
+        context.logins.count_guess(repeated);
+    }
     LoginRecord {
         door: context.door,
         role: context.role,
         user: SentText::new(&request.authcid),
         normal,
-        service: &request.service,
+        service: named.as_ref().unwrap_or(&request.service),
+        counts_as: named.as_ref().map(|_| &request.service),
         mechanism: Some(request.mechanism),
         origin: &request.origin,
         verdict: &verdict,
+        repeated,
         stale: matches!(path, Path::Stale(_)),
         duration: took,
     }
     .write();
     context.logins.count(&request.service, &verdict, path, (took, ended));
-    if let Some(normal) = normal {
-        context.recent.note(normal, &request.service, request.origin.remote, (&verdict, arrival.wall));
+    // Whoever explains a login asks by the one name or the other.
+    for user in normal.into_iter().chain(&alias) {
+        let service = named.as_ref().unwrap_or(&request.service);
+        context.recent.note(user, service, request.origin.remote, (&verdict, arrival.wall));
     }
     match &verdict {
         Verdict::Accept(grant) => note_accepted(context, request, grant, ended),
-        Verdict::Refuse(denial) => note_refused(context, &request.authcid, &request.origin, *denial),
-        Verdict::CannotTell(_) => {}
+        Verdict::Refuse(denial) if publishes => note_refused(context, &request, *denial),
+        Verdict::Refuse(_) | Verdict::CannotTell(_) => {}
     }
     verdict
 }
@@ -201,6 +216,12 @@ impl DecidedLogin {
         self.ended
     }
 
+    /// When it may be answered, where that is not at once.
+    #[must_use]
+    pub fn not_before(&self, context: &Context) -> Option<Instant> {
+        not_before(context, self.verdict(), self.arrival)
+    }
+
     /// Logs and counts it, and has written down what is to be, as for every other door.
     pub fn conclude(self, context: &Context) -> Verdict {
         conclude(context, self.request, self.judgement, (self.arrival, self.ended))
@@ -219,10 +240,10 @@ async fn decide(context: &Context, request: &AuthRequest, arrival: Arrival, purp
     if let Some(judgement) = decision.as_mut().now_or_never() {
         return judgement;
     }
-    timeout(context.deadline, decision).await.unwrap_or_else(|_| {
-        let detail = format!("no verdict within {} ms", context.deadline.as_millis());
-        let verdict = Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, detail));
-        Judgement { verdict, path: Path::Cold }
+    timeout(context.deadline, decision).await.unwrap_or_else(|_| Judgement {
+        verdict: Verdict::CannotTell(too_late(context.deadline)),
+        path: Path::Cold,
+        target: None,
     })
 }
 
@@ -250,16 +271,27 @@ fn note_accepted(context: &Context, request: AuthRequest, grant: &Grant, now: In
     }));
 }
 
-/// Postfix logs a refused login by itself, in words that mailcow's ban daemon counts: once is enough.
-fn note_refused(context: &Context, authcid: &[u8], origin: &Origin, denial: Denial) {
-    if context.peer_reports_refusals {
-        return;
-    }
+/// What was refused, as it is told to ban tools.
+fn refused_guess<'a>(
+    request: &'a AuthRequest,
+    normal: Option<&'a Username>,
+    now: Instant,
+) -> RefusedGuess<'a> {
+    let secret = match &request.credential {
+        Credential::Password(secret) | Credential::Token(secret) => secret.expose(),
+    };
+    let name = normal.map_or(&*request.authcid, |normal| normal.as_str().as_bytes());
+    RefusedGuess { name, secret, remote: request.origin.remote, now, word: Word::LogLine }
+}
+
+/// The ban channel is told of guesses only.
+fn note_refused(context: &Context, request: &AuthRequest, denial: Denial) {
+    let Some(guess) = denial.guess() else { return };
     context.bookkeeper.note(Note::Refused(RefusedLogin {
-        user: authcid.into(),
-        remote: origin.remote,
-        session: origin.session.clone(),
-        mailbox_is_unknown: matches!(denial, Denial::MailboxUnknown | Denial::DomainUnknown),
+        user: (*request.authcid).into(),
+        remote: request.origin.remote,
+        session: request.origin.session.clone(),
+        guess,
     }));
 }
 
@@ -277,15 +309,17 @@ pub(super) fn log_ended(attempt: &EndedEarly, context: &Context) {
         user: SentText::new(&attempt.authcid),
         normal: None,
         service: &attempt.service,
+        counts_as: None,
         mechanism: attempt.mechanism,
         origin: &attempt.origin,
         verdict: &verdict,
+        // What a protocol refuses by itself is of no form that could be a guess.
+        repeated: false,
         stale: false,
         duration: Duration::ZERO,
     }
     .write();
     context.logins.count(&attempt.service, &verdict, Path::Hit, (Duration::ZERO, now()));
-    note_refused(context, &attempt.authcid, &attempt.origin, attempt.denial);
 }
 
 async fn find_user(context: &Context, request: &UserRequest) -> UserAnswer {

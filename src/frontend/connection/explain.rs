@@ -1,6 +1,6 @@
 //! A login explained: how it would end now, and how the last ones did.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -10,6 +10,7 @@ use super::Context;
 use super::arrival::Arrival;
 use super::ask::moment;
 use crate::auth::Username;
+use crate::decision::{Decision, Explanation};
 use crate::frontend::{Attempt, ExplainRequest, Explained};
 use crate::observe::RecentAttempt;
 use crate::sql::PastLogin;
@@ -17,24 +18,28 @@ use crate::sql::PastLogin;
 /// As many of each kind as one looks at.
 const SHOWN: usize = 10;
 
-/// `None` when there was no time.
-pub(super) async fn explain(
-    context: &Context,
-    request: ExplainRequest,
-    arrival: Arrival,
-) -> Option<Box<Explained>> {
-    let (request, has_password) = request.into_login();
+pub(super) async fn explain(context: &Context, request: ExplainRequest, arrival: Arrival) -> Box<Explained> {
+    let (request, has_password) = context.naming.read_explained(request);
     let user = Username::parse(&request.authcid).ok();
     let moment = moment(arrival, context.deadline);
-    let explanation = context.decision.explain(&request, has_password, moment);
-    let explanation = timeout(context.deadline, explanation).await.ok()?;
+    let explanation = context.decision.explain(&request, has_password, moment, context.deadline);
+    let mut explanation = explanation.await;
+    if let Some(named) = request.named_service() {
+        named.name().clone_into(&mut explanation.service);
+    }
     let failures = user.as_ref().map(|user| context.recent.of(user, SHOWN)).unwrap_or_default();
     let logins = match &user {
         Some(user) => timeout(context.deadline, context.decision.parts().database.last_logins(user)).await,
         None => Ok(Ok(Vec::new())),
     };
     let logins = logins.ok().and_then(Result::ok).map(|logins| logins.into_iter().map(login).collect());
-    Some(Box::new(Explained { explanation, failures: failures.into_iter().map(failure).collect(), logins }))
+    Box::new(Explained { explanation, failures: failures.into_iter().map(failure).collect(), logins })
+}
+
+/// How a login would end now, for a command that has a decision of its own.
+pub async fn explain_now(decision: &Decision, request: ExplainRequest, deadline: Duration) -> Explanation {
+    let (request, has_password) = request.into_login();
+    decision.explain(&request, has_password, moment(Arrival::now(), deadline), deadline).await
 }
 
 fn failure(attempt: RecentAttempt) -> Attempt {

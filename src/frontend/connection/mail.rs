@@ -26,7 +26,7 @@ fn write_line(request: &SenderRequest, verdict: &SenderVerdict) {
     let login = String::from_utf8_lossy(&request.login);
     let sender = String::from_utf8_lossy(&request.sender);
     let (user, sender, service) = (&*login, &*sender, request.service.name());
-    let remote = request.remote.map(|remote| tracing::field::display(observe::shown(remote.into())));
+    let remote = observe::remote_field(request.remote);
     let reason = verdict.code();
     match verdict {
         SenderVerdict::Pass => {}

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, LineBuffer, Next, Protocol, ProtocolError, Question, Received, Ticket};
+use super::{Answer, LineBuffer, Naming, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::{LoginMetrics, RecentAttempts};
@@ -26,6 +26,7 @@ use crate::sync;
 use arrival::{Arrival, now};
 pub use ask::{DecidedLogin, rehearse};
 use ask::{Kind, Reply, ask, log_ended};
+pub use explain::explain_now;
 use questions::Questions;
 use timer::Timer;
 
@@ -56,6 +57,8 @@ pub struct Context {
     pub recent: Arc<RecentAttempts>,
     /// How runs of the sync end, where this process does it.
     pub sync: Option<Arc<sync::Status>>,
+    /// What names stand for here.
+    pub naming: Arc<Naming>,
     /// The mail server behind this listener reports refused logins to ban tools by itself.
     pub peer_reports_refusals: bool,
     /// A refusal leaves no sooner than this after its request.
@@ -245,7 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
     /// Whether we may close when we are stopping: all is answered, and the peer has been silent long enough.
     fn may_leave(&self, no_questions: bool, now: Instant) -> bool {
         let answered = no_questions && self.delayed.is_empty() && self.input.is_empty();
-        answered && self.protocol.is_idle() && now >= self.silent_enough()
+        answered && self.protocol.may_end(now) && now >= self.silent_enough()
     }
 
     fn silent_enough(&self) -> Instant {
@@ -273,7 +276,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             };
             match self.protocol.receive(line, now, &mut self.output) {
                 Ok(Received::Nothing) => {}
-                Ok(Received::Question(ticket, question)) => {
+                Ok(Received::Question(ticket, mut question)) => {
+                    self.context.naming.read(&mut question);
                     self.asked.push_back(Asked { ticket, question, arrival });
                 }
                 Ok(Received::Ended(attempt)) => log_ended(&attempt, &self.context),

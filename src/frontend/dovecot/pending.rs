@@ -1,6 +1,7 @@
 //! Successful logins that wait for a mail process to redeem them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,14 @@ pub struct PendingLogin {
 /// Keyed by (CPID, request id) as `REQUEST` names them; several connections may claim one CPID (a plain
 /// `auth-client` socket does not check), so the cookie decides among them.
 #[derive(Clone, Debug, Default)]
-pub struct PendingLogins(Arc<Mutex<Table>>);
+pub struct PendingLogins(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    /// A mail process has connected.
+    is_redeemed: AtomicBool,
+}
 
 type Table = HashMap<(u32, u32), Vec<Entry>>;
 
@@ -111,6 +119,17 @@ impl PendingLogins {
         self.lock().get(&key).is_some_and(|entries| entries.iter().any(|entry| entry.cookie.matches(cookie)))
     }
 
+    /// Takes down that somebody has come who redeems logins.
+    pub fn note_redeemer(&self) {
+        self.0.is_redeemed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anybody who redeems logins has ever come.
+    #[must_use]
+    pub fn is_ever_redeemed(&self) -> bool {
+        self.0.is_redeemed.load(Ordering::Relaxed)
+    }
+
     /// How many successes wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -136,7 +155,7 @@ impl PendingLogins {
 
     /// A poisoned lock still guards a sound map: no operation above can stop half-way.
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_06_two_connections_that_claim_one_cpid_do_not_mix() {
+    fn two_connections_that_claim_one_cpid_do_not_mix() {
         let (table, now) = (PendingLogins::default(), Instant::now());
         let (one, other) = (Cookie::new([1; 16]), Cookie::new([2; 16]));
         table.remember((10, 1), one, login("a@example.org"), now);

@@ -17,7 +17,7 @@
 //! client the same for the first three. `expired` is shown (`[EXPIRED]`), so it is said only of an app password that
 //! was presented, is right, and is past its date.
 //!
-//! Refusals are not held back here: Dovecot holds them back by itself.
+//! Refusals are held back here although Dovecot does so by itself: its wait begins where ours ends.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,7 +30,8 @@ use super::{
     Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
 };
 use crate::auth::{
-    AuthRequest, Credential, Denial, Mechanism, Origin, Secret, Service, UserFields, UserRequest, Verdict,
+    AuthRequest, Credential, Denial, Mechanism, Origin, Secret, Service, Told, UserFields, UserRequest,
+    Verdict,
 };
 
 /// The major version that is spoken.
@@ -134,7 +135,7 @@ impl Hook {
         let id = self.new_id(&mut fields)?;
         // The field behind the id shows that the id is whole.
         let user = fields.next().filter(|_| is_login).ok_or(ProtocolError::Endless)?;
-        write_fail(id, Denial::PasswordInvalid, out);
+        write_fail(id, &Verdict::Refuse(Denial::PasswordInvalid), out);
         Ok(Received::Ended(EndedEarly {
             authcid: unescape(user),
             service: Service::parse(""),
@@ -193,10 +194,11 @@ impl Protocol for Hook {
         let Some(lookup) = self.open.remove(&ticket) else { return Next::Open };
         match (lookup, answer) {
             (Lookup::List(id), Answer::Users(page)) => return self.write_page(id, page, out),
-            (Lookup::Auth(id), Answer::Verdict(Verdict::Accept(grant))) => {
-                write_found("OK", id, grant.user.as_str(), &grant.fields, out);
-            }
-            (Lookup::Auth(id), Answer::Verdict(Verdict::Refuse(denial))) => write_fail(id, denial, out),
+            (Lookup::Auth(id), Answer::Verdict(verdict)) => match verdict.told() {
+                Told::Yes(grant) => write_found("OK", id, grant.user.as_str(), &grant.fields, out),
+                Told::No => write_fail(id, &verdict, out),
+                Told::Later => write_bare("TEMP", id, out),
+            },
             (Lookup::User(id), Answer::User(UserAnswer::Found(user, fields))) => {
                 write_found("USER", id, user.as_str(), &fields, out);
             }
@@ -229,8 +231,12 @@ fn write_bare(word: &str, id: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{word}\t{id}\n").as_bytes());
 }
 
-fn write_fail(id: u32, denial: Denial, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("FAIL\t{id}\tcode={}\n", failure_code(denial)).as_bytes());
+fn write_fail(id: u32, verdict: &Verdict, out: &mut Vec<u8>) {
+    let code = match verdict {
+        Verdict::Refuse(denial) => failure_code(*denial),
+        Verdict::Accept(_) | Verdict::CannotTell(_) => "mismatch",
+    };
+    out.extend_from_slice(format!("FAIL\t{id}\tcode={code}\n").as_bytes());
 }
 
 /// Fields that do not fit are no reason to say no, and half of them would lead mail astray.
@@ -250,12 +256,15 @@ fn write_found(word: &str, id: u32, user: &str, fields: &UserFields, out: &mut V
 fn failure_code(denial: Denial) -> &'static str {
     use Denial::{
         AppPasswordExpired, DomainDisabled, DomainUnknown, MailboxDisabled, MailboxIsResource,
-        MailboxUnknown, NameInvalid, ServiceForbidden, UserConflict, UserDisabled, UserReplaced, UserUnknown,
+        MailboxUnknown, NameInvalid, OrganizationOff, ProviderOff, ServiceForbidden, StoreDisabled,
+        UserConflict, UserDisabled, UserLockedOut, UserReplaced, UserUnknown,
     };
     match denial {
         NameInvalid | DomainUnknown | MailboxUnknown | UserUnknown => "unknown",
         DomainDisabled | MailboxDisabled | MailboxIsResource | ServiceForbidden | UserConflict
-        | UserReplaced | UserDisabled => "disabled",
+        | UserReplaced | UserDisabled | UserLockedOut | StoreDisabled | ProviderOff | OrganizationOff => {
+            "disabled"
+        }
         AppPasswordExpired => "expired",
         _ => "mismatch",
     }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::shadow::{Shadow, Theirs, name};
-use super::{Door, request};
-use crate::auth::{AuthRequest, Verdict};
+use super::{CannotTell, Client, Door, request};
+use crate::auth::{AuthRequest, Told, Verdict};
 use crate::frontend::connection::{DecidedLogin, rehearse};
 
 /// Largest body. The longest name and password that are looked at fit many times over.
@@ -21,21 +21,70 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// For the whole of a body.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// The name of keydove in mailcow's network, where the script in `mailcow/` asks.
+const OWN_HOST: &str = "keydove";
+
 type Reply = Response<Full<Bytes>>;
 
+/// There is no answer: the connection is closed, so that whoever asked knows that nobody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody can tell, and that is said by closing the connection")]
+pub(super) struct Unanswered;
+
 /// Answers a request; `cut` is when there is no time left for a true answer.
-pub(super) async fn answer<B>(door: &Arc<Door>, request: Request<B>, cut: &CancellationToken) -> Reply
+pub(super) async fn answer<B>(
+    (door, client): (&Arc<Door>, Client),
+    request: Request<B>,
+    cut: &CancellationToken,
+) -> Result<Reply, Unanswered>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 {
+    let how = door.cannot_tell.unwrap_or_else(|| understood_by(request.headers()));
+    match read_and_answer(door, client, request, cut).await {
+        Ok(reply) => Ok(reply),
+        Err(CannotTellNow) => match how {
+            CannotTell::Null => Ok(with_body(StatusCode::UNAUTHORIZED, b"null")),
+            CannotTell::Status => Ok(verdict(StatusCode::SERVICE_UNAVAILABLE)),
+            CannotTell::Close => Err(Unanswered),
+        },
+    }
+    .map(|reply| if cut.is_cancelled() { with_close(reply) } else { reply })
+}
+
+/// The answer is "cannot tell", however that is said.
+struct CannotTellNow;
+
+/// The script in `mailcow/` looks at the status, mailcow's own at the body too.
+fn understood_by(headers: &HeaderMap) -> CannotTell {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match host.split(':').next() {
+        Some(OWN_HOST) => CannotTell::Status,
+        _ => CannotTell::Null,
+    }
+}
+
+async fn read_and_answer<B>(
+    door: &Arc<Door>,
+    client: Client,
+    request: Request<B>,
+    cut: &CancellationToken,
+) -> Result<Reply, CannotTellNow>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
+{
+    if !may_ask(door, client, request.headers()) {
+        tracing::warn!("a login over HTTP came without the token of [http_login], or with another one");
+        return Ok(with_close(verdict(StatusCode::FORBIDDEN)));
+    }
     if request.method() != Method::POST {
         let mut reply = verdict(StatusCode::METHOD_NOT_ALLOWED);
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return reply;
+        return Ok(reply);
     }
     let body = match read_body(request).await {
         Ok(body) => body,
-        Err(status) => return with_close(verdict(status)),
+        Err(status) => return Ok(with_close(verdict(status))),
     };
     let reply = async {
         match &door.shadow {
@@ -45,8 +94,21 @@ where
     };
     tokio::select! {
         biased;
-        () = cut.cancelled() => with_close(verdict(StatusCode::SERVICE_UNAVAILABLE)),
+        () = cut.cancelled() => Err(CannotTellNow),
         reply = reply => reply,
+    }
+}
+
+/// Whether they have shown the token, where one is wanted.
+fn may_ask(door: &Door, client: Client, headers: &HeaderMap) -> bool {
+    match (&door.token, client) {
+        (Some(token), Client::AtThePort) => {
+            let shown = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
+            shown.is_some_and(|(scheme, shown)| {
+                scheme.eq_ignore_ascii_case(b"bearer ") && token.matches(shown.trim_ascii())
+            })
+        }
+        _ => true,
     }
 }
 
@@ -64,25 +126,30 @@ where
 }
 
 /// Decides a login in a task of its own, so that it comes to its end, and into the log, when the peer hangs up.
-async fn decide(door: &Arc<Door>, body: &[u8]) -> Reply {
-    let request = match request::read(body) {
+async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
+    let mut request = match request::read(body) {
         Ok(request) => request,
         Err(error) => {
             tracing::warn!(%error);
-            return verdict(StatusCode::BAD_REQUEST);
+            return Ok(verdict(StatusCode::BAD_REQUEST));
         }
     };
+    door.context.naming.read_login(&mut request);
     let (sender, receiver) = oneshot::channel();
     let own = Arc::clone(door);
     (door.spawner)(Box::pin(async move {
         let login = Box::pin(DecidedLogin::decide(&own.context, request)).await;
-        // Whoever has hung up is not told.
-        let _ = sender.send(status_of(login.verdict()));
+        let (status, not_before) = (status_of(login.verdict()), login.not_before(&own.context));
         if !is_second(&own, login.request(), login.verdict(), "", login.ended()) {
             drop(login.conclude(&own.context));
         }
+        if let Some(not_before) = not_before {
+            sleep_until(not_before.into()).await;
+        }
+        // Whoever has hung up is not told.
+        let _ = sender.send(status);
     }));
-    verdict(receiver.await.unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
+    receiver.await.ok().flatten().map(verdict).ok_or(CannotTellNow)
 }
 
 /// Whoever is accepted is asked about once.
@@ -99,18 +166,21 @@ fn is_second(
 }
 
 /// Has mailcow decide. keydove decides beside it, in a task that nobody waits for.
-async fn pass_on(door: &Arc<Door>, shadow: &Arc<Shadow>, body: Bytes) -> Reply {
+async fn pass_on(door: &Arc<Door>, shadow: &Arc<Shadow>, body: Bytes) -> Result<Reply, CannotTellNow> {
     let told = compare_later(door, shadow, &body);
     match shadow.ask(body).await {
         Ok(answer) => {
             // Without a request that keydove can read, nobody waits for it.
             let _ = told.send(answer.verdict());
-            answer.pass_on()
+            Ok(answer.pass_on())
         }
         Err(trouble) => {
-            tracing::warn!(trouble, "mailcow's own login does not answer; the login was answered 503");
+            tracing::warn!(
+                trouble,
+                "mailcow's own login does not answer; the login was answered \"cannot tell\""
+            );
             let _ = told.send(Theirs::None);
-            verdict(StatusCode::SERVICE_UNAVAILABLE)
+            Err(CannotTellNow)
         }
     }
 }
@@ -118,10 +188,11 @@ async fn pass_on(door: &Arc<Door>, shadow: &Arc<Shadow>, body: Bytes) -> Reply {
 /// Starts the comparison. It waits for both verdicts, and for nobody if mailcow was not asked to the end.
 fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot::Sender<Theirs> {
     let (sender, receiver) = oneshot::channel();
-    let Ok(request) = request::read(body) else {
+    let Ok(mut request) = request::read(body) else {
         tracing::debug!("a request that keydove cannot read was left to mailcow");
         return sender;
     };
+    door.context.naming.read_login(&mut request);
     let (door, shadow) = (Arc::clone(door), Arc::clone(shadow));
     (Arc::clone(&door).spawner)(Box::pin(async move {
         let ours = Box::pin(rehearse(&door.context, &request)).await;
@@ -134,20 +205,21 @@ fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot
     sender
 }
 
-fn status_of(verdict: &Verdict) -> StatusCode {
-    match verdict {
-        Verdict::Accept(_) => StatusCode::OK,
-        Verdict::Refuse(_) => StatusCode::UNAUTHORIZED,
-        Verdict::CannotTell(_) => StatusCode::SERVICE_UNAVAILABLE,
+/// `None` is "cannot tell".
+fn status_of(verdict: &Verdict) -> Option<StatusCode> {
+    match verdict.told() {
+        Told::Yes(_) => Some(StatusCode::OK),
+        Told::No => Some(StatusCode::UNAUTHORIZED),
+        Told::Later => None,
     }
 }
 
 /// mailcow's two bodies. Nothing of the reason is in them.
 fn verdict(status: StatusCode) -> Reply {
-    let body: &[u8] = match status {
-        StatusCode::OK => br#"{"success":true}"#,
-        _ => br#"{"success":false}"#,
-    };
+    with_body(status, if status == StatusCode::OK { br#"{"success":true}"# } else { br#"{"success":false}"# })
+}
+
+fn with_body(status: StatusCode, body: &'static [u8]) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from_static(body)));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -13,6 +13,7 @@ use crate::settings::Network;
 pub struct Config {
     /// Address and port, such as `127.0.0.1:9082`. Without it there is no port; a `[[listener]]` of the door
     /// `http-login` is a Unix socket.
+    #[serde(deserialize_with = "read_address")]
     pub listen: Option<SocketAddr>,
     /// Who may connect to the port, besides this machine. Empty is everybody, which only TLS makes possible.
     pub allow: Vec<Network>,
@@ -20,6 +21,13 @@ pub struct Config {
     pub certificate_file: Option<PathBuf>,
     /// Its key in PEM form.
     pub key_file: Option<PathBuf>,
+    /// What is answered where keydove cannot tell. Default: as whoever asks understands it, see [`CannotTell`].
+    pub cannot_tell: Option<CannotTell>,
+    /// A file whose content whoever asks at the port must send as `Authorization: Bearer ...`. Default none. Who
+    /// may ask at a Unix socket is said by its mode and owner.
+    pub token_file: Option<PathBuf>,
+    /// The name of a systemd credential with that content.
+    pub token_credential: Option<String>,
     /// Connections to the port at once; further ones wait in the system's queue. Default 256.
     pub max_connections: usize,
     /// mailcow's own login, such as `https://nginx:9082`. With it, mailcow decides and keydove is compared.
@@ -37,12 +45,43 @@ impl Default for Config {
             allow: Vec::new(),
             certificate_file: None,
             key_file: None,
+            cannot_tell: None,
+            token_file: None,
+            token_credential: None,
             max_connections: 256,
             shadow_url: None,
             shadow_ca_file: None,
             shadow_tls_verify: true,
         }
     }
+}
+
+/// How "cannot tell" is said.
+///
+/// Without the setting it is [`CannotTell::Status`] for whoever asks for the host `keydove`, as the script in `mailcow/`
+/// does, and [`CannotTell::Null`] for everybody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum CannotTell {
+    /// 401 with the JSON value `null`. mailcow's script finds no `success` in it and fails, which Dovecot takes for an
+    /// internal failure; whoever looks at the status only takes it for a refusal, and nobody for a success.
+    #[serde(rename = "null")]
+    Null,
+    /// 503. mailcow's script takes that for a wrong password.
+    #[serde(rename = "503")]
+    Status,
+    /// The connection is closed without an answer. A proxy in between makes a status of its own of that.
+    #[serde(rename = "close")]
+    Close,
+}
+
+/// Says where a socket belongs, because the library's words do not.
+fn read_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.starts_with('/') {
+        let words = "this is the path of a socket; write it as a [[listener]] with door = \"http-login\", path and mode";
+        return Err(serde::de::Error::custom(words));
+    }
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// A mistake between the settings of `[http_login]`.
@@ -62,7 +101,11 @@ impl Config {
     pub fn faults(&self, has_socket: bool) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut complain = |key, sentence, advice| faults.push(Fault { key, sentence, advice });
-        let is_set = self.certificate_file.is_some() || self.shadow_url.is_some() || !self.allow.is_empty();
+        let has_token = self.token_file.is_some() || self.token_credential.is_some();
+        let is_set = self.certificate_file.is_some()
+            || has_token
+            || self.shadow_url.is_some()
+            || !self.allow.is_empty();
         if self.listen.is_none() && !has_socket && is_set {
             complain(
                 None,
@@ -85,6 +128,13 @@ impl Config {
                 complain(Some("key_file"), "a key without its certificate", "set certificate_file too");
             }
             _ => {}
+        }
+        if self.token_file.is_some() && self.token_credential.is_some() {
+            complain(
+                Some("token_credential"),
+                "the token of the port is given twice",
+                "set token_file or token_credential, not both",
+            );
         }
         if self.max_connections == 0 {
             complain(Some("max_connections"), "without a connection nobody could ask", "256 is a good value");
@@ -156,11 +206,30 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_sent_to_where_sockets_are_set() {
+        let error = toml::from_str::<Config>("listen = '/run/keydove/http'").unwrap_err().to_string();
+        assert!(error.contains("[[listener]]"), "{error}");
+        assert!(toml::from_str::<Config>("listen = 'localhost'").is_err());
+    }
+
+    #[test]
+    fn how_it_is_said_that_nobody_can_tell_is_one_of_three() {
+        for (word, meant) in
+            [("null", CannotTell::Null), ("503", CannotTell::Status), ("close", CannotTell::Close)]
+        {
+            let config: Config = toml::from_str(&format!("cannot_tell = '{word}'")).unwrap();
+            assert_eq!(config.cannot_tell, Some(meant));
+        }
+        assert!(toml::from_str::<Config>("cannot_tell = '401'").is_err());
+    }
+
+    #[test]
     fn what_is_of_no_use_alone_is_named() {
         for (text, expected) in [
             ("listen = '127.0.0.1:1'\ncertificate_file = '/c'", Some("certificate_file")),
             ("listen = '127.0.0.1:1'\nkey_file = '/k'", Some("key_file")),
             ("allow = ['::1']", None),
+            ("listen = '127.0.0.1:1'\ntoken_file = '/t'\ntoken_credential = 't'", Some("token_credential")),
             ("listen = '127.0.0.1:1'\nmax_connections = 0", Some("max_connections")),
             ("listen = '127.0.0.1:1'\nshadow_tls_verify = false", Some("shadow_tls_verify")),
             ("listen = '127.0.0.1:1'\nshadow_ca_file = '/c'", Some("shadow_ca_file")),

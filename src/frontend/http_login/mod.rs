@@ -4,12 +4,12 @@
 //! |---|---|---|
 //! | 200 | `{"success":true}` | accept |
 //! | 401 | `{"success":false}` | refuse |
-//! | 503 | `{"success":false}` | cannot tell |
-//! | 400, 405, 408, 413 | `{"success":false}` | no login at all |
+//! | 401 | `null` | cannot tell, where [`CannotTell`] says nothing else |
+//! | 400, 403, 405, 408, 413 | `{"success":false}` | no login at all |
 //!
 //! * `request.rs`: the JSON object as a question to the decision.
 //! * `answer.rs`: one request from its first byte to its answer. A login has the same decision, line, numbers and
-//!   notes as at every other door; a refusal does not wait, because Dovecot makes people wait by itself.
+//!   notes as at every other door, and a refusal waits as there: what it took here would tell who exists.
 //! * `repeats.rs`: why a wrong password that is asked about twice is one line.
 //! * `shadow.rs`: mailcow decides, and keydove is compared with it.
 //! * `server.rs`, `tls.rs`: the port.
@@ -25,13 +25,14 @@ mod tls;
 use std::sync::Arc;
 
 use super::connection::Context;
+use crate::auth::Secret;
 use crate::cache::Spawner;
 use crate::observe::metrics::ShadowMetrics;
 use repeats::Repeats;
 use shadow::Shadow;
 
-pub use config::{Config, Fault};
-pub use server::{OpenError, Server, serve};
+pub use config::{CannotTell, Config, Fault};
+pub use server::{Client, OpenError, Server, serve};
 pub use shadow::{ShadowError, report as report_shadow};
 pub use tls::TlsError;
 
@@ -42,6 +43,9 @@ pub struct Door {
     spawner: Spawner,
     repeats: Repeats,
     shadow: Option<Arc<Shadow>>,
+    cannot_tell: Option<CannotTell>,
+    /// What whoever asks at the port must show.
+    token: Option<Secret>,
 }
 
 /// Why there is no such door.
@@ -61,13 +65,14 @@ impl Door {
     /// # Errors
     /// See [`SetupError`].
     pub fn new(
-        config: &Config,
+        (config, token): (&Config, Option<Secret>),
         context: Arc<Context>,
         spawner: Spawner,
         metrics: Arc<ShadowMetrics>,
     ) -> Result<Self, SetupError> {
         let shadow = Shadow::new(config, metrics)?.map(Arc::new);
-        Ok(Self { context, spawner, repeats: Repeats::new()?, shadow })
+        let (repeats, cannot_tell) = (Repeats::new()?, config.cannot_tell);
+        Ok(Self { context, spawner, repeats, shadow, cannot_tell, token })
     }
 }
 

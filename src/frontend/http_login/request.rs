@@ -8,15 +8,16 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
+use crate::frontend::dovecot::read_address;
 
 /// What mailcow calls a login for no service in particular.
 const NO_SERVICE: &str = "NONE";
 
-/// What is no request: no JSON object, or one that lacks `username`, `password` or `real_rip`.
+/// What is no request: no JSON object, or one that lacks `username` or `password`.
 ///
 /// It does not say where: the words of the JSON reader may quote the password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a login over HTTP was no JSON object with username, password and real_rip")]
+#[error("a login over HTTP was no JSON object with username and password")]
 pub(super) struct NotARequest;
 
 /// The object. Other members do not matter.
@@ -24,8 +25,14 @@ pub(super) struct NotARequest;
 struct Body {
     username: Option<Text>,
     password: Option<Text>,
-    real_rip: Option<Text>,
     service: Option<Text>,
+}
+
+/// The one member that says nothing of whether it is a login: missing, null, empty or of another kind, the address is
+/// unknown then.
+#[derive(Deserialize)]
+struct Whence {
+    real_rip: Option<Text>,
 }
 
 /// A JSON text as the bytes that were sent. Lua passes on what the mail client sent, which need not be UTF-8, and a
@@ -55,14 +62,12 @@ impl<'de> Deserialize<'de> for Text {
 /// # Errors
 /// See [`NotARequest`].
 pub(super) fn read(body: &[u8]) -> Result<AuthRequest, NotARequest> {
+    let address = serde_json::from_slice::<Whence>(body).ok().and_then(|whence| whence.real_rip);
     let body: Body = serde_json::from_slice(body).map_err(|_| NotARequest)?;
-    let (Some(username), Some(mut password), Some(address)) = (body.username, body.password, body.real_rip)
-    else {
+    let (Some(username), Some(mut password)) = (body.username, body.password) else {
         return Err(NotARequest);
     };
     let (service, service_name) = read_service(body.service.as_ref().map(|name| name.0.as_slice()));
-    // An odd address is nobody's. IPv4 in IPv6 form is the IPv4 address, so that one client has one address.
-    let remote = str::from_utf8(&address.0).ok().and_then(|text| text.parse().ok());
     Ok(AuthRequest {
         authcid: username.0.to_vec(),
         authzid: Vec::new(),
@@ -71,19 +76,16 @@ pub(super) fn read(body: &[u8]) -> Result<AuthRequest, NotARequest> {
         service_name,
         // The script is not told which it was: PLAIN and LOGIN come to the same.
         mechanism: Mechanism::Plain,
-        origin: Origin {
-            remote: remote.map(|remote: std::net::IpAddr| remote.to_canonical()),
-            ..Origin::default()
-        },
+        origin: Origin { remote: address.and_then(|text| read_address(&text.0)), ..Origin::default() },
         wants_fields: false,
     })
 }
 
-/// As in mailcow, whoever names no service has looked at the switches already.
+/// As in mailcow, whoever names no service has looked at the switches already. An empty name is none.
 fn read_service(name: Option<&[u8]>) -> (Service, Cow<'static, str>) {
     match name.map(String::from_utf8_lossy) {
         None => (Service::Unnamed, NO_SERVICE.into()),
-        Some(name) if name == NO_SERVICE => (Service::Unnamed, NO_SERVICE.into()),
+        Some(name) if name.is_empty() || name == NO_SERVICE => (Service::Unnamed, NO_SERVICE.into()),
         Some(name) => (Service::parse(&name), Cow::Owned(name.into_owned())),
     }
 }
@@ -109,12 +111,12 @@ mod tests {
 
     #[test]
     fn a_service_may_be_missing_and_then_none_is_meant() {
-        for service in ["", r#","service":null"#, r#","service":"NONE""#] {
+        for service in ["", r#","service":null"#, r#","service":"NONE""#, r#","service":"""#] {
             let text = ALICE.replace(r#","service":"imap""#, service);
             let request = read(text.as_bytes()).unwrap();
             assert_eq!((request.service, &*request.service_name), (Service::Unnamed, "NONE"), "{text}");
         }
-        for service in ["", "none", "xmpp"] {
+        for service in ["none", "xmpp"] {
             let text = ALICE.replace("imap", service);
             assert_eq!(read(text.as_bytes()).unwrap().service, Service::Other(service.into()), "{text}");
         }
@@ -147,6 +149,14 @@ mod tests {
             let text = ALICE.replace("192.0.2.7", written);
             assert_eq!(read(text.as_bytes()).unwrap().origin.remote, remote, "{written}");
         }
+        for written in ["null", "7", "false", "[]", r#"{"a":"192.0.2.7"}"#, r#""\u00fc""#] {
+            let text = ALICE.replace(r#""192.0.2.7""#, written);
+            assert_eq!(read(text.as_bytes()).unwrap().origin.remote, None, "{written}");
+        }
+        let missing = ALICE.replace(r#""real_rip":"192.0.2.7","#, "");
+        assert_eq!(read(missing.as_bytes()).unwrap().origin.remote, None);
+        let odd = [&b"{\"username\":\"a@b\",\"password\":\"pw\",\"real_rip\":\"\xFF\"}"[..]].concat();
+        assert_eq!(read(&odd).unwrap().origin.remote, None);
     }
 
     #[test]
@@ -160,7 +170,7 @@ mod tests {
             "username=alice".to_owned(),
             without(r#""username":"alice@example.org","#),
             without(r#""password":"pw","#),
-            without(r#""real_rip":"192.0.2.7","#),
+            ALICE.replace(r#""imap""#, "7"),
             ALICE.replace(r#""pw""#, "null"),
             ALICE.replace(r#""pw""#, "7"),
             ALICE.replace(r#""pw""#, "[112]"),

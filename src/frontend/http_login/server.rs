@@ -1,6 +1,5 @@
 //! The port, and HTTP on a connection.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -92,8 +91,8 @@ impl Server {
                     Ok((_, peer)) => {
                         if told_of_stranger.is_none_or(|told| told.elapsed() > STRANGER_PAUSE) {
                             told_of_stranger = Some(Instant::now());
-                            let peer = observe::shown(peer.ip().into());
-                            tracing::warn!(%peer, "a stranger at the port of [http_login]; allow does not name them");
+                            let peer = observe::remote_field(Some(peer.ip()));
+                            tracing::warn!(peer, "a stranger at the port of [http_login]; allow does not name them");
                         }
                     }
                     Err(error) => {
@@ -115,21 +114,34 @@ impl Server {
     async fn welcome(&self, stream: TcpStream, door: &Arc<Door>, stop: &StopSignals) {
         // An answer is one small packet, and whoever asked waits for it.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return serve(stream, Arc::clone(door), stop.clone()).await };
+        let Some(tls) = &self.tls else {
+            return serve(stream, Arc::clone(door), Client::AtThePort, stop.clone()).await;
+        };
         match timeout(HEAD_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => Box::pin(serve(stream, Arc::clone(door), stop.clone())).await,
+            Ok(Ok(stream)) => {
+                Box::pin(serve(stream, Arc::clone(door), Client::AtThePort, stop.clone())).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "no TLS for a login over HTTP"),
             Err(_) => tracing::debug!("no TLS for a login over HTTP in time"),
         }
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Whoever may open the socket.
+    Trusted,
+    /// Whoever may reach the port, which every user of the machine may: they show the token, where there is one.
+    AtThePort,
+}
+
 /// Serves one connection to its end.
-pub async fn serve<S>(stream: S, door: Arc<Door>, stop: StopSignals)
+pub async fn serve<S>(stream: S, door: Arc<Door>, client: Client, stop: StopSignals)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let answer = service_fn(async |request| Ok::<_, Infallible>(answer(&door, request, &stop.cut).await));
+    let answer = service_fn(async |request| answer((&door, client), request, &stop.cut).await);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Config;
 use crate::auth::{AuthRequest, Username, Verdict};
-use crate::observe::SentText;
 use crate::observe::metrics::ShadowMetrics;
+use crate::observe::{self, SentText};
 
 /// For mailcow's answer. Its script waits 30 s, and is told in time that there is none.
 const PATIENCE: Duration = Duration::from_secs(27);
@@ -129,8 +129,8 @@ impl Shadow {
             reason,
             user = SentText::new(&request.authcid).as_str(),
             normal = normal.as_ref().map(Username::as_str),
-            service = request.service.name(),
-            remote = request.origin.remote.map(tracing::field::display),
+            service = request.named_service().as_ref().unwrap_or(&request.service).name(),
+            remote = observe::remote_field(request.origin.remote),
             detail,
             "mailcow and keydove differ about a login; mailcow's verdict was given"
         );

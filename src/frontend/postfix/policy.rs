@@ -3,11 +3,11 @@
 //! A request is lines `name=value` up to an empty one; the reply is `action=...` and an empty line. A connection carries
 //! any number of requests, one after the other.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use super::in_order::InOrder;
 use crate::auth::{SenderRequest, SenderVerdict, Service, Username};
+use crate::frontend::dovecot::read_address;
 use crate::frontend::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
 
 /// Longest line. Postfix's own lines of a mail client have 2048 bytes at most; a certificate's names may be long.
@@ -66,7 +66,7 @@ impl Attributes {
             b"" => Service::Smtp,
             context => Service::parse(&text(context)),
         };
-        let remote = text(&self.remote).parse::<IpAddr>().ok();
+        let remote = read_address(&self.remote);
         Some(SenderRequest { login: self.login, sender: self.sender, service, remote })
     }
 }

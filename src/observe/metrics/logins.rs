@@ -8,6 +8,7 @@ use crate::auth::{Denial, Service, TempFailReason, Verdict};
 
 /// Names of services, in the order of [`service_index`]. What a peer makes up is `other`: labels must be few.
 const SERVICES: [&str; 9] = ["imap", "pop3", "smtp", "sieve", "dav", "eas", "lmtp", "doveadm", "other"];
+const REPEATED: [&str; 2] = ["no", "yes"];
 const PATHS: [&str; 3] = ["hit", "cold", "stale"];
 
 /// Whom a login asked, in this order of effort.
@@ -44,6 +45,8 @@ pub struct LoginMetrics {
     counts: Box<[AtomicU64]>,
     seconds: [Histogram; 3],
     ages: Histogram,
+    /// Refused guesses: the first of its kind, and repetitions.
+    guesses: [AtomicU64; 2],
     began: Instant,
     /// When a stale answer was given last, in milliseconds after `began` and one more; 0 is never.
     last_stale: AtomicU64,
@@ -71,6 +74,8 @@ pub struct LoginsSnapshot {
     pub seconds: Vec<(&'static str, HistogramSnapshot)>,
     /// How old the answers were that served although a backend could not tell.
     pub ages: HistogramSnapshot,
+    /// Refused guesses, by whether the same one from the same place was told before.
+    pub guesses: Vec<(&'static str, u64)>,
 }
 
 impl LoginMetrics {
@@ -81,6 +86,7 @@ impl LoginMetrics {
             counts: (0..SERVICES.len() * reasons().count()).map(|_| AtomicU64::new(0)).collect(),
             seconds: [Histogram::of_answers(), Histogram::of_answers(), Histogram::of_answers()],
             ages: Histogram::of_ages(),
+            guesses: Default::default(),
             began: now,
             last_stale: AtomicU64::new(0),
         }
@@ -102,6 +108,11 @@ impl LoginMetrics {
             self.ages.observe(age);
             self.last_stale.store(1 + self.millis_at(now), Relaxed);
         }
+    }
+
+    /// Counts a refused guess beside its login.
+    pub fn count_guess(&self, is_repeated: bool) {
+        self.guesses[usize::from(is_repeated)].fetch_add(1, Relaxed);
     }
 
     /// How long it has counted, in milliseconds.
@@ -131,6 +142,7 @@ impl LoginMetrics {
             counts: counts.collect(),
             seconds: PATHS.into_iter().zip(self.seconds.iter().map(Histogram::snapshot)).collect(),
             ages: self.ages.snapshot(),
+            guesses: REPEATED.into_iter().zip(self.guesses.iter().map(|count| count.load(Relaxed))).collect(),
         }
     }
 

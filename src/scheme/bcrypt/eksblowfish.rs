@@ -45,10 +45,11 @@ impl Eksblowfish {
         Self { p: [0; ROUNDS + 2], s: [[0; 256]; 4], turns: [[0; ROUNDS + 2]; 2], left: 0 };
 
     /// Begins a computation here, as long as one more expansion. The password ends before its first NUL and before
-    /// byte 73; the cost is below 63.
-    pub(super) fn begin(&mut self, cost: u32, password: &[u8], salt: [u8; 16]) {
-        let key = cyclic(password.iter().copied().take_while(|&byte| byte != 0).chain([0]).take(MAX_KEY));
-        let salt = cyclic(salt.into_iter());
+    /// byte 73; the cost is below 63. `signed` is how a broken implementation read the password.
+    pub(super) fn begin(&mut self, cost: u32, password: &[u8], salt: [u8; 16], signed: bool) {
+        let key = password.iter().copied().take_while(|&byte| byte != 0).chain([0]).take(MAX_KEY);
+        let key = cyclic(key.map(|byte| if signed { i32::from(byte as i8) as u32 } else { byte.into() }));
+        let salt = cyclic(salt.into_iter().map(u32::from));
         self.turns = [key, salt];
         self.left = 2 << cost;
         self.s = pi::S;
@@ -90,9 +91,9 @@ impl Eksblowfish {
 }
 
 /// Repeats the bytes until all subkeys are filled.
-fn cyclic(bytes: impl Iterator<Item = u8> + Clone) -> Subkeys {
+fn cyclic(bytes: impl Iterator<Item = u32> + Clone) -> Subkeys {
     let mut bytes = bytes.cycle();
-    array::from_fn(|_| (0..4).fold(0, |word, _| word << 8 | u32::from(bytes.next().unwrap_or(0))))
+    array::from_fn(|_| (0..4).fold(0, |word, _| word << 8 | bytes.next().unwrap_or(0)))
 }
 
 /// One expansion of each computation that has not ended: 521 blocks, 25 to 50 µs on a core of today.

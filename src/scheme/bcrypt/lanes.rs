@@ -5,7 +5,7 @@ use zeroize::Zeroize;
 
 use super::Hash;
 use super::eksblowfish::{self, Eksblowfish};
-use crate::scheme::{Usable, table};
+use crate::scheme::{Usable, hash};
 
 /// The most computations that one core advances together; a seventh would leave the first-level cache.
 pub const MAX_LANES: usize = 6;
@@ -50,7 +50,7 @@ impl<T> Lanes<T> {
     /// The tag comes back: the hash is not bcrypt's, the password has a NUL or is empty, or all lanes are busy.
     /// [`Usable::matches`] is then the way.
     pub fn add(&mut self, hash: &Usable, password: &[u8], tag: T) -> Result<(), T> {
-        let table::Hash::Bcrypt(hash) = &hash.0.hash else { return Err(tag) };
+        let hash::Hash::Bcrypt(hash) = &hash.0.hash else { return Err(tag) };
         if password.is_empty() || password.contains(&0) {
             return Err(tag);
         }
@@ -59,7 +59,7 @@ impl<T> Lanes<T> {
 
     fn begin(&mut self, hash: &Hash, password: &[u8], tag: T) -> Result<(), T> {
         let Some(state) = self.states.get_mut(self.jobs.len()) else { return Err(tag) };
-        state.begin(hash.cost, password, hash.salt);
+        state.begin(hash.cost, password, hash.salt, hash.signed);
         self.jobs.push(Job { digest: hash.digest, tag });
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Lanes<()> {
     #[must_use]
     pub fn rehearsal(lanes: usize) -> Self {
         let mut all = Self::new();
-        let endless = Hash { cost: 31, salt: [0; 16], digest: [0; 23] };
+        let endless = Hash { cost: 31, salt: [0; 16], digest: [0; 23], signed: false };
         while all.len() < lanes.min(MAX_LANES) && all.begin(&endless, b"rehearsal", ()).is_ok() {}
         all
     }

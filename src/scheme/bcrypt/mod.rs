@@ -1,8 +1,8 @@
 //! `{BLF-CRYPT}`: bcrypt, the scheme that mailcow and PHP write.
 //!
 //! `$2b$` and `$2y$` are two names of one algorithm. `$2a$` is taken for the same; crypt(3) differs there for some
-//! passwords that contain the byte 0xFF, which UTF-8 never does. `$2x$` marks hashes of an old, broken
-//! implementation and is not supported.
+//! passwords that contain the byte 0xFF, which UTF-8 never does. `$2x$` marks hashes of an old, broken implementation,
+//! which took bytes from 0x80 on for negative numbers.
 //!
 //! [`eksblowfish`] computes, on [`Lanes`] that share a core.
 
@@ -19,7 +19,7 @@ use base64::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, table};
+use super::{Expense, Policy, hash};
 pub(super) use eksblowfish::MAX_KEY;
 use eksblowfish::{DIGEST, Eksblowfish};
 pub use lanes::{Lanes, MAX_LANES};
@@ -33,12 +33,22 @@ pub(super) struct Hash {
     cost: u32,
     salt: [u8; 16],
     digest: [u8; 23],
+    /// `$2x$`
+    signed: bool,
 }
 
 /// Reads `$2y$NN$` and 22 characters of salt and 31 of digest.
-pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
-    let [b'$', b'2', b'a' | b'b' | b'y', b'$', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$', rest @ ..] =
-        text
+pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
+    let [
+        b'$',
+        b'2',
+        kind @ (b'a' | b'b' | b'x' | b'y'),
+        b'$',
+        tens @ b'0'..=b'9',
+        ones @ b'0'..=b'9',
+        b'$',
+        rest @ ..,
+    ] = text
     else {
         return None;
     };
@@ -49,19 +59,19 @@ pub(super) fn read(text: &[u8]) -> Option<table::Hash> {
     let (salt, digest) = rest.split_at(22);
     let salt = BASE64.decode(salt).ok()?.try_into().ok()?;
     let digest = BASE64.decode(digest).ok()?.try_into().ok()?;
-    Some(table::Hash::Bcrypt(Hash { cost, salt, digest }))
+    Some(hash::Hash::Bcrypt(Hash { cost, salt, digest, signed: *kind == b'x' }))
 }
 
 /// Writes the `$2y$` of PHP and mailcow. The password has no NUL, and a cost that the algorithm knows.
 pub(super) fn make(cost: u32, password: &[u8], salt: [u8; 16]) -> String {
-    let digest = compute(cost, password, salt);
+    let digest = compute(cost, password, salt, false);
     format!("$2y${cost:02}${}{}", BASE64.encode(salt), BASE64.encode(&digest[..23]))
 }
 
 /// One computation alone on its core.
-fn compute(cost: u32, password: &[u8], salt: [u8; 16]) -> Zeroizing<[u8; DIGEST]> {
+fn compute(cost: u32, password: &[u8], salt: [u8; 16], signed: bool) -> Zeroizing<[u8; DIGEST]> {
     let mut state = Box::new([Eksblowfish::EMPTY]);
-    state[0].begin(cost, password, salt);
+    state[0].begin(cost, password, salt, signed);
     while !state[0].is_done() {
         eksblowfish::step(&mut state);
     }
@@ -78,7 +88,7 @@ impl Hash {
         if password.contains(&0) {
             return false;
         }
-        let computed = compute(self.cost, password, self.salt);
+        let computed = compute(self.cost, password, self.salt, self.signed);
         bool::from(computed[..self.digest.len()].ct_eq(&self.digest))
     }
 }

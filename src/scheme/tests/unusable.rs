@@ -3,6 +3,9 @@
 use super::super::{Scheme, Unusable, parse};
 use super::{ARGON2, BCRYPT, never_usable, unusable};
 
+/// Some digest of 256 bits in crypt(3)'s letters.
+const DIGEST: &str = "t1BwAOLCyPjQ1RJ6SU8HYbe.N8u5T3aRIz5kV774hN.";
+
 #[test]
 fn without_a_label_there_is_no_scheme() {
     let hex = format!("{{{}}}", "5f4dcc3b5aa765d61d8327deb882cf99".repeat(2));
@@ -15,8 +18,10 @@ fn without_a_label_there_is_no_scheme() {
 
 #[test]
 fn an_unknown_scheme_is_named() {
-    assert_eq!(unusable("{SCRAM-SHA-256}4096,x"), Unusable::UnknownScheme("SCRAM-SHA-256".into()));
-    assert_eq!(unusable("{SSHA256.HEX}00"), Unusable::UnknownScheme("SSHA256.HEX".into()));
+    assert_eq!(unusable("{SCRAM-SHA-512}4096,x"), Unusable::UnknownScheme("SCRAM-SHA-512".into()));
+    for label in ["SSHA256.HEXA", "SSHA256.", ".HEX", "SSHA256.HEX.HEX", "SSHA256-HEX"] {
+        assert_eq!(unusable(&format!("{{{label}}}00")), Unusable::UnknownScheme(label.into()));
+    }
 }
 
 #[test]
@@ -28,14 +33,13 @@ fn a_cut_or_garbled_hash_of_the_crypt_family_is_malformed() {
         (format!("{{BLF-CRYPT}}{cut}"), BlfCrypt),
         (format!("{{BLF-CRYPT}}{BCRYPT}."), BlfCrypt),
         (format!("{{BLF-CRYPT}} {BCRYPT}"), BlfCrypt),
-        (format!("{{CRYPT}}{}", BCRYPT.replace("$2y$", "$2x$")), BlfCrypt),
+        (format!("{{CRYPT}}{}", BCRYPT.replace("$2y$", "$2c$")), BlfCrypt),
         (format!("{{BLF-CRYPT}}{}", BCRYPT.replace("$05$", "$03$")), BlfCrypt),
         (format!("{{BLF-CRYPT}}{}", BCRYPT.replace("$05$", "$32$")), BlfCrypt),
         (format!("{{BLF-CRYPT}}{}", BCRYPT.replace("$05$", "$+5$")), BlfCrypt),
         (format!("{{BLF-CRYPT}}{}", BCRYPT.replace("DD.", "\u{e4}.")), BlfCrypt),
         ("{BLF-CRYPT}".to_owned(), BlfCrypt),
         ("{BLF-CRYPT} \n".to_owned(), BlfCrypt),
-        ("{CRYPT}$y$j9T$abc$def".to_owned(), Crypt),
         ("{SHA512-CRYPT}$6$salt".to_owned(), Sha512Crypt),
         (format!("{{SHA512-CRYPT}}$6$salt${}", &digits[1..]), Sha512Crypt),
         (format!("{{SHA512-CRYPT}}$6$salt${}:", &digits[1..]), Sha512Crypt),
@@ -104,10 +108,13 @@ fn a_digest_of_another_length_is_malformed() {
     let hex = "5f4dcc3b5aa765d61d8327deb882cf99";
     let cases = [
         ("{SHA}fGphxo74ubawYbKMNIvB7Xkhyw==".to_owned(), Sha),
-        ("{SHA}7c6a61c68ef8b9b6b061b28c348bc1ed7921cb53".to_owned(), Sha),
+        ("{SHA}7c6a61c68ef8b9b6b061b28c348bc1ed7921cb5".to_owned(), Sha),
+        ("{SHA.B64}7c6a61c68ef8b9b6b061b28c348bc1ed7921cb53".to_owned(), Sha),
+        ("{SHA.HEX}fGphxo74ubawYbKMNIvB7Xkhy1M=".to_owned(), Sha),
         ("{SHA256}fGphxo74ubawYbKMNIvB7Xkhy1M=".to_owned(), Sha256),
         ("{SHA512}jw4vduIrQ+KFUYmHfn3B4efZjCJsldskfNHVR5KDNKk=".to_owned(), Sha512),
-        (format!("{{LDAP-MD5}}{hex}"), LdapMd5),
+        (format!("{{LDAP-MD5}}{hex}00"), LdapMd5),
+        (format!("{{LDAP-MD5.B64}}{hex}"), LdapMd5),
         ("{SSHA}fGphxo74ubawYbKMNIvB7Xkhyw==".to_owned(), Ssha),
         ("{SMD5}vtEoNlIWwBmYiRXtOt11".to_owned(), Smd5),
         (format!("{{PLAIN-MD5}}{}", &hex[1..]), PlainMd5),
@@ -145,6 +152,25 @@ fn a_poisoned_cost_is_refused_before_any_hashing() {
         (format!("{{PBKDF2}}$1$salt$99999999999${}", "ab".repeat(20)), "rounds", 0xFFFF_FFFF, 10_000_000),
         (format!("{{PBKDF2-SHA512}}10000000$AAAA${}", "A".repeat(88)), "rounds", 20_000_000, 10_000_000),
         ("{CRYPT}_zzzzCCCCKHQFGJx1zOM".to_owned(), "rounds", 0xFF_FFFF, 1_000_000),
+        (
+            format!("{{SCRAM-SHA-1}}10000001,AAAA,{key},{key}", key = "A".repeat(27)),
+            "rounds",
+            10_000_001,
+            10_000_000,
+        ),
+        (format!("{{CRYPT}}$sha1$4000000000$salt${}", &digits[..28]), "rounds", 4_000_000_000, 10_000_000),
+        (
+            format!("{{CRYPT}}$md5,rounds=4294967295$salt${}", &digits[..22]),
+            "rounds",
+            0xFFFF_FFFF,
+            10_000_000,
+        ),
+        ("{OTP}md5 10001 seed 0123456789abcdef".to_owned(), "rounds", 10_001, 10_000),
+        (format!("{{CRYPT}}$7$zU..../....salt${DIGEST}"), "memory in KiB", u64::MAX.div_ceil(1024), 262_144),
+        (format!("{{CRYPT}}$7$6./..../....salt${DIGEST}"), "passes", 64, 16),
+        (format!("{{CRYPT}}$y$jG5$salt${DIGEST}"), "memory in KiB", 524_288, 262_144),
+        (format!("{{CRYPT}}$gy$jj5$salt${DIGEST}"), "memory in KiB", 1 << 48, 262_144),
+        (format!("{{CRYPT}}$y$j750.D$salt${DIGEST}"), "passes", 34, 16),
         (format!("{{ARGON2ID}}$argon2id$v=19$m=262145,t=1,p=1{ARGON2}"), "memory in KiB", 262_145, 262_144),
         (
             format!("{{ARGON2ID}}$argon2id$v=19$m=99999999999,t=1,p=1{ARGON2}"),

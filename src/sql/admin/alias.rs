@@ -4,15 +4,12 @@ use std::fmt;
 
 use super::{DomainName, Obstacle, Outcome, domain, lock};
 use crate::auth::{InvalidName, Username};
-use crate::sql::provision::checks::texts;
-use crate::sql::provision::spellings;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
+use crate::sql::names::{Presence, are_one, look, spellings, texts};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const COLUMNS: &str = "address, goto, active, sender_allowed, internal";
 const INSERT: &str = "\
 INSERT INTO alias (address, goto, domain, active, sender_allowed, internal) VALUES (?, ?, ?, ?, ?, ?)";
-const FIND_MAILBOX: &str = "SELECT username FROM mailbox WHERE username IN (?, ?)";
-const FIND_SPAM_ALIAS: &str = "SELECT address FROM spamalias WHERE address IN (?, ?)";
 
 /// What an alias stands for: one address, or `@domain` for every address of a domain that has no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +106,7 @@ impl AliasRow {
 
     /// The row that each mailbox has for itself.
     fn is_mailboxes_own(&self) -> bool {
-        matches!(self.to.as_slice(), [only] if only.eq_ignore_ascii_case(&self.address))
+        matches!(self.to.as_slice(), [only] if are_one(only, &self.address))
     }
 }
 
@@ -124,12 +121,6 @@ async fn find<S: Session>(session: &mut S, address: &AliasAddress) -> Result<Opt
     Ok(None)
 }
 
-/// Whether a row has this address. One that only the database takes for it counts too: both cannot be told apart
-/// there.
-async fn is_in<S: Session>(session: &mut S, statement: &str, address: &AliasAddress) -> Result<bool, Fault> {
-    Ok(!session.query(statement, texts(address.spellings())).await?.is_empty())
-}
-
 pub(super) struct AddAlias {
     pub(super) address: AliasAddress,
     pub(super) settings: AliasSettings,
@@ -137,7 +128,7 @@ pub(super) struct AddAlias {
 
 impl Work for AddAlias {
     const ATTEMPT: &'static str = "adding an alias";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -146,14 +137,19 @@ impl Work for AddAlias {
         let Some(domain) = domain::find(session, &address.domain()).await? else {
             return Ok(Err(Obstacle::DomainUnknown(address.domain().to_string())));
         };
-        if is_in(session, FIND_MAILBOX, address).await? {
+        let is_it = |stored: &str| address.is(stored);
+        let mut find = async |place| look(session, place, address.spellings(), is_it).await;
+        if let Presence::There(_) = find(("mailbox", "username")).await? {
             return Ok(Err(Obstacle::AliasIsMailbox(address.to_string())));
         }
-        let statement = "SELECT address FROM alias WHERE address IN (?, ?)";
-        if is_in(session, statement, address).await? {
-            return Ok(Err(Obstacle::AliasExists(address.to_string())));
+        match find(("alias", "address")).await? {
+            Presence::There(_) => return Ok(Err(Obstacle::AliasExists(address.to_string()))),
+            Presence::Taken(stored) => {
+                return Ok(Err(Obstacle::AliasLooksAlike { address: address.to_string(), stored }));
+            }
+            Presence::Free => {}
         }
-        if is_in(session, FIND_SPAM_ALIAS, address).await? {
+        if let Presence::There(_) = find(("spamalias", "address")).await? {
             return Ok(Err(Obstacle::AliasIsTemporary(address.to_string())));
         }
         let switch = |setting: Option<bool>, default| Parameter::Integer(setting.unwrap_or(default).into());
@@ -181,7 +177,7 @@ pub(super) struct SetAlias {
 
 impl Work for SetAlias {
     const ATTEMPT: &'static str = "changing an alias";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -219,11 +215,11 @@ pub(super) struct Aliases(pub(super) Option<DomainName>);
 
 impl Work for Aliases {
     const ATTEMPT: &'static str = "listing aliases";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<AliasRow>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
-        let mut statement = format!("SELECT {COLUMNS} FROM alias WHERE address <> goto");
+        let mut statement = format!("SELECT {COLUMNS} FROM alias WHERE HEX(address) <> HEX(goto)");
         let mut parameters = Vec::new();
         if let Some(domain) = &self.0 {
             statement.push_str(" AND domain IN (?, ?)");

@@ -7,11 +7,9 @@ use super::{Obstacle, Outcome, last_id};
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username, make_app_password};
 use crate::scheme::{self, SALT_BYTES, Scheme};
 use crate::sql::Error;
-use crate::sql::mailbox::is_name_of;
-use crate::sql::provision::checks::texts;
-use crate::sql::provision::spellings;
+use crate::sql::names::{is_name_of, spellings, texts};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 /// Every service that an app password can open, in the order of [`INSERT`]'s columns.
 const SERVICES: [Service; 6] =
@@ -98,7 +96,7 @@ pub(super) struct AddAppPassword(pub(super) NewAppPassword);
 
 impl Work for AddAppPassword {
     const ATTEMPT: &'static str = "adding an app password";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<MadeAppPassword>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -156,7 +154,7 @@ pub(super) struct ListAppPasswords(pub(super) Username);
 
 impl Work for ListAppPasswords {
     const ATTEMPT: &'static str = "listing app passwords";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Outcome<Vec<AppPasswordRow>>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -239,7 +237,7 @@ pub(super) struct Revoke {
 
 impl Work for Revoke {
     const ATTEMPT: &'static str = "revoking app passwords";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<Vec<i64>>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -4,11 +4,10 @@ use std::fmt;
 
 use super::{Obstacle, Outcome, lock};
 use crate::auth::{InvalidName, Username};
-use crate::sql::mailbox::{is_domain_of, pick};
-use crate::sql::provision::checks::{Usage, texts};
-use crate::sql::provision::spellings;
+use crate::sql::names::{Presence, is_domain_of, look, pick, spellings, texts};
+use crate::sql::provision::checks::{Usage, counts};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
@@ -19,12 +18,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 const UPDATE: &str = "\
 UPDATE domain SET description = ?, mailboxes = ?, defquota = ?, maxquota = ?, quota = ?, active = ? \
  WHERE domain = ?";
-const FIND_ALIAS_DOMAIN: &str = "SELECT alias_domain FROM alias_domain WHERE alias_domain IN (?, ?)";
-const LARGEST_QUOTA: &str = "SELECT MAX(quota) FROM mailbox WHERE kind = '' AND domain IN (?, ?)";
 /// By its bytes, because a collation takes some domains for one.
 const USAGES: &str = "\
-SELECT MIN(domain), COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED) FROM mailbox \
- WHERE kind = '' GROUP BY HEX(domain)";
+SELECT MIN(domain), MIN(kind), COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED) FROM mailbox \
+ GROUP BY HEX(domain), HEX(kind)";
 
 /// What a new domain gets where nothing is said: the numbers of mailcow's form and table.
 const DEFAULT_ALIASES: i64 = 400;
@@ -214,7 +211,7 @@ pub(super) struct AddDomain {
 
 impl Work for AddDomain {
     const ATTEMPT: &'static str = "adding a domain";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -222,10 +219,14 @@ impl Work for AddDomain {
         if find(session, name).await?.is_some() {
             return Ok(Err(Obstacle::DomainExists(name.to_string())));
         }
-        for mut row in session.query(FIND_ALIAS_DOMAIN, texts(name.spellings())).await? {
-            if name.is(&row.read("alias_domain", name.as_str(), |row| row.words(0))?) {
-                return Ok(Err(Obstacle::DomainIsAlias(name.to_string())));
-            }
+        let is_it = |stored: &str| name.is(stored);
+        let there = look(session, ("domain", "domain"), name.spellings(), is_it).await?;
+        if let Presence::Taken(stored) = there {
+            return Ok(Err(Obstacle::DomainLooksAlike { domain: name.to_string(), stored }));
+        }
+        let other = look(session, ("alias_domain", "alias_domain"), name.spellings(), is_it).await?;
+        if let Presence::There(_) = other {
+            return Ok(Err(Obstacle::DomainIsAlias(name.to_string())));
         }
         let domain = DomainRow::new(name, &self.settings);
         if let Some(contradiction) = domain.find_contradiction(&self.settings, 0) {
@@ -253,7 +254,7 @@ pub(super) struct SetDomain {
 
 impl Work for SetDomain {
     const ATTEMPT: &'static str = "changing a domain";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -263,13 +264,8 @@ impl Work for SetDomain {
         };
         let usage = Usage::sum_up(session, &name.0).await?;
         (domain.mailboxes_used, domain.quota_given) = (usage.mailboxes, usage.quota_bytes);
-        let mut largest = session.query(LARGEST_QUOTA, texts(name.spellings())).await?;
-        let largest = match largest.first_mut() {
-            Some(row) => row.read("mailbox", name.as_str(), |row| row.integer(0))?.unwrap_or(0),
-            None => 0,
-        };
         domain.change(&self.settings);
-        if let Some(contradiction) = domain.find_contradiction(&self.settings, largest) {
+        if let Some(contradiction) = domain.find_contradiction(&self.settings, usage.largest_bytes) {
             return Ok(Err(Obstacle::DomainLimits { domain: name.to_string(), contradiction }));
         }
         let parameters = vec![
@@ -290,7 +286,7 @@ pub(super) struct Domains;
 
 impl Work for Domains {
     const ATTEMPT: &'static str = "listing domains";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<DomainRow>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -299,9 +295,13 @@ impl Work for Domains {
             domains.push(row.read("domain", "", DomainRow::read)?);
         }
         for mut row in session.query(USAGES, Vec::new()).await? {
-            let (name, count, bytes) = row.read("mailbox", "", |row| {
-                Ok((row.text(0)?.unwrap_or_default(), row.number(1)?, row.number(2)?))
+            let (name, kind, count, bytes) = row.read("mailbox", "", |row| {
+                let kind = row.text(1)?.unwrap_or_default();
+                Ok((row.text(0)?.unwrap_or_default(), kind, row.number(2)?, row.number(3)?))
             })?;
+            if !counts(&kind) {
+                continue;
+            }
             let Ok(name) = DomainName::parse(&name) else { continue };
             if let Some(domain) = domains.iter_mut().find(|domain| name.is(&domain.name)) {
                 domain.mailboxes_used += count;
@@ -317,7 +317,7 @@ pub(super) struct DefaultQuota(pub(super) DomainName);
 
 impl Work for DefaultQuota {
     const ATTEMPT: &'static str = "reading a domain's default quota";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<i64>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -4,18 +4,19 @@ use serde_json::Value;
 
 use super::{DomainName, Obstacle, Outcome, lock};
 use crate::auth::{ProvisionRefusal, Secret, Username};
-use crate::sql::mailbox::{is_name_of, is_resource, pick};
-use crate::sql::provision::checks::{Limits, Usage, texts};
-use crate::sql::provision::spellings;
+use crate::sql::mailbox::is_resource;
+use crate::sql::names::{Presence, are_one, is_name_of, look_for_address, pick, spellings, texts};
+use crate::sql::provision::checks::{Limits, Usage, counts};
+use crate::sql::provision::create::CreateMailbox;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Parameter, Row, Session, Work};
-use crate::sql::{AccessSwitches, AuthSource, Creation, MailboxState};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::sql::{AccessSwitches, AuthSource, Creation, MailboxState, sogo};
 
 const MIB: i64 = 1_048_576;
 
 const FIND: &str = "SELECT username, kind, quota, attributes, authsource, password <> '' FROM mailbox WHERE username IN (?, ?)";
 const LIST: &str = "\
-SELECT m.username, m.kind, m.name, m.active, m.authsource, m.quota, m.attributes, q.bytes \
+SELECT m.username, m.kind, m.name, m.active, m.authsource, m.quota, m.attributes, q.bytes, q.username \
   FROM mailbox m LEFT JOIN quota2 q ON q.username = m.username";
 const SET_ALIAS: &str = "UPDATE alias SET active = ? WHERE address = ?";
 
@@ -55,8 +56,23 @@ pub struct MailboxRow {
     pub access: AccessSwitches,
 }
 
+/// Makes a mailbox for an administrator, who is told when nobody knows whether it was made: on a second run it would
+/// be somebody else's.
+pub(super) struct AddMailbox(pub(super) CreateMailbox);
+
+impl Work for AddMailbox {
+    const ATTEMPT: &'static str = "creating a mailbox";
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    type Output = Outcome<()>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
+        let creation = self.0.run(session).await?;
+        Ok(judge(self.0.user(), creation))
+    }
+}
+
 /// What stands against a new mailbox.
-pub(super) fn judge(user: &Username, creation: Creation) -> Outcome<()> {
+fn judge(user: &Username, creation: Creation) -> Outcome<()> {
     match creation {
         Creation::Created => Ok(()),
         Creation::AlreadyThere => Err(Obstacle::MailboxExists(user.clone())),
@@ -127,7 +143,7 @@ pub(super) struct SetMailbox {
 
 impl Work for SetMailbox {
     const ATTEMPT: &'static str = "changing a mailbox";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -146,8 +162,13 @@ impl Work for SetMailbox {
             session.query(&statement, parameters).await?;
         }
         if let Some(active) = settings.active {
-            let parameters = vec![active.number().into(), now.name.as_str().into()];
-            session.query(SET_ALIAS, parameters).await?;
+            let own = look_for_address(session, ("alias", "address"), user).await?;
+            if let Presence::There(alias) = own {
+                session.query(SET_ALIAS, vec![active.number().into(), alias.as_str().into()]).await?;
+            }
+        }
+        if settings.active.is_some() || settings.name.is_some() {
+            sogo::tell(session, user).await?;
         }
         Ok(Ok(()))
     }
@@ -169,7 +190,7 @@ impl SetMailbox {
             return Some(Obstacle::MailboxWithoutPassword(user.clone()));
         }
         let quota_mib = settings.quota_mib.filter(|quota| quota.saturating_mul(MIB) != now.quota)?;
-        let own = if now.kind.is_empty() { now.quota } else { 0 };
+        let own = if counts(&now.kind) { now.quota } else { 0 };
         let judged = match limits {
             Some(limits) => limits.check_quota(quota_mib, usage.quota_bytes.saturating_sub(own)),
             None => Err(ProvisionRefusal::DomainUnknown),
@@ -210,7 +231,7 @@ pub(super) struct Mailboxes(pub(super) Option<DomainName>);
 
 impl Work for Mailboxes {
     const ATTEMPT: &'static str = "listing mailboxes";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<MailboxRow>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -230,7 +251,9 @@ impl Work for Mailboxes {
             };
             mailboxes.extend(read.filter(of_domain));
         }
-        mailboxes.sort_by(|one, other| one.address.cmp(&other.address));
+        // Of several rows of usage that the database takes for the mailbox's own, that one counts.
+        mailboxes.sort_by(|one, other| one.address.cmp(&other.address).then(other.used.cmp(&one.used)));
+        mailboxes.dedup_by(|one, other| one.address == other.address);
         Ok(mailboxes)
     }
 }
@@ -241,14 +264,16 @@ impl MailboxRow {
         if is_resource(&row.text(1)?.unwrap_or_default()) {
             return Ok(None);
         }
+        let address = row.words(0)?;
+        let is_own = row.text(8)?.is_some_and(|of| are_one(&address, &of));
         Ok(Some(Self {
-            address: row.words(0)?,
+            address,
             name: row.text(2)?.unwrap_or_default(),
             active: MailboxState::from_number(row.number(3)?),
             source: row.text(4)?.unwrap_or_default(),
             quota: row.number(5)?,
             access: AccessSwitches::parse(row.text(6)?.as_deref()),
-            used: row.integer(7)?.unwrap_or(0),
+            used: row.integer(7)?.filter(|_| is_own).unwrap_or(0),
         }))
     }
 }

@@ -25,7 +25,7 @@ pub enum AdminError {
     /// What was asked for does not fit what is there.
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
-    /// Trouble with the database.
+    /// Trouble with the database. Nothing was written, except with [`Error::Uncertain`].
     #[error(transparent)]
     Database(#[from] Error),
 }
@@ -39,6 +39,16 @@ pub enum Obstacle {
     /// The row is there already.
     #[error("the domain {0} is there already; `keydove domain set {0}` changes it")]
     DomainExists(String),
+    /// The database cannot hold both.
+    #[error(
+        "the database takes the domain {domain} for {stored}, which is there already, and can hold only one of the two"
+    )]
+    DomainLooksAlike {
+        /// The new one.
+        domain: String,
+        /// That which is there.
+        stored: String,
+    },
     /// The name is another name of a domain.
     #[error("{0} is an alias domain; it cannot be a domain of its own as well")]
     DomainIsAlias(String),
@@ -88,6 +98,16 @@ pub enum Obstacle {
     /// The alias is there already.
     #[error("there is an alias {0} already; `keydove alias set {0}` changes it")]
     AliasExists(String),
+    /// The database cannot hold both.
+    #[error(
+        "the database takes the alias {address} for {stored}, which is there already, and can hold only one of the two"
+    )]
+    AliasLooksAlike {
+        /// The new one.
+        address: String,
+        /// That which is there.
+        stored: String,
+    },
     /// The address is that of a temporary alias.
     #[error("{0} is a temporary alias that a user made")]
     AliasIsTemporary(String),
@@ -117,6 +137,8 @@ fn explain(refusal: ProvisionRefusal) -> &'static str {
     match refusal {
         ProvisionRefusal::TemplateMissing => "the template is missing or no JSON object",
         ProvisionRefusal::NoMapping => "no template fits",
+        // Not asked here: an administrator may make any.
+        ProvisionRefusal::ReservedName => "the name is reserved for whoever runs the domain",
         ProvisionRefusal::MailboxInvalid => {
             "no mailbox can have this name: only ASCII before the @, and a domain with a dot"
         }
@@ -178,8 +200,7 @@ impl Database {
         password: Option<Secret>,
     ) -> Result<(), AdminError> {
         let work = super::provision::create::CreateMailbox::new(rows.clone(), password);
-        let creation = self.run(work).await?;
-        Ok(mailbox::judge(&rows.user, creation)?)
+        self.settle(mailbox::AddMailbox(work)).await
     }
 
     /// Changes a mailbox, as far as something is set.

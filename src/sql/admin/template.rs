@@ -2,9 +2,9 @@
 
 use super::{Obstacle, Outcome, lock};
 use crate::sql::StoredTemplate;
-use crate::sql::provision::checks::texts;
+use crate::sql::names::texts;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Parameter, Session, Work};
+use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
 
 const FIND: &str = "SELECT id, template, attributes FROM templates WHERE type = 'mailbox' ORDER BY id";
 const INSERT: &str = "INSERT INTO templates (template, type, attributes) VALUES (?, 'mailbox', ?)";
@@ -32,7 +32,7 @@ pub(super) struct AddTemplate {
 
 impl Work for AddTemplate {
     const ATTEMPT: &'static str = "adding a template";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -52,7 +52,7 @@ pub(super) struct SetTemplate {
 
 impl Work for SetTemplate {
     const ATTEMPT: &'static str = "changing a template";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {

@@ -5,17 +5,18 @@
 //! only, so what it does itself with other kinds of tables is done here: an address with an extension (`info+news@`)
 //! is also looked for without it, and at last `@domain`.
 
+mod login;
 mod rows;
 mod sender;
 
 use std::time::SystemTime;
 
 use super::admin::DomainName;
-use super::provision::spellings;
-use super::session::{Fault, Parameter, Session, Work};
+use super::session::{Fault, Kind, Parameter, Session, Work};
 use super::{Database, Error};
 use crate::auth::Username;
 use crate::cache::seconds;
+use crate::sql::names::spellings;
 use rows::{Address, MapRow, Part, pick_row};
 
 const FIND_DOMAIN: &str = "\
@@ -64,6 +65,19 @@ impl Database {
         self.run(FindAlias { address: Address::new(address), now }).await
     }
 
+    /// The mailbox that a login under an address opens which is no mailbox's: through an alias domain that is on, or an
+    /// alias that is on and leads to exactly one mailbox here. `None` where there is a mailbox of this name.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn find_login(
+        &self,
+        address: &Username,
+        allowed: AliasLogins,
+    ) -> Result<Option<Username>, Error> {
+        self.run(login::FindLogin { address: address.clone(), allowed }).await
+    }
+
     /// Who may send under an address: logins in normal form, each once. `None` is an address that no mailbox can have,
     /// which only those may use who may use any.
     ///
@@ -74,11 +88,28 @@ impl Database {
     }
 }
 
+/// By which names that are no mailbox's a mailbox may be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AliasLogins {
+    /// By the same name in an alias domain.
+    pub domains: bool,
+    /// By an alias that leads to this mailbox and to nowhere else.
+    pub addresses: bool,
+}
+
+impl AliasLogins {
+    /// Whether by any.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.domains || self.addresses
+    }
+}
+
 struct HostsDomain(DomainName);
 
 impl Work for HostsDomain {
     const ATTEMPT: &'static str = "looking a domain up";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -95,7 +126,7 @@ struct FindReceiver(Address);
 
 impl Work for FindReceiver {
     const ATTEMPT: &'static str = "looking for a mailbox that receives";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<Username>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -116,22 +147,27 @@ struct FindAlias {
     now: i64,
 }
 
+/// All that aliases, alias domains and mailboxes say about an address.
+async fn find_rows<S: Session>(session: &mut S, address: &Address) -> Result<Vec<MapRow>, Fault> {
+    let names = [
+        address.spellings(),
+        address.catch_alls(),
+        address.domains(),
+        address.spellings(),
+        address.spellings(),
+    ];
+    let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
+    Ok(MapRow::read_all(rows, address.whole.as_str())?)
+}
+
 impl Work for FindAlias {
     const ATTEMPT: &'static str = "looking an alias up";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let address = &self.address;
-        let names = [
-            address.spellings(),
-            address.catch_alls(),
-            address.domains(),
-            address.spellings(),
-            address.spellings(),
-        ];
-        let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
-        let rows = MapRow::read_all(rows, address.whole.as_str())?;
+        let rows = find_rows(session, address).await?;
         let twins = find_twins(session, address, &rows).await?;
         for (tried, extension) in address.tries() {
             if let Some(goto) = self.find_goto(&rows, tried)? {
@@ -154,7 +190,7 @@ impl Work for FindAlias {
 impl FindAlias {
     /// Where an alias of exactly this address leads, or else a temporary one that still holds.
     fn find_goto<'a>(&self, rows: &'a [MapRow], address: &Username) -> Result<Option<&'a str>, Error> {
-        let is_it = |stored: &str| super::mailbox::is_name_of(address, stored);
+        let is_it = |stored: &str| super::names::is_name_of(address, stored);
         let alias = pick_row(rows, Part::Alias, address.as_str(), is_it)?.filter(|row| row.is_in_use());
         let goto = match alias {
             Some(alias) => Some(alias),

@@ -4,7 +4,7 @@ use super::both;
 use crate::auth::Username;
 use crate::sql::Error;
 use crate::sql::admin::DomainName;
-use crate::sql::mailbox::{is_name_of, pick};
+use crate::sql::names::{is_name_of, pick};
 use crate::sql::rows::Cells;
 use crate::sql::session::Row;
 

@@ -4,8 +4,8 @@ use super::names_of;
 use super::rows::{Address, MapRow, Part, addresses, pick_row, receives, target_of};
 use crate::auth::Username;
 use crate::sql::Error;
-use crate::sql::mailbox::is_name_of;
-use crate::sql::session::{Fault, Session, Work};
+use crate::sql::names::is_name_of;
+use crate::sql::session::{Fault, Kind, Session, Work};
 
 const FIND_ALIASES: &str = "\
 SELECT 1 AS part, address AS row_name, goto AS value, active, sender_allowed AS more, domain AS home \
@@ -30,7 +30,7 @@ pub(super) struct SenderOwners(pub(super) Option<Address>);
 
 impl Work for SenderOwners {
     const ATTEMPT: &'static str = "looking for the owners of a sender address";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -7,7 +7,7 @@ use mysql_async::{Error as DriverError, Params, Value};
 use tokio::time::timeout;
 
 use super::{Lease, Mariadb, is_lost};
-use crate::sql::session::{Cell, Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Cell, Dialect, Fault, Kind, Parameter, Row, Session, Work};
 use crate::sql::{Error, counted};
 
 /// How often a work is tried in all, within the time for one question.
@@ -20,9 +20,9 @@ const OWN_TABLES: &str = include_str!("../migrations/mariadb/keydove_tables.sql"
 const COUNT_OWN_TABLES: &str = "\
 SELECT COUNT(CASE WHEN table_name IN ('keydove_person', 'keydove_app_password') THEN 1 END), COUNT(*) \
   FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN \
-  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync')";
+  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync', 'keydove_mark')";
 const LOGINS_TABLES_COUNT: i64 = 2;
-const OWN_TABLES_COUNT: i64 = 4;
+const OWN_TABLES_COUNT: i64 = 5;
 
 /// What is known about keydove's own tables on the server.
 #[derive(Default)]
@@ -39,33 +39,57 @@ impl Mariadb {
     /// Runs statements that belong together; all or none of them take effect.
     ///
     /// Repeated on a duplicate key, a deadlock and a broken connection: another process may have been quicker, and
-    /// then the next try sees its rows.
+    /// then the next try sees its rows. A commit whose answer is lost is repeated only where the work says that it
+    /// may be.
     pub(in crate::sql) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
+        let may_be_written = AtomicBool::new(false);
         let tries = async {
             let mut left = TRIES;
             loop {
-                match self.run_once(&work).await {
+                match self.run_once(&work, &may_be_written).await {
                     Err(Fault::Again(_)) if left > 1 => left -= 1,
+                    Err(Fault::Lost(_)) if left > 1 && W::KIND.runs_again() => left -= 1,
                     end => return end.map_err(Fault::into_error),
                 }
             }
         };
         let in_time =
             async { timeout(self.timeout, tries).await.unwrap_or_else(|_| Err(self.too_late(W::ATTEMPT))) };
-        counted(&self.questions, in_time).await
+        let end = counted(&self.questions, in_time).await;
+        match end {
+            // Of this try, or of one before.
+            Err(error) if may_be_written.load(Ordering::Relaxed) => Err(Error::Uncertain {
+                attempt: W::ATTEMPT,
+                database: self.name.clone(),
+                reason: error.reason(),
+                detail: match error {
+                    Error::Unreachable { detail, .. } => detail,
+                    Error::Timeout { detail, limit, .. } => format!("{detail} within {limit:?}"),
+                    error => error.to_string(),
+                },
+            }),
+            end => end,
+        }
     }
 
-    async fn run_once<W: Work>(&self, work: &W) -> Result<W::Output, Fault> {
+    async fn run_once<W: Work>(&self, work: &W, may_be_written: &AtomicBool) -> Result<W::Output, Fault> {
         let lease = self.lease(W::ATTEMPT).await?;
-        let mut session = MariadbSession { server: self, lease, attempt: W::ATTEMPT };
+        let mut session = MariadbSession {
+            server: self,
+            lease,
+            attempt: W::ATTEMPT,
+            follows_lost_commit: may_be_written.load(Ordering::Relaxed),
+        };
         self.find_own_tables(&mut session).await?;
         // On every early return the connection is thrown away, and the server rolls back.
-        if W::WRITES {
+        if W::KIND.writes() {
             session.command("START TRANSACTION").await?;
         }
         let output = work.run(&mut session).await?;
-        if W::WRITES {
-            session.command("COMMIT").await?;
+        match W::KIND {
+            Kind::Reads => {}
+            Kind::Writes(_) => session.commit(may_be_written).await?,
+            Kind::TriesOut => session.command("ROLLBACK").await?,
         }
         session.lease.give_back();
         Ok(output)
@@ -103,12 +127,32 @@ struct MariadbSession<'a> {
     server: &'a Mariadb,
     lease: Lease,
     attempt: &'static str,
+    follows_lost_commit: bool,
 }
 
 impl MariadbSession<'_> {
     async fn command(&mut self, command: &'static str) -> Result<(), Fault> {
         let done = self.lease.connection().query_drop(command).await;
         done.map_err(|error| self.fault(error))
+    }
+
+    /// `may_be_written` is true from the moment at which the server may begin to commit until it has said how that
+    /// ended; whoever drops this in between leaves it true.
+    async fn commit(&mut self, may_be_written: &AtomicBool) -> Result<(), Fault> {
+        let before = may_be_written.swap(true, Ordering::Relaxed);
+        let done = self.lease.connection().query_drop("COMMIT").await;
+        match done {
+            Ok(()) => {
+                may_be_written.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            // The server's own word that it has rolled back.
+            Err(DriverError::Server(error)) if ANOTHER_WAS_QUICKER.contains(&error.code) => {
+                may_be_written.store(before, Ordering::Relaxed);
+                Err(self.fault(DriverError::Server(error)))
+            }
+            Err(error) => Err(Fault::Lost(self.server.explain(self.attempt, error))),
+        }
     }
 
     async fn look_for_own_tables(&mut self) -> Result<(), Fault> {
@@ -135,8 +179,16 @@ impl MariadbSession<'_> {
 impl Session for MariadbSession<'_> {
     const DIALECT: Dialect = Dialect::Mariadb;
 
+    fn has_marks(&self) -> bool {
+        self.server.own_tables.complete.load(Ordering::Relaxed)
+    }
+
     fn has_own_tables(&self) -> bool {
         self.server.own_tables.seen.load(Ordering::Relaxed)
+    }
+
+    fn follows_lost_commit(&self) -> bool {
+        self.follows_lost_commit
     }
 
     async fn query(&mut self, statement: &str, parameters: Vec<Parameter>) -> Result<Vec<Row>, Fault> {
@@ -179,7 +231,8 @@ mod tests {
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
         let statements: Vec<String> = create_own_tables().map(code).collect();
-        let tables = ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync"];
+        let tables =
+            ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync", "keydove_mark"];
         assert_eq!(statements.len(), tables.len());
         for (statement, table) in statements.iter().zip(tables) {
             assert!(statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{statement}");

@@ -3,16 +3,14 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::checks::texts;
-use super::spellings;
 use crate::auth::{Secret, Service, Username};
 use crate::cache::seconds;
 use crate::scheme;
 use crate::settings::Network;
-use crate::sql::mailbox::is_name_of;
+use crate::sql::names::{is_name_of, spellings, texts};
 use crate::sql::rows::Cells;
 use crate::sql::saved::{SavedAppPassword, restore_time};
-use crate::sql::session::{Fault, Row, Session, Work};
+use crate::sql::session::{Fault, Kind, Row, Session, Work};
 
 /// The switches in the order in which [`COLUMNS`] asks for them.
 const SERVICES: [Service; 6] =
@@ -137,7 +135,7 @@ pub(super) struct AppPasswords(pub(super) Username);
 
 impl Work for AppPasswords {
     const ATTEMPT: &'static str = "reading app passwords";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<AppPassword>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

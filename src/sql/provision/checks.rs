@@ -1,10 +1,11 @@
 //! The rules for new mailboxes, mailcow's in mailcow's order.
 
-use super::{Creation, NewMailboxRows, spellings};
+use super::{Creation, NewMailboxRows};
 use crate::auth::{ProvisionRefusal, Username};
-use crate::sql::mailbox::{is_domain_of, is_name_of, is_resource, pick};
+use crate::sql::mailbox::is_resource;
+use crate::sql::names::{Presence, is_domain_of, is_name_of, look_for_address, pick, spellings, texts};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session};
+use crate::sql::session::{Dialect, Fault, Session};
 
 const MIB: i64 = 1_048_576;
 
@@ -13,14 +14,14 @@ const MIB: i64 = 1_048_576;
 const FIND_DOMAIN: &str =
     "SELECT domain, active, mailboxes, maxquota, quota FROM domain WHERE domain IN (?, ?)";
 const FOR_UPDATE: &str = " FOR UPDATE";
+/// The last column: whether the database itself takes the row for the name under which a new one is stored.
 const FIND_OBJECTS: &str = "\
-SELECT username, kind FROM mailbox WHERE username IN (?, ?) OR (local_part = ? AND domain IN (?, ?))";
-const COUNT_ADDRESSES: &str = "\
-SELECT (SELECT COUNT(*) FROM alias WHERE address IN (?, ?)), \
-       (SELECT COUNT(*) FROM spamalias WHERE address IN (?, ?))";
-/// Resources do not count; mailboxes that are switched off do.
+SELECT username, kind, local_part, domain, username = ? FROM mailbox \
+ WHERE username IN (?, ?) OR (local_part = ? AND domain IN (?, ?))";
+/// By the bytes of domain and kind, because a collation takes some for one.
 const SUM_UP: &str = "\
-SELECT COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED) FROM mailbox WHERE kind = '' AND domain IN (?, ?)";
+SELECT MIN(domain), MIN(kind), COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED), MAX(quota) FROM mailbox \
+ WHERE domain IN (?, ?) GROUP BY HEX(domain), HEX(kind)";
 
 /// A row of `domain`, as far as it limits.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +37,15 @@ pub(in crate::sql) struct Limits {
 pub(in crate::sql) struct Usage {
     pub(in crate::sql) mailboxes: i64,
     pub(in crate::sql) quota_bytes: i64,
+    /// The largest quota of one mailbox.
+    pub(in crate::sql) largest_bytes: i64,
 }
 
 /// Everything that the rules look at.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sql) struct Facts {
     pub(in crate::sql) limits: Option<Limits>,
-    /// Names and kinds of the rows of `mailbox` that the database takes for this address.
+    /// Names and kinds of the rows of `mailbox` that have this address, or that the database takes for it.
     pub(in crate::sql) objects: Vec<(String, String)>,
     pub(in crate::sql) is_alias: bool,
     pub(in crate::sql) is_spam_alias: bool,
@@ -136,13 +139,27 @@ impl Limits {
 impl Usage {
     pub(in crate::sql) async fn sum_up<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
         let [_, _, domain, unicode] = spellings(user);
-        let mut rows = session.query(SUM_UP, texts([domain, unicode])).await?;
-        let Some(row) = rows.first_mut() else { return Ok(Self::default()) };
-        let usage = row.read("mailbox", user.domain(), |row| {
-            Ok(Self { mailboxes: row.number(0)?, quota_bytes: row.number(1)? })
-        })?;
+        let mut usage = Self::default();
+        for mut row in session.query(SUM_UP, texts([domain, unicode])).await? {
+            let (name, kind, mailboxes, quota_bytes, largest) =
+                row.read("mailbox", user.domain(), |row| {
+                    let kind = row.text(1)?.unwrap_or_default();
+                    Ok((row.words(0)?, kind, row.number(2)?, row.number(3)?, row.integer(4)?.unwrap_or(0)))
+                })?;
+            if is_domain_of(user, &name) && counts(&kind) {
+                usage.mailboxes += mailboxes;
+                usage.quota_bytes = usage.quota_bytes.saturating_add(quota_bytes);
+                usage.largest_bytes = usage.largest_bytes.max(largest);
+            }
+        }
         Ok(usage)
     }
+}
+
+/// Whether a mailbox of this kind counts towards the limits of its domain. Resources do not; mailboxes that are
+/// switched off do.
+pub(in crate::sql) fn counts(kind: &str) -> bool {
+    kind.trim_end_matches(' ').is_empty()
 }
 
 /// Asks for everything that the rules look at, the domain first.
@@ -150,24 +167,21 @@ pub(in crate::sql) async fn gather<S: Session>(session: &mut S, user: &Username)
     let limits = Limits::find(session, user).await?;
     let [name, unicode, domain, unicode_domain] = spellings(user);
     let local = user.local_part().to_owned();
-    let parameters = texts([name.clone(), unicode.clone(), local, domain, unicode_domain]);
+    let parameters = texts([name.clone(), name, unicode, local, domain, unicode_domain]);
     let mut objects = Vec::new();
     for mut row in session.query(FIND_OBJECTS, parameters).await? {
-        let object =
-            row.read("mailbox", user.as_str(), |row| Ok((row.words(0)?, row.text(1)?.unwrap_or_default())))?;
-        objects.push(object);
+        let (name, kind, address, is_taken) = row.read("mailbox", user.as_str(), |row| {
+            let address = format!("{}@{}", row.words(2)?, row.words(3)?);
+            Ok((row.words(0)?, row.text(1)?.unwrap_or_default(), address, row.number(4)? == 1))
+        })?;
+        if is_taken || is_name_of(user, &name) || is_name_of(user, &address) {
+            objects.push((name, kind));
+        }
     }
-    let parameters = texts([name.clone(), unicode.clone(), name, unicode]);
-    let mut counts = session.query(COUNT_ADDRESSES, parameters).await?;
-    let is_there = |row: &mut Row, column| row.number(column).map(|count| count > 0);
-    let (is_alias, is_spam_alias) = match counts.first_mut() {
-        Some(row) => row.read("alias", user.as_str(), |row| Ok((is_there(row, 0)?, is_there(row, 1)?)))?,
-        None => (false, false),
-    };
+    // An alias that the database takes for this one stands in the way too: the mailbox has an alias of its own.
+    let is_alias = look_for_address(session, ("alias", "address"), user).await? != Presence::Free;
+    let temporary = look_for_address(session, ("spamalias", "address"), user).await?;
+    let is_spam_alias = matches!(temporary, Presence::There(_));
     let usage = Usage::sum_up(session, user).await?;
     Ok(Facts { limits, objects, is_alias, is_spam_alias, other_person: false, usage })
-}
-
-pub(in crate::sql) fn texts<const N: usize>(texts: [String; N]) -> Vec<Parameter> {
-    texts.map(Parameter::Text).to_vec()
 }

@@ -1,14 +1,13 @@
 //! The rows of a new mailbox, in mailcow's order.
 
-use super::checks::{gather, texts};
+use super::checks::gather;
 use super::person::{self, PersonOf};
 use super::{Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
-use crate::sql::AuthSource;
-use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
+use crate::sql::{AuthSource, sogo};
 
-const MIB: i64 = 1_048_576;
+pub(in crate::sql) const MIB: i64 = 1_048_576;
 
 /// The time is the database's own, as a text without fractions.
 const INSERT_MAILBOX: &str = "\
@@ -24,23 +23,6 @@ const RESET_QUOTA: [&str; 2] = [
 ];
 const INSERT_ALIAS: &str = "INSERT INTO alias (address, goto, domain, active) VALUES (?, ?, ?, ?)";
 
-const FIND_SOGO_VIEW: &str = "\
-SELECT COUNT(*) FROM information_schema.tables \
- WHERE table_schema = DATABASE() AND table_name = '_sogo_static_view'";
-/// Aliases may have been made before the mailbox. Read without locks, because all of `alias` is looked through.
-const FIND_SOGO_ALIASES: &str = "\
-SELECT (SELECT GROUP_CONCAT(address ORDER BY address SEPARATOR ' ') FROM alias \
-         WHERE address <> goto AND active = 1 AND sogo_visible = 1 AND address NOT LIKE '@%' \
-           AND FIND_IN_SET(?, goto)), \
-       (SELECT GROUP_CONCAT(CONCAT(?, '@', alias_domain) SEPARATOR ' ') FROM alias_domain \
-         WHERE target_domain = ?)";
-const REPLACE_SOGO_USER: &str = "\
-REPLACE INTO _sogo_static_view \
-       (c_uid, domain, c_name, c_password, c_cn, mail, aliases, ad_aliases, ext_acl, kind, multiple_bookings) \
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '', -1)";
-/// A digest of which nobody knows a password: SOGo lets people in through the mail server only.
-const SOGO_PASSWORD: &str = "{SSHA256}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-
 /// Makes a mailbox, if the rules allow it.
 pub(in crate::sql) struct CreateMailbox {
     rows: NewMailboxRows,
@@ -52,11 +34,15 @@ impl CreateMailbox {
     pub(in crate::sql) fn new(rows: NewMailboxRows, password: Option<Secret>) -> Self {
         Self { rows, password }
     }
+
+    pub(in crate::sql) fn user(&self) -> &Username {
+        &self.rows.user
+    }
 }
 
 impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
@@ -67,8 +53,11 @@ impl Work for CreateMailbox {
             (Some(known), Some(owner)) => known.keycloak_id != owner.keycloak_id,
             _ => false,
         };
-        if let Some(end) = facts.judge(rows) {
-            return Ok(end);
+        match facts.judge(rows) {
+            // The row is that of the run before, whose commit was made although nobody heard of it.
+            Some(Creation::AlreadyThere) if session.follows_lost_commit() => return Ok(Creation::Created),
+            Some(end) => return Ok(end),
+            None => {}
         }
         for (statement, parameters) in statements(rows, self.password.as_ref(), S::DIALECT) {
             session.query(&statement, parameters).await?;
@@ -76,10 +65,27 @@ impl Work for CreateMailbox {
         if let Some(owner) = &rows.owner {
             person::remember(session, &rows.user, owner).await?;
         }
-        if S::DIALECT == Dialect::Mariadb && rows.active == 1 {
-            tell_sogo(session, rows).await?;
-        }
+        sogo::tell(session, &rows.user).await?;
         Ok(Creation::Created)
+    }
+}
+
+/// Makes a mailbox, and keeps nothing of it.
+pub(super) struct RehearseMailbox(CreateMailbox);
+
+impl RehearseMailbox {
+    pub(super) fn new(rows: NewMailboxRows) -> Self {
+        Self(CreateMailbox::new(rows, None))
+    }
+}
+
+impl Work for RehearseMailbox {
+    const ATTEMPT: &'static str = CreateMailbox::ATTEMPT;
+    const KIND: Kind = Kind::TriesOut;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        self.0.run(session).await
     }
 }
 
@@ -88,7 +94,7 @@ pub(super) struct WouldCreate(pub(super) NewMailboxRows);
 
 impl Work for WouldCreate {
     const ATTEMPT: &'static str = "asking whether a mailbox could be made";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
@@ -101,7 +107,7 @@ pub(super) struct CheckTables;
 
 impl Work for CheckTables {
     const ATTEMPT: &'static str = "checking the tables of provisioning";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -172,31 +178,4 @@ fn insert_acl(user: &Username, acl: &UserAcl) -> (String, Vec<Parameter>) {
         acl.iter().map(|(_, granted)| Parameter::Integer(granted.into())).collect();
     parameters.push(user.as_str().into());
     (format!("INSERT INTO user_acl ({columns}, username) VALUES ({marks}?)"), parameters)
-}
-
-/// One row of mailcow's table of SOGo's users, where mailcow has it. mailcow itself also tidies the whole table
-/// up; that stays mailcow's.
-async fn tell_sogo<S: Session>(session: &mut S, rows: &NewMailboxRows) -> Result<(), Fault> {
-    let user = &rows.user;
-    let mut found = session.query(FIND_SOGO_VIEW, Vec::new()).await?;
-    if found.first_mut().is_none_or(|row| row.number(0) != Ok(1)) {
-        return Ok(());
-    }
-    let asked = [user.as_str(), user.local_part(), user.domain()].map(str::to_owned);
-    let (mut aliases, mut domain_aliases) = (None, None);
-    if let Some(row) = session.query(FIND_SOGO_ALIASES, texts(asked)).await?.first_mut() {
-        (aliases, domain_aliases) =
-            row.read("alias", user.as_str(), |row| Ok((row.text(0)?, row.text(1)?)))?;
-    }
-    let values = [
-        user.as_str(),
-        user.domain(),
-        user.as_str(),
-        SOGO_PASSWORD,
-        &rows.name,
-        user.as_str(),
-        aliases.as_deref().unwrap_or_default(),
-        domain_aliases.as_deref().unwrap_or_default(),
-    ];
-    session.query(REPLACE_SOGO_USER, texts(values.map(str::to_owned))).await.map(drop)
 }

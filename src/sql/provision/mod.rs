@@ -9,8 +9,8 @@ pub(super) mod create;
 mod person;
 mod update;
 
-use super::session::{Fault, Session, Work};
-use super::{Database, Error};
+use super::session::{Fault, Kind, Session, Work};
+use super::{Database, Error, Mailbox};
 use crate::auth::{ProvisionRefusal, Username};
 
 pub use app_password::AppPassword;
@@ -53,6 +53,16 @@ pub struct NewMailboxRows {
     pub acl: UserAcl,
     /// Whose it is; `None` where an administrator makes it for somebody who has not logged in yet.
     pub owner: Option<Owner>,
+}
+
+impl NewMailboxRows {
+    /// The mailbox as the next login would find it.
+    ///
+    /// # Errors
+    /// A value that no row can have.
+    pub fn as_mailbox(&self) -> Result<Mailbox, Error> {
+        Mailbox::of_new(self)
+    }
 }
 
 /// The row of `keydove_person`: who has the mailbox, and which template was applied to it.
@@ -159,10 +169,19 @@ impl Database {
     /// cannot overrun a domain's limits. MariaDB needs `INSERT`, `UPDATE` and `DELETE` on the tables for it.
     ///
     /// # Errors
-    /// The database cannot be asked, or a lock was not had in time. Nothing was written then, except when the
-    /// connection broke on the commit itself; the next attempt finds that the mailbox is there.
+    /// The database cannot be asked, or a lock was not had in time. Nothing was written then, except with
+    /// [`Error::Uncertain`]; the next attempt finds whether the mailbox is there.
     pub async fn create_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
         self.run(create::CreateMailbox::new(rows.clone(), None)).await
+    }
+
+    /// Makes a mailbox as [`create_mailbox`](Self::create_mailbox) does, and takes all of it back: limits, rights and
+    /// triggers stand against it as they would then.
+    ///
+    /// # Errors
+    /// As [`create_mailbox`](Self::create_mailbox).
+    pub async fn rehearse_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
+        self.run(create::RehearseMailbox::new(rows.clone())).await
     }
 
     /// How [`create_mailbox`](Self::create_mailbox) would most likely end. Nothing is written.
@@ -242,7 +261,7 @@ struct Templates;
 
 impl Work for Templates {
     const ATTEMPT: &'static str = "reading the templates";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<StoredTemplate>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -256,12 +275,4 @@ impl Work for Templates {
         };
         rows.into_iter().map(read).collect::<Result<_, _>>().map_err(Fault::from)
     }
-}
-
-/// Both spellings of an address and of its domain: address, address, domain, domain.
-pub(super) fn spellings(user: &Username) -> [String; 4] {
-    let name = user.as_str();
-    let unicode = user.with_unicode_domain().unwrap_or_else(|| name.to_owned());
-    let unicode_domain = unicode.rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
-    [name.to_owned(), unicode, user.domain().to_owned(), unicode_domain]
 }

@@ -1,13 +1,11 @@
 //! keydove's own memory of who has which mailbox, and which template was applied to it.
 
-use super::{Owner, spellings};
+use super::Owner;
 use crate::auth::Username;
 use crate::sql::Error;
-use crate::sql::mailbox::{is_name_of, pick};
+use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
-
-use super::checks::texts;
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const FIND_PERSON: &str = "\
 SELECT mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes \
@@ -51,7 +49,7 @@ pub(super) struct PersonOf(pub(super) Username);
 
 impl Work for PersonOf {
     const ATTEMPT: &'static str = "looking up whose a mailbox is";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<KnownPerson>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -88,7 +86,7 @@ impl Remember {
 
 impl Work for Remember {
     const ATTEMPT: &'static str = "remembering whose a mailbox is";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::checks::{Limits, Usage, texts};
+use super::checks::{Limits, Usage};
 use super::create::insert_tag;
 use super::person;
-use super::{Change, MailboxChanges, UserAcl, spellings};
+use super::{Change, MailboxChanges, UserAcl};
 use crate::auth::ProvisionRefusal;
-use crate::sql::mailbox::{is_name_of, pick};
+use crate::sql::names::{is_name_of, pick, spellings, texts};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
@@ -34,7 +34,7 @@ struct Now {
 
 impl Work for ChangeMailbox {
     const ATTEMPT: &'static str = "applying a template to a mailbox";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Change;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Change, Fault> {

@@ -1,32 +1,48 @@
 //! Works on the embedded file: a transaction, and statements whose answers are ready at once.
 
 use std::future::{Future, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 
-use super::{File, Job, Sqlite, answer};
+use super::{File, Job, NO_ANSWER, Sqlite};
+use crate::auth::TempFailReason;
 use crate::sql::Error;
-use crate::sql::session::{Cell, Dialect, Fault, Parameter, Row, Session, Work};
+use crate::sql::session::{Cell, Dialect, Fault, Kind, Parameter, Row, Session, Work};
 
 impl Sqlite {
     /// Runs statements that belong together; all or none of them take effect.
     pub(in crate::sql) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
+        // Whoever is first: the thread begins, or the asker gives up.
+        let is_settled = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&is_settled);
         let job = |reply| {
             Job::Work(Box::new(move |file: &File, connection: &mut Connection| {
-                answer(reply, || file.run(connection, &work));
+                if !begun.swap(true, Ordering::SeqCst) {
+                    file.answer(reply, || file.run(connection, &work));
+                }
             }))
         };
-        self.ask(W::ATTEMPT, job).await
+        match self.ask(W::ATTEMPT, job).await {
+            Err(Error::Timeout { attempt, database, detail: NO_ANSWER, limit })
+                if W::KIND.writes() && is_settled.swap(true, Ordering::SeqCst) =>
+            {
+                let detail = format!("no answer within {limit:?}");
+                Err(Error::Uncertain { attempt, database, detail, reason: TempFailReason::SqlTimeout })
+            }
+            end => end,
+        }
     }
 }
 
 impl File {
     fn run<W: Work>(&self, connection: &mut Connection, work: &W) -> Result<W::Output, Error> {
         let explain = |error| self.explain(W::ATTEMPT, error);
-        if !W::WRITES {
+        if !W::KIND.writes() {
             return work_through(self, connection, work);
         }
         if !W::WAITS {
@@ -37,11 +53,35 @@ impl File {
         connection.busy_timeout(self.busy_timeout).map_err(explain)?;
         begun?;
         let end = work_through(self, connection, work)
-            .and_then(|output| connection.execute_batch("COMMIT").map(|()| output).map_err(explain));
+            .and_then(|output| self.end(connection, (W::KIND, W::ATTEMPT)).map(|()| output));
         if end.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").map_err(explain)?;
         }
         end
+    }
+}
+
+impl File {
+    fn end(&self, connection: &Connection, (kind, attempt): (Kind, &'static str)) -> Result<(), Error> {
+        match kind {
+            Kind::TriesOut => {
+                connection.execute_batch("ROLLBACK").map_err(|error| self.explain(attempt, error))
+            }
+            Kind::Reads | Kind::Writes(_) => self.commit(connection, attempt),
+        }
+    }
+
+    fn commit(&self, connection: &Connection, attempt: &'static str) -> Result<(), Error> {
+        connection.execute_batch("COMMIT").map_err(|error| match error.sqlite_error_code() {
+            // The rows may be in the journal although the disk did not confirm it.
+            Some(ErrorCode::SystemIoFailure) => Error::Uncertain {
+                attempt,
+                database: self.name.clone(),
+                detail: error.to_string(),
+                reason: TempFailReason::SqlError,
+            },
+            _ => self.explain(attempt, error),
+        })
     }
 }
 
@@ -86,6 +126,10 @@ impl SqliteSession<'_> {
 
 impl Session for SqliteSession<'_> {
     const DIALECT: Dialect = Dialect::Sqlite;
+
+    fn has_marks(&self) -> bool {
+        true
+    }
 
     fn has_own_tables(&self) -> bool {
         true

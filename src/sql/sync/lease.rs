@@ -1,7 +1,7 @@
 //! A lease instead of a lock: whoever dies with it loses it.
 
 use super::for_update;
-use crate::sql::session::{Dialect, Fault, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
 
 const UPDATE: &str = "UPDATE keydove_lease SET holder = ?, expires = ? WHERE name = ?";
 
@@ -64,7 +64,7 @@ pub(super) struct Take(pub(super) LeaseWish);
 
 impl Work for Take {
     const ATTEMPT: &'static str = "taking the lease that one process at a time has";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = LeaseEnd;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LeaseEnd, Fault> {
@@ -87,7 +87,7 @@ pub(super) struct Keep(pub(super) LeaseWish);
 
 impl Work for Keep {
     const ATTEMPT: &'static str = "prolonging the lease that one process at a time has";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -109,7 +109,7 @@ pub(super) struct End {
 
 impl Work for End {
     const ATTEMPT: &'static str = "giving the lease that one process at a time has back";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {

@@ -1,8 +1,11 @@
 //! People who were not in Keycloak's list: counted, switched off, switched on again. Never deleted.
 
 use super::for_update;
+use crate::auth::Username;
+use crate::sql::names::{Presence, are_one, look_for_address};
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Session, Work};
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
+use crate::sql::sogo;
 
 /// What becomes of a leaver's mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(super) struct People {
 
 impl Work for People {
     const ATTEMPT: &'static str = "listing people whose mailboxes are known";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<Remembered>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<Remembered>, Fault> {
@@ -51,10 +54,18 @@ impl Work for People {
             Dialect::Sqlite => ("p.mailbox COLLATE BINARY", "?"),
             Dialect::Mariadb => ("CAST(p.mailbox AS BINARY)", "CAST(? AS BINARY)"),
         };
+        // Compared by their bytes here, because whoever asks takes an empty page for the last one.
+        let (same_name, source) = match S::DIALECT {
+            Dialect::Sqlite => ("1 = 1", "p.source = ?"),
+            Dialect::Mariadb => (
+                "CAST(LOWER(m.username) AS BINARY) = CAST(LOWER(p.mailbox) AS BINARY)",
+                "CAST(p.source AS BINARY) = CAST(? AS BINARY)",
+            ),
+        };
         let statement = format!(
             "SELECT p.mailbox, p.keycloak_id, p.missed_runs, m.active \
-               FROM keydove_person p INNER JOIN mailbox m ON m.username = p.mailbox \
-              WHERE p.source = ? AND {name} > {mark} AND m.authsource = 'keycloak' \
+               FROM keydove_person p INNER JOIN mailbox m ON m.username = p.mailbox AND {same_name} \
+              WHERE {source} AND {name} > {mark} AND m.authsource = 'keycloak' \
                 AND (m.active = 1 OR p.missed_runs > 0) ORDER BY {name} LIMIT ?"
         );
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
@@ -81,7 +92,7 @@ pub(super) struct Note {
 
 impl Work for Note {
     const ATTEMPT: &'static str = "noting who is missing in Keycloak";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -105,15 +116,20 @@ pub(super) struct Switch {
 
 impl Work for Switch {
     const ATTEMPT: &'static str = "switching the mailbox of a leaver";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::Tell);
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         let name = || self.mailbox.as_str().into();
-        let statement = format!("SELECT active FROM mailbox WHERE username = ?{}", for_update(S::DIALECT));
+        let statement =
+            format!("SELECT username, active FROM mailbox WHERE username = ?{}", for_update(S::DIALECT));
         let mut rows = session.query(&statement, vec![name()]).await?;
         let Some(row) = rows.first_mut() else { return Ok(false) };
-        let active = row.read("mailbox", &self.mailbox, |row| row.number(0))?;
+        let (stored, active) =
+            row.read("mailbox", &self.mailbox, |row| Ok((row.words(0)?, row.number(1)?)))?;
+        if !are_one(&self.mailbox, &stored) {
+            return Ok(false);
+        }
         let statement = "SELECT switched_to FROM keydove_sync WHERE mailbox = ?";
         let mut rows = session.query(statement, vec![name()]).await?;
         let ours = match rows.first_mut() {
@@ -126,9 +142,8 @@ impl Work for Switch {
         };
         if holds {
             let statement = "UPDATE mailbox SET active = ? WHERE username = ?";
-            session.query(statement, vec![wanted.into(), name()]).await?;
-            let statement = "UPDATE alias SET active = ? WHERE address = ?";
-            session.query(statement, vec![wanted.into(), name()]).await?;
+            session.query(statement, vec![wanted.into(), stored.as_str().into()]).await?;
+            self.switch_alias(session, &stored, wanted).await?;
         }
         let remembered = self.to.filter(|_| holds).map(SwitchOff::number);
         if remembered != ours && (holds || self.to.is_none()) {
@@ -141,5 +156,24 @@ impl Work for Switch {
             session.query(&statement, vec![name(), number]).await?;
         }
         Ok(holds)
+    }
+}
+
+impl Switch {
+    /// The mailbox's own alias follows it, and so does SOGo.
+    async fn switch_alias<S: Session>(
+        &self,
+        session: &mut S,
+        stored: &str,
+        wanted: i64,
+    ) -> Result<(), Fault> {
+        // What is no address has no alias either.
+        let Ok(user) = Username::parse(stored.as_bytes()) else { return Ok(()) };
+        let own = look_for_address(session, ("alias", "address"), &user).await?;
+        if let Presence::There(alias) = own {
+            let statement = "UPDATE alias SET active = ? WHERE address = ?";
+            session.query(statement, vec![wanted.into(), alias.as_str().into()]).await?;
+        }
+        sogo::tell_if_granted(session, &user).await
     }
 }

@@ -55,6 +55,14 @@ impl Database {
         self.run(standing::MailboxOf(keycloak_id.to_owned())).await
     }
 
+    /// What the ids of people with active mailboxes begin with, where they name a user store: `f:STORE:`.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn remembered_stores(&self, source: &str) -> Result<Vec<String>, Error> {
+        self.run(standing::StoresOf(source.to_owned())).await
+    }
+
     /// Remembers the name that Keycloak has for a person. `write`: the mailbox gets it too.
     ///
     /// # Errors

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use crate::auth::{Username, normalise_domain};
+use crate::sql::Mark;
 use crate::sql::mailbox::is_resource;
-use crate::sql::provision::{KnownPerson, spellings};
+use crate::sql::names::{are_one, spellings};
+use crate::sql::provision::KnownPerson;
 use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Parameter, Row, Session, Work};
-
-const FIND_SOGO_VIEW: &str = "\
-SELECT COUNT(*) FROM information_schema.tables \
- WHERE table_schema = DATABASE() AND table_name = '_sogo_static_view'";
+use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::sql::sogo;
 
 /// What is known of one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +22,8 @@ pub struct Standing {
     pub person: Option<KnownPerson>,
     /// The name that Keycloak had last.
     pub source_name: Option<String>,
+    /// What stays the same about that person when Keycloak gives them a new id.
+    pub mark: Option<Mark>,
     /// The sync has switched it off.
     pub switched_off: bool,
 }
@@ -44,7 +45,7 @@ pub(super) struct Standings(pub(super) Vec<Username>);
 
 impl Work for Standings {
     const ATTEMPT: &'static str = "looking up what is known of a page of people";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Vec<Standing>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<Standing>, Fault> {
@@ -85,6 +86,18 @@ impl Work for Standings {
                 let (stored, person) = row.read("keydove_person", "a page", KnownPerson::read)?;
                 if let Some(place) = place(&stored) {
                     found[place].person = Some(person);
+                }
+            }
+        }
+        if session.has_marks() {
+            let columns = "mailbox, attribute, value FROM keydove_mark WHERE mailbox";
+            for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
+                let read = |row: &mut Row| {
+                    Ok((row.words(0)?, Mark { attribute: row.words(1)?, value: row.words(2)? }))
+                };
+                let (stored, mark) = row.read("keydove_mark", "a page", read)?;
+                if let Some(place) = place(&stored) {
+                    found[place].mark = Some(mark);
                 }
             }
         }
@@ -139,18 +152,47 @@ pub(super) struct MailboxOf(pub(super) String);
 
 impl Work for MailboxOf {
     const ATTEMPT: &'static str = "looking up whether a person has another mailbox";
-    const WRITES: bool = false;
+    const KIND: Kind = Kind::Reads;
     type Output = Option<String>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Option<String>, Fault> {
         if !session.has_own_tables() {
             return Ok(None);
         }
-        let statement = "SELECT p.mailbox FROM keydove_person p INNER JOIN mailbox m ON m.username = p.mailbox \
-                         WHERE p.keycloak_id = ? ORDER BY p.mailbox LIMIT 1";
-        let mut rows = session.query(statement, vec![self.0.as_str().into()]).await?;
-        let Some(row) = rows.first_mut() else { return Ok(None) };
-        Ok(Some(row.read("keydove_person", &self.0, |row| row.words(0))?))
+        let statement = "SELECT p.mailbox, p.keycloak_id, m.username FROM keydove_person p \
+                         INNER JOIN mailbox m ON m.username = p.mailbox WHERE p.keycloak_id = ? ORDER BY p.mailbox";
+        for mut row in session.query(statement, vec![self.0.as_str().into()]).await? {
+            let (mailbox, id, stored) =
+                row.read("keydove_person", &self.0, |row| Ok((row.words(0)?, row.words(1)?, row.words(2)?)))?;
+            // Ids of a user store may be names, which differ by a letter's accent or case.
+            if id == self.0 && are_one(&mailbox, &stored) {
+                return Ok(Some(mailbox));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What the ids of people begin with that name their user store.
+pub(super) struct StoresOf(pub(super) String);
+
+impl Work for StoresOf {
+    const ATTEMPT: &'static str = "looking up from which user stores people are";
+    const KIND: Kind = Kind::Reads;
+    type Output = Vec<String>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<String>, Fault> {
+        if !session.has_own_tables() {
+            return Ok(Vec::new());
+        }
+        // `f:`, a UUID and a colon.
+        let statement = "SELECT DISTINCT SUBSTR(p.keycloak_id, 1, 39) FROM keydove_person p \
+                         INNER JOIN mailbox m ON m.username = p.mailbox \
+                         WHERE p.source = ? AND p.keycloak_id LIKE 'f:%' AND m.authsource = 'keycloak' \
+                           AND m.active = 1";
+        let rows = session.query(statement, vec![self.0.as_str().into()]).await?;
+        let read = |mut row: Row| row.read("keydove_person", "a store", |row| row.words(0));
+        rows.into_iter().map(read).collect::<Result<_, _>>().map_err(Fault::from)
     }
 }
 
@@ -162,18 +204,15 @@ pub(super) struct FollowName {
 
 impl Work for FollowName {
     const ATTEMPT: &'static str = "writing the name of a person";
-    const WRITES: bool = true;
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         let both = || vec![self.name.as_str().into(), self.mailbox.as_str().into()];
         if self.write {
             session.query("UPDATE mailbox SET name = ? WHERE username = ?", both()).await?;
-            if S::DIALECT == Dialect::Mariadb {
-                let mut view = session.query(FIND_SOGO_VIEW, Vec::new()).await?;
-                if view.first_mut().is_some_and(|row| row.number(0) == Ok(1)) {
-                    session.query("UPDATE _sogo_static_view SET c_cn = ? WHERE c_uid = ?", both()).await?;
-                }
+            if let Ok(user) = Username::parse(self.mailbox.as_bytes()) {
+                sogo::tell_if_granted(session, &user).await?;
             }
         }
         let update = match S::DIALECT {

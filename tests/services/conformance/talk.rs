@@ -11,7 +11,7 @@ use super::super::stage::{Failure, Result, attempt};
 use super::table::{Door, Input};
 
 /// A server that has said nothing for so long will say nothing.
-const SILENCE: Duration = Duration::from_millis(1500);
+const SILENCE: Duration = Duration::from_secs(8);
 /// The words of a server's handshake.
 const HANDSHAKE: [&str; 6] = ["VERSION", "MECH", "SPID", "CUID", "COOKIE", "DONE"];
 /// The parameters that count: the wording of a reason is everybody's own, and so is where mail lies.

@@ -3,7 +3,7 @@
 
 use super::grid::Grid;
 use crate::LoneCase;
-use crate::mailcow_cases::world::person;
+use crate::mailcow::world::person;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::process::Program;
 use crate::stage::system::System;
@@ -13,7 +13,7 @@ use crate::stage::{Failure, Result};
 const LITTLE_PATIENCE: &str = "database = \"mailcow\"\ntimeout = \"500ms\"\n";
 
 pub const SERVER_CASES: &[LoneCase] = &[
-    ("want_02_mariadb_stopped", |system| {
+    ("a_stopped_mariadb_refuses_nobody", |system| {
         let grid = prepare(system, ["mx-sql-stopped", "mxs-sql-stopped"])?;
         // Frozen and thawed below; here it is gone, and its socket too.
         let server = std::cell::RefCell::new(system);
@@ -21,12 +21,12 @@ pub const SERVER_CASES: &[LoneCase] = &[
             mariadb(&mut server.borrow_mut())?.start_again()
         })
     }),
-    ("want_02_mariadb_frozen", |system| {
+    ("a_frozen_mariadb_refuses_nobody", |system| {
         let grid = prepare(system, ["mx-sql-frozen", "mxs-sql-frozen"])?;
         let server = mariadb(system)?;
         grid.play("sql_", &|| server.freeze(), &|| server.thaw())
     }),
-    ("want_02_mariadb_locked", |system| {
+    ("a_locked_table_in_mariadb_refuses_nobody", |system| {
         let grid = prepare(system, ["mx-sql-locked", "mxs-sql-locked"])?;
         let holder: std::cell::RefCell<Option<Program>> = std::cell::RefCell::default();
         let server = mariadb(system)?;
@@ -53,7 +53,7 @@ fn prepare(system: &System, names: [&'static str; 2]) -> Result<Grid> {
     // The bench of mailcow's cases makes the domain, if it was there before.
     let rows = system.query("SELECT domain FROM domain WHERE domain = 'case.example'")?;
     if rows.is_empty() {
-        system.execute(&crate::mailcow_cases::world::domain("case.example", ""))?;
+        system.execute(&crate::mailcow::world::domain("case.example", ""))?;
     }
     for address in &addresses {
         let (local_part, domain) = address.split_once('@').unwrap_or_default();

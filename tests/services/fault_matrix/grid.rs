@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::auth_socket::{Attempt, AuthSocket};
-use crate::mailcow_cases::world::{OTHER, RIGHT, prompt};
+use crate::mailcow::world::{OTHER, RIGHT, prompt};
 use crate::stage::keydove::{Keydove, remembering};
 use crate::stage::redis::{self, Redis};
 use crate::stage::system::System;

@@ -1,15 +1,15 @@
 //! Faults of Keycloak and of the way to it.
 
 use super::grid::Grid;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::{World, person};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::{World, person};
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Result, attempt};
 
 /// A fault that a relay's conduct brings about.
 macro_rules! conduct {
     ($name:literal, $conduct:expr, $reason:literal) => {
-        (concat!("want_02_keycloak_", $name), |world| {
+        (concat!("keycloak_", $name), |world| {
             behind_relay(world, [concat!("mx-", $name), concat!("mxs-", $name)], $conduct, $reason)
         })
     };
@@ -39,7 +39,7 @@ pub const CASES: &[WorldCase] = &[
     conduct!("half-json", Conduct::Answer("200 OK", "[{\"id\":\"1\",\"email\":"), "keycloak_bad_answer"),
     conduct!("empty", Conduct::Answer("200 OK", "[]"), "keycloak_403"),
     conduct!("hidden", Conduct::Strip, "keycloak_attribute_hidden"),
-    ("want_02_keycloak_tls", |world| {
+    ("a_keycloak_whose_certificate_is_not_trusted_refuses_nobody", |world| {
         let keycloak = &world.system.keycloak;
         let (plain, encrypted) = (port_of(&keycloak.url()), port_of(&keycloak.https_url()));
         let relay = Relay::start_to(&encrypted)?;
@@ -62,7 +62,7 @@ pub const CASES: &[WorldCase] = &[
             },
         )
     }),
-    ("want_02_keycloak_dns", |world| {
+    ("a_keycloak_whose_name_is_unknown_refuses_nobody", |world| {
         let hosts = world.system.stage().write("keydove/hosts", "127.0.0.1 localhost sso.test\n")?;
         world
             .system

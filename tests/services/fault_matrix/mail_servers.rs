@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::logins::{ALL, accepted, refused, unavailable};
-use crate::mailcow_cases::world::{OTHER_HASH, RIGHT_HASH};
+use crate::mailcow::world::{OTHER_HASH, RIGHT_HASH};
 use crate::stage::Result;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::remembering;
@@ -17,7 +17,7 @@ const WARM: &str = "carol@example.org";
 const COLD: &str = "unmapped@example.org";
 
 pub const CASES: &[LoneCase] = &[
-    ("trap_t16_clients_see_only_temporary_codes_in_an_outage", |system| {
+    ("clients_see_only_temporary_codes_in_an_outage", |system| {
         with_caches(system, "", |system, relay| {
             accepted(system, WARM, "pw", ALL)?;
             for conduct in [
@@ -37,7 +37,7 @@ pub const CASES: &[LoneCase] = &[
         })
     }),
     // mailcow's own values of Dovecot's cache. It holds what Dovecot's passdbs say, and there are none.
-    ("trap_t01_a_changed_password_counts_at_once_whatever_dovecot_caches", |system| {
+    ("a_changed_password_counts_at_once_whatever_dovecot_caches", |system| {
         system.dovecot.reconfigure(DOVECOT_CACHE)?;
         let end = with_caches(system, "", |system, _| {
             let admin = KeycloakAdmin::new(&system.keycloak);
@@ -58,7 +58,7 @@ pub const CASES: &[LoneCase] = &[
         system.dovecot.reconfigure("")?;
         end
     }),
-    ("trap_t02_whoever_is_disabled_is_out_within_the_bound_whatever_dovecot_caches", |system| {
+    ("whoever_is_disabled_is_out_within_the_bound_whatever_dovecot_caches", |system| {
         system.dovecot.reconfigure(DOVECOT_CACHE)?;
         let end = with_caches(system, "\n[cache]\nmax_staleness = \"2s\"\n", |system, _| {
             let admin = KeycloakAdmin::new(&system.keycloak);

@@ -79,7 +79,7 @@ pub const CASES: &[LoneCase] = &[
         let log = keydove.log();
         ensure(log.contains(logged) && log.contains("session=Xk24"), || log.clone())
     }),
-    ("pitfall_12_lua_survives_restarts_of_keydove", |system| {
+    ("lua_survives_restarts_of_keydove", |system| {
         let mut keydove = keydove(system, |text| text)?;
         let dovecot = HookDovecot::start(system.stage(), LUA, None)?;
         for _ in 0..2 {
@@ -98,7 +98,7 @@ pub const CASES: &[LoneCase] = &[
         keydove.start_again()?;
         imap(&dovecot, ALICE, "pw", "OK ")
     }),
-    ("pitfall_12_lua_beyond_the_workers_makes_logins_wait", |system| {
+    ("lua_beyond_the_workers_makes_logins_wait", |system| {
         let _keydove = keydove(system, |text| text)?;
         let few = format!("{LUA}\nauth_worker_max_count = {FEW_WORKERS}");
         let dovecot = HookDovecot::start(system.stage(), &few, None)?;
@@ -119,7 +119,7 @@ pub const CASES: &[LoneCase] = &[
         }
         Ok(())
     }),
-    ("pitfall_12_lua_cannot_tell_before_postfix_hangs_up", |system| {
+    ("lua_cannot_tell_before_postfix_hangs_up", |system| {
         let relay = Relay::start(&system.keycloak, Conduct::Hang)?;
         let url = system.keycloak.url();
         let mut keydove = keydove(system, |text| text.replace(&url, &relay.url()))?;

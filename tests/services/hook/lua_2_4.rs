@@ -61,7 +61,7 @@ pub const CASES: &[LoneCase] = &[
             imap(dovecot, "old@elsewhere.example", "wrong", IMAP_REFUSED)
         })
     }),
-    ("pitfall_12_lua_of_2_4_survives_restarts_of_keydove", |system| {
+    ("lua_of_2_4_survives_restarts_of_keydove", |system| {
         on_2_4(system, LUA, |dovecot, keydove| {
             let mut open = transport(Imap::connect(dovecot.imap))?;
             expect("IMAP", open.login(Login { user: ALICE, password: "pw" }), "OK ")?;

@@ -10,14 +10,20 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::clients::{Login, imap_login, pop3_login};
+use super::run::On;
 use super::stage::dovecot::Release;
 use super::stage::keydove::Keydove;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{LoneCase, ensure, expect};
+use super::{Group, LoneCase, ensure, expect};
 use dovecot::HookDovecot;
 
-pub const CASES: &[&[LoneCase]] = &[lua::CASES, lua_2_4::CASES, passwords::CASES, checkpassword::CASES];
+pub const GROUPS: &[Group<LoneCase>] = &[
+    ("hook", On::Sqlite, lua::CASES),
+    ("hook", On::Sqlite, lua_2_4::CASES),
+    ("hook", On::Sqlite, passwords::CASES),
+    ("hook", On::Sqlite, checkpassword::CASES),
+];
 
 const ALICE: &str = "alice@example.org";
 /// Postfix's patience with its SASL server.

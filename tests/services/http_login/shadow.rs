@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::double::{MailcowDouble, Script};
 use super::{LIMIT, NO, Served, YES, login, metric};
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::{RIGHT, RIGHT_HASH, World};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::{RIGHT, RIGHT_HASH, World};
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Result, free_port};
 use crate::{ensure, within};

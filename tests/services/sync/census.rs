@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::ensure;
-use crate::mailcow_cases::world::{domain, person};
-use crate::mailcow_cases::{WorldCase, app_password};
+use crate::mailcow::world::{domain, person};
+use crate::mailcow::{WorldCase, app_password};
 use crate::stage::{Failure, Result};
 
 use super::field::{Field, templated};

@@ -1,12 +1,11 @@
 //! A realm, a domain and a keydove of a case's own: a run of the sync goes through everybody of a realm.
 
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
 use crate::ensure;
-use crate::mailcow_cases::world::{SETTINGS, World, domain, person, prompt};
+use crate::mailcow::world::{SETTINGS, World, domain, person, prompt};
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::system::Database;
@@ -21,12 +20,7 @@ pub struct Field<'w> {
     pub keydove: Keydove,
     /// The mail domain.
     pub domain: String,
-    /// The last to go: one case at a time has the lease of a database.
-    _turn: MutexGuard<'static, ()>,
 }
-
-static SQLITE: Mutex<()> = Mutex::new(());
-static MARIADB: Mutex<()> = Mutex::new(());
 
 impl<'w> Field<'w> {
     /// Makes realm `NAME` with these people and domain `NAME.example`. `settings` is the rest of the configuration.
@@ -42,11 +36,6 @@ impl<'w> Field<'w> {
         demand: &str,
         settings: &str,
     ) -> Result<Self> {
-        let turn = match world.system.database() {
-            Database::Sqlite => &SQLITE,
-            Database::MariaDb => &MARIADB,
-        };
-        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         world.bench.admin.make_realm(&realm(name, users)?)?;
         let own = format!("{name}.example");
         world.system.execute(&domain(&own, ""))?;
@@ -55,7 +44,7 @@ impl<'w> Field<'w> {
             let realm = format!("realm = \"{name}\"\nname = \"{name}\"\n{demand}");
             prompt(&text).replace("realm = \"mail\"", &realm) + SETTINGS + settings
         })?;
-        Ok(Self { world, admin: world.bench.admin.in_realm(name), keydove, domain: own, _turn: turn })
+        Ok(Self { world, admin: world.bench.admin.in_realm(name), keydove, domain: own })
     }
 
     /// An address in the domain.

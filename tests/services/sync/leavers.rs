@@ -1,9 +1,9 @@
 //! Off-boarding: nobody is switched off too soon, too many never are, and nothing is deleted.
 
 use crate::ensure;
-use crate::mailcow_cases::world::End::{Accept, Refuse};
-use crate::mailcow_cases::world::{Attempt, OTHER, RIGHT, attempt_at, person};
-use crate::mailcow_cases::{WorldCase, app_password};
+use crate::mailcow::world::End::{Accept, Refuse};
+use crate::mailcow::world::{Attempt, OTHER, RIGHT, attempt_at, person};
+use crate::mailcow::{WorldCase, app_password};
 use crate::stage::Result;
 
 use super::field::{Field, counts};
@@ -11,7 +11,7 @@ use super::field::{Field, counts};
 const SETTINGS: &str = "\n[sync]\nimport = true\nimport_limit = 100\npause = \"0\"\n";
 
 pub const CASES: &[WorldCase] = &[
-    ("want_12_a_leaver_is_switched_off_after_three_runs_and_on_again_on_return", |world| {
+    ("a_leaver_is_switched_off_after_three_runs_and_on_again_on_return", |world| {
         let (field, people) = company(world, "want12", "receive-only", 12)?;
         app_password(world, &people[0], "active = 1")?;
         field.admin.update(&people[0], |user| user["enabled"] = false.into())?;
@@ -40,9 +40,9 @@ pub const CASES: &[WorldCase] = &[
         world.system.execute(&format!("UPDATE mailbox SET active = 0 WHERE username = '{}'", people[2]))?;
         field.sync(&[])?;
         ensure(field.mailboxes("active = 0")? == 1, || "a hand's work was undone".to_owned())?;
-        trap_t47_nothing_was_deleted(&field, 12)
+        nothing_was_deleted(&field, 12)
     }),
-    ("want_12_too_many_at_once_are_refused_until_somebody_says_so", |world| {
+    ("too_many_at_once_are_refused_until_somebody_says_so", |world| {
         let (field, people) = company(world, "want12mass", "disabled", 16)?;
         for address in &people[..7] {
             field.admin.delete(address)?;
@@ -58,9 +58,9 @@ pub const CASES: &[WorldCase] = &[
         let expected = [("seen", 9), ("unchanged", 9), ("deactivated", 7)];
         counts(&field.sync(&["--allow-mass-change"])?, &expected)?;
         ensure(field.mailboxes("active = 0")? == 7, || "not all were switched off".to_owned())?;
-        trap_t47_nothing_was_deleted(&field, 16)
+        nothing_was_deleted(&field, 16)
     }),
-    ("trap_t46_a_realm_that_does_not_answer_takes_nobody_away", |world| {
+    ("a_realm_that_does_not_answer_takes_nobody_away", |world| {
         let (field, people) = company(world, "trap46", "disabled", 3)?;
         field.admin.delete(&people[0])?;
         for _ in 0..2 {
@@ -79,7 +79,7 @@ pub const CASES: &[WorldCase] = &[
 
 /// So many people who have mailboxes.
 fn company<'w>(
-    world: &'w crate::mailcow_cases::world::World<'w>,
+    world: &'w crate::mailcow::world::World<'w>,
     name: &'static str,
     deactivate: &str,
     size: usize,
@@ -92,6 +92,6 @@ fn company<'w>(
     Ok((field, people))
 }
 
-fn trap_t47_nothing_was_deleted(field: &Field<'_>, size: usize) -> Result<()> {
+fn nothing_was_deleted(field: &Field<'_>, size: usize) -> Result<()> {
     ensure(field.mailboxes("1 = 1")? == size, || "a mailbox is gone".to_owned())
 }

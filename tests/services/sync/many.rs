@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::ensure;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::world::End::Accept;
-use crate::mailcow_cases::world::{Attempt, RIGHT, attempt_at, person};
+use crate::mailcow::WorldCase;
+use crate::mailcow::world::End::Accept;
+use crate::mailcow::world::{Attempt, RIGHT, attempt_at, person};
 use crate::stage::{Failure, Result};
 
 use super::IMPORT;
@@ -19,7 +19,7 @@ const PEOPLE: usize = 2000;
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub const CASES: &[WorldCase] = &[
-    ("want_29_two_thousand_people_and_logins_meanwhile", |world| {
+    ("two_thousand_people_are_synced_and_logins_go_on_meanwhile", |world| {
         let field = crowd(world, "want29", PEOPLE)?;
         let mut first = start(&field)?;
         let mut logins = 0;
@@ -36,7 +36,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(report["pages"] == (PEOPLE / 100 + 1) as u64, || format!("not in pages of 100: {report}"))?;
         ensure(field.mailboxes("1 = 1")? == PEOPLE, || "some have no mailbox".to_owned())?;
         ensure(logins > 0, || "nobody logged in meanwhile".to_owned())?;
-        trap_t53_no_login_starved(longest)?;
+        no_login_starved(longest)?;
         counts(&field.sync(&[])?, &[("seen", PEOPLE as u64), ("unchanged", PEOPLE as u64)])?;
         field.watch_writes()?;
         let again = field.sync(&[])?;
@@ -44,7 +44,7 @@ pub const CASES: &[WorldCase] = &[
         let writes = field.writes()?;
         ensure(writes.is_empty(), || format!("a run over an unchanged realm wrote {} rows", writes.len()))
     }),
-    ("want_41_a_run_that_is_killed_is_done_again_and_two_are_one", |world| {
+    ("a_run_that_is_killed_is_done_again_and_two_are_one", |world| {
         let field = crowd(world, "want41", 400)?;
         let mut run = start(&field)?;
         wait_for_mailboxes(&field, 50)?;
@@ -69,13 +69,13 @@ pub const CASES: &[WorldCase] = &[
 ];
 
 /// The bound is for a machine that does much else at once.
-fn trap_t53_no_login_starved(longest: f64) -> Result<()> {
+fn no_login_starved(longest: f64) -> Result<()> {
     ensure(longest < 5000.0, || format!("a login took {longest} ms during a run"))
 }
 
 /// A realm of so many. They come in with it, which is quicker than one by one.
 fn crowd<'w>(
-    world: &'w crate::mailcow_cases::world::World<'w>,
+    world: &'w crate::mailcow::world::World<'w>,
     name: &'static str,
     size: usize,
 ) -> Result<Field<'w>> {

@@ -10,22 +10,28 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ensure;
-use crate::mailcow_cases::WorldCase;
-use crate::mailcow_cases::redis::Redis;
-use crate::mailcow_cases::world::End::{Accept, Refuse};
-use crate::mailcow_cases::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
+use crate::mailcow::WorldCase;
+use crate::mailcow::redis::Redis;
+use crate::mailcow::world::End::{Accept, Refuse};
+use crate::mailcow::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
+use crate::run::On;
 use crate::stage::Failure;
 use crate::stage::process::run;
+use crate::{Group, ensure};
 pub use field::realm;
 use field::{Field, counts, templated};
 
 const IMPORT: &str = "\n[sync]\nimport = true\nimport_limit = 5000\npause = \"0\"\n";
 
-pub const CASES: &[&[WorldCase]] = &[IMPORTS, census::CASES, leavers::CASES, many::CASES];
+pub const GROUPS: &[Group<WorldCase>] = &[
+    ("sync", On::BothDatabases, IMPORTS),
+    ("sync", On::BothDatabases, census::CASES),
+    ("sync", On::BothDatabases, leavers::CASES),
+    ("sync", On::BothDatabases, many::CASES),
+];
 
 const IMPORTS: &[WorldCase] = &[
-    ("want_13_a_realm_with_one_person_of_each_kind", |world| {
+    ("of_a_realm_with_one_person_of_each_kind_the_right_ones_get_mailboxes", |world| {
         let at = |local: &str| format!("{local}@want13.example");
         let with = |email: &str, key: &str, value: Value| {
             let mut user = templated(email, "gold");
@@ -110,7 +116,7 @@ const IMPORTS: &[WorldCase] = &[
         let log = field.keydove.log();
         ensure(!log.contains("panicked"), || log)
     }),
-    ("want_22_a_second_run_writes_nothing_and_hands_keep_what_they_set", |world| {
+    ("a_second_run_writes_nothing_and_hands_keep_what_they_set", |world| {
         let people: Vec<_> =
             (0..5).map(|number| templated(&format!("p{number}@want22.example"), "limited")).collect();
         let field = Field::new(world, "want22", people, IMPORT)?;
@@ -135,7 +141,7 @@ const IMPORTS: &[WorldCase] = &[
         field.admin.update("p2@want22.example", |user| user["lastName"] = "Alone".into())?;
         counts(&field.sync(&["--user", "P2@want22.example"])?, &[("seen", 1), ("changed", 1)])
     }),
-    ("mailcow_case_58_names_that_are_missing_empty_nothing", |world| {
+    ("names_that_are_missing_empty_nothing", |world| {
         let mut user = person("case58@case58.example");
         (user["firstName"], user["lastName"]) = (Value::Null, Value::Null);
         let field = Field::new(world, "case58", vec![user], IMPORT)?;
@@ -145,7 +151,7 @@ const IMPORTS: &[WorldCase] = &[
         counts(&field.sync(&[])?, &[("seen", 1), ("unchanged", 1)])?;
         world.rows("SELECT name FROM mailbox WHERE username = 'case58@case58.example'", &[&["Hand"]])
     }),
-    ("want_14_only_who_has_the_role_gets_a_mailbox", |world| {
+    ("only_who_has_the_role_gets_a_mailbox", |world| {
         let people: Vec<_> =
             ["in", "out"].iter().map(|name| person(&format!("{name}@want14s.example"))).collect();
         let field = Field::demanding(world, "want14s", people, "required_role = \"mail\"", IMPORT)?;
@@ -156,7 +162,7 @@ const IMPORTS: &[WorldCase] = &[
         counts(&field.sync(&[])?, &[("seen", 2), ("created", 1), ("filtered", 1)])?;
         ensure(field.mailboxes("username LIKE 'in@%'")? == 1, || "the wrong one".to_owned())
     }),
-    ("trap_t50_before_import_is_on_a_dry_run_says_how_many_they_are", |world| {
+    ("before_import_is_on_a_dry_run_says_how_many_they_are", |world| {
         let people: Vec<_> =
             ["a", "b"].iter().map(|name| person(&format!("{name}@trap50.example"))).collect();
         let field = Field::new(world, "trap50", people, "")?;
@@ -165,7 +171,7 @@ const IMPORTS: &[WorldCase] = &[
         counts(&field.sync(&[])?, &[("seen", 2), ("not_imported", 2)])?;
         ensure(field.mailboxes("1 = 1")? == 0, || "a mailbox was made".to_owned())
     }),
-    ("want_19_a_changed_address_makes_no_second_mailbox_and_a_newcomer_waits", |world| {
+    ("a_changed_address_makes_no_second_mailbox_and_a_newcomer_waits", |world| {
         let field = Field::new(world, "renames", vec![person("old@renames.example")], IMPORT)?;
         counts(&field.sync(&[])?, &[("seen", 1), ("created", 1)])?;
         field.admin.update("old@renames.example", |user| user["email"] = "new@renames.example".into())?;
@@ -181,7 +187,7 @@ const IMPORTS: &[WorldCase] = &[
         run(field.keydove.command("mailbox").args(["adopt", "old@renames.example", "--id", &id]))?;
         attempt_at(&field.keydove, login(), Accept("keycloak")).map(drop)
     }),
-    ("want_28_a_sync_trusts_a_private_authority_when_it_is_named", |world| {
+    ("a_sync_trusts_a_private_authority_when_it_is_named", |world| {
         let field = Field::new(world, "want28", vec![person("a@want28.example")], IMPORT)?;
         let (plain, tls) = (world.system.keycloak.url(), world.system.keycloak.https_url());
         let over_tls = |name, setting: &str| {
@@ -203,7 +209,7 @@ const IMPORTS: &[WorldCase] = &[
         attempt_at(&named, Attempt::new("a@want28.example", RIGHT), Accept("keycloak")).map(drop)
     }),
     // mailcow's cases 71 to 73, and what keydove words otherwise: its own log says why.
-    ("mailcow_case_71_to_73_its_log_of_cron_jobs_tells_the_same", |world| {
+    ("mailcows_log_of_cron_jobs_tells_the_same", |world| {
         let redis = Redis::start(world, "redis71")?;
         let mut noemail = person("noemail71");
         noemail["email"] = Value::Null;

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::escape;
 use super::line::{Fields, parse_number, write_shown};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
-use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Verdict};
+use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Told, Verdict};
 use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
 use crate::sasl::{ErrorChallenges, Exchange, Step};
 
@@ -39,6 +39,12 @@ const REQUEST_LIFETIME: Duration = Duration::from_secs(150);
 /// when a mail client does, which then logs in at once; one that has been silent for so long is most likely a spare.
 const SILENCE_BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
+/// When we stop, a success that nobody has come for counts as one that nobody will come for: a mail process comes within
+/// milliseconds, and on a machine out of breath within this.
+const REDEEMED_IN_TIME: Duration = Duration::from_secs(4);
+/// The same while no mail process has ever come: whoever logs in then is most likely a program that opens no mailbox.
+const REDEEMED_AT_ONCE: Duration = Duration::from_millis(300);
+
 /// Clients differ in whether they send base64 padding. Dovecot insists on it; nothing is ambiguous without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -52,6 +58,18 @@ pub enum Role {
     Dovecot,
     /// Postfix, which turns every FAIL into a permanent 535: the connection is closed, which it reports as 454.
     Postfix,
+    /// Exim, which does the same and reports a closed connection as 435.
+    Exim,
+}
+
+impl Role {
+    /// Whether a mail process will come for a success.
+    fn opens_mailboxes(self) -> bool {
+        match self {
+            Self::Dovecot => true,
+            Self::Postfix | Self::Exim => false,
+        }
+    }
 }
 
 /// One client connection.
@@ -228,7 +246,7 @@ impl AuthClient {
                     service_name: open.service_name,
                     mechanism: open.mechanism,
                     origin: open.origin,
-                    wants_fields: self.role == Role::Dovecot && !open.nologin,
+                    wants_fields: self.role.opens_mailboxes() && !open.nologin,
                 };
                 self.requests.insert(id, Request::Deciding(asked));
                 Received::Question(ticket, Question::Authenticate(question))
@@ -263,7 +281,7 @@ impl AuthClient {
 
     /// Keeps a success for the mail process that will redeem it, unless none will.
     fn remember(&mut self, id: u32, asked: &Asked, grant: Grant, now: Instant) {
-        if let (Some(key), Role::Dovecot, false) = (self.key(id), self.role, asked.nologin) {
+        if let (Some(key), true, false) = (self.key(id), self.role.opens_mailboxes(), asked.nologin) {
             let Grant { user, fields, master_user, .. } = grant;
             let login = PendingLogin { user, fields, master_user, mechanism: asked.mechanism };
             self.pending.remember(key, self.cookie, login, now);
@@ -353,9 +371,9 @@ impl Protocol for AuthClient {
                 succeed(id, grant.user.as_str(), out);
                 self.remember(id, &asked, grant, now);
             }
-            (Verdict::Refuse(_), _) => self.refuse(id, asked, now, out),
-            (Verdict::CannotTell(_), Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
-            (Verdict::CannotTell(_), Role::Postfix) => self.closing = true,
+            (verdict, _) if verdict.told() == Told::No => self.refuse(id, asked, now, out),
+            (_, Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
+            (_, Role::Postfix | Role::Exim) => self.closing = true,
         }
         if self.closing { Next::Close } else { Next::Open }
     }
@@ -388,16 +406,28 @@ impl Protocol for AuthClient {
             match (self.role, &request) {
                 (_, Request::Refused(refused)) => fail(id, &refused.authcid, "", out),
                 (Role::Dovecot, _) => fail(id, request_user(&request), "code=temp_fail", out),
-                (Role::Postfix, _) => {}
+                (Role::Postfix | Role::Exim, _) => {}
             }
         }
     }
 
     fn silence_before_close(&self) -> Duration {
         match self.role {
+            // Its successes were for nobody: this is no login process of a Dovecot that opens mailboxes.
+            Role::Dovecot if !self.remembered.is_empty() && !self.pending.is_ever_redeemed() => {
+                REDEEMED_AT_ONCE
+            }
             Role::Dovecot => SILENCE_BEFORE_CLOSE,
-            Role::Postfix => Duration::ZERO,
+            Role::Postfix | Role::Exim => Duration::ZERO,
         }
+    }
+
+    fn may_end(&self, now: Instant) -> bool {
+        let patience = if self.pending.is_ever_redeemed() { REDEEMED_IN_TIME } else { REDEEMED_AT_ONCE };
+        let is_young = |until: Instant| now + REQUEST_LIFETIME < until + patience;
+        let is_there = |id: u32| self.key(id).is_some_and(|key| self.pending.contains(key, self.cookie));
+        self.requests.is_empty()
+            && !self.remembered.iter().any(|(&id, &until)| is_young(until) && is_there(id))
     }
 
     fn is_idle(&self) -> bool {

@@ -88,7 +88,7 @@ fn cannot_tell() -> Verdict {
 }
 
 #[test]
-fn pitfall_02_the_handshake_comes_at_once_with_spid_after_mech() {
+fn the_handshake_comes_at_once_with_spid_after_mech() {
     let mut out = Vec::new();
     Talk::silent(Role::Dovecot).client.greet(&mut out);
     let expected = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t4242\nCUID\t9\n\
@@ -109,7 +109,7 @@ fn a_login_with_initial_response_is_asked_at_once() {
 }
 
 #[test]
-fn pitfall_03_every_verdict_has_its_reply_and_no_reason_leaves() {
+fn every_verdict_has_its_reply_and_no_reason_leaves() {
     let mut talk = Talk::new(Role::Dovecot, 2);
     talk.say(&(plain(1, "a@b.example", "x") + &plain(2, "c@d.example", "x")));
     assert_eq!(talk.answer(1, refused()), ("FAIL\t2\tuser=c@d.example\n".to_owned(), false));
@@ -118,7 +118,7 @@ fn pitfall_03_every_verdict_has_its_reply_and_no_reason_leaves() {
 }
 
 #[test]
-fn pitfall_02_postfix_is_told_cannot_tell_by_closing() {
+fn postfix_is_told_cannot_tell_by_closing() {
     let mut talk = Talk::new(Role::Postfix, 0);
     talk.say(&(plain(1, "a@b.example", "x") + &plain(2, "a@b.example", "x")));
     assert_eq!(talk.answer(0, cannot_tell()), (String::new(), true));
@@ -138,7 +138,7 @@ fn a_stop_answers_exchanges_half_way_with_cannot_tell() {
 }
 
 #[test]
-fn pitfall_02_the_dialogue_of_postfix_is_understood() {
+fn the_dialogue_of_postfix_is_understood() {
     let mut talk = Talk::new(Role::Postfix, 0);
     let auth = "AUTH\t3\tplain\tservice=smtp\tnologin\tlip=127.0.0.1\trip=\n";
     assert_eq!(talk.say(auth), "CONT\t3\t\n");
@@ -188,7 +188,7 @@ fn broken_framing_ends_the_connection() {
 }
 
 #[test]
-fn pitfall_08_an_id_may_be_used_again_after_its_final_reply_only() {
+fn an_id_may_be_used_again_after_its_final_reply_only() {
     let mut talk = Talk::new(Role::Dovecot, 2);
     talk.say(&plain(4_294_967_295, "a@b.example", "x"));
     assert_eq!(talk.try_say(&plain(4_294_967_295, "a@b.example", "x")), Err(ProtocolError::DuplicateId));
@@ -231,7 +231,7 @@ fn a_continuation_nobody_waits_for_gets_one_failure() {
 }
 
 #[test]
-fn pitfall_04_cancelled_is_sent_to_clients_that_know_it_only() {
+fn cancelled_is_sent_to_clients_that_know_it_only() {
     for (minor, expected) in [(2, ""), (3, ""), (4, "CANCELLED\t1\n"), (5, "CANCELLED\t1\n")] {
         let mut talk = Talk::new(Role::Dovecot, minor);
         talk.say(&plain(1, "a@b.example", "x"));
@@ -253,7 +253,7 @@ fn a_verdict_for_a_cancelled_request_does_not_reach_the_next_one_under_its_id() 
 }
 
 #[test]
-fn pitfall_05_control_bytes_in_a_name_are_shown_as_question_marks() {
+fn control_bytes_in_a_name_are_shown_as_question_marks() {
     let mut talk = Talk::new(Role::Dovecot, 2);
     talk.say(&plain(1, "us\x01er\tx\nFAIL\t9@b.example", "x"));
     assert_eq!(talk.answer(0, refused()).0, "FAIL\t1\tuser=us?er?x?FAIL?9@b.example\n");

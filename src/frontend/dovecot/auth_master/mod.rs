@@ -61,6 +61,7 @@ impl AuthMaster {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Result<Received, ProtocolError> {
+        self.pending.note_redeemer();
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let cpid = fields.next_number().ok_or(ProtocolError::Number)?;
         let request = fields.next_number().ok_or(ProtocolError::Number)?;

@@ -79,7 +79,7 @@ fn found(name: &str) -> Answer {
 }
 
 #[test]
-fn pitfall_06_a_login_is_redeemed_once_by_the_process_that_was_given_the_session() {
+fn a_login_is_redeemed_once_by_the_process_that_was_given_the_session() {
     let mut talk = Talk::new(Some(500));
     talk.remember(home("/srv/x y"));
     let request = format!("REQUEST\t9\t77\t1\t{COOKIE}\tsession_pid=500\trequest_auth_token");
@@ -113,7 +113,7 @@ fn a_mail_process_is_told_of_the_master_user() {
 }
 
 #[test]
-fn pitfall_05_a_reply_longer_than_mail_processes_read_is_a_failure() {
+fn a_reply_longer_than_mail_processes_read_is_a_failure() {
     let mut talk = Talk::new(None);
     talk.remember(home(&"x".repeat(9000)));
     let reply = talk.say(&format!("REQUEST\t9\t77\t1\t{COOKIE}"));
@@ -121,7 +121,7 @@ fn pitfall_05_a_reply_longer_than_mail_processes_read_is_a_failure() {
 }
 
 #[test]
-fn pitfall_04_lookups_of_either_release_are_found_not_found_or_failed() {
+fn lookups_of_either_release_are_found_not_found_or_failed() {
     let mut talk = Talk::new(None);
     for line in [
         "USER\t1\tA@b.example\tservice=lmtp",

@@ -35,3 +35,10 @@ CREATE TABLE IF NOT EXISTS keydove_sync (
     switched_to TINYINT DEFAULT NULL,
     PRIMARY KEY (mailbox)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
+
+CREATE TABLE IF NOT EXISTS keydove_mark (
+    mailbox   VARCHAR(255) NOT NULL,
+    attribute VARCHAR(255) NOT NULL,
+    value     VARCHAR(255) NOT NULL,
+    PRIMARY KEY (mailbox)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

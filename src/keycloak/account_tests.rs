@@ -1,0 +1,477 @@
+//! What Keycloak's answers are taken for: each measured state of each version, played by a double. Real servers show most of
+//! them in `tests/services`; a race and old versions are shown here only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use proptest::test_runner::{Config as Cases, TestRunner};
+use tokio::time::advance;
+
+use super::super::faults::{Double, Play, TOKEN};
+use super::super::stores::StoreId;
+use super::super::{Lookup, Whereabouts};
+use super::*;
+use crate::auth::{TempFailReason, Username};
+use AccountState::{Disabled, Enabled, LockedOut, OrganizationOff, ProviderOff, StoreDisabled};
+
+/// What Keycloak answers to the questions about bob, and about others.
+#[derive(Clone, Debug)]
+struct World {
+    /// The search, and the search for disabled people.
+    search: Say,
+    disabled: Say,
+    by_id: Say,
+    probe: Say,
+    types: Say,
+    components: Say,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+enum Say {
+    /// Bob with this flag: in a list, or alone.
+    Bob(&'static str, bool),
+    /// His flag is down for so often, then up.
+    Turns(&'static str, usize),
+    Nobody,
+    Json(u16, &'static str),
+    Hang,
+}
+
+const LOCAL: &str = "";
+const LDAP: &str = r#","federationLink":"ldap-1""#;
+const NO_IMPORT: &str = r#","origin":"ldap-1""#;
+const LOCKED: &str =
+    r#","attributes":{"disabledReason":["permanentLockout"],"mailcow_password":["{SSHA}x"]}"#;
+const UP: Say = Say::Json(404, r#"{"error":"User not found"}"#);
+const DOWN: Say = Say::Json(500, r#"{"error":"unknown_error"}"#);
+const BLAMED: Say = Say::Json(400, r#"{"error":"unknown_error"}"#);
+const FORBIDDEN: Say = Say::Json(403, r#"{"error":"HTTP 403 Forbidden"}"#);
+const PASSWORD: Say = Say::Json(200, r#"["password"]"#);
+const NO_TYPES: Say = Say::Json(200, "[]");
+
+/// Bob is fine.
+fn world() -> World {
+    World {
+        search: Say::Bob(LOCAL, true),
+        disabled: Say::Nobody,
+        by_id: Say::Bob(LOCAL, true),
+        probe: UP,
+        types: NO_TYPES,
+        components: FORBIDDEN,
+    }
+}
+
+/// His flag is down wherever it is shown.
+fn down(shape: &'static str) -> World {
+    World { search: Say::Bob(shape, false), by_id: Say::Bob(shape, false), ..world() }
+}
+
+fn bob(shape: &str, enabled: bool) -> String {
+    let attributes =
+        if shape.contains("attributes") { "" } else { r#","attributes":{"mailcow_password":["{SSHA}x"]}"# };
+    format!(
+        r#"{{"id":"bob","username":"bob@example.org","email":"bob@example.org","enabled":{enabled}{shape}{attributes}}}"#
+    )
+}
+
+impl World {
+    async fn open(self) -> Double {
+        let asked: [AtomicUsize; 2] = Default::default();
+        Double::start_by_rule(TOKEN, move |request, seen| {
+            let line = request.lines().next().unwrap_or_default();
+            let path = line
+                .split_once("/admin/realms/mail/")
+                .map_or("", |(_, path)| path.trim_end_matches(" HTTP/1.1"));
+            seen.push(path.to_owned());
+            let turn = |place: usize| asked[place].fetch_add(1, Ordering::SeqCst);
+            match path {
+                _ if path.starts_with("components?") => self.components.play(false, 0),
+                _ if path.starts_with("users/f%3A") => self.probe.play(false, 0),
+                _ if path.ends_with("/configured-user-storage-credential-types") => self.types.play(false, 0),
+                _ if path.starts_with("users/") => self.by_id.play(false, turn(0)),
+                _ if path.starts_with("users?max=1&") => Play::Answer(200, format!("[{}]", bob(LOCAL, true))),
+                _ if path.contains("enabled=false") => self.disabled.play(true, 0),
+                _ => self.search.play(true, turn(1)),
+            }
+        })
+        .await
+    }
+}
+
+impl Say {
+    fn play(&self, in_list: bool, turn: usize) -> Play {
+        let one = |shape: &str, enabled: bool| {
+            let bob = bob(shape, enabled);
+            Play::Answer(200, if in_list { format!("[{bob}]") } else { bob })
+        };
+        match self {
+            Self::Bob(shape, enabled) => one(shape, *enabled),
+            Self::Turns(shape, times) => one(shape, turn >= *times),
+            Self::Nobody => Play::Answer(200, "[]".to_owned()),
+            Self::Json(status, body) => Play::Answer(*status, (*body).to_owned()),
+            Self::Hang => Play::Hang,
+        }
+    }
+}
+
+/// How looking for bob ended: his account's state, nobody, or the reason why nobody can tell.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    State(AccountState),
+    Unknown,
+    CannotTell(TempFailReason),
+}
+
+async fn look_with(client: &Client) -> End {
+    match client.find_person(&Username::parse(b"bob@example.org").unwrap()).await {
+        Ok(Lookup::Found(person)) => End::State(person.state),
+        Ok(Lookup::Unknown) => End::Unknown,
+        Ok(Lookup::Conflict) => panic!("bob is there once"),
+        Err(error) => End::CannotTell(error.reason()),
+    }
+}
+
+async fn look(world: World) -> (End, Vec<String>) {
+    let double = world.open().await;
+    let end = look_with(&double.patient_client()).await;
+    (end, double.searches())
+}
+
+async fn all_end<const COUNT: usize>(table: [(&str, World, End); COUNT]) {
+    for (name, world, expected) in table {
+        let (end, seen) = look(world).await;
+        assert_eq!(end, expected, "{name}: {seen:#?}");
+    }
+}
+
+const STORE_DOWN: End = End::CannotTell(TempFailReason::KeycloakStoreDown);
+
+#[tokio::test(start_paused = true)]
+async fn each_measured_state_of_a_store_is_taken_for_what_it_is() {
+    let ldap = |search: Say| World { search, by_id: Say::Bob(LDAP, false), types: PASSWORD, ..world() };
+    let table = [
+        ("healthy, of a store", World { search: Say::Bob(LDAP, true), ..world() }, End::State(Enabled)),
+        (
+            "disabled by an administrator",
+            World { disabled: Say::Bob(LOCAL, false), ..down(LOCAL) },
+            End::State(Disabled),
+        ),
+        (
+            "disabled by an administrator, of a store that is down, 26.4",
+            World { disabled: Say::Bob(LDAP, false), probe: DOWN, types: PASSWORD, ..down(LDAP) },
+            End::State(Disabled),
+        ),
+        (
+            "disabled by an administrator, of a store that is down, 26.3",
+            World { search: BLAMED, disabled: BLAMED, by_id: BLAMED, probe: DOWN, ..world() },
+            STORE_DOWN,
+        ),
+        (
+            "locked out for good",
+            World { disabled: Say::Bob(LOCKED, false), ..down(LOCKED) },
+            End::State(LockedOut),
+        ),
+        ("store down, import on, 26.4", World { probe: DOWN, types: PASSWORD, ..down(LDAP) }, STORE_DOWN),
+        (
+            "store down, import on, 26.3",
+            World { search: BLAMED, disabled: Say::Nobody, probe: DOWN, ..world() },
+            STORE_DOWN,
+        ),
+        (
+            "store down, a cached person of it, import off",
+            World { probe: DOWN, types: DOWN, ..down(NO_IMPORT) },
+            STORE_DOWN,
+        ),
+        ("provider off, import on", World { types: NO_TYPES, ..down(LDAP) }, End::State(ProviderOff)),
+        (
+            "disabled in the directory, import on",
+            World { types: PASSWORD, ..down(LDAP) },
+            End::State(StoreDisabled),
+        ),
+        (
+            "the same after a sync",
+            World { disabled: Say::Bob(LDAP, false), types: PASSWORD, ..down(LDAP) },
+            End::State(Disabled),
+        ),
+        ("the same, import off", World { types: PASSWORD, ..down(NO_IMPORT) }, End::State(StoreDisabled)),
+        (
+            "enabled again in the directory before a sync",
+            World { search: Say::Bob(LDAP, true), disabled: Say::Bob(LDAP, false), ..world() },
+            End::State(Enabled),
+        ),
+        (
+            "enabled again in the directory while it is judged",
+            World { disabled: Say::Bob(LDAP, true), ..ldap(Say::Bob(LDAP, false)) },
+            End::State(Enabled),
+        ),
+    ];
+    all_end(table).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn races_lockouts_and_organizations_are_taken_for_what_they_are() {
+    let table = [
+        ("organization off", down(LOCAL), End::State(OrganizationOff)),
+        ("the race, once", World { search: Say::Turns(LOCAL, 1), ..world() }, End::State(Enabled)),
+        (
+            "the race, again and again",
+            World { search: Say::Bob(LOCAL, false), by_id: Say::Turns(LOCAL, 11), ..world() },
+            End::State(Enabled),
+        ),
+        (
+            "the race, of somebody of a store",
+            World { search: Say::Bob(LDAP, false), by_id: Say::Turns(LDAP, 5), types: PASSWORD, ..world() },
+            End::State(Enabled),
+        ),
+        (
+            "a temporary lockout, 26.2",
+            World { search: Say::Turns(LOCAL, 1), by_id: Say::Bob(LOCAL, false), ..world() },
+            End::State(Enabled),
+        ),
+        (
+            "deleted under way",
+            World { by_id: UP, ..down(LOCAL) },
+            End::CannotTell(TempFailReason::KeycloakBadAnswer),
+        ),
+    ];
+    all_end(table).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_in_use_costs_one_call() {
+    let (end, seen) = look(World { search: Say::Bob(LDAP, true), ..world() }).await;
+    assert_eq!((end, seen.len()), (End::State(Enabled), 1), "{seen:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_search_is_nobody_only_if_every_known_store_answers() {
+    let gone = |probe: Say| World { search: Say::Nobody, probe, ..world() };
+    // Nothing is known of stores, and nothing may be read of them.
+    assert_eq!(look(gone(DOWN)).await.0, End::Unknown);
+    // Somebody of that store was seen before.
+    let components = Say::Json(200, r#"[{"id":"ldap-1","name":"dir","config":{"importEnabled":["false"]}}]"#);
+    for (probe, expected) in [(UP, End::Unknown), (DOWN, STORE_DOWN), (BLAMED, STORE_DOWN)] {
+        let (end, seen) = look(World { components: components.clone(), ..gone(probe) }).await;
+        assert_eq!(end, expected, "{seen:#?}");
+        // And, where the store answers, a second look.
+        let calls = if end == End::Unknown { 5 } else { 4 };
+        assert_eq!(seen.len(), calls, "search, sight, list of stores, probe, search: {seen:#?}");
+    }
+    let double = World { search: Say::Nobody, probe: DOWN, ..world() }.open().await;
+    let client = double.patient_client();
+    client.stores.note(&serde_json::from_str(&bob(LDAP, true)).unwrap());
+    assert_eq!(look_with(&client).await, STORE_DOWN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_store_is_down_counts_for_some_seconds_and_that_it_is_up_never_for_what_came_later() {
+    let double = World { probe: DOWN, types: PASSWORD, ..down(LDAP) }.open().await;
+    let client = double.patient_client();
+    let probes = || double.searches().iter().filter(|path| path.starts_with("users/f%3A")).count();
+    for _ in 0..5 {
+        assert_eq!(look_with(&client).await, STORE_DOWN);
+    }
+    assert_eq!(probes(), 1);
+    advance(Duration::from_secs(4)).await;
+    assert_eq!(look_with(&client).await, STORE_DOWN);
+    assert_eq!(probes(), 2);
+    let store = StoreId::of_person("f:ldap-1:x").unwrap();
+    let up = world().open().await;
+    let client = up.patient_client();
+    let since = Instant::now();
+    let all = (0..20).map(|_| client.probe_store(&store, since));
+    assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
+    assert_eq!(up.searches().len(), 1, "who asks at once shares the probe");
+    advance(Duration::from_millis(1)).await;
+    client.probe_store(&store, Instant::now()).await.unwrap();
+    assert_eq!(up.searches().len(), 2);
+}
+
+/// Keycloak 26.4 with its default cache: whom it looked up during an outage it shows as disabled after it.
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_of_its_store_nobody_is_said_to_be_disabled_there_for_a_while() {
+    let down = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_down = Arc::clone(&down);
+    let double = Double::start_by_rule(TOKEN, move |request, _| {
+        let answer = |say: &Say, in_list| say.play(in_list, 0);
+        match request {
+            _ if request.contains("/users/f%3A") => {
+                answer(if is_down.load(Ordering::SeqCst) { &DOWN } else { &UP }, false)
+            }
+            _ if request.contains("/configured-") => answer(&PASSWORD, false),
+            _ if request.contains("/users/") => answer(&Say::Bob(LDAP, false), false),
+            _ if request.contains("enabled=false") => answer(&Say::Nobody, true),
+            _ => answer(&Say::Bob(LDAP, false), true),
+        }
+    })
+    .await;
+    let client = double.patient_client();
+    assert_eq!(look_with(&client).await, STORE_DOWN);
+    down.store(false, Ordering::SeqCst);
+    for minutes in [1, 8] {
+        advance(Duration::from_secs(minutes * 60)).await;
+        assert_eq!(look_with(&client).await, STORE_DOWN, "after {minutes} more minutes");
+    }
+    advance(Duration::from_secs(60)).await;
+    assert_eq!(look_with(&client).await, End::State(StoreDisabled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_is_gone_only_if_every_known_store_answers() {
+    for (probe, id, expected) in [
+        (UP, "bob", Ok(Whereabouts::Gone)),
+        (UP, "f:ldap-1:bob", Ok(Whereabouts::Gone)),
+        (DOWN, "f:ldap-1:bob", Err(TempFailReason::KeycloakStoreDown)),
+    ] {
+        // A probe and the look-up of such a person are alike.
+        let by_id = if id == "bob" { UP } else { probe.clone() };
+        let double = World { by_id, probe: probe.clone(), ..world() }.open().await;
+        let found = double.patient_client().find_id(id).await.map_err(|error| error.reason());
+        assert_eq!(found, expected, "{id}");
+    }
+    let double = World { by_id: UP, probe: DOWN, ..world() }.open().await;
+    let client = double.patient_client();
+    client.stores.note(&serde_json::from_str(&bob(LDAP, true)).unwrap());
+    assert_eq!(client.find_id("bob").await.unwrap_err().reason(), TempFailReason::KeycloakStoreDown);
+}
+
+/// 24.0 to 26.2 show a temporary lockout by the id, as a flag that is down.
+#[tokio::test(start_paused = true)]
+async fn an_id_is_judged_as_an_address_is() {
+    for (world, expected) in [
+        (World { by_id: Say::Bob(LOCAL, false), ..world() }, Enabled),
+        (World { disabled: Say::Bob(LOCAL, false), ..down(LOCAL) }, Disabled),
+        (World { by_id: Say::Turns(LOCAL, 3), search: Say::Bob(LOCAL, false), ..world() }, Enabled),
+        (World { types: NO_TYPES, ..down(LDAP) }, ProviderOff),
+        (down(LOCAL), OrganizationOff),
+    ] {
+        let double = world.open().await;
+        assert_eq!(double.patient_client().find_id("bob").await, Ok(Whereabouts::There(expected)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_is_no_trouble_of_keycloak_itself() {
+    let double = World { probe: DOWN, ..down(LDAP) }.open().await;
+    let client = double.patient_client();
+    for _ in 0..10 {
+        assert_eq!(look_with(&client).await, STORE_DOWN);
+        advance(Duration::from_secs(4)).await;
+    }
+    assert!(!client.is_troubled(), "{:?}", client.condition());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_race_was_seen_more_is_asked_before_a_flag_is_believed() {
+    let double =
+        World { search: Say::Bob(LOCAL, false), by_id: Say::Turns(LOCAL, 1), ..world() }.open().await;
+    let client = double.patient_client();
+    assert_eq!(look_with(&client).await, End::State(Enabled));
+    assert_eq!(client.races.asks(Instant::now()), ASKS_AFTER_RACE);
+    advance(RACE_LASTS).await;
+    assert_eq!(client.races.asks(Instant::now()), ASKS);
+}
+
+/// Whoever is looked for may be on a later page of others; a list that has no end says of nobody that they are not there.
+#[tokio::test(start_paused = true)]
+async fn a_full_page_of_others_is_not_the_end_of_the_search() {
+    let others = |first: usize, count: usize| {
+        let one = |number: usize| {
+            let (id, email) = (format!("o{number}"), format!("o{number}@example.org"));
+            format!(r#"{{"id":"{id}","username":"{id}","email":"{email}","enabled":true}}"#)
+        };
+        (first..first + count).map(one).collect::<Vec<_>>().join(",")
+    };
+    for (behind, expected) in
+        [(40, End::State(Enabled)), (10_000, End::CannotTell(TempFailReason::KeycloakBadAnswer))]
+    {
+        let double = Double::start_by_rule(TOKEN, move |request, seen| {
+            seen.push(request.to_owned());
+            let number = |name: &str| -> usize {
+                let text = request.split_once(name).map_or("0", |(_, rest)| rest);
+                text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+            };
+            let (first, max) = (number("&first="), number("&max="));
+            let count = max.min(behind - first.min(behind));
+            let mut page = others(first, count);
+            if count < max && request.contains("exact=true") {
+                page = [page, bob(LOCAL, true)]
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(",");
+            }
+            Play::Answer(200, format!("[{page}]"))
+        })
+        .await;
+        assert_eq!(look_with(&double.patient_client()).await, expected);
+        assert!(double.searches().len() <= 11, "{}", double.searches().len());
+    }
+}
+
+/// Whatever Keycloak answers, in whatever order: with an error among it nobody is refused.
+#[test]
+fn no_answer_with_an_error_among_it_refuses_anybody() {
+    let shape = || prop_oneof![Just(LOCAL), Just(LDAP), Just(NO_IMPORT), Just(LOCKED)];
+    let error = || {
+        prop_oneof![
+            Just(DOWN),
+            Just(BLAMED),
+            Just(FORBIDDEN),
+            Just(Say::Json(200, "<html>")),
+            Just(Say::Json(404, r#"{"error":"Realm not found."}"#)),
+            Just(Say::Json(503, "")),
+            Just(Say::Hang),
+        ]
+    };
+    let bobs = move || {
+        prop_oneof![
+            shape().prop_map(|shape| Say::Bob(shape, false)),
+            (shape(), 0_usize..20).prop_map(|(shape, times)| Say::Turns(shape, times)),
+            Just(Say::Nobody),
+        ]
+    };
+    let probes = || prop_oneof![Just(UP), Just(DOWN)];
+    let types = || prop_oneof![Just(PASSWORD), Just(NO_TYPES)];
+    let strategy = (bobs(), bobs(), bobs(), probes(), types(), 0_usize..5, error());
+    let mut runner = TestRunner::new(Cases { cases: 64, failure_persistence: None, ..Cases::default() });
+    runner
+        .run(&strategy, |(search, disabled, by_id, probe, types, place, error)| {
+            let by_id = if matches!(by_id, Say::Nobody) { UP } else { by_id };
+            let mut world = World { search, disabled, by_id, probe, types, components: FORBIDDEN };
+            let hurt = [
+                &mut world.search,
+                &mut world.disabled,
+                &mut world.by_id,
+                &mut world.probe,
+                &mut world.types,
+            ];
+            *hurt.into_iter().nth(place).unwrap() = error;
+            let is_asked: fn(&str) -> bool = match place {
+                0 => |path| {
+                    path.starts_with("users?") && !path.contains("enabled=false") && !path.contains("max=1&")
+                },
+                1 => |path| path.contains("enabled=false"),
+                2 => |path| path == "users/bob",
+                3 => |path| path.starts_with("users/f%3A"),
+                _ => |path| path.ends_with("-types"),
+            };
+            let shown = format!("{world:?}");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let (end, seen) = runtime.block_on(look(world));
+            let is_refused = match end {
+                End::State(state) => !state.is_enabled(),
+                End::Unknown => true,
+                End::CannotTell(_) => false,
+            };
+            assert!(!is_refused || !seen.iter().any(|path| is_asked(path)), "{end:?} of {shown}: {seen:#?}");
+            Ok(())
+        })
+        .unwrap();
+}

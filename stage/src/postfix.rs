@@ -1,0 +1,147 @@
+//! Postfix with a configuration, a queue and a data folder of its own; its submission service is the shipped
+//! `postfix/submission.cf`, and mail for `example.org` goes to Dovecot.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::process::{Group, Program, accepts, run};
+use crate::{Result, Stage, attempt, free_port, give, source_tree};
+
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// The services that a submission service hands its mail to; as in Debian's `master.cf`.
+pub const MASTER: &str = "\
+pickup    unix  n       -       y       60      1       pickup
+cleanup   unix  n       -       y       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+rewrite   unix  -       -       y       -       -       trivial-rewrite
+bounce    unix  -       -       y       -       0       bounce
+defer     unix  -       -       y       -       0       bounce
+trace     unix  -       -       y       -       0       bounce
+verify    unix  -       -       y       -       1       verify
+flush     unix  n       -       y       1000?   0       flush
+proxymap  unix  -       -       n       -       -       proxymap
+showq     unix  n       -       y       -       -       showq
+error     unix  -       -       y       -       -       error
+retry     unix  -       -       y       -       -       error
+discard   unix  -       -       y       -       -       discard
+lmtp      unix  -       -       y       -       -       lmtp
+anvil     unix  -       -       y       -       1       anvil
+scache    unix  -       -       y       -       1       scache
+postlog   unix-dgram n  -       n       -       1       postlogd
+";
+
+/// The folders of one Postfix, made before it runs because keydove and Dovecot bind sockets below its queue.
+pub struct Folders {
+    config: PathBuf,
+    queue: PathBuf,
+}
+
+/// A Postfix with one submission service on loopback.
+pub struct Postfix {
+    /// The submission service, without TLS.
+    pub submission: u16,
+    log: PathBuf,
+    program: Program,
+}
+
+impl Folders {
+    /// Makes them and writes `main.cf`. Nothing of `/etc/postfix` and `/var/spool/postfix` is used.
+    pub fn prepare(stage: &Stage) -> Result<Self> {
+        let config = stage.folder("postfix/etc")?;
+        let queue = stage.folder("postfix/queue")?;
+        give(&stage.folder("postfix/data")?, "postfix", "postfix", 0o755)?;
+        give(&stage.folder("postfix/queue/private")?, "postfix", "root", 0o700)?;
+        stage.folder("postfix/log")?;
+        stage.write("postfix/etc/main.cf", &main_cf(&stage.path("postfix")))?;
+        Ok(Self { config, queue })
+    }
+
+    /// Where keydove binds: the shipped `smtpd_sasl_path`, seen from outside the queue folder.
+    pub fn sasl_socket(&self) -> PathBuf {
+        self.queue.join("private/keydove")
+    }
+
+    /// Where Dovecot takes mail. The name `lmtp` is Postfix's own.
+    pub fn lmtp_socket(&self) -> PathBuf {
+        self.queue.join("private/dovecot-lmtp")
+    }
+}
+
+impl Postfix {
+    /// Starts Postfix and waits until its port is open.
+    pub fn start(stage: &Arc<Stage>, folders: &Folders) -> Result<Self> {
+        let submission = free_port()?;
+        write_master_cf(&folders.config, submission)?;
+        // Makes the folders of the queue.
+        run(Command::new("/usr/sbin/postfix").arg("-c").arg(&folders.config).arg("check"))?;
+        let programs = postconf(&folders.config, &["-h", "daemon_directory"])?;
+        let mut command = Command::new(Path::new(programs.trim()).join("master"));
+        // As `postfix start-fg` runs it, without the shell in between that would not pass a signal on.
+        command.arg("-c").arg(&folders.config).arg("-s");
+        let mut program = Program::start(stage, "postfix", command, Group::LeftToProgram)?;
+        program.wait_until(READY_LIMIT, || accepts(submission))?;
+        Ok(Self { submission, log: stage.path("postfix/log/mail.log"), program })
+    }
+
+    /// Lets its processes end once they are idle, as `postfix reload` does.
+    pub fn reload(&self) -> Result<()> {
+        self.program.signal(Signal::SIGHUP)
+    }
+
+    /// Everything Postfix has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+/// The shipped entry as it is, then moved to a free port and without TLS by Postfix's own tool.
+fn write_master_cf(config: &Path, port: u16) -> Result<()> {
+    let shipped = source_tree().join("postfix/submission.cf");
+    let shipped = attempt("read", &shipped, fs::read_to_string(&shipped))?;
+    let path = config.join("master.cf");
+    let mut file = attempt("open", &path, OpenOptions::new().create(true).append(true).open(&path))?;
+    attempt("write", &path, write!(file, "{MASTER}{shipped}"))?;
+    let service = format!("127.0.0.1:{port}");
+    postconf(config, &["-F", &format!("submission/inet/service={service}")])?;
+    postconf(config, &["-P", &format!("{service}/inet/smtpd_tls_security_level=none")])?;
+    Ok(())
+}
+
+/// Runs `postconf` on a configuration folder.
+pub fn postconf(config: &Path, arguments: &[&str]) -> Result<String> {
+    run(Command::new("/usr/sbin/postconf").arg("-c").arg(config).args(arguments))
+}
+
+/// What an installation decides for itself. Logins are in `master.cf` only.
+pub fn main_cf(folder: &Path) -> String {
+    format!(
+        "compatibility_level = 3.6
+config_directory = {folder}/etc
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/log/mail.log
+maillog_file_prefixes = {folder}/log
+mail_owner = postfix
+service_throttle_time = 2s
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+myhostname = mail.example.org
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_peername_lookup = no
+alias_maps =
+alias_database =
+virtual_mailbox_domains = example.org
+virtual_transport = lmtp:unix:private/dovecot-lmtp
+",
+        folder = folder.display()
+    )
+}

@@ -1,0 +1,219 @@
+//! Child processes that end with the test, however the test ends.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{Failure, Result, Stage, attempt};
+
+/// How long a program may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(15);
+/// Between two looks at something awaited.
+const STEP: Duration = Duration::from_millis(20);
+/// How many lines of a program's log an error shows.
+const TAIL: usize = 25;
+
+/// Ends the children of a test process that was killed, and removes its folder.
+///
+/// It reads the children's ids from a pipe. The kernel closes that pipe when the test process ends, in whatever way.
+/// (A parent-death signal would not do: it is sent when the *thread* that started the child ends, and a server that
+/// changes its user loses it.)
+const GUARD: &str = r#"
+trap '' HUP INT TERM
+pids=
+while read -r sign pid; do
+    case $sign in
+    +) pids="$pids $pid" ;;
+    -) left=; for p in $pids; do [ "$p" = "$pid" ] || left="$left $p"; done; pids=$left ;;
+    done) exit 0 ;;
+    esac
+done
+for p in $pids; do kill -TERM "$p"; done 2>/dev/null
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 1
+    left=; for p in $pids; do kill -0 "$p" && left="$left $p"; done 2>/dev/null
+    pids=$left
+    [ -n "$pids" ] || break
+done
+for p in $pids; do kill -KILL "$p"; done 2>/dev/null
+[ -z "$1" ] || rm -rf "$1"
+"#;
+
+/// The process that outlives this one by a moment.
+pub(super) struct Guard(Child);
+
+impl Guard {
+    /// Starts it. It removes `folder` after it had to end children.
+    pub(super) fn start(folder: Option<&PathBuf>) -> Result<Self> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", GUARD, "guard"]).arg(folder.map_or(Path::new(""), PathBuf::as_path));
+        // A process group of its own: Ctrl-C at the terminal must not reach it.
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        attempt("start", Path::new("/bin/sh"), command.spawn()).map(Self)
+    }
+
+    fn note(&mut self, sign: &str, pid: u32) {
+        if let Some(pipe) = &mut self.0.stdin {
+            // A guard that is gone cannot be told anything, and drop() still ends the children.
+            let _ = writeln!(pipe, "{sign} {pid}");
+        }
+    }
+
+    /// Lets it go: all children have ended.
+    pub(super) fn dismiss(&mut self) {
+        self.note("done", 0);
+        let _ = self.0.wait();
+    }
+}
+
+/// How a program takes the signals of the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// In a process group of its own: Ctrl-C at the terminal ends the test, and the test ends the program.
+    Own,
+    /// The program makes its own session, and fails when it leads a group already.
+    LeftToProgram,
+}
+
+/// A running program with its log. Ended on drop.
+pub struct Program {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    stage: Arc<Stage>,
+}
+
+impl Program {
+    /// Starts a command whose output goes to `log/<name>.log`; starting again appends there.
+    pub fn start(stage: &Arc<Stage>, name: &'static str, mut command: Command, group: Group) -> Result<Self> {
+        let log = stage.path(&format!("log/{name}.log"));
+        let file = attempt("open", &log, OpenOptions::new().create(true).append(true).open(&log))?;
+        let copy = attempt("open", &log, File::try_clone(&file))?;
+        command.stdin(Stdio::null()).stdout(file).stderr(copy);
+        if group == Group::Own {
+            command.process_group(0);
+        }
+        let program = Path::new(command.get_program()).to_owned();
+        let child = attempt("start", &program, command.spawn())?;
+        let program = Self { name, child, log, stage: Arc::clone(stage) };
+        program.note("+");
+        Ok(program)
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until `ready` says yes, the program ends, or the time is over.
+    pub fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
+        let start = Instant::now();
+        while !ready() {
+            let ended = attempt("wait for", Path::new(self.name), self.child.try_wait())?;
+            let why = match ended {
+                Some(status) => format!("it ended ({status})"),
+                None if start.elapsed() > limit => format!("it was not ready after {} s", limit.as_secs()),
+                None => {
+                    sleep(STEP);
+                    continue;
+                }
+            };
+            return Err(Failure(format!(
+                "start {}: {why}; its log ends with\n{}",
+                self.name,
+                self.log_tail()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Sends a signal to the program's first process.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let id = i32::try_from(self.id()).map_err(|error| Failure(error.to_string()))?;
+        kill(Pid::from_raw(id), signal).map_err(|error| Failure(format!("signal {}: {error}", self.name)))
+    }
+
+    /// Asks the program to end, waits, and insists after a while. Says how long it took.
+    pub fn stop(&mut self) -> Result<Duration> {
+        let start = Instant::now();
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.note("-");
+            return Ok(Duration::ZERO);
+        }
+        self.signal(Signal::SIGTERM)?;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if start.elapsed() > GRACE {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                self.note("-");
+                return Err(Failure(format!("stop {}: it did not end after SIGTERM", self.name)));
+            }
+            sleep(STEP);
+        }
+        self.note("-");
+        Ok(start.elapsed())
+    }
+
+    /// Ends the program without asking it, and waits until it is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        attempt("kill", Path::new(self.name), self.child.kill().and_then(|()| self.child.wait()))?;
+        self.note("-");
+        Ok(())
+    }
+
+    /// Whether the program has ended, and with exit code 0.
+    pub fn ended_well(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
+    }
+
+    /// Everything the program has logged.
+    pub fn log(&self) -> String {
+        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(TAIL)..].join("\n")
+    }
+
+    fn note(&self, sign: &str) {
+        if let Ok(mut guard) = self.stage.guard.lock() {
+            guard.note(sign, self.id());
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// Runs a command to its end; an error shows what it printed.
+pub fn run(command: &mut Command) -> Result<String> {
+    let program = Path::new(command.get_program()).to_owned();
+    let output = attempt("run", &program, command.stdin(Stdio::null()).output())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(Failure(format!("run {}: {}\n{text}{errors}", program.display(), output.status)))
+}
+
+/// Whether somebody accepts connections at a port of loopback.
+pub fn accepts(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}

@@ -1,0 +1,133 @@
+//! Every comparison of a text column with a value, and who makes it again in the normal form.
+//!
+//! The databases' comparisons are loose, each in its own way (`src/sql/names.rs`). A statement that is not in this list
+//! has been judged by nobody.
+
+use std::collections::BTreeSet;
+
+use super::code;
+
+/// File below `src/sql`, what stands before the `?`, and why it decides nothing wrongly.
+const JUDGED: &[(&str, &str, &str)] = &[
+    ("admin/alias.rs", "{column} =", "a value that is set"),
+    ("admin/alias.rs", "address =", "by the stored name, of which a unique key holds one"),
+    ("admin/alias.rs", "address IN (", "AliasAddress::is"),
+    ("admin/alias.rs", "domain IN (", "DomainName::is, on the address's own domain"),
+    ("admin/app_password.rs", "p.mailbox IN (", "is_name_of"),
+    (
+        "admin/app_password.rs",
+        "username IN (",
+        "is_name_of; of the history only times, by the password's number",
+    ),
+    ("admin/domain.rs", "domain =", "by the stored name, the primary key"),
+    ("admin/domain.rs", "domain IN (", "DomainName::is"),
+    ("admin/mailbox.rs", "{column} =", "a value that is set"),
+    ("admin/mailbox.rs", "address =", "by the stored name that look_for_address found"),
+    ("admin/mailbox.rs", "m.domain IN (", "DomainName::is, on the address's own domain"),
+    ("admin/mailbox.rs", "username =", "by the stored name, the primary key"),
+    ("admin/mailbox.rs", "username IN (", "is_name_of"),
+    ("housekeeping.rs", "mailbox =", "a primary key, by the stored name"),
+    ("housekeeping.rs", "username IN (", "is_name_of; what is no address keeps its row"),
+    ("identity_provider.rs", "`key` IN (", "compared with the list of keys byte for byte"),
+    ("logins.rs", "username IN (", "is_name_of"),
+    ("maps/mod.rs", "address IN (", "pick_row"),
+    ("maps/mod.rs", "alias_domain IN (", "pick_row"),
+    ("maps/mod.rs", "domain IN (", "pick_row"),
+    ("maps/mod.rs", "username IN (", "pick_row"),
+    ("maps/sender.rs", "address IN (", "pick_row"),
+    ("maps/sender.rs", "alias_domain IN (", "pick_row"),
+    ("maps/sender.rs", "domain IN (", "pick_row"),
+    ("maps/sender.rs", "send_as IN (", "given_to"),
+    ("maps/sender.rs", "username IN (", "receives"),
+    ("marks.rs", "mailbox =", "by the stored name, the primary key"),
+    ("marks.rs", "mailbox IN (", "is_name_of"),
+    ("marks.rs", "p.mailbox IN (", "is_name_of"),
+    ("names.rs", "{column} =", "only says what a unique key would hold"),
+    ("names.rs", "{column} IN (", "by the caller's is_it"),
+    ("provision/app_password.rs", "p.mailbox IN (", "is_name_of"),
+    ("provision/app_password.rs", "username IN (", "the order only, by the password's number"),
+    ("provision/checks.rs", "domain IN (", "is_domain_of, is_name_of"),
+    ("provision/checks.rs", "local_part =", "is_name_of, or what a unique key would hold"),
+    ("provision/checks.rs", "username =", "only says what a unique key would hold"),
+    ("provision/checks.rs", "username IN (", "is_name_of, or what a unique key would hold"),
+    ("provision/person.rs", "mailbox IN (", "is_name_of"),
+    ("provision/update.rs", "quota =", "a value that is set"),
+    ("provision/update.rs", "{right} =", "a value that is set"),
+    ("provision/update.rs", "username =", "by the stored name, the primary key"),
+    ("provision/update.rs", "username IN (", "is_name_of"),
+    ("sogo.rs", "FIND_IN_SET(", "is_name_of for each address"),
+    ("sogo.rs", "c_uid =", "by the stored name that look_for_address found, the primary key"),
+    ("sogo.rs", "target_domain IN (", "is_domain_of"),
+    ("sogo.rs", "username IN (", "is_name_of"),
+    ("statements.rs", "domain IN (", "Hosting::assemble"),
+    ("statements.rs", "username IN (", "Hosting::assemble"),
+    ("statements.rs", "username COLLATE BINARY >", "binary"),
+    ("sync/lease.rs", "name =", "names of keydove's own, of one form"),
+    ("sync/leavers.rs", "address =", "by the stored name that look_for_address found"),
+    ("sync/leavers.rs", "mailbox =", "a primary key, by the stored name"),
+    ("sync/leavers.rs", "p.source =", "SQLite compares this column by its bytes"),
+    ("sync/leavers.rs", "username =", "are_one, then by the stored name"),
+    ("sync/standing.rs", "p.source =", "ids of stores only, which are looked for one by one"),
+    ("sync/standing.rs", "p.keycloak_id =", "compared again byte for byte"),
+    ("sync/standing.rs", "username =", "by the stored name, the primary key"),
+];
+/// Columns of numbers, and values that are set, not compared.
+const NUMBERS: [&str; 6] = ["id =", "id >", "app_passwd >", "app_passwd =", "expires =", "finished ="];
+
+/// What stands directly before each `?` that is compared: a column and its operator, or a function.
+fn comparisons(code: &str) -> BTreeSet<String> {
+    let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    // A comparison of `CAST(? AS BINARY)` is binary, and needs no judge.
+    let text = lines.join("\n").replace("'*', ", "");
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices('?') {
+        let before = &text[..at];
+        let Some(operator) =
+            ["= ", "IN (", "> ", "FIND_IN_SET("].into_iter().find(|end| before.ends_with(end))
+        else {
+            continue;
+        };
+        let rest = before[..before.len() - operator.len()].trim_end();
+        // In an assignment it is a value that is written.
+        let clause = ["WHERE", " SET ", "SELECT", " ON "]
+            .into_iter()
+            .filter_map(|word| Some((rest.rfind(word)?, word)));
+        if clause.max().is_some_and(|(_, word)| word == " SET ") || !rest.contains(' ') {
+            continue;
+        }
+        let operator = operator.trim_end();
+        if operator == "FIND_IN_SET(" {
+            found.insert(operator.to_owned());
+            continue;
+        }
+        let start = if rest.ends_with(" BINARY)") || rest.ends_with("COLLATE BINARY") {
+            rest.rfind("CAST(").filter(|_| rest.ends_with(')')).or_else(|| {
+                let column = rest.trim_end_matches(" COLLATE BINARY");
+                column.rfind(' ').map(|at| at + 1)
+            })
+        } else {
+            rest.rfind([' ', '(', '"', '\n']).map(|at| at + 1)
+        };
+        let column = &rest[start.unwrap_or(0)..];
+        let said = format!("{column} {operator}");
+        if !NUMBERS.contains(&said.as_str()) {
+            found.insert(said);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_comparison_of_a_name_has_been_judged() {
+    let mut seen = BTreeSet::new();
+    for (file, code) in code::below("src/sql") {
+        let name = file.trim_start_matches("src/sql/").to_owned();
+        seen.extend(comparisons(&code).into_iter().map(|said| (name.clone(), said)));
+    }
+    let judged: BTreeSet<_> =
+        JUDGED.iter().map(|(file, said, _)| ((*file).to_owned(), (*said).to_owned())).collect();
+    let new: Vec<_> = seen.difference(&judged).collect();
+    assert!(new.is_empty(), "judged by nobody; is it compared again in the normal form? {new:#?}");
+    let gone: Vec<_> = judged.difference(&seen).collect();
+    assert!(gone.is_empty(), "judged, and no longer there: {gone:#?}");
+}
