@@ -1,5 +1,6 @@
 //! Priorities for systemd's journal: a line that begins with `<4>` is a warning there (sd-daemon(3)).
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -10,14 +11,28 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogLevel;
 
+const ERROR: &str = "<3>";
+
 static IN_USE: OnceLock<bool> = OnceLock::new();
 
 /// From now on lines carry their priority, if standard error leads into the journal.
 pub(super) fn find_out(stderr: &io::Stderr) {
-    let named = std::env::var("JOURNAL_STREAM").ok();
-    let is_journal = named.is_some_and(|named| leads_into(stderr, &named));
     // A second call changes nothing.
-    let _ = IN_USE.set(is_journal);
+    let _ = IN_USE.set(is_journal(stderr));
+}
+
+/// A complaint that is written to standard error and is no event: each of its lines as an error, if the journal gets it.
+#[must_use]
+pub fn complaint(text: &str) -> Cow<'_, str> {
+    if is_journal(&io::stderr()) { as_errors(text).into() } else { text.into() }
+}
+
+fn as_errors(text: &str) -> String {
+    text.split_inclusive('\n').flat_map(|line| [ERROR, line]).collect()
+}
+
+fn is_journal(stderr: &io::Stderr) -> bool {
+    std::env::var("JOURNAL_STREAM").is_ok_and(|named| leads_into(stderr, &named))
 }
 
 /// Standard error, with each event's priority before its line where that is wanted.
@@ -57,7 +72,7 @@ impl Write for Event {
 pub(super) fn prefix(level: LogLevel) -> &'static str {
     match (IN_USE.get(), level) {
         (None | Some(false), _) => "",
-        (Some(true), LogLevel::Error) => "<3>",
+        (Some(true), LogLevel::Error) => ERROR,
         (Some(true), LogLevel::Warn) => "<4>",
         (Some(true), LogLevel::Info) => "<6>",
         (Some(true), LogLevel::Debug) => "<7>",
@@ -75,6 +90,11 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+
+    #[test]
+    fn each_line_of_a_complaint_is_an_error() {
+        assert_eq!(as_errors("keydove: a fault\n  |\n"), "<3>keydove: a fault\n<3>  |\n");
+    }
 
     #[test]
     fn only_the_stream_that_is_named_is_the_journal() {

@@ -1,10 +1,14 @@
-"""Logins as mail clients make them, inside the machine.
+"""Logins and mails as mail clients and other servers make them, inside the machine.
 
-    login.py SERVICE USER PASSWORD       one login; prints the server's answer
-    login.py load SECONDS USER PASSWORD  logins of every service until the time is over; prints what was not accepted
+    login.py SERVICE USER PASSWORD   one login; prints OK or the server's answer
+    login.py load FILE USER PASSWORD
+        Logins of every service and mails for the user, without a pause, until FILE is there; prints how many, and what
+        was not accepted. A client whose connection was closed, or that was told to try again later, tries again for
+        some seconds as mail clients do; that counts as "tried again". A login that was refused counts as lost at once.
 """
 
 import base64
+import os
 import socket
 import ssl
 import sys
@@ -12,6 +16,8 @@ import threading
 import time
 
 TLS = ssl._create_unverified_context()  # the machine's own certificate, which nobody has signed
+PATIENCE = 10  # seconds
+TEMPORARY = ("a NO [UNAVAILABLE]", "-ERR [SYS/TEMP]", 'NO (TRYLATER)', "454", "4", "* BYE")
 
 
 class Connection:
@@ -44,7 +50,8 @@ class Connection:
                 return line
 
     def smtp(self, text):
-        self.send(text)
+        if text is not None:
+            self.send(text)
         while True:
             line = self.line()
             if line[3:4] != "-":
@@ -59,13 +66,12 @@ def imap(user, password):
     connection = Connection(993, True)
     connection.line()
     connection.send(f'a LOGIN "{user}" "{password}"')
-    answer = connection.until(("a ",))
-    if answer.startswith("a OK"):
-        connection.send("b SELECT INBOX")
-        if not (selected := connection.until(("b ",))).startswith("b OK"):
-            return selected
-        return "OK"
-    return answer
+    answer = connection.until(("a ", "* BYE"))
+    if not answer.startswith("a OK"):
+        return answer
+    connection.send("b SELECT INBOX")
+    selected = connection.until(("b ", "* BYE"))
+    return "OK" if selected.startswith("b OK") else selected
 
 
 def pop3(user, password):
@@ -101,7 +107,19 @@ def smtp(user, password):
     return "OK" if answer.startswith("235") else answer
 
 
-SERVICES = {"imap": imap, "pop3": pop3, "sieve": sieve, "smtp": smtp}
+def mail(user, _password):
+    """Another server hands a mail over; Postfix delivers it by LMTP."""
+    connection = Connection(25, False)
+    connection.line()
+    for text in ("EHLO other.example", "MAIL FROM:<sender@other.example>", f"RCPT TO:<{user}>", "DATA"):
+        answer = connection.smtp(text)
+        if answer[0] not in "23":
+            return answer
+    answer = connection.smtp("Subject: during the change\r\n\r\nText\r\n.")
+    return "OK" if answer.startswith("250") else answer
+
+
+SERVICES = {"imap": imap, "pop3": pop3, "sieve": sieve, "smtp": smtp, "mail": mail}
 
 
 def attempt(service, user, password):
@@ -111,30 +129,43 @@ def attempt(service, user, password):
         return f"{type(error).__name__}: {error}"
 
 
-def load(seconds, user, password):
-    end, faults, logins = time.monotonic() + seconds, [], [0]
+def temporary(answer):
+    return answer.startswith(TEMPORARY) or "Error: " in answer or "TimeoutError" in answer
+
+
+def load(stop, user, password):
+    done, lost, again = dict.fromkeys(SERVICES, 0), [], []
     lock = threading.Lock()
 
     def work(service):
-        while time.monotonic() < end:
-            answer = attempt(service, user, password)
+        while not os.path.exists(stop):
+            begun = time.monotonic()
+            while (answer := attempt(service, user, password)) != "OK":
+                with lock:
+                    again.append(f"{service}: {answer}")
+                if not temporary(answer) or time.monotonic() - begun > PATIENCE:
+                    with lock:
+                        lost.append(f"{service}: {answer}")
+                    break
+                time.sleep(0.2)
             with lock:
-                logins[0] += 1
-                if answer != "OK":
-                    faults.append(f"{service}: {answer}")
+                done[service] += 1
+            if service == "mail":
+                time.sleep(0.2)
 
     workers = [threading.Thread(target=work, args=(service,)) for service in SERVICES]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    print(f"{logins[0]} logins, {len(faults)} not accepted")
-    for fault in faults[:5]:
-        print(fault)
+    print(*(f"{service} {count}" for service, count in done.items()), sep=", ")
+    print(f"{len(lost)} lost, {len(again)} tried again")
+    for fault in sorted(set(again + lost)):
+        print(f"  {(again + lost).count(fault)} x {fault}")
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "load":
-        load(float(sys.argv[2]), *sys.argv[3:5])
+        load(*sys.argv[2:5])
     else:
         print(attempt(*sys.argv[1:4]))
