@@ -21,6 +21,7 @@ mod dangers;
 mod database_file;
 mod layers;
 mod metrics;
+mod packages;
 mod reason_codes;
 mod reasons;
 mod schemes;

@@ -26,7 +26,7 @@ END
         cat <<'END'
 mail_driver = maildir
 mail_path = ~/Maildir
-mail_inbox_path =
+mail_inbox_path = ~/Maildir
 passdb passwd-file {
   passwd_file_path = /etc/dovecot/users
 }
@@ -36,6 +36,10 @@ userdb static {
     gid = 5000
     home = /var/vmail/%{user | domain}/%{user | username}
   }
+}
+# Debian's own cuts the domain off.
+protocol lmtp {
+  auth_username_format = %{user | lower}
 }
 END
     fi
