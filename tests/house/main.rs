@@ -22,6 +22,7 @@ mod database_file;
 mod layers;
 mod manual;
 mod metrics;
+mod packages;
 mod pages;
 mod reason_codes;
 mod reasons;
