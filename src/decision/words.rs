@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Decision;
-use super::authenticate::{Login, Proof};
+use super::login::{Login, Proof};
 use super::known::{KnownMailbox, state};
 use super::mailboxes::MailboxRecord;
 use super::trace::Sight;

@@ -44,7 +44,7 @@ pub const CASES: &[LoneCase] = &[
             insert(system, id, user, HASH, "imap_access = 1")?;
         }
         refused(&keydove, "imap", "disabled@example.org", "app pw", "user_disabled")?;
-        refused(&keydove, "imap", GONE, "app pw", "user_unknown")?;
+        refused(&keydove, "imap", GONE, "app pw", "user_gone")?;
         accepted(&keydove, "imap", LOCAL, "app pw", "app_password=3 ")?;
         system.execute(&format!("UPDATE mailbox SET authsource = NULL WHERE username = '{LOCAL}'"))?;
         accepted(&keydove, "imap", LOCAL, "app pw", "app_password=3 ")?;
@@ -57,6 +57,8 @@ pub const CASES: &[LoneCase] = &[
         insert(system, 1, USER, HASH, "imap_access = 1")?;
         refused(&keydove, "imap", USER, "pw", "app_password_mismatch")?;
         accepted(&keydove, "imap", USER, "app pw", "app_password=1 ")?;
+        refused(&keydove, "pop3", USER, "guess", "app_password_required")?;
+        refused(&keydove, "imap", "alice@example.org", "guess", "app_password_required")?;
         insert(system, 2, "disabled@example.org", HASH, "imap_access = 1")?;
         refused(&keydove, "imap", "disabled@example.org", "guess", "app_password_mismatch")?;
         refused(&keydove, "imap", "disabled@example.org", "app pw", "user_disabled")
