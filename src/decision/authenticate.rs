@@ -136,7 +136,6 @@ impl Decision {
         trace.note_stale(held.stale_age(login.now.monotonic));
         Ok(held)
     }
-
 }
 
 pub(super) fn check_domain(hosting: &Hosting) -> Result<(), Denial> {

@@ -13,7 +13,12 @@ use crate::auth::{Denial, Secret, Service};
 const MAX_PASSWORD_BYTES: usize = 1024;
 
 impl Decision {
-    pub(super) fn check_form<'a>(&self, asked: Asked<'a>, now: Moment, trace: &mut Trace) -> Result<Login<'a>, Denial> {
+    pub(super) fn check_form<'a>(
+        &self,
+        asked: Asked<'a>,
+        now: Moment,
+        trace: &mut Trace,
+    ) -> Result<Login<'a>, Denial> {
         let Asked { request, purpose, .. } = asked;
         let claim = self.read_claim(request);
         trace.step("name", &claim, |_| (words::name(request), None));

@@ -208,7 +208,8 @@ async fn decision(folder: &FilePath) -> Decision {
     let people = People::new(Sources::new(Vec::new()), cache.people(), Arc::clone(&spawner));
     let hasher = Hasher::start(&crate::hashing::Config::default()).unwrap();
     let comparisons = Comparisons::new(Verified::new().unwrap());
-    let limits = toml::from_str(&format!("max_hashes = {MAX_HASHES}\nonly_domains = ['only.example']")).unwrap();
+    let limits =
+        toml::from_str(&format!("max_hashes = {MAX_HASHES}\nonly_domains = ['only.example']")).unwrap();
     let mailboxes = Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner);
     // The file is made by the first question.
     let nobody = crate::auth::Username::parse(b"nobody@example.org").unwrap();

@@ -3,12 +3,15 @@
 //! Who may ask at all (name, domain, mailbox, service) is the decision's business.
 
 mod app_password;
+mod entitled;
 mod event_follower;
 mod keycloak;
+mod known_person;
 mod losses;
 mod mailbox;
 mod master_users;
 mod people;
+mod person_record;
 mod sources;
 mod token;
 mod tried;
@@ -25,10 +28,12 @@ use crate::keycloak::Person;
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, usable_app_passwords};
+pub use entitled::Entitled;
 pub use event_follower::EventFollower;
+pub use known_person::KnownPerson;
 pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
-pub use people::{Entitled, KnownPerson, People};
+pub use people::People;
 pub use sources::{LiveSource, Sources};
 pub use token::SignedToken;
 pub use tried::{Aside, Tried, is_switched_off, sum_up};
