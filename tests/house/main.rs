@@ -25,3 +25,4 @@ mod reason_codes;
 mod reasons;
 mod schemes;
 mod statements;
+mod terminal;
