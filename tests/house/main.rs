@@ -30,3 +30,4 @@ mod schemes;
 mod settings;
 mod snippets;
 mod statements;
+mod terminal;
