@@ -1,6 +1,8 @@
 # make demo      a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
 # make check     what needs no servers: format, lints, documentation, unit and house tests
 # make test      everything that must hold before a change is accepted
+# make test-machine  the package on a booted Debian 12 and 13: installed, changed over to under load, upgraded, undone
+# make deb       the Debian package, below target/deb/release; make image: an OCI image of it, below target/image
 # make test-versions  logins, check, events and outages with Keycloak 24, 25, 26.2 and 26.7
 # make docs      the pages that are made from the source
 # make fuzz      every parser fuzzed for a minute
@@ -8,7 +10,7 @@
 # make coverage  which lines the tests reach; needs `cargo install cargo-llvm-cov`
 # make setup     what all but check need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo check test test-versions docs fuzz bench coverage setup
+.PHONY: demo check test test-machine test-versions docs deb image fuzz bench coverage setup
 export DEMO_EXIT
 
 demo: setup
@@ -24,6 +26,15 @@ check:
 
 test: setup check
 	cargo test --workspace --test databases --test services
+
+test-machine: setup
+	tests/machine/run
+
+deb:
+	packaging/deb
+
+image:
+	packaging/image
 
 test-versions: setup
 	tests/versions/run

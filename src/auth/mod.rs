@@ -23,7 +23,7 @@ mod temp_fail;
 mod verdict;
 
 pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_password_row_id};
-pub use denial::{Denial, Guess};
+pub use denial::{Denial, Guess, MainPassword, Outdated};
 pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use mask::UserMask;

@@ -68,7 +68,10 @@ fn of_row(reason: &str) -> Option<&'static str> {
         }
         "second_factor_required" => "a second factor is active; use an app password",
         "app_password_mismatch" => {
-            "only an app password opens this mailbox ([app_passwords] only): keydove app-password list ADDRESS"
+            "no app password fits, and the main password does not open this mailbox: keydove app-password list ADDRESS"
+        }
+        "app_password_required" => {
+            "only an app password opens this mailbox ([app_passwords] only), and this is none, or none was made for this service, network and time: keydove app-password add ADDRESS"
         }
         "app_password_forbidden" => {
             "the app password is right, but not for this service or network: keydove app-password list ADDRESS"
@@ -85,6 +88,9 @@ fn of_person(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "user_unknown" => {
             "no user in Keycloak has this address: look at the user's email, at `lookup` and `domains` in [keycloak], at the role view-users if it hits everybody, and under User federation: a store that is switched off shows nobody"
+        }
+        "user_gone" => {
+            "Keycloak shows no user with the address of this mailbox: the user was deleted or has another email, `domains` in [keycloak] leaves the domain out, or under User federation their store is switched off, which then shows nobody"
         }
         "user_conflict" => "several users in Keycloak have this address: make it unique",
         "user_replaced" => {

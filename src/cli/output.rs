@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::colour::{is_wanted, paint};
 use super::foreign::printable;
+use crate::observe::journal;
 
 /// As a shell counts the programs that SIGPIPE ended. Rust's programs do not get that signal.
 const CLOSED_PIPE: u8 = 128 + 13;
@@ -34,8 +35,9 @@ pub(super) fn say_error(text: &str) {
         true => paint(&text).into(),
         false => text,
     };
+    let text = format!("{text}\n");
     // Where nobody reads complaints, there is nobody to complain to.
-    let _ = stderr().lock().write_all(format!("{text}\n").as_bytes());
+    let _ = stderr().lock().write_all(journal::complaint(&text).as_bytes());
 }
 
 /// Writes what a terminal is to do, such as to wipe its screen.

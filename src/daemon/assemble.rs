@@ -284,8 +284,8 @@ async fn assemble_sync(
 fn holder() -> Result<String, AssembleError> {
     let random = getrandom::u64().map_err(AssembleError::Random)?;
     // For whoever reads it; the random number tells processes apart.
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Ok(format!("{}:{}:{random:016x}", host.trim(), std::process::id()))
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    Ok(format!("{}:{}:{random:016x}", host.to_string_lossy(), std::process::id()))
 }
 
 /// Housekeeping alone, for a command.

@@ -272,6 +272,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     }
     operations.watch(Watched {
         decision: Arc::clone(&parts.decision),
+        default_domain: parts.naming.default_domain.clone(),
         bookkeeper: parts.bookkeeper.clone(),
         logins: Arc::clone(&parts.logins),
         shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),

@@ -1,7 +1,7 @@
 //! Whether somebody may try at all, and what their try says of them.
 
 use super::Decision;
-use super::authenticate::{Login, Purpose};
+use super::login::{Login, Purpose};
 use super::trace::Trace;
 use super::webmail::Via;
 use super::words;

@@ -4,7 +4,7 @@
 //! password and app passwords that count, so nobody gets in who could not under the mailbox's own name.
 
 use super::Decision;
-use super::authenticate::{Login, Proof};
+use super::login::{Login, Proof};
 use super::trace::Trace;
 use crate::auth::NotAccepted;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::authenticate::{Asked, Moment, Purpose};
+use super::login::{Asked, Moment, Purpose};
 use super::trace::{Step, Trace};
 use super::{Decision, words};
 use crate::auth::{AuthRequest, NotAccepted, TempFail, TempFailReason};

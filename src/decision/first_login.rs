@@ -1,7 +1,8 @@
 //! A first login: the person is entitled and the credential right before anything is written.
 
 use super::Decision;
-use super::authenticate::{Login, Purpose, check_access, check_mailbox};
+use super::authenticate::{check_access, check_mailbox};
+use super::login::{Login, Purpose};
 use super::mailboxes::MailboxRecord;
 use super::open::Opened;
 use super::trace::Trace;

@@ -2,6 +2,7 @@
 //!
 //! * [`Decision::authenticate`]: the steps of a login, in order, on one screen; which of the passwords opens the
 //!   mailbox is in `open.rs`.
+//!   A second look at what may be out of date is in `again.rs`.
 //! * Whose mailbox an alias opens is in `alias.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
 //! * [`Decision::explain`]: the same run of the same steps, with an administrator who listens (`trace.rs`, `words.rs`).
@@ -11,11 +12,14 @@
 //! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
 
 mod admission;
+mod again;
 mod alias;
 mod authenticate;
 mod explain;
 mod first_login;
+mod form;
 mod known;
+mod login;
 mod lookup;
 mod mail;
 mod mailboxes;
@@ -35,9 +39,10 @@ use crate::sql::Database;
 use crate::throttle::Throttle;
 use crate::userdb::Userdb;
 
-pub use authenticate::{Judgement, Moment, Purpose};
+pub use authenticate::Judgement;
 pub use explain::{Explanation, too_late};
 pub use known::{Counts, Forgotten, Known, KnownMailbox};
+pub use login::{Moment, Purpose};
 pub use lookup::FoundUser;
 pub use mailboxes::{Mailboxes, SavedMailboxRecord};
 pub use trace::{Path, Step, StepEnd};

@@ -1,14 +1,15 @@
 //! What opens a mailbox that is there: the main password, an app password, or a token.
 
 use super::Decision;
-use super::authenticate::{Login, Proof, check_access};
+use super::authenticate::check_access;
+use super::login::{Login, Proof};
 use super::mailboxes::MailboxRecord;
 use super::trace::Trace;
 use super::webmail::Via;
 use super::words;
 use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Username};
 use crate::passdb::{
-    AppPasswordAttempt, Aside, Entitled, Owner, Presented, SignedToken, Tried, is_switched_off,
+    AppPasswordAttempt, Aside, Entitled, Owner, Presented, SignedToken, Tried, is_switched_off, of_mailbox,
 };
 use crate::sql::{AuthSource, Mailbox};
 
@@ -119,6 +120,16 @@ impl Decision {
                         Err(_) => return Aside::Unknown,
                     }
                 }
+                // Where only app passwords count, nobody is asked about a person for a wrong one.
+                Err(NotAccepted::Refused(Denial::AppPasswordRequired)) => {
+                    match passdb.peek_owner(&login.user, mailbox, login.now.monotonic) {
+                        Some(Ok(owner)) => {
+                            found = owner;
+                            &found
+                        }
+                        Some(Err(_)) | None => return Aside::FitsNot,
+                    }
+                }
                 Err(NotAccepted::Refused(_)) => return Aside::FitsNot,
                 Err(NotAccepted::CannotTell(_)) => return Aside::Unknown,
             },
@@ -198,7 +209,8 @@ impl Decision {
             }
             None => Some(AuthSource::Keycloak),
         };
-        self.0.passdb.check_main_password_counts(&login.user, authsource)
+        let counts = self.0.passdb.check_main_password_counts(&login.user, authsource);
+        counts.map_err(|why_not| if mailbox.is_some() { of_mailbox(why_not) } else { why_not })
     }
 
     /// Who has the mailbox; in Keycloak it must still be the person who had it before. The same address with

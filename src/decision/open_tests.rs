@@ -53,6 +53,8 @@ enum Switch {
     ServiceOff,
     SecondFactor,
     OtherSource,
+    /// The domain is one of `[app_passwords] only_domains`.
+    AppPasswordsOnly,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +103,12 @@ fn reference(world: &World) -> End {
         (Switch::SecondFactor, _) => switched_off("second_factor_required"),
         (Switch::OtherSource, _) if compared => End::Refused("app_password_mismatch"),
         (Switch::OtherSource, _) => End::Refused("source_unsupported"),
+        // Only app passwords count: that none could be compared is no guess, and neither is the right main password.
+        (Switch::AppPasswordsOnly, _) if compared => switched_off("app_password_required"),
+        (Switch::AppPasswordsOnly, _) => match counting.clone().next_back() {
+            Some((_, (hash, _))) => cannot_match(*hash),
+            None => End::Refused("app_password_required"),
+        },
         (Switch::None, Hash::Right | Hash::Wrong) => End::Refused("password_mismatch"),
         (Switch::None, _) if compared => End::Refused("app_password_mismatch"),
         (Switch::None, Hash::Empty) => match counting.clone().next_back() {
@@ -124,7 +132,12 @@ fn worlds() -> impl Strategy<Value = World> {
     ];
     let switch = prop_oneof![
         2 => Just(Switch::None),
-        1 => proptest::sample::select(vec![Switch::ServiceOff, Switch::SecondFactor, Switch::OtherSource]),
+        1 => proptest::sample::select(vec![
+            Switch::ServiceOff,
+            Switch::SecondFactor,
+            Switch::OtherSource,
+            Switch::AppPasswordsOnly,
+        ]),
     ];
     let rows = proptest::collection::vec((hash.clone(), limit), 0..5);
     (hash, switch, rows).prop_map(|(main, switch, rows)| World { main, switch, rows })
@@ -151,7 +164,8 @@ impl Bench {
 
     fn login(&self, world: &World) -> End {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let (user, password) = (format!("p{number}@example.org"), format!("pw {number}"));
+        let domain = if world.switch == Switch::AppPasswordsOnly { "only.example" } else { "example.org" };
+        let (user, password) = (format!("p{number}@{domain}"), format!("pw {number}"));
         let database = rusqlite::Connection::open(self.folder.join("mail.db")).unwrap();
         let ids = write(&database, &user, &password, world);
         drop(database);
@@ -194,13 +208,14 @@ async fn decision(folder: &FilePath) -> Decision {
     let people = People::new(Sources::new(Vec::new()), cache.people(), Arc::clone(&spawner));
     let hasher = Hasher::start(&crate::hashing::Config::default()).unwrap();
     let comparisons = Comparisons::new(Verified::new().unwrap());
-    let limits = toml::from_str(&format!("max_hashes = {MAX_HASHES}")).unwrap();
+    let limits =
+        toml::from_str(&format!("max_hashes = {MAX_HASHES}\nonly_domains = ['only.example']")).unwrap();
     let mailboxes = Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner);
     // The file is made by the first question.
     let nobody = crate::auth::Username::parse(b"nobody@example.org").unwrap();
     mailboxes.find(&nobody).await.unwrap();
     let file = rusqlite::Connection::open(folder.join("mail.db")).unwrap();
-    file.execute("INSERT INTO domain (domain) VALUES ('example.org')", []).unwrap();
+    file.execute("INSERT INTO domain (domain) VALUES ('example.org'), ('only.example')", []).unwrap();
     Decision::new(Parts {
         database,
         mailboxes,
@@ -216,13 +231,14 @@ async fn decision(folder: &FilePath) -> Decision {
 
 /// Returns the numbers of the rows, in the order in which they are tried: what was never used, the youngest first.
 fn write(database: &rusqlite::Connection, user: &str, password: &str, world: &World) -> Vec<i64> {
+    let (local_part, domain) = user.split_once('@').unwrap();
     let source = if world.switch == Switch::OtherSource { "ldap" } else { "mailcow" };
     let access = if world.switch == Switch::ServiceOff { r#"{"imap_access":"0"}"# } else { "{}" };
     database
         .execute(
             "INSERT INTO mailbox (username, password, local_part, domain, attributes, authsource)
-             VALUES (?, ?, ?, 'example.org', ?, ?)",
-            (user, stored(world.main, password, 0), user.split('@').next(), access, source),
+             VALUES (?, ?, ?, ?, ?, ?)",
+            (user, stored(world.main, password, 0), local_part, domain, access, source),
         )
         .unwrap();
     if world.switch == Switch::SecondFactor {
@@ -235,8 +251,8 @@ fn write(database: &rusqlite::Connection, user: &str, password: &str, world: &Wo
         database
             .execute(
                 "INSERT INTO app_passwd (name, mailbox, domain, password, imap_access)
-                 VALUES ('a', ?, 'example.org', ?, ?)",
-                (user, stored(*hash, password, 1 + place), service),
+                 VALUES ('a', ?, ?, ?, ?)",
+                (user, domain, stored(*hash, password, 1 + place), service),
             )
             .unwrap();
         let id = database.last_insert_rowid();
@@ -293,4 +309,19 @@ fn one_row_that_can_never_match_leaves_wrong_passwords_guesses() {
         assert_eq!(bench.login(&world), End::Refused("password_mismatch"), "{hash:?}");
     }
     assert!(Denial::PasswordMismatch.is_guess());
+}
+
+/// Everybody who still has the main password in a phone when app passwords are demanded would be counted.
+#[test]
+fn where_only_app_passwords_count_nothing_that_was_not_compared_is_a_guess() {
+    let bench = Bench::new();
+    let limits = [Limit::Expired, Limit::OtherService, Limit::OtherNetwork];
+    let uncounted = limits.map(|limit| vec![(Hash::Wrong, limit)]);
+    for rows in [Vec::new()].into_iter().chain(uncounted) {
+        for main in [Hash::Right, Hash::Wrong] {
+            let world = World { main, switch: Switch::AppPasswordsOnly, rows: rows.clone() };
+            assert_eq!(bench.login(&world), End::Refused("app_password_required"), "{world:?}");
+        }
+    }
+    assert!(!Denial::AppPasswordRequired.is_guess());
 }

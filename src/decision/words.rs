@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::Decision;
-use super::authenticate::{Login, Proof};
 use super::known::{KnownMailbox, state};
+use super::login::{Login, Proof};
 use super::mailboxes::MailboxRecord;
 use super::trace::Sight;
 use crate::auth::{AuthRequest, Denial, NotAccepted, TempFail, Username};

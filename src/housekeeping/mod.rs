@@ -81,6 +81,8 @@ impl Housekeeping {
         let people = seconds(config.people.get());
         let mut leftovers = vec![Leftover::AppPasswords, Leftover::SyncNotes];
         leftovers.extend(people.map(|seconds| Leftover::People { seconds }));
+        // Behind those whose marks they are.
+        leftovers.push(Leftover::Marks);
         leftovers.extend(logins.map(|seconds| Leftover::Logins { seconds }));
         let is_asked_for = people.is_some() || config.login_log.is_some_and(|period| !period.get().is_zero());
         Self { database, interval: config.interval.get(), leftovers, is_asked_for, holder }

@@ -34,6 +34,8 @@ enum Say {
     Bob(&'static str, bool),
     /// His flag is down for so often, then up.
     Turns(&'static str, usize),
+    /// So often the answer of an outage up to 26.3, then bob, of a store and enabled.
+    Blamed(usize),
     Nobody,
     Json(u16, &'static str),
     Hang,
@@ -109,6 +111,8 @@ impl Say {
         match self {
             Self::Bob(shape, enabled) => one(shape, *enabled),
             Self::Turns(shape, times) => one(shape, turn >= *times),
+            Self::Blamed(times) if turn < *times => BLAMED.play(in_list, turn),
+            Self::Blamed(_) => one(LDAP, true),
             Self::Nobody => Play::Answer(200, "[]".to_owned()),
             Self::Json(status, body) => Play::Answer(*status, (*body).to_owned()),
             Self::Hang => Play::TimesOut,
@@ -237,6 +241,21 @@ async fn races_lockouts_and_organizations_are_taken_for_what_they_are() {
         ),
     ];
     all_end(table).await;
+}
+
+/// Keycloak 24 and 25 make a copy of somebody at the first search that finds them. Of two at once, a login's and the sync's,
+/// one hears what an outage sounds like.
+#[tokio::test(start_paused = true)]
+async fn a_search_that_lost_a_race_is_made_again_and_an_outage_is_not_asked_twice() {
+    let (end, seen) = look(World { search: Say::Blamed(1), ..world() }).await;
+    assert_eq!((end, seen.len()), (End::State(Enabled), 2), "{seen:#?}");
+    let double = World { search: Say::Blamed(9), ..world() }.open().await;
+    let client = double.patient_client();
+    for (calls, seconds) in [(2, 0), (3, 1), (5, 3), (6, 0)] {
+        advance(Duration::from_secs(seconds)).await;
+        assert_eq!(look_with(&client).await, STORE_DOWN);
+        assert_eq!(double.searches().len(), calls);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,15 +16,13 @@ use super::config::{Address, Config, LookupBy};
 use super::http::{Body, fetch};
 use super::introspection::ActiveTokens;
 use super::keys::KeyStore;
-use super::person::{Person, UserRepresentation};
+use super::person::Person;
 use super::stores::Stores;
 use super::token::TokenStore;
 use super::{Error, SetupError};
 use crate::auth::Secret;
 use crate::breaker::{Breaker, Condition};
 use crate::observe::metrics::Calls;
-
-const SEARCH: &str = "the user search";
 
 /// A connection pool to one realm of one Keycloak.
 #[derive(Debug)]
@@ -175,14 +173,6 @@ impl Client {
             true => Err(Error::Blind),
             false => Ok(()),
         }
-    }
-
-    pub(super) async fn users(&self, query: &str) -> Result<Vec<UserRepresentation>, Error> {
-        let people: Vec<UserRepresentation> =
-            self.read(SEARCH, &format!("{}?{query}", self.address.users_url())).await?;
-        self.attribute.note(&people, &self.config.password_attribute, Instant::now());
-        people.iter().for_each(|user| self.stores.note(user));
-        Ok(people)
     }
 
     /// Asks, and reads the answer as JSON.

@@ -70,6 +70,8 @@ pub struct StoreSetup {
 #[derive(Debug, Default)]
 pub(super) struct Stores {
     known: Mutex<HashMap<StoreId, Arc<Store>>>,
+    /// When two searches in a row were blamed for a store that does not answer.
+    blamed_twice: Mutex<Option<Instant>>,
     /// When the list was read last; held while it is.
     listed: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -113,6 +115,18 @@ impl Stores {
     /// Whether there are any, as far as is known.
     pub(super) fn are_known(&self) -> bool {
         !self.lock().is_empty()
+    }
+
+    /// Whether a search that was blamed for a store's trouble may have been unlucky: not while that was just found to be
+    /// an outage, whose end nobody should wait for twice.
+    pub(super) fn is_blame_worth_a_second_try(&self, now: Instant) -> bool {
+        let blamed = *self.blamed_twice.lock().unwrap_or_else(PoisonError::into_inner);
+        blamed.is_none_or(|at| now >= at + DOWN_LASTS)
+    }
+
+    /// It was no bad luck.
+    pub(super) fn note_blamed_twice(&self, now: Instant) {
+        *self.blamed_twice.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     fn ids(&self) -> Vec<StoreId> {

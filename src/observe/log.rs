@@ -19,7 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::quote::{SentText, write_on_one_line, write_value};
-use super::{AddressForm, addresses, login_lines, login_record};
+use super::{AddressForm, addresses, journal, login_lines, login_record};
 
 /// The crate whose events are shown.
 const OWN_TARGET: &str = "keydove";
@@ -80,7 +80,8 @@ pub enum LogError {
 /// [`LogError`] on a second call, or without random numbers where pseudonyms are wanted.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     addresses::choose(config.addresses)?;
-    let subscriber = subscriber(config, std::io::stderr);
+    journal::find_out(&std::io::stderr());
+    let subscriber = subscriber(config, journal::Stderr);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::AlreadySetUp)?;
     if config.format == LogFormat::Text {
         login_lines::take_over(config.level);
@@ -116,6 +117,17 @@ impl LogLevel {
             Self::Warn => "WARN",
             Self::Info => "INFO",
             Self::Debug => "DEBUG",
+        }
+    }
+}
+
+impl From<tracing::Level> for LogLevel {
+    fn from(level: tracing::Level) -> Self {
+        match level {
+            tracing::Level::ERROR => Self::Error,
+            tracing::Level::WARN => Self::Warn,
+            tracing::Level::INFO => Self::Info,
+            _ => Self::Debug,
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use super::{LogLevel, LoginRecord, addresses};
+use super::{LogLevel, LoginRecord, addresses, journal};
 
 /// More than this is not kept back, whatever the batch.
 const MOST_BYTES: usize = 64 * 1024;
@@ -94,6 +94,7 @@ impl Lines {
             // Writing into a `String` does not fail.
             let _ = SystemTime.format_time(&mut Writer::new(time));
         }
+        text.push_str(journal::prefix(level));
         text.push_str(time);
         text.push(' ');
         text.push_str(level.name());

@@ -5,6 +5,7 @@
 //! times, and has no field of type [`Secret`](crate::auth::Secret).
 
 mod addresses;
+pub mod journal;
 pub mod log;
 mod login_lines;
 mod login_record;

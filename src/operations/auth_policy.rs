@@ -6,6 +6,7 @@ use hyper::{Request, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::token::Token;
+use crate::auth::DefaultDomain;
 use crate::throttle::{PolicyAnswer, PolicyRequest, Throttle};
 
 /// Largest body: names, an address and a few words.
@@ -30,13 +31,13 @@ impl Command {
     }
 }
 
-/// Answers, as JSON. The body of whoever has not the token is not read.
+/// Answers, as JSON; a name without a domain is one of the default domain, as at every other door. The body of whoever has not the token is not read.
 ///
 /// # Errors
 /// The status that says what is wrong; Dovecot goes on then as if nobody had been asked.
 pub(super) async fn answer<B: Body<Error: std::error::Error + Send + Sync + 'static>>(
     token: &Token,
-    throttle: &Throttle,
+    (throttle, default_domain): (&Throttle, &DefaultDomain),
     request: Request<B>,
 ) -> Result<String, StatusCode> {
     if !token.is_in_either(request.headers()) {
@@ -46,6 +47,7 @@ pub(super) async fn answer<B: Body<Error: std::error::Error + Send + Sync + 'sta
     let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
     let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
     let asked: PolicyRequest = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let asked = asked.with_domain(default_domain);
     let now = Instant::now().into_std();
     let answer = match command {
         Command::Allow => throttle.policy_allow(&asked, now),
@@ -67,7 +69,8 @@ mod tests {
 
     async fn post(throttle: &Throttle, path: &str, key: &str, body: &str) -> Result<String, StatusCode> {
         let request = Request::post(path).header("X-API-Key", key).body(body.to_owned()).unwrap();
-        answer(&Token::new(Secret::from(TOKEN)).unwrap(), throttle, request).await
+        let default_domain = DefaultDomain::new(Some("e.org")).unwrap();
+        answer(&Token::new(Secret::from(TOKEN)).unwrap(), (throttle, &default_domain), request).await
     }
 
     #[test]
@@ -102,6 +105,22 @@ mod tests {
         }
         let end = post(&throttle, "/auth-policy??command=allow", TOKEN, &body(0)).await;
         assert_eq!(end.as_deref(), Ok(r#"{"status":-1,"msg":"throttled: try again later"}"#));
+    }
+
+    #[tokio::test]
+    async fn a_name_without_a_domain_is_counted_as_the_whole_one() {
+        let throttle = Throttle::new(&Config::default(), Instant::now().into_std()).unwrap();
+        let body = |name: &str, number: u32| {
+            format!(r#"{{"login":"{name}","pwhash":"{number:04x}","remote":"198.51.100.1","success":false}}"#)
+        };
+        for number in 0..12 {
+            let name = if number % 2 == 0 { "a" } else { "a@e.org" };
+            post(&throttle, "/auth-policy?command=report", TOKEN, &body(name, number)).await.unwrap();
+        }
+        for name in ["a", "A@E.org"] {
+            let end = post(&throttle, "/auth-policy?command=allow", TOKEN, &body(name, 0)).await;
+            assert_eq!(end.as_deref(), Ok(r#"{"status":-1,"msg":"throttled: try again later"}"#), "{name}");
+        }
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ mod watcher;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use crate::auth::DefaultDomain;
 use crate::bookkeeping::Bookkeeper;
 use crate::decision::Decision;
 use crate::observe::LoginMetrics;
@@ -40,6 +41,8 @@ pub use watcher::Watcher;
 pub struct Watched {
     /// Whom logins ask.
     pub decision: Arc<Decision>,
+    /// The domain of whoever names none.
+    pub default_domain: DefaultDomain,
     /// What is dropped.
     pub bookkeeper: Bookkeeper,
     /// How logins ended.

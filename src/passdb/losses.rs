@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::people::{Finding, PersonRecord};
+use super::person_record::{Finding, PersonRecord};
 use crate::auth::Username;
 use crate::cache::{Records, Spawner, Watch};
 use crate::keycloak::{AccountState, Client, Unmet, Whereabouts};

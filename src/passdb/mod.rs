@@ -3,12 +3,15 @@
 //! Who may ask at all (name, domain, mailbox, service) is the decision's business.
 
 mod app_password;
+mod entitled;
 mod event_follower;
 mod keycloak;
+mod known_person;
 mod losses;
 mod mailbox;
 mod master_users;
 mod people;
+mod person_record;
 mod sources;
 mod token;
 mod tried;
@@ -25,10 +28,12 @@ use crate::keycloak::Person;
 use crate::sql::{AuthSource, Mailbox};
 
 pub use app_password::{AppPasswordAttempt, AppPasswordConfig, usable_app_passwords};
+pub use entitled::Entitled;
 pub use event_follower::EventFollower;
+pub use known_person::KnownPerson;
 pub use losses::{Loss, OnLoss};
 pub use master_users::{MasterUsers, MasterUsersConfig, MasterUsersError};
-pub use people::{Entitled, KnownPerson, People};
+pub use people::People;
 pub use sources::{LiveSource, Sources};
 pub use token::SignedToken;
 pub use tried::{Aside, Tried, is_switched_off, sum_up};
@@ -153,7 +158,7 @@ impl Passdb {
         authsource: Option<AuthSource>,
     ) -> Result<(), NotAccepted> {
         if self.app_passwords.forbids_main_password(user) {
-            return Err(Denial::AppPasswordMismatch.into());
+            return Err(Denial::AppPasswordRequired.into());
         }
         match authsource {
             Some(AuthSource::Keycloak) => self.people.sources().check_mail_passwords_allowed(user),
@@ -167,7 +172,9 @@ impl Passdb {
     /// A denial, which ends the main password and the app passwords alike, or the reason why nobody can tell.
     pub async fn find_owner(&self, user: &Username, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
         match mailbox.authsource {
-            Some(AuthSource::Keycloak) => self.people.find_entitled(user).await.map(Owner::Person),
+            Some(AuthSource::Keycloak) => {
+                self.people.find_entitled(user).await.map(Owner::Person).map_err(of_mailbox)
+            }
             Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Ok(Owner::Row),
         }
     }
@@ -181,7 +188,9 @@ impl Passdb {
         now: Instant,
     ) -> Option<Result<Owner, NotAccepted>> {
         match mailbox.authsource {
-            Some(AuthSource::Keycloak) => Some(self.people.peek_entitled(user, now)?.map(Owner::Person)),
+            Some(AuthSource::Keycloak) => {
+                Some(self.people.peek_entitled(user, now)?.map(Owner::Person).map_err(of_mailbox))
+            }
             Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => {
                 Some(Ok(Owner::Row))
             }
@@ -274,6 +283,16 @@ impl Passdb {
             self.comparisons.compare((stored.expose(), fitted), password.expose(), work).await?
         };
         if fits { Ok(()) } else { Err(Denial::PasswordMismatch.into()) }
+    }
+}
+
+/// What a step that asks about a person without a mailbox found out, where there is a mailbox: a name that has one is no
+/// name that nobody has.
+#[must_use]
+pub fn of_mailbox(why_not: NotAccepted) -> NotAccepted {
+    match why_not {
+        NotAccepted::Refused(Denial::UserUnknown) => Denial::UserGone.into(),
+        why_not => why_not,
     }
 }
 

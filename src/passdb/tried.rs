@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Owner, Passdb, Presented, is_there, keycloak};
-use crate::auth::{Denial, NotAccepted, TempFail, TempFailReason, Username};
+use crate::auth::{Denial, MainPassword, NotAccepted, TempFail, TempFailReason, Username};
 use crate::cache::{BoundedMap, Fitted};
 use crate::sql::{AuthSource, Mailbox};
 
@@ -46,14 +46,7 @@ pub enum Aside {
 /// Whether a denial says that the main password does not count here, whatever it is.
 #[must_use]
 pub fn is_switched_off(why_not: &NotAccepted) -> bool {
-    let NotAccepted::Refused(denial) = why_not else { return false };
-    matches!(
-        denial,
-        Denial::ServiceForbidden
-            | Denial::SecondFactorRequired
-            | Denial::SourceUnsupported
-            | Denial::MailPasswordsOff
-    )
+    matches!(why_not, NotAccepted::Refused(denial) if denial.main_password() == MainPassword::Off)
 }
 
 /// The verdict about a password that opens nothing. `main` is why the main password does not.
@@ -69,7 +62,7 @@ pub fn sum_up(main: NotAccepted, app_passwords: &Tried, aside: Aside) -> NotAcce
         why_not if is_switched_off(why_not) && aside == Aside::FitsNot && compared => mismatch(),
         NotAccepted::CannotTell(trouble) if trouble.can_never_match() && compared => mismatch(),
         NotAccepted::Refused(Denial::PasswordMissing) if compared => mismatch(),
-        NotAccepted::Refused(Denial::PasswordMissing | Denial::AppPasswordMismatch) => {
+        NotAccepted::Refused(Denial::PasswordMissing | Denial::AppPasswordRequired) => {
             unusable.map_or(main, |unusable| unusable.clone().into())
         }
         _ => main,

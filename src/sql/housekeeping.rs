@@ -27,6 +27,8 @@ pub enum Leftover {
         /// How long that is remembered.
         seconds: i64,
     },
+    /// By what people are known again whose owner is not remembered any more: each says nothing without the other.
+    Marks,
     /// Logins so many seconds ago.
     Logins {
         /// How long they are kept.
@@ -51,6 +53,7 @@ impl Leftover {
             Self::AppPasswords => "keydove_app_password",
             Self::SyncNotes => "keydove_sync",
             Self::People { .. } => "keydove_person",
+            Self::Marks => "keydove_mark",
             Self::Logins { .. } => "sasl_log",
         }
     }
@@ -94,6 +97,8 @@ impl Work for Sweep {
             _ if !session.has_own_tables() => Ok(Swept::default()),
             Leftover::AppPasswords => self.sweep_app_passwords(session).await,
             Leftover::SyncNotes => self.sweep_mailboxes(session, i64::MAX).await,
+            Leftover::Marks if !session.has_marks() => Ok(Swept::default()),
+            Leftover::Marks => self.sweep_marks(session).await,
             Leftover::People { seconds } => self.sweep_mailboxes(session, seconds).await,
         }
     }
@@ -120,14 +125,30 @@ impl Sweep {
         Ok(Swept { removed: numbers.len() as u64, next })
     }
 
+    /// A mark is written under the name that its owner's row has, so the database's own comparison finds that.
+    async fn sweep_marks<S: Session>(&self, session: &mut S) -> Result<Swept, Fault> {
+        let is_alone = "NOT EXISTS (SELECT 1 FROM keydove_person p WHERE p.mailbox = keydove_mark.mailbox)";
+        let (name, mark) = byte_order(S::DIALECT);
+        let statement = format!(
+            "SELECT mailbox FROM keydove_mark WHERE {name} > {mark} AND {is_alone} ORDER BY {name} LIMIT {BATCH}"
+        );
+        let mut names = Vec::new();
+        for mut row in session.query(&statement, vec![self.after.as_str().into()]).await? {
+            names.push(row.read("keydove_mark", "a page", |row| row.words(0))?);
+        }
+        let delete = format!("DELETE FROM keydove_mark WHERE mailbox = ? AND {is_alone}");
+        for name in names.iter().filter(|_| !self.dry) {
+            session.query(&delete, vec![name.as_str().into()]).await?;
+        }
+        let removed = names.len() as u64;
+        Ok(Swept { removed, next: names.pop().filter(|_| is_whole(names.len() + 1)) })
+    }
+
     /// Rows of mailboxes that are not there. That a name is not found by the database is no proof: a stored domain may be
     /// in Unicode, where the row has the A-labels.
     async fn sweep_mailboxes<S: Session>(&self, session: &mut S, seconds: i64) -> Result<Swept, Fault> {
         let table = self.what.table();
-        let (name, mark) = match S::DIALECT {
-            Dialect::Sqlite => ("mailbox COLLATE BINARY", "?"),
-            Dialect::Mariadb => ("CAST(mailbox AS BINARY)", "CAST(? AS BINARY)"),
-        };
+        let (name, mark) = byte_order(S::DIALECT);
         let (state, is_known) = match self.what {
             Leftover::People { .. } => {
                 let long_gone = format!("COALESCE(missing_since < {}, 0)", ago(S::DIALECT, seconds));
@@ -232,6 +253,14 @@ async fn has_mailbox<S: Session>(session: &mut S, mailbox: &str) -> Result<bool,
         }
     }
     Ok(false)
+}
+
+/// The column `mailbox` and a parameter, in an order that no collation makes: pages begin behind a name.
+fn byte_order(dialect: Dialect) -> (&'static str, &'static str) {
+    match dialect {
+        Dialect::Sqlite => ("mailbox COLLATE BINARY", "?"),
+        Dialect::Mariadb => ("CAST(mailbox AS BINARY)", "CAST(? AS BINARY)"),
+    }
 }
 
 fn is_whole(rows: usize) -> bool {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Throttle;
 use super::digest::Kind;
 use super::place::Place;
-use crate::auth::Username;
+use crate::auth::{DefaultDomain, Username};
 
 /// A wait of so few seconds Dovecot waits itself, and then goes on.
 const LONGEST_DELAY: u64 = 5;
@@ -57,6 +57,14 @@ impl PolicyAnswer {
 }
 
 impl PolicyRequest {
+    /// The same of a whole name, where a domain goes without saying.
+    #[must_use]
+    pub fn with_domain(mut self, default_domain: &DefaultDomain) -> Self {
+        // No name that is not UTF-8 comes in JSON.
+        self.login = String::from_utf8_lossy(&default_domain.complete(self.login.as_bytes())).into_owned();
+        self
+    }
+
     /// Whom and whence; none where nobody could have this name.
     fn subject(&self) -> Option<(Username, Option<IpAddr>)> {
         Some((Username::parse(self.login.as_bytes()).ok()?, self.remote.parse().ok()))

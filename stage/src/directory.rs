@@ -144,6 +144,15 @@ impl Directory {
         self.change("ldapmodify", &format!("dn: uid={},{PEOPLE}\nchangetype: delete\n", uid(email)))
     }
 
+    /// Sets Active Directory's `userAccountControl` of somebody: 512 is in use, 514 is switched off.
+    pub fn set_account_control(&self, email: &str, value: u32) -> Result<()> {
+        let change = format!(
+            "dn: uid={},{PEOPLE}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: {value}\n",
+            uid(email)
+        );
+        self.change("ldapmodify", &change)
+    }
+
     fn tool(&self, program: &str) -> Command {
         let mut command = Command::new(format!("/usr/bin/{program}"));
         command.args(["-x", "-H"]).arg(self.url()).args(["-D", ROOT, "-w", PASSWORD]);
@@ -225,11 +234,24 @@ impl Federation {
         self.admin.change_component(&self.id, |component| component["config"][setting] = json!([value]))
     }
 
+    /// Keycloak takes the directory for an Active Directory, which says with `userAccountControl` who is switched off.
+    pub fn is_active_directory(&self) -> Result<()> {
+        self.set("vendor", "ad")?;
+        // Without it what Keycloak has copied of somebody counts until its next sync.
+        let config = json!({ "always.read.enabled.value.from.ldap": ["true"] });
+        self.map("MSAD account controls", "msad-user-account-control-mapper", &config)
+    }
+
     /// Keycloak asks the directory anew about people whom it has not asked about for a second. Else what it has cached of them
     /// counts, whatever becomes of them in the directory.
     pub fn forget_soon(&self) -> Result<()> {
         self.set("maxLifespan", "1000")?;
         self.set("cachePolicy", "MAX_LIFESPAN")
+    }
+
+    /// Keycloak asks the directory each time.
+    pub fn forget_at_once(&self) -> Result<()> {
+        self.set("cachePolicy", "NO_CACHE")
     }
 
     /// Keycloak presents a password that the directory does not take, or the right one again.

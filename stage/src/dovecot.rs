@@ -108,10 +108,13 @@ impl Dovecot {
         let ports = [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
         let text = configuration(stage, release, lmtp, ports)?;
         let config = match release.root(stage) {
-            None => stage.write("dovecot/dovecot.conf", &text)?,
+            None => {
+                stage.write("dovecot/takeover.conf", &takeover(stage, release)?)?;
+                stage.write("dovecot/dovecot.conf", &text)?
+            }
             Some(root) => {
-                let drop_in = root.join("etc/dovecot/takeover-2.4.conf");
-                attempt("copy to", &drop_in, fs::copy(source_tree().join(release.drop_in()), &drop_in))?;
+                let drop_in = root.join("etc/dovecot/takeover.conf");
+                attempt("write", &drop_in, fs::write(&drop_in, takeover(stage, release)?))?;
                 let path = root.join("etc/dovecot/dovecot.conf");
                 attempt("write", &path, fs::write(&path, text))?;
                 path
@@ -245,7 +248,7 @@ fn unpack(root: &Path) -> Result<()> {
     attempt("change owner of", &mail, chown(&mail, Some(MAIL_ID), Some(MAIL_ID)))
 }
 
-/// Only what an installation decides for itself; logins are the shipped file's, included as it is.
+/// Only what an installation decides for itself; logins are the shipped file's.
 fn configuration(stage: &Stage, release: Release, lmtp: Option<&Path>, ports: [u16; 5]) -> Result<String> {
     let mut text = match release {
         Release::V2_3 => format!(
@@ -286,10 +289,24 @@ fn configuration(stage: &Stage, release: Release, lmtp: Option<&Path>, ports: [u
         );
         written.map_err(|error| Failure(error.to_string()))?;
     }
-    let drop_in = match release {
-        Release::V2_3 => source_tree().join(release.drop_in()).display().to_string(),
-        Release::V2_4 => "takeover-2.4.conf".to_owned(),
-    };
-    writeln!(text, "!include {drop_in}").map_err(|error| Failure(error.to_string()))?;
+    // Here keydove's sockets have the names of Dovecot's own, so that `doveadm auth` asks it, too.
+    text.push_str("service auth {\n");
+    for own in
+        ["auth-master", "auth-userdb", "auth-client", "auth-login", "login/login", "token-login/tokenlogin"]
+    {
+        let written = writeln!(text, "  unix_listener {own} {{\n    mode = 0\n  }}");
+        written.map_err(|error| Failure(error.to_string()))?;
+    }
+    text.push_str("}\n!include takeover.conf\n");
     Ok(text)
+}
+
+/// The shipped file; only the folder of keydove's sockets is another one.
+fn takeover(stage: &Stage, release: Release) -> Result<String> {
+    let path = source_tree().join(release.drop_in());
+    let folder = match release {
+        Release::V2_3 => release.base(stage).display().to_string(),
+        Release::V2_4 => "/run/dovecot".to_owned(),
+    };
+    Ok(attempt("read", &path, fs::read_to_string(&path))?.replace("/run/keydove", &folder))
 }

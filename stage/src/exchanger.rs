@@ -55,6 +55,11 @@ pub struct Exchanger {
 impl Exchanger {
     /// Starts keydove, then Postfix.
     pub fn start(system: &System, shape: Shape) -> Result<Self> {
+        Self::start_with(system, shape, |text| text)
+    }
+
+    /// The same with a keydove whose configuration is changed so.
+    pub fn start_with(system: &System, shape: Shape, change: impl Fn(String) -> String) -> Result<Self> {
         let stage = system.stage();
         // Takes the mail.
         system.dovecot.start();
@@ -72,11 +77,11 @@ impl Exchanger {
         };
         let doors = listener("policy", &policy) + &listener("socketmap", &maps);
         let (keydove, down) = match shape.database_is_down {
-            false => (system.keydove.beside(name, |text| format!("{text}\n{sasl}{doors}"))?, None),
+            false => (system.keydove.beside(name, |text| format!("{}\n{sasl}{doors}", change(text)))?, None),
             true => {
                 let broken = |text: String| format!("{}\n{doors}", without_database(&text));
                 let down = system.keydove.beside("down", broken)?;
-                (system.keydove.beside(name, |text| format!("{text}\n{sasl}"))?, Some(down))
+                (system.keydove.beside(name, |text| format!("{}\n{sasl}", change(text)))?, Some(down))
             }
         };
         let lmtp = stage.path("postfix/queue/private/dovecot-lmtp");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keydove::housekeeping::{Config, End, Housekeeping};
-use keydove::sql::{Database, Error, LeaseWish};
+use keydove::sql::{Database, Error, LeaseWish, Mark};
 
 use super::provisioning::{Other, count, user};
 
@@ -65,6 +65,15 @@ async fn seed<O: Other>(database: &Arc<Database>, other: &O) {
     for name in ["ann@h.example", "ben@xn--bcher-kva.example", "gone@h.example", "lost@nowhere.example"] {
         database.remember_person(&user(name), &format!("id-{name}"), "").await.unwrap();
     }
+    for name in ["ben@xn--bcher-kva.example", "lost@nowhere.example"] {
+        let mark = Mark::new("LDAP_ID", name).unwrap();
+        database.note_mark(&user(name), &format!("id-{name}"), &mark).await.unwrap();
+    }
+    let alone: Vec<_> =
+        (0..MANY).map(|number| format!("('gone{number:05}@h.example', 'LDAP_ID', '7')")).collect();
+    let statement =
+        format!("INSERT INTO keydove_mark (mailbox, attribute, value) VALUES {}", alone.join(", "));
+    other.run(&statement).await;
     other
         .run(
             "INSERT INTO sasl_log (service, username, real_rip, datetime) VALUES
@@ -78,19 +87,26 @@ async fn seed<O: Other>(database: &Arc<Database>, other: &O) {
 async fn a_dry_run_deletes_nothing<O: Other>(database: &Arc<Database>, other: &O) {
     let many = MANY as u64;
     let found = swept(database, "people = '1d'\nlogin_log = '1d'", true).await;
-    let tables =
-        [("keydove_app_password", many), ("keydove_sync", many), ("keydove_person", 0), ("sasl_log", 2)];
+    let tables = [
+        ("keydove_app_password", many),
+        ("keydove_sync", many),
+        ("keydove_person", 0),
+        ("keydove_mark", many),
+        ("sasl_log", 2),
+    ];
     assert_eq!(found, tables);
     assert_eq!(count(other, "keydove_app_password", "1 = 1").await, MANY + 1);
     assert_eq!(count(other, "keydove_sync", "1 = 1").await, MANY + 2);
     assert_eq!(count(other, "keydove_person", "missed_runs = 0 AND missing_since IS NULL").await, 4);
+    assert_eq!(count(other, "keydove_mark", "1 = 1").await, MANY + 2);
     assert_eq!(count(other, "sasl_log", "1 = 1").await, 3);
 }
 
 async fn what_belongs_to_nothing_is_deleted<O: Other>(database: &Arc<Database>, other: &O) {
     let many = MANY as u64;
     let found = swept(database, "login_log = '0'", false).await;
-    assert_eq!(found, [("keydove_app_password", many), ("keydove_sync", many)]);
+    assert_eq!(found, [("keydove_app_password", many), ("keydove_sync", many), ("keydove_mark", many)]);
+    assert_eq!(count(other, "keydove_mark", "1 = 1").await, 2, "their owners are remembered");
     assert_eq!(count(other, "keydove_app_password", "app_passwd = 7").await, 1);
     assert_eq!(count(other, "keydove_app_password", "1 = 1").await, 1);
     assert_eq!(count(other, "keydove_sync", "1 = 1").await, 2);
@@ -113,6 +129,8 @@ async fn whose_a_mailbox_was_is_remembered_for_a_while<O: Other>(database: &Arc<
         .await;
     assert_eq!(run().await, ("keydove_person", 1));
     assert_eq!(count(other, "keydove_person", "mailbox = 'lost@nowhere.example'").await, 0);
+    let marks = count(other, "keydove_mark", "mailbox = 'lost@nowhere.example'").await;
+    assert_eq!((marks, count(other, "keydove_mark", "1 = 1").await), (0, 1), "a mark goes with its owner");
     assert_eq!(count(other, "keydove_person", "missed_runs = 0 AND missing_since IS NULL").await, 3);
     // Whoever is missing in Keycloak is another matter.
     database.note_missing(vec!["ann@h.example".to_owned()], Vec::new()).await.unwrap();
@@ -125,13 +143,13 @@ async fn old_logins_are_deleted_where_that_is_wanted<O: Other>(database: &Arc<Da
     // mailcow deletes its own; nobody else would do so in a file.
     let logins = swept(database, "", true).await.into_iter().find(|(table, _)| *table == "sasl_log");
     assert_eq!(logins, database.is_embedded().then_some(("sasl_log", 2)));
-    assert_eq!(swept(database, "login_log = '365d'", false).await[2], ("sasl_log", 2));
+    assert_eq!(swept(database, "login_log = '365d'", false).await[3], ("sasl_log", 2));
     assert_eq!(count(other, "sasl_log", "service = 'pop3'").await, 1);
     let many: Vec<_> =
         (0..MANY).map(|number| format!("('imap', 'u{number}', '', '2001-01-01 00:00:00')")).collect();
     let rows = many.join(", ");
     other.run(&format!("INSERT INTO sasl_log (service, username, real_rip, datetime) VALUES {rows}")).await;
-    assert_eq!(swept(database, "login_log = '365d'", false).await[2], ("sasl_log", MANY as u64));
+    assert_eq!(swept(database, "login_log = '365d'", false).await[3], ("sasl_log", MANY as u64));
     assert_eq!(count(other, "sasl_log", "1 = 1").await, 1);
 }
 

@@ -46,7 +46,7 @@ pub const CASES: &[WorldCase] = &[
         // Where a search shows nobody at all, nobody can tell.
         place.admin.import(&[person("made-before@case.example")])?;
         world.mailbox(address, "")?;
-        place.login(address, RIGHT, Refuse("user_unknown"))?;
+        place.login(address, RIGHT, Refuse("user_gone"))?;
         place.admin.import(&[person(address)])?;
         place.login(address, RIGHT, Accept("keycloak"))
     }),

@@ -51,11 +51,11 @@ pub const CASES: &[Case] = &[
     ("people_can_be_found_by_their_user_name", |system| {
         let setting = "lookup = \"username\"";
         with(system, "username", setting, "plain@example.org", (ACCEPTED, "reason=ok"))?;
-        with(system, "no-username", setting, "john.doe@example.org", (REFUSED, "reason=user_unknown"))
+        with(system, "no-username", setting, "john.doe@example.org", (REFUSED, "reason=user_gone"))
     }),
     ("people_can_be_found_by_an_attribute", |system| {
         let setting = "lookup = \"attribute\"\nlookup_attribute = \"mailcow_template\"";
-        with(system, "attribute", setting, "plain@example.org", (REFUSED, "reason=user_unknown"))
+        with(system, "attribute", setting, "plain@example.org", (REFUSED, "reason=user_gone"))
     }),
 ];
 

@@ -36,7 +36,7 @@ pub const CASES: &[Case] = &[
         let keydove = start(system, "event2", "mailcow-events", "")?;
         known(system, &keydove, "event2@example.org")?;
         KeycloakAdmin::new(&system.keycloak).delete("event2@example.org")?;
-        soon(&keydove, "event2@example.org", RIGHT, Refuse("user_unknown"))
+        soon(&keydove, "event2@example.org", RIGHT, Refuse("user_gone"))
     }),
     ("an_old_password_that_nobody_replaced_by_use_is_dead_when_the_event_is_seen", |system| {
         let keydove = start(system, "event3", "mailcow-events", "")?;

@@ -33,7 +33,7 @@ pub const CASES: &[Case] = &[
             ("disabled@example.org", "pw", "imap", Refuse("user_disabled")),
             ("nohash@example.org", "pw", "imap", Refuse("password_missing")),
             ("badscheme@example.org", "pw", "imap", CannotTell("hash_unusable")),
-            ("ob@example.org", "pw", "pop3", Refuse("user_unknown")),
+            ("ob@example.org", "pw", "pop3", Refuse("user_gone")),
         ];
         for (user, password, service, end) in cases {
             let with = explain(&keydove, user, service, Some(password))?;

@@ -26,6 +26,7 @@ mod explain_truth;
 mod fault_matrix;
 mod first_login;
 mod guesses;
+mod hashes;
 mod hook;
 mod hostile;
 mod housekeeping;
@@ -169,6 +170,7 @@ const ACTING: &[Group<LoneCase>] = &[
 const ASKING: &[Group<WorldCase>] = &[
     ("account_states", On::Sqlite, account_states::CASES),
     ("auth_policy", On::Sqlite, auth_policy::CASES),
+    ("hashes", On::Sqlite, hashes::CASES),
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
     ("indistinguishable", On::Sqlite, indistinguishable::CASES),
     ("throttling", On::Sqlite, throttling::CASES),

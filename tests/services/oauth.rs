@@ -115,7 +115,7 @@ pub const CASES: &[Case] = &[
         let admin = KeycloakAdmin::new(&system.keycloak);
         let token = new_person(system, "oauth10", address)?;
         admin.delete(address)?;
-        try_token(&keydove, address, &token, Refuse("user_unknown"))?;
+        try_token(&keydove, address, &token, Refuse("user_gone"))?;
         admin.import(&[person(address)])?;
         try_token(&keydove, address, &token, Refuse("token_subject_mismatch"))?;
         try_token(&keydove, address, &access(&admin.tokens("oauth10", address, RIGHT)?)?, Accept("token"))

@@ -74,9 +74,9 @@ pub const CASES: &[Case] = &[
             &[
                 ("John.Doe@example.org", "pw", Accepted, "ok"),
                 ("jdoe", "pw", Refused, "name_invalid"),
-                ("jdoe@example.org", "pw", Refused, "user_unknown"),
+                ("jdoe@example.org", "pw", Refused, "user_gone"),
                 ("noemail", "pw", Refused, "name_invalid"),
-                ("noemail@example.org", "pw", Refused, "user_unknown"),
+                ("noemail@example.org", "pw", Refused, "user_gone"),
             ],
         )
     }),
@@ -86,7 +86,7 @@ pub const CASES: &[Case] = &[
             system,
             &[
                 ("plus+tag@example.org", "pw", Accepted, "ok"),
-                ("plus@example.org", "pw", Refused, "user_unknown"),
+                ("plus@example.org", "pw", Refused, "user_gone"),
                 ("plus+other@example.org", "pw", Refused, "mailbox_unknown"),
                 ("plus tag@example.org", "pw", Refused, "name_invalid"),
                 ("plus%2Btag@example.org", "pw", Refused, "mailbox_unknown"),
@@ -137,11 +137,11 @@ pub const CASES: &[Case] = &[
         all(
             system,
             &[
-                ("%@example.org", "pw", Refused, "user_unknown"),
-                ("%@example.org", "bob-pw", Refused, "user_unknown"),
-                ("b%b@example.org", "bob-pw", Refused, "user_unknown"),
-                ("b_b@example.org", "bob-pw", Refused, "user_unknown"),
-                ("_ob@example.org", "bob-pw", Refused, "user_unknown"),
+                ("%@example.org", "pw", Refused, "user_gone"),
+                ("%@example.org", "bob-pw", Refused, "user_gone"),
+                ("b%b@example.org", "bob-pw", Refused, "user_gone"),
+                ("b_b@example.org", "bob-pw", Refused, "user_gone"),
+                ("_ob@example.org", "bob-pw", Refused, "user_gone"),
                 ("b*b@example.org", "bob-pw", Refused, "name_invalid"),
                 ("*", "bob-pw", Refused, "name_invalid"),
             ],

@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 use super::mailcow::world::{Bench, World};
 use super::reasons;
+use super::stage::keycloak::chosen_version;
 use super::stage::shared::Shared;
 use super::stage::system::{Database, Plan, System, Tenancy};
 use super::stage::{Failure, Result};
@@ -85,7 +86,11 @@ impl Run {
     pub fn conclude(self: &Arc<Self>, mut arguments: Arguments, mut trials: Vec<Trial>) -> Conclusion {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         arguments.test_threads.get_or_insert(processors * SIDE_BY_SIDE);
-        let whole = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
+        // With a version that was chosen only some cases run.
+        let whole = arguments.filter.is_none()
+            && arguments.skip.is_empty()
+            && !arguments.ignored
+            && chosen_version().is_none();
         if !arguments.list {
             let seed = seed();
             eprintln!("the cases run in the order of {SEED}={seed}");

@@ -10,7 +10,7 @@ use crate::stage::keydove::Keydove;
 use crate::stage::process::run;
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
-use crate::{Case, check, directory, ensure, events, logins};
+use crate::{Case, account_states, check, directory, ensure, events, logins};
 
 /// With every version.
 pub const CASES: &[Case] = &[("check_says_whether_this_keycloak_can_tell_events", |system| {
@@ -32,8 +32,10 @@ pub fn all(run: &Arc<Run>) -> Vec<Trial> {
     let mut cases = [logins::CASES, check::CASES, with_events, CASES].concat();
     cases.retain(|(name, _)| *name != ODD_REALM || is_from(KEYCLOAK_OF_ODD_REALMS));
     let looks = cases.into_iter().map(|(name, case)| ("versions", name, Body::Looks(case)));
+    let states = ("account_states", On::Sqlite, account_states::CASES);
     let asks = directory::GROUPS
         .iter()
+        .chain(std::iter::once(&states))
         .flat_map(|(subject, _, cases)| cases.iter().map(|&(name, case)| (*subject, name, Body::Asks(case))));
     looks.chain(asks).flat_map(|(subject, name, body)| run.trials(subject, On::Sqlite, name, body)).collect()
 }

@@ -257,10 +257,10 @@ fn failure_code(denial: Denial) -> &'static str {
     use Denial::{
         AppPasswordExpired, DomainDisabled, DomainUnknown, MailboxDisabled, MailboxIsResource,
         MailboxUnknown, NameInvalid, OrganizationOff, ProviderOff, ServiceForbidden, StoreDisabled,
-        UserConflict, UserDisabled, UserLockedOut, UserReplaced, UserUnknown,
+        UserConflict, UserDisabled, UserGone, UserLockedOut, UserReplaced, UserUnknown,
     };
     match denial {
-        NameInvalid | DomainUnknown | MailboxUnknown | UserUnknown => "unknown",
+        NameInvalid | DomainUnknown | MailboxUnknown | UserGone | UserUnknown => "unknown",
         DomainDisabled | MailboxDisabled | MailboxIsResource | ServiceForbidden | UserConflict
         | UserReplaced | UserDisabled | UserLockedOut | StoreDisabled | ProviderOff | OrganizationOff => {
             "disabled"

@@ -46,8 +46,8 @@ pub const CASES: &[WorldCase] = &[
         let by_attribute = "lookup = \"attribute\"\nlookup_attribute = \"mailcow_template\"";
         for (name, setting, of_contact) in [
             ("want18-email", "lookup = \"email\"", Accept("keycloak")),
-            ("want18-username", "lookup = \"username\"", Refuse("user_unknown")),
-            ("want18-attribute", by_attribute, Refuse("user_unknown")),
+            ("want18-username", "lookup = \"username\"", Refuse("user_gone")),
+            ("want18-attribute", by_attribute, Refuse("user_gone")),
         ] {
             let realm = "realm = \"mail\"";
             let keydove = world
@@ -102,7 +102,7 @@ pub const CASES: &[WorldCase] = &[
         // Mailboxes whose address is a part of one, or takes a sign for another.
         for address in ["30axb@case.example", "want30ax@case.example", "want30a%b@case.example"] {
             world.mailbox(address, "")?;
-            world.ends(address, RIGHT, Refuse("user_unknown"))?;
+            world.ends(address, RIGHT, Refuse("user_gone"))?;
         }
         Ok(())
     }),

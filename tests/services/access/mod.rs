@@ -39,7 +39,7 @@ pub const CASES: &[WorldCase] = &[
         thread::sleep(bound);
         for password in [RIGHT, OTHER] {
             everywhere(&keydove, "want01-disabled@case.example", password, Refuse("user_disabled"))?;
-            everywhere(&keydove, "want01-deleted@case.example", password, Refuse("user_unknown"))?;
+            everywhere(&keydove, "want01-deleted@case.example", password, Refuse("user_gone"))?;
         }
         world.bench.admin.update("want01-disabled@case.example", |user| user["enabled"] = true.into())?;
         thread::sleep(bound);

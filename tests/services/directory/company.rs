@@ -83,8 +83,7 @@ impl<'w> Company<'w> {
         let command = json!(["/usr/bin/touch", format!("{}{{user}}", kicked.display())]);
         let control = world.system.stage().path(&format!("keydove/{name}.ctl"));
         let keydove = world.system.keydove.beside(name, |text| {
-            let realm = format!("realm = \"{name}\"\nname = \"{name}\"");
-            let text = remembering(&prompt(&text)).replace("realm = \"mail\"", &realm);
+            let text = asks(name, &prompt(&text));
             let control = format!(
                 "\n[[listener]]\ndoor = \"control\"\nmode = \"0600\"\npath = \"{}\"\n",
                 control.display()
@@ -97,9 +96,14 @@ impl<'w> Company<'w> {
                 true => text.replace("[throttle]\nenabled = false", "[throttle]\nenabled = true"),
                 false => text,
             };
-            text + SETTINGS + CACHE + &kick + &control
+            text + SETTINGS + &kick + &control
         })?;
         Ok(Self { keydove, federation, directory, world, name, kicked })
+    }
+
+    /// The configuration of one more keydove that asks the realm and remembers people for a second.
+    pub fn settings(&self, text: &str) -> String {
+        asks(self.name, text)
     }
 
     /// An address in the domain.
@@ -201,6 +205,11 @@ impl<'w> Company<'w> {
         Ok((text(&output.stdout), text(&output.stderr), output.status.code().unwrap_or(-1)))
     }
 
+    /// What is remembered of people is old now, so that Keycloak is asked.
+    pub fn grow_old() {
+        std::thread::sleep(OLD);
+    }
+
     /// A person of the directory who came later, with a login name like no other's.
     pub fn hire(&self) -> Result<String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -208,4 +217,8 @@ impl<'w> Company<'w> {
         self.directory.add(&self.at(&local), RIGHT_HASH)?;
         Ok(local)
     }
+}
+
+fn asks(realm: &str, text: &str) -> String {
+    remembering(text).replace("realm = \"mail\"", &format!("realm = \"{realm}\"\nname = \"{realm}\"")) + CACHE
 }

@@ -1,7 +1,9 @@
 //! A real LDAP directory behind Keycloak: what its outages, its administrators and Keycloak's own copies of it do to
 //! logins, open sessions, the sync and the owners of mailboxes.
 
+mod active_directory;
 mod company;
+mod mail;
 mod outages;
 mod reimport;
 mod switches;
@@ -17,4 +19,6 @@ pub const GROUPS: &[Group<WorldCase>] = &[
     ("directory", On::Sqlite, switches::CASES),
     ("directory", On::Sqlite, sync::CASES),
     ("directory", On::Sqlite, reimport::CASES),
+    ("directory", On::Sqlite, mail::CASES),
+    ("directory", On::Sqlite, active_directory::CASES),
 ];

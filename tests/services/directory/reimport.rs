@@ -44,7 +44,7 @@ pub const CASES: &[WorldCase] = &[
         marked(&company, 1)?;
         // Another entry of the directory, so another person.
         company.directory.delete(&company.at("ann"))?;
-        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_unknown")))?;
+        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_gone")))?;
         company.directory.add(&company.at("ann"), RIGHT_HASH)?;
         within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_replaced")))?;
         within(LIMIT, || adopts(&company, "LDAP_ID", false, &[("ann", "mark_differs")]))?;

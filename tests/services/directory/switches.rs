@@ -19,7 +19,7 @@ pub const CASES: &[WorldCase] = &[
         provider_off(world, "ldap-off-on", Import::On, "provider_off", "switched_off")
     }),
     ("a_provider_that_is_switched_off_for_a_minute_kicks_nobody_with_import_off", |world| {
-        provider_off(world, "ldap-off-off", Import::Off, "user_unknown", "store_not_seen")
+        provider_off(world, "ldap-off-off", Import::Off, "user_gone", "store_not_seen")
     }),
     ("with_view_realm_a_leaver_without_a_copy_is_kicked_and_check_names_the_directory", |world| {
         let plan = Plan {
@@ -35,7 +35,7 @@ pub const CASES: &[WorldCase] = &[
         let (said, _, _) = company.output(&mut company.keydove.command("check"))?;
         ensure(said.contains("the user store `directory` answers; Keycloak keeps no copies"), || said)?;
         company.directory.delete(&company.at("ann"))?;
-        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_unknown")))?;
+        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_gone")))?;
         within(LIMIT, || {
             let kicked = company.kicked()?;
             ensure(kicked == [company.at("ann")], || format!("{kicked:?}\n{}", company.keydove.log()))
@@ -87,7 +87,8 @@ fn provider_off(
     reason: &'static str,
     why: &str,
 ) -> Result<()> {
-    let company = Company::found(world, name, import)?;
+    let plan = Plan { name, import, settings: "", sees_stores: false, throttles: true };
+    let company = Company::by_plan(world, plan)?;
     company.log_in(&PEOPLE)?;
     company.log_in(&["loc"])?;
     company.federation.set("enabled", "false")?;
@@ -95,6 +96,9 @@ fn provider_off(
         within(LIMIT, || company.ends(local, RIGHT, Refuse(reason)))?;
     }
     company.log_in(&["loc"])?;
+    // Nobody guessed: their names have mailboxes.
+    let counters = company.run("throttle", &["list", "--json"])?;
+    ensure(counters["total"] == 0, || format!("somebody counts as a guesser: {counters}"))?;
     within(LIMIT, || {
         let held = held(&company)?;
         ensure(held.len() == 3 && held.iter().all(|(_, found)| found == why), || format!("{held:?}"))

@@ -27,6 +27,7 @@ pub const CASES: &[WorldCase] = &[
         let mut ears = redis.listen(CHANNEL)?;
         let keydove = beside(world, "guesses-office", &redis)?;
         world.system.execute(&domain("guesses-off.example", "active = 0"))?;
+        world.system.execute(&domain("guesses-only.example", ""))?;
         for number in 0..4 {
             at_switches(world, &keydove, number)?;
         }
@@ -135,17 +136,21 @@ pub const CASES: &[WorldCase] = &[
     }),
 ];
 
-/// Six people, each with the right password where it does not count.
+/// Eight people, each with the right password where it does not count.
 fn at_switches(world: &World<'_>, keydove: &Keydove, number: usize) -> Result<()> {
     let name = |what: &str| format!("guesses-{what}{number}@case.example");
     let (pop3, factor, off, disabled, hashless) =
         (name("pop3"), name("tfa"), name("off"), name("disabled"), name("hashless"));
     let elsewhere = format!("guesses{number}@guesses-off.example");
+    let (only, gone) = (format!("guesses{number}@guesses-only.example"), name("gone"));
     let of_row = format!("authsource = 'mailcow', password = '{RIGHT_HASH}'");
     world.person_with_hash(&pop3, RIGHT_HASH)?;
     world.mailbox(&factor, &of_row)?;
     world.mailbox(&off, &format!("{of_row}, active = 0"))?;
     world.mailbox(&elsewhere, &of_row)?;
+    world.mailbox(&only, &of_row)?;
+    // Of a deleted person, or of one whose user store is switched off and keeps no copies.
+    world.mailbox(&gone, "")?;
     world.person(&disabled, |user| {
         user["attributes"]["mailcow_password"] = json!([RIGHT_HASH]);
         user["enabled"] = false.into();
@@ -165,7 +170,13 @@ fn at_switches(world: &World<'_>, keydove: &Keydove, number: usize) -> Result<()
     from(keydove, OFFICE, &off, RIGHT, Refuse("mailbox_disabled"))?;
     from(keydove, OFFICE, &elsewhere, RIGHT, Refuse("domain_disabled"))?;
     from(keydove, OFFICE, &disabled, RIGHT, Refuse("user_disabled"))?;
-    from(keydove, OFFICE, &hashless, RIGHT, Refuse("password_missing"))
+    from(keydove, OFFICE, &hashless, RIGHT, Refuse("password_missing"))?;
+    from(keydove, OFFICE, &gone, RIGHT, Refuse("user_gone"))?;
+    // Where only app passwords count there may be none yet, none for this, or another one.
+    from(keydove, OFFICE, &only, RIGHT, Refuse("app_password_required"))?;
+    from(keydove, OFFICE, &only, OTHER, Refuse("app_password_required"))?;
+    app_password(world, &only, &format!("password = '{OTHER_HASH}'"))?;
+    from(keydove, OFFICE, &only, RIGHT, Refuse("app_password_required"))
 }
 
 /// Ten different passwords, which is as many as may be wrong.
@@ -183,5 +194,6 @@ fn beside(world: &World<'_>, name: &'static str, redis: &Redis) -> Result<Keydov
 
 fn settings(text: &str, redis: &Redis) -> String {
     let text = text.replace("[throttle]\nenabled = false\n", &format!("[throttle]\n{LONG}"));
+    let text = format!("{text}\n[app_passwords]\nonly_domains = [\"guesses-only.example\"]\n");
     format!("{text}\n[redis]\nsocket = \"{}\"\nban_channel = \"{CHANNEL}\"\n", redis.socket().display())
 }

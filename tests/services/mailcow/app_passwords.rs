@@ -53,7 +53,7 @@ pub const CASES: &[WorldCase] = &[
         }
         world.bench.admin.delete("case22-gone@case.example")?;
         world.ends("case22-here@case.example", OTHER, BY_APP_PASSWORD)?;
-        world.ends("case22-gone@case.example", OTHER, Refuse("user_unknown"))?;
+        world.ends("case22-gone@case.example", OTHER, Refuse("user_gone"))?;
         world.ends("case22-off@case.example", OTHER, Refuse("user_disabled"))?;
         let url = world.system.keycloak.url();
         let away = world

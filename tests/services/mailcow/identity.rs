@@ -19,9 +19,9 @@ pub const CASES: &[WorldCase] = &[
         }
         let keydove = with_lookup(world, "idlocal", "lookup = \"local_part\"")?;
         ends(&keydove, "idlocal@case.example", RIGHT, Accept("keycloak"))?;
-        ends(&keydove, "contact@case.example", RIGHT, Refuse("user_unknown"))?;
+        ends(&keydove, "contact@case.example", RIGHT, Refuse("user_gone"))?;
         // By email it is nobody's.
-        world.ends("idlocal@case.example", RIGHT, Refuse("user_unknown"))
+        world.ends("idlocal@case.example", RIGHT, Refuse("user_gone"))
     }),
     ("people_are_found_by_an_attribute_and_by_none_of_its_parts", |world| {
         world.person("idattr@elsewhere.example", |user| {
@@ -33,7 +33,7 @@ pub const CASES: &[WorldCase] = &[
         let setting = "lookup = \"attribute\"\nlookup_attribute = \"mailcow_template\"";
         let keydove = with_lookup(world, "idattr", setting)?;
         ends(&keydove, "idattr@case.example", RIGHT, Accept("keycloak"))?;
-        ends(&keydove, "attr@case.example", RIGHT, Refuse("user_unknown"))
+        ends(&keydove, "attr@case.example", RIGHT, Refuse("user_gone"))
     }),
     ("each_mail_domain_asks_its_own_keycloak", |world| {
         world.system.execute(&domain("second.example", ""))?;

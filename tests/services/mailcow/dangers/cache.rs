@@ -80,7 +80,7 @@ pub const CASES: &[WorldCase] = &[
     ("nobody_is_unknown_for_long", |world| {
         let (_relay, keydove) = behind(world, "t07", "\n[cache]\nunknown = \"1s\"\n")?;
         world.mailbox("t07@case.example", "")?;
-        attempt_at(&keydove, Attempt::new("t07@case.example", RIGHT), Refuse("user_unknown"))?;
+        attempt_at(&keydove, Attempt::new("t07@case.example", RIGHT), Refuse("user_gone"))?;
         world.person("t07@case.example", |_| ())?;
         within(Duration::from_secs(3), || {
             attempt_at(&keydove, Attempt::new("t07@case.example", RIGHT), Accept("keycloak")).map(drop)

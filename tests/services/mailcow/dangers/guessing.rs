@@ -22,7 +22,7 @@ const TRIES: usize = 5;
 const NAMES: &[(&str, &str)] = &[
     ("t28@case.example", "password_mismatch"),
     ("t28-nobody@case.example", "mailbox_unknown"),
-    ("t28-row-only@case.example", "user_unknown"),
+    ("t28-row-only@case.example", "user_gone"),
     ("t28-disabled@case.example", "user_disabled"),
     ("t28-no-hash@case.example", "password_missing"),
     ("t28-filtered@case.example", "attribute_missing"),
