@@ -89,7 +89,13 @@ impl Site {
         self.check(false)?;
         let socket = wishes.sockets.join("auth-client");
         if let Some(test) = self.test_user.as_ref().filter(|_| socket.exists()) {
-            match test.at_socket(&socket)? {
+            // Keycloak's first answers can take longer than a login may.
+            let mut end = End::NotTried(String::new());
+            wait(|| {
+                end = test.at_socket(&socket).unwrap_or_else(|error| End::Out(error.to_string()));
+                !matches!(&end, End::Out(words) if words.contains("code=temp_fail"))
+            });
+            match end {
                 End::In => say(&format!("  {} logs in at keydove", test.user)),
                 End::NotTried(why) | End::Out(why) => {
                     return Err(Failure::Data(format!(
@@ -123,13 +129,18 @@ impl Site {
         if let Some(test) = &self.test_user {
             command.arg("--user").arg(test.user.as_str());
         }
-        match command::output(&mut command) {
-            Ok(text) if whole => {
-                say(text.trim_end());
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(failure) => Err(failure),
+        let output =
+            command.output().map_err(|error| Failure::System(format!("cannot run `check`: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if whole {
+            say(text.trim_end());
+        }
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(Failure::System(format!(
+                "`keydove check` found what stands against logins:\n{}",
+                faults(&text, &String::from_utf8_lossy(&output.stderr))
+            ))),
         }
     }
 
@@ -225,6 +236,19 @@ impl Site {
             (Some(reloaded), Way::Back) => reloaded.contains(&phase),
             (None, _) => true,
         }
+    }
+}
+
+/// The lines of a check that are faults, each with its cure; all of it where there are none.
+fn faults(text: &str, complaint: &str) -> String {
+    let (mut lines, mut is_of_fault) = (Vec::new(), false);
+    for line in text.lines() {
+        is_of_fault = line.starts_with("fault:") || (is_of_fault && line.trim_start().starts_with("->"));
+        lines.extend(is_of_fault.then_some(line));
+    }
+    match lines.is_empty() {
+        true => format!("{complaint}{text}").trim().to_owned(),
+        false => lines.join("\n"),
     }
 }
 
