@@ -24,9 +24,8 @@ const CHECKPASSWORD: &str = include_str!("../../../dovecot/checkpassword-2.3.con
 const SHIPPED_SOCKET: &str = "/run/keydove/hook";
 const SHIPPED_PROGRAM: &str = "/usr/local/bin/keydove-checkpassword";
 const SHIPPED_SCRIPT: &str = "/etc/dovecot/keydove.lua";
-/// Login services: protocol, and what `protocols` calls it.
-const LOGINS: [(&str, &str); 4] =
-    [("imap", "imap"), ("pop3", "pop3"), ("managesieve", "sieve"), ("submission", "submission")];
+/// The services behind login processes, by the names of their programs.
+const SERVICES: [&str; 4] = ["imap", "pop3", "managesieve", "submission"];
 /// Before each line that setup takes out of use.
 const OUT_OF_USE: &str = "#keydove# ";
 
@@ -52,7 +51,8 @@ pub(super) struct Dovecot {
     /// Its main configuration file.
     pub(super) config: PathBuf,
     pub(super) base_dir: PathBuf,
-    protocols: Vec<String>,
+    /// Those of [`SERVICES`] that are installed. Another one has no settings, so it must not be named.
+    services: Vec<&'static str>,
     has_quota: bool,
     libexec: PathBuf,
 }
@@ -79,12 +79,11 @@ impl Dovecot {
             let mut ask = Command::new("doveconf");
             Ok(command::output(ask.arg("-c").arg(&config).args(["-h", name]))?.trim().to_owned())
         };
-        let protocols = value("protocols")?;
-        let words = |text: &str| text.split([' ', '"', ',']).map(str::to_owned).collect::<Vec<_>>();
+        let libexec = PathBuf::from(value("libexec_dir")?);
         Ok(Some(Self {
-            protocols: words(&protocols),
+            services: SERVICES.into_iter().filter(|name| libexec.join(name).exists()).collect(),
             base_dir: value("base_dir")?.into(),
-            libexec: value("libexec_dir")?.into(),
+            libexec,
             has_quota: value("mail_plugins").is_ok_and(|plugins| plugins.contains("quota")),
             release,
             config,
@@ -164,8 +163,7 @@ impl Dovecot {
             // For all login services at once; seen from their chroot, base_dir/login. Debian's inbox lies in /var/mail.
             text.push_str("login_socket_path = ext/auth\n# Where mail lies is keydove's matter, the inbox too.\nmail_inbox_path =\n");
         }
-        let there = LOGINS.iter().filter(|(_, name)| self.protocols.iter().any(|one| one == name));
-        for (service, _) in there {
+        for service in &self.services {
             if self.release == Release::V2_3 {
                 let _ =
                     write!(text, "service {service}-login {{\n  executable = {service}-login ext/auth\n}}\n");
@@ -251,7 +249,7 @@ impl Dovecot {
             release,
             config: "/etc/dovecot/dovecot.conf".into(),
             base_dir: "/run/dovecot".into(),
-            protocols: vec!["imap".to_owned()],
+            services: vec!["imap"],
             has_quota: false,
             libexec: "/usr/lib/dovecot".into(),
         }
@@ -330,14 +328,13 @@ fn without_databases(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn dovecot(release: Release, protocols: &[&str]) -> Dovecot {
-        let protocols = protocols.iter().map(|&name| name.to_owned()).collect();
-        Dovecot { protocols, ..Dovecot::sample(release) }
+    fn dovecot(release: Release, services: &[&'static str]) -> Dovecot {
+        Dovecot { services: services.to_vec(), ..Dovecot::sample(release) }
     }
 
     #[test]
-    fn a_takeover_names_installed_protocols_only() {
-        let text = dovecot(Release::V2_3, &["imap", "sieve"]).takeover(Path::new("/run/keydove"));
+    fn a_takeover_names_installed_services_only() {
+        let text = dovecot(Release::V2_3, &["imap", "managesieve"]).takeover(Path::new("/run/keydove"));
         for part in [
             "auth_socket_path = /run/keydove/auth-userdb",
             "executable = imap-login ext/auth",
