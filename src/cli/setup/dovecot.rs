@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::storage::Failure;
 use super::answers::DovecotWay;
@@ -20,10 +19,12 @@ const LUA_SCRIPT: &str = include_str!("../../../dovecot/keydove.lua");
 const LUA_2_3: &str = include_str!("../../../dovecot/lua-2.3.conf");
 const LUA_2_4: &str = include_str!("../../../dovecot/lua-2.4.conf");
 const CHECKPASSWORD: &str = include_str!("../../../dovecot/checkpassword-2.3.conf");
-/// Where the shipped files expect things.
-const SHIPPED_SOCKET: &str = "/run/keydove/hook";
-const SHIPPED_PROGRAM: &str = "/usr/local/bin/keydove-checkpassword";
-const SHIPPED_SCRIPT: &str = "/etc/dovecot/keydove.lua";
+/// What the shipped files name, by whatever folder.
+const SOCKET: &str = "/hook";
+const PROGRAM: &str = "/keydove-checkpassword";
+const SCRIPT: &str = "/keydove.lua";
+/// The script's own default.
+const SCRIPT_SOCKET: &str = "/run/keydove/hook";
 /// The services behind login processes, by the names of their programs.
 const SERVICES: [&str; 4] = ["imap", "pop3", "managesieve", "submission"];
 /// Before each line that setup takes out of use.
@@ -60,7 +61,9 @@ pub(super) struct Dovecot {
 impl Dovecot {
     /// Looks for it; `None` without one.
     pub(super) fn find(config: Option<&Path>) -> Result<Option<Self>, Failure> {
-        let Ok(version) = command::output(Command::new("dovecot").arg("--version")) else { return Ok(None) };
+        let Ok(version) = command::output(command::program("dovecot").arg("--version")) else {
+            return Ok(None);
+        };
         let release = match version.as_bytes() {
             [b'2', b'.', b'3', ..] => Release::V2_3,
             [b'2', b'.', b'4', ..] => Release::V2_4,
@@ -76,7 +79,7 @@ impl Dovecot {
             return Ok(None);
         }
         let value = |name: &str| -> Result<String, Failure> {
-            let mut ask = Command::new("doveconf");
+            let mut ask = command::program("doveconf");
             Ok(command::output(ask.arg("-c").arg(&config).args(["-h", name]))?.trim().to_owned())
         };
         let libexec = PathBuf::from(value("libexec_dir")?);
@@ -180,12 +183,12 @@ impl Dovecot {
 
     fn lua(&self, script: &Path, sockets: &Path, changes: &mut Vec<Change>) -> Result<String, Failure> {
         let hook = sockets.join("hook");
-        if hook != Path::new(SHIPPED_SOCKET) {
+        if hook != Path::new(SCRIPT_SOCKET) {
             let settings = format!("return {{ socket = \"{}\" }}\n", hook.display());
             self.file(&script.with_file_name("keydove-settings.lua"), &settings, changes)?;
         }
         let shipped = if self.release == Release::V2_3 { LUA_2_3 } else { LUA_2_4 };
-        Ok(shipped.replace(SHIPPED_SCRIPT, &script.display().to_string()))
+        Ok(with_path(shipped, SCRIPT, script))
     }
 
     /// The drop-in where Dovecot finds it by itself, or a file that is included at the end.
@@ -257,14 +260,30 @@ impl Dovecot {
 }
 
 fn checkpassword(sockets: &Path) -> Result<String, Failure> {
-    let places = ["/usr/bin/keydove-checkpassword", SHIPPED_PROGRAM];
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name("keydove-checkpassword"));
-    let program = places.iter().map(PathBuf::from).chain(beside).find(|path| path.is_file());
+    let usual = ["/usr/bin", "/usr/local/bin"].map(|folder| PathBuf::from(format!("{folder}{PROGRAM}")));
+    let program = beside.into_iter().chain(usual).find(|path| path.is_file());
     let Some(program) = program else {
         return Err(Failure::Data("keydove-checkpassword is not installed".to_owned()));
     };
-    let text = CHECKPASSWORD.replace(SHIPPED_PROGRAM, &program.display().to_string());
-    Ok(text.replace(SHIPPED_SOCKET, &sockets.join("hook").display().to_string()))
+    Ok(with_path(&with_path(CHECKPASSWORD, PROGRAM, &program), SOCKET, &sockets.join("hook")))
+}
+
+/// The text with another path in place of each absolute one that ends so.
+fn with_path(text: &str, end: &str, path: &Path) -> String {
+    let mut result = String::with_capacity(text.len());
+    for word in text.split_inclusive([' ', '\n']) {
+        let bare = word.trim_end();
+        match bare.find('/').filter(|_| bare.ends_with(end)) {
+            Some(start) => {
+                result.push_str(&bare[..start]);
+                result.push_str(&path.display().to_string());
+                result.push_str(&word[bare.len()..]);
+            }
+            None => result.push_str(word),
+        }
+    }
+    result
 }
 
 /// The main file and all that it includes, once each.
@@ -348,6 +367,20 @@ mod tests {
         );
         let text = dovecot(Release::V2_4, &["imap"]).takeover(Path::new("/run/keydove"));
         assert!(text.contains("login_socket_path = ext/auth") && !text.contains("imap-login"), "{text}");
+    }
+
+    #[test]
+    fn shipped_paths_give_way_wherever_they_lead() {
+        let text =
+            "args = file=/etc/x/keydove.lua blocking=yes # keydove.lua\nlua_file = /usr/y/keydove.lua\n";
+        let new = "args = file=/a/b.lua blocking=yes # keydove.lua\nlua_file = /a/b.lua\n";
+        assert_eq!(with_path(text, SCRIPT, Path::new("/a/b.lua")), new);
+        for shipped in [LUA_2_3, LUA_2_4] {
+            assert!(with_path(shipped, SCRIPT, Path::new("/a/b.lua")).contains("/a/b.lua"));
+        }
+        let program = with_path(CHECKPASSWORD, PROGRAM, Path::new("/a/c"));
+        assert_eq!(program.matches("args = /a/c --socket ").count(), 2, "{program}");
+        assert_eq!(with_path(&program, SOCKET, Path::new("/a/h")).matches("--socket /a/h\n").count(), 2);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The machine that is set up, and its Keycloak: every place read and written, every phase settled.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -112,7 +111,7 @@ impl Site {
     pub(super) fn check(&self, whole: bool) -> Result<(), Failure> {
         // Without /proc, by the name that it was called by.
         let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
-        let mut command = Command::new(own.unwrap_or_else(|| "keydove".into()));
+        let mut command = command::program(own.unwrap_or_else(|| "keydove".into()));
         command.arg("check").arg("--config").arg(&self.config);
         if let Some(folder) = self.config.parent() {
             // For a configuration whose secret is a credential of systemd's.
@@ -178,7 +177,7 @@ impl Site {
 
     fn settle_dovecot(&mut self, way: Way) -> Result<(), Failure> {
         let Some(config) = self.facts.dovecot_config.clone() else { return Ok(()) };
-        let settings = command::output(Command::new("doveconf").arg("-c").arg(&config).arg("-n"))?;
+        let settings = command::output(command::program("doveconf").arg("-c").arg(&config).arg("-n"))?;
         let wish = self.wishes.as_ref().filter(|_| way == Way::Forth);
         let proof = wish.and_then(|wishes| {
             let (_, way) = wishes.dovecot.as_ref()?;
@@ -193,7 +192,7 @@ impl Site {
         if !self.is_due(Phase::Dovecot, way) {
             return Ok(());
         }
-        let mut reload = Command::new("doveadm");
+        let mut reload = command::program("doveadm");
         match command::output(reload.arg("-c").arg(&config).arg("reload")) {
             Ok(_) => say("  Dovecot is reloaded"),
             Err(error) if error.to_string().contains("not running") => {
@@ -211,7 +210,7 @@ impl Site {
     fn settle_postfix(&mut self, way: Way) -> Result<(), Failure> {
         let Some(config) = self.facts.postfix_config.clone() else { return Ok(()) };
         let postfix = |word: &str| {
-            command::output(Command::new("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
+            command::output(command::program("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
         };
         postfix("check")?;
         if !self.is_due(Phase::Postfix, way) {
