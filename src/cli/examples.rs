@@ -93,6 +93,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "setup",
+        &[
+            ("keydove setup --dry-run", "what would be changed"),
+            ("keydove setup --answers answers.toml --yes", "without a question"),
+            ("keydove setup --undo", "everything as it was before"),
+        ],
+    ),
+    (
         "sync",
         &[
             ("keydove sync --dry-run", "what would be done"),

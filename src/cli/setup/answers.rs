@@ -199,6 +199,9 @@ impl Answers {
         {
             self.domains = Some(text.split_whitespace().map(str::to_owned).collect());
         }
+        if self.test_user.is_none() {
+            self.test_user = ask("a user who logs in as a test (none: no test)")?;
+        }
         if missing.is_empty() {
             return Ok(self);
         }

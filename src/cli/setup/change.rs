@@ -81,7 +81,7 @@ impl fmt::Display for Place {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Folder(path) => write!(f, "{}/", path.display()),
             Self::Client(id) => write!(f, "Keycloak: client {id}"),
-            Self::Role { client, role } => write!(f, "Keycloak: role {role} of {client}'s service account"),
+            Self::Role { client: id, role } => write!(f, "Keycloak: role {role} of {id}'s service account"),
             Self::StoredProfile => f.write_str("Keycloak: the realm's own user profile"),
             Self::Attribute(name) => write!(f, "Keycloak: attribute {name} of the user profile"),
             Self::AttributeEditors(name) => write!(f, "Keycloak: who may edit the attribute {name}"),

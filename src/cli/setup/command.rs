@@ -7,6 +7,17 @@ use super::super::storage::Failure;
 /// So much of what a program complains about is shown.
 const SHOWN: usize = 1500;
 
+/// Passwords that a shell may have handed over; they are no other program's business.
+pub(super) const ADMIN_PASSWORD: &str = "KEYDOVE_ADMIN_PASSWORD";
+pub(super) const TEST_PASSWORD: &str = "KEYDOVE_TEST_PASSWORD";
+
+/// A program that is not told the passwords.
+pub(super) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(path);
+    command.env_remove(ADMIN_PASSWORD).env_remove(TEST_PASSWORD);
+    command
+}
+
 /// What a program prints; an error has its complaint.
 pub(super) fn output(command: &mut Command) -> Result<String, Failure> {
     let what = describe(command);
@@ -26,7 +37,7 @@ pub(super) fn output(command: &mut Command) -> Result<String, Failure> {
 
 /// The same for a line of the shell, whose child may go on in the background.
 pub(super) fn shell(line: &str) -> Result<(), Failure> {
-    let status = Command::new("/bin/sh")
+    let status = program("/bin/sh")
         .args(["-c", line])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -164,8 +164,8 @@ mod tests {
             } else if let Some(line) = line.strip_prefix('+') {
                 new.push_str(line);
             } else {
-                if line.starts_with(' ') {
-                    new.push_str(&line[1..]);
+                if let Some(line) = line.strip_prefix(' ') {
+                    new.push_str(line);
                 }
                 at += 1;
             }

@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::storage::Failure;
 use super::answers::DovecotWay;
@@ -20,13 +19,14 @@ const LUA_SCRIPT: &str = include_str!("../../../dovecot/keydove.lua");
 const LUA_2_3: &str = include_str!("../../../dovecot/lua-2.3.conf");
 const LUA_2_4: &str = include_str!("../../../dovecot/lua-2.4.conf");
 const CHECKPASSWORD: &str = include_str!("../../../dovecot/checkpassword-2.3.conf");
-/// Where the shipped files expect things.
-const SHIPPED_SOCKET: &str = "/run/keydove/hook";
-const SHIPPED_PROGRAM: &str = "/usr/local/bin/keydove-checkpassword";
-const SHIPPED_SCRIPT: &str = "/etc/dovecot/keydove.lua";
-/// Login services: protocol, and what `protocols` calls it.
-const LOGINS: [(&str, &str); 4] =
-    [("imap", "imap"), ("pop3", "pop3"), ("managesieve", "sieve"), ("submission", "submission")];
+/// What the shipped files name, by whatever folder.
+const SOCKET: &str = "/hook";
+const PROGRAM: &str = "/keydove-checkpassword";
+const SCRIPT: &str = "/keydove.lua";
+/// The script's own default.
+const SCRIPT_SOCKET: &str = "/run/keydove/hook";
+/// The services behind login processes, by the names of their programs.
+const SERVICES: [&str; 4] = ["imap", "pop3", "managesieve", "submission"];
 /// Before each line that setup takes out of use.
 const OUT_OF_USE: &str = "#keydove# ";
 
@@ -52,7 +52,8 @@ pub(super) struct Dovecot {
     /// Its main configuration file.
     pub(super) config: PathBuf,
     pub(super) base_dir: PathBuf,
-    protocols: Vec<String>,
+    /// Those of [`SERVICES`] that are installed. Another one has no settings, so it must not be named.
+    services: Vec<&'static str>,
     has_quota: bool,
     libexec: PathBuf,
 }
@@ -60,7 +61,9 @@ pub(super) struct Dovecot {
 impl Dovecot {
     /// Looks for it; `None` without one.
     pub(super) fn find(config: Option<&Path>) -> Result<Option<Self>, Failure> {
-        let Ok(version) = command::output(Command::new("dovecot").arg("--version")) else { return Ok(None) };
+        let Ok(version) = command::output(command::program("dovecot").arg("--version")) else {
+            return Ok(None);
+        };
         let release = match version.as_bytes() {
             [b'2', b'.', b'3', ..] => Release::V2_3,
             [b'2', b'.', b'4', ..] => Release::V2_4,
@@ -76,15 +79,14 @@ impl Dovecot {
             return Ok(None);
         }
         let value = |name: &str| -> Result<String, Failure> {
-            let mut ask = Command::new("doveconf");
+            let mut ask = command::program("doveconf");
             Ok(command::output(ask.arg("-c").arg(&config).args(["-h", name]))?.trim().to_owned())
         };
-        let protocols = value("protocols")?;
-        let words = |text: &str| text.split([' ', '"', ',']).map(str::to_owned).collect::<Vec<_>>();
+        let libexec = PathBuf::from(value("libexec_dir")?);
         Ok(Some(Self {
-            protocols: words(&protocols),
+            services: SERVICES.into_iter().filter(|name| libexec.join(name).exists()).collect(),
             base_dir: value("base_dir")?.into(),
-            libexec: value("libexec_dir")?.into(),
+            libexec,
             has_quota: value("mail_plugins").is_ok_and(|plugins| plugins.contains("quota")),
             release,
             config,
@@ -164,8 +166,7 @@ impl Dovecot {
             // For all login services at once; seen from their chroot, base_dir/login. Debian's inbox lies in /var/mail.
             text.push_str("login_socket_path = ext/auth\n# Where mail lies is keydove's matter, the inbox too.\nmail_inbox_path =\n");
         }
-        let there = LOGINS.iter().filter(|(_, name)| self.protocols.iter().any(|one| one == name));
-        for (service, _) in there {
+        for service in &self.services {
             if self.release == Release::V2_3 {
                 let _ =
                     write!(text, "service {service}-login {{\n  executable = {service}-login ext/auth\n}}\n");
@@ -182,12 +183,12 @@ impl Dovecot {
 
     fn lua(&self, script: &Path, sockets: &Path, changes: &mut Vec<Change>) -> Result<String, Failure> {
         let hook = sockets.join("hook");
-        if hook != Path::new(SHIPPED_SOCKET) {
+        if hook != Path::new(SCRIPT_SOCKET) {
             let settings = format!("return {{ socket = \"{}\" }}\n", hook.display());
             self.file(&script.with_file_name("keydove-settings.lua"), &settings, changes)?;
         }
         let shipped = if self.release == Release::V2_3 { LUA_2_3 } else { LUA_2_4 };
-        Ok(shipped.replace(SHIPPED_SCRIPT, &script.display().to_string()))
+        Ok(with_path(shipped, SCRIPT, script))
     }
 
     /// The drop-in where Dovecot finds it by itself, or a file that is included at the end.
@@ -251,7 +252,7 @@ impl Dovecot {
             release,
             config: "/etc/dovecot/dovecot.conf".into(),
             base_dir: "/run/dovecot".into(),
-            protocols: vec!["imap".to_owned()],
+            services: vec!["imap"],
             has_quota: false,
             libexec: "/usr/lib/dovecot".into(),
         }
@@ -259,14 +260,30 @@ impl Dovecot {
 }
 
 fn checkpassword(sockets: &Path) -> Result<String, Failure> {
-    let places = ["/usr/bin/keydove-checkpassword", SHIPPED_PROGRAM];
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name("keydove-checkpassword"));
-    let program = places.iter().map(PathBuf::from).chain(beside).find(|path| path.is_file());
+    let usual = ["/usr/bin", "/usr/local/bin"].map(|folder| PathBuf::from(format!("{folder}{PROGRAM}")));
+    let program = beside.into_iter().chain(usual).find(|path| path.is_file());
     let Some(program) = program else {
         return Err(Failure::Data("keydove-checkpassword is not installed".to_owned()));
     };
-    let text = CHECKPASSWORD.replace(SHIPPED_PROGRAM, &program.display().to_string());
-    Ok(text.replace(SHIPPED_SOCKET, &sockets.join("hook").display().to_string()))
+    Ok(with_path(&with_path(CHECKPASSWORD, PROGRAM, &program), SOCKET, &sockets.join("hook")))
+}
+
+/// The text with another path in place of each absolute one that ends so.
+fn with_path(text: &str, end: &str, path: &Path) -> String {
+    let mut result = String::with_capacity(text.len());
+    for word in text.split_inclusive([' ', '\n']) {
+        let bare = word.trim_end();
+        match bare.find('/').filter(|_| bare.ends_with(end)) {
+            Some(start) => {
+                result.push_str(&bare[..start]);
+                result.push_str(&path.display().to_string());
+                result.push_str(&word[bare.len()..]);
+            }
+            None => result.push_str(word),
+        }
+    }
+    result
 }
 
 /// The main file and all that it includes, once each.
@@ -330,14 +347,13 @@ fn without_databases(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn dovecot(release: Release, protocols: &[&str]) -> Dovecot {
-        let protocols = protocols.iter().map(|&name| name.to_owned()).collect();
-        Dovecot { protocols, ..Dovecot::sample(release) }
+    fn dovecot(release: Release, services: &[&'static str]) -> Dovecot {
+        Dovecot { services: services.to_vec(), ..Dovecot::sample(release) }
     }
 
     #[test]
-    fn a_takeover_names_installed_protocols_only() {
-        let text = dovecot(Release::V2_3, &["imap", "sieve"]).takeover(Path::new("/run/keydove"));
+    fn a_takeover_names_installed_services_only() {
+        let text = dovecot(Release::V2_3, &["imap", "managesieve"]).takeover(Path::new("/run/keydove"));
         for part in [
             "auth_socket_path = /run/keydove/auth-userdb",
             "executable = imap-login ext/auth",
@@ -351,6 +367,20 @@ mod tests {
         );
         let text = dovecot(Release::V2_4, &["imap"]).takeover(Path::new("/run/keydove"));
         assert!(text.contains("login_socket_path = ext/auth") && !text.contains("imap-login"), "{text}");
+    }
+
+    #[test]
+    fn shipped_paths_give_way_wherever_they_lead() {
+        let text =
+            "args = file=/etc/x/keydove.lua blocking=yes # keydove.lua\nlua_file = /usr/y/keydove.lua\n";
+        let new = "args = file=/a/b.lua blocking=yes # keydove.lua\nlua_file = /a/b.lua\n";
+        assert_eq!(with_path(text, SCRIPT, Path::new("/a/b.lua")), new);
+        for shipped in [LUA_2_3, LUA_2_4] {
+            assert!(with_path(shipped, SCRIPT, Path::new("/a/b.lua")).contains("/a/b.lua"));
+        }
+        let program = with_path(CHECKPASSWORD, PROGRAM, Path::new("/a/c"));
+        assert_eq!(program.matches("args = /a/c --socket ").count(), 2, "{program}");
+        assert_eq!(with_path(&program, SOCKET, Path::new("/a/h")).matches("--socket /a/h\n").count(), 2);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine;
@@ -71,7 +70,7 @@ impl TestUser {
     /// Logs in at the IMAP port of this machine's Dovecot, as far as it takes a password there without TLS.
     pub(super) fn by_imap(&self, config: &Path) -> Result<End, Failure> {
         let setting = "service/imap-login/inet_listener/imap/port";
-        let port = command::output(Command::new("doveconf").arg("-c").arg(config).args(["-h", setting]));
+        let port = command::output(command::program("doveconf").arg("-c").arg(config).args(["-h", setting]));
         let Some(port) = port.ok().and_then(|port| port.trim().parse().ok()).filter(|port| *port != 0) else {
             return Ok(End::NotTried("Dovecot has no IMAP port without TLS".to_owned()));
         };

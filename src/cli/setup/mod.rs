@@ -31,13 +31,12 @@ use crate::keycloak::{Admin, RealmName, ServerUrl, SignIn};
 use answers::{Answers, agrees, password};
 use apply::{apply, names, take_back};
 use change::{Change, Phase};
+use command::{ADMIN_PASSWORD, TEST_PASSWORD};
 use journal::{Facts, Journal};
 use login::TestUser;
 use plan::{Wishes, plan};
 use site::Site;
 
-const ADMIN_PASSWORD: &str = "KEYDOVE_ADMIN_PASSWORD";
-const TEST_PASSWORD: &str = "KEYDOVE_TEST_PASSWORD";
 const MASTER: &str = "master";
 
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! Domains and mailboxes: they must be there before a mail server asks, or mail to them bounces.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use super::super::storage::{Failure, with_database};
 use super::answers::DovecotWay;
@@ -80,7 +79,7 @@ pub(super) fn check_that_nobody_is_left_behind(wishes: &Wishes) -> Result<(), Fa
     if wishes.leave_users_behind {
         return Ok(());
     }
-    let mut doveadm = Command::new("doveadm");
+    let mut doveadm = command::program("doveadm");
     // A Dovecot that cannot list its users, or does not run, knows nobody by name.
     let listed =
         command::output(doveadm.arg("-c").arg(&dovecot.config).args(["user", "*"])).unwrap_or_default();

@@ -23,6 +23,8 @@ pub(super) const TEMPLATE: &str = "Default";
 const USER: &str = "keydove";
 const MAIL_USER: &str = "vmail";
 const MAIL_ID: u32 = 5000;
+/// Where mailcow is mostly installed.
+const MAILCOW: &str = "/opt/mailcow-dockerized/mailcow.conf";
 
 /// Where mail lies.
 #[derive(Clone, Debug)]
@@ -62,6 +64,11 @@ impl Wishes {
         let domain = |name: &String| {
             DomainName::parse(name).map_err(|error| Failure::Data(format!("{name}: {error}")))
         };
+        let (dovecot, postfix) = (find_dovecot(answers)?, find_postfix(answers)?);
+        if dovecot.is_none() && postfix.is_none() && (answers.dovecot.is_none() || answers.postfix.is_none())
+        {
+            return Err(nobody_asks());
+        }
         Ok(Self {
             config: config.to_owned(),
             server_url: ServerUrl::try_from(text(&answers.server_url)).map_err(|error| data(&error))?,
@@ -73,8 +80,8 @@ impl Wishes {
             make_mailboxes: answers.make_mailboxes.unwrap_or(true),
             leave_users_behind: answers.leave_users_behind.unwrap_or(false),
             mail: mail(answers),
-            dovecot: find_dovecot(answers)?,
-            postfix: find_postfix(answers)?,
+            dovecot,
+            postfix,
             sockets: answers.socket_folder.clone().unwrap_or_else(|| "/run/keydove".into()),
             database: answers.database.clone().unwrap_or_else(|| "/var/lib/keydove/keydove.sqlite".into()),
             service: Service::find(commands)?,
@@ -144,6 +151,19 @@ fn mail(answers: &Answers) -> Mail {
         home: answers.mail_home.clone().unwrap_or_else(|| "/var/vmail/%d/%n".to_owned()),
         location: answers.mail_location.clone().unwrap_or_else(|| "maildir:~/Maildir".to_owned()),
     }
+}
+
+/// A machine without a mail server of its own.
+fn nobody_asks() -> Failure {
+    Failure::Data(match Path::new(MAILCOW).exists() {
+        true => format!(
+            "{MAILCOW} is there: mailcow's mail servers run in containers and ask over HTTP, which docs/mailcow.md sets up by \
+             hand; --dovecot none --postfix none makes Keycloak's part and the service here"
+        ),
+        false => "there is neither a Dovecot nor a Postfix here; --dovecot-config and --postfix-config say where, and \
+                  --dovecot none --postfix none makes Keycloak's part and the service alone"
+            .to_owned(),
+    })
 }
 
 fn find_dovecot(answers: &Answers) -> Result<Option<(Dovecot, DovecotWay)>, Failure> {

@@ -3,7 +3,6 @@
 //! `postconf` works on a copy of the two files, so that the change is known before it is made.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::storage::Failure;
 use super::answers::PostfixQuestion;
@@ -207,7 +206,7 @@ fn value_of(copy: &Copy, service: &str, name: &str) -> Result<Option<String>, Fa
 }
 
 fn postconf(config: &Path, arguments: &[&str]) -> Result<String, Failure> {
-    command::output(Command::new("/usr/sbin/postconf").arg("-c").arg(config).args(arguments))
+    command::output(command::program("/usr/sbin/postconf").arg("-c").arg(config).args(arguments))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::storage::Failure;
 use super::change::{Access, Change, Phase, Place, State};
@@ -129,7 +128,7 @@ fn additions(shipped: &str, wanted: &[&Listener]) -> Option<String> {
 /// Whether a unit is enabled and runs.
 pub(super) fn read(unit: &str) -> Result<State, Failure> {
     let says = |word: &str| {
-        let status = Command::new("systemctl").args([word, "--quiet", unit]).status();
+        let status = command::program("systemctl").args([word, "--quiet", unit]).status();
         status
             .map(|status| status.success())
             .map_err(|error| Failure::System(format!("cannot run systemctl: {error}")))
@@ -139,7 +138,8 @@ pub(super) fn read(unit: &str) -> Result<State, Failure> {
 
 /// Starts a unit now and at each boot, or stops it for both.
 pub(super) fn write(unit: &str, runs: bool) -> Result<(), Failure> {
-    let systemctl = |arguments: &[&str]| command::output(Command::new("systemctl").args(arguments)).map(drop);
+    let systemctl =
+        |arguments: &[&str]| command::output(command::program("systemctl").args(arguments)).map(drop);
     systemctl(&["daemon-reload"])?;
     match runs {
         true if unit != SERVICE && is_active(SERVICE) => {
@@ -155,25 +155,26 @@ pub(super) fn write(unit: &str, runs: bool) -> Result<(), Failure> {
 
 /// Whether a unit runs.
 pub(super) fn is_active(unit: &str) -> bool {
-    let status = Command::new("systemctl").args(["is-active", "--quiet", unit]).status();
+    let status = command::program("systemctl").args(["is-active", "--quiet", unit]).status();
     status.is_ok_and(|status| status.success())
 }
 
 /// Makes changed files of units count, and starts the daemon anew if it runs or should.
 pub(super) fn restart() -> Result<(), Failure> {
-    let systemctl = |arguments: &[&str]| command::output(Command::new("systemctl").args(arguments)).map(drop);
+    let systemctl =
+        |arguments: &[&str]| command::output(command::program("systemctl").args(arguments)).map(drop);
     systemctl(&["daemon-reload"])?;
     systemctl(&["restart", SERVICE])
 }
 
 /// Makes files of units that are gone forgotten.
 pub(super) fn forget() -> Result<(), Failure> {
-    command::output(Command::new("systemctl").arg("daemon-reload")).map(drop)
+    command::output(command::program("systemctl").arg("daemon-reload")).map(drop)
 }
 
 /// What the daemon said last, for a message.
 pub(super) fn last_words() -> String {
-    let mut journalctl = Command::new("journalctl");
+    let mut journalctl = command::program("journalctl");
     journalctl.args(["-u", SERVICE, "-n", "5", "--no-pager", "-o", "cat"]);
     command::output(&mut journalctl).unwrap_or_default()
 }

@@ -1,7 +1,6 @@
 //! The machine that is set up, and its Keycloak: every place read and written, every phase settled.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -89,7 +88,13 @@ impl Site {
         self.check(false)?;
         let socket = wishes.sockets.join("auth-client");
         if let Some(test) = self.test_user.as_ref().filter(|_| socket.exists()) {
-            match test.at_socket(&socket)? {
+            // Keycloak's first answers can take longer than a login may.
+            let mut end = End::NotTried(String::new());
+            wait(|| {
+                end = test.at_socket(&socket).unwrap_or_else(|error| End::Out(error.to_string()));
+                !matches!(&end, End::Out(words) if words.contains("code=temp_fail"))
+            });
+            match end {
                 End::In => say(&format!("  {} logs in at keydove", test.user)),
                 End::NotTried(why) | End::Out(why) => {
                     return Err(Failure::Data(format!(
@@ -106,7 +111,7 @@ impl Site {
     pub(super) fn check(&self, whole: bool) -> Result<(), Failure> {
         // Without /proc, by the name that it was called by.
         let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
-        let mut command = Command::new(own.unwrap_or_else(|| "keydove".into()));
+        let mut command = command::program(own.unwrap_or_else(|| "keydove".into()));
         command.arg("check").arg("--config").arg(&self.config);
         if let Some(folder) = self.config.parent() {
             // For a configuration whose secret is a credential of systemd's.
@@ -123,13 +128,18 @@ impl Site {
         if let Some(test) = &self.test_user {
             command.arg("--user").arg(test.user.as_str());
         }
-        match command::output(&mut command) {
-            Ok(text) if whole => {
-                say(text.trim_end());
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(failure) => Err(failure),
+        let output =
+            command.output().map_err(|error| Failure::System(format!("cannot run `check`: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if whole {
+            say(text.trim_end());
+        }
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(Failure::System(format!(
+                "`keydove check` found what stands against logins:\n{}",
+                faults(&text, &String::from_utf8_lossy(&output.stderr))
+            ))),
         }
     }
 
@@ -167,7 +177,7 @@ impl Site {
 
     fn settle_dovecot(&mut self, way: Way) -> Result<(), Failure> {
         let Some(config) = self.facts.dovecot_config.clone() else { return Ok(()) };
-        let settings = command::output(Command::new("doveconf").arg("-c").arg(&config).arg("-n"))?;
+        let settings = command::output(command::program("doveconf").arg("-c").arg(&config).arg("-n"))?;
         let wish = self.wishes.as_ref().filter(|_| way == Way::Forth);
         let proof = wish.and_then(|wishes| {
             let (_, way) = wishes.dovecot.as_ref()?;
@@ -182,7 +192,7 @@ impl Site {
         if !self.is_due(Phase::Dovecot, way) {
             return Ok(());
         }
-        let mut reload = Command::new("doveadm");
+        let mut reload = command::program("doveadm");
         match command::output(reload.arg("-c").arg(&config).arg("reload")) {
             Ok(_) => say("  Dovecot is reloaded"),
             Err(error) if error.to_string().contains("not running") => {
@@ -200,7 +210,7 @@ impl Site {
     fn settle_postfix(&mut self, way: Way) -> Result<(), Failure> {
         let Some(config) = self.facts.postfix_config.clone() else { return Ok(()) };
         let postfix = |word: &str| {
-            command::output(Command::new("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
+            command::output(command::program("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
         };
         postfix("check")?;
         if !self.is_due(Phase::Postfix, way) {
@@ -225,6 +235,19 @@ impl Site {
             (Some(reloaded), Way::Back) => reloaded.contains(&phase),
             (None, _) => true,
         }
+    }
+}
+
+/// The lines of a check that are faults, each with its cure; all of it where there are none.
+fn faults(text: &str, complaint: &str) -> String {
+    let (mut lines, mut is_of_fault) = (Vec::new(), false);
+    for line in text.lines() {
+        is_of_fault = line.starts_with("fault:") || (is_of_fault && line.trim_start().starts_with("->"));
+        lines.extend(is_of_fault.then_some(line));
+    }
+    match lines.is_empty() {
+        true => format!("{complaint}{text}").trim().to_owned(),
+        false => lines.join("\n"),
     }
 }
 

@@ -192,6 +192,14 @@ impl Ground {
         fs::read_to_string(self.folder.join("keydove/log")).unwrap_or_default()
     }
 
+    /// What the keydove that setup started finds in its environment.
+    pub fn environment(&self) -> Result<String> {
+        let pid = self.folder.join("keydove/pid");
+        let pid = attempt("read", &pid, fs::read_to_string(&pid))?;
+        let path = PathBuf::from(format!("/proc/{}/environ", pid.trim()));
+        Ok(String::from_utf8_lossy(&attempt("read", &path, fs::read(&path))?).into_owned())
+    }
+
     /// What Dovecot has logged.
     pub fn dovecot_log(&self) -> String {
         match self.release {

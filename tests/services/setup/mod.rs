@@ -135,6 +135,12 @@ fn there_and_back(system: &mut System, release: Release, way: &[&str]) -> Result
         ensure(asked, || format!("keydove was not asked for {service}: {log}"))?;
     }
 
+    let environment = ground.environment()?;
+    ensure(
+        !environment.contains("KEYDOVE_ADMIN_PASSWORD") && !environment.contains("KEYDOVE_TEST_PASSWORD"),
+        || "keydove was told the administrator's password".to_owned(),
+    )?;
+
     let again = ground.ends(ground.setup(&[way, &["--yes"]].concat()), DONE)?;
     ensure(again.contains("nothing had to be changed"), || again)?;
 
