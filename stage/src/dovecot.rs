@@ -291,7 +291,9 @@ fn configuration(stage: &Stage, release: Release, lmtp: Option<&Path>, ports: [u
     }
     // Here keydove's sockets have the names of Dovecot's own, so that `doveadm auth` asks it, too.
     text.push_str("service auth {\n");
-    for own in ["auth-master", "auth-userdb", "auth-client", "auth-login", "login/login", "token-login/tokenlogin"] {
+    for own in
+        ["auth-master", "auth-userdb", "auth-client", "auth-login", "login/login", "token-login/tokenlogin"]
+    {
         let written = writeln!(text, "  unix_listener {own} {{\n    mode = 0\n  }}");
         written.map_err(|error| Failure(error.to_string()))?;
     }

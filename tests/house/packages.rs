@@ -38,10 +38,11 @@ fn a_removal_stops_every_unit_and_the_page_names_it() {
 
 #[test]
 fn the_shipped_configuration_has_a_listener_for_each_socket_and_the_units_a_socket_for_each_listener() {
-    let mut sockets: BTreeSet<String> = ["keydove-login.socket", "keydove-master.socket", "keydove-postfix.socket"]
-        .into_iter()
-        .flat_map(sockets_of)
-        .collect();
+    let mut sockets: BTreeSet<String> =
+        ["keydove-login.socket", "keydove-master.socket", "keydove-postfix.socket"]
+            .into_iter()
+            .flat_map(sockets_of)
+            .collect();
     // keydove's own user asks there, so keydove makes it.
     sockets.insert("/run/keydove/control".to_owned());
     assert_eq!(values(&read("packaging/keydove.toml"), "path"), sockets);
