@@ -87,6 +87,13 @@ pub const CASES: &[Case] = &[
         let admin = KeycloakAdmin::new(&system.keycloak);
         let people = vec![super::mailcow::world::person("want27@want27.example")];
         admin.make_realm(&super::sync::realm("my realm", people)?)?;
+        // Nobody of the other realm, or nobody could log in.
+        system.execute(&format!(
+            "DELETE FROM mailbox; {}
+             INSERT INTO mailbox (username, password, name, quota, local_part, domain, attributes, kind, authsource, active)
+             VALUES ('want27@want27.example', '', '', 0, 'want27', 'want27.example', '{{}}', '', 'keycloak', 1)",
+            super::mailcow::world::domain("want27.example", "")
+        ))?;
         let (url, seen) = (system.keycloak.url(), "Keycloak answers, and the service account sees people");
         let secret = system.stage().write("keydove/want27.secret", "wr0ng")?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);

@@ -17,6 +17,7 @@ mod auth_socket;
 mod check;
 mod conformance;
 mod control;
+mod credentials;
 mod demands;
 mod directory;
 mod doors;
@@ -119,6 +120,7 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
 const LOOKING: &[Group<Case>] = &[
     ("check", On::BothDatabases, check::CASES),
     ("control", On::Sqlite, control::CASES),
+    ("credentials", On::Sqlite, credentials::CASES),
     ("demands", On::Sqlite, demands::CASES),
     ("doors", On::Sqlite, doors::CASES),
     ("events", On::Sqlite, events::CASES),

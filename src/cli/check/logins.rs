@@ -11,8 +11,11 @@ use crate::cli::advice::advice;
 use crate::daemon::{AssembleError, FirstLogin, rehearse_once};
 use crate::sql::Database;
 
-/// So many mailboxes are looked at.
+/// So many mailboxes are looked at, and more as long as none of them can be logged in to.
 const SAMPLE: usize = 5;
+const MOST: usize = 25;
+/// So many reasons are told.
+const TOLD: usize = 5;
 /// So many domains.
 const MOST_DOMAINS: usize = 50;
 
@@ -25,7 +28,7 @@ pub(super) struct Candidates {
 
 pub(super) async fn find_candidates(database: &Database) -> Candidates {
     // Trouble with the database is told where it was met first.
-    let mailboxes = database.sample_mailboxes(SAMPLE).await.unwrap_or_default();
+    let mailboxes = database.sample_mailboxes(MOST).await.unwrap_or_default();
     let mut domains = database.active_domains().await.unwrap_or_default();
     domains.truncate(MOST_DOMAINS);
     Candidates { mailboxes, domains }
@@ -54,7 +57,12 @@ fn look_at_mailboxes(
 ) {
     let (mut open, mut refused) = (Vec::new(), Vec::new());
     let mut troubled = Vec::new();
+    let mut looked = 0;
     for user in &candidates.mailboxes {
+        if looked >= SAMPLE && !open.is_empty() {
+            break;
+        }
+        looked += 1;
         match person::explain(user, &["imap"], checked.config, daemon) {
             Ok((explanations, _)) => {
                 let Some(explanation) = explanations.into_iter().next() else { continue };
@@ -82,16 +90,19 @@ fn look_at_mailboxes(
         }
     }
     if let Some(name) = open.first() {
-        findings.fine(format!(
-            "of {} mailboxes looked at, {} can be logged in to, {name} for one",
-            candidates.mailboxes.len(),
-            open.len()
-        ));
+        let open = open.len();
+        findings.fine(format!("of {looked} mailboxes looked at, {open} can be logged in to, {name} for one"));
     } else if !refused.is_empty() {
-        let list: Vec<String> = refused.iter().map(|(name, reason)| format!("{name} ({reason})")).collect();
+        let list: Vec<String> =
+            refused.iter().take(TOLD).map(|(name, reason)| format!("{name} ({reason})")).collect();
         let cure = refused.first().and_then(|(_, reason)| advice(reason)).unwrap_or_default();
-        findings
-            .warning(format!("nobody of those looked at can log in over IMAP: {}", list.join(", ")), cure);
+        findings.fault(
+            format!(
+                "none of {looked} mailboxes looked at can be logged in to over IMAP: {}",
+                list.join(", ")
+            ),
+            cure,
+        );
     }
 }
 

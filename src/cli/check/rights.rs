@@ -6,14 +6,25 @@ use std::collections::BTreeSet;
 use super::Checked;
 use super::finding::Findings;
 use crate::cli::storage::explain;
-use crate::sql::{Account, Database, Feature, Lack, Missing, Right, grants, needed};
+use crate::sql::{Account, Database, Error, Feature, Lack, Missing, Right, grants, needed};
+
+/// How often the database is asked who we are.
+const TRIES: usize = 3;
 
 pub(super) async fn look(database: &Database, checked: &Checked<'_>, findings: &mut Findings) {
     let asked = checked.config.database_features.iter().copied();
     let features: Vec<Feature> =
         asked.filter(|feature| checked.makes_mailboxes || *feature != Feature::FirstLogins).collect();
     let rights = needed(&features);
-    let (account, missing) = match (database.account().await, database.missing_rights(&rights).await) {
+    // The first question makes keydove's own tables, which may take a busy server longer than a question may.
+    let mut account = database.account().await;
+    for _ in 1..TRIES {
+        if !matches!(account, Err(Error::Timeout { .. })) {
+            break;
+        }
+        account = database.account().await;
+    }
+    let (account, missing) = match (account, database.missing_rights(&rights).await) {
         (Ok(Some(account)), Ok(missing)) => (account, missing),
         (Ok(None), _) => return,
         (Err(error), _) | (_, Err(error)) => {

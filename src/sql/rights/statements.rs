@@ -4,34 +4,45 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Right, Verb};
 
+/// What is given of one table: columns for each verb, none for the whole table.
+struct Grant {
+    table: &'static str,
+    is_own: bool,
+    verbs: BTreeMap<Verb, BTreeSet<&'static str>>,
+}
+
 /// The `GRANT` statements that give these rights to an account (`'keydove'@'localhost'`), one for each table.
 ///
 /// A right to keydove's own table is given for the whole of it, and [`Verb::Create`] with it, because MariaDB takes a
 /// grant for a table that is not there yet only so.
 #[must_use]
 pub fn grants(rights: &[Right], database: &str, account: &str) -> Vec<String> {
-    let mut tables: Vec<(&'static str, bool, BTreeMap<Verb, BTreeSet<&'static str>>)> = Vec::new();
+    let mut grants: Vec<Grant> = Vec::new();
     for right in rights {
-        let known = tables.iter().position(|(table, ..)| *table == right.table);
+        let known = grants.iter().position(|grant| grant.table == right.table);
         let known = known.unwrap_or_else(|| {
-            tables.push((right.table, right.is_of_own_table(), BTreeMap::new()));
-            tables.len() - 1
+            let is_own = right.is_of_own_table();
+            grants.push(Grant { table: right.table, is_own, verbs: BTreeMap::new() });
+            grants.len() - 1
         });
-        let verbs = &mut tables[known].2;
+        let Grant { is_own, verbs, .. } = &mut grants[known];
         verbs.entry(right.verb).or_default().extend(right.columns);
-        if right.is_of_own_table() {
+        if *is_own {
             verbs.entry(Verb::Create).or_default();
         }
     }
-    let statement = |(table, is_own, verbs): &(&str, bool, BTreeMap<Verb, BTreeSet<&str>>)| {
-        let verbs = verbs.iter().map(|(verb, columns)| match columns.is_empty() || *is_own {
+    grants.iter().map(|grant| grant.statement(database, account)).collect()
+}
+
+impl Grant {
+    fn statement(&self, database: &str, account: &str) -> String {
+        let verbs = self.verbs.iter().map(|(verb, columns)| match columns.is_empty() || self.is_own {
             true => verb.to_string(),
             false => format!("{verb} ({})", columns.iter().copied().collect::<Vec<_>>().join(", ")),
         });
         let verbs: Vec<String> = verbs.collect();
-        format!("GRANT {} ON {}.{} TO {account};", verbs.join(", "), quoted(database), quoted(table))
-    };
-    tables.iter().map(statement).collect()
+        format!("GRANT {} ON {}.{} TO {account};", verbs.join(", "), quoted(database), quoted(self.table))
+    }
 }
 
 /// A name as MariaDB's grammar wants it.

@@ -78,9 +78,12 @@ impl Work for Try {
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let right = self.0;
         let sees_table = sees(session, right.table).await?;
-        if right.is_of_optional_table() && !sees_table || right.verb == Verb::Create {
-            let lack = (right.verb == Verb::Create && !sees_table).then_some(Lack::Denied);
-            return Ok(lack.map(|lack| Missing { right, lack, sees_table }));
+        if right.is_of_optional_table() && !sees_table || right.verb == Verb::Create && sees_table {
+            return Ok(None);
+        }
+        // One of keydove's own would have been made before, had it been allowed to.
+        if right.is_of_own_table() && !sees_table {
+            return Ok(Some(Missing { right, lack: Lack::Denied, sees_table }));
         }
         let lack = match session.query(&attempt(&right), Vec::new()).await {
             Ok(_) => return Ok(None),
