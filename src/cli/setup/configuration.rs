@@ -233,6 +233,10 @@ fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String
             let _ = write!(text, "{end}\n{}", listener.text(has_units));
         }
     }
+    // Whoever asks where mail lies must be told.
+    if !value.contains_key("userdb") && wishes.dovecot.is_some() {
+        text.push_str(&userdb(wishes));
+    }
     Ok(text)
 }
 

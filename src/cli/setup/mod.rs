@@ -1,7 +1,7 @@
 //! `keydove setup`: from an installed package to the first login, and back.
 //!
-//! The machine and its Keycloak are looked at ([`plan`]), what differs from what is wished for becomes a list of
-//! [changes](change), the list is shown, made with a [journal], and taken back from it ([`apply`]).
+//! The machine and its Keycloak are looked at ([`mod@plan`]), what differs from what is wished for becomes a list of
+//! [changes](change), the list is shown, made with a [journal], and taken back from it ([`mod@apply`]).
 
 mod answers;
 mod apply;
