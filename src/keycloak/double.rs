@@ -108,7 +108,6 @@ impl Double {
 pub(super) struct Still(#[expect(dead_code, reason = "its end is what counts")] std::sync::mpsc::Sender<()>);
 
 impl Still {
-    #[expect(clippy::disallowed_methods, reason = "the thread ends with the value")]
     pub(super) fn new() -> Self {
         let (held, end) = std::sync::mpsc::channel();
         tokio::task::spawn_blocking(move || end.recv());
