@@ -47,6 +47,7 @@ fn nothing_but_sqlite_opens_the_database_file() {
     let known = [
         "src/cli/backup.rs",
         "src/cli/check/database.rs",
+        "src/cli/check/files.rs",
         "src/cli/storage.rs",
         "src/config/checks.rs",
         "src/config/load.rs",

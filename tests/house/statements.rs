@@ -55,6 +55,7 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("provision/update.rs", "{right} =", "a value that is set"),
     ("provision/update.rs", "username =", "by the stored name, the primary key"),
     ("provision/update.rs", "username IN (", "is_name_of"),
+    ("rights/trial.rs", "table_name =", "a table of our own list, and no name of anybody"),
     ("sogo.rs", "FIND_IN_SET(", "is_name_of for each address"),
     ("sogo.rs", "c_uid =", "by the stored name that look_for_address found, the primary key"),
     ("sogo.rs", "target_domain IN (", "is_domain_of"),

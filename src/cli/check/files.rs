@@ -1,6 +1,6 @@
 //! The files that the configuration names: can the service's user do with them what keydove will do?
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
@@ -90,7 +90,7 @@ fn obstacle(path: &Path, purpose: Use, service: Option<&Service>) -> Option<Stri
         return Some(format!("the folder {} is closed to it", folder.display()));
     }
     match (purpose, path.exists()) {
-        (Use::Read, _) => OpenOptions::new().read(true).open(path).err().map(|error| error.to_string()),
+        (Use::Read, _) => access(path, AccessFlags::R_OK).err().map(|error| error.to_string()),
         // Opened and closed, a SQLite file would lose the locks of this process: it has none here.
         (Use::Write, true) => {
             access(path, AccessFlags::R_OK | AccessFlags::W_OK).err().map(|error| error.to_string())
