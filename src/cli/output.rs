@@ -40,6 +40,11 @@ pub(super) fn say_error(text: &str) {
     let _ = stderr().lock().write_all(journal::complaint(&text).as_bytes());
 }
 
+/// Writes a question, behind which somebody types the answer.
+pub(super) fn prompt(question: &str) {
+    write(&format!("{}: ", printable(question)));
+}
+
 /// Writes what a terminal is to do, such as to wipe its screen.
 pub(super) fn control(sequence: &str) {
     write(sequence);

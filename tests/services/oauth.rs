@@ -124,7 +124,7 @@ pub const CASES: &[Case] = &[
         let only = format!("{OAUTH}[app_passwords]\nonly = true\n");
         let (keydove, address) = (start(system, "oauth4", &only)?, "oauth4@example.org");
         let token = new_person(system, "oauth4", address)?;
-        attempt_at(&keydove, Attempt::new(address, RIGHT), Refuse("app_password_mismatch"))?;
+        attempt_at(&keydove, Attempt::new(address, RIGHT), Refuse("app_password_required"))?;
         try_token(&keydove, address, &token, Accept("token"))
     }),
     ("the_first_login_by_a_token_makes_the_mailbox", |system| {

@@ -197,15 +197,21 @@ fn judge_mail(settings: &str, own: &Own<'_>, findings: &mut Findings) {
              yes } and quota \"User quota\" { }. Then restart Dovecot",
         );
     }
-    let inbox =
-        value_of(settings, "mail_inbox_path").filter(|path| !path.is_empty() && !path.starts_with('~'));
-    if let (Some(path), true) = (inbox, own.moves_inbox) {
-        findings.fault(
-            format!(
+    let elsewhere = value_of(settings, "mail_inbox_path").filter(|path| !path.starts_with(['~', '.']));
+    if let (Some(path), true) = (elsewhere, own.moves_inbox) {
+        let fault = match path.is_empty() {
+            true => "Dovecot's mail_inbox_path is empty, so each inbox is the folder `.INBOX` in mail_path: the inbox of a \
+                     maildir that is there already is not seen"
+                .to_owned(),
+            false => format!(
                 "Dovecot keeps each INBOX in {path} (mail_inbox_path), whatever mail_path keydove tells: it cannot be opened \
                  (\"Permission denied\") after the login"
             ),
-            "set mail_inbox_path = (nothing) in Dovecot's settings after Debian's own, and restart Dovecot",
+        };
+        findings.fault(
+            fault,
+            "set mail_inbox_path to what mail_path is, such as ~/Maildir: in [userdb.fields] of keydove.toml, or in Dovecot's \
+             settings after Debian's own, and reload Dovecot",
         );
     }
 }
@@ -276,7 +282,8 @@ mod tests {
         assert_eq!(levels("mail_plugins = acl quota\n"), []);
         assert_eq!(levels("mail_plugins {\n  quota = yes\n}\n"), []);
         assert_eq!(levels("mail_plugins = quota\nmail_inbox_path = /var/mail/%{user}\n"), [Level::Fault]);
-        assert_eq!(levels("mail_plugins = quota\nmail_inbox_path = \n"), []);
+        assert_eq!(levels("mail_plugins = quota\nmail_inbox_path = \n"), [Level::Fault], "empty is `.INBOX`");
+        assert_eq!(levels("mail_plugins = quota\nmail_inbox_path = ~/Maildir\n"), []);
     }
 
     #[test]

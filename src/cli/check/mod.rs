@@ -70,6 +70,9 @@ pub(super) struct Arguments {
     /// Postfix's configuration folder, where it is not the usual one.
     #[arg(long, value_name = "FOLDER")]
     postfix_config: Option<PathBuf>,
+    /// Leave Dovecot and Postfix out, as before they are switched over to keydove.
+    #[arg(long, conflicts_with_all = ["dovecot_config", "postfix_config"])]
+    no_mail_servers: bool,
     /// Look as the service's user, and print what was found for another process of this command.
     #[arg(long, hide = true)]
     as_service: bool,
@@ -246,6 +249,9 @@ impl Looked<'_> {
     /// What the mail servers meet.
     fn outside(&self) -> Vec<Finding> {
         let mut findings = sockets::look(self.config);
+        if self.arguments.no_mail_servers {
+            return findings;
+        }
         findings.extend(dovecot::look(self.config, self.arguments.dovecot_config.as_deref()));
         findings.extend(postfix::look(&self.config.listeners, self.arguments.postfix_config.as_deref()));
         findings

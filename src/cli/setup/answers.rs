@@ -1,11 +1,12 @@
 //! What setup has to know: flags, the answers file, and questions on a terminal, in this order.
 
-use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
+use std::io::{BufRead, IsTerminal, stdin};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::super::input::Input;
+use super::super::output::prompt;
 use super::super::storage::Failure;
 use crate::auth::Secret;
 
@@ -217,10 +218,10 @@ pub(super) fn ask(question: &str) -> Result<Option<String>, Failure> {
     if !stdin().is_terminal() {
         return Ok(None);
     }
-    let failed = |error| Failure::System(format!("cannot ask on the terminal: {error}"));
-    write!(stdout(), "{question}: ").and_then(|()| stdout().flush()).map_err(failed)?;
+    prompt(question);
     let mut line = String::new();
-    stdin().lock().read_line(&mut line).map_err(failed)?;
+    let read = stdin().lock().read_line(&mut line);
+    read.map_err(|error| Failure::System(format!("cannot read an answer from the terminal: {error}")))?;
     Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
 }
 

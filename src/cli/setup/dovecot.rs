@@ -98,11 +98,11 @@ impl Dovecot {
         self.has_quota
     }
 
-    /// All changes of its files.
+    /// All changes of its files. `maildir` is the folder of each user's mail, if it is one of this form.
     pub(super) fn plan(
         &self,
         way: DovecotWay,
-        sockets: &Path,
+        (sockets, maildir): (&Path, Option<&str>),
         lmtp: Option<&Lmtp>,
     ) -> Result<Vec<Change>, Failure> {
         let mut changes = Vec::new();
@@ -127,6 +127,13 @@ impl Dovecot {
                 "\n# Postfix delivers here.\nservice lmtp {{\n  unix_listener {} {{\n    mode = 0600\n    user = postfix\n    \
                  group = postfix\n  }}\n}}\n",
                 path.display()
+            );
+        }
+        if let (Release::V2_4, Some(maildir)) = (self.release, maildir) {
+            // Empty would be the folder `.INBOX` in it.
+            let _ = write!(
+                text,
+                "\n# The inbox lies with the other mail; Debian's 10-mail.conf has it in /var/mail.\nmail_inbox_path = {maildir}\n"
             );
         }
         if way != DovecotWay::Takeover {
@@ -163,8 +170,8 @@ impl Dovecot {
              Dovecot. Dovecot's own one goes on, and nobody asks it.\nauth_socket_path = {folder}/auth-userdb\n"
         );
         if self.release == Release::V2_4 {
-            // For all login services at once; seen from their chroot, base_dir/login. Debian's inbox lies in /var/mail.
-            text.push_str("login_socket_path = ext/auth\n# Where mail lies is keydove's matter, the inbox too.\nmail_inbox_path =\n");
+            // For all login services at once; seen from their chroot, base_dir/login.
+            text.push_str("login_socket_path = ext/auth\n");
         }
         for service in &self.services {
             if self.release == Release::V2_3 {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::fail;
-use super::output::say;
+use super::output::{say, say_error};
 use super::storage::Failure;
 use crate::auth::Username;
 use crate::keycloak::{Admin, RealmName, ServerUrl, SignIn};
@@ -37,6 +37,8 @@ use login::TestUser;
 use plan::{Wishes, plan};
 use site::Site;
 
+/// `keydove check` has the same.
+const HAS_FAULT: u8 = 1;
 const MASTER: &str = "master";
 
 #[derive(Debug, clap::Args)]
@@ -60,20 +62,25 @@ pub(super) struct Arguments {
     given: Answers,
 }
 
-/// Exit codes: 0 done, or nothing to do; 64 something was not said; 65 what was said cannot be; 70 something failed, and
-/// all is as it was.
+/// Exit codes: 0 done, or nothing to do; 1 done, and `keydove check` finds a fault; 64 something was not said; 65 what was
+/// said cannot be; 70 something failed, and all is as it was.
 pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
     let end = match arguments.undo {
-        true => undo(arguments, config),
+        true => undo(arguments, config).map(|()| true),
         false => set_up(arguments, config),
     };
     match end {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            say_error("keydove: the changes are made, and `keydove check` finds the faults above");
+            HAS_FAULT.into()
+        }
         Err(failure) => fail(failure.code(), &failure),
     }
 }
 
-fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
+/// Tells whether `keydove check` finds no fault at the end.
+fn set_up(arguments: &Arguments, config: &Path) -> Result<bool, Failure> {
     let answers = given(arguments)?.complete()?;
     let wishes = Wishes::settle(&answers, config)?;
     let facts = wishes.facts(&answers);
@@ -90,7 +97,7 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
     }
     if arguments.dry_run {
         say(&format!("changes: {}; none was made", changes.len()));
-        return Ok(());
+        return Ok(true);
     }
     if !changes.is_empty() && !arguments.yes && !agrees("make these changes?")? {
         return Err(Failure::Usage(
@@ -103,7 +110,7 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
     }
     site.wish(wishes, test_user);
     make(&mut site, &changes, &mut journal)?;
-    site.check(true)?;
+    let is_sound = site.check_all()?;
     say(&match changes.is_empty() {
         true => "nothing had to be changed".to_owned(),
         false => format!(
@@ -111,7 +118,7 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
             path.display()
         ),
     });
-    Ok(())
+    Ok(is_sound)
 }
 
 fn make(site: &mut Site, changes: &[Change], journal: &mut Journal) -> Result<(), Failure> {

@@ -35,6 +35,13 @@ pub(super) struct Mail {
     pub(super) location: String,
 }
 
+impl Mail {
+    /// The folder, where mail is in a maildir without further parameters.
+    fn maildir(&self) -> Option<&str> {
+        self.location.strip_prefix("maildir:").filter(|path| !path.contains(':'))
+    }
+}
+
 /// Everything that is to be.
 #[derive(Debug)]
 pub(super) struct Wishes {
@@ -200,7 +207,7 @@ pub(super) fn plan(site: &mut Site, wishes: &Wishes, journal: &Journal) -> Resul
     changes.extend(keydove(site, wishes, &listeners, journal)?);
     let lmtp = wishes.postfix.as_ref().and_then(|(postfix, questions)| postfix.lmtp(questions));
     if let Some((dovecot, way)) = &wishes.dovecot {
-        changes.extend(dovecot.plan(*way, &wishes.sockets, lmtp.as_ref())?);
+        changes.extend(dovecot.plan(*way, (&wishes.sockets, wishes.mail.maildir()), lmtp.as_ref())?);
     }
     if let Some((postfix, questions)) = &wishes.postfix {
         changes.extend(postfix.plan(questions)?);

@@ -1,12 +1,13 @@
 //! The machine that is set up, and its Keycloak: every place read and written, every phase settled.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
 use super::super::control::ask;
-use super::super::output::say;
+use super::super::output::{say, say_error};
 use super::super::storage::Failure;
 use super::apply::{Machine, Way};
 use super::change::{Phase, Place, State};
@@ -85,7 +86,7 @@ impl Site {
             say(&format!("  {line}"));
         }
         people::check_that_nobody_is_left_behind(wishes)?;
-        self.check(false)?;
+        self.check_before_the_switch()?;
         let socket = wishes.sockets.join("auth-client");
         if let Some(test) = self.test_user.as_ref().filter(|_| socket.exists()) {
             // Keycloak's first answers can take longer than a login may.
@@ -107,8 +108,40 @@ impl Site {
         Ok(())
     }
 
-    /// Runs `keydove check`; shows all of it at the end, and else its faults only.
-    pub(super) fn check(&self, whole: bool) -> Result<(), Failure> {
+    /// Runs `keydove check` on all but the mail servers, which are not switched over yet. A fault is a failure.
+    fn check_before_the_switch(&self) -> Result<(), Failure> {
+        let output = self.check(|command| {
+            command.arg("--no-mail-servers");
+        })?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(Failure::System(format!(
+                "`keydove check` found what stands against logins:\n{}",
+                faults(&String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr))
+            ))),
+        }
+    }
+
+    /// Shows what `keydove check` says of everything, and tells whether it is no fault.
+    pub(super) fn check_all(&self) -> Result<bool, Failure> {
+        let output = self.check(|command| {
+            for (flag, path) in [
+                ("--dovecot-config", &self.facts.dovecot_config),
+                ("--postfix-config", &self.facts.postfix_config),
+            ] {
+                if let Some(path) = path {
+                    command.arg(flag).arg(path);
+                }
+            }
+        })?;
+        say(String::from_utf8_lossy(&output.stdout).trim_end());
+        if !output.stderr.is_empty() {
+            say_error(String::from_utf8_lossy(&output.stderr).trim_end());
+        }
+        Ok(output.status.success())
+    }
+
+    fn check(&self, narrow: impl FnOnce(&mut Command)) -> Result<Output, Failure> {
         // Without /proc, by the name that it was called by.
         let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
         let mut command = command::program(own.unwrap_or_else(|| "keydove".into()));
@@ -117,30 +150,11 @@ impl Site {
             // For a configuration whose secret is a credential of systemd's.
             command.env("CREDENTIALS_DIRECTORY", folder);
         }
-        for (flag, path) in [
-            ("--dovecot-config", &self.facts.dovecot_config),
-            ("--postfix-config", &self.facts.postfix_config),
-        ] {
-            if let Some(path) = path {
-                command.arg(flag).arg(path);
-            }
-        }
         if let Some(test) = &self.test_user {
             command.arg("--user").arg(test.user.as_str());
         }
-        let output =
-            command.output().map_err(|error| Failure::System(format!("cannot run `check`: {error}")))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if whole {
-            say(text.trim_end());
-        }
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(Failure::System(format!(
-                "`keydove check` found what stands against logins:\n{}",
-                faults(&text, &String::from_utf8_lossy(&output.stderr))
-            ))),
-        }
+        narrow(&mut command);
+        command.output().map_err(|error| Failure::System(format!("cannot run `check`: {error}")))
     }
 
     fn wait_until_it_answers(&self) -> Result<(), Failure> {

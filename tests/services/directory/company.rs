@@ -187,6 +187,8 @@ impl<'w> Company<'w> {
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         let mut kicked: Vec<_> =
             names.filter_map(|name| name.strip_prefix(&prefix).map(str::to_owned)).collect();
+        // `keydove check` tries the command on a mailbox that nobody has.
+        kicked.retain(|user| !user.ends_with(".invalid"));
         kicked.sort();
         Ok(kicked)
     }

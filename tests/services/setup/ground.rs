@@ -344,7 +344,10 @@ fn start_postfix(stage: &Arc<Stage>, port: u16) -> Result<Program> {
     give(&stage.folder("setup-postfix/data")?, "postfix", "postfix", 0o755)?;
     give(&stage.folder("setup-postfix/queue/private")?, "postfix", "root", 0o700)?;
     stage.folder("setup-postfix/log")?;
-    stage.write("setup-postfix/etc/main.cf", &main_cf(&stage.path("setup-postfix")))?;
+    // No mail is delivered by this Postfix, and its Dovecot gives LMTP no socket in the queue's folder.
+    let main = main_cf(&stage.path("setup-postfix"))
+        .replace("virtual_transport = lmtp:unix:private/dovecot-lmtp\n", "");
+    stage.write("setup-postfix/etc/main.cf", &main)?;
     stage.write(
         "setup-postfix/etc/master.cf",
         &format!(
