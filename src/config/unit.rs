@@ -104,22 +104,27 @@ impl Unit {
         let full = self.has("ProtectSystem", &["full"]) && path.starts_with("/etc");
         let some = self.has("ProtectSystem", &["yes", "true", "1", "on", "full"])
             && ["/usr", "/boot", "/efi"].iter().any(|folder| path.starts_with(folder));
-        let granted = [
-            ("StateDirectory", "/var/lib"),
-            ("RuntimeDirectory", "/run"),
-            ("CacheDirectory", "/var/cache"),
-            ("LogsDirectory", "/var/log"),
-        ];
-        let is_granted = granted.iter().any(|(setting, base)| {
-            let names = self.all(setting).flat_map(str::split_whitespace);
-            names.into_iter().any(|name| path.starts_with(Path::new(base).join(name)))
-        });
         let listed = self.all("ReadWritePaths").flat_map(str::split_whitespace);
         let is_listed =
             listed.into_iter().any(|listed| path.starts_with(listed.trim_start_matches(['-', '+'])));
         let is_apart =
             ["/dev", "/proc", "/sys", "/tmp", "/var/tmp"].iter().any(|apart| path.starts_with(apart));
-        (!is_granted && !is_listed && (full || some || strict && !is_apart)).then_some("ProtectSystem")
+        (!self.makes(path) && !is_listed && (full || some || strict && !is_apart)).then_some("ProtectSystem")
+    }
+
+    /// Whether a path is in a folder that systemd makes for the service at each start, and gives to its user.
+    #[must_use]
+    pub fn makes(&self, path: &Path) -> bool {
+        let folders = [
+            ("StateDirectory", "/var/lib"),
+            ("RuntimeDirectory", "/run"),
+            ("CacheDirectory", "/var/cache"),
+            ("LogsDirectory", "/var/log"),
+        ];
+        folders.iter().any(|(setting, base)| {
+            let names = self.all(setting).flat_map(str::split_whitespace);
+            names.into_iter().any(|name| path.starts_with(Path::new(base).join(name)))
+        })
     }
 
     /// A unit of the same name may serve another configuration.
@@ -230,6 +235,7 @@ mod tests {
         assert_eq!(unit.hides(Path::new("/tmp/ca.pem")), Some("PrivateTmp"));
         assert_eq!(unit.hides(Path::new("/etc/keydove/ca.pem")), None);
         assert_eq!(unit.forbids_writing(Path::new("/var/lib/keydove/keydove.sqlite")), None);
+        assert!(unit.makes(Path::new("/var/lib/keydove")) && !unit.makes(Path::new("/var/lib/keydove-2")));
         assert_eq!(unit.forbids_writing(Path::new("/srv/mail/keydove.sqlite")), None);
         assert_eq!(unit.forbids_writing(Path::new("/srv/keydove.sqlite")), Some("ProtectSystem"));
         assert_eq!(unit.forbids_writing(Path::new("/home/a/keydove.sqlite")), Some("ProtectHome"));

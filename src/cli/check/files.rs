@@ -99,6 +99,10 @@ fn obstacle(path: &Path, purpose: Use, service: Option<&Service>) -> Option<Stri
     }
     .or_else(|| {
         let folder = path.parent().filter(|_| purpose == Use::Write)?;
+        // Before the first start.
+        if !folder.exists() && service.is_some_and(|service| service.unit.makes(folder)) {
+            return None;
+        }
         let rights = AccessFlags::W_OK | AccessFlags::X_OK;
         let error = access(folder, rights).err()?;
         Some(format!("nothing can be made in the folder {}: {error}", folder.display()))
