@@ -84,9 +84,8 @@ fn judge(settings: &str, own: &Own<'_>, findings: &mut Findings) {
     let has_passdb = settings.lines().any(|line| line.starts_with("passdb"));
     let has_hook = settings.contains("keydove");
     match (asks, has_passdb) {
-        (true, true) => findings.warning(
-            "Dovecot's login processes ask keydove, so its own passdb blocks are never asked",
-            "take the passdb and userdb blocks out, so that nobody relies on them",
+        (true, true) => findings.fine(
+            "Dovecot's login processes ask keydove; nothing asks its own passdb and userdb blocks, which the way back needs",
         ),
         (true, false) => findings.fine("Dovecot's login processes ask keydove"),
         (false, _) if has_hook => findings.fine("Dovecot asks keydove through one of its own databases"),
@@ -229,11 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_takeover_is_fine_and_left_over_databases_are_told() {
+    fn a_takeover_is_fine_and_databases_for_the_way_back_are_no_fault() {
         let takeover = "service imap-login {\n  executable = imap-login ext/auth\n}\n";
         assert_eq!(judged(takeover), [(Level::Fine, "Dovecot's login processes ask keydove".to_owned())]);
         let both = format!("{takeover}passdb {{\n  driver = pam\n}}\n");
-        assert_eq!(judged(&both)[0].0, Level::Warning);
+        assert_eq!(judged(&both)[0].0, Level::Fine);
+        assert!(judged(&both)[0].1.contains("passdb"));
         assert_eq!(judged("passdb {\n  driver = pam\n}\n")[0].0, Level::Warning);
         assert_eq!(judged("login_socket_path = ext/auth\n")[0].0, Level::Fine);
     }
