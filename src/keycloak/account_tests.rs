@@ -455,7 +455,7 @@ fn no_answer_with_an_error_among_it_refuses_anybody() {
     let probes = || prop_oneof![Just(UP), Just(DOWN)];
     let types = || prop_oneof![Just(PASSWORD), Just(NO_TYPES)];
     let strategy = (bobs(), bobs(), bobs(), probes(), types(), 0_usize..5, error());
-    let mut runner = TestRunner::new(Cases { cases: 64, failure_persistence: None, ..Cases::default() });
+    let mut runner = TestRunner::new(Cases { cases: 256, failure_persistence: None, ..Cases::default() });
     runner
         .run(&strategy, |(search, disabled, by_id, probe, types, place, error)| {
             let by_id = if matches!(by_id, Say::Nobody) { UP } else { by_id };

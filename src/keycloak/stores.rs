@@ -11,6 +11,7 @@ use serde::Deserialize;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
+use super::client::parse;
 use super::config::escape;
 use super::http::Body;
 use super::person::UserRepresentation;
@@ -269,8 +270,9 @@ impl Client {
             self.address.realm_url(&format!("users/{}", escape(&format!("f:{}:{NOBODY}", id.as_str()))));
         let work = async {
             match self.call_now(PROBE, &url, None).await {
+                // Somebody has this id after all. A page of something before Keycloak says nothing about a store.
+                Ok(body) => parse::<UserRepresentation>(PROBE, &body).map(|_| true),
                 // A store without such a person, or one that is switched off or taken away.
-                Ok(_) => Ok(true),
                 Err(Error::NotFound { error, .. }) if error == super::account::NO_SUCH_USER => Ok(true),
                 // Only the store is asked for this, so its silence is what is waited for.
                 Err(
