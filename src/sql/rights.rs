@@ -48,6 +48,26 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Logins,
+        Self::AppPasswords,
+        Self::Owners,
+        Self::IdentityProvider,
+        Self::AliasLogins,
+        Self::Maps,
+        Self::Policy,
+        Self::FirstLogins,
+        Self::Templates,
+        Self::LoginLog,
+        Self::Sync,
+        Self::Deactivation,
+        Self::Housekeeping,
+        Self::OldPeople,
+        Self::OldLogins,
+        Self::Commands,
+    ];
+
     /// For sentences: `first logins`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -154,32 +174,13 @@ pub fn needed(features: &[Feature]) -> Vec<Right> {
 mod tests {
     use super::*;
 
-    const ALL: [Feature; 16] = [
-        Feature::Logins,
-        Feature::AppPasswords,
-        Feature::Owners,
-        Feature::IdentityProvider,
-        Feature::AliasLogins,
-        Feature::Maps,
-        Feature::Policy,
-        Feature::FirstLogins,
-        Feature::Templates,
-        Feature::LoginLog,
-        Feature::Sync,
-        Feature::Deactivation,
-        Feature::Housekeeping,
-        Feature::OldPeople,
-        Feature::OldLogins,
-        Feature::Commands,
-    ];
-
     #[test]
     fn each_right_is_of_columns_that_the_tables_have() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         for migration in crate::sql::migrate::all() {
             connection.execute_batch(migration).unwrap();
         }
-        for right in needed(&ALL).into_iter().filter(|right| !right.is_of_optional_table()) {
+        for right in needed(&Feature::ALL).into_iter().filter(|right| !right.is_of_optional_table()) {
             let columns = if right.columns.is_empty() { "*".to_owned() } else { right.columns.join(", ") };
             let statement = format!("SELECT {columns} FROM {}", right.table);
             assert!(connection.prepare(&statement).is_ok(), "{right:?}");
@@ -192,6 +193,6 @@ mod tests {
     fn features_come_once_and_in_order() {
         let twice = needed(&[Feature::AppPasswords, Feature::Logins, Feature::Logins]);
         assert_eq!(twice, needed(&[Feature::Logins, Feature::AppPasswords]));
-        assert!(ALL.iter().all(|feature| !needed(&[*feature]).is_empty()));
+        assert!(Feature::ALL.iter().all(|feature| !needed(&[*feature]).is_empty()));
     }
 }

@@ -6,25 +6,6 @@ use super::connect;
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::Other;
 
-const ALL: [Feature; 16] = [
-    Feature::Logins,
-    Feature::AppPasswords,
-    Feature::Owners,
-    Feature::IdentityProvider,
-    Feature::AliasLogins,
-    Feature::Maps,
-    Feature::Policy,
-    Feature::FirstLogins,
-    Feature::Templates,
-    Feature::LoginLog,
-    Feature::Sync,
-    Feature::Deactivation,
-    Feature::Housekeeping,
-    Feature::OldPeople,
-    Feature::OldLogins,
-    Feature::Commands,
-];
-
 /// keydove's user has exactly the rights that are listed for these features.
 pub async fn give_only(features: &[Feature], server: &MariadbServer, other: &impl Other) {
     let account = format!("'{}'@'localhost'", USER.0);
@@ -49,7 +30,7 @@ pub async fn missing_rights_are_found(server: &MariadbServer, other: &impl Other
         missing
     };
     // With SELECT on everything, what writes is missing, and tables of its own.
-    let found = missing(&ALL).await;
+    let found = missing(&Feature::ALL).await;
     assert!(found.iter().all(|missing| missing.lack == Lack::Denied || missing.right.is_of_own_table()));
     assert!(
         found.iter().any(|missing| (missing.right.verb, missing.right.table) == (Verb::Insert, "mailbox"))
@@ -57,8 +38,8 @@ pub async fn missing_rights_are_found(server: &MariadbServer, other: &impl Other
     assert!(
         !found.iter().any(|missing| (missing.right.verb, missing.right.table) == (Verb::Select, "mailbox"))
     );
-    give_only(&ALL, server, other).await;
-    assert_eq!(missing(&ALL).await, []);
+    give_only(&Feature::ALL, server, other).await;
+    assert_eq!(missing(&Feature::ALL).await, []);
     // Of each right that is taken away, one by one, exactly it is missing.
     for (revoked, verb, table) in [
         ("INSERT (password) ON mailbox", Verb::Insert, "mailbox"),
@@ -69,7 +50,7 @@ pub async fn missing_rights_are_found(server: &MariadbServer, other: &impl Other
     ] {
         let (what, table_name) = revoked.split_once(" ON ").unwrap();
         other.run(&format!("REVOKE {what} ON {DATABASE}.{table_name} FROM {account}")).await;
-        let found = missing(&ALL).await;
+        let found = missing(&Feature::ALL).await;
         assert!(!found.is_empty(), "{revoked}");
         for missing in &found {
             assert_eq!((missing.right.verb, missing.right.table), (verb, table), "{revoked}");
@@ -80,11 +61,11 @@ pub async fn missing_rights_are_found(server: &MariadbServer, other: &impl Other
         other.run(&format!("GRANT {what} ON {DATABASE}.{table_name} TO mender")).await;
         other.run(&format!("GRANT mender TO {account}")).await;
         other.run(&format!("SET DEFAULT ROLE mender FOR {account}")).await;
-        assert_eq!(missing(&ALL).await, [], "{revoked}, and given by a role");
+        assert_eq!(missing(&Feature::ALL).await, [], "{revoked}, and given by a role");
         other.run(&format!("SET DEFAULT ROLE NONE FOR {account}")).await;
         other.run(&format!("GRANT {what} ON {DATABASE}.{table_name} TO {account}")).await;
     }
-    assert_eq!(missing(&ALL).await, []);
+    assert_eq!(missing(&Feature::ALL).await, []);
     // Nothing was written by all these trials.
     for table in ["mailbox", "alias", "sasl_log", "keydove_person", "keydove_lease", "user_acl", "quota2"] {
         assert_eq!(other.ask(&format!("SELECT * FROM {table}")).await.len(), 0, "{table}");
@@ -100,8 +81,8 @@ pub async fn missing_rights_are_found(server: &MariadbServer, other: &impl Other
     );
     other.run("ALTER TABLE tags_mailbox CHANGE tag tag_name VARCHAR(255) NOT NULL").await;
     other.run("SET GLOBAL read_only = 1").await;
-    let found = missing(&ALL).await;
+    let found = missing(&Feature::ALL).await;
     assert!(found.iter().any(|missing| matches!(missing.lack, Lack::Refused(_))), "{found:?}");
     other.run("SET GLOBAL read_only = 0").await;
-    assert_eq!(missing(&ALL).await, []);
+    assert_eq!(missing(&Feature::ALL).await, []);
 }
