@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::double::{Double, Play, TOKEN, client, client_with, pass, spawn};
 use super::{Error, Lookup};
@@ -62,8 +62,11 @@ async fn every_fault_has_its_own_reason_and_none_says_unknown() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_has_its_own_reason() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = client(&format!("http://{closed}")).find_person(&bob()).await.unwrap_err();
+    // Bound, so that nobody else gets the port, and nobody listens there.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let error =
+        client(&format!("http://{}", closed.local_addr().unwrap())).find_person(&bob()).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     // RFC 6761: `invalid` never resolves. A resolver may take its time to say so.
     let nowhere = client("http://no-such-host.invalid");

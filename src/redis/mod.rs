@@ -248,7 +248,7 @@ impl std::fmt::Debug for Redis {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -259,9 +259,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_down_is_named() {
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        // Bound, so that nobody else gets the port, and nobody listens there.
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = bound.local_addr().unwrap().port();
         let error = at(port, "1s").set_field("h", "f", "v").await.unwrap_err();
         assert!(matches!(error, Error::Unreachable { .. }), "{error}");
         let begin = format!("setting a field: cannot reach Redis at 127.0.0.1:{port}: ");

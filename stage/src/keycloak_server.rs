@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::keycloak::REALM;
-use crate::process::{Group, Program, run};
+use crate::process::{Group, Program, copy_program, run};
 use crate::{Failure, Result, Stage, attempt, free_port, source_tree};
 
 /// The version that `tests/setup` fetches.
@@ -151,7 +151,7 @@ fn make_home(stage: &Stage) -> Result<PathBuf> {
     // kc.sh takes the folder in which it really lies for its home: this one must be a copy.
     stage.folder("keycloak/bin")?;
     let script = home.join("bin/kc.sh");
-    attempt("copy", &script, fs::copy(unpacked.join("bin/kc.sh"), &script))?;
+    copy_program(&unpacked.join("bin/kc.sh"), &script)?;
     let database = stage.folder("keycloak/data/h2")?;
     for entry in attempt("list", &template, fs::read_dir(&template))?.flatten() {
         let copy = database.join(entry.file_name());

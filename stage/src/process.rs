@@ -75,6 +75,20 @@ impl Guard {
     }
 }
 
+/// Copies a program that is to be run.
+///
+/// Another process writes the copy. This one must never have it open for writing: a program that another thread starts
+/// at this moment inherits what is open until it executes, and Linux runs no file that somebody can still write
+/// (`ETXTBSY`).
+pub fn copy_program(from: &Path, to: &Path) -> Result<()> {
+    let status = attempt("start", Path::new("cp"), Command::new("cp").arg("--").arg(from).arg(to).status())?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure(format!("copy {} to {}: {status}", from.display(), to.display())))
+    }
+}
+
 /// How a program takes the signals of the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Group {

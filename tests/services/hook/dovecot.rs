@@ -4,14 +4,14 @@
 //! of its own, so that the shipped files are read as they are, with the paths that stand in them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::stage::dovecot::Release;
 use super::super::stage::keydove::MAIL_ID;
-use super::super::stage::process::{Group, Program, accepts, run};
+use super::super::stage::process::{Group, Program, accepts, copy_program, run};
 use super::super::stage::{Result, Stage, attempt, free_port, give, source_tree};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ impl HookDovecot {
         }
         let program = stage.path("hooked/bin/keydove-checkpassword");
         let built = env!("CARGO_BIN_EXE_keydove-checkpassword");
-        attempt("copy to", &program, fs::copy(built, &program))?;
+        copy_program(Path::new(built), &program)?;
         give(&program, "root", "root", 0o755)?;
         let settings_file = stage.path("hooked/etc/keydove-settings.lua");
         match settings {

@@ -18,7 +18,7 @@ use super::super::mailcow::world::{RIGHT, RIGHT_HASH};
 use super::super::stage::dovecot::Release;
 use super::super::stage::keycloak_admin::KeycloakAdmin;
 use super::super::stage::postfix::{MASTER, main_cf, postconf};
-use super::super::stage::process::{Group, Program, accepts, run};
+use super::super::stage::process::{Group, Program, accepts, copy_program, run};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, Stage, attempt, free_port, give};
 
@@ -69,7 +69,7 @@ impl Ground {
         attempt("give", &mail, std::os::unix::fs::chown(&mail, Some(5000), Some(5000)))?;
         if let Some(root) = release.root(stage) {
             let own = Path::new(env!("CARGO_BIN_EXE_keydove"));
-            attempt("copy", own, fs::copy(own, root.join("usr/bin/keydove")))?;
+            copy_program(own, &root.join("usr/bin/keydove"))?;
             // A package that keydove's depends on.
             let (authorities, copy) =
                 (Path::new("/etc/ssl/certs/ca-certificates.crt"), root.join("etc/ssl/certs"));
