@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,12 +14,10 @@ use crate::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, World, attem
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result, source_tree};
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
 /// The realm of the cases that change none of its settings.
 const SHARED: &str = "states";
-/// A busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
 /// Every login asks.
 const FORGETFUL: &str = "\n[cache]\nmax_staleness = \"0\"\nstale_limit = \"0\"\n";
 /// What is known is known for long.
@@ -57,7 +54,7 @@ pub const CASES: &[WorldCase] = &[
         let lockout = |permanent: bool| json!({ "bruteForceProtected": true, "failureFactor": 2, "permanentLockout": permanent, "maxTemporaryLockouts": 0 });
         place.admin.change_realm(&lockout(false))?;
         place.admin.fail_to_log_in(address, 3)?;
-        within(LIMIT, || {
+        eventually(|| {
             let lockout = place.admin.lockout(address)?;
             ensure(lockout["disabled"] == true, || lockout.to_string())
         })?;
@@ -65,7 +62,7 @@ pub const CASES: &[WorldCase] = &[
         place.admin.change_realm(&lockout(true))?;
         place.admin.unlock(address)?;
         place.admin.fail_to_log_in(address, 4)?;
-        within(LIMIT, || ensure(!place.admin.is_enabled(address)?, || "still enabled".to_owned()))?;
+        eventually(|| ensure(!place.admin.is_enabled(address)?, || "still enabled".to_owned()))?;
         place.login(address, RIGHT, Refuse("user_locked_out"))?;
         place.says("explain", &[address], &["user_locked_out", "locked out permanently", "brute force"])?;
         place.admin.update(address, |user| user["enabled"] = true.into())?;

@@ -1,13 +1,11 @@
 //! App passwords, and the webmail, at keydoves beside the main one.
 
-use std::time::Duration;
-
 use super::LoneCase;
 use super::auth_socket::{Attempt, AuthSocket};
 use super::stage::Result;
 use super::stage::keydove::Keydove;
 use super::stage::system::System;
-use super::{ensure, expect, transport, within};
+use super::{ensure, eventually, expect, transport};
 
 const USER: &str = "ssha512@example.org";
 const GONE: &str = "nobody-anymore@example.org";
@@ -15,9 +13,6 @@ const LOCAL: &str = "local@example.org";
 /// `{SSHA512}` of `app pw`.
 const HASH: &str =
     "{SSHA512}JUtuRhoH5LXczlMB2qZzSgvk5ByNoolgkWTxV8AHtEmiGGCLqkfYWMJ2PFcCj2ChUcov2Wu1dA7IFYDKM3ejUHNhbHQ=";
-
-/// A busy machine.
-const LOG_LIMIT: Duration = Duration::from_secs(10);
 
 const OK: &str = "OK\t1\tuser=";
 const REFUSED: &str = "FAIL\t1\tuser=";
@@ -226,7 +221,7 @@ fn refused(keydove: &Keydove, service: &str, user: &str, password: &str, reason:
 
 /// The line is written behind the answer.
 fn is_logged(keydove: &Keydove, logged: &str, before: usize) -> Result<()> {
-    within(LOG_LIMIT, || {
+    eventually(|| {
         let log = keydove.log();
         ensure(log.matches(logged).count() > before, || log)
     })

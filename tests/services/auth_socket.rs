@@ -3,15 +3,11 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::clients::encode;
-
-/// Longer than any deadline and failure delay of keydove.
-const PATIENCE: Duration = Duration::from_secs(12);
 
 /// A PLAIN login, as a mail server passes it on.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +46,8 @@ impl AuthSocket {
 
     fn connect(path: &Path, last: &str) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(crate::PATIENCE))?;
+        stream.set_write_timeout(Some(crate::PATIENCE))?;
         let mut socket = Self { reader: BufReader::new(stream), handshake: Vec::new() };
         loop {
             let line = socket.line()?;

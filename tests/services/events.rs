@@ -11,14 +11,10 @@ use super::stage::Result;
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
-use super::{Case, LoneCase, ensure, within};
+use super::{Case, LoneCase, ensure, eventually};
 
-/// Polled every second, seen at the next poll, forgotten once more a second later; and a busy machine.
-const LIMIT: Duration = Duration::from_secs(30);
 /// Whatever was to be seen at a poll has been seen by then, on a machine that keeps up.
 const TWO_POLLS: Duration = Duration::from_millis(2500);
-/// A Keycloak that has just started is slow, and is left alone for a while before.
-const AFTER_RESTART: Duration = Duration::from_secs(40);
 /// Longer than any case.
 const CACHE: &str = "[cache]\nmax_staleness = \"10m\"\nmailbox_staleness = \"10m\"\nunknown = \"10m\"\n";
 
@@ -76,7 +72,7 @@ pub const CASES: &[Case] = &[
     }),
     ("a_missing_right_to_read_events_is_told_once_and_costs_no_login", |system| {
         let keydove = start(system, "event5", "mailcow", "")?;
-        within(LIMIT, || {
+        eventually(|| {
             ensure(keydove.log().contains("view-events"), || "no word about the right".to_owned())
         })?;
         known(system, &keydove, "event5@example.org")?;
@@ -91,9 +87,7 @@ pub const LONE_CASES: &[LoneCase] = &[
         let admin = KeycloakAdmin::new(&system.keycloak);
         admin.change_realm(&json!({ "adminEventsEnabled": false }))?;
         let keydove = start(system, "event7", "mailcow-events", "")?;
-        within(LIMIT, || {
-            ensure(keydove.log().contains("the realm keeps no admin events"), || keydove.log())
-        })?;
+        eventually(|| ensure(keydove.log().contains("the realm keeps no admin events"), || keydove.log()))?;
         known(system, &keydove, "event7@example.org")?;
         let told = keydove.log().matches("the realm keeps no admin events").count();
         admin.change_realm(&json!({ "adminEventsEnabled": true }))?;
@@ -108,7 +102,7 @@ pub const LONE_CASES: &[LoneCase] = &[
         system.keycloak.wait_until_ready()?;
         let admin = KeycloakAdmin::new(&system.keycloak);
         admin.update("event8@example.org", |user| user["enabled"] = false.into())?;
-        within(AFTER_RESTART, || {
+        eventually(|| {
             let refused = Refuse("user_disabled");
             attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), refused).map(drop)
         })
@@ -147,7 +141,7 @@ pub fn known(system: &System, keydove: &Keydove, address: &str) -> Result<()> {
 /// They log in, and once more from memory. What was changed before is seen meanwhile.
 fn remembered(keydove: &Keydove, address: &str) -> Result<()> {
     std::thread::sleep(TWO_POLLS);
-    within(LIMIT, || {
+    eventually(|| {
         attempt_at(keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
         let from_memory = people(keydove, "hits")?;
         attempt_at(keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
@@ -158,7 +152,7 @@ fn remembered(keydove: &Keydove, address: &str) -> Result<()> {
 
 /// The login ends so before long.
 fn soon(keydove: &Keydove, address: &str, password: &str, end: End<'_>) -> Result<()> {
-    within(LIMIT, || attempt_at(keydove, Attempt::new(address, password), end).map(drop))
+    eventually(|| attempt_at(keydove, Attempt::new(address, password), end).map(drop))
 }
 
 /// A number of the people's cache.

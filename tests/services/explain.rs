@@ -15,9 +15,6 @@ use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result};
 use super::{Case, ensure};
 
-/// How long the login history may take.
-const HISTORY_LIMIT: Duration = Duration::from_secs(10);
-
 pub const CASES: &[Case] = &[
     ("what_is_explained_is_what_a_login_gets", |system| {
         let keydove = start(system, "explaining", "0600")?;
@@ -98,7 +95,7 @@ pub const CASES: &[Case] = &[
         ensure(failures.len() == 1 && failures[0]["reason"] == "password_mismatch", || told.to_string())?;
         ensure(failures[0]["remote"] == "192.0.2.9", || told.to_string())?;
         // The history is written behind the logins.
-        let until = Instant::now() + HISTORY_LIMIT;
+        let until = Instant::now() + crate::PATIENCE;
         while explain(&keydove, address, "imap", None)?["logins"][0]["verdict"] != "accept" {
             ensure(Instant::now() < until, || "the login is in no history".to_owned())?;
             sleep(Duration::from_millis(100));

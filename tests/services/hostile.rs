@@ -11,7 +11,7 @@ use super::auth_socket::AuthSocket;
 use super::clients::encode;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{Case, ensure, expect, transport, within};
+use super::{Case, ensure, eventually, expect, transport};
 
 const ALICE: &str = "alice@example.org";
 /// What a hundred megabytes of nonsense may cost at most.
@@ -169,7 +169,7 @@ pub const CASES: &[Case] = &[
         let mut socket = client(system, 4007)?;
         transport(socket.login(1, "hang.up@example.org", "pw"))?;
         drop(socket);
-        within(Duration::from_secs(20), || {
+        eventually(|| {
             let logged = system.keydove.log_so_far().contains("user=\"hang.up@example.org\"");
             ensure(logged, || "there is no log line".to_owned())
         })

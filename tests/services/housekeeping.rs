@@ -1,16 +1,13 @@
 //! Rows that nobody needs any more go, in the daemon and by hand.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::World;
 use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result};
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
-const LIMIT: Duration = Duration::from_secs(40);
 /// What keydove noted about a mailbox that is not there.
 const GONE: &str = "INSERT INTO keydove_sync (mailbox) VALUES ('gone@housekeeping.example')";
 
@@ -28,7 +25,7 @@ pub const CASES: &[WorldCase] = &[("housekeeping_is_done_by_hand_and_by_the_daem
     ensure(output.starts_with("TABLE") && output.contains("DELETED"), || output.clone())?;
     world.system.execute(GONE)?;
     let keydove = world.system.keydove.beside("house-daemon", |text| text + &settings("10s"))?;
-    within(LIMIT, || {
+    eventually(|| {
         is_gone(world, 0).map_err(|failure| Failure(format!("{}:\n{}", failure.0, keydove.log_so_far())))
     })
 })];

@@ -20,7 +20,7 @@ use super::mailcow::world::{RIGHT, RIGHT_HASH, World, domain, quote};
 use super::oauth::OAUTH;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::{Failure, Result, free_port};
-use super::{ensure, transport, within};
+use super::{ensure, eventually, transport};
 
 pub const CASES: &[WorldCase] = &[
     ("strangers_are_told_the_same_at_every_door_whoever_exists", |world| {
@@ -112,7 +112,6 @@ pub const CASES: &[WorldCase] = &[
 ];
 
 const DELAY: Duration = Duration::from_secs(3);
-const LIMIT: Duration = Duration::from_secs(20);
 /// In the far future, in seconds.
 const LATER: u64 = 1 << 33;
 
@@ -205,7 +204,7 @@ impl Doors {
                 "{listeners}{text}\n[cache]\n{cache}\n[http_login]\nlisten = \"127.0.0.1:{port}\"\n{OAUTH}"
             )
         })?;
-        within(LIMIT, || transport(TcpStream::connect((Ipv4Addr::LOCALHOST, port))).map(drop))?;
+        eventually(|| transport(TcpStream::connect((Ipv4Addr::LOCALHOST, port))).map(drop))?;
         Ok(Self { keydove, postfix, hook, port })
     }
 
@@ -250,7 +249,7 @@ impl Doors {
     /// The word only: the code is for Dovecot's log.
     fn ask_hook(&self, user: &str, password: &str, service: &str) -> Result<String> {
         let mut stream = transport(UnixStream::connect(&self.hook))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         let request = format!("VERSION\t1\t0\nAUTH\t1\t{user}\t{password}\tservice={service}\n");
         transport(stream.write_all(request.as_bytes()))?;
         let mut line = String::new();
@@ -263,7 +262,7 @@ impl Doors {
             json!({ "username": user, "password": password, "real_rip": "192.0.2.9", "service": service });
         let body = body.to_string();
         let mut stream = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         let head = format!(
             "POST / HTTP/1.1\r\nHost: nginx\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()

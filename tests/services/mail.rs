@@ -9,9 +9,6 @@ use super::stage::Result;
 use super::stage::system::System;
 use super::{Case, Failure, expect};
 
-/// How long a mail may be on its way.
-const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
-
 pub const CASES: &[Case] = &[
     ("a_mail_sent_as_one_person_is_read_as_another", |system| {
         // Takes the mail.
@@ -62,7 +59,7 @@ pub fn is_delivered_to(system: &System, address: &str, folder: &str) -> Result<(
     let folder = system.stage().path(folder).join("new");
     let start = Instant::now();
     while std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0 {
-        if start.elapsed() > DELIVERY_LIMIT {
+        if start.elapsed() > crate::PATIENCE {
             return Err(Failure(format!(
                 "no mail in {}; Postfix says\n{}",
                 folder.display(),
@@ -77,7 +74,7 @@ pub fn is_delivered_to(system: &System, address: &str, folder: &str) -> Result<(
 /// Waits for a mail in a person's inbox.
 fn receive(system: &System, login: Login<'_>, subject: &str) -> Result<String> {
     let start = Instant::now();
-    while start.elapsed() < DELIVERY_LIMIT {
+    while start.elapsed() < crate::PATIENCE {
         let mut imap = Imap::connect(system.dovecot.imap).map_err(unexpected)?;
         expect("LOGIN to read", imap.login(login), "OK ")?;
         if let Some(text) = imap.find_message(subject).map_err(unexpected)? {
@@ -89,7 +86,7 @@ fn receive(system: &System, login: Login<'_>, subject: &str) -> Result<String> {
     Err(Failure(format!(
         "no mail `{subject}` for {} after {} s; Postfix says\n{log}",
         login.user,
-        DELIVERY_LIMIT.as_secs()
+        crate::PATIENCE.as_secs()
     )))
 }
 

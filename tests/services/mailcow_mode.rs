@@ -17,8 +17,6 @@ const PLAIN: &str = "plain@example.org";
 /// Has no template attribute.
 const NOTEMPLATE: &str = "notemplate@example.org";
 const SETTINGS: &str = "[mailcow]\nidentity_provider = true\nrefresh = \"200ms\"\n";
-/// A refresh, a login with its failure delay, and a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
 const ACCEPTED: &str = "OK\t1\tuser=";
 const UNAVAILABLE: &str = "code=temp_fail";
 const TOOK_SETTINGS: &str = "took Keycloak's settings from mailcow's table";
@@ -205,7 +203,7 @@ fn wait(keydove: &Keydove, socket: &str, user: &str, reason: &str) -> Result<()>
 
 fn wait_until(keydove: &Keydove, socket: &str, user: &str, is_there: impl Fn(&str) -> bool) -> Result<()> {
     let start = Instant::now();
-    while start.elapsed() < LIMIT {
+    while start.elapsed() < crate::PATIENCE {
         let answer = login(keydove, socket, user);
         if answer.is_ok_and(|answer| is_there(&answer)) {
             return Ok(());

@@ -194,12 +194,16 @@ fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Failure(complaint())) }
 }
 
-/// Tries until it holds, for so long. The last complaint counts.
-fn within(limit: std::time::Duration, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
+/// How long a condition may take to come about: far longer than any does, so that only a fault uses it up. A shorter one
+/// would be a guess at how busy the machine is.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Tries until it holds. The last complaint counts.
+fn eventually(mut holds: impl FnMut() -> Result<()>) -> Result<()> {
     let start = std::time::Instant::now();
     loop {
         match holds() {
-            Err(_) if start.elapsed() < limit => std::thread::sleep(std::time::Duration::from_millis(50)),
+            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(std::time::Duration::from_millis(50)),
             end => return end,
         }
     }

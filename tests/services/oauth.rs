@@ -18,7 +18,7 @@ use super::stage::keydove::{Keydove, remembering};
 use super::stage::relay::{Conduct, Relay};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{Case, LoneCase, ensure, transport, within};
+use super::{Case, LoneCase, ensure, eventually, transport};
 
 /// Whoever has a token for `mailcow` from the client of the case.
 pub const OAUTH: &str = "\n[oauth]\naudiences = [\"mailcow\"]\nleeway = \"0\"\nscope = \"mail\"\n";
@@ -156,7 +156,7 @@ pub const CASES: &[Case] = &[
         let alone = access(&admin.tokens("oauth6-alone", address, RIGHT)?)?;
         try_token(&keydove, address, &alone, CannotTell("keycloak_settings"))?;
         admin.log_out(address)?;
-        within(Duration::from_secs(5), || try_token(&keydove, address, &token, Refuse("token_revoked")))
+        eventually(|| try_token(&keydove, address, &token, Refuse("token_revoked")))
     }),
     ("keys_are_fetched_once_and_once_more_for_a_new_one", |system| {
         let admin = KeycloakAdmin::new(&system.keycloak);
@@ -226,13 +226,13 @@ pub const LONE_CASES: &[LoneCase] = &[
         system.keycloak.start_again()?;
         system.keycloak.wait_until_ready()?;
         ends.into_iter().collect::<Result<()>>()?;
-        within(Duration::from_secs(40), || try_token(&fresh, address, &token, Accept("token")))
+        eventually(|| try_token(&fresh, address, &token, Accept("token")))
     }),
 ];
 
 /// Waits until Postfix offers the mechanisms.
 fn offered(system: &System) -> Result<()> {
-    within(Duration::from_secs(20), || {
+    eventually(|| {
         let lines = transport(smtp_capabilities(system.postfix.submission))?;
         ensure(lines.iter().any(|line| line.contains("AUTH") && line.contains("OAUTHBEARER XOAUTH2")), || {
             lines.join(" ")

@@ -14,7 +14,7 @@ use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result, attempt, free_port};
-use super::{Case, LoneCase, ensure, within};
+use super::{Case, LoneCase, ensure, eventually};
 
 const ALICE: &str = "alice@example.org";
 /// In Keycloak, without the attribute that holds passwords.
@@ -22,8 +22,6 @@ const NOBODY_ELSE: &str = "nohash@example.org";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// What is known stays fresh for a moment only, and serves for long.
 const SHORT_MEMORY: &str = "\n[cache]\nmax_staleness = \"1s\"\nmailbox_staleness = \"1s\"\nrefetch_pause = \"0\"\npatience = \"3s\"\n";
-/// The longest of all waits: a stale answer counts for a minute.
-const RECOVERY: Duration = Duration::from_secs(100);
 
 pub const CASES: &[Case] = &[
     ("metrics_tell_of_logins_what_the_log_tells", |system| {
@@ -88,14 +86,14 @@ pub const CASES: &[Case] = &[
 
         // By the id too; and for metrics nobody needs a token.
         admin.update(address, |user| user["enabled"] = true.into())?;
-        within(RECOVERY, || watched.login(address, RIGHT, "imap", Accept("keycloak")))?;
+        eventually(|| watched.login(address, RIGHT, "imap", Accept("keycloak")))?;
         admin.update(address, |user| user["enabled"] = false.into())?;
         watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
         let whom = format!("{{\"keycloak_id\": \"{}\"}}", admin.id(address)?);
         ensure(watched.forget(Some(TOKEN), &whom)? == 204, || "an id was refused".to_owned())?;
         watched.login(address, RIGHT, "imap", Refuse("user_disabled"))?;
         admin.update(address, |user| user["enabled"] = true.into())?;
-        within(RECOVERY, || watched.login(address, RIGHT, "imap", Accept("keycloak")))?;
+        eventually(|| watched.login(address, RIGHT, "imap", Accept("keycloak")))?;
         let hashes = |metrics: &str| value(metrics, "keydove_hash_seconds_count");
         let before = hashes(&watched.metrics()?);
         watched.login(address, RIGHT, "imap", Accept("keycloak"))?;
@@ -150,7 +148,7 @@ pub const LONE_CASES: &[LoneCase] = &[
         system.keycloak.start_again()?;
         system.keycloak.wait_until_ready()?;
         away?;
-        within(RECOVERY, || {
+        eventually(|| {
             let ready = watched.get("/readyz")?;
             ensure(ready == (200, "ready\n".to_owned()), || format!("{ready:?}"))
         })
@@ -173,7 +171,7 @@ pub const LONE_CASES: &[LoneCase] = &[
         with_hidden_attribute(system, |system| {
             let watched = Watched::start(system, "hidden", prompt)?;
             let diagnosis = "nobody in a sample of people shows the attribute `mailcow_password`";
-            within(Duration::from_secs(20), || {
+            eventually(|| {
                 let log = watched.keydove.log();
                 ensure(log.contains(diagnosis) && log.contains("user profile"), || log.clone())
             })?;
@@ -191,7 +189,7 @@ pub const LONE_CASES: &[LoneCase] = &[
             // It is mended, and the next login shows it.
             watched.login(ALICE, "pw", "imap", Accept("keycloak"))?;
             watched.login(NOBODY_ELSE, "pw", "imap", Refuse("password_missing"))?;
-            within(Duration::from_secs(20), || {
+            eventually(|| {
                 let ready = watched.get("/readyz")?;
                 ensure(ready == (200, "ready\n".to_owned()), || format!("{ready:?}"))
             })
@@ -301,7 +299,7 @@ impl Watched {
     fn exchange(&self, request: &str) -> Result<(u16, String)> {
         let exchange = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            stream.set_read_timeout(Some(crate::PATIENCE))?;
             stream.write_all(request.as_bytes())?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;

@@ -9,7 +9,7 @@ use super::logins::{ALL, IMAP_AUTHENTICATE, accepted, refused, unavailable};
 use super::stage::mariadb::MariaDb;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{LoneCase, expect, transport, within};
+use super::{LoneCase, eventually, expect, transport};
 
 /// People of which no other case makes keydove know anything.
 const UNSEEN: &str = "unmapped@example.org";
@@ -76,9 +76,6 @@ pub const CASES: &[LoneCase] = &[
     }),
 ];
 
-/// How long a database that is back may be left alone.
-const RECOVERY: Duration = Duration::from_secs(15);
-
 /// Cases that only a database server has.
 pub const SERVER_CASES: &[LoneCase] = &[
     ("without_mariadb_no_login_is_called_wrong", |system| {
@@ -87,7 +84,7 @@ pub const SERVER_CASES: &[LoneCase] = &[
         mariadb(system)?.start_again()?;
         answer?;
         // It may be left alone for a moment longer.
-        within(RECOVERY, || accepted(system, "notemplate@example.org", "pw", ALL))
+        eventually(|| accepted(system, "notemplate@example.org", "pw", ALL))
     }),
     ("malformed_names_need_no_database", |system| {
         mariadb(system)?.stop()?;

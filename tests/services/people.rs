@@ -1,17 +1,13 @@
 //! The awkward people of `tests/realm`, each by the name and the password that somebody might try, with the reason in the
 //! log: what the client is told is the same for all refusals.
 
-use std::time::Duration;
-
 use super::logins::{Door, IMAP, IMAP_AUTHENTICATE, SMTP, accepted, refused};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{Case, ensure, within};
+use super::{Case, ensure, eventually};
 
 /// IMAP's `LOGIN` would send letters outside ASCII in a form of its own, so names go in base64.
 const DOORS: &[Door] = &[IMAP_AUTHENTICATE, SMTP];
-/// How long a line of the log may follow its answer.
-const LOG_LIMIT: Duration = Duration::from_secs(20);
 /// How much of a name the search in the log uses; a log line may cut a longer one.
 const SHOWN: usize = 240;
 /// The longest address: 64 + 1 + 60 + 1 + 60 + 1 + 54 + 12 bytes.
@@ -172,7 +168,7 @@ fn all(system: &System, tries: &[Try<'_>]) -> Result<()> {
         let whose = format!(" user=\"{}", user.chars().take(SHOWN).take_while(is_shown).collect::<String>());
         for role in ["role=dovecot", "role=postfix"] {
             // It may follow the answer.
-            within(LOG_LIMIT, || {
+            eventually(|| {
                 let log = system.keydove.log_so_far();
                 let words = [why.as_str(), whose.as_str(), role];
                 let found = log.lines().any(|line| words.iter().all(|word| line.contains(word)));

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use super::auth_socket::AuthSocket;
 use super::mailcow::world::{RIGHT, RIGHT_HASH, TEMPLATE, domain, person};
@@ -16,7 +15,7 @@ use super::stage::keydove::Keydove;
 use super::stage::relay::{Conduct, Relay};
 use super::stage::system::System;
 use super::stage::{Failure, Result, attempt, give};
-use super::{LoneCase, ensure, transport, within};
+use super::{LoneCase, ensure, eventually, transport};
 
 const SOUND: i32 = 0;
 const FAULT: i32 = 1;
@@ -27,8 +26,6 @@ const ANN: &str = "ann@planted.example";
 const NEWCOMERS: usize = 16;
 /// Whom the service runs as in one of the faults, and their group.
 const SERVICE: (&str, &str) = ("nobody", "nogroup");
-/// Keycloak needs a moment to notice that its directory is back.
-const RECOVERY: Duration = Duration::from_secs(60);
 const PROVISIONING: &str = "\n[provisioning]\nenabled = true\ndefault_template = \"Planted\"\n";
 
 /// A fault, and what is done about it.
@@ -326,9 +323,9 @@ fn play(system: &mut System, faults: &[Fault]) -> Result<()> {
         (fault.plant)(&mut ground).map_err(of)?;
         let said = ground.says(fault).map_err(of)?;
         (fault.cure)(&mut ground, &said).map_err(of)?;
-        within(RECOVERY, || ground.is_clean()).map_err(of)?;
+        eventually(|| ground.is_clean()).map_err(of)?;
         // A busy machine is none of the faults: a temporary failure is tried again.
-        within(RECOVERY, || ground.logins_work()).map_err(of)?;
+        eventually(|| ground.logins_work()).map_err(of)?;
         ground.newcomers += 1;
     }
     Ok(())

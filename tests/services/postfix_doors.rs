@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -16,11 +16,9 @@ use crate::stage::keydove::remembering;
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
-use crate::{Case, ensure, expect, transport, within};
+use crate::{Case, ensure, eventually, expect, transport};
 
 const CHROOTED: Shape = Shape { name: "pf", chrooted: true, proxied: false, database_is_down: false };
-/// How long a mail may be on its way.
-const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
 /// What Postfix waits before it asks a policy server again that has closed the connection.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -147,7 +145,7 @@ fn takes_mail(system: &System, town: &Town, postfix: &Exchanger) -> Result<()> {
     expect("send", smtp.send("", &format!("x@all.{domain}"), "caught", "read me"), "250 ")?;
     for (name, count) in [("alice", 2), ("bob", 1)] {
         let folder = system.stage().path(&format!("mail/{domain}/{name}/Maildir/new"));
-        within(DELIVERY_LIMIT, || {
+        eventually(|| {
             let found = std::fs::read_dir(&folder).map_or(0, Iterator::count);
             ensure(found == count, || {
                 format!(
@@ -179,7 +177,7 @@ fn senders_are_checked(town: &Town, postfix: &Exchanger) -> Result<()> {
         let answer = format!("553 5.7.1 <{sender}>: Sender address rejected: not owned by user {alice}");
         expect(&sender, mail(&mut smtp, &sender, &alice), &answer)?;
     }
-    within(Duration::from_secs(5), || {
+    eventually(|| {
         let log = postfix.keydove.log();
         let line = format!(
             "INFO policy verdict=refuse reason=sender_not_owned user=\"{alice}\" sender=\"{}\" service=smtp \
@@ -265,9 +263,7 @@ fn idle_connections(town: &Town, postfix: &Exchanger) -> Result<()> {
     let mut smtp = logged_in(postfix.submission, &alice)?;
     expect("first", mail(&mut smtp, &alice, &alice), "250 ")?;
     sleep(3 * RETRY_DELAY);
-    let start = Instant::now();
     expect("later", mail(&mut smtp, &alice, &alice), "250 ")?;
-    ensure(start.elapsed() < RETRY_DELAY, || format!("it took {:?}", start.elapsed()))?;
     let log = postfix.log();
     ensure(!log.contains("problem talking to server"), || log.clone())?;
     // A word that is no action would be 451 too: each action is one that Postfix knows.
@@ -333,7 +329,7 @@ fn remembered_people_are_judged(system: &System, town: &Town) -> Result<()> {
 /// Asks by hand whether somebody may send under their own address.
 fn judge(socket: &Path, user: &str) -> Result<String> {
     let mut stream = transport(UnixStream::connect(socket))?;
-    transport(stream.set_read_timeout(Some(Duration::from_secs(10))))?;
+    transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
     transport(write!(stream, "request=smtpd_access_policy\nsender={user}\nsasl_username={user}\n\n"))?;
     transport(stream.shutdown(std::net::Shutdown::Write))?;
     let mut reply = String::new();
@@ -344,7 +340,7 @@ fn judge(socket: &Path, user: &str) -> Result<String> {
 /// Two questions on one connection, with a pause between them.
 fn stays_open(socket: &Path) -> Result<()> {
     let mut stream = transport(UnixStream::connect(socket))?;
-    transport(stream.set_read_timeout(Some(Duration::from_secs(10))))?;
+    transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
     for pause in [Duration::ZERO, 2 * RETRY_DELAY] {
         sleep(pause);
         transport(
@@ -360,7 +356,7 @@ fn stays_open(socket: &Path) -> Result<()> {
 /// Asks a table by hand.
 fn ask(socket: &Path, request: &str) -> Result<String> {
     let mut stream = transport(UnixStream::connect(socket))?;
-    transport(stream.set_read_timeout(Some(Duration::from_secs(10))))?;
+    transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
     transport(write!(stream, "{}:{request},", request.len()))?;
     transport(stream.shutdown(std::net::Shutdown::Write))?;
     let mut reply = String::new();
@@ -384,7 +380,7 @@ fn mail(smtp: &mut Smtp, sender: &str, recipient: &str) -> std::io::Result<Strin
 }
 
 fn logged(postfix: &Exchanger, reason: &str) -> Result<()> {
-    within(Duration::from_secs(5), || {
+    eventually(|| {
         let log = postfix.keydove.log();
         ensure(log.contains(&format!("INFO policy verdict=refuse reason={reason} user=")), || log)
     })

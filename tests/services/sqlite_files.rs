@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -15,7 +14,7 @@ use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::system::{Database, System};
 use super::stage::{Failure, Result, attempt};
-use super::{LoneCase, ensure, within};
+use super::{LoneCase, ensure, eventually};
 
 /// How often keydove is killed, and how many people log in for the first time before each.
 const KILLS: usize = 3;
@@ -68,9 +67,7 @@ pub const CASES: &[LoneCase] = &[
             add.args(["add", &format!("postmaster@{DOMAIN}")]).output(),
         )?;
         ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
-        within(Duration::from_secs(60), || {
-            ends(&keydove, &format!("PostMaster@{DOMAIN}"), RIGHT, Accept("keycloak"))
-        })?;
+        eventually(|| ends(&keydove, &format!("PostMaster@{DOMAIN}"), RIGHT, Accept("keycloak")))?;
         // And where the administrator allows it, it is made.
         let allowed = start(system, "reserved-allowed", "allow_reserved_names = [\"hostmaster\"]\n")?;
         ends(&allowed, &format!("hostmaster@{DOMAIN}"), RIGHT, Accept("keycloak"))?;

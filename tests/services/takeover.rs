@@ -2,7 +2,6 @@
 //! either side's reload and restart while the other goes on.
 
 use std::thread;
-use std::time::Duration;
 
 use super::LoneCase;
 use super::clients::{Imap, Login, Smtp, imap_authenticate, imap_login, pop3_login, sieve_login, smtp_login};
@@ -13,10 +12,8 @@ use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{ensure, expect, transport, within};
+use super::{ensure, eventually, expect, transport};
 
-/// How long Dovecot may take to be back after a reload.
-const BACK: Duration = Duration::from_secs(10);
 const ALICE: Login<'_> = Login { user: "alice@example.org", password: "pw" };
 
 pub const CASES: &[LoneCase] = &[
@@ -40,11 +37,11 @@ pub const CASES: &[LoneCase] = &[
                 let one = if count == 0 { "process_min_avail = 1\n  process_limit = 1\n" } else { "" };
                 site.dovecot
                     .reconfigure(&format!("service imap-login {{\n  service_count = {count}\n  {one}}}\n"))?;
-                within(BACK, || expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
+                eventually(|| expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
                 logs_in_side_by_side(site.dovecot)?;
             }
             site.dovecot.reconfigure("")?;
-            within(BACK, || expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))
+            eventually(|| expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))
         })
     }),
     ("many_logins_share_the_connections_of_few_login_processes_of_2_4", |system| {
@@ -54,7 +51,7 @@ pub const CASES: &[LoneCase] = &[
                     if count == "unlimited" { "process_min_avail = 1\n  process_limit = 1\n" } else { "" };
                 let more = format!("service imap-login {{\n  restart_request_count = {count}\n  {one}}}\n");
                 site.dovecot.reconfigure(&more)?;
-                within(BACK, || expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
+                eventually(|| expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
                 logs_in_side_by_side(site.dovecot)?;
             }
             Ok(())
@@ -205,10 +202,10 @@ fn survives_restarts(site: &mut Site<'_>) -> Result<()> {
     let answer = transport(open.command("NOOP"))?;
     ensure(answer.last().is_some_and(|last| last.starts_with("OK")), || format!("NOOP: {answer:?}"))?;
     let logs_in = |dovecot: &Dovecot| {
-        within(BACK, || expect("IMAP", imap_login(dovecot.imap, ALICE), "OK "))?;
-        within(BACK, || expect("POP3", pop3_login(dovecot.pop3, ALICE), "+OK"))?;
+        eventually(|| expect("IMAP", imap_login(dovecot.imap, ALICE), "OK "))?;
+        eventually(|| expect("POP3", pop3_login(dovecot.pop3, ALICE), "+OK"))?;
         // An LMTP process that has lost its connection says so to one mail, which the mail server tries again.
-        within(BACK, || delivers(dovecot))
+        eventually(|| delivers(dovecot))
     };
     logs_in(site.dovecot)?;
     site.dovecot.reload()?;

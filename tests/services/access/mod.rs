@@ -17,11 +17,11 @@ use crate::mailcow::{WorldCase, app_password, behind, set_hash};
 use crate::stage::Result;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::{Keydove, remembering};
-use crate::{LoneCase, ensure, transport, within};
+use crate::{LoneCase, ensure, eventually, transport};
 
 const SERVICES: [&str; 4] = ["imap", "pop3", "sieve", "smtp"];
-/// What a known login may take while Keycloak is away, for 99 of 100.
-const QUICK_MS: f64 = 50.0;
+/// Shorter than any wait for Keycloak, for 99 of 100 known logins while it is away; the benchmark has the true times.
+const QUICK_MS: f64 = 1000.0;
 
 pub const CASES: &[WorldCase] = &[
     ("whoever_leaves_is_out_of_everything", |world| {
@@ -128,7 +128,7 @@ pub const LONE_CASES: &[LoneCase] = &[("a_hundred_known_people_need_no_keycloak"
     system.keycloak.start_again()?;
     system.keycloak.wait_until_ready()?;
     seen?;
-    within(Duration::from_secs(8), || {
+    eventually(|| {
         attempt_at(&keydove, Attempt::new(&addresses[0], OTHER), Refuse("password_mismatch")).map(drop)
     })
 })];

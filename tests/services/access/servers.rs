@@ -16,12 +16,11 @@ use crate::stage::system::System;
 use crate::stage::{Failure, Result, free_port};
 use crate::sync::realm;
 use crate::takeover::{Site, on_2_3, on_2_4};
-use crate::{LoneCase, ensure, expect, transport, within};
+use crate::{LoneCase, ensure, eventually, expect, transport};
 
 const ALICE: Login<'_> = Login { user: "alice@example.org", password: "pw" };
 /// The exit code of a wrong configuration.
 const CONFIG: i32 = 78;
-const BACK: Duration = Duration::from_secs(10);
 
 pub const LONE_CASES: &[LoneCase] = &[
     ("a_token_logs_in_through_dovecot_and_a_wrong_one_is_no_guess", |system| {
@@ -128,7 +127,7 @@ pub const LONE_CASES: &[LoneCase] = &[
 ];
 
 fn lets_alice_in(site: &mut Site<'_>) -> Result<()> {
-    within(BACK, || expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
+    eventually(|| expect("IMAP", imap_login(site.dovecot.imap, ALICE), "OK "))?;
     let wrong = Login { password: "wrong", ..ALICE };
     expect("IMAP", imap_login(site.dovecot.imap, wrong), "NO [AUTHENTICATIONFAILED]")
 }

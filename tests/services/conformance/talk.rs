@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::clients::encode;
 use super::super::stage::{Failure, Result, attempt};
+use super::super::transport;
 use super::table::{Door, Input};
 
 /// A server that has said nothing for so long will say nothing.
@@ -20,7 +21,6 @@ const PARAMETERS: [&str; 2] = ["user=", "code="];
 /// The replies, in an order of their own because servers may choose theirs, and whether the connection lives.
 pub fn outcome(socket: &Path, input: &Input) -> Result<Vec<String>> {
     let stream = attempt("connect to", socket, UnixStream::connect(socket))?;
-    attempt("set the patience of", socket, stream.set_read_timeout(Some(SILENCE)))?;
     let mut talk = Talk(BufReader::new(stream));
     let mut hello = hello(input);
     let mut replies = Vec::new();
@@ -84,6 +84,8 @@ impl Talk {
     /// Reads so many replies, or until nothing comes. Says whether the connection lives.
     fn read(&mut self, expected: usize, replies: &mut Vec<String>) -> Result<bool> {
         let before = replies.len();
+        let patience = if expected > 0 { crate::PATIENCE } else { SILENCE };
+        transport(self.0.get_ref().set_read_timeout(Some(patience)))?;
         loop {
             if expected > 0 && replies.len() - before >= expected {
                 return Ok(true);

@@ -1,18 +1,14 @@
 //! Accounts that a directory switches off in Active Directory's way: the bit of `userAccountControl` that Keycloak's mapper
 //! *MSAD account controls* reads. The directory is `slapd` with the two attributes; the mapper and the answers are Keycloak's.
 
-use std::time::Duration;
-
 use super::company::{Company, PEOPLE};
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::Refuse;
 use crate::mailcow::world::{RIGHT, World};
 use crate::stage::Result;
 use crate::stage::directory::Import;
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
-/// Keycloak remembers people for a second; and a busy machine.
-const LIMIT: Duration = Duration::from_secs(30);
 /// An account in use, and one that is switched off.
 const NORMAL: u32 = 512;
 const SWITCHED_OFF: u32 = 514;
@@ -32,7 +28,7 @@ fn switched_off(world: &World<'_>, name: &'static str, import: Import) -> Result
     company.federation.is_active_directory()?;
     company.log_in(&PEOPLE)?;
     company.directory.set_account_control(&company.at("ann"), SWITCHED_OFF)?;
-    within(LIMIT, || company.ends("ann", RIGHT, Refuse("store_disabled")))?;
+    eventually(|| company.ends("ann", RIGHT, Refuse("store_disabled")))?;
     let (said, errors, _) = company.output(company.keydove.command("explain").arg(company.at("ann")))?;
     ensure(said.contains("disabled by the user store behind Keycloak"), || format!("{said}{errors}"))?;
     company.log_in(&["ben", "loc"])?;

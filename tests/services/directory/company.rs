@@ -20,8 +20,6 @@ use crate::transport;
 
 /// Short, so that answers are old during an outage; the pause before it is asked again, too.
 const CACHE: &str = "\n[cache]\nmax_staleness = \"1s\"\nmailbox_staleness = \"1s\"\nunknown = \"1s\"\nrefetch_pause = \"0\"\n";
-/// A Keycloak that was in trouble is left alone for a while; and a busy machine.
-const RECOVERY: Duration = Duration::from_secs(60);
 /// Longer than `max_staleness` with what is added to it at random.
 const OLD: Duration = Duration::from_millis(1500);
 
@@ -175,7 +173,7 @@ impl<'w> Company<'w> {
     /// Their logins end well again, as soon as Keycloak is asked again.
     pub fn recovers(&self, locals: &[&str]) -> Result<Duration> {
         let began = Instant::now();
-        crate::within(RECOVERY, || self.log_in(locals))?;
+        crate::eventually(|| self.log_in(locals))?;
         Ok(began.elapsed())
     }
 

@@ -1,8 +1,6 @@
 //! A real Postfix, whose policy, tables and logins are keydove's, while the directory behind Keycloak is away: no answer is
 //! for good, so no mail comes back to its sender.
 
-use std::time::Duration;
-
 use super::company::{Company, PEOPLE};
 use crate::clients::{Login, Smtp, smtp_login};
 use crate::mailcow::WorldCase;
@@ -10,10 +8,7 @@ use crate::mailcow::world::{RIGHT, World};
 use crate::stage::Result;
 use crate::stage::directory::Import;
 use crate::stage::exchanger::{Exchanger, Shape};
-use crate::{ensure, expect, transport, within};
-
-/// A Keycloak that was in trouble is left alone for a while; and a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::{ensure, eventually, expect, transport};
 
 pub const CASES: &[WorldCase] = &[
     (
@@ -51,7 +46,7 @@ fn no_mail_comes_back(world: &World<'_>, name: &'static str, import: Import) -> 
 
     for local in PEOPLE {
         let sender = company.at(local);
-        within(LIMIT, || {
+        eventually(|| {
             let mut smtp = transport(Smtp::connect(postfix.submission))?;
             expect(local, smtp.auth_plain(Login { user: &sender, password: RIGHT }), "235 ")?;
             expect(local, smtp.send(&sender, &company.at("ben"), "after it", "read me"), "250 ")
@@ -59,7 +54,7 @@ fn no_mail_comes_back(world: &World<'_>, name: &'static str, import: Import) -> 
     }
     // From everybody, and what a stranger sent in each of the two outages.
     let folder = world.system.stage().path(&format!("mail/{}/ben/Maildir/new", company.domain()));
-    within(LIMIT, || {
+    eventually(|| {
         let found = std::fs::read_dir(&folder).map_or(0, Iterator::count);
         ensure(found >= PEOPLE.len() + 2, || format!("{found} mails; Postfix says\n{}", postfix.log()))
     })

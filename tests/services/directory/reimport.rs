@@ -1,17 +1,13 @@
 //! Keycloak removes its copies of the people of a directory and makes new ones, with new ids: whoever is proven to be the
 //! same gets their mailbox back by one command, and nobody else.
 
-use std::time::Duration;
-
 use super::company::{Company, PEOPLE};
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{RIGHT, RIGHT_HASH};
 use crate::stage::Result;
 use crate::stage::directory::Import;
-use crate::{ensure, within};
-
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::{ensure, eventually};
 
 pub const CASES: &[WorldCase] = &[
     ("after_a_reimport_one_command_readmits_who_is_proven_to_be_the_same", |world| {
@@ -20,22 +16,22 @@ pub const CASES: &[WorldCase] = &[
         marked(&company, 3)?;
         company.federation.remove_copies()?;
         for local in PEOPLE {
-            within(LIMIT, || company.ends(local, RIGHT, Refuse("user_replaced")))?;
+            eventually(|| company.ends(local, RIGHT, Refuse("user_replaced")))?;
         }
         // Of one nothing is remembered, of another somebody else's mark.
         let of = |local: &str| format!("mailbox = '{}'", company.at(local));
         world.system.execute(&format!("DELETE FROM keydove_mark WHERE {}", of("ben")))?;
         world.system.execute(&format!("UPDATE keydove_mark SET value = 'x' WHERE {}", of("cal")))?;
         let expected = [("ann", "readmitted"), ("ben", "no_mark_remembered"), ("cal", "mark_differs")];
-        within(LIMIT, || adopts(&company, "LDAP_ID", true, &expected))?;
+        eventually(|| adopts(&company, "LDAP_ID", true, &expected))?;
         company.ends("ann", RIGHT, Refuse("user_replaced"))?;
-        within(LIMIT, || adopts(&company, "LDAP_ID", false, &expected))?;
-        within(LIMIT, || company.ends("ann", RIGHT, Accept("keycloak")))?;
+        eventually(|| adopts(&company, "LDAP_ID", false, &expected))?;
+        eventually(|| company.ends("ann", RIGHT, Accept("keycloak")))?;
         for local in ["ben", "cal"] {
             company.ends(local, RIGHT, Refuse("user_replaced"))?;
         }
         // A second run finds only those who are left.
-        within(LIMIT, || adopts(&company, "LDAP_ID", false, &expected[1..]))
+        eventually(|| adopts(&company, "LDAP_ID", false, &expected[1..]))
     }),
     ("whoever_was_hired_anew_under_the_same_address_does_not_get_the_mailbox", |world| {
         let company = Company::found(world, "ldap-hired", Import::On)?;
@@ -44,10 +40,10 @@ pub const CASES: &[WorldCase] = &[
         marked(&company, 1)?;
         // Another entry of the directory, so another person.
         company.directory.delete(&company.at("ann"))?;
-        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_gone")))?;
+        eventually(|| company.ends("ann", RIGHT, Refuse("user_gone")))?;
         company.directory.add(&company.at("ann"), RIGHT_HASH)?;
-        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_replaced")))?;
-        within(LIMIT, || adopts(&company, "LDAP_ID", false, &[("ann", "mark_differs")]))?;
+        eventually(|| company.ends("ann", RIGHT, Refuse("user_replaced")))?;
+        eventually(|| adopts(&company, "LDAP_ID", false, &[("ann", "mark_differs")]))?;
         company.ends("ann", RIGHT, Refuse("user_replaced"))?;
         // An attribute that is not remembered proves nothing, and says so.
         let (said, _, code) = company.output(company.keydove.command("mailbox").args([
@@ -65,7 +61,7 @@ pub const CASES: &[WorldCase] = &[
         marked(&company, 2)?;
         company.federation.remove_copies()?;
         for local in ["ann", "ben"] {
-            within(LIMIT, || company.ends(local, RIGHT, Refuse("user_replaced")))?;
+            eventually(|| company.ends(local, RIGHT, Refuse("user_replaced")))?;
         }
         company.directory.kill()?;
         let (said, _, code) =
@@ -74,14 +70,14 @@ pub const CASES: &[WorldCase] = &[
         company.directory.start_again()?;
         // Keycloak takes in whoever it lists for the first time, so a first list may have changed under way.
         let both = [("ann", "readmitted"), ("ben", "readmitted")];
-        within(LIMIT, || adopts(&company, "LDAP_ID", false, &both))?;
-        within(LIMIT, || company.log_in(&["ann", "ben"]))
+        eventually(|| adopts(&company, "LDAP_ID", false, &both))?;
+        eventually(|| company.log_in(&["ann", "ben"]))
     }),
 ];
 
 /// What is remembered is written down after the login.
 fn marked(company: &Company<'_>, people: usize) -> Result<()> {
-    within(LIMIT, || {
+    eventually(|| {
         let condition = format!("mailbox LIKE '%@{}' AND attribute = 'LDAP_ID'", company.domain());
         let found = company.world.count("keydove_mark", &condition)?;
         ensure(found == people, || format!("{found} marks\n{}", company.keydove.log()))

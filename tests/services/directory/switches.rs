@@ -1,18 +1,13 @@
 //! What an administrator does to many people at once refuses them, and says why, and ends no session unless somebody says
 //! that it is meant.
 
-use std::time::Duration;
-
 use super::company::{Company, PEOPLE, Plan};
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::Refuse;
 use crate::mailcow::world::{RIGHT, RIGHT_HASH, World};
 use crate::stage::Result;
 use crate::stage::directory::Import;
-use crate::{ensure, within};
-
-/// By then whoever is to be kicked has been.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::{ensure, eventually};
 
 pub const CASES: &[WorldCase] = &[
     ("a_provider_that_is_switched_off_for_a_minute_kicks_nobody_with_import_on", |world| {
@@ -35,8 +30,8 @@ pub const CASES: &[WorldCase] = &[
         let (said, _, _) = company.output(&mut company.keydove.command("check"))?;
         ensure(said.contains("the user store `directory` answers; Keycloak keeps no copies"), || said)?;
         company.directory.delete(&company.at("ann"))?;
-        within(LIMIT, || company.ends("ann", RIGHT, Refuse("user_gone")))?;
-        within(LIMIT, || {
+        eventually(|| company.ends("ann", RIGHT, Refuse("user_gone")))?;
+        eventually(|| {
             let kicked = company.kicked()?;
             ensure(kicked == [company.at("ann")], || format!("{kicked:?}\n{}", company.keydove.log()))
         })?;
@@ -60,7 +55,7 @@ pub const CASES: &[WorldCase] = &[
         let all: Vec<_> = PEOPLE.into_iter().chain(more).collect();
         company.log_in(&all)?;
         all.iter().try_for_each(|local| company.directory.delete(&company.at(local)))?;
-        within(LIMIT, || {
+        eventually(|| {
             for local in &all {
                 company.verdict(local, RIGHT)?;
             }
@@ -71,7 +66,7 @@ pub const CASES: &[WorldCase] = &[
         // Somebody says that it is meant: now all are kicked.
         let settled = company.run("kick", &["release", "--all", "--json"])?;
         ensure(settled["spared"] == 0, || settled.to_string())?;
-        within(LIMIT, || {
+        eventually(|| {
             let kicked = company.kicked()?.len();
             ensure(kicked == all.len(), || format!("{kicked} kicked"))
         })?;
@@ -93,13 +88,13 @@ fn provider_off(
     company.log_in(&["loc"])?;
     company.federation.set("enabled", "false")?;
     for local in PEOPLE {
-        within(LIMIT, || company.ends(local, RIGHT, Refuse(reason)))?;
+        eventually(|| company.ends(local, RIGHT, Refuse(reason)))?;
     }
     company.log_in(&["loc"])?;
     // Nobody guessed: their names have mailboxes.
     let counters = company.run("throttle", &["list", "--json"])?;
     ensure(counters["total"] == 0, || format!("somebody counts as a guesser: {counters}"))?;
-    within(LIMIT, || {
+    eventually(|| {
         let held = held(&company)?;
         ensure(held.len() == 3 && held.iter().all(|(_, found)| found == why), || format!("{held:?}"))
     })?;

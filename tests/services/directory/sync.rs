@@ -1,8 +1,6 @@
 //! A run of the sync while something is wrong with the directory takes nobody for gone, and says why it did not get to its
 //! end; a run with all well is complete, whether Keycloak keeps copies or not.
 
-use std::time::Duration;
-
 use super::company::{Company, PEOPLE, Plan};
 use crate::ensure;
 use crate::mailcow::WorldCase;
@@ -14,9 +12,6 @@ use crate::stage::directory::Import;
 /// The first run that misses somebody switches their mailbox off.
 const SETTINGS: &str = "\n[sync]\nimport = true\nimport_limit = 100\npause = \"0\"\ndeactivate = \"disabled\"\n\
                         missed_runs = 1\n";
-
-/// What is remembered of a mailbox is a second old at the most.
-const LIMIT: Duration = Duration::from_secs(30);
 
 pub const CASES: &[WorldCase] = &[
     ("a_sync_in_an_outage_takes_nobody_for_gone_with_import_on", |world| {
@@ -55,11 +50,11 @@ fn takes_only_leavers(world: &World<'_>, name: &'static str, import: Import) -> 
     company.recovers(&PEOPLE)?;
     company.directory.delete(&company.at("cal"))?;
     // With copies the first run makes Keycloak delete one under its hands; and Keycloak remembers people for a second.
-    crate::within(LIMIT, || {
+    crate::eventually(|| {
         let report = company.run("sync", &["--json"])?;
         ensure(report["complete"] == true && report["deactivated"] == 1, || format!("{report}"))
     })?;
-    crate::within(LIMIT, || company.ends("cal", RIGHT, Refuse("mailbox_disabled")))?;
+    crate::eventually(|| company.ends("cal", RIGHT, Refuse("mailbox_disabled")))?;
     active(&company, 3)?;
     company.log_in(&["ann", "ben", "loc"])
 }

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use crate::http_login::chain::LIKE_MAILCOW;
 use crate::http_login::double::{MailcowDouble, Script};
@@ -12,9 +11,8 @@ use crate::mailcow::WorldCase;
 use crate::mailcow::world::{RIGHT, RIGHT_HASH, World};
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Result, give};
-use crate::{ensure, transport, within};
+use crate::{ensure, eventually, transport};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const REFUSED: &str = "NO [AUTHENTICATIONFAILED]";
 const UNAVAILABLE: &str = "NO [UNAVAILABLE]";
 /// What mailcow's rule 6 counts.
@@ -111,7 +109,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(!served.keydove.log().contains(TOKEN), || "the token is in the log".to_owned())?;
         // Who may open the socket needs none.
         let mut stream = transport(UnixStream::connect(&socket))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         transport(stream.write_all(request("").as_bytes()))?;
         let mut answer = String::new();
         transport(stream.read_to_string(&mut answer))?;
@@ -123,7 +121,7 @@ pub const CASES: &[WorldCase] = &[
         let served = Served::start(world, "doors-shadow", &settings)?;
         world.person_with_hash("doors-shadow@case.example", RIGHT_HASH)?;
         served.answers(&login("doors-shadow@case.example", RIGHT, "imap"), 401)?;
-        within(LIMIT, || {
+        eventually(|| {
             let log = served.keydove.log();
             let line = log.lines().find(|line| line.contains("mailcow and keydove differ"));
             ensure(line.is_some_and(|line| line.contains("remote=192.0.2.0/24")), || log.clone())
@@ -162,7 +160,7 @@ fn outage(
     log_in("wrong", REFUSED)?;
     relay.turn(Conduct::Answer("503 Service Unavailable", "<html>"));
     log_in("Tr0ub4dor", expected)?;
-    within(LIMIT, || {
+    eventually(|| {
         ensure(!served.lines("verdict=cannot_tell").is_empty(), || "no line tells of the outage".to_owned())
     })?;
     relay.turn(Conduct::Pass);

@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::auth_socket::AuthSocket;
 use crate::stage::keydove::{Keydove, remembering};
 use crate::stage::{Failure, Result};
-use crate::{Case, ensure, expect, transport, within};
+use crate::{Case, ensure, eventually, expect, transport};
 
 /// Whose hash costs next to nothing.
 const PERSON: &str = "ssha512@example.org";
 const LOGINS: u32 = 100;
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long keydove waits for what somebody is about to fetch.
+const REDEEMED: Duration = Duration::from_secs(4);
 
 pub const CASES: &[Case] = &[
     ("a_stop_does_not_wait_for_logins_that_nobody_redeems", |system| {
@@ -23,7 +24,7 @@ pub const CASES: &[Case] = &[
             expect("a login", socket.line(), &format!("OK\t{id}\tuser={PERSON}"))?;
         }
         let took = keydove.stop()?;
-        ensure(took < Duration::from_secs(1), || format!("it took {} ms", took.as_millis()))?;
+        ensure(took < REDEEMED, || format!("it took {} ms", took.as_millis()))?;
         let log = keydove.log();
         ensure(!log.contains("had to be cut"), || log.clone())
     }),
@@ -48,17 +49,16 @@ pub const CASES: &[Case] = &[
         redeem(1)?;
         log_in(2)?;
         let log = system.stage().path("log/doors-redeem.log");
-        let took = thread::scope(|scope| {
+        thread::scope(|scope| {
             let stopping = scope.spawn(|| keydove.stop());
-            let redeemed = within(LIMIT, || {
+            let redeemed = eventually(|| {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
                 ensure(said.contains("stopping: "), || "it does not stop".to_owned())
             })
             .and_then(|()| redeem(2));
-            let took = stopping.join().map_err(|_| Failure("the stop panicked".to_owned()))?;
-            redeemed.and(took)
+            let stopped = stopping.join().map_err(|_| Failure("the stop panicked".to_owned()))?;
+            redeemed.and(stopped)
         })?;
-        ensure(took < Duration::from_secs(6), || format!("it took {} ms", took.as_millis()))?;
         // One that nobody comes for holds nothing up for long.
         keydove.start_again()?;
         warm_up(&keydove)?;
@@ -71,8 +71,7 @@ pub const CASES: &[Case] = &[
         }
         transport(master.send(format!("REQUEST\t1\t8300\t1\t{cookie}\n").as_bytes()))?;
         expect("what the mail process is told", master.line(), &format!("USER\t1\t{PERSON}"))?;
-        let took = keydove.stop()?;
-        ensure(took < Duration::from_secs(6), || format!("it took {} ms", took.as_millis()))?;
+        keydove.stop()?;
         let log = keydove.log();
         ensure(!log.contains("had to be cut"), || log.clone())
     }),
@@ -81,7 +80,7 @@ pub const CASES: &[Case] = &[
 /// Keycloak's first answers may take longer than a login has; from then on keydove knows the person. The login is nobody's any
 /// more once its client has left.
 fn warm_up(keydove: &Keydove) -> Result<()> {
-    within(LIMIT, || {
+    eventually(|| {
         let mut socket = transport(AuthSocket::client(keydove.only_socket()?, 8000))?;
         transport(socket.login(1, PERSON, "pw"))?;
         expect("the first login", socket.line(), "OK\t1\tuser=")

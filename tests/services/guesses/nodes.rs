@@ -12,11 +12,10 @@ use crate::mailcow::world::{Attempt, End, RIGHT, RIGHT_HASH, World, attempt_at, 
 use crate::stage::keydove::Keydove;
 use crate::stage::process::{Group, Program};
 use crate::stage::{Failure, Result, attempt, give};
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
 const ATTACKER: &str = "198.51.100.88";
 const OWNER: &str = "203.0.113.88";
-const LIMIT: Duration = Duration::from_secs(20);
 const LOG: &str = "keydove:throttle:log";
 const PUT_OFF: End<'_> = CannotTell("throttled");
 /// A login beside a Redis that somebody fills takes no longer, on a busy machine.
@@ -49,7 +48,7 @@ pub const CASES: &[WorldCase] = &[
             add(&mut forger, &fields)?;
         }
         for keydove in [&one, &other] {
-            within(LIMIT, || {
+            eventually(|| {
                 let told = keydove.log().contains("has no seal of ours");
                 ensure(told, || format!("nothing is told of the forgery: {}", keydove.log()))
             })?;
@@ -57,7 +56,7 @@ pub const CASES: &[WorldCase] = &[
         }
         // What the nodes write themselves still counts on both.
         guess(&one, alice)?;
-        within(LIMIT, || from(&other, ATTACKER, alice, "guess 0", PUT_OFF))
+        eventually(|| from(&other, ATTACKER, alice, "guess 0", PUT_OFF))
     }),
     ("what_a_node_wrote_counts_once_however_often_somebody_repeats_it", |world| {
         let redis = Redis::start(world, "guesses-replay")?;
@@ -67,7 +66,7 @@ pub const CASES: &[WorldCase] = &[
             world.person_with_hash(person, RIGHT_HASH)?;
         }
         guess(&one, alice)?;
-        within(LIMIT, || from(&other, ATTACKER, alice, "guess 0", PUT_OFF))?;
+        eventually(|| from(&other, ATTACKER, alice, "guess 0", PUT_OFF))?;
         let mut forger = redis.connect()?;
         let recorded = entries(&mut forger)?;
         clear(&other)?;
@@ -78,7 +77,7 @@ pub const CASES: &[WorldCase] = &[
         }
         // Behind them comes something true, so that they were read when it counts.
         guess(&one, bob)?;
-        within(LIMIT, || from(&other, ATTACKER, bob, "guess 0", PUT_OFF))?;
+        eventually(|| from(&other, ATTACKER, bob, "guess 0", PUT_OFF))?;
         from(&other, ATTACKER, alice, RIGHT, Accept("keycloak"))
     }),
     ("a_huge_entry_in_redis_neither_fills_memory_nor_holds_logins_up", |world| {
@@ -94,7 +93,7 @@ pub const CASES: &[WorldCase] = &[
         let huge = "x".repeat(HUGE);
         add(&mut forger, &[("node", "00000000deadbeef"), ("events", &huge)])?;
         let mut highest = before;
-        within(LIMIT, || {
+        eventually(|| {
             let start = Instant::now();
             from(&other, OWNER, alice, RIGHT, Accept("keycloak"))?;
             ensure(start.elapsed() < PROMPT, || format!("a login took {:?}", start.elapsed()))?;
@@ -106,7 +105,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(highest < before + MOST_GROWTH_KIB, || format!("from {before} to {highest} KiB"))?;
         // The nodes begin anew, and count together as before.
         guess(&one, bob)?;
-        within(LIMIT, || from(&other, ATTACKER, bob, "guess 0", PUT_OFF))
+        eventually(|| from(&other, ATTACKER, bob, "guess 0", PUT_OFF))
     }),
     ("without_a_shared_key_each_node_counts_for_itself_and_says_so", |world| {
         let redis = Redis::start(world, "guesses-keyless")?;
@@ -186,7 +185,7 @@ impl Redis {
         let mut command = Command::new("/usr/bin/redis-server");
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(&socket);
         let mut program = Program::start(stage, name, command, Group::Own)?;
-        program.wait_until(LIMIT, || {
+        program.wait_until(crate::PATIENCE, || {
             open(&socket).is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
         })?;
         Ok(Self { socket, stage: std::sync::Arc::clone(stage), _program: program })
@@ -206,7 +205,7 @@ impl Redis {
         command.arg("-s").arg(&self.socket).args(["SUBSCRIBE", channel]);
         let program = Program::start(&self.stage, "ears", command, Group::Own)?;
         let mut connection = self.connect()?;
-        within(LIMIT, || {
+        eventually(|| {
             let mut command = redis::cmd("PUBSUB");
             command.arg("NUMSUB").arg(channel);
             let (_, number): (String, usize) =
@@ -227,9 +226,9 @@ pub struct Ears {
 
 impl Ears {
     /// The next line of keydove's.
-    pub fn hear(&mut self, limit: Duration) -> Result<String> {
+    pub fn hear(&mut self) -> Result<String> {
         let mut next = None;
-        within(limit, || {
+        eventually(|| {
             next = self.lines().get(self.heard).cloned();
             ensure(next.is_some(), || format!("only this is heard: {}", self.program.log()))
         })?;
@@ -242,7 +241,7 @@ impl Ears {
         let mut command = redis::cmd("PUBLISH");
         command.arg(self.channel).arg("the end");
         command.exec(&mut self.connection).map_err(|error| Failure(error.to_string()))?;
-        within(LIMIT, || ensure(self.program.log().contains("the end"), || self.program.log()))?;
+        eventually(|| ensure(self.program.log().contains("the end"), || self.program.log()))?;
         ensure(self.lines().len() == self.heard, || self.program.log())
     }
 

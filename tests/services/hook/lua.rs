@@ -170,7 +170,7 @@ fn passwd_file(system: &System) -> Result<String> {
 /// A mail over LMTP reaches the inbox, and one for nobody is refused.
 pub(super) fn deliver(dovecot: &HookDovecot) -> Result<()> {
     let mut lmtp = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, dovecot.lmtp)))?;
-    transport(lmtp.set_read_timeout(Some(Duration::from_secs(20))))?;
+    transport(lmtp.set_read_timeout(Some(crate::PATIENCE)))?;
     let said = format!(
         "LHLO test\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<{ALICE}>\r\nRCPT TO:<ghost@example.org>\r\nDATA\r\n\
          Subject: hooked\r\n\r\nhello\r\n.\r\nQUIT\r\n"

@@ -1,11 +1,11 @@
 //! mailcow's three passdb blocks in a real Dovecot, with the cache as mailcow sets it.
 
+use super::Served;
 use super::dovecot::{MASTER, MailcowDovecot};
-use super::{LIMIT, Served};
 use crate::mailcow::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World};
 use crate::mailcow::{WorldCase, app_password, set_hash};
 use crate::stage::{Failure, Result, source_tree};
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
 const REFUSED: &str = "NO [AUTHENTICATIONFAILED]";
 const UNAVAILABLE: &str = "NO [UNAVAILABLE]";
@@ -149,7 +149,7 @@ fn expect(dovecot: &MailcowDovecot, user: &str, password: &str, beginning: &str)
 
 /// Dovecot has written so many lines that mailcow's ban daemon counts.
 fn struck(dovecot: &MailcowDovecot, strikes: usize) -> Result<()> {
-    within(LIMIT, || {
+    eventually(|| {
         let log = dovecot.log();
         let is_strike = |line: &&str| line.contains(STRIKE) && !line.contains("trying the next passdb");
         ensure(log.lines().filter(is_strike).count() == strikes, || log.clone())

@@ -8,7 +8,6 @@ mod wire;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
 
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::{World, prompt};
@@ -16,7 +15,7 @@ use crate::run::On;
 use crate::stage::keydove::Keydove;
 use crate::stage::process::run;
 use crate::stage::{Failure, Result, free_port};
-use crate::{Group, ensure, transport, within};
+use crate::{Group, ensure, eventually, transport};
 
 pub const GROUPS: &[Group<WorldCase>] = &[
     ("http_login", On::Sqlite, wire::CASES),
@@ -24,7 +23,6 @@ pub const GROUPS: &[Group<WorldCase>] = &[
     ("http_login", On::Sqlite, shadow::CASES),
 ];
 
-const LIMIT: Duration = Duration::from_secs(20);
 const YES: &str = r#"{"success":true}"#;
 const CANNOT_TELL: (u16, &str) = (401, "null");
 const NO: &str = r#"{"success":false}"#;
@@ -50,7 +48,7 @@ impl Served {
         let port = free_port()?;
         let table = format!("\n[http_login]\nlisten = \"127.0.0.1:{port}\"\n{settings}");
         let keydove = world.system.keydove.beside(name, |text| edit(prompt(&text)) + &table)?;
-        within(LIMIT, || transport(TcpStream::connect((Ipv4Addr::LOCALHOST, port))).map(drop))?;
+        eventually(|| transport(TcpStream::connect((Ipv4Addr::LOCALHOST, port))).map(drop))?;
         Ok(Self { keydove, port })
     }
 
@@ -78,7 +76,7 @@ impl Served {
     /// Everything that comes back.
     pub fn talk(&self, bytes: &[u8]) -> Result<String> {
         let mut stream = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         // Whoever is refused early may find the connection closed.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -94,7 +92,7 @@ impl Served {
     }
 
     pub fn has_lines(&self, text: &str, count: usize) -> Result<()> {
-        within(LIMIT, || {
+        eventually(|| {
             let lines = self.lines(text);
             ensure(lines.len() == count, || {
                 let all = self.lines("");

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use super::{CANNOT_TELL, LIMIT, NO, Served, YES, login, parse};
+use super::{CANNOT_TELL, NO, Served, YES, login, parse};
 use crate::mailcow::world::{OTHER, RIGHT, RIGHT_HASH};
 use crate::mailcow::{WorldCase, app_password, with_webmail_settings};
 use crate::stage::Failure;
 use crate::stage::process::run;
-use crate::{ensure, transport, within};
+use crate::{ensure, eventually, transport};
 
 pub const CASES: &[WorldCase] = &[
     ("http_login_says_yes_no_and_cannot_tell", |world| {
@@ -112,7 +112,7 @@ pub const CASES: &[WorldCase] = &[
         let served = Served::start(world, "http-slow", "")?;
         world.person_with_hash("http-slow@case.example", RIGHT_HASH)?;
         let mut stream = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, served.port)))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         transport(
             stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\n\r\n{\"username\":"),
         )?;
@@ -146,7 +146,7 @@ pub const CASES: &[WorldCase] = &[
         // Whoever closes their own side only is answered.
         let mut stream = send(TRIES)?;
         transport(stream.shutdown(Shutdown::Write))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         let mut answer = String::new();
         transport(stream.read_to_string(&mut answer))?;
         let (status, ..) = parse(&answer)?;
@@ -189,7 +189,7 @@ pub const CASES: &[WorldCase] = &[
             body.len()
         );
         transport(stream.write_all(request.as_bytes()))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         let mut answer = String::new();
         transport(stream.read_to_string(&mut answer))?;
         ensure(parse(&answer)?.2 == YES, || answer)?;
@@ -205,10 +205,10 @@ pub const CASES: &[WorldCase] = &[
         world.person_with_hash("http-stop@case.example", RIGHT_HASH)?;
         let body = login("http-stop@case.example", RIGHT, "imap");
         let mut stream = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, served.port)))?;
-        transport(stream.set_read_timeout(Some(LIMIT)))?;
+        transport(stream.set_read_timeout(Some(crate::PATIENCE)))?;
         let request = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         transport(stream.write_all(request.as_bytes()))?;
-        within(LIMIT, || {
+        eventually(|| {
             ensure(!relay.requests("http-stop").is_empty(), || "Keycloak was not asked".to_owned())
         })?;
         served.keydove.stop()?;

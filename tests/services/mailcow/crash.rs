@@ -12,8 +12,6 @@ use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result};
 
 const PEOPLE: usize = 50;
-/// How long the first mailboxes may take.
-const LIMIT: Duration = Duration::from_secs(20);
 
 pub const CASES: &[WorldCase] = &[
     // keydove's own: mailcow writes row by row.
@@ -63,7 +61,9 @@ fn crash(world: &World<'_>, name: &'static str, after: usize) -> Result<usize> {
 fn wait_for_mailboxes(keydove: &Keydove, number: usize) -> Result<()> {
     let start = Instant::now();
     while keydove.log_so_far().matches("made a mailbox at the first login").count() < number {
-        ensure(start.elapsed() < LIMIT, || format!("no {number} mailboxes were made:\n{}", keydove.log()))?;
+        ensure(start.elapsed() < crate::PATIENCE, || {
+            format!("no {number} mailboxes were made:\n{}", keydove.log())
+        })?;
         sleep(Duration::from_millis(1));
     }
     Ok(())

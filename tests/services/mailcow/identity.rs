@@ -59,7 +59,7 @@ pub const CASES: &[WorldCase] = &[
         ends(&keydove, "idtwo@case.example", RIGHT, Accept("keycloak"))?;
         ends(&keydove, "idtwo@case.example", OTHER, Refuse("password_mismatch"))?;
         // Which Keycloak it was is remembered with the mailbox.
-        crate::within(std::time::Duration::from_secs(10), || {
+        crate::eventually(|| {
             let source = "SELECT source FROM keydove_person WHERE mailbox = 'idtwo@second.example'";
             world.rows(source, &[&["second.example"]])
         })

@@ -1,8 +1,7 @@
 //! mailcow's own settings, the rows of `identity_provider`, in place of `[keycloak]`.
 
-use std::time::Duration;
-
 use super::app_passwords::app_password;
+use crate::eventually;
 use crate::mailcow::WorldCase;
 use crate::mailcow::provisioning::newcomer;
 use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
@@ -10,10 +9,6 @@ use crate::mailcow::world::{Attempt, End, OTHER, RIGHT, World, attempt_at, promp
 use crate::stage::Result;
 use crate::stage::keydove::Keydove;
 use crate::stage::system::Database;
-use crate::within;
-
-/// Settings are read again five times a second here.
-const LIMIT: Duration = Duration::from_secs(5);
 
 pub const CASES: &[WorldCase] = &[
     ("main_passwords_are_switched_off", |world| {
@@ -25,7 +20,7 @@ pub const CASES: &[WorldCase] = &[
         ends(&keydove, "case38@case.example", OTHER, Accept("app_password"))?;
         // Switched on again in mailcow's form.
         set(world, &[("mailpassword_flow", Some("1"))])?;
-        within(LIMIT, || ends(&keydove, "case38@case.example", RIGHT, Accept("keycloak")))
+        eventually(|| ends(&keydove, "case38@case.example", RIGHT, Accept("keycloak")))
     }),
     // keydove's own: with a reason, where mailcow has a fatal error.
     ("where_the_provider_is_another_one_its_mailboxes_are_refused", |world| {
@@ -86,14 +81,14 @@ pub const CASES: &[WorldCase] = &[
         world.mailbox("case64-row@case.example", "")?;
         ends(&keydove, "case64-row@case.example", RIGHT, CannotTell("keycloak_401"))?;
         set(world, &[("client_secret", Some("s3cret"))])?;
-        within(LIMIT, || ends(&keydove, "case64-row@case.example", RIGHT, Accept("keycloak")))
+        eventually(|| ends(&keydove, "case64-row@case.example", RIGHT, Accept("keycloak")))
     }),
     ("settings_that_are_half_filled_in_are_no_refusal", |world| {
         let keydove = with_rows(world, "half-filled", &[("client_id", None)])?;
         newcomer(world, "half-filled@case.example", None)?;
         ends(&keydove, "half-filled@case.example", RIGHT, CannotTell("keycloak_settings"))?;
         set(world, &[("client_id", Some("mailcow"))])?;
-        within(LIMIT, || ends(&keydove, "half-filled@case.example", RIGHT, Accept("keycloak")))
+        eventually(|| ends(&keydove, "half-filled@case.example", RIGHT, Accept("keycloak")))
     }),
 ];
 

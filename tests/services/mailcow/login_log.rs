@@ -1,17 +1,12 @@
 //! The login history, mailcow's table `sasl_log`.
 
-use std::time::Duration;
-
 use super::app_passwords::app_password;
 use super::webmail::{ADDRESS, SIGN_ON, with_webmail};
+use crate::eventually;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{Attempt, OTHER, RIGHT, RIGHT_HASH, World, attempt_at};
 use crate::stage::Result;
-use crate::within;
-
-/// How long a row may come after its login.
-const LIMIT: Duration = Duration::from_secs(5);
 
 pub const CASES: &[WorldCase] = &[
     ("the_history_names_the_webmail", |world| {
@@ -60,14 +55,14 @@ pub const CASES: &[WorldCase] = &[
         let id = world.system.query(&id)?.concat().concat();
         let number = format!("SELECT app_password FROM sasl_log WHERE username = '{address}'");
         world.ends(address, OTHER, Accept("app_password"))?;
-        within(LIMIT, || world.rows(&number, &[&[&id]]))?;
+        eventually(|| world.rows(&number, &[&[&id]]))?;
         // An old row is renewed, not left.
         let past = "2001-01-01 00:00:00";
         world
             .system
             .execute(&format!("UPDATE sasl_log SET datetime = '{past}' WHERE username = '{address}'"))?;
         world.ends(address, RIGHT, Accept("mailbox"))?;
-        within(LIMIT, || world.rows(&number, &[&["0"]]))?;
+        eventually(|| world.rows(&number, &[&["0"]]))?;
         world.rows(
             &format!("SELECT COUNT(*) FROM sasl_log WHERE username = '{address}' AND datetime > '{past}'"),
             &[&["1"]],
@@ -77,5 +72,5 @@ pub const CASES: &[WorldCase] = &[
 
 fn history(world: &World<'_>, address: &str, expected: &[&[&str]]) -> Result<()> {
     let statement = format!("SELECT service, real_rip FROM sasl_log WHERE username = '{address}'");
-    within(LIMIT, || world.rows(&statement, expected))
+    eventually(|| world.rows(&statement, expected))
 }

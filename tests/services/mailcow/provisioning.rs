@@ -165,7 +165,7 @@ pub const CASES: &[WorldCase] = &[
         world.ends("t49@t49.example", RIGHT, CannotTell("provision_max_mailbox_exceeded"))?;
         world.system.execute("UPDATE domain SET mailboxes = 10 WHERE domain = 't49.example'")?;
         let retried = || world.ends("t49@t49.example", RIGHT, Accept("keycloak"));
-        crate::within(std::time::Duration::from_secs(10), retried)
+        crate::eventually(retried)
     }),
     // The rest of it, a count of the people before it is switched on, waits for the command line.
     ("without_a_word_nobody_gets_a_mailbox", |world| {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::mailcow::WorldCase;
 use crate::mailcow::provisioning::newcomer;
@@ -13,9 +12,8 @@ use crate::mailcow::world::{
 use crate::stage::keydove::Keydove;
 use crate::stage::process::{Group, Program, run};
 use crate::stage::{Failure, Result};
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
-const LIMIT: Duration = Duration::from_secs(10);
 const CHANNEL: &str = "F2B_CHANNEL";
 
 pub const CASES: &[WorldCase] = &[
@@ -42,7 +40,7 @@ pub const CASES: &[WorldCase] = &[
             let address = format!("case55-{name}@case.example");
             newcomer(world, &address, Some(&format!("rl-{name}")))?;
             attempt_at(&keydove, Attempt::new(&address, RIGHT), Accept("keycloak"))?;
-            within(LIMIT, || {
+            eventually(|| {
                 let found = redis.ask(&["HGET", "RL_VALUE", &address])?;
                 ensure(found.trim_end() == expected, || format!("RL_VALUE of {address} is `{found}`"))
             })?;
@@ -63,7 +61,7 @@ pub const CASES: &[WorldCase] = &[
         from("198.51.100.2", "case69-odd@case.example", RIGHT, CannotTell("hash_unusable"))?;
         from("198.51.100.3", "case69@case.example", OTHER, Refuse("password_mismatch"))?;
         from("198.51.100.4", "case69-nobody@case.example", OTHER, Refuse("mailbox_unknown"))?;
-        within(LIMIT, || ensure(ears.log().contains("198.51.100.4"), || ears.log()))?;
+        eventually(|| ensure(ears.log().contains("198.51.100.4"), || ears.log()))?;
         let heard = ears.log();
         ears.stop()?;
         let of = |address: &str| heard.lines().filter(|line| line.contains(address)).collect::<Vec<_>>();
@@ -104,7 +102,7 @@ impl Redis {
         let mut command = Command::new("/usr/bin/redis-server");
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(&socket);
         let mut program = Program::start(stage, name, command, Group::Own)?;
-        program.wait_until(LIMIT, || {
+        program.wait_until(crate::PATIENCE, || {
             run(client(&socket).arg("PING")).is_ok_and(|answer| answer.starts_with("PONG"))
         })?;
         Ok(Self { socket, _program: program })
@@ -125,11 +123,11 @@ impl Redis {
         let mut command = client(&self.socket);
         command.args(["SUBSCRIBE", CHANNEL]);
         let mut ears = Program::start(world.system.stage(), "ban-channel", command, Group::Own)?;
-        within(LIMIT, || {
+        eventually(|| {
             let number = self.ask(&["PUBSUB", "NUMSUB", CHANNEL])?;
             if number.trim_end().ends_with('1') { Ok(()) } else { Err(Failure(number)) }
         })?;
-        ears.wait_until(LIMIT, || true)?;
+        ears.wait_until(crate::PATIENCE, || true)?;
         Ok(ears)
     }
 }

@@ -9,10 +9,8 @@ use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{Attempt, RIGHT, SETTINGS, TEMPLATE, World, attempt_at, prompt, quote};
 use crate::stage::Result;
 use crate::stage::keydove::Keydove;
-use crate::{ensure, within};
+use crate::{ensure, eventually};
 
-/// How long an update may come after its login.
-const LIMIT: Duration = Duration::from_secs(10);
 /// How long none may come.
 const QUIET: Duration = Duration::from_millis(1500);
 
@@ -72,9 +70,7 @@ pub const CASES: &[WorldCase] = &[
         set_template(world, "case57", &TEMPLATE.replace(':', ": "))?;
         forget_all(&mut keydove)?;
         login(&keydove, address)?;
-        within(LIMIT, || {
-            ensure(hash(world, address)? != before, || "the mailbox does not follow".to_owned())
-        })?;
+        eventually(|| ensure(hash(world, address)? != before, || "the mailbox does not follow".to_owned()))?;
         let (after, at) = (hash(world, address)?, modified(world, address)?);
         // A second update would have another second.
         sleep(QUIET);
@@ -137,7 +133,7 @@ fn forget_all(keydove: &mut Keydove) -> Result<()> {
 }
 
 fn it_shows(world: &World<'_>, address: &str, text: &str) -> Result<()> {
-    within(LIMIT, || {
+    eventually(|| {
         let found = attributes(world, address)?;
         ensure(found.contains(text), || format!("{text} is not in {found}"))
     })

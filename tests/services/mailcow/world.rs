@@ -48,9 +48,6 @@ template_interval = "0"
 allow_weak = ["PLAIN", "PLAIN-MD5", "PLAIN-TRUNC", "MD5-CRYPT", "DES-CRYPT"]
 "#;
 
-/// How long the line of a login may come after its answer.
-const LOG_LIMIT: Duration = Duration::from_secs(5);
-
 /// What all cases of one system share.
 pub struct Bench {
     /// Provisions, refuses without delay, and asks Keycloak through [`Self::relay`].
@@ -314,7 +311,7 @@ pub fn log_line(keydove: &Keydove, session: &str) -> Result<LogLine> {
         let lines: Vec<_> = log.lines().filter(|line| line.split(' ').any(|found| found == word)).collect();
         match lines.as_slice() {
             [line] => return Ok(LogLine((*line).to_owned())),
-            [] if start.elapsed() < LOG_LIMIT => sleep(Duration::from_millis(2)),
+            [] if start.elapsed() < crate::PATIENCE => sleep(Duration::from_millis(2)),
             lines => return Err(Failure(format!("{} lines tell of {session}: {lines:?}", lines.len()))),
         }
     }

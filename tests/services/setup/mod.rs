@@ -4,7 +4,6 @@
 mod ground;
 
 use std::process::Command;
-use std::time::Duration;
 
 use super::LoneCase;
 use super::clients::{imap_login, pop3_login, sieve_login, smtp_login};
@@ -12,11 +11,9 @@ use super::stage::dovecot::Release;
 use super::stage::relay::Relay;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{ensure, expect, within};
+use super::{ensure, eventually, expect};
 use ground::{ALICE, Ground, WRONG};
 
-/// How long a mail server may take to be what it was told to be.
-const BACK: Duration = Duration::from_secs(20);
 const DONE: i32 = 0;
 const UNUSABLE: i32 = 65;
 const FAILED: i32 = 70;
@@ -88,7 +85,7 @@ pub const CASES: &[LoneCase] = &[
         super::stage::process::run(
             Command::new("doveadm").arg("-c").arg(ground.folder.join("dovecot/dovecot.conf")).arg("reload"),
         )?;
-        within(BACK, || {
+        eventually(|| {
             let before = ground.files()?;
             let text = ground.ends(ground.setup(&["--yes"]), FAILED)?;
             ensure(text.contains("would bounce: left@setup.example"), || text)?;
@@ -121,7 +118,7 @@ fn there_and_back(system: &mut System, release: Release, way: &[&str]) -> Result
     let done = ground.under_load(|| ground.ends(ground.setup(&[way, &["--yes"]].concat()), DONE))?;
     ensure(done.contains("nothing stands against logins"), || done.clone())?;
     let is_in = |what: &str, answer, ok: &str| expect(what, answer, ok);
-    within(BACK, || is_in("IMAP", imap_login(ground.imap, ALICE), "OK "))?;
+    eventually(|| is_in("IMAP", imap_login(ground.imap, ALICE), "OK "))?;
     is_in("POP3", pop3_login(ground.pop3, ALICE), "+OK")?;
     is_in("ManageSieve", sieve_login(ground.sieve, ALICE), "OK")?;
     expect("IMAP, wrong", imap_login(ground.imap, WRONG), "NO [AUTHENTICATIONFAILED]")?;
@@ -147,7 +144,7 @@ fn there_and_back(system: &mut System, release: Release, way: &[&str]) -> Result
     let back = ground.under_load(|| ground.ends(undo(&ground), DONE))?;
     ensure(back.contains("everything is as it was"), || back.clone())?;
     same_as_before(&ground, &files, &realm)?;
-    within(BACK, || expect("IMAP, back", imap_login(ground.imap, ALICE), "OK "))?;
+    eventually(|| expect("IMAP, back", imap_login(ground.imap, ALICE), "OK "))?;
     let log = ground.dovecot_log();
     ensure(!log.contains("Panic"), || format!("Dovecot panics: {log}"))
 }
@@ -202,7 +199,7 @@ fn loses_keycloak(system: &mut System) -> Result<()> {
     let command = ground.setup(&["--yes", "--start-command", &start, "--stop-command", "true"]);
     let text = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let gone = within(BACK, || ensure(flag.exists(), || "keydove was never started".to_owned()));
+            let gone = eventually(|| ensure(flag.exists(), || "keydove was never started".to_owned()));
             relay.shut();
             let _ = std::fs::remove_file(&flag);
             gone

@@ -16,18 +16,16 @@ use super::IMPORT;
 use super::field::{Field, counts};
 
 const PEOPLE: usize = 2000;
-const LIMIT: Duration = Duration::from_secs(60);
 
 pub const CASES: &[WorldCase] = &[
     ("two_thousand_people_are_synced_and_logins_go_on_meanwhile", |world| {
         let field = crowd(world, "want29", PEOPLE)?;
         let mut first = start(&field)?;
         let mut logins = 0;
-        let mut longest = 0.0_f64;
         while first.try_wait().map_err(|error| Failure(error.to_string()))?.is_none() {
             let address = field.address(&format!("p{:04}", (logins * 37) % PEOPLE));
-            let line = attempt_at(&field.keydove, Attempt::new(&address, RIGHT), Accept("keycloak"))?;
-            longest = longest.max(line.milliseconds().unwrap_or_default());
+            // Within its deadline, or it would be a temporary failure.
+            attempt_at(&field.keydove, Attempt::new(&address, RIGHT), Accept("keycloak"))?;
             logins += 1;
         }
         let report = finished(first)?;
@@ -36,7 +34,6 @@ pub const CASES: &[WorldCase] = &[
         ensure(report["pages"] == (PEOPLE / 100 + 1) as u64, || format!("not in pages of 100: {report}"))?;
         ensure(field.mailboxes("1 = 1")? == PEOPLE, || "some have no mailbox".to_owned())?;
         ensure(logins > 0, || "nobody logged in meanwhile".to_owned())?;
-        no_login_starved(longest)?;
         counts(&field.sync(&[])?, &[("seen", PEOPLE as u64), ("unchanged", PEOPLE as u64)])?;
         field.watch_writes()?;
         let again = field.sync(&[])?;
@@ -68,11 +65,6 @@ pub const CASES: &[WorldCase] = &[
     }),
 ];
 
-/// The bound is for a machine that does much else at once.
-fn no_login_starved(longest: f64) -> Result<()> {
-    ensure(longest < 5000.0, || format!("a login took {longest} ms during a run"))
-}
-
 /// A realm of so many. They come in with it, which is quicker than one by one.
 fn crowd<'w>(
     world: &'w crate::mailcow::world::World<'w>,
@@ -101,7 +93,7 @@ fn finished(child: std::process::Child) -> Result<Value> {
 fn wait_for_mailboxes(field: &Field<'_>, number: usize) -> Result<()> {
     let start = Instant::now();
     while field.mailboxes("1 = 1")? < number {
-        ensure(start.elapsed() < LIMIT, || format!("no {number} mailboxes were made"))?;
+        ensure(start.elapsed() < crate::PATIENCE, || format!("no {number} mailboxes were made"))?;
         sleep(Duration::from_millis(2));
     }
     Ok(())

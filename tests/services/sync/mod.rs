@@ -258,12 +258,12 @@ const IMPORTS: &[WorldCase] = &[
         );
         let interval = interval + &control;
         let field = Field::new(world, "scheduled", vec![person("a@scheduled.example")], &interval)?;
-        crate::within(Duration::from_secs(30), || {
+        crate::eventually(|| {
             let made = field.mailboxes("1 = 1")?;
             thread::sleep(Duration::from_millis(200));
             ensure(made == 1, || format!("no mailbox was made:\n{}", field.keydove.log_so_far()))
         })?;
-        crate::within(Duration::from_secs(10), || {
+        crate::eventually(|| {
             let log = field.keydove.log_so_far();
             ensure(log.contains("sync complete"), || log)
         })?;

@@ -13,11 +13,10 @@ use crate::mailcow::{WorldCase, app_password};
 use crate::stage::keydove::{Keydove, remembering};
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Failure, Result};
-use crate::{ensure, transport, within};
+use crate::{ensure, eventually, transport};
 
 /// How many guess at once, and how often an owner comes in between.
 const GUESSES: usize = 60;
-const LIMIT: Duration = Duration::from_secs(10);
 
 pub const CASES: &[WorldCase] = &[
     ("stale_is_not_for_ever", |world| {
@@ -73,7 +72,7 @@ pub const CASES: &[WorldCase] = &[
         attempt_at(&keydove, Attempt::new("t06@case.example", RIGHT), CannotTell("keycloak_5xx"))?;
         relay.turn(Conduct::Pass);
         // Where the error came slowly, Keycloak is left alone for a moment.
-        within(Duration::from_secs(10), || {
+        eventually(|| {
             attempt_at(&keydove, Attempt::new("t06@case.example", RIGHT), Accept("keycloak")).map(drop)
         })
     }),
@@ -82,7 +81,7 @@ pub const CASES: &[WorldCase] = &[
         world.mailbox("t07@case.example", "")?;
         attempt_at(&keydove, Attempt::new("t07@case.example", RIGHT), Refuse("user_gone"))?;
         world.person("t07@case.example", |_| ())?;
-        within(Duration::from_secs(3), || {
+        eventually(|| {
             attempt_at(&keydove, Attempt::new("t07@case.example", RIGHT), Accept("keycloak")).map(drop)
         })
     }),
@@ -176,7 +175,7 @@ pub fn behind(world: &World<'_>, name: &'static str, cache: &str) -> Result<(Rel
     let (url, own) = (world.system.keycloak.url(), relay.url());
     let edit = |text: String| remembering(&prompt(&text)).replace(&url, &own) + cache;
     let keydove = world.system.keydove.beside(name, edit)?;
-    within(LIMIT, || connect(&keydove).map(drop))?;
+    eventually(|| connect(&keydove).map(drop))?;
     Ok((relay, keydove))
 }
 

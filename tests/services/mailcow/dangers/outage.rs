@@ -12,7 +12,7 @@ use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{Attempt, OTHER, RIGHT, World, attempt_at, connect, person, prompt, send};
 use crate::stage::relay::Conduct;
 use crate::stage::{Failure, Result, source_tree};
-use crate::{transport, within};
+use crate::{eventually, transport};
 
 /// mailcow's rules for its ban daemon that are about logins; of rule 3 without its last condition, so that it matches more.
 const RULES: [&str; 5] = [
@@ -88,7 +88,7 @@ pub const CASES: &[WorldCase] = &[
         })?;
         // A guess is such a line, and one only.
         relay.turn(Conduct::Pass);
-        within(Duration::from_secs(8), || {
+        eventually(|| {
             let guess = Attempt::new(&addresses[0], OTHER);
             attempt_at(&keydove, guess, Refuse("password_mismatch")).map(drop)
         })?;
@@ -118,9 +118,7 @@ pub const CASES: &[WorldCase] = &[
         admin.change_realm(&json!({ "permanentLockout": true, "maxTemporaryLockouts": 0 }))?;
         admin.unlock("t27@case.example")?;
         admin.fail_to_log_in("t27@case.example", 4)?;
-        within(Duration::from_secs(5), || {
-            ensure(!admin.is_enabled("t27@case.example")?, || "still enabled".to_owned())
-        })?;
+        eventually(|| ensure(!admin.is_enabled("t27@case.example")?, || "still enabled".to_owned()))?;
         login(Refuse("user_locked_out"))
     }),
     // The rest is by construction: one line an attempt, however many sources were asked.
