@@ -394,15 +394,20 @@ fn write_listeners(listeners: &[Listener]) -> Result<String> {
     Ok(text)
 }
 
+/// Each wait is as long as keydove lets it be, because a machine that does much else is none of the faults that are
+/// tried; a case about a wait sets it with [`with`].
 fn configuration(stage: &Stage, settings: &Settings, listeners: &[Listener]) -> Result<String> {
     let text = write_listeners(listeners)?;
     let secret = secret_file(stage, "client_secret", "s3cret")?;
     let storage = match &settings.storage {
-        Storage::Sqlite(path) => format!("[storage.sqlite]\npath = \"{}\"", path.display()),
+        Storage::Sqlite(path) => {
+            format!("[storage.sqlite]\npath = \"{}\"\nbusy_timeout = \"8s\"", path.display())
+        }
         Storage::MariaDb(socket) => {
             let password = secret_file(stage, "database_password", mariadb::PASSWORD)?;
             format!(
-                "[storage.mariadb]\nsocket = \"{}\"\nuser = \"{}\"\npassword_file = \"{}\"\ndatabase = \"{}\"",
+                "[storage.mariadb]\nsocket = \"{}\"\nuser = \"{}\"\npassword_file = \"{}\"\ndatabase = \"{}\"\n\
+                 timeout = \"8s\"\nconnect_timeout = \"8s\"",
                 socket.display(),
                 mariadb::USER,
                 password.display(),
@@ -416,6 +421,8 @@ server_url = \"{url}\"
 realm = \"{realm}\"
 client_id = \"mailcow\"
 client_secret_file = \"{secret}\"
+connect_timeout = \"8s\"
+request_timeout = \"8s\"
 
 {storage}
 
@@ -434,7 +441,8 @@ stale_limit = \"0\"
 refetch_pause = \"0\"
 
 [login]
-{deadline}failure_delay = \"{delay}\"
+deadline = \"9s\"
+failure_delay = \"{delay}\"
 
 [throttle]
 enabled = false
@@ -444,10 +452,15 @@ enabled = false
         secret = secret.display(),
         mail = stage.path("mail").display(),
         delay = settings.failure_delay,
-        // A version that was just started answers slowly at first, and it is not the deadline that is tried with it.
-        deadline = keycloak::chosen_version().map_or("", |_| "deadline = \"9s\"\n"),
     );
     Ok(if settings.remembers { remembering(&text) } else { text })
+}
+
+/// The configuration with another value of a setting: of the first that is called so.
+pub fn with(text: &str, key: &str, value: &str) -> String {
+    let beginning = format!("{key} = ");
+    let own = text.lines().find(|line| line.starts_with(&beginning)).unwrap_or_default();
+    text.replacen(own, &format!("{beginning}\"{value}\""), 1)
 }
 
 /// The configuration with the caches as they are by default; the stage's own keydove remembers nothing, so that what a

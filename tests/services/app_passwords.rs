@@ -173,7 +173,7 @@ fn prepare(system: &System, name: &'static str, settings: &str) -> Result<Keydov
             Some(settings) => (with_keycloak_at(text, "http://127.0.0.1:1"), settings),
             None => (text.to_owned(), settings),
         };
-        format!("{text}{settings}\n[login]\nfailure_delay = '0'\n[hashing.schemes]\nallow_weak = ['PLAIN']\n")
+        format!("{text}{settings}\n[login]\ndeadline = '9s'\nfailure_delay = '0'\n[hashing.schemes]\nallow_weak = ['PLAIN']\n")
     })?;
     // On a server keydove makes its own tables when they are needed first.
     transport(login(&keydove, "imap", USER, "guess", None))?;

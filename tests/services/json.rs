@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
 fn hides_addresses(system: &System, name: &'static str, log: &str, shown: &str) -> Result<()> {
     let keydove = system.keydove.beside(name, |text| {
         let text = text.split("[login]").next().unwrap_or_default();
-        format!("{text}[login]\nfailure_delay = '0'\n\n[log]\n{log}")
+        format!("{text}[login]\ndeadline = '9s'\nfailure_delay = '0'\n\n[log]\n{log}")
     })?;
     let mut socket = spoken(AuthSocket::client(keydove.only_socket()?, 7000))?;
     let mut id = 0;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::auth_socket::AuthSocket;
 use super::clients::{Login, imap_login};
 use super::logins::{ALL, IMAP_AUTHENTICATE, accepted, refused, unavailable};
+use super::stage::keydove::with;
 use super::stage::mariadb::MariaDb;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
@@ -94,10 +95,7 @@ pub const SERVER_CASES: &[LoneCase] = &[
         answers.into_iter().collect()
     }),
     ("a_locked_table_is_no_refusal", |system| {
-        let database = "database = \"mailcow\"";
-        let keydove = system
-            .keydove
-            .beside("locked", |text| text.replace(database, &format!("{database}\ntimeout = \"500ms\"")))?;
+        let keydove = system.keydove.beside("locked", |text| with(&text, "timeout", "500ms"))?;
         let mut lock = mariadb(system)?.lock_tables()?;
         let mut socket = transport(AuthSocket::client(keydove.client_socket()?, 8000))?;
         transport(socket.login(1, "alice@example.org", "pw"))?;

@@ -361,12 +361,6 @@ impl<'s> Ground<'s> {
             let own = text.lines().find(|line| line.starts_with("client_secret_file")).unwrap_or_default();
             let text = text.replace(own, &format!("client_secret_file = \"{}\"", secret.display()));
             let text = text.replace("realm = \"mail\"", "realm = \"planted\"");
-            // A busy machine is none of the faults.
-            let text = text.replace("[login]\n", "[login]\ndeadline = \"9s\"\n");
-            let patient = "database = \"mailcow\"\ntimeout = \"8s\"\nconnect_timeout = \"8s\"";
-            let text = text.replace("database = \"mailcow\"", patient);
-            let patient = "realm = \"planted\"\nrequest_timeout = \"8s\"";
-            let text = text.replace("realm = \"planted\"", patient);
             text.replacen("[keycloak]", &format!("{listeners}[keycloak]"), 1) + PROVISIONING
         })?;
         let (profile, admin) = (serde_json::Value::Null, admin.in_realm(REALM));

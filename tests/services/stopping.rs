@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use super::auth_socket::AuthSocket;
-use super::stage::keydove::Keydove;
+use super::stage::keydove::{Keydove, with};
 use super::stage::redis::{self, Redis};
 use super::stage::{Failure, Result, Stage, attempt, give, ids_of};
 use super::{Case, ensure, expect};
@@ -22,8 +22,9 @@ pub const CASES: &[Case] = &[
             .and_then(|listener| listener.local_addr().map(|a| (listener, a)));
         let (_listener, address) = silent.map_err(|error| Failure(format!("listen: {error}")))?;
         let url = system.keycloak.url();
-        let mut keydove =
-            system.keydove.beside("stop-slow", |text| text.replace(&url, &format!("http://{address}")))?;
+        let mut keydove = system.keydove.beside("stop-slow", |text| {
+            with(&text.replace(&url, &format!("http://{address}")), "request_timeout", "4s")
+        })?;
         let mut socket = client(&keydove, "stop-slow.sock")?;
         sent(socket.login(1, ALICE, "pw"))?;
         stop(&mut keydove)?;

@@ -5,12 +5,10 @@ use super::grid::Grid;
 use crate::LoneCase;
 use crate::mailcow::world::person;
 use crate::stage::keycloak_admin::KeycloakAdmin;
+use crate::stage::keydove::with;
 use crate::stage::process::Program;
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
-
-/// What a locked table may cost.
-const LITTLE_PATIENCE: &str = "database = \"mailcow\"\ntimeout = \"500ms\"\n";
 
 pub const SERVER_CASES: &[LoneCase] = &[
     ("a_stopped_mariadb_refuses_nobody", |system| {
@@ -46,8 +44,7 @@ fn mariadb(system: &mut System) -> Result<&mut crate::stage::mariadb::MariaDb> {
 }
 
 fn prepare(system: &System, names: [&'static str; 2]) -> Result<Grid> {
-    let grid =
-        Grid::start(system, names, None, &|text| text.replace("database = \"mailcow\"\n", LITTLE_PATIENCE))?;
+    let grid = Grid::start(system, names, None, &|text| with(&text, "timeout", "500ms"))?;
     let addresses = ["cold", "warm", "after"].map(|who| grid.address(who));
     KeycloakAdmin::new(&system.keycloak).import(&addresses.each_ref().map(|address| person(address)))?;
     // The bench of mailcow's cases makes the domain, if it was there before.

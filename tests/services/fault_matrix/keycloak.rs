@@ -3,6 +3,7 @@
 use super::grid::Grid;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::{World, person};
+use crate::stage::keydove::with;
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Result, attempt};
 
@@ -88,11 +89,10 @@ pub const CASES: &[WorldCase] = &[
 fn behind_relay(world: &World<'_>, names: [&'static str; 2], conduct: Conduct, reason: &str) -> Result<()> {
     let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
     let (url, own) = (world.system.keycloak.url(), relay.url());
-    let timeout = "realm = \"mail\"\nrequest_timeout = \"500ms\"";
     let edit = |text: String| {
         let text = text.replace(&url, &own);
         // So long a wait is a fault of its own; a busy machine needs more for all the others.
-        if conduct == Conduct::Hang { text.replace("realm = \"mail\"", timeout) } else { text }
+        if conduct == Conduct::Hang { with(&text, "request_timeout", "500ms") } else { text }
     };
     let grid = Grid::start(world.system, names, None, &edit)?;
     people(world, &grid)?;

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::clients::{Imap, Login, imap_login};
+use super::super::stage::keydove::with;
 use super::super::stage::process::run;
 use super::super::stage::relay::{Conduct, Relay};
 use super::super::stage::system::System;
@@ -122,7 +123,9 @@ pub const CASES: &[LoneCase] = &[
     ("lua_cannot_tell_before_postfix_hangs_up", |system| {
         let relay = Relay::start(&system.keycloak, Conduct::Hang)?;
         let url = system.keycloak.url();
-        let mut keydove = keydove(system, |text| text.replace(&url, &relay.url()))?;
+        let mut keydove = keydove(system, |text| {
+            with(&with(&text.replace(&url, &relay.url()), "request_timeout", "4s"), "deadline", "5s")
+        })?;
         let dovecot = HookDovecot::start(system.stage(), LUA, None)?;
         unavailable_in_time(&dovecot)?;
         keydove.stop()?;

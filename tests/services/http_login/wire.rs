@@ -9,6 +9,7 @@ use super::{CANNOT_TELL, NO, Served, YES, login, parse};
 use crate::mailcow::world::{OTHER, RIGHT, RIGHT_HASH};
 use crate::mailcow::{WorldCase, app_password, with_webmail_settings};
 use crate::stage::Failure;
+use crate::stage::keydove::with;
 use crate::stage::process::run;
 use crate::{ensure, eventually, transport};
 
@@ -201,7 +202,9 @@ pub const CASES: &[WorldCase] = &[
         let relay =
             crate::stage::relay::Relay::start(&world.system.keycloak, crate::stage::relay::Conduct::Hang)?;
         let own = relay.url();
-        let mut served = Served::start_edited(world, "http-stop", "", |text| text.replace(&url, &own))?;
+        let mut served = Served::start_edited(world, "http-stop", "", |text| {
+            with(&text.replace(&url, &own), "request_timeout", "4s")
+        })?;
         world.person_with_hash("http-stop@case.example", RIGHT_HASH)?;
         let body = login("http-stop@case.example", RIGHT, "imap");
         let mut stream = transport(TcpStream::connect((Ipv4Addr::LOCALHOST, served.port)))?;

@@ -7,7 +7,7 @@ use super::world::End::{Accept, CannotTell, Refuse};
 use super::world::{Attempt, OTHER, RIGHT, RIGHT_HASH, World, attempt_at, prompt};
 use crate::ensure;
 use crate::stage::Result;
-use crate::stage::keydove::Keydove;
+use crate::stage::keydove::{Keydove, with};
 use crate::stage::relay::{Conduct, Relay};
 
 /// How Keycloak fails, with the name of the keydove that meets it, and the reason code.
@@ -117,10 +117,9 @@ pub const CASES: &[WorldCase] = &[
 /// A keydove whose Keycloak is behind this relay, and which has little patience with it.
 fn behind(world: &World<'_>, name: &'static str, relay: &Relay) -> Result<Keydove> {
     let (right, url) = (world.system.keycloak.url(), relay.url());
-    let patience = if name == "fault-hang" { "request_timeout = \"500ms\"\n" } else { "" };
-    let realm = "realm = \"mail\"\n";
     world.system.keydove.beside(name, |text| {
-        prompt(&text).replace(&right, &url).replace(realm, &format!("{realm}{patience}"))
+        let text = prompt(&text).replace(&right, &url);
+        if name == "fault-hang" { with(&text, "request_timeout", "500ms") } else { text }
     })
 }
 

@@ -7,6 +7,7 @@ use super::world::{
     Attempt, RIGHT, RIGHT_HASH, SETTINGS, TEMPLATE, World, attempt_at, connect, prompt, quote, send,
 };
 use crate::stage::Result;
+use crate::stage::keydove::with;
 use crate::{ensure, transport};
 
 /// bcrypt at cost 14, of the right password: a second or more.
@@ -54,11 +55,9 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("a_login_that_takes_too_long_is_no_refusal", |world| {
         slow_mailbox(world, "late@case.example")?;
-        let realm = "realm = \"mail\"\n";
         let keydove = world.system.keydove.beside("late", |text| {
-            prompt(&text)
-                .replace(realm, &format!("{realm}connect_timeout = \"100ms\"\nrequest_timeout = \"100ms\"\n"))
-                .replace("[login]\n", "[login]\ndeadline = \"200ms\"\n")
+            let shorter = [("connect_timeout", "100ms"), ("request_timeout", "100ms"), ("deadline", "200ms")];
+            shorter.into_iter().fold(prompt(&text), |text, (key, value)| with(&text, key, value))
         })?;
         attempt_at(&keydove, Attempt::new("late@case.example", RIGHT), CannotTell("deadline")).map(drop)
     }),
