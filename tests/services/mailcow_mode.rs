@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::LoneCase;
 use super::auth_socket::AuthSocket;
+use super::mailcow::identity_provider::without_keycloak;
 use super::stage::keydove::Keydove;
 use super::stage::mariadb::MariaDb;
 use super::stage::system::System;
@@ -102,9 +103,13 @@ pub const CASES: &[LoneCase] = &[
         let keydove = start(system, "switch")?;
         set(system, "default_template", "Open")?;
         remove_mailboxes(system)?;
-        for off in ["", "0"] {
+        // Taken at the start, and after each change.
+        for (off, taken) in [("", 2), ("0", 3)] {
             set(system, "login_provisioning", off)?;
-            thread::sleep(Duration::from_secs(1));
+            crate::eventually(|| {
+                let log = keydove.log();
+                ensure(log.matches(TOOK_SETTINGS).count() == taken, || log.clone())
+            })?;
             let answer = login(&keydove, "switch.sock", NOTEMPLATE);
             expect("switched off", answer, "FAIL\t1\tuser=notemplate@example.org")?;
         }
@@ -153,19 +158,14 @@ fn fill_table(system: &System) -> Result<()> {
     ))
 }
 
-/// Puts `[mailcow]` in the place of `[keycloak]`.
 fn mailcow_mode(text: String) -> String {
-    let cut = text.find("[keycloak]").zip(text.find("[storage."));
-    match cut {
-        Some((start, end)) => format!("{}\n{SETTINGS}\n{}", &text[..start], &text[end..]),
-        None => text,
-    }
+    without_keycloak(&text) + SETTINGS
 }
 
 fn set(system: &System, key: &str, value: &str) -> Result<()> {
     system.execute(&format!(
-        "DELETE FROM identity_provider WHERE `key` = '{key}';
-         INSERT INTO identity_provider (`key`, value) VALUES ('{key}', '{value}');"
+        "BEGIN; DELETE FROM identity_provider WHERE `key` = '{key}';
+         INSERT INTO identity_provider (`key`, value) VALUES ('{key}', '{value}'); COMMIT;"
     ))
 }
 

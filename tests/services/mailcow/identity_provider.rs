@@ -117,12 +117,16 @@ fn with_rows(world: &World<'_>, name: &'static str, rows: &[(&str, Option<&str>)
     set(world, &usual.map(|(key, value)| (key, Some(value))))?;
     set(world, rows)?;
     world.system.keydove.beside(name, |text| {
-        let own = ["server_url", "realm", "client_id", "client_secret_file", "[keycloak]"];
-        let rest = prompt(&text);
-        let lines = rest.lines().filter(|line| !own.iter().any(|key| line.starts_with(key)));
         let mailcow = "\n[mailcow]\nidentity_provider = true\nrefresh = \"200ms\"\n";
-        lines.collect::<Vec<_>>().join("\n") + mailcow
+        without_keycloak(&prompt(&text)) + mailcow
     })
+}
+
+/// The configuration without what mailcow's table says.
+pub fn without_keycloak(text: &str) -> String {
+    let tables = ["server_url", "realm", "client_id", "client_secret_file"];
+    let lines = text.lines().filter(|line| !tables.iter().any(|key| line.starts_with(key)));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// Sets rows; without a value a row goes.

@@ -7,7 +7,7 @@ mod app_passwords;
 mod crash;
 mod dangers;
 mod identity;
-mod identity_provider;
+pub mod identity_provider;
 mod login_log;
 mod names;
 mod outages;
