@@ -456,11 +456,14 @@ enabled = false
     Ok(if settings.remembers { remembering(&text) } else { text })
 }
 
-/// The configuration with another value of a setting: of the first that is called so.
+/// The configuration with another value of a setting: of the first that is called so. Without one keydove does not start,
+/// and says why.
 pub fn with(text: &str, key: &str, value: &str) -> String {
     let beginning = format!("{key} = ");
-    let own = text.lines().find(|line| line.starts_with(&beginning)).unwrap_or_default();
-    text.replacen(own, &format!("{beginning}\"{value}\""), 1)
+    match text.lines().find(|line| line.starts_with(&beginning)) {
+        Some(own) => text.replacen(own, &format!("{beginning}\"{value}\""), 1),
+        None => format!("{key} is not set in\n{text}"),
+    }
 }
 
 /// The configuration with the caches as they are by default; the stage's own keydove remembers nothing, so that what a
