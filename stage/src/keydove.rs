@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 
@@ -15,8 +15,11 @@ use crate::names::Names;
 use crate::process::{Group, Program};
 use crate::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
 
-/// A log that did not grow for so long is complete.
+/// A line waits a millisecond for others. A log that did not grow for so long is complete, if nothing of keydove waits
+/// for a processor.
 const LOG_PAUSE: Duration = Duration::from_millis(30);
+/// One that always has something to do is looked at all the same.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// The first descriptor that systemd hands in (`sd_listen_fds(3)`).
 const FIRST_HANDED_IN: i32 = 3;
@@ -322,10 +325,12 @@ impl Keydove {
     /// is waited for.
     pub fn log(&self) -> String {
         let mut log = self.log_so_far();
+        let start = Instant::now();
         loop {
             std::thread::sleep(LOG_PAUSE);
+            let is_busy = self.program.as_ref().is_some_and(Program::is_busy) && start.elapsed() < BUSY_LIMIT;
             let later = self.log_so_far();
-            if later.len() == log.len() {
+            if later.len() == log.len() && !is_busy {
                 return later;
             }
             log = later;

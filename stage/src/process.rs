@@ -189,6 +189,17 @@ impl Program {
         matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
     }
 
+    /// Whether one of its threads runs, waits for a processor or for a disk.
+    pub fn is_busy(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
+        let state = |task: fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // proc(5): the state follows the name, which is in brackets.
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+        };
+        tasks.filter_map(state).any(|state| matches!(state, 'R' | 'D'))
+    }
+
     /// Everything the program has logged.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()

@@ -13,7 +13,7 @@ use super::super::stage::process::run;
 use super::super::stage::relay::{Conduct, Relay};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, attempt, give, source_tree};
-use super::super::{LoneCase, ensure, transport};
+use super::super::{LoneCase, ensure, eventually, transport};
 use super::dovecot::{self, HookDovecot};
 use super::{
     ALICE, IMAP_REFUSED, doveadm, imap, keydove, lookups_are_answered, refused_alike, unavailable_in_time,
@@ -42,7 +42,7 @@ pub const CASES: &[LoneCase] = &[
             ensure(log.contains(part), || format!("the log lacks `{part}`: {log}"))?;
         }
         // The log of the mail server may name the reason; the mail client was told nothing above.
-        ensure(dovecot.log().contains("user disabled"), || dovecot.log())
+        eventually(|| ensure(dovecot.log().contains("user disabled"), || dovecot.log()))
     }),
     ("lua_before_a_passwd_file_keeps_whom_keydove_knows", |system| {
         let _keydove = keydove(system, |text| text)?;

@@ -5,7 +5,7 @@ use super::super::clients::{Imap, Login};
 use super::super::stage::keydove::Keydove;
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result};
-use super::super::{ensure, expect, transport};
+use super::super::{ensure, eventually, expect, transport};
 use super::dovecot::{HookDovecot, socket_of_2_4};
 use super::lua::deliver;
 use super::{
@@ -49,7 +49,9 @@ pub const CASES: &[LoneCase] = &[
             for part in ["service=imap mech=PLAIN remote=127.0.0.1", "session=", "door=hook"] {
                 ensure(log.contains(part), || format!("the log lacks `{part}`: {log}"))?;
             }
-            ensure(dovecot.log().contains("user disabled"), || "its log gives no reason".to_owned())
+            eventually(|| {
+                ensure(dovecot.log().contains("user disabled"), || "its log gives no reason".to_owned())
+            })
         })
     }),
     ("lua_of_2_4_before_another_passdb_keeps_whom_keydove_knows", |system| {
