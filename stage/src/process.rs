@@ -189,6 +189,11 @@ impl Program {
         matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
     }
 
+    /// The file with all that it has written.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
     /// Everything the program has logged.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
