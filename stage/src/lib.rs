@@ -9,11 +9,13 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod browser;
 pub mod clients;
 pub mod directory;
 pub mod dovecot;
 pub mod dovecot_auth;
 pub mod exchanger;
+mod http;
 pub mod keycloak;
 pub mod keycloak_admin;
 mod keycloak_server;

@@ -42,6 +42,7 @@ mod mailcow_mode;
 mod master_users;
 mod oauth;
 mod operations;
+mod organizations;
 mod outages;
 mod people;
 mod planted_faults;
@@ -175,6 +176,7 @@ const ASKING: &[Group<WorldCase>] = &[
     ("hashes", On::Sqlite, hashes::CASES),
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
     ("indistinguishable", On::Sqlite, indistinguishable::CASES),
+    ("organizations", On::Sqlite, organizations::CASES),
     ("throttling", On::Sqlite, throttling::CASES),
     ("access", On::BothDatabases, access::CASES),
     ("access", On::BothDatabases, access::IDENTITY),
