@@ -97,7 +97,7 @@ pub const CASES: &[WorldCase] = &[
                 end
             })?;
             // For the page that says how often it happens.
-            eprintln!("{readers} readers: {lies:?} of {reads:?} answers show nobody's lockout");
+            eprintln!("{readers} readers: {lies:?} of {reads:?} answers call an enabled user disabled");
         }
         Ok(())
     }),
