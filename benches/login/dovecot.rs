@@ -5,14 +5,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::unistd::{Gid, Group as UnixGroup, Uid, User};
 
 use super::stage::process::{Group, Program};
 use super::stage::{Result, Stage, attempt};
-
-const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the passwords are, and who compares them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,7 +80,7 @@ service anvil {{
         command.arg("-F").arg("-c").arg(&config);
         let mut program = Program::start(stage, name, command, Group::Own)?;
         let socket = base.join("auth-client");
-        program.wait_until(READY_LIMIT, || UnixStream::connect(&socket).is_ok())?;
+        program.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Self { socket, _program: program })
     }
 

@@ -8,7 +8,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use memchr::memchr;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -18,7 +17,6 @@ use super::stage::{Result, Stage, attempt};
 
 /// The argument that makes this program the echo server; a socket and a user name follow.
 pub const ROLE: &str = "--echo-server";
-const READY_LIMIT: Duration = Duration::from_secs(10);
 const GREETING: &[u8] = b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t1\nCUID\t1\n\
     COOKIE\t00000000000000000000000000000000\nDONE\n";
 const LISTENER: u64 = u64::MAX;
@@ -39,7 +37,7 @@ impl Echo {
         let mut command = Command::new(own);
         command.arg(ROLE).arg(&socket).arg(user);
         let mut program = Program::start(stage, "echo", command, Group::Own)?;
-        program.wait_until(READY_LIMIT, || UnixStream::connect(&socket).is_ok())?;
+        program.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Self { program, socket })
     }
 

@@ -6,14 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::stage::process::{Group, Program};
-use super::stage::{Failure, Result, Stage, attempt, keycloak};
+use super::stage::{Failure, PATIENCE, Result, Stage, attempt, keycloak};
 
-const READY_LIMIT: Duration = Duration::from_secs(20);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_keydove");
 /// Its log lines are made and written, but no disk is measured.
 const WITHOUT_LOG: &str = r#"exec "$0" "$@" >/dev/null 2>&1"#;
@@ -57,7 +55,7 @@ impl Keydove {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", WITHOUT_LOG, PROGRAM, "serve", "--config"]).arg(self.folder.join("keydove.toml"));
         let mut program = Program::start(&self.stage, self.name, command, Group::Own)?;
-        program.wait_until(READY_LIMIT, || is_greeted(&socket))?;
+        program.wait_until(|| is_greeted(&socket))?;
         self.program = Some(program);
         Ok(())
     }
@@ -99,7 +97,7 @@ impl Keydove {
 fn is_greeted(socket: &Path) -> bool {
     let greet = || -> std::io::Result<()> {
         let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(READY_LIMIT))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         std::io::Read::read_exact(&mut stream, &mut [0])
     };
     greet().is_ok()
@@ -130,7 +128,7 @@ path = "{place}/keydove.sqlite"
 
 fn fill<'a>(path: &Path, mailboxes: impl IntoIterator<Item = (&'a str, Source<'a>)>) -> rusqlite::Result<()> {
     let mut connection = Connection::open(path)?;
-    connection.busy_timeout(READY_LIMIT)?;
+    connection.busy_timeout(PATIENCE)?;
     let transaction = connection.transaction()?;
     transaction.execute("INSERT OR IGNORE INTO domain (domain) VALUES (?)", ["example.org"])?;
     {

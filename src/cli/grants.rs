@@ -31,8 +31,11 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
     };
     features.extend(arguments.commands.then_some(Feature::Commands));
     let account = account(&database, arguments.from.as_deref());
+    let (of_mysql, rights): (Vec<Right>, Vec<Right>) =
+        needed(&features).into_iter().partition(Right::is_for_mysql);
     let (optional, always): (Vec<Right>, Vec<Right>) =
-        needed(&features).into_iter().partition(Right::is_of_optional_table);
+        rights.into_iter().partition(Right::is_of_optional_table);
+    let of_mysql = grants(&of_mysql, &database.database, &account);
     let statements = grants(&always, &database.database, &account);
     let optional = grants(&optional, &database.database, &account);
     if arguments.json {
@@ -43,6 +46,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
             "features": names,
             "statements": statements,
             "where_mailcow_has_the_table": optional,
+            "where_the_server_is_mysql": of_mysql,
         })));
     }
     let names: Vec<&str> = features.iter().map(|feature| feature.name()).collect();
@@ -51,6 +55,12 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
     if !optional.is_empty() {
         lines.push("-- mailcow only: SOGo's users".to_owned());
         lines.extend(optional);
+    }
+    if !of_mysql.is_empty() {
+        lines.push(
+            "-- MySQL only, which lets nobody lock a row of a table that they may only read".to_owned(),
+        );
+        lines.extend(of_mysql);
     }
     Ok(lines.join("\n").into())
 }

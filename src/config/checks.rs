@@ -1,24 +1,21 @@
 //! Checks between settings. All faults are reported, not just the first.
 
-use std::collections::HashSet;
-use std::time::Duration;
+mod listeners;
+mod sources;
+mod warnings;
 
-use super::{Door, File, ListenerConfig, Place, Warning};
+use self::listeners::check_listeners;
+use self::sources::{check_keycloaks, check_mailcow};
+use super::{Door, File};
 use super::{find_group, find_user};
 use crate::auth::{BadServiceName, DefaultDomain, ServiceNames, normalise_domain};
 use crate::hashing::MAX_LANES;
-use crate::keycloak::{self, LookupBy, ServerUrl};
 use crate::{kick, passdb, redis, sql, token};
 
-/// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
-const MAX_PATH_BYTES: usize = 106;
+pub(super) use warnings::find_warnings;
+
 /// Postfix hangs up after 10 s and takes that for an outage.
 const MAX_DEADLINE_SECS: u64 = 9;
-/// The column that remembers it holds no more.
-const MAX_NAME_CHARACTERS: usize = 255;
-const MIN_EVENT_PERIOD: Duration = Duration::from_millis(500);
-const MIN_REFRESH: Duration = Duration::from_millis(100);
-const TAKE_OUT_OR_SWITCH_OFF: &str = "take it out, or set identity_provider = false under [mailcow]";
 
 const NO_DOMAIN: &str = "this is no mail domain";
 const DOMAIN_ADVICE: &str = "write it as in mail addresses, without the @";
@@ -65,243 +62,6 @@ pub(super) fn find_faults(file: &File) -> Vec<Fault> {
     check_housekeeping(file, &mut faults);
     check_http_login(file, &mut faults);
     faults
-}
-
-/// What works, but should not stay like this.
-pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    let mut warn = |setting: &str, what: &str, danger: &str| {
-        let sentence = format!("{setting}{what}: {danger}");
-        warnings.push(Warning { setting: setting.to_owned(), sentence });
-    };
-    for (place, keycloak) in file.keycloaks() {
-        let place = place.keys().join(".");
-        if !keycloak.tls_verify {
-            let danger = "whoever answers in Keycloak's place decides who may log in";
-            warn(&format!("{place}.tls_verify"), " is false", danger);
-        }
-        if keycloak.server_url.as_ref().is_some_and(ServerUrl::is_in_the_clear) {
-            let danger = "the client secret and password hashes travel in the clear";
-            warn(&format!("{place}.server_url"), " is http", danger);
-        }
-    }
-    let (pause, delay) = (file.cache.refetch_pause, file.login.failure_delay);
-    if pause >= delay && !delay.get().is_zero() {
-        let danger = "a refusal that takes longer than the others tells who is known";
-        warn("cache.refetch_pause", " is not shorter than login.failure_delay", danger);
-    }
-    if !file.hashing.schemes.allow_weak.is_empty() {
-        warn("hashing.schemes.allow_weak", "", "passwords stored in a weak form are accepted");
-    }
-    if file.throttle.shared && !file.throttle.has_shared_key() {
-        let danger = "nothing is shared and each node counts for itself, because whoever writes into Redis could lock \
-                      anybody out; name a key with throttle.shared_key_file, the same on all nodes";
-        warn("throttle.shared", " has no key", danger);
-    }
-    if file.cache.stale_limit.get().is_zero() {
-        let danger = "while Keycloak or the database is away, nobody logs in";
-        warn("cache.stale_limit", " is 0", danger);
-    }
-    if file.http.is_open_to_others() {
-        let danger = "whoever can connect is shown numbers and states; if that is meant, set public = true";
-        warn("http.listen", " is no loopback address", danger);
-    }
-    let door = &file.http_login;
-    if door.is_open_to_others() && !door.speaks_tls() {
-        warn(
-            "http_login.certificate_file",
-            " is missing",
-            "passwords travel in the clear to http_login.listen",
-        );
-    }
-    if door.is_open_to_others() && door.allow.is_empty() {
-        let danger = "whoever can connect may try passwords, as fast as they like";
-        warn("http_login.allow", " is empty", danger);
-    }
-    if !door.shadow_tls_verify {
-        let danger = "whoever answers in mailcow's place decides who may log in";
-        warn("http_login.shadow_tls_verify", " is false", danger);
-    }
-    warnings
-}
-
-fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
-    if file.listeners.is_empty() && file.http_login.listen.is_none() {
-        let advice = "add a [[listener]] with door, role and path; docs/install.md shows those for Dovecot and Postfix";
-        faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
-    }
-    let mut paths = HashSet::new();
-    for (index, listener) in file.listeners.iter().enumerate() {
-        let number = index.to_string();
-        let mut complain = |key, sentence: &str, advice: &str| {
-            faults.push(Fault::new(&["listener", &number, key], sentence, advice));
-        };
-        check_listener(listener, &mut complain);
-        if !paths.insert(&listener.path) {
-            complain("path", "two listeners have the same path", "give each listener a path of its own");
-        }
-    }
-}
-
-fn check_listener(listener: &ListenerConfig, complain: &mut impl FnMut(&'static str, &str, &str)) {
-    match (listener.door, listener.role) {
-        (Door::AuthClient, None) => complain(
-            "door",
-            "an auth-client listener needs a role",
-            "set role = \"dovecot\" or role = \"postfix\": they must be told differently that keydove cannot tell",
-        ),
-        (Door::AuthMaster, Some(_)) => {
-            complain("role", "an auth-master listener has no role", "take this line out");
-        }
-        (Door::Control, Some(_)) => {
-            complain("role", "a control listener has no role", "take this line out");
-        }
-        (Door::Policy | Door::Socketmap, Some(_)) => {
-            let advice = "take this line out: only Postfix speaks this protocol";
-            complain("role", "policy and socketmap listeners have no role", advice);
-        }
-        (Door::Hook, Some(_)) => {
-            complain("role", "a hook listener has no role", "take this line out");
-        }
-        (Door::HttpLogin, Some(_)) => {
-            complain("role", "an http-login listener has no role", "take this line out");
-        }
-        _ => {}
-    }
-    if !listener.path.is_absolute() {
-        complain("path", "the path of a socket must begin with /", "write the whole path");
-    }
-    if listener.path.as_os_str().len() > MAX_PATH_BYTES {
-        let advice = "the system allows socket paths of at most 107 bytes, and keydove needs one of them";
-        complain("path", "the path of this socket is too long", advice);
-    }
-}
-
-fn check_keycloaks(file: &File, faults: &mut Vec<Fault>) {
-    if file.keycloak.is_none() && !file.mailcow.identity_provider {
-        let advice = "add [keycloak] with server_url, realm, client_id and client_secret_file, or, to take mailcow's own \
-                      settings, [mailcow] with identity_provider = true";
-        faults.push(Fault::new(&[], "there is no [keycloak], so nobody could be looked up", advice));
-    }
-    let (mut domains, mut names) = (HashSet::new(), HashSet::new());
-    for (place, keycloak) in file.keycloaks() {
-        let mut complain = |key: Option<&str>, sentence: &str, advice: &str| {
-            let mut fault = Fault::new(&[], sentence, advice);
-            fault.keys = place.keys().into_iter().chain(key.map(str::to_owned)).collect();
-            faults.push(fault);
-        };
-        if place == Place::Keycloak && file.mailcow.identity_provider {
-            check_beside_mailcow(keycloak, &mut complain);
-        } else {
-            check_address(keycloak, &mut complain);
-        }
-        let period = keycloak.poll_events.get();
-        if !period.is_zero() && period < MIN_EVENT_PERIOD {
-            let advice = "each look is two calls of Keycloak; 2s is a good value";
-            complain(Some("poll_events"), "events may be polled every 500ms at most", advice);
-        }
-        check_lookup(keycloak, &mut complain);
-        if place != Place::Keycloak && keycloak.domains.is_empty() {
-            let advice = "set domains; only [keycloak] may serve all that no other source names";
-            complain(None, "this source has no domains", advice);
-        } else {
-            check_name(place.name(keycloak), &mut names, &mut complain);
-        }
-        for domain in &keycloak.domains {
-            let Ok(normal) = normalise_domain(domain) else {
-                complain(Some("domains"), NO_DOMAIN, DOMAIN_ADVICE);
-                continue;
-            };
-            if !domains.insert(normal) {
-                complain(Some("domains"), "two sources have the same domain", "give each domain one source");
-            }
-        }
-    }
-}
-
-/// Where Keycloak is, who asks, and with which secret: all of it must be there.
-fn check_address(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
-    let parts = [
-        ("server_url", keycloak.server_url.is_some()),
-        ("realm", keycloak.realm.is_some()),
-        ("client_id", keycloak.client_id.is_some()),
-    ];
-    for (key, _) in parts.into_iter().filter(|(_, is_there)| !is_there) {
-        let advice = "add it to this table; docs/configuration.md lists every setting";
-        complain(None, &format!("missing field `{key}`"), advice);
-    }
-    let advice = "set client_secret_file to a file with mode 0600, or client_secret_credential, not both";
-    match (&keycloak.client_secret_file, &keycloak.client_secret_credential) {
-        (None, None) => complain(None, "the client secret is missing", advice),
-        (Some(_), Some(_)) => {
-            complain(Some("client_secret_credential"), "the client secret is given twice", advice);
-        }
-        _ => {}
-    }
-}
-
-/// None of it may be there: mailcow says it, and two places would contradict each other one day.
-fn check_beside_mailcow(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
-    let parts = [
-        ("server_url", keycloak.server_url.is_some()),
-        ("realm", keycloak.realm.is_some()),
-        ("client_id", keycloak.client_id.is_some()),
-        ("client_secret_file", keycloak.client_secret_file.is_some()),
-        ("client_secret_credential", keycloak.client_secret_credential.is_some()),
-    ];
-    for (key, _) in parts.into_iter().filter(|(_, is_there)| *is_there) {
-        complain(Some(key), &of_mailcow(key), TAKE_OUT_OR_SWITCH_OFF);
-    }
-}
-
-fn of_mailcow(key: &str) -> String {
-    format!("`{key}` comes from mailcow's table `identity_provider`")
-}
-
-fn check_lookup(keycloak: &keycloak::Config, complain: &mut impl FnMut(Option<&str>, &str, &str)) {
-    match (keycloak.lookup, &keycloak.lookup_attribute) {
-        (LookupBy::Attribute, None) => complain(
-            Some("lookup"),
-            "the lookup by attribute needs an attribute",
-            "set lookup_attribute to the name of the attribute that holds mail addresses",
-        ),
-        (LookupBy::Email | LookupBy::Username | LookupBy::LocalPart, Some(_)) => complain(
-            Some("lookup_attribute"),
-            "this attribute is never looked at",
-            "set lookup = \"attribute\", or take this line out",
-        ),
-        _ => {}
-    }
-}
-
-fn check_name(
-    name: String,
-    names: &mut HashSet<String>,
-    complain: &mut impl FnMut(Option<&str>, &str, &str),
-) {
-    if name.chars().count() > MAX_NAME_CHARACTERS {
-        complain(Some("name"), "this name is too long", "a name has at most 255 characters");
-    }
-    if !names.insert(name) {
-        let advice = "mailboxes remember their source by its name: give each source a name of its own";
-        complain(Some("name"), "two sources have the same name", advice);
-    }
-}
-
-fn check_mailcow(file: &File, faults: &mut Vec<Fault>) {
-    if file.mailcow.refresh.get() < MIN_REFRESH {
-        let advice = "each refresh is a question to the database; 30s is a good value";
-        faults.push(Fault::new(&["mailcow", "refresh"], "the refresh must be 100ms or more", advice));
-    }
-    let parts = [
-        ("default_template", file.provisioning.default_template.is_some()),
-        ("mappings", !file.provisioning.mappings.is_empty()),
-    ];
-    for (key, is_there) in parts {
-        if is_there && file.mailcow.identity_provider {
-            faults.push(Fault::new(&["provisioning", key], of_mailcow(key), TAKE_OUT_OR_SWITCH_OFF));
-        }
-    }
 }
 
 fn check_login(file: &File, faults: &mut Vec<Fault>) {

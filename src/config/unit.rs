@@ -231,7 +231,7 @@ mod tests {
             "[Service]\nProtectHome=yes\nPrivateTmp=yes\nProtectSystem=strict\nStateDirectory=keydove\n\
              ReadWritePaths=/srv/mail\n",
         );
-        assert_eq!(unit.hides(Path::new("/root/ca.pem")), Some("ProtectHome"));
+        assert_eq!(unit.hides(Path::new("/home/admin/ca.pem")), Some("ProtectHome"));
         assert_eq!(unit.hides(Path::new("/tmp/ca.pem")), Some("PrivateTmp"));
         assert_eq!(unit.hides(Path::new("/etc/keydove/ca.pem")), None);
         assert_eq!(unit.forbids_writing(Path::new("/var/lib/keydove/keydove.sqlite")), None);

@@ -80,7 +80,7 @@ impl Decision {
         check_mailbox(mailbox)?;
         let app_passwords = known.record.app_passwords();
         check_service(mailbox, app_passwords, service, now.wall)?;
-        let owner = self.0.passdb.find_owner(login, mailbox).await?;
+        let owner = self.0.passdb.find_owner(login, mailbox, known.record.owner_id.as_deref()).await?;
         Ok(check_same_person(login, &known.record, &owner)?)
     }
 

@@ -122,7 +122,8 @@ impl Decision {
                 }
                 // Where only app passwords count, nobody is asked about a person for a wrong one.
                 Err(NotAccepted::Refused(Denial::AppPasswordRequired)) => {
-                    match passdb.peek_owner(&login.user, mailbox, login.now.monotonic) {
+                    let known = record.owner_id.as_deref();
+                    match passdb.peek_owner(&login.user, mailbox, known, login.now.monotonic) {
                         Some(Ok(owner)) => {
                             found = owner;
                             &found
@@ -222,11 +223,12 @@ impl Decision {
         record: &MailboxRecord,
         trace: &mut Trace,
     ) -> Result<Owner, NotAccepted> {
-        let found = match self.0.passdb.peek_owner(&login.user, mailbox, login.now.monotonic) {
+        let known = record.owner_id.as_deref();
+        let found = match self.0.passdb.peek_owner(&login.user, mailbox, known, login.now.monotonic) {
             Some(found) => found,
             None => {
                 trace.note_cold();
-                Box::pin(self.0.passdb.find_owner(&login.user, mailbox)).await
+                Box::pin(self.0.passdb.find_owner(&login.user, mailbox, known)).await
             }
         };
         let found = found.and_then(|owner| {

@@ -259,5 +259,4 @@ impl Inquiry<'_> {
 }
 
 #[cfg(test)]
-#[path = "account_tests.rs"]
 mod tests;

@@ -47,4 +47,4 @@ pub use profile::ProfileFlaw;
 pub use realm::{MisspeltBase, RealmLook};
 pub use saved::SavedPerson;
 pub use search::Lookup;
-pub use stores::{StoreId, StoreSetup};
+pub use stores::{Absence, StoreId, StoreSetup};

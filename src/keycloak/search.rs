@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::account::AccountState;
 use super::config::{LookupBy, escape};
 use super::person::{Person, UserRepresentation};
+use super::stores::Absence;
 use super::{Client, Error};
 use crate::auth::Username;
 
@@ -29,7 +30,7 @@ pub enum Lookup {
     /// One person.
     Found(Box<Person>),
     /// Nobody.
-    Unknown,
+    Unknown(Absence),
     /// More than one person.
     Conflict,
 }
@@ -51,14 +52,20 @@ impl Client {
     /// # Errors
     /// Nobody can tell. No error says that there is no such person.
     pub async fn find_person(&self, user: &Username) -> Result<Lookup, Error> {
+        let since = Instant::now();
+        let found = self.find_once(user).await?;
+        if !matches!(found, Lookup::Unknown(_)) {
+            return Ok(found);
+        }
+        self.make_sure_of_absence().await?;
+        if !self.stores.are_known() {
+            return Ok(found);
+        }
+        // Whoever another request is taking in from a user store for the first time is neither among Keycloak's own
+        // people yet, nor any longer among those whom the store alone has. A moment later they are there.
         match self.find_once(user).await? {
-            Lookup::Unknown => {
-                self.make_sure_of_absence().await?;
-                // Whoever another request is taking in from a user store for the first time is neither among Keycloak's
-                // own people yet, nor any longer among those whom the store alone has. A moment later they are there.
-                if self.stores.are_known() { self.find_once(user).await } else { Ok(Lookup::Unknown) }
-            }
-            lookup => Ok(lookup),
+            Lookup::Unknown(_) => Ok(Lookup::Unknown(self.absence(since).await?)),
+            found => Ok(found),
         }
     }
 
@@ -85,7 +92,7 @@ impl Client {
         }
         match (found.pop(), found.is_empty()) {
             (None, _) if is_cut_off => Err(Error::TooManyHits),
-            (None, _) => Ok(Lookup::Unknown),
+            (None, _) => Ok(Lookup::Unknown(Absence::default())),
             (Some(_), false) => Ok(Lookup::Conflict),
             (Some((found, key)), true) => {
                 let state = self.judge(&found, key).await?;

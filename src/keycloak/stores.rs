@@ -73,8 +73,40 @@ pub(super) struct Stores {
     known: Mutex<HashMap<StoreId, Arc<Store>>>,
     /// When two searches in a row were blamed for a store that does not answer.
     blamed_twice: Mutex<Option<Instant>>,
-    /// When the list was read last; held while it is.
-    listed: tokio::sync::Mutex<Option<Instant>>,
+    /// What the list said last; held while it is read.
+    listed: tokio::sync::Mutex<Option<Listed>>,
+}
+
+/// The list of stores, as far as it may be read.
+#[derive(Debug)]
+struct Listed {
+    asked: Instant,
+    /// Whether Keycloak keeps no copies of the people of some store.
+    has_people_without_copies: bool,
+    /// Those that are switched off and whose people Keycloak keeps no copies of.
+    hidden: Box<[StoreId]>,
+}
+
+/// That a search shows nobody, and whom it could not show.
+#[derive(Clone, Debug, Default)]
+pub struct Absence {
+    /// Stores that are switched off, and so show nobody.
+    hidden: Box<[StoreId]>,
+}
+
+impl Absence {
+    /// Whether somebody with this id is not shown because their user store is switched off. Known only with
+    /// `view-realm`.
+    #[must_use]
+    pub fn hides(&self, id: &str) -> bool {
+        StoreId::of_person(id).is_some_and(|store| self.hidden.contains(&store))
+    }
+
+    /// What it takes on the heap, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.hidden.iter().map(|store| size_of::<StoreId>() + store.0.len()).sum()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -246,11 +278,34 @@ impl Client {
     /// Reads the list, unless that was done, or forbidden, not long ago.
     async fn find_stores(&self) -> Result<(), Error> {
         let mut listed = self.stores.listed.lock().await;
-        if listed.is_none_or(|at| Instant::now() >= at + LIST_LASTS) {
-            self.list_stores().await?;
-            *listed = Some(Instant::now());
+        if listed.as_ref().is_none_or(|listed| Instant::now() >= listed.asked + LIST_LASTS) {
+            *listed = Some(self.read_list().await?);
         }
         Ok(())
+    }
+
+    async fn read_list(&self) -> Result<Listed, Error> {
+        let asked = Instant::now();
+        let setups = self.list_stores().await?.unwrap_or_default();
+        let without_copies = || setups.iter().filter(|setup| !setup.imports);
+        let hidden = without_copies().filter(|setup| !setup.enabled).map(|setup| setup.id.clone());
+        Ok(Listed {
+            asked,
+            has_people_without_copies: without_copies().next().is_some(),
+            hidden: hidden.collect(),
+        })
+    }
+
+    /// Whom a search from `since` on could not show.
+    ///
+    /// # Errors
+    /// Keycloak does not tell.
+    pub(super) async fn absence(&self, since: Instant) -> Result<Absence, Error> {
+        let mut listed = self.stores.listed.lock().await;
+        if listed.as_ref().is_some_and(|listed| listed.has_people_without_copies && listed.asked < since) {
+            *listed = Some(self.read_list().await?);
+        }
+        Ok(Absence { hidden: listed.as_ref().map(|listed| listed.hidden.clone()).unwrap_or_default() })
     }
 
     /// A store that has just come back: what it seems to say of people may still be Keycloak's memory of the outage.

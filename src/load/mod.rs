@@ -11,6 +11,7 @@ mod drive;
 mod histogram;
 mod people;
 mod reply;
+mod sense;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

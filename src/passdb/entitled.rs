@@ -15,11 +15,18 @@ use crate::keycloak::{Person, Unmet};
 pub struct Entitled(Held<PersonRecord>);
 
 impl Entitled {
-    /// Whether what is held entitles somebody.
-    pub(super) fn judge(user: &Username, held: Held<PersonRecord>) -> Result<Self, NotAccepted> {
+    /// Whether what is held entitles somebody. `known` is the Keycloak id of whoever had the address before.
+    pub(super) fn judge(
+        user: &Username,
+        held: Held<PersonRecord>,
+        known: Option<&str>,
+    ) -> Result<Self, NotAccepted> {
         let (person, unmet) = match &held.record.finding {
             Finding::Person(person, unmet) => (person, *unmet),
-            Finding::Unknown => return Err(Denial::UserUnknown.into()),
+            Finding::Unknown(absence) if known.is_some_and(|id| absence.hides(id)) => {
+                return Err(Denial::ProviderOff.into());
+            }
+            Finding::Unknown(_) => return Err(Denial::UserUnknown.into()),
             Finding::Conflict => {
                 tracing::warn!(
                     user = user.as_str(),
@@ -45,7 +52,7 @@ impl Entitled {
     pub fn person(&self) -> &Person {
         match &self.0.record.finding {
             Finding::Person(person, _) => person,
-            Finding::Unknown | Finding::Conflict => unreachable!("only a person is judged to be entitled"),
+            Finding::Unknown(_) | Finding::Conflict => unreachable!("only a person is judged to be entitled"),
         }
     }
 

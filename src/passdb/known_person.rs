@@ -30,7 +30,7 @@ impl People {
             password_values: 0,
         };
         match &held.record.finding {
-            Finding::Unknown => {}
+            Finding::Unknown(_) => {}
             Finding::Conflict => known.finding = "conflict".to_owned(),
             Finding::Person(person, unmet) => {
                 known.finding = "person".to_owned();

@@ -87,7 +87,8 @@ impl Loss {
             return None;
         }
         match &younger.finding {
-            Finding::Unknown => Some(Self::Gone),
+            Finding::Unknown(absence) if absence.hides(before.id()) => Some(Self::SwitchedOff),
+            Finding::Unknown(_) => Some(Self::Gone),
             // An administrator's mistake more often than not; nobody new gets in meanwhile.
             Finding::Conflict => None,
             Finding::Person(now, _) if now.id() != before.id() => Some(Self::AnotherPerson),

@@ -166,14 +166,20 @@ impl Passdb {
         }
     }
 
-    /// Asks who has a mailbox where its `authsource` says: nobody, or Keycloak, where the person must be entitled.
+    /// Asks who has a mailbox where its `authsource` says: nobody, or Keycloak, where the person must be entitled. `known`
+    /// is the Keycloak id of whoever had it before.
     ///
     /// # Errors
     /// A denial, which ends the main password and the app passwords alike, or the reason why nobody can tell.
-    pub async fn find_owner(&self, user: &Username, mailbox: &Mailbox) -> Result<Owner, NotAccepted> {
+    pub async fn find_owner(
+        &self,
+        user: &Username,
+        mailbox: &Mailbox,
+        known: Option<&str>,
+    ) -> Result<Owner, NotAccepted> {
         match mailbox.authsource {
             Some(AuthSource::Keycloak) => {
-                self.people.find_entitled(user).await.map(Owner::Person).map_err(of_mailbox)
+                self.people.find_entitled(user, known).await.map(Owner::Person).map_err(of_mailbox)
             }
             Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Ok(Owner::Row),
         }
@@ -185,11 +191,12 @@ impl Passdb {
         &self,
         user: &Username,
         mailbox: &Mailbox,
+        known: Option<&str>,
         now: Instant,
     ) -> Option<Result<Owner, NotAccepted>> {
         match mailbox.authsource {
             Some(AuthSource::Keycloak) => {
-                Some(self.people.peek_entitled(user, now)?.map(Owner::Person).map_err(of_mailbox))
+                Some(self.people.peek_entitled(user, known, now)?.map(Owner::Person).map_err(of_mailbox))
             }
             Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => {
                 Some(Ok(Owner::Row))

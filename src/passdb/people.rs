@@ -55,21 +55,27 @@ impl People {
         &self.sources
     }
 
-    /// The one person with this address, entitled, from memory or from Keycloak.
-    pub(super) async fn find_entitled(&self, user: &Username) -> Result<Entitled, NotAccepted> {
+    /// The one person with this address, entitled, from memory or from Keycloak. `known` is the Keycloak id of whoever
+    /// had the address before.
+    pub(super) async fn find_entitled(
+        &self,
+        user: &Username,
+        known: Option<&str>,
+    ) -> Result<Entitled, NotAccepted> {
         let client = self.sources.client_for(user)?;
         let mut held = self.records.get(user).await?;
         if !Arc::ptr_eq(&held.record.client, &client) {
             self.records.forget(user);
             held = self.records.get(user).await?;
         }
-        Entitled::judge(user, held)
+        Entitled::judge(user, held, known)
     }
 
     /// The same without waiting, if what is known is fresh.
     pub(super) fn peek_entitled(
         &self,
         user: &Username,
+        known: Option<&str>,
         now: Instant,
     ) -> Option<Result<Entitled, NotAccepted>> {
         let Some(held) = self.records.peek(user, now) else {
@@ -77,7 +83,7 @@ impl People {
             return self.sources.client_for(user).err().map(Err);
         };
         match self.sources.is_client_for(user, &held.record.client) {
-            Ok(true) => Some(Entitled::judge(user, held)),
+            Ok(true) => Some(Entitled::judge(user, held, known)),
             Ok(false) => None,
             Err(why_not) => Some(Err(why_not)),
         }
@@ -129,7 +135,7 @@ impl People {
             Finding::Person(person, unmet) => {
                 Some((user, held.asked, SavedPerson::new(person, *unmet, &held.record.client)?))
             }
-            Finding::Unknown | Finding::Conflict => None,
+            Finding::Unknown(_) | Finding::Conflict => None,
         };
         self.records.all().into_iter().filter_map(save).collect()
     }
@@ -159,7 +165,7 @@ impl People {
     pub(super) fn stored_password(&self, user: &Username) -> Option<Secret> {
         match &self.records.look(user)?.record.finding {
             Finding::Person(person, _) => person.password.as_ref().map(Secret::duplicate),
-            Finding::Unknown | Finding::Conflict => None,
+            Finding::Unknown(_) | Finding::Conflict => None,
         }
     }
 
@@ -169,7 +175,7 @@ impl People {
         let meant = ids.clone();
         let forgotten = self.records.forget_where(move |record| match &record.finding {
             Finding::Person(person, _) => meant.contains(person.id()),
-            Finding::Unknown | Finding::Conflict => true,
+            Finding::Unknown(_) | Finding::Conflict => true,
         });
         let count = forgotten.len();
         self.look_again(forgotten);

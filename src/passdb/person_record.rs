@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use super::Sources;
 use crate::auth::{NotAccepted, TempFail, Username};
 use crate::cache::{Fetch, Fitted, Record};
-use crate::keycloak::{Client, Lookup, Person, Unmet};
+use crate::keycloak::{Absence, Client, Lookup, Person, Unmet};
 
 /// What one Keycloak says about one address.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct PersonRecord {
 #[derive(Debug)]
 pub(super) enum Finding {
     Person(Person, Option<Unmet>),
-    Unknown,
+    Unknown(Absence),
     Conflict,
 }
 
@@ -38,14 +38,15 @@ impl Record for PersonRecord {
     fn bytes(&self) -> usize {
         let texts = match &self.finding {
             Finding::Person(person, _) => person.bytes(),
-            Finding::Unknown | Finding::Conflict => 0,
+            Finding::Unknown(absence) => absence.bytes(),
+            Finding::Conflict => 0,
         };
         size_of::<Self>() + texts
     }
 
     /// That two people have one address is no absence: it lasts.
     fn is_absence(&self) -> bool {
-        matches!(self.finding, Finding::Unknown)
+        matches!(self.finding, Finding::Unknown(_))
     }
 
     fn inherit(&self, older: &Self) {
@@ -62,7 +63,7 @@ impl Record for PersonRecord {
                 lacked != lacks || !older.is_as_good_as(person)
             }
             (Finding::Person(..), _) => true,
-            (Finding::Unknown | Finding::Conflict, _) => false,
+            (Finding::Unknown(_) | Finding::Conflict, _) => false,
         }
     }
 }
@@ -84,7 +85,7 @@ pub(super) fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord
                 Finding::Person(*person, unmet)
             }
             Lookup::Found(person) => Finding::Person(*person, None),
-            Lookup::Unknown => Finding::Unknown,
+            Lookup::Unknown(absence) => Finding::Unknown(absence),
             Lookup::Conflict => Finding::Conflict,
         };
         Ok(PersonRecord::new(finding, client))

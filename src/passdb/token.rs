@@ -98,7 +98,7 @@ impl Passdb {
     /// # Errors
     /// A denial, or the reason why nobody can tell.
     pub async fn find_person(&self, user: &Username) -> Result<Entitled, NotAccepted> {
-        self.people.find_entitled(user).await
+        self.people.find_entitled(user, None).await
     }
 
     fn token_config(&self) -> Result<&Config, Denial> {

@@ -116,6 +116,8 @@ pub enum Verb {
     Select,
     /// Adds.
     Insert,
+    /// Locks a row that is only read: MySQL wants a right to change something in the table, MariaDB wants none.
+    Lock,
     /// Changes.
     Update,
     /// Removes.
@@ -128,7 +130,7 @@ impl fmt::Display for Verb {
             Self::Create => "CREATE",
             Self::Select => "SELECT",
             Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
+            Self::Lock | Self::Update => "UPDATE",
             Self::Delete => "DELETE",
         })
     }
@@ -152,6 +154,12 @@ impl Right {
     #[must_use]
     pub fn is_of_own_table(&self) -> bool {
         self.table.starts_with("keydove_")
+    }
+
+    /// Whether MySQL asks for it, and MariaDB does not.
+    #[must_use]
+    pub fn is_for_mysql(&self) -> bool {
+        self.verb == Verb::Lock
     }
 
     /// Whether keydove does without the table where there is none: only mailcow has it.

@@ -131,7 +131,7 @@ impl<'s> Run<'s> {
         };
         let person = match client.find_person(user).await? {
             Lookup::Found(person) => person,
-            Lookup::Unknown => {
+            Lookup::Unknown(_) => {
                 self.report.count(Some(user), Outcome::Skipped(Skip::NotInKeycloak));
                 return Ok(());
             }

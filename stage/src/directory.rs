@@ -6,7 +6,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -15,8 +14,6 @@ use crate::keycloak_admin::KeycloakAdmin;
 use crate::process::{Group, Program, run};
 use crate::{Failure, Result, Stage, attempt, free_port};
 
-/// A busy machine takes its time.
-const READY_LIMIT: Duration = Duration::from_secs(30);
 const ROOT: &str = "cn=admin,dc=example,dc=org";
 const PASSWORD: &str = "directory";
 const PEOPLE: &str = "ou=people,dc=example,dc=org";
@@ -96,7 +93,7 @@ impl Directory {
         command.args(["-d", "0", "-h"]).arg(self.url()).arg("-f").arg(&self.config);
         let mut program = Program::start(&self.stage, self.name, command, Group::Own)?;
         let ask = || run(self.tool("ldapwhoami").args(["-o", "nettimeout=1"])).is_ok();
-        let result = program.wait_until(READY_LIMIT, ask);
+        let result = program.wait_until(ask);
         self.program = Some(program);
         result
     }

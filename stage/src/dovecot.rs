@@ -8,7 +8,6 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -16,7 +15,6 @@ use crate::keydove::MAIL_ID;
 use crate::process::{Group, Program, accepts, run};
 use crate::{Failure, Result, Stage, attempt, free_port, give, source_tree};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// The unpacked packages, below `.stage`.
 const DEBIAN_13: &str = ".stage/debian-13";
 /// Who runs Dovecot's parts; the chroot knows them by the system's numbers.
@@ -204,7 +202,7 @@ fn run_program(stage: &Arc<Stage>, release: Release, config: &Path, ports: &[u16
     let mut command = release.command(stage, "/usr/sbin/dovecot");
     command.arg("-F").arg("-c").arg(config_argument(stage, release, config));
     let mut program = Program::start(stage, release.name(), command, Group::Own)?;
-    program.wait_until(READY_LIMIT, || ports.iter().copied().all(accepts))?;
+    program.wait_until(|| ports.iter().copied().all(accepts))?;
     Ok(program)
 }
 

@@ -5,13 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::dovecot::Release;
 use crate::process::{Group, Program};
 use crate::{Result, Stage, attempt};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Below the root of its files.
 const FOLDER: &str = "run/conformance";
 
@@ -48,7 +46,7 @@ impl DovecotAuth {
         command.args(["-F", "-c", &format!("{inside}/dovecot.conf")]);
         let mut program = Program::start(stage, release.conformance_name(), command, Group::Own)?;
         let (client, master) = (folder.join("base/auth-client"), folder.join("base/auth-master"));
-        program.wait_until(READY_LIMIT, || UnixStream::connect(&client).is_ok())?;
+        program.wait_until(|| UnixStream::connect(&client).is_ok())?;
         Ok(Self { client, master, _program: program })
     }
 }

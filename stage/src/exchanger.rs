@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::keydove::Keydove;
 use crate::postfix::{MASTER, main_cf, postconf};
@@ -12,7 +11,6 @@ use crate::process::{Group, Program, accepts, run};
 use crate::system::System;
 use crate::{Result, attempt, free_port, give, source_tree};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// A database that is down.
 const NOWHERE: &str =
     "[storage.mariadb]\nsocket = \"/nonexistent/mysqld.sock\"\nuser = \"keydove\"\ndatabase = \"mailcow\"\n";
@@ -93,7 +91,7 @@ impl Exchanger {
         let mut command = Command::new(Path::new(programs.trim()).join("master"));
         command.arg("-c").arg(&config).arg("-s");
         let mut program = Program::start(stage, name, command, Group::LeftToProgram)?;
-        program.wait_until(READY_LIMIT, || ports.into_iter().all(accepts))?;
+        program.wait_until(|| ports.into_iter().all(accepts))?;
         let [smtp, submission, eas, odd] = ports;
         let log = stage.path(&format!("{name}/log/mail.log"));
         let (_program, _down) = (program, down);

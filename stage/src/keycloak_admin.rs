@@ -1,26 +1,25 @@
 //! Keycloak's admin interface, as far as cases change people: made, changed, disabled, deleted.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+mod organizations;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::http::{FORM, escape, send};
 use crate::keycloak::{Keycloak, REALM};
 use crate::names::Names;
 use crate::realm_keys;
 use crate::realms::Changes;
 use crate::{Failure, Result};
 
-const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
-/// Making a realm takes a busy machine a while.
-const LIMIT: Duration = Duration::from_secs(180);
+pub use organizations::Organization;
 
 /// A token of the master realm lives for a minute.
 const TOKEN_LIFE: Duration = Duration::from_secs(30);
 
-/// The bootstrap administrator at one server.
+/// The bootstrap administrator at one server, or a service account of one realm.
 pub struct KeycloakAdmin {
     /// `host:port` of the server.
     address: String,
@@ -32,17 +31,13 @@ pub struct KeycloakAdmin {
     /// Who wants to know of changes in which realm.
     changes: Option<(String, Arc<Changes>)>,
     token: Arc<Token>,
+    /// Id and secret of the client whose service account this is.
+    client: Option<(String, String)>,
 }
 
 /// The administrator's token at one server, while it is good.
 #[derive(Default)]
 pub(crate) struct Token(Mutex<Option<(Instant, String)>>);
-
-/// What the server said.
-struct Answer {
-    status: u16,
-    body: String,
-}
 
 impl KeycloakAdmin {
     /// Prepares for a server; nothing is sent yet.
@@ -57,25 +52,34 @@ impl KeycloakAdmin {
             token: lease.map(|lease| Arc::clone(lease.token())).unwrap_or_default(),
             realm,
             names,
+            client: None,
         }
     }
 
     /// The same for a realm of a server by its real name.
     pub(crate) fn at(address: &str, realm: &str, token: &Arc<Token>) -> Self {
         let (address, realm, token) = (address.to_owned(), realm.to_owned(), Arc::clone(token));
-        Self { door: address.clone(), address, realm, names: Names::default(), changes: None, token }
+        Self {
+            door: address.clone(),
+            address,
+            realm,
+            names: Names::default(),
+            changes: None,
+            token,
+            client: None,
+        }
     }
 
     /// Asks what a login asks: the first answers of a server, and of a realm, take longer than a login may.
     pub(crate) fn warm_up(&self) -> Result<()> {
         let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
         let form = "grant_type=client_credentials&client_id=mailcow&client_secret=s3cret";
-        let answer = Self::send(&self.address, &format!("POST {path}"), FORM, form)?;
+        let answer = send(&self.address, &format!("POST {path}"), FORM, form)?;
         let tokens: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         let token = tokens["access_token"].as_str().unwrap_or_default();
         let search = "exact=true&briefRepresentation=false&email=alice%40example.org";
         let search = format!("GET /admin/realms/{}/users?{search}", self.realm);
-        let found = Self::send(&self.address, &search, &format!("Authorization: Bearer {token}\r\n"), "")?;
+        let found = send(&self.address, &search, &format!("Authorization: Bearer {token}\r\n"), "")?;
         match (answer.status, found.status) {
             (200, 200) => Ok(()),
             _ => {
@@ -222,7 +226,7 @@ impl KeycloakAdmin {
             escape(email),
             escape(password)
         );
-        let answer = Self::send(&self.door, &format!("POST {path}"), FORM, &form)?;
+        let answer = send(&self.door, &format!("POST {path}"), FORM, &form)?;
         match (answer.status, serde_json::from_str(&answer.body)) {
             (200, Ok(tokens)) => Ok(tokens),
             _ => Err(Failure(format!("tokens of {email} at Keycloak: {} {}", answer.status, answer.body))),
@@ -298,6 +302,22 @@ impl KeycloakAdmin {
             names: self.names.clone(),
             changes: self.changes.clone(),
             token: Arc::clone(&self.token),
+            client: self.client.clone(),
+        }
+    }
+
+    /// A client's service account in place of the administrator: it sees what the client may, in the way it does. Keycloak
+    /// answers a token without a session otherwise than one that came of a login.
+    pub fn service_account(&self, client: &str, secret: &str) -> Self {
+        let client = Some((client.to_owned(), secret.to_owned()));
+        Self {
+            address: self.address.clone(),
+            door: self.door.clone(),
+            realm: self.realm.clone(),
+            names: self.names.clone(),
+            changes: None,
+            token: Arc::default(),
+            client,
         }
     }
 
@@ -329,7 +349,7 @@ impl KeycloakAdmin {
         let name = escape(email);
         let form = format!("grant_type=password&client_id=admin-cli&username={name}&password=wrong");
         for _ in 0..times {
-            let answer = Self::send(&self.door, &format!("POST {path}"), FORM, &form)?;
+            let answer = send(&self.door, &format!("POST {path}"), FORM, &form)?;
             if !matches!(answer.status, 400 | 401) {
                 return Err(Failure(format!(
                     "a wrong password at Keycloak: {} {}",
@@ -367,7 +387,7 @@ impl KeycloakAdmin {
         let token = self.token()?;
         let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = Self::send(&self.address, &format!("{method} {path}"), &headers, &body)?;
+        let answer = send(&self.address, &format!("{method} {path}"), &headers, &body)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer.body);
         }
@@ -381,37 +401,23 @@ impl KeycloakAdmin {
         {
             return Ok(token.clone());
         }
-        let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
-        let path = "/realms/master/protocol/openid-connect/token";
-        let answer = Self::send(&self.address, &format!("POST {path}"), FORM, form)?;
+        let (realm, form) = match &self.client {
+            None => {
+                ("master", "grant_type=password&client_id=admin-cli&username=admin&password=admin".to_owned())
+            }
+            Some((id, secret)) => (
+                self.realm.as_str(),
+                format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"),
+            ),
+        };
+        let request = format!("POST /realms/{realm}/protocol/openid-connect/token");
+        let answer = send(&self.address, &request, FORM, &form)?;
         let parsed: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         let token = parsed["access_token"].as_str().map(str::to_owned);
-        let token = token.ok_or_else(|| {
-            Failure(format!("no token of Keycloak's administrator: {} {}", answer.status, answer.body))
-        })?;
+        let token = token
+            .ok_or_else(|| Failure(format!("no token of Keycloak: {} {}", answer.status, answer.body)))?;
         *known = Some((Instant::now(), token.clone()));
         Ok(token)
-    }
-
-    /// One request on a connection of its own. HTTP/1.0, so that the answer comes in one piece.
-    fn send(address: &str, request: &str, headers: &str, body: &str) -> Result<Answer> {
-        let exchange = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(LIMIT))?;
-            let length = body.len();
-            let head =
-                format!("{request} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n");
-            stream.write_all((head + body).as_bytes())?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer)?;
-            Ok(String::from_utf8_lossy(&answer).into_owned())
-        };
-        let failed = |error| Failure(format!("{request} at Keycloak: {error}"));
-        let answer = exchange().map_err(|error| failed(error.to_string()))?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| failed(answer.clone()))?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.ok_or_else(|| failed(head.to_owned()))?;
-        Ok(Answer { status, body: body.to_owned() })
     }
 }
 
@@ -428,13 +434,4 @@ fn sort(value: &mut Value) {
 
 fn id_of(user: &Value) -> &str {
     user["id"].as_str().unwrap_or_default()
-}
-
-/// A text as a value of a query.
-fn escape(text: &str) -> String {
-    let escaped = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escaped).collect()
 }

@@ -20,8 +20,6 @@ const OTHER_VERSION: &str = "KEYDOVE_TEST_KEYCLOAK";
 /// The compiler and the collector that start fastest.
 const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC";
 const HEAP: &str = "-Xms128m -Xmx640m";
-/// A busy machine takes its time.
-const READY_LIMIT: Duration = Duration::from_secs(180);
 /// The first version that tells events by the time of day.
 pub const KEYCLOAK_OF_EVENTS: (u32, u32) = (26, 2);
 
@@ -61,7 +59,7 @@ impl Server {
     pub fn wait_until_ready(&mut self) -> Result<()> {
         let port = self.port;
         let program = self.program.as_mut().ok_or_else(|| Failure("Keycloak is stopped".to_owned()))?;
-        program.wait_until(READY_LIMIT, || realm_answers(port))
+        program.wait_until(|| realm_answers(port))
     }
 
     /// Stops the server. From now on its port refuses connections.

@@ -20,7 +20,6 @@ use crate::{Failure, Result, Stage, attempt, give, keycloak, mariadb};
 const LOG_PAUSE: Duration = Duration::from_millis(30);
 /// One that always has something to do is looked at all the same.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
-const READY_LIMIT: Duration = Duration::from_secs(20);
 /// The first descriptor that systemd hands in (`sd_listen_fds(3)`).
 const FIRST_HANDED_IN: i32 = 3;
 /// The numbers that own the mail files; no account needs to have them.
@@ -349,7 +348,7 @@ impl Keydove {
         let mut program = Program::start(&self.stage, self.name, command, Group::Own)?;
         let mut notice = [0; 64];
         let ready = || manager.recv(&mut notice).is_ok_and(|length| notice[..length].starts_with(b"READY=1"));
-        let result = program.wait_until(READY_LIMIT, ready);
+        let result = program.wait_until(ready);
         self.program = Some(program);
         result
     }

@@ -9,11 +9,13 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod browser;
 pub mod clients;
 pub mod directory;
 pub mod dovecot;
 pub mod dovecot_auth;
 pub mod exchanger;
+mod http;
 pub mod keycloak;
 pub mod keycloak_admin;
 mod keycloak_server;
@@ -39,6 +41,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 pub use ports::free_port;
 use process::Guard;
@@ -47,6 +50,9 @@ use process::Guard;
 const SOCKET_PATH_LIMIT: usize = 107;
 /// The longest path of a socket below the stage's folder: keydove's, in the root of a Dovecot 2.4.
 const LONGEST_SOCKET: usize = "/dovecot-2.4/run/dovecot/login/ext/auth".len();
+/// How long a condition may take to come about: far longer than any does, so that only a fault uses it up. A shorter one
+/// would be a guess at how busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 /// What a stage leaves behind when this variable is set: everything.
 const KEEP: &str = "KEYDOVE_KEEP_STAGE";
 

@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::process::{Group, Program, run};
 use crate::{Failure, Result, Stage, attempt, give};
 
-const READY_LIMIT: Duration = Duration::from_secs(60);
 /// keydove's user, who may do no more than read and write the one database.
 pub const USER: &str = "keydove";
 /// That user's password.
@@ -106,8 +104,7 @@ impl MariaDb {
             .arg(format!("--pid-file={}", self.stage.path("mariadb/data/pid").display()))
             .arg(format!("--socket={}", self.socket.display()));
         let mut program = Program::start(&self.stage, "mariadb", command, Group::Own)?;
-        let ready =
-            program.wait_until(READY_LIMIT, || run(self.client("root").args(["-e", "SELECT 1"])).is_ok());
+        let ready = program.wait_until(|| run(self.client("root").args(["-e", "SELECT 1"])).is_ok());
         self.program = Some(program);
         ready
     }
@@ -128,7 +125,7 @@ impl MariaDb {
         let lock = "LOCK TABLES mailbox WRITE, domain WRITE, app_passwd WRITE; SELECT SLEEP(300)";
         command.args(["-e", &format!("USE {}; {lock}", self.database)]);
         let mut program = Program::start(&self.stage, "mariadb-lock", command, Group::Own)?;
-        program.wait_until(READY_LIMIT, || {
+        program.wait_until(|| {
             let sleeping =
                 "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(300)%' AND db = DATABASE()";
             self.query(sleeping).is_ok_and(|rows| !rows.is_empty())

@@ -6,14 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::process::{Group, Program, accepts, run};
 use crate::{Result, Stage, attempt, free_port, give, source_tree};
-
-const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The services that a submission service hands its mail to; as in Debian's `master.cf`.
 pub const MASTER: &str = "\
@@ -86,7 +83,7 @@ impl Postfix {
         // As `postfix start-fg` runs it, without the shell in between that would not pass a signal on.
         command.arg("-c").arg(&folders.config).arg("-s");
         let mut program = Program::start(stage, "postfix", command, Group::LeftToProgram)?;
-        program.wait_until(READY_LIMIT, || accepts(submission))?;
+        program.wait_until(|| accepts(submission))?;
         Ok(Self { submission, log: stage.path("postfix/log/mail.log"), program })
     }
 

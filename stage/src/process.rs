@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Failure, Result, Stage, attempt};
+use crate::{Failure, PATIENCE, Result, Stage, attempt};
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(15);
@@ -128,14 +128,16 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits until `ready` says yes, the program ends, or the time is over.
-    pub fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
+    /// Waits until `ready` says yes, the program ends, or [`PATIENCE`] does.
+    pub fn wait_until(&mut self, mut ready: impl FnMut() -> bool) -> Result<()> {
         let start = Instant::now();
         while !ready() {
             let ended = attempt("wait for", Path::new(self.name), self.child.try_wait())?;
             let why = match ended {
                 Some(status) => format!("it ended ({status})"),
-                None if start.elapsed() > limit => format!("it was not ready after {} s", limit.as_secs()),
+                None if start.elapsed() > PATIENCE => {
+                    format!("it was not ready after {} s", PATIENCE.as_secs())
+                }
                 None => {
                     sleep(STEP);
                     continue;
@@ -198,6 +200,11 @@ impl Program {
             stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
         };
         tasks.filter_map(state).any(|state| matches!(state, 'R' | 'D'))
+    }
+
+    /// The file with all that it has written.
+    pub fn log_path(&self) -> &Path {
+        &self.log
     }
 
     /// Everything the program has logged.

@@ -1,16 +1,19 @@
 //! The rights that are listed: enough, each needed, and tried out truly, whichever way they came.
 
-use keydove::sql::{Feature, Lack, Verb, grants, needed};
+use keydove::sql::{Feature, Lack, Right, Verb, grants, needed};
 
 use super::connect;
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::Other;
 
-/// keydove's user has exactly the rights that are listed for these features.
+/// keydove's user has exactly the rights that are listed for these features and MariaDB.
 pub async fn give_only(features: &[Feature], server: &MariadbServer, other: &impl Other) {
     let account = format!("'{}'@'localhost'", USER.0);
     other.run(&format!("REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account}")).await;
-    for statement in grants(&needed(features), DATABASE, &account) {
+    let (of_mysql, rights): (Vec<Right>, Vec<Right>) =
+        needed(features).into_iter().partition(Right::is_for_mysql);
+    assert!(of_mysql.iter().all(|right| right.table == "domain"), "{of_mysql:?}");
+    for statement in grants(&rights, DATABASE, &account) {
         // A table that only mailcow has is granted where it is.
         if !statement.contains("_sogo_static_view") {
             other.run(statement.trim_end_matches(';')).await;

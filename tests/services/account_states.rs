@@ -1,9 +1,10 @@
 //! What a real Keycloak says of accounts, and what keydove makes of it; those of a directory behind it are elsewhere.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -14,10 +15,14 @@ use crate::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, World, attem
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::{Failure, Result, source_tree};
-use crate::{ensure, eventually};
+use crate::{ensure, eventually, versions};
 
 /// The realm of the cases that change none of its settings.
 const SHARED: &str = "states";
+/// The first version that shows somebody whom two service accounts ask for at once as disabled, at random.
+const KEYCLOAK_OF_RACES: (u32, u32) = (26, 3);
+/// By then it has.
+const RACE_LIMIT: Duration = Duration::from_secs(120);
 /// Every login asks.
 const FORGETFUL: &str = "\n[cache]\nmax_staleness = \"0\"\nstale_limit = \"0\"\n";
 /// What is known is known for long.
@@ -72,21 +77,25 @@ pub const CASES: &[WorldCase] = &[
         let (address, place) =
             ("read-by-many@case.example", Place::new(world, SHARED, "states-readers", FORGETFUL)?);
         place.person(world, address, json!({}))?;
+        let reader = place.admin.service_account("mailcow", "s3cret");
         for readers in [2, 8] {
-            let is_over = AtomicBool::new(false);
+            let (is_over, reads, lies) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
             thread::scope(|scope| {
                 for _ in 0..readers {
-                    // What they are told does not matter.
                     scope.spawn(|| {
                         while !is_over.load(Ordering::Relaxed) {
-                            let _ = place.admin.is_enabled(address);
+                            let is_enabled = reader.is_enabled(address);
+                            reads.fetch_add(1, Ordering::Relaxed);
+                            lies.fetch_add(usize::from(matches!(is_enabled, Ok(false))), Ordering::Relaxed);
                         }
                     });
                 }
-                let end = (0..20).try_for_each(|_| place.login(address, RIGHT, Accept("keycloak")));
+                let end = race(&place, address, &lies);
                 is_over.store(true, Ordering::Relaxed);
                 end
             })?;
+            // For the page that says how often it happens.
+            eprintln!("{readers} readers: {lies:?} of {reads:?} answers call an enabled user disabled");
         }
         Ok(())
     }),
@@ -111,6 +120,20 @@ pub const CASES: &[WorldCase] = &[
         place.login(address, "secret", Refuse("password_mismatch"))
     }),
 ];
+
+/// Logs in again and again, until the race has shown itself where there is one.
+fn race(place: &Place, address: &str, lies: &AtomicUsize) -> Result<()> {
+    let began = Instant::now();
+    for login in 0.. {
+        let has_shown = !versions::is_from(KEYCLOAK_OF_RACES) || lies.load(Ordering::Relaxed) > 0;
+        if login >= 20 && has_shown {
+            break;
+        }
+        ensure(began.elapsed() < RACE_LIMIT, || format!("no race in {login} logins"))?;
+        place.login(address, RIGHT, Accept("keycloak"))?;
+    }
+    Ok(())
+}
 
 /// A realm of its own, and a keydove that asks it.
 struct Place {

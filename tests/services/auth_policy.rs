@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::ensure;
 use crate::mailcow::WorldCase;
@@ -11,7 +10,6 @@ use crate::stage::keydove::Keydove;
 use crate::stage::process::{Group, Program};
 use crate::stage::{Failure, Result, attempt, free_port, give};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const ATTACKER: &str = "198.51.100.66";
 const OWNER: &str = "203.0.113.1";
@@ -119,7 +117,7 @@ auth_policy_server_url = {url}
         command.arg("-F").arg("-c").arg(&config);
         let mut program = Program::start(stage, name, command, Group::Own)?;
         let socket = base.join("run/auth-client");
-        program.wait_until(READY_LIMIT, || socket.exists())?;
+        program.wait_until(|| socket.exists())?;
         Ok(Self { config, passwords, _program: program })
     }
 

@@ -42,6 +42,7 @@ mod mailcow_mode;
 mod master_users;
 mod oauth;
 mod operations;
+mod organizations;
 mod outages;
 mod people;
 mod planted_faults;
@@ -72,7 +73,7 @@ use mailcow::WorldCase;
 use run::{Body, On, Run};
 use stage::clients;
 use stage::system::System;
-use stage::{Failure, Result};
+use stage::{Failure, PATIENCE, Result};
 
 /// A case that logs in and changes nothing that another case sees.
 type Case = (&'static str, fn(&System) -> Result<()>);
@@ -175,6 +176,7 @@ const ASKING: &[Group<WorldCase>] = &[
     ("hashes", On::Sqlite, hashes::CASES),
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
     ("indistinguishable", On::Sqlite, indistinguishable::CASES),
+    ("organizations", On::Sqlite, organizations::CASES),
     ("throttling", On::Sqlite, throttling::CASES),
     ("access", On::BothDatabases, access::CASES),
     ("access", On::BothDatabases, access::IDENTITY),
@@ -193,10 +195,6 @@ fn expect(what: &str, answer: std::io::Result<String>, beginning: &str) -> Resul
 fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Failure(complaint())) }
 }
-
-/// How long a condition may take to come about: far longer than any does, so that only a fault uses it up. A shorter one
-/// would be a guess at how busy the machine is.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// Tries until it holds. The last complaint counts.
 fn eventually(mut holds: impl FnMut() -> Result<()>) -> Result<()> {

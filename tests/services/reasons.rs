@@ -9,9 +9,6 @@ use super::stage::{Failure, Result};
 
 /// Codes that no real server brings about at will, and where they are tried instead.
 const ELSEWHERE: &[(&str, &str)] = &[
-    // A managed member of an organization comes by an identity provider's login in a browser only: members that the Admin
-    // API makes, or that an imported realm calls managed, are unmanaged.
-    ("organization_off", "src/keycloak/account_tests.rs"),
     // The decision looks at the domain first.
     ("provision_domain_inactive", "tests/databases/provisioning.rs"),
     ("provision_domain_unknown", "tests/databases/provisioning.rs"),

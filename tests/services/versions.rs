@@ -10,7 +10,7 @@ use crate::stage::keydove::Keydove;
 use crate::stage::process::run;
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
-use crate::{Case, account_states, check, directory, ensure, events, logins};
+use crate::{Case, account_states, check, directory, ensure, events, logins, organizations};
 
 /// With every version.
 pub const CASES: &[Case] = &[("check_says_whether_this_keycloak_can_tell_events", |system| {
@@ -25,6 +25,8 @@ pub const CASES: &[Case] = &[("check_says_whether_this_keycloak_can_tell_events"
 /// It has a realm with a blank in its name; Keycloak 24 does not take the tokens that it gives there.
 const ODD_REALM: &str = "check_tells_each_way_of_not_reaching_the_realm_apart";
 const KEYCLOAK_OF_ODD_REALMS: (u32, u32) = (25, 0);
+/// The first version that has organizations without a switch for previews.
+const KEYCLOAK_OF_ORGANIZATIONS: (u32, u32) = (26, 0);
 
 /// Those that the chosen version can pass; the database does not matter there.
 pub fn all(run: &Arc<Run>) -> Vec<Trial> {
@@ -33,9 +35,11 @@ pub fn all(run: &Arc<Run>) -> Vec<Trial> {
     cases.retain(|(name, _)| *name != ODD_REALM || is_from(KEYCLOAK_OF_ODD_REALMS));
     let looks = cases.into_iter().map(|(name, case)| ("versions", name, Body::Looks(case)));
     let states = ("account_states", On::Sqlite, account_states::CASES);
+    let managed = if is_from(KEYCLOAK_OF_ORGANIZATIONS) { organizations::CASES } else { &[] };
+    let managed = ("organizations", On::Sqlite, managed);
     let asks = directory::GROUPS
         .iter()
-        .chain(std::iter::once(&states))
+        .chain([&states, &managed])
         .flat_map(|(subject, _, cases)| cases.iter().map(|&(name, case)| (*subject, name, Body::Asks(case))));
     looks.chain(asks).flat_map(|(subject, name, body)| run.trials(subject, On::Sqlite, name, body)).collect()
 }
@@ -46,7 +50,7 @@ fn has_events() -> bool {
 }
 
 /// Whether the version that is tested with is this one, or younger.
-fn is_from(first: (u32, u32)) -> bool {
+pub fn is_from(first: (u32, u32)) -> bool {
     let number = |version: &str| {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0))

@@ -26,7 +26,8 @@ pub fn grants(rights: &[Right], database: &str, account: &str) -> Vec<String> {
             grants.len() - 1
         });
         let Grant { is_own, verbs, .. } = &mut grants[known];
-        verbs.entry(right.verb).or_default().extend(right.columns);
+        let verb = if right.verb == Verb::Lock { Verb::Update } else { right.verb };
+        verbs.entry(verb).or_default().extend(right.columns);
         if *is_own {
             verbs.entry(Verb::Create).or_default();
         }

@@ -11,7 +11,7 @@ use Feature::{
     AliasLogins, AppPasswords, Commands, Deactivation, FirstLogins, Housekeeping, IdentityProvider, LoginLog,
     Logins, Maps, OldLogins, OldPeople, Owners, Policy, Sync, Templates,
 };
-use Verb::{Create, Delete, Insert, Select, Update};
+use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
 const ACL: [&str; 15] = crate::sql::UserAcl::RIGHTS;
 const PERSON: &[&str] =
@@ -121,6 +121,8 @@ const LINES: &[Line] = &[
         "mailbox",
         &["username", "name", "kind", "active", "local_part", "domain", "quota", "attributes"],
     ),
+    // Limits are counted under a lock. Who may change a table may lock its rows, so the other locks need no line.
+    (&[FirstLogins, Templates], Lock, "domain", &["active"]),
     (MAKES, Insert, "mailbox", NEW_MAILBOX),
     (MAKES, Select, "alias", &["address"]),
     (MAKES, Insert, "alias", &["address", "goto", "domain", "active"]),

@@ -85,6 +85,11 @@ impl Work for Try {
         if right.is_of_own_table() && !sees_table {
             return Ok(Some(Missing { right, lack: Lack::Denied, sees_table }));
         }
+        // Who may not even read is told so for that.
+        let reads = Right { verb: Verb::Select, ..right };
+        if right.verb == Verb::Lock && session.query(&attempt(&reads), Vec::new()).await.is_err() {
+            return Ok(None);
+        }
         let lack = match session.query(&attempt(&right), Vec::new()).await {
             Ok(_) => return Ok(None),
             // A table that one may not even see is one that is not there, or one without any right.
@@ -112,6 +117,7 @@ fn attempt(right: &Right) -> String {
     let names = columns.join(", ");
     match verb {
         Verb::Create | Verb::Select => format!("SELECT {names} FROM {table} WHERE 1 = 0"),
+        Verb::Lock => format!("SELECT {names} FROM {table} WHERE 1 = 0 FOR UPDATE"),
         // IGNORE, or columns that must have a value would stand in the way.
         Verb::Insert => {
             let nothing = vec!["NULL"; columns.len()].join(", ");

@@ -11,10 +11,14 @@ use crate::{ensure, eventually};
 
 pub const CASES: &[WorldCase] = &[
     ("a_provider_that_is_switched_off_for_a_minute_kicks_nobody_with_import_on", |world| {
-        provider_off(world, "ldap-off-on", Import::On, "provider_off", "switched_off")
+        provider_off(world, plan("ldap-off-on", Import::On), "provider_off", "switched_off")
     }),
     ("a_provider_that_is_switched_off_for_a_minute_kicks_nobody_with_import_off", |world| {
-        provider_off(world, "ldap-off-off", Import::Off, "user_gone", "store_not_seen")
+        provider_off(world, plan("ldap-off-off", Import::Off), "user_gone", "store_not_seen")
+    }),
+    ("with_view_realm_a_provider_that_is_switched_off_is_named_with_import_off", |world| {
+        let plan = Plan { sees_stores: true, ..plan("ldap-off-seen", Import::Off) };
+        provider_off(world, plan, "provider_off", "switched_off")
     }),
     ("with_view_realm_a_leaver_without_a_copy_is_kicked_and_check_names_the_directory", |world| {
         let plan = Plan {
@@ -75,14 +79,11 @@ pub const CASES: &[WorldCase] = &[
     }),
 ];
 
-fn provider_off(
-    world: &World<'_>,
-    name: &'static str,
-    import: Import,
-    reason: &'static str,
-    why: &str,
-) -> Result<()> {
-    let plan = Plan { name, import, settings: "", sees_stores: false, throttles: true };
+fn plan(name: &'static str, import: Import) -> Plan {
+    Plan { name, import, settings: "", sees_stores: false, throttles: true }
+}
+
+fn provider_off(world: &World<'_>, plan: Plan, reason: &'static str, why: &str) -> Result<()> {
     let company = Company::by_plan(world, plan)?;
     company.log_in(&PEOPLE)?;
     company.log_in(&["loc"])?;
@@ -91,6 +92,8 @@ fn provider_off(
         eventually(|| company.ends(local, RIGHT, Refuse(reason)))?;
     }
     company.log_in(&["loc"])?;
+    let (said, _, _) = company.output(company.keydove.command("explain").arg(company.at("ann")))?;
+    ensure(said.contains(reason), || format!("no {reason} in {said}"))?;
     // Nobody guessed: their names have mailboxes.
     let counters = company.run("throttle", &["list", "--json"])?;
     ensure(counters["total"] == 0, || format!("somebody counts as a guesser: {counters}"))?;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::clients::{Login, smtp_auth_login, smtp_login};
 use crate::mailcow::WorldCase;
@@ -11,7 +10,6 @@ use crate::stage::process::{Group, Program, accepts};
 use crate::stage::{Failure, Result, attempt, free_port, source_tree};
 use crate::{ensure, expect};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Exim's own user, which no package has made here: `$0` is the accounts that it shall see.
 const OTHER_ACCOUNTS: &str = r#"
 mount --bind "$0.passwd" /etc/passwd && mount --bind "$0.group" /etc/group && exec "$@"
@@ -90,7 +88,7 @@ acl_smtp_rcpt = accept
         command.args(["--mount", "/bin/sh", "-c", OTHER_ACCOUNTS]).arg(folder.join("accounts"));
         command.arg(&binary).arg("-C").arg(&config).arg("-bdf");
         let mut program = Program::start(stage, "exim", command, Group::Own)?;
-        program.wait_until(READY_LIMIT, || accepts(port))?;
+        program.wait_until(|| accepts(port))?;
         Ok(Self { port, _program: program })
     }
 }

@@ -1,17 +1,15 @@
 //! Several nodes, and somebody who can write into their Redis.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo};
+use redis::Connection;
 
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
 use crate::mailcow::world::{Attempt, End, RIGHT, RIGHT_HASH, World, attempt_at, prompt};
 use crate::stage::keydove::Keydove;
-use crate::stage::process::{Group, Program};
-use crate::stage::{Failure, Result, attempt, give};
+use crate::stage::redis::Redis;
+use crate::stage::{Failure, Result, give};
 use crate::{ensure, eventually};
 
 const ATTACKER: &str = "198.51.100.88";
@@ -28,7 +26,7 @@ type Entry = (String, Vec<(String, String)>);
 
 pub const CASES: &[WorldCase] = &[
     ("whoever_writes_into_redis_without_the_key_locks_nobody_out", |world| {
-        let redis = Redis::start(world, "guesses-forged")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-forged")?;
         let (one, other) = nodes(world, &redis, ["guesses-f1", "guesses-f2"])?;
         let alice = "guesses-forged@case.example";
         world.person_with_hash(alice, RIGHT_HASH)?;
@@ -59,7 +57,7 @@ pub const CASES: &[WorldCase] = &[
         eventually(|| from(&other, ATTACKER, alice, "guess 0", PUT_OFF))
     }),
     ("what_a_node_wrote_counts_once_however_often_somebody_repeats_it", |world| {
-        let redis = Redis::start(world, "guesses-replay")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-replay")?;
         let (one, other) = nodes(world, &redis, ["guesses-r1", "guesses-r2"])?;
         let (alice, bob) = ("guesses-replay@case.example", "guesses-later@case.example");
         for person in [alice, bob] {
@@ -81,7 +79,7 @@ pub const CASES: &[WorldCase] = &[
         from(&other, ATTACKER, alice, RIGHT, Accept("keycloak"))
     }),
     ("a_huge_entry_in_redis_neither_fills_memory_nor_holds_logins_up", |world| {
-        let redis = Redis::start(world, "guesses-huge")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-huge")?;
         let (one, other) = nodes(world, &redis, ["guesses-h1", "guesses-h2"])?;
         let (alice, bob) = ("guesses-huge@case.example", "guesses-after@case.example");
         for person in [alice, bob] {
@@ -108,7 +106,7 @@ pub const CASES: &[WorldCase] = &[
         eventually(|| from(&other, ATTACKER, bob, "guess 0", PUT_OFF))
     }),
     ("without_a_shared_key_each_node_counts_for_itself_and_says_so", |world| {
-        let redis = Redis::start(world, "guesses-keyless")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-keyless")?;
         let name = "guesses-keyless";
         let keydove = world.system.keydove.beside(name, |text| with(&prompt(&text), &redis, "", name))?;
         let alice = "guesses-keyless@case.example";
@@ -133,9 +131,9 @@ fn nodes(world: &World<'_>, redis: &Redis, [one, other]: [&'static str; 2]) -> R
 fn with(text: &str, redis: &Redis, shared: &str, name: &str) -> String {
     let throttle = format!("[throttle]\nfirst_wait = \"15m\"\nshared = true\n{shared}");
     let text = text.replace("[throttle]\nenabled = false\n", &throttle);
-    let control = redis.socket.with_file_name(format!("{name}.control"));
+    let control = redis.socket().with_file_name(format!("{name}.control"));
     let listener = format!("[[listener]]\ndoor = \"control\"\npath = \"{}\"\n", control.display());
-    format!("{listener}{text}\n[redis]\nsocket = \"{}\"\n", redis.socket.display())
+    format!("{listener}{text}\n[redis]\nsocket = \"{}\"\n", redis.socket().display())
 }
 
 fn clear(keydove: &Keydove) -> Result<()> {
@@ -169,88 +167,4 @@ fn guess(keydove: &Keydove, user: &str) -> Result<()> {
 
 fn from(keydove: &Keydove, remote: &str, user: &str, password: &str, end: End<'_>) -> Result<()> {
     attempt_at(keydove, Attempt { remote: Some(remote), ..Attempt::new(user, password) }, end).map(drop)
-}
-
-/// A Redis of one case's own, with nothing on disk.
-pub struct Redis {
-    socket: PathBuf,
-    stage: std::sync::Arc<crate::stage::Stage>,
-    _program: Program,
-}
-
-impl Redis {
-    pub fn start(world: &World<'_>, name: &'static str) -> Result<Self> {
-        let stage = world.system.stage();
-        let socket = stage.folder("redis")?.join(format!("{name}.sock"));
-        let mut command = Command::new("/usr/bin/redis-server");
-        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(&socket);
-        let mut program = Program::start(stage, name, command, Group::Own)?;
-        program.wait_until(crate::PATIENCE, || {
-            open(&socket).is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
-        })?;
-        Ok(Self { socket, stage: std::sync::Arc::clone(stage), _program: program })
-    }
-
-    pub fn socket(&self) -> &Path {
-        &self.socket
-    }
-
-    pub fn connect(&self) -> Result<Connection> {
-        attempt("connect to", &self.socket, open(&self.socket))
-    }
-
-    /// Somebody who listens to a channel, as mailcow's ban daemon does.
-    pub fn listen(&self, channel: &'static str) -> Result<Ears> {
-        let mut command = Command::new("/usr/bin/redis-cli");
-        command.arg("-s").arg(&self.socket).args(["SUBSCRIBE", channel]);
-        let program = Program::start(&self.stage, "ears", command, Group::Own)?;
-        let mut connection = self.connect()?;
-        eventually(|| {
-            let mut command = redis::cmd("PUBSUB");
-            command.arg("NUMSUB").arg(channel);
-            let (_, number): (String, usize) =
-                command.query(&mut connection).map_err(|error| Failure(error.to_string()))?;
-            ensure(number == 1, || format!("{number} listeners"))
-        })?;
-        Ok(Ears { program, connection, channel, heard: 0 })
-    }
-}
-
-/// What is heard on a channel.
-pub struct Ears {
-    program: Program,
-    connection: Connection,
-    channel: &'static str,
-    heard: usize,
-}
-
-impl Ears {
-    /// The next line of keydove's.
-    pub fn hear(&mut self) -> Result<String> {
-        let mut next = None;
-        eventually(|| {
-            next = self.lines().get(self.heard).cloned();
-            ensure(next.is_some(), || format!("only this is heard: {}", self.program.log()))
-        })?;
-        self.heard += 1;
-        next.ok_or_else(|| Failure("nothing is heard".to_owned()))
-    }
-
-    /// Nothing but what was heard already was said before now.
-    pub fn silent(&mut self) -> Result<()> {
-        let mut command = redis::cmd("PUBLISH");
-        command.arg(self.channel).arg("the end");
-        command.exec(&mut self.connection).map_err(|error| Failure(error.to_string()))?;
-        eventually(|| ensure(self.program.log().contains("the end"), || self.program.log()))?;
-        ensure(self.lines().len() == self.heard, || self.program.log())
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.program.log().lines().filter(|line| line.starts_with("keydove(")).map(str::to_owned).collect()
-    }
-}
-
-fn open(socket: &Path) -> std::result::Result<Connection, redis::RedisError> {
-    let info = ConnectionAddr::Unix(socket.to_owned()).into_connection_info()?;
-    Client::open(info)?.get_connection()
 }

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::ensure;
-use crate::guesses::nodes::Redis;
 use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
 use crate::mailcow::world::{
     Attempt, End, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World, attempt_at, domain, prompt, quote,
@@ -11,6 +10,7 @@ use crate::mailcow::world::{
 use crate::mailcow::{WorldCase, app_password};
 use crate::stage::Result;
 use crate::stage::keydove::Keydove;
+use crate::stage::redis::Redis;
 use crate::throttling::shipped_patterns;
 
 const OFFICE: &str = "203.0.113.77";
@@ -20,7 +20,7 @@ const LONG: &str = "first_wait = \"15m\"\n";
 
 pub const CASES: &[WorldCase] = &[
     ("twenty_colleagues_at_switches_shut_nobody_out_and_no_ban_tool_hears_of_them", |world| {
-        let redis = Redis::start(world, "guesses-office")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-office")?;
         let mut ears = redis.listen(CHANNEL)?;
         let keydove = beside(world, "guesses-office", &redis)?;
         world.system.execute(&domain("guesses-off.example", "active = 0"))?;
@@ -43,7 +43,7 @@ pub const CASES: &[WorldCase] = &[
         Ok(())
     }),
     ("colleagues_whose_keycloak_is_away_shut_nobody_out", |world| {
-        let redis = Redis::start(world, "guesses-away")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-away")?;
         let mut ears = redis.listen(CHANNEL)?;
         let url = world.system.keycloak.url();
         let keydove = world.system.keydove.beside("guesses-away", |text| {
@@ -62,7 +62,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(heard.contains(ATTACKER), || heard.clone())
     }),
     ("the_same_wrong_password_is_one_word_to_ban_tools_and_a_line_each", |world| {
-        let redis = Redis::start(world, "guesses-phone")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-phone")?;
         let mut ears = redis.listen(CHANNEL)?;
         let keydove = beside(world, "guesses-phone", &redis)?;
         let phone = "guesses-phone@case.example";
@@ -91,7 +91,7 @@ pub const CASES: &[WorldCase] = &[
         Ok(())
     }),
     ("an_app_password_that_can_never_match_hides_no_guess", |world| {
-        let redis = Redis::start(world, "guesses-rows")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-rows")?;
         let keydove = beside(world, "guesses-rows", &redis)?;
         for (number, hash) in ["", "{SOMETHING}else", "{LDAP-MD5}vtEoNlIWwBmYiRXtOt11+w=="].iter().enumerate()
         {
@@ -114,7 +114,7 @@ pub const CASES: &[WorldCase] = &[
         from(&keydove, ATTACKER, main, OTHER, CannotTell("throttled"))
     }),
     ("guessing_app_passwords_at_a_switched_off_service_is_guessing", |world| {
-        let redis = Redis::start(world, "guesses-switch")?;
+        let redis = Redis::start_open(world.system.stage(), "guesses-switch")?;
         let keydove = beside(world, "guesses-switch", &redis)?;
         let name = "guesses-switch@case.example";
         world.person_with_hash(name, RIGHT_HASH)?;

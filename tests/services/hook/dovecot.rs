@@ -7,14 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::stage::dovecot::Release;
 use super::super::stage::keydove::MAIL_ID;
 use super::super::stage::process::{Group, Program, accepts, copy_program, run};
 use super::super::stage::{Result, Stage, attempt, free_port, give, source_tree};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// The folder below the stage that holds all of it.
 const FOLDER: &str = "hooked";
 /// What stands in for a folder of the system, and for which.
@@ -117,7 +115,7 @@ impl HookDovecot {
             Release::V2_4 => "hooked-dovecot-2.4",
         };
         let mut program = Program::start(stage, name, command, Group::Own)?;
-        program.wait_until(READY_LIMIT, || ports.into_iter().all(accepts))?;
+        program.wait_until(|| ports.into_iter().all(accepts))?;
         let ([imap, pop3, lmtp], stage) = (ports, Arc::clone(stage));
         Ok(Self { imap, pop3, lmtp, release, stage, config, program })
     }

@@ -3,13 +3,11 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clients::{Login, imap_login};
 use crate::stage::process::{Group, Program, accepts};
 use crate::stage::{Result, Stage, attempt, free_port};
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// A master user of mailcow's kind.
 pub const MASTER: (&str, &str) = ("doorman@mailcow.local", "master-pw");
 
@@ -86,7 +84,7 @@ auth_verbose_passwords = sha1:6
         let mut command = Command::new("/usr/sbin/dovecot");
         command.arg("-F").arg("-c").arg(&config);
         let mut program = Program::start(stage, name, command, Group::Own)?;
-        program.wait_until(READY_LIMIT, || accepts(imap))?;
+        program.wait_until(|| accepts(imap))?;
         Ok(Self { imap, program })
     }
 

@@ -14,7 +14,7 @@ mod outages;
 mod passwords;
 mod person_id;
 mod provisioning;
-pub mod redis;
+mod redis;
 mod right_person;
 mod rows;
 mod stale_records;

@@ -1,24 +1,21 @@
 //! What mailcow keeps in Redis about a mailbox, and the lines for its ban daemon.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use crate::mailcow::WorldCase;
 use crate::mailcow::provisioning::newcomer;
 use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
 use crate::mailcow::world::{
     Attempt, OTHER, RIGHT, RIGHT_HASH, SETTINGS, TEMPLATE, World, attempt_at, prompt, quote,
 };
+use crate::stage::Result;
 use crate::stage::keydove::Keydove;
-use crate::stage::process::{Group, Program, run};
-use crate::stage::{Failure, Result};
+use crate::stage::redis::Redis;
 use crate::{ensure, eventually};
 
 const CHANNEL: &str = "F2B_CHANNEL";
 
 pub const CASES: &[WorldCase] = &[
     ("rate_limits_go_to_redis", |world| {
-        let redis = Redis::start(world, "redis55")?;
+        let redis = Redis::start_open(world.system.stage(), "redis55")?;
         for (name, value, frame) in [("hour", "\"10\"", "h"), ("none", "\"\"", "s"), ("odd", "7", "w")] {
             let attributes = TEMPLATE
                 .replace("\"rl_value\":\"\"", &format!("\"rl_value\":{value}"))
@@ -31,7 +28,7 @@ pub const CASES: &[WorldCase] = &[
         let mappings = "rl-hour = \"rl-hour\"\nrl-none = \"rl-none\"\nrl-odd = \"rl-odd\"\n";
         let settings =
             SETTINGS.replace("[provisioning.mappings]\n", &format!("[provisioning.mappings]\n{mappings}"));
-        let keydove = redis.keydove(world, "case55", &settings)?;
+        let keydove = keydove(world, &redis, "case55", &settings)?;
         // What an earlier mailbox of the name left behind; and what is left alone.
         for name in ["none", "odd"] {
             redis.ask(&["HSET", "RL_VALUE", &format!("case55-{name}@case.example"), "3 / 1m"])?;
@@ -48,12 +45,12 @@ pub const CASES: &[WorldCase] = &[
         Ok(())
     }),
     ("a_refusal_is_one_line_for_the_ban_daemon", |world| {
-        let redis = Redis::start(world, "redis69")?;
-        let keydove = redis.keydove(world, "case69", "")?;
+        let redis = Redis::start_open(world.system.stage(), "redis69")?;
+        let keydove = keydove(world, &redis, "case69", "")?;
         world
             .mailbox("case69@case.example", &format!("authsource = 'mailcow', password = '{RIGHT_HASH}'"))?;
         world.mailbox("case69-odd@case.example", "authsource = 'mailcow', password = '{FOO}x'")?;
-        let mut ears = redis.listen(world)?;
+        let mut ears = redis.listen(CHANNEL)?;
         let from = |remote, user, password, end| {
             attempt_at(&keydove, Attempt { remote: Some(remote), ..Attempt::new(user, password) }, end)
         };
@@ -61,14 +58,16 @@ pub const CASES: &[WorldCase] = &[
         from("198.51.100.2", "case69-odd@case.example", RIGHT, CannotTell("hash_unusable"))?;
         from("198.51.100.3", "case69@case.example", OTHER, Refuse("password_mismatch"))?;
         from("198.51.100.4", "case69-nobody@case.example", OTHER, Refuse("mailbox_unknown"))?;
-        eventually(|| ensure(ears.log().contains("198.51.100.4"), || ears.log()))?;
-        let heard = ears.log();
-        ears.stop()?;
-        let of = |address: &str| heard.lines().filter(|line| line.contains(address)).collect::<Vec<_>>();
-        ensure(of("198.51.100.1").is_empty() && of("198.51.100.2").is_empty(), || heard.clone())?;
+        let mut heard = Vec::new();
+        eventually(|| {
+            heard = ears.all()?;
+            ensure(heard.iter().any(|line| line.contains("198.51.100.4")), || heard.join("\n"))
+        })?;
+        let of = |address: &str| heard.iter().filter(|line| line.contains(address)).collect::<Vec<_>>();
+        ensure(of("198.51.100.1").is_empty() && of("198.51.100.2").is_empty(), || heard.join("\n"))?;
         let wrong = of("198.51.100.3");
-        ensure(matches!(wrong.as_slice(), [line] if is_rule_6(line, "198.51.100.3")), || heard.clone())?;
-        ensure(of("198.51.100.4").len() == 1, || heard.clone())
+        ensure(matches!(wrong.as_slice(), [line] if is_rule_6(line, "198.51.100.3")), || heard.join("\n"))?;
+        ensure(of("198.51.100.4").len() == 1, || heard.join("\n"))
     }),
 ];
 
@@ -89,51 +88,8 @@ fn is_rule_6(line: &str, address: &str) -> bool {
         && hexadecimal.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// A Redis on a Unix socket, with nothing on disk.
-pub struct Redis {
-    pub socket: PathBuf,
-    _program: Program,
-}
-
-impl Redis {
-    pub fn start(world: &World<'_>, name: &'static str) -> Result<Self> {
-        let stage = world.system.stage();
-        let socket = stage.folder("redis")?.join(format!("{name}.sock"));
-        let mut command = Command::new("/usr/bin/redis-server");
-        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(&socket);
-        let mut program = Program::start(stage, name, command, Group::Own)?;
-        program.wait_until(crate::PATIENCE, || {
-            run(client(&socket).arg("PING")).is_ok_and(|answer| answer.starts_with("PONG"))
-        })?;
-        Ok(Self { socket, _program: program })
-    }
-
-    pub fn ask(&self, command: &[&str]) -> Result<String> {
-        run(client(&self.socket).args(command))
-    }
-
-    /// A keydove beside the others that writes there.
-    fn keydove(&self, world: &World<'_>, name: &'static str, settings: &str) -> Result<Keydove> {
-        let own = format!("\n[redis]\nsocket = \"{}\"\nban_channel = \"{CHANNEL}\"\n", self.socket.display());
-        world.system.keydove.beside(name, |text| prompt(&text) + &own + settings)
-    }
-
-    /// A listener on the channel, whose log is what it hears.
-    fn listen(&self, world: &World<'_>) -> Result<Program> {
-        let mut command = client(&self.socket);
-        command.args(["SUBSCRIBE", CHANNEL]);
-        let mut ears = Program::start(world.system.stage(), "ban-channel", command, Group::Own)?;
-        eventually(|| {
-            let number = self.ask(&["PUBSUB", "NUMSUB", CHANNEL])?;
-            if number.trim_end().ends_with('1') { Ok(()) } else { Err(Failure(number)) }
-        })?;
-        ears.wait_until(crate::PATIENCE, || true)?;
-        Ok(ears)
-    }
-}
-
-fn client(socket: &Path) -> Command {
-    let mut command = Command::new("/usr/bin/redis-cli");
-    command.arg("-s").arg(socket);
-    command
+/// A keydove beside the others that writes to a Redis.
+fn keydove(world: &World<'_>, redis: &Redis, name: &'static str, settings: &str) -> Result<Keydove> {
+    let own = format!("\n[redis]\nsocket = \"{}\"\nban_channel = \"{CHANNEL}\"\n", redis.socket().display());
+    world.system.keydove.beside(name, |text| prompt(&text) + &own + settings)
 }

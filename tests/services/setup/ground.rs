@@ -22,7 +22,6 @@ use super::super::stage::process::{Group, Program, accepts, copy_program, run};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, Stage, attempt, free_port, give};
 
-const READY: Duration = Duration::from_secs(30);
 /// What the case calls the realm; a blank in it must be encoded.
 pub const REALM: &str = "My Mail";
 pub const ALICE: Login<'_> = Login { user: "alice@setup.example", password: RIGHT };
@@ -83,7 +82,7 @@ impl Ground {
         command.args(["-F", "-c"]).arg(inside.join("dovecot/dovecot.conf"));
         let name = if release == Release::V2_3 { "setup-dovecot" } else { "setup-dovecot-2.4" };
         let mut dovecot = Program::start(stage, name, command, Group::Own)?;
-        dovecot.wait_until(READY, || ports[..4].iter().copied().all(accepts))?;
+        dovecot.wait_until(|| ports[..4].iter().copied().all(accepts))?;
         let [imap, pop3, sieve, lmtp, submission] = ports;
         let postfix = match release {
             Release::V2_3 => Some(start_postfix(stage, submission)?),
@@ -360,7 +359,7 @@ fn start_postfix(stage: &Arc<Stage>, port: u16) -> Result<Program> {
     let mut command = Command::new(Path::new(programs.trim()).join("master"));
     command.arg("-c").arg(&config).arg("-s");
     let mut program = Program::start(stage, "setup-postfix", command, Group::LeftToProgram)?;
-    program.wait_until(READY, || accepts(port))?;
+    program.wait_until(|| accepts(port))?;
     let _ = queue;
     Ok(program)
 }

@@ -11,12 +11,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::mailcow::WorldCase;
-use crate::mailcow::redis::Redis;
 use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{Attempt, RIGHT, SETTINGS, attempt_at, domain, person};
 use crate::run::On;
 use crate::stage::Failure;
 use crate::stage::process::run;
+use crate::stage::redis::Redis;
 use crate::{Group, ensure};
 pub use field::realm;
 use field::{Field, counts, templated};
@@ -210,7 +210,7 @@ const IMPORTS: &[WorldCase] = &[
     }),
     // mailcow's cases 71 to 73, and what keydove words otherwise: its own log says why.
     ("mailcows_log_of_cron_jobs_tells_the_same", |world| {
-        let redis = Redis::start(world, "redis71")?;
+        let redis = Redis::start_open(world.system.stage(), "redis71")?;
         let mut noemail = person("noemail71");
         noemail["email"] = Value::Null;
         let users = vec![
@@ -219,7 +219,7 @@ const IMPORTS: &[WorldCase] = &[
             templated("u@foreign.invalid", "gold"),
             noemail,
         ];
-        let settings = format!("\n[redis]\nsocket = \"{}\"\n{IMPORT}", redis.socket.display());
+        let settings = format!("\n[redis]\nsocket = \"{}\"\n{IMPORT}", redis.socket().display());
         let field = Field::new(world, "case71", users, &settings)?;
         world.mailbox("local@case71.example", "authsource = 'mailcow'")?;
         field.sync(&["--dry-run"])?;

@@ -6,7 +6,10 @@ use std::time::Instant;
 
 use super::super::line::{Fields, split_parameter};
 use super::super::unescape;
-use super::{AuthClient, Open, decode, fail, refuse_malformed};
+use super::AuthClient;
+use super::exchange::refuse_malformed;
+use super::replies::{decode, fail};
+use super::requests::Open;
 use crate::auth::{Denial, Mechanism, Origin, Service};
 use crate::frontend::{EndedEarly, ProtocolError, Received};
 use crate::sasl::Exchange;

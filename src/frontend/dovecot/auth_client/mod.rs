@@ -5,35 +5,30 @@
 //! waits for it before it speaks.
 
 mod auth;
+mod exchange;
+mod replies;
+mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use base64::{Engine as _, alphabet};
 use foldhash::HashMap;
-use zeroize::Zeroizing;
 
-use super::escape;
-use super::line::{Fields, parse_number, write_shown};
+use self::replies::{fail, succeed};
+use self::requests::{Asked, REQUEST_LIFETIME, Request, end_early, id_of, request_user};
+use super::line::{Fields, parse_number};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
-use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Origin, Service, Told, Verdict};
-use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
-use crate::sasl::{ErrorChallenges, Exchange, Step};
+use crate::auth::{Denial, Grant, Mechanism, Told, Verdict};
+use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Received, Ticket};
+use crate::sasl::ErrorChallenges;
 
 pub(in crate::frontend) use auth::{read_address, read_service, read_text};
 
 /// Longest line from a client, as in Dovecot's own server.
 const MAX_LINE: usize = 16_384;
-
-/// How long a request may wait for its client. Postfix sends no CANCEL when an SMTP session breaks off, so
-/// somebody has to tidy up; Dovecot's own server waits as long.
-const REQUEST_LIFETIME: Duration = Duration::from_secs(150);
 
 /// Dovecot 2.3 tells a user "wrong password" when the connection closes under a login. Its login processes connect
 /// when a mail client does, which then logs in at once; one that has been silent for so long is most likely a spare.
@@ -44,12 +39,6 @@ const SILENCE_BEFORE_CLOSE: Duration = Duration::from_secs(1);
 const REDEEMED_IN_TIME: Duration = Duration::from_secs(4);
 /// The same while no mail process has ever come: whoever logs in then is most likely a program that opens no mailbox.
 const REDEEMED_AT_ONCE: Duration = Duration::from_millis(300);
-
-/// Clients differ in whether they send base64 padding. Dovecot insists on it; nothing is ambiguous without.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Who connects to this socket, and so how "cannot tell" must be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,59 +89,6 @@ enum Handshake {
     Done { minor: u32, cpid: u32 },
 }
 
-/// A request without its final reply.
-#[derive(Debug)]
-enum Request {
-    /// The client owes a response. Rare and large, so it stands elsewhere.
-    Exchanging(Box<Open>),
-    /// We owe a verdict.
-    Deciding(Asked),
-    /// The verdict is a refusal, and the client owes the answer to being told so.
-    Refused(Refused),
-}
-
-impl Request {
-    /// Until when the client may let us wait.
-    fn ends_at(&self) -> Option<Instant> {
-        match self {
-            Self::Exchanging(open) => Some(open.began + REQUEST_LIFETIME),
-            Self::Refused(refused) => Some(refused.told + REQUEST_LIFETIME),
-            Self::Deciding(_) => None,
-        }
-    }
-}
-
-/// A request whose client has not said everything.
-#[derive(Debug)]
-struct Open {
-    exchange: Exchange,
-    began: Instant,
-    nologin: bool,
-    service: Service,
-    /// As sent.
-    service_name: Cow<'static, str>,
-    mechanism: Mechanism,
-    origin: Origin,
-}
-
-/// A refusal without its last word.
-#[derive(Debug)]
-struct Refused {
-    told: Instant,
-    /// As sent.
-    authcid: Box<[u8]>,
-}
-
-/// What the reply to a question needs.
-#[derive(Debug)]
-struct Asked {
-    ticket: Ticket,
-    nologin: bool,
-    mechanism: Mechanism,
-    /// As sent, for the `user=` of the reply.
-    authcid: Box<[u8]>,
-}
-
 impl AuthClient {
     /// A new connection. `cuid` is unique in this server process, `cookie` random.
     #[must_use]
@@ -182,101 +118,6 @@ impl AuthClient {
 
     fn offers(&self, mechanism: Mechanism) -> bool {
         !mechanism.carries_token() || self.challenges.is_some()
-    }
-
-    fn continue_exchange(
-        &mut self,
-        fields: Fields<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<Received, ProtocolError> {
-        let mut fields = fields;
-        let id = fields.next_number().ok_or(ProtocolError::Number)?;
-        let payload = fields.next().ok_or(ProtocolError::Parameter)?;
-        let mut open = match self.requests.remove(&id) {
-            Some(Request::Exchanging(open)) => open,
-            Some(Request::Deciding(asked)) => {
-                // The verdict under way is dropped: it has no request any more, and one final reply is enough.
-                fail(id, &asked.authcid, "reason=Unexpected continuation", out);
-                return Ok(Received::Nothing);
-            }
-            // Whatever the answer is: RFC 7628 prescribes one byte, clients of XOAUTH2 send nothing.
-            Some(Request::Refused(refused)) => {
-                fail(id, &refused.authcid, "", out);
-                return Ok(Received::Nothing);
-            }
-            None => {
-                fail(id, b"", "reason=Authentication request timed out", out);
-                return Ok(Received::Nothing);
-            }
-        };
-        let Some(response) = decode(payload) else {
-            return Ok(refuse_malformed(id, *open, out));
-        };
-        let step = open.exchange.respond(&response);
-        Ok(self.advance(id, *open, step, out))
-    }
-
-    /// Does what a mechanism's step says.
-    fn advance(&mut self, id: u32, open: Open, step: Step, out: &mut Vec<u8>) -> Received {
-        match step {
-            Step::Challenge(text) => {
-                write_challenge(id, text, out);
-                self.look_by(open.began + REQUEST_LIFETIME);
-                self.requests.insert(id, Request::Exchanging(Box::new(open)));
-                Received::Nothing
-            }
-            Step::Malformed => {
-                fail(id, b"", "", out);
-                Received::Ended(end_early(open, Denial::ResponseMalformed))
-            }
-            Step::Done(presented) => {
-                let ticket = ticket(self.next_serial, id);
-                self.next_serial = self.next_serial.wrapping_add(1);
-                let asked = Asked {
-                    ticket,
-                    nologin: open.nologin,
-                    mechanism: open.mechanism,
-                    authcid: presented.authcid.as_slice().into(),
-                };
-                let question = AuthRequest {
-                    authcid: presented.authcid,
-                    authzid: presented.authzid,
-                    credential: presented.credential,
-                    service: open.service,
-                    service_name: open.service_name,
-                    mechanism: open.mechanism,
-                    origin: open.origin,
-                    wants_fields: self.role.opens_mailboxes() && !open.nologin,
-                };
-                self.requests.insert(id, Request::Deciding(asked));
-                Received::Question(ticket, Question::Authenticate(question))
-            }
-        }
-    }
-
-    fn cancel(&mut self, mut fields: Fields<'_>, out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
-        let id = fields.next_number().ok_or(ProtocolError::Number)?;
-        let ended = match self.requests.remove(&id) {
-            Some(Request::Exchanging(open)) => Received::Ended(end_early(*open, Denial::ExchangeAbandoned)),
-            // The verdict, given or under way, has its log line of its own.
-            Some(Request::Deciding(_) | Request::Refused(_)) | None => Received::Nothing,
-        };
-        self.forget(id);
-        if let Handshake::Done { minor, .. } = self.handshake
-            && minor >= 4
-        {
-            out.extend_from_slice(format!("CANCELLED\t{id}\n").as_bytes());
-        }
-        Ok(ended)
-    }
-
-    /// A refused token is told so in a challenge first; the final reply follows the client's answer.
-    fn refuse(&mut self, id: u32, asked: Asked, now: Instant, out: &mut Vec<u8>) {
-        let challenge = self.challenges.as_ref().and_then(|challenges| challenges.of(asked.mechanism));
-        let Some(challenge) = challenge else { return fail(id, &asked.authcid, "", out) };
-        write_challenge(id, challenge, out);
-        self.look_by(now + REQUEST_LIFETIME);
-        self.requests.insert(id, Request::Refused(Refused { told: now, authcid: asked.authcid }));
     }
 
     /// Keeps a success for the mail process that will redeem it, unless none will.
@@ -441,36 +282,6 @@ impl AuthClient {
         let requests = self.requests.values().filter_map(Request::ends_at);
         requests.chain(self.remembered.values().copied()).min()
     }
-
-    /// A request that nobody could mean honestly still gets its one reply, so that the other requests on this
-    /// connection live on.
-    fn refuse_too_long(&mut self, beginning: &[u8], out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
-        let mut fields = Fields::of(beginning);
-        let command = fields.next();
-        // The second TAB shows that the id was not cut off.
-        let id = fields.next_number().filter(|&id| id != 0 && fields.next().is_some());
-        match (self.handshake, command, id) {
-            (Handshake::Done { .. }, Some(b"AUTH"), Some(id)) if self.requests.contains_key(&id) => {
-                Err(ProtocolError::DuplicateId)
-            }
-            (Handshake::Done { minor, .. }, Some(b"AUTH"), Some(id)) => {
-                fail(id, b"", "", out);
-                Ok(Received::Ended(auth::describe_cut_off(beginning, minor)))
-            }
-            (Handshake::Done { .. }, Some(b"CONT"), Some(id)) => {
-                let request = self.requests.remove(&id);
-                fail(id, request.as_ref().map_or(b"", request_user), "", out);
-                Ok(match request {
-                    Some(Request::Exchanging(open)) => {
-                        Received::Ended(end_early(*open, Denial::ResponseMalformed))
-                    }
-                    // The verdict, given or under way, has its log line of its own.
-                    Some(Request::Deciding(_) | Request::Refused(_)) | None => Received::Nothing,
-                })
-            }
-            _ => Err(ProtocolError::Endless),
-        }
-    }
 }
 
 impl Drop for AuthClient {
@@ -486,66 +297,4 @@ pub(super) fn read_version(fields: &mut Fields<'_>) -> Result<u32, ProtocolError
     let major = fields.next_number().ok_or(ProtocolError::Number)?;
     let minor = fields.next().and_then(parse_number).ok_or(ProtocolError::Number)?;
     if major == 1 { Ok(minor) } else { Err(ProtocolError::Version) }
-}
-
-/// A ticket names its request, so that no table of them is needed.
-fn ticket(serial: u32, id: u32) -> Ticket {
-    Ticket(u64::from(serial) << 32 | u64::from(id))
-}
-
-fn id_of(Ticket(number): Ticket) -> u32 {
-    (number & u64::from(u32::MAX)) as u32
-}
-
-fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    BASE64.decode(base64).ok().map(Zeroizing::new)
-}
-
-fn refuse_malformed(id: u32, open: Open, out: &mut Vec<u8>) -> Received {
-    fail(id, b"", "code=invalid_base64\treason=Invalid base64 data", out);
-    Received::Ended(end_early(open, Denial::ResponseMalformed))
-}
-
-fn write_challenge(id: u32, text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
-}
-
-fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"OK\t");
-    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
-    out.extend_from_slice(b"\tuser=");
-    escape(user.as_bytes(), out);
-    out.push(b'\n');
-}
-
-fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"FAIL\t");
-    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
-    if !user.is_empty() {
-        out.extend_from_slice(b"\tuser=");
-        write_shown(user, out);
-    }
-    if !parameters.is_empty() {
-        out.push(b'\t');
-        out.extend_from_slice(parameters.as_bytes());
-    }
-    out.push(b'\n');
-}
-
-fn request_user(request: &Request) -> &[u8] {
-    match request {
-        Request::Exchanging(open) => open.exchange.claimed(),
-        Request::Deciding(asked) => &asked.authcid,
-        Request::Refused(refused) => &refused.authcid,
-    }
-}
-
-fn end_early(open: Open, denial: Denial) -> EndedEarly {
-    EndedEarly {
-        authcid: open.exchange.claimed().to_vec(),
-        service: open.service,
-        mechanism: Some(open.mechanism),
-        origin: open.origin,
-        denial,
-    }
 }

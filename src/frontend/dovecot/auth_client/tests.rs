@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Source, TempFail, TempFailReason, UserFields, Username};
+use crate::auth::{AuthRequest, Service, Source, TempFail, TempFailReason, UserFields, Username};
+use crate::frontend::Question;
 
 struct Talk {
     client: AuthClient,

@@ -1,154 +1,24 @@
 //! What Keycloak's answers are taken for: each measured state of each version, played by a double. Real servers show most of
 //! them in `tests/services`; a race and old versions are shown here only.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod errors;
+mod world;
 
-use proptest::prelude::{Just, Strategy, prop_oneof};
-use proptest::test_runner::{Config as Cases, TestRunner};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use tokio::time::advance;
 
+use self::world::{
+    BLAMED, DOWN, End, LDAP, LOCAL, LOCKED, NO_IMPORT, NO_TYPES, PASSWORD, Say, UP, World, all_end, bob,
+    down, look, look_with, world,
+};
 use super::super::double::{Double, Play, TOKEN};
 use super::super::stores::StoreId;
 use super::super::{Lookup, Whereabouts};
 use super::*;
 use crate::auth::{TempFailReason, Username};
 use AccountState::{Disabled, Enabled, LockedOut, OrganizationOff, ProviderOff, StoreDisabled};
-
-/// What Keycloak answers to the questions about bob, and about others.
-#[derive(Clone, Debug)]
-struct World {
-    /// The search, and the search for disabled people.
-    search: Say,
-    disabled: Say,
-    by_id: Say,
-    probe: Say,
-    types: Say,
-    components: Say,
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-enum Say {
-    /// Bob with this flag: in a list, or alone.
-    Bob(&'static str, bool),
-    /// His flag is down for so often, then up.
-    Turns(&'static str, usize),
-    /// So often the answer of an outage up to 26.3, then bob, of a store and enabled.
-    Blamed(usize),
-    Nobody,
-    Json(u16, &'static str),
-    Hang,
-}
-
-const LOCAL: &str = "";
-const LDAP: &str = r#","federationLink":"ldap-1""#;
-const NO_IMPORT: &str = r#","origin":"ldap-1""#;
-const LOCKED: &str =
-    r#","attributes":{"disabledReason":["permanentLockout"],"mailcow_password":["{SSHA}x"]}"#;
-const UP: Say = Say::Json(404, r#"{"error":"User not found"}"#);
-const DOWN: Say = Say::Json(500, r#"{"error":"unknown_error"}"#);
-const BLAMED: Say = Say::Json(400, r#"{"error":"unknown_error"}"#);
-const FORBIDDEN: Say = Say::Json(403, r#"{"error":"HTTP 403 Forbidden"}"#);
-const PASSWORD: Say = Say::Json(200, r#"["password"]"#);
-const NO_TYPES: Say = Say::Json(200, "[]");
-
-/// Bob is fine.
-fn world() -> World {
-    World {
-        search: Say::Bob(LOCAL, true),
-        disabled: Say::Nobody,
-        by_id: Say::Bob(LOCAL, true),
-        probe: UP,
-        types: NO_TYPES,
-        components: FORBIDDEN,
-    }
-}
-
-/// His flag is down wherever it is shown.
-fn down(shape: &'static str) -> World {
-    World { search: Say::Bob(shape, false), by_id: Say::Bob(shape, false), ..world() }
-}
-
-fn bob(shape: &str, enabled: bool) -> String {
-    let attributes =
-        if shape.contains("attributes") { "" } else { r#","attributes":{"mailcow_password":["{SSHA}x"]}"# };
-    format!(
-        r#"{{"id":"bob","username":"bob@example.org","email":"bob@example.org","enabled":{enabled}{shape}{attributes}}}"#
-    )
-}
-
-impl World {
-    async fn open(self) -> Double {
-        let asked: [AtomicUsize; 2] = Default::default();
-        Double::start_by_rule(TOKEN, move |request, seen| {
-            let line = request.lines().next().unwrap_or_default();
-            let path = line
-                .split_once("/admin/realms/mail/")
-                .map_or("", |(_, path)| path.trim_end_matches(" HTTP/1.1"));
-            seen.push(path.to_owned());
-            let turn = |place: usize| asked[place].fetch_add(1, Ordering::SeqCst);
-            match path {
-                _ if path.starts_with("components?") => self.components.play(false, 0),
-                _ if path.starts_with("users/f%3A") => self.probe.play(false, 0),
-                _ if path.ends_with("/configured-user-storage-credential-types") => self.types.play(false, 0),
-                _ if path.starts_with("users/") => self.by_id.play(false, turn(0)),
-                _ if path.starts_with("users?max=1&") => Play::Answer(200, format!("[{}]", bob(LOCAL, true))),
-                _ if path.contains("enabled=false") => self.disabled.play(true, 0),
-                _ => self.search.play(true, turn(1)),
-            }
-        })
-        .await
-    }
-}
-
-impl Say {
-    fn play(&self, in_list: bool, turn: usize) -> Play {
-        let one = |shape: &str, enabled: bool| {
-            let bob = bob(shape, enabled);
-            Play::Answer(200, if in_list { format!("[{bob}]") } else { bob })
-        };
-        match self {
-            Self::Bob(shape, enabled) => one(shape, *enabled),
-            Self::Turns(shape, times) => one(shape, turn >= *times),
-            Self::Blamed(times) if turn < *times => BLAMED.play(in_list, turn),
-            Self::Blamed(_) => one(LDAP, true),
-            Self::Nobody => Play::Answer(200, "[]".to_owned()),
-            Self::Json(status, body) => Play::Answer(*status, (*body).to_owned()),
-            Self::Hang => Play::TimesOut,
-        }
-    }
-}
-
-/// How looking for bob ended: his account's state, nobody, or the reason why nobody can tell.
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    State(AccountState),
-    Unknown,
-    CannotTell(TempFailReason),
-}
-
-async fn look_with(client: &Client) -> End {
-    match client.find_person(&Username::parse(b"bob@example.org").unwrap()).await {
-        Ok(Lookup::Found(person)) => End::State(person.state),
-        Ok(Lookup::Unknown) => End::Unknown,
-        Ok(Lookup::Conflict) => panic!("bob is there once"),
-        Err(error) => End::CannotTell(error.reason()),
-    }
-}
-
-async fn look(world: World) -> (End, Vec<String>) {
-    let double = world.open().await;
-    let end = look_with(&double.patient_client()).await;
-    (end, double.searches())
-}
-
-async fn all_end<const COUNT: usize>(table: [(&str, World, End); COUNT]) {
-    for (name, world, expected) in table {
-        let (end, seen) = look(world).await;
-        assert_eq!(end, expected, "{name}: {seen:#?}");
-    }
-}
 
 const STORE_DOWN: End = End::CannotTell(TempFailReason::KeycloakStoreDown);
 
@@ -282,6 +152,30 @@ async fn an_empty_search_is_nobody_only_if_every_known_store_answers() {
     let client = double.patient_client();
     client.stores.note(&serde_json::from_str(&bob(LDAP, true)).unwrap());
     assert_eq!(look_with(&client).await, STORE_DOWN);
+}
+
+/// Somebody of a store that is switched off and keeps no copies is shown nowhere; the list of stores tells.
+#[tokio::test(start_paused = true)]
+async fn who_is_hidden_by_a_switch_is_known_from_the_list_of_stores() {
+    let list = |enabled: bool, imports: bool| {
+        let config = format!(r#"{{"enabled":["{enabled}"],"importEnabled":["{imports}"]}}"#);
+        let list = format!(r#"[{{"id":"ldap-1","name":"dir","config":{config}}}]"#);
+        Say::Json(200, list.leak())
+    };
+    for (components, is_hidden) in [
+        (list(false, false), true),
+        (list(true, false), false),
+        (list(false, true), false),
+        (world().components, false),
+    ] {
+        let double = World { search: Say::Nobody, components, ..world() }.open().await;
+        let bob = Username::parse(b"bob@example.org").unwrap();
+        let Ok(Lookup::Unknown(absence)) = double.patient_client().find_person(&bob).await else {
+            panic!("somebody is there")
+        };
+        let hidden = ["f:ldap-1:bob", "f:ldap-2:bob", "bob"].map(|id| absence.hides(id));
+        assert_eq!(hidden, [is_hidden, false, false]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,69 +322,4 @@ async fn a_full_page_of_others_is_not_the_end_of_the_search() {
         assert_eq!(look_with(&double.patient_client()).await, expected);
         assert!(double.searches().len() <= 11, "{}", double.searches().len());
     }
-}
-
-/// Whatever Keycloak answers, in whatever order: with an error among it nobody is refused.
-#[test]
-fn no_answer_with_an_error_among_it_refuses_anybody() {
-    let shape = || prop_oneof![Just(LOCAL), Just(LDAP), Just(NO_IMPORT), Just(LOCKED)];
-    let error = || {
-        prop_oneof![
-            Just(DOWN),
-            Just(BLAMED),
-            Just(FORBIDDEN),
-            Just(Say::Json(200, "<html>")),
-            Just(Say::Json(404, r#"{"error":"Realm not found."}"#)),
-            Just(Say::Json(503, "")),
-            Just(Say::Hang),
-        ]
-    };
-    let bobs = move || {
-        prop_oneof![
-            shape().prop_map(|shape| Say::Bob(shape, false)),
-            (shape(), 0_usize..20).prop_map(|(shape, times)| Say::Turns(shape, times)),
-            Just(Say::Nobody),
-        ]
-    };
-    let probes = || prop_oneof![Just(UP), Just(DOWN)];
-    let types = || prop_oneof![Just(PASSWORD), Just(NO_TYPES)];
-    let strategy = (bobs(), bobs(), bobs(), probes(), types(), 0_usize..5, error());
-    let mut runner = TestRunner::new(Cases { cases: 256, failure_persistence: None, ..Cases::default() });
-    runner
-        .run(&strategy, |(search, disabled, by_id, probe, types, place, error)| {
-            let by_id = if matches!(by_id, Say::Nobody) { UP } else { by_id };
-            let mut world = World { search, disabled, by_id, probe, types, components: FORBIDDEN };
-            let hurt = [
-                &mut world.search,
-                &mut world.disabled,
-                &mut world.by_id,
-                &mut world.probe,
-                &mut world.types,
-            ];
-            *hurt.into_iter().nth(place).unwrap() = error;
-            let is_asked: fn(&str) -> bool = match place {
-                0 => |path| {
-                    path.starts_with("users?") && !path.contains("enabled=false") && !path.contains("max=1&")
-                },
-                1 => |path| path.contains("enabled=false"),
-                2 => |path| path == "users/bob",
-                3 => |path| path.starts_with("users/f%3A"),
-                _ => |path| path.ends_with("-types"),
-            };
-            let shown = format!("{world:?}");
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .start_paused(true)
-                .build()
-                .unwrap();
-            let (end, seen) = runtime.block_on(look(world));
-            let is_refused = match end {
-                End::State(state) => !state.is_enabled(),
-                End::Unknown => true,
-                End::CannotTell(_) => false,
-            };
-            assert!(!is_refused || !seen.iter().any(|path| is_asked(path)), "{end:?} of {shown}: {seen:#?}");
-            Ok(())
-        })
-        .unwrap();
 }

@@ -1,0 +1,45 @@
+//! What is written for one request, and base64 as clients write it.
+
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine as _, alphabet};
+use zeroize::Zeroizing;
+
+use super::super::escape;
+use super::super::line::write_shown;
+
+/// Clients differ in whether they send base64 padding. Dovecot insists on it; nothing is ambiguous without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub(super) fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    BASE64.decode(base64).ok().map(Zeroizing::new)
+}
+
+pub(super) fn write_challenge(id: u32, text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
+}
+
+pub(super) fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"OK\t");
+    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
+    out.extend_from_slice(b"\tuser=");
+    escape(user.as_bytes(), out);
+    out.push(b'\n');
+}
+
+pub(super) fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"FAIL\t");
+    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
+    if !user.is_empty() {
+        out.extend_from_slice(b"\tuser=");
+        write_shown(user, out);
+    }
+    if !parameters.is_empty() {
+        out.push(b'\t');
+        out.extend_from_slice(parameters.as_bytes());
+    }
+    out.push(b'\n');
+}
