@@ -127,7 +127,7 @@ pub(super) fn find_warnings(file: &File) -> Vec<Warning> {
 
 fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
     if file.listeners.is_empty() && file.http_login.listen.is_none() {
-        let advice = "add a [[listener]] with door, role and path; docs/install.md shows those for Dovecot and Postfix";
+        let advice = "add a [[listener]] with door, role and path; /usr/share/keydove/keydove.toml shows those for Dovecot and Postfix";
         faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
     }
     let mut paths = HashSet::new();
