@@ -97,7 +97,7 @@ quota() {
 # postfix.md: a submission service where there is none, the tables, the policy. Tables of the own come back at the end.
 tables() {
     local page=docs/postfix.md
-    does "there is no submission service" 'postconf -MX submission/inet'
+    types docs/uninstall.md '2. Switch Postfix back' 2
     types $page Logins 2 4
     within 60 "$page: the shipped submission service" "python3 $DESK/login.py smtp $PERSON $PASSWORD | grep -qx OK"
     in_it "cp $TOML $DESK/without-tables.toml"
