@@ -51,7 +51,7 @@ boot() {
     root=$("$HERE/machine" root)
     mkdir -p "$root$DESK/apt"
     cp "$HERE/login.py" "$HERE/before.sh" "$root$DESK/"
-    cp "$package" "$root$DESK/"
+    cp "$package" "$root$DESK/keydove_tested.deb"
     printf '#!/bin/bash\nexec sed -i -f %s/edits "${@: -1}"\n' "$DESK" >"$root$DESK/editor"
     chmod +x "$root$DESK/editor"
     [ $# = 0 ] || cp ".stage/machine/$SUITE/bare.packages/"*.deb "$root$DESK/apt/"

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use super::super::control::ask;
 use super::super::output::{say, say_error};
 use super::super::storage::Failure;
+use super::answers::DovecotWay;
 use super::apply::{Machine, Way};
 use super::change::{Phase, Place, State};
 use super::dovecot::Dovecot;
@@ -88,7 +89,10 @@ impl Site {
         people::check_that_nobody_is_left_behind(wishes)?;
         self.check_before_the_switch()?;
         let socket = wishes.sockets.join("auth-client");
-        if let Some(test) = self.test_user.as_ref().filter(|_| socket.exists()) {
+        // A socket of another way in may still lie there, shut.
+        let is_asked = matches!(wishes.dovecot, Some((_, DovecotWay::Takeover)))
+            || std::os::unix::net::UnixStream::connect(&socket).is_ok();
+        if let Some(test) = self.test_user.as_ref().filter(|_| is_asked) {
             // Keycloak's first answers can take longer than a login may.
             let mut end = End::NotTried(String::new());
             wait(|| {
