@@ -51,6 +51,11 @@ cd $DESK
 export DEBIAN_FRONTEND=noninteractive EDITOR=$DESK/editor
 $2" 2>&1); then ok; else bad "$1" "$typed"; fi
 }
+# shown WHAT PATTERN: what the terminal showed fits the pattern.
+shown() {
+    # shellcheck disable=SC2254
+    case $typed in $2) ok ;; *) bad "$1 (expected: $2)" "$(tail -n 5 <<<"$typed")" ;; esac
+}
 # edits COMMANDS: what they do in an editor that a command opens next, as commands of sed.
 edits() { "$HERE/machine" shell "cat >$DESK/edits" <<<"$1"; }
 # puts FILE PAGE HEADING N: they put the block at the end of a file.
