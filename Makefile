@@ -1,7 +1,7 @@
 # make demo      a whole mail system on loopback, until Ctrl-C; with DEMO_EXIT=1 it ends by itself
 # make check     what needs no servers: format, lints, documentation, unit and house tests
 # make test      everything that must hold before a change is accepted
-# make test-machine  the package on a booted Debian 12 and 13: installed, changed over to under load, upgraded, undone
+# make test-machine  the package on a booted Debian 12 and 13: set up by one command and by hand under load, upgraded, undone
 # make deb       the Debian package, below target/deb/release; make image: an OCI image of it, below target/image
 # make test-versions  logins, check, events and outages with Keycloak 24, 25, 26.2 and 26.7
 # make docs      the pages that are made from the source

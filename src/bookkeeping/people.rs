@@ -121,7 +121,7 @@ impl People {
         match self.write_down(person).await {
             Err(error @ Error::Schema { .. }) => {
                 if self.denied_until.is_none() {
-                    tracing::warn!(%error, "it is not remembered whose mailbox is whose; docs/database.md has the grants");
+                    tracing::warn!(%error, "it is not remembered whose mailbox is whose; `keydove grants` prints the statements");
                 }
                 self.denied_until = Some(now + DENIED_PAUSE);
                 Ok(())

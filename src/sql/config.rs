@@ -40,7 +40,7 @@ pub struct SqliteConfig {
     pub busy_timeout: Period,
 }
 
-/// MariaDB or MySQL, mailcow's for instance. docs/database.md lists the rights that the database user needs.
+/// MariaDB or MySQL, mailcow's for instance. docs/database.md says which rights the database user needs.
 ///
 /// Connections over TCP are not encrypted: use the socket, or a network that you trust.
 #[derive(Clone, Debug, Deserialize)]

@@ -168,7 +168,7 @@ async fn every_domain_can_be_given_away(database: &Database) {
     assert_eq!(anybodys, ["boss@example.org"], "an address that no mailbox can have");
 }
 
-/// The rights that docs/database.md lists are enough, and a missing one is trouble, never an answer.
+/// The rights to the columns that are read are enough, and a missing one is trouble, never an answer.
 pub async fn few_rights_are_enough_for_maps(server: &MariadbServer, other: &impl Other) {
     let (user, _) = USER;
     other

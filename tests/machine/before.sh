@@ -1,18 +1,14 @@
 #!/bin/bash
 # A mail server as it may be before keydove, inside the machine: users in a file of Dovecot's, mail delivered by LMTP,
-# a submission service that asks Dovecot about logins.
+# a submission service that asks Dovecot about logins. The owner of the mail is there already.
 set -euo pipefail
-groupadd --gid 5000 vmail
-useradd --uid 5000 --gid 5000 --home-dir /var/vmail --create-home --shell /usr/sbin/nologin vmail
 # {PLAIN}: what is measured is the change, and not hashes.
 echo 'alice@example.org:{PLAIN}pw' >/etc/dovecot/users
 chgrp dovecot /etc/dovecot/users
 chmod 0640 /etc/dovecot/users
-sed -i 's/^!include auth-system.conf.ext/#&/' /etc/dovecot/conf.d/10-auth.conf
-{
-    if [[ $(dovecot --version) = 2.3* ]]; then
-        cat <<'END'
-mail_location = maildir:~/Maildir
+sed -i 's/^!include auth-system.conf.ext/!include auth-site.conf.ext/' /etc/dovecot/conf.d/10-auth.conf
+if [[ $(dovecot --version) = 2.3* ]]; then
+    cat >/etc/dovecot/conf.d/auth-site.conf.ext <<'END'
 passdb {
   driver = passwd-file
   args = username_format=%u /etc/dovecot/users
@@ -22,11 +18,8 @@ userdb {
   args = uid=5000 gid=5000 home=/var/vmail/%d/%n
 }
 END
-    else
-        cat <<'END'
-mail_driver = maildir
-mail_path = ~/Maildir
-mail_inbox_path = ~/Maildir
+else
+    cat >/etc/dovecot/conf.d/auth-site.conf.ext <<'END'
 passdb passwd-file {
   passwd_file_path = /etc/dovecot/users
 }
@@ -37,6 +30,16 @@ userdb static {
     home = /var/vmail/%{user | domain}/%{user | username}
   }
 }
+END
+fi
+{
+    if [[ $(dovecot --version) = 2.3* ]]; then
+        echo 'mail_location = maildir:~/Maildir'
+    else
+        cat <<'END'
+mail_driver = maildir
+mail_path = ~/Maildir
+mail_inbox_path = ~/Maildir
 # Debian's own cuts the domain off.
 protocol lmtp {
   auth_username_format = %{user | lower}

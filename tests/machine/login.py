@@ -2,8 +2,8 @@
 
     login.py SERVICE USER PASSWORD   one login; prints OK or the server's answer
     login.py load FILE USER PASSWORD
-        Logins of every service and mails for the user, without a pause, until FILE is there; prints how many, and what
-        was not accepted. A client whose connection was closed, or that was told to try again later, tries again for
+        Logins of every service and mails for the user, one after the other, until FILE is there, and one of each after that;
+        prints how many, and what was not accepted. load.begun is there once one of each was accepted. A client whose connection was closed, or that was told to try again later, tries again for
         some seconds as mail clients do; that counts as "tried again". A login that was refused counts as lost at once.
 """
 
@@ -16,7 +16,10 @@ import threading
 import time
 
 TLS = ssl._create_unverified_context()  # the machine's own certificate, which nobody has signed
-PATIENCE = 10  # seconds
+PATIENCE = 30  # seconds
+# Between two logins, so that the machine has time for what it is tested for.
+PAUSE = {"imap": 0.03, "pop3": 0.03, "sieve": 0.03, "smtp": 0.03, "mail": 0.2}  # seconds
+BROKEN = "broken connection: "
 TEMPORARY = ("a NO [UNAVAILABLE]", "-ERR [SYS/TEMP]", 'NO (TRYLATER)', "454", "4", "* BYE")
 
 
@@ -62,7 +65,7 @@ def plain(user, password):
     return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
 
 
-def imap(user, password):
+def imap(user, password, _number):
     connection = Connection(993, True)
     connection.line()
     connection.send(f'a LOGIN "{user}" "{password}"')
@@ -74,7 +77,7 @@ def imap(user, password):
     return "OK" if selected.startswith("b OK") else selected
 
 
-def pop3(user, password):
+def pop3(user, password, _number):
     connection = Connection(995, True)
     connection.line()
     connection.send(f"USER {user}")
@@ -84,7 +87,7 @@ def pop3(user, password):
     return "OK" if answer.startswith("+OK") else answer
 
 
-def sieve(user, password):
+def sieve(user, password, _number):
     connection = Connection(4190, False)
     connection.until(("OK",))
     connection.send("STARTTLS")
@@ -96,7 +99,7 @@ def sieve(user, password):
     return "OK" if answer.startswith("OK") else answer
 
 
-def smtp(user, password):
+def smtp(user, password, _number):
     connection = Connection(587, False)
     connection.line()
     connection.smtp("EHLO client.example")
@@ -107,30 +110,30 @@ def smtp(user, password):
     return "OK" if answer.startswith("235") else answer
 
 
-def mail(user, _password):
-    """Another server hands a mail over, which no other mail is like; Postfix delivers it by LMTP."""
+def mail(user, _password, number):
+    """Another server hands a mail over, which no mail with another number is like; Postfix delivers it by LMTP."""
     connection = Connection(25, False)
     connection.line()
     for text in ("EHLO other.example", "MAIL FROM:<sender@other.example>", f"RCPT TO:<{user}>", "DATA"):
         answer = connection.smtp(text)
         if answer[0] not in "23":
             return answer
-    answer = connection.smtp(f"Subject: load {time.time_ns()}\r\n\r\nText\r\n.")
+    answer = connection.smtp(f"Subject: load {number}\r\n\r\nText\r\n.")
     return "OK" if answer.startswith("250") else answer
 
 
 SERVICES = {"imap": imap, "pop3": pop3, "sieve": sieve, "smtp": smtp, "mail": mail}
 
 
-def attempt(service, user, password):
+def attempt(service, user, password, number=0):
     try:
-        return SERVICES[service](user, password)
+        return SERVICES[service](user, password, number)
     except (OSError, EOFError) as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{BROKEN}{type(error).__name__}: {error}"
 
 
 def temporary(answer):
-    return answer.startswith(TEMPORARY) or "Error: " in answer or "TimeoutError" in answer
+    return answer.startswith((BROKEN, *TEMPORARY))
 
 
 def load(stop, user, password):
@@ -138,9 +141,11 @@ def load(stop, user, password):
     lock = threading.Lock()
 
     def work(service):
-        while not os.path.exists(stop):
-            begun = time.monotonic()
-            while (answer := attempt(service, user, password)) != "OK":
+        ends = False
+        while not ends:
+            ends = os.path.exists(stop)
+            begun, number = time.monotonic(), time.time_ns()
+            while (answer := attempt(service, user, password, number)) != "OK":
                 with lock:
                     again.append(f"{service}: {answer}")
                 if not temporary(answer) or time.monotonic() - begun > PATIENCE:
@@ -150,8 +155,10 @@ def load(stop, user, password):
                 time.sleep(0.2)
             with lock:
                 done[service] += 1
-            if service == "mail":
-                time.sleep(0.2)
+                if min(done.values()) == 1 and not os.path.exists("load.begun"):
+                    with open("load.begun", "w", encoding="ascii") as file:
+                        file.write("begun")
+            time.sleep(PAUSE[service])
 
     workers = [threading.Thread(target=work, args=(service,)) for service in SERVICES]
     for worker in workers:

@@ -21,9 +21,12 @@ pub(super) enum Phase {
     Keycloak,
     /// The configuration, the secret, the service.
     Keydove,
+    /// Whom Postfix asks about logins. A Dovecot that is reloaded fails those in its hands for good, as Postfix sees it; so
+    /// keydove has them before that, and until Dovecot is back.
+    Submission,
     /// Dovecot's configuration.
     Dovecot,
-    /// Postfix's configuration.
+    /// Whom else Postfix asks. Dovecot must know a mailbox before Postfix takes mail for it.
     Postfix,
 }
 
@@ -33,6 +36,7 @@ impl Phase {
         match self {
             Self::Keycloak => "Keycloak",
             Self::Keydove => "keydove",
+            Self::Submission => "Postfix's logins",
             Self::Dovecot => "Dovecot",
             Self::Postfix => "Postfix",
         }

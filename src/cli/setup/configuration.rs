@@ -141,7 +141,7 @@ pub(super) fn text(
 fn whole(wishes: &Wishes, listeners: &[Listener]) -> String {
     let has_units = wishes.service == Service::Systemd;
     let mut text = "# keydove's configuration, as `keydove setup` wrote it. Change what you like: setup and its undo leave alone what\n\
-                    # you changed. README.md explains each setting; `keydove check` looks at all of it.\n\n"
+                    # you changed. `man keydove.toml` explains each setting; `keydove check` looks at all of it.\n\n"
         .to_owned();
     for listener in listeners {
         text.push_str(&listener.text(has_units));

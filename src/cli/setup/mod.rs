@@ -11,6 +11,7 @@ mod configuration;
 mod diff;
 mod dovecot;
 mod files;
+mod includes;
 mod journal;
 mod login;
 mod people;
@@ -19,6 +20,7 @@ mod postfix;
 mod realm;
 mod service;
 mod site;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -70,7 +70,11 @@ impl Postfix {
             let (before, after) = (files::read(&self.config.join(name))?, files::read(&copy.0.join(name))?);
             let (State::File { access, .. }, State::File { text, .. }) = (&before, after) else { continue };
             let after = State::File { text, access: *access };
-            changes.extend(Change::new(Phase::Postfix, Place::File(self.config.join(name)), before, after));
+            let phase = match name == MAIN && questions.contains(&PostfixQuestion::Maps) {
+                true => Phase::Postfix,
+                false => Phase::Submission,
+            };
+            changes.extend(Change::new(phase, Place::File(self.config.join(name)), before, after));
         }
         Ok(changes)
     }

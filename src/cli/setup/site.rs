@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use super::super::control::ask;
 use super::super::output::{say, say_error};
 use super::super::storage::Failure;
+use super::answers::DovecotWay;
 use super::apply::{Machine, Way};
 use super::change::{Phase, Place, State};
 use super::dovecot::Dovecot;
@@ -88,7 +89,10 @@ impl Site {
         people::check_that_nobody_is_left_behind(wishes)?;
         self.check_before_the_switch()?;
         let socket = wishes.sockets.join("auth-client");
-        if let Some(test) = self.test_user.as_ref().filter(|_| socket.exists()) {
+        // A socket of another way in may still lie there, shut.
+        let is_asked = matches!(wishes.dovecot, Some((_, DovecotWay::Takeover)))
+            || std::os::unix::net::UnixStream::connect(&socket).is_ok();
+        if let Some(test) = self.test_user.as_ref().filter(|_| is_asked) {
             // Keycloak's first answers can take longer than a login may.
             let mut end = End::NotTried(String::new());
             wait(|| {
@@ -146,10 +150,6 @@ impl Site {
         let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
         let mut command = command::program(own.unwrap_or_else(|| "keydove".into()));
         command.arg("check").arg("--config").arg(&self.config);
-        if let Some(folder) = self.config.parent() {
-            // For a configuration whose secret is a credential of systemd's.
-            command.env("CREDENTIALS_DIRECTORY", folder);
-        }
         if let Some(test) = &self.test_user {
             command.arg("--user").arg(test.user.as_str());
         }
@@ -221,13 +221,13 @@ impl Site {
         }
     }
 
-    fn settle_postfix(&mut self, way: Way) -> Result<(), Failure> {
+    fn settle_postfix(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
         let Some(config) = self.facts.postfix_config.clone() else { return Ok(()) };
         let postfix = |word: &str| {
             command::output(command::program("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
         };
         postfix("check")?;
-        if !self.is_due(Phase::Postfix, way) {
+        if !self.is_due(phase, way) {
             return Ok(());
         }
         if postfix("status").is_err() {
@@ -335,7 +335,7 @@ impl Machine for Site {
             Phase::Keycloak => Ok(()),
             Phase::Keydove => self.settle_keydove(way),
             Phase::Dovecot => self.settle_dovecot(way),
-            Phase::Postfix => self.settle_postfix(way),
+            Phase::Submission | Phase::Postfix => self.settle_postfix(phase, way),
         }
     }
 

@@ -10,7 +10,7 @@ const MAX_PATH_BYTES: usize = 106;
 
 pub(super) fn check_listeners(file: &File, faults: &mut Vec<Fault>) {
     if file.listeners.is_empty() && file.http_login.listen.is_none() {
-        let advice = "add a [[listener]] with door, role and path; docs/install.md shows those for Dovecot and Postfix";
+        let advice = "add a [[listener]] with door, role and path; /usr/share/keydove/keydove.toml shows those for Dovecot and Postfix";
         faults.push(Fault::new(&[], "there is no [[listener]], so nobody could ask anything", advice));
     }
     let mut paths = HashSet::new();
