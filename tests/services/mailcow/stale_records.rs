@@ -47,7 +47,8 @@ pub const CASES: &[WorldCase] = &[
             busy.push(socket);
         }
         attempt_at(&keydove, known, Accept("mailbox"))?;
-        let done = keydove.log().matches("user=\"t40-busy@case.example\"").count();
+        // Not the whole log: that is there when the hashes are done.
+        let done = keydove.log_so_far().matches("user=\"t40-busy@case.example\"").count();
         crate::ensure(done < SLOW_LOGINS, || "the login came after all the hashes".to_owned())
     }),
     ("a_password_that_cannot_be_looked_up_again_in_time_is_no_refusal", |world| {

@@ -114,7 +114,8 @@ pub const CASES: &[WorldCase] = &[
         for (name, reason) in [("t40", "name_invalid"), ("t40-off@case.example", "mailbox_disabled")] {
             attempt_at(&keydove, Attempt::new(name, OTHER), Refuse(reason))?;
         }
-        let done = keydove.log().matches("user=\"t40-slow@case.example\"").count();
+        // Not the whole log: that is there when the hashes are done.
+        let done = keydove.log_so_far().matches("user=\"t40-slow@case.example\"").count();
         ensure(done < SLOW_LOGINS, || "the hashes were done before anybody could wait".to_owned())?;
         // On a busy machine the last ones may be too late; none is called wrong.
         for mut socket in slow {
