@@ -302,17 +302,25 @@ impl LogLine {
     }
 }
 
+/// By then a second line about a login would be there.
+const SECOND_LINE: Duration = Duration::from_millis(30);
+
 /// Waits for the line of a session; there must be one only.
 pub fn log_line(keydove: &Keydove, session: &str) -> Result<LogLine> {
     let start = Instant::now();
     let word = format!("session={session}");
-    loop {
-        let log = keydove.log();
-        let lines: Vec<_> = log.lines().filter(|line| line.split(' ').any(|found| found == word)).collect();
-        match lines.as_slice() {
-            [line] => return Ok(LogLine((*line).to_owned())),
-            [] if start.elapsed() < crate::PATIENCE => sleep(Duration::from_millis(2)),
-            lines => return Err(Failure(format!("{} lines tell of {session}: {lines:?}", lines.len()))),
-        }
+    // Not `log`: it waits until keydove has nothing to do, and other logins may be under way.
+    let lines = || {
+        let log = keydove.log_so_far();
+        let is_of_session = |line: &&str| line.split(' ').any(|found| found == word);
+        log.lines().filter(is_of_session).map(str::to_owned).collect::<Vec<_>>()
+    };
+    while lines().is_empty() && start.elapsed() < crate::PATIENCE {
+        sleep(Duration::from_millis(2));
+    }
+    sleep(SECOND_LINE);
+    match <[String; 1]>::try_from(lines()) {
+        Ok([line]) => Ok(LogLine(line)),
+        Err(lines) => Err(Failure(format!("{} lines tell of {session}: {lines:?}", lines.len()))),
     }
 }
