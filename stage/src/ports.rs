@@ -1,7 +1,6 @@
 //! Ports of loopback that nobody else takes between their choice and their use.
 
-use std::net;
-use std::net::Ipv4Addr;
+use std::net::{self, Ipv4Addr};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::{Mutex, PoisonError};
@@ -95,6 +94,7 @@ mod tests {
             assert_eq!(failed, 0);
         });
     }
+
     #[test]
     fn a_port_at_which_somebody_listens_is_not_free() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port().unwrap())).unwrap();

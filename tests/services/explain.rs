@@ -2,8 +2,6 @@
 
 use std::io::Write;
 use std::process::Stdio;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json as json_of};
 
@@ -13,7 +11,7 @@ use super::mailcow::world::{Attempt, OTHER, RIGHT, attempt_at};
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result};
-use super::{Case, ensure};
+use super::{Case, ensure, eventually};
 
 pub const CASES: &[Case] = &[
     ("what_is_explained_is_what_a_login_gets", |system| {
@@ -95,11 +93,10 @@ pub const CASES: &[Case] = &[
         ensure(failures.len() == 1 && failures[0]["reason"] == "password_mismatch", || told.to_string())?;
         ensure(failures[0]["remote"] == "192.0.2.9", || told.to_string())?;
         // The history is written behind the logins.
-        let until = Instant::now() + crate::PATIENCE;
-        while explain(&keydove, address, "imap", None)?["logins"][0]["verdict"] != "accept" {
-            ensure(Instant::now() < until, || "the login is in no history".to_owned())?;
-            sleep(Duration::from_millis(100));
-        }
+        eventually(|| {
+            let last = explain(&keydove, address, "imap", None)?["logins"][0]["verdict"].clone();
+            ensure(last == "accept", || "the login is in no history".to_owned())
+        })?;
         ensure(!told.to_string().contains("$2y$"), || told.to_string())?;
         let log = keydove.log();
         ensure(!log.contains("guess-4711"), || "the password is in the log".to_owned())?;

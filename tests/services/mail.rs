@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::clients::{Imap, Login, Smtp};
 use super::stage::Result;
 use super::stage::system::System;
-use super::{Case, Failure, expect};
+use super::{Case, Failure, ensure, eventually, expect};
 
 pub const CASES: &[Case] = &[
     ("a_mail_sent_as_one_person_is_read_as_another", |system| {
@@ -57,18 +57,12 @@ pub fn is_delivered_to(system: &System, address: &str, folder: &str) -> Result<(
     expect("AUTH as alice", smtp.auth_plain(Login { user: "alice@example.org", password: "pw" }), "235 ")?;
     expect("send", smtp.send("alice@example.org", address, "for the folder", "keep me"), "250 ")?;
     let folder = system.stage().path(folder).join("new");
-    let start = Instant::now();
-    while std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0 {
-        if start.elapsed() > crate::PATIENCE {
-            return Err(Failure(format!(
-                "no mail in {}; Postfix says\n{}",
-                folder.display(),
-                system.postfix.log()
-            )));
-        }
-        sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    eventually(|| {
+        let mails = std::fs::read_dir(&folder).map_or(0, Iterator::count);
+        ensure(mails > 0, || {
+            format!("no mail in {}; Postfix says\n{}", folder.display(), system.postfix.log())
+        })
+    })
 }
 
 /// Waits for a mail in a person's inbox.

@@ -1,7 +1,7 @@
 //! Keycloak's settings from mailcow's table, at a second keydove whose file says no more than that.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::LoneCase;
 use super::auth_socket::AuthSocket;
@@ -202,15 +202,12 @@ fn wait(keydove: &Keydove, socket: &str, user: &str, reason: &str) -> Result<()>
 }
 
 fn wait_until(keydove: &Keydove, socket: &str, user: &str, is_there: impl Fn(&str) -> bool) -> Result<()> {
-    let start = Instant::now();
-    while start.elapsed() < crate::PATIENCE {
+    crate::eventually(|| {
         let answer = login(keydove, socket, user);
-        if answer.is_ok_and(|answer| is_there(&answer)) {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Err(Failure(format!("what was waited for did not come:\n{}", keydove.log())))
+        ensure(answer.is_ok_and(|answer| is_there(&answer)), || {
+            format!("what was waited for did not come:\n{}", keydove.log_so_far())
+        })
+    })
 }
 
 fn expect_temp_fail(what: &str, answer: std::io::Result<String>) -> Result<()> {

@@ -15,6 +15,7 @@ mod app_passwords;
 mod auth_policy;
 mod auth_socket;
 mod check;
+mod commands;
 mod conformance;
 mod control;
 mod credentials;

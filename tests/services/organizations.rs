@@ -1,17 +1,17 @@
 //! People whom an organization of Keycloak's manages: they came by a login at the organization's own identity provider.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::commands;
 use crate::control::start_with;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{Attempt, End, RIGHT, RIGHT_HASH, SETTINGS, World, attempt_at, domain, person};
+use crate::stage::Result;
 use crate::stage::keycloak_admin::{KeycloakAdmin, Organization};
 use crate::stage::keydove::Keydove;
-use crate::stage::{Failure, Result};
 use crate::{ensure, eventually};
 
 const KEYDOVE: &str = "\n[cache]\nmax_staleness = \"1s\"\nmailbox_staleness = \"1s\"\nunknown = \"1s\"\n\
@@ -158,33 +158,18 @@ impl Office {
 
     /// Whose sessions were ended.
     fn kicked(&self) -> Result<Vec<String>> {
-        let folder = self.kicked.parent().unwrap_or(&self.kicked);
-        let prefix = self.kicked.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let entries = std::fs::read_dir(folder).map_err(|error| Failure(error.to_string()))?;
-        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let kicked = names.filter_map(|name| name.strip_prefix(&prefix).map(str::to_owned));
-        // `keydove check` tries the command on a mailbox that nobody has.
-        Ok(kicked.filter(|user| !user.ends_with(".invalid")).collect())
+        commands::kicked(&self.kicked)
     }
 
     /// A command prints all of this, however it ends.
     fn says(&self, command: &str, arguments: &[&str], parts: &[&str]) -> Result<()> {
-        let (text, errors) = output(self.keydove.command(command).args(arguments))?;
+        let (text, errors, _) = commands::output(self.keydove.command(command).args(arguments))?;
         parts.iter().try_for_each(|part| {
             ensure(text.contains(part), || format!("keydove {command}: no `{part}` in\n{text}{errors}"))
         })
     }
 
     fn json(&self, command: &str, arguments: &[&str]) -> Result<Value> {
-        let (text, errors) = output(self.keydove.command(command).args(arguments))?;
-        serde_json::from_str(&text)
-            .map_err(|error| Failure(format!("keydove {command} {arguments:?} said {text}{errors}: {error}")))
+        commands::json(&self.keydove, command, arguments)
     }
-}
-
-/// What a command prints, and its complaints.
-fn output(command: &mut Command) -> Result<(String, String)> {
-    let output = command.output().map_err(|error| Failure(format!("run keydove: {error}")))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok((text(&output.stdout), text(&output.stderr)))
 }

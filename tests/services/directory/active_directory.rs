@@ -2,6 +2,7 @@
 //! *MSAD account controls* reads. The directory is `slapd` with the two attributes; the mapper and the answers are Keycloak's.
 
 use super::company::{Company, PEOPLE};
+use crate::commands;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::Refuse;
 use crate::mailcow::world::{RIGHT, World};
@@ -29,7 +30,7 @@ fn switched_off(world: &World<'_>, name: &'static str, import: Import) -> Result
     company.log_in(&PEOPLE)?;
     company.directory.set_account_control(&company.at("ann"), SWITCHED_OFF)?;
     eventually(|| company.ends("ann", RIGHT, Refuse("store_disabled")))?;
-    let (said, errors, _) = company.output(company.keydove.command("explain").arg(company.at("ann")))?;
+    let (said, errors, _) = commands::output(company.keydove.command("explain").arg(company.at("ann")))?;
     ensure(said.contains("disabled by the user store behind Keycloak"), || format!("{said}{errors}"))?;
     company.log_in(&["ben", "loc"])?;
     company.directory.set_account_control(&company.at("ann"), NORMAL)?;

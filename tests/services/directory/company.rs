@@ -1,21 +1,21 @@
 //! People who live in an LDAP directory, the realm that it is federated into, and a keydove that asks that realm.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::commands;
 use crate::ensure;
 use crate::mailcow::world::End::Accept;
 use crate::mailcow::world::{
     Attempt, End, OTHER, RIGHT, RIGHT_HASH, SETTINGS, World, attempt_at, connect, domain, log_line, person,
     prompt, send,
 };
+use crate::stage::Result;
 use crate::stage::directory::{Directory, Federation, Import};
 use crate::stage::keydove::{Keydove, remembering};
-use crate::stage::{Failure, Result};
 use crate::transport;
 
 /// Short, so that answers are old during an outage; the pause before it is asked again, too.
@@ -179,30 +179,12 @@ impl<'w> Company<'w> {
 
     /// Whose sessions were ended.
     pub fn kicked(&self) -> Result<Vec<String>> {
-        let folder = self.kicked.parent().unwrap_or(&self.kicked);
-        let prefix = self.kicked.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let entries = std::fs::read_dir(folder).map_err(|error| Failure(error.to_string()))?;
-        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut kicked: Vec<_> =
-            names.filter_map(|name| name.strip_prefix(&prefix).map(str::to_owned)).collect();
-        // `keydove check` tries the command on a mailbox that nobody has.
-        kicked.retain(|user| !user.ends_with(".invalid"));
-        kicked.sort();
-        Ok(kicked)
+        commands::kicked(&self.kicked)
     }
 
     /// A command that prints JSON.
     pub fn run(&self, command: &str, arguments: &[&str]) -> Result<Value> {
-        let (text, errors, _) = self.output(self.keydove.command(command).args(arguments))?;
-        serde_json::from_str(&text)
-            .map_err(|error| Failure(format!("keydove {command} {arguments:?} said {text}{errors}: {error}")))
-    }
-
-    /// What a command printed, and its exit code.
-    pub fn output(&self, command: &mut Command) -> Result<(String, String, i32)> {
-        let output = command.output().map_err(|error| Failure(format!("run keydove: {error}")))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok((text(&output.stdout), text(&output.stderr), output.status.code().unwrap_or(-1)))
+        commands::json(&self.keydove, command, arguments)
     }
 
     /// What is remembered of people is old now, so that Keycloak is asked.

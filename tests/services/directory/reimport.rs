@@ -2,6 +2,7 @@
 //! same gets their mailbox back by one command, and nobody else.
 
 use super::company::{Company, PEOPLE};
+use crate::commands;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{RIGHT, RIGHT_HASH};
@@ -46,7 +47,7 @@ pub const CASES: &[WorldCase] = &[
         eventually(|| adopts(&company, "LDAP_ID", false, &[("ann", "mark_differs")]))?;
         company.ends("ann", RIGHT, Refuse("user_replaced"))?;
         // An attribute that is not remembered proves nothing, and says so.
-        let (said, _, code) = company.output(company.keydove.command("mailbox").args([
+        let (said, _, code) = commands::output(company.keydove.command("mailbox").args([
             "adopt",
             "--all",
             "--by",
@@ -65,7 +66,7 @@ pub const CASES: &[WorldCase] = &[
         }
         company.directory.kill()?;
         let (said, _, code) =
-            company.output(company.keydove.command("mailbox").args(["adopt", "--all", "--by", "LDAP_ID"]))?;
+            commands::output(company.keydove.command("mailbox").args(["adopt", "--all", "--by", "LDAP_ID"]))?;
         ensure(code == 1 && said.contains("does not answer"), || format!("{code}: {said}"))?;
         company.directory.start_again()?;
         // Keycloak takes in whoever it lists for the first time, so a first list may have changed under way.
@@ -87,7 +88,7 @@ fn marked(company: &Company<'_>, people: usize) -> Result<()> {
 fn adopts(company: &Company<'_>, by: &str, dry_run: bool, expected: &[(&str, &str)]) -> Result<()> {
     let mut arguments = vec!["adopt", "--all", "--by", by, "--json"];
     arguments.extend(dry_run.then_some("--dry-run"));
-    let (said, errors, code) = company.output(company.keydove.command("mailbox").args(&arguments))?;
+    let (said, errors, code) = commands::output(company.keydove.command("mailbox").args(&arguments))?;
     let answer: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
     let mut found: Vec<_> = answer["people"]
         .as_array()

@@ -2,6 +2,7 @@
 //! that it is meant.
 
 use super::company::{Company, PEOPLE, Plan};
+use crate::commands;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::Refuse;
 use crate::mailcow::world::{RIGHT, RIGHT_HASH, World};
@@ -31,7 +32,7 @@ pub const CASES: &[WorldCase] = &[
         let company = Company::by_plan(world, plan)?;
         company.federation.forget_soon()?;
         company.log_in(&PEOPLE)?;
-        let (said, _, _) = company.output(&mut company.keydove.command("check"))?;
+        let (said, _, _) = commands::output(&mut company.keydove.command("check"))?;
         ensure(said.contains("the user store `directory` answers; Keycloak keeps no copies"), || said)?;
         company.directory.delete(&company.at("ann"))?;
         eventually(|| company.ends("ann", RIGHT, Refuse("user_gone")))?;
@@ -40,11 +41,11 @@ pub const CASES: &[WorldCase] = &[
             ensure(kicked == [company.at("ann")], || format!("{kicked:?}\n{}", company.keydove.log()))
         })?;
         company.federation.set("enabled", "false")?;
-        let (said, _, _) = company.output(&mut company.keydove.command("check"))?;
+        let (said, _, _) = commands::output(&mut company.keydove.command("check"))?;
         ensure(said.contains("the user store `directory` is switched off"), || said)?;
         company.directory.freeze()?;
         company.federation.set("enabled", "true")?;
-        let (said, _, code) = company.output(&mut company.keydove.command("check"))?;
+        let (said, _, code) = commands::output(&mut company.keydove.command("check"))?;
         company.directory.thaw()?;
         ensure(code == 1 && said.contains("does not answer"), || said)?;
         company.recovers(&["ben", "cal"]).map(drop)
@@ -92,7 +93,7 @@ fn provider_off(world: &World<'_>, plan: Plan, reason: &'static str, why: &str) 
         eventually(|| company.ends(local, RIGHT, Refuse(reason)))?;
     }
     company.log_in(&["loc"])?;
-    let (said, _, _) = company.output(company.keydove.command("explain").arg(company.at("ann")))?;
+    let (said, _, _) = commands::output(company.keydove.command("explain").arg(company.at("ann")))?;
     ensure(said.contains(reason), || format!("no {reason} in {said}"))?;
     // Nobody guessed: their names have mailboxes.
     let counters = company.run("throttle", &["list", "--json"])?;
