@@ -7,7 +7,7 @@ use sha2::Digest;
 
 use super::{Policy, Scheme, Unusable, parse, verify};
 
-const VECTORS: &str = include_str!("../../tests/vectors/schemes.tsv");
+const VECTORS: &str = include_str!("../../../tests/vectors/schemes.tsv");
 
 /// A good bcrypt hash of `passw0rd`, without its label.
 const BCRYPT: &str = "$2y$05$.OT9xt4pIKr6eJj7b9y4Cu.ZF9H16M39c5l80kzGsJpx/Py6j/DD.";
