@@ -1,9 +1,11 @@
 //! Stored passwords that are in use, page by page, for counting their schemes.
 
 use super::mailbox::is_resource;
-use super::rows::Cells;
-use super::session::{Dialect, Fault, Kind, Row, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::row::Row;
+use super::session::{Dialect, Kind, Session, Work};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::Secret;
 
 /// Where a stored password is.

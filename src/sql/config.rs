@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Error;
+use super::error::Error;
 use crate::settings::Period;
 
 const DEFAULT_PATH: &str = "/var/lib/keydove/keydove.sqlite";

@@ -2,8 +2,10 @@
 //!
 //! Nothing of mailcow's is deleted but old rows of the login history, and those only where that is wanted.
 
-use super::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::session::{Dialect, Kind, LostCommit, Session, Work};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::Username;
 use crate::sql::names::{is_name_of, spellings, texts};
 
@@ -70,12 +72,6 @@ impl Database {
     /// rows may not be deleted.
     pub async fn sweep(&self, what: Leftover, after: Option<String>, dry: bool) -> Result<Swept, Error> {
         self.run(Sweep { what, after: after.unwrap_or_default(), dry }).await
-    }
-
-    /// Whether it is the embedded file, of which nobody else takes care.
-    #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
     }
 }
 

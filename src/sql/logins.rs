@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::{Kind, LostCommit, Session, Work};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::Username;
 use crate::sql::names::{is_name_of, spellings, texts};
 
@@ -62,7 +65,10 @@ impl Database {
     /// [`Error::Uncertain`]; writing the same again does no harm. [`Error::Schema`]: the table is missing, or may not
     /// be written.
     pub async fn write_logins(&self, logins: &[LoginRow]) -> Result<(), Error> {
-        self.run(WriteLogins(logins.to_vec())).await
+        match logins {
+            [login] => self.run(WriteLogin(login.clone())).await,
+            logins => self.run(WriteLogins(logins.to_vec())).await,
+        }
     }
 }
 
@@ -93,26 +99,45 @@ impl Work for LastLogins {
     }
 }
 
+/// One login: a statement that needs no transaction around it.
+struct WriteLogin(LoginRow);
+
+impl Work for WriteLogin {
+    const ATTEMPT: &'static str = "writing the login history";
+    const KIND: Kind = Kind::WritesOnce(LostCommit::RunAgain);
+    const WAITS: bool = false;
+    type Output = ();
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        self.0.write(session).await
+    }
+}
+
 struct WriteLogins(Vec<LoginRow>);
 
 impl Work for WriteLogins {
-    const ATTEMPT: &'static str = "writing the login history";
+    const ATTEMPT: &'static str = WriteLogin::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const WAITS: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         for login in &self.0 {
-            let service: String = login.service.chars().take(LONGEST_SERVICE).collect();
-            let remote = login.remote.to_string();
-            let parameters = vec![
-                Parameter::Text(service),
-                Parameter::Integer(login.app_password),
-                login.user.as_str().into(),
-                Parameter::Text(remote),
-            ];
-            session.query(WRITE_LOGIN, parameters).await?;
+            login.write(session).await?;
         }
         Ok(())
+    }
+}
+
+impl LoginRow {
+    async fn write<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        let service: String = self.service.chars().take(LONGEST_SERVICE).collect();
+        let parameters = vec![
+            Parameter::Text(service),
+            Parameter::Integer(self.app_password),
+            self.user.as_str().into(),
+            Parameter::Text(self.remote.to_string()),
+        ];
+        session.query(WRITE_LOGIN, parameters).await.map(drop)
     }
 }

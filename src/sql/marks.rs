@@ -2,9 +2,11 @@
 //! `LDAP_ID`, which the directory behind Keycloak gives.
 
 use super::names::{is_name_of, spellings};
-use super::rows::Cells;
-use super::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::{Dialect, Kind, LostCommit, Session, Work};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::Username;
 
 /// The longest attribute or value that is kept, in bytes; what is longer is no mark.

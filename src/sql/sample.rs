@@ -1,9 +1,10 @@
 //! A few rows, for a look at whether logins work.
 
 use super::mailbox::is_resource;
-use super::rows::Cells;
-use super::session::{Fault, Kind, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::session::{Kind, Session, Work};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::{Username, normalise_domain};
 
 impl Database {

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::auth::{Service, TempFailReason};
+use crate::auth::{Service, TempFailReason, Username};
 use crate::settings::Period;
-use crate::sql::{AuthSource, Config, Database, Domain, MailboxState, open};
+use crate::sql::mailbox::AuthSource;
+use crate::sql::config::Config;
+use crate::sql::database::Database;
+use crate::sql::{Domain, MailboxState, open};
 
 /// A folder that goes away with its value.
 struct Folder(PathBuf);

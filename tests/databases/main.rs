@@ -6,6 +6,7 @@ mod administration;
 mod app_passwords;
 mod battery;
 mod bookkeeping;
+mod costs;
 mod explain_truth;
 mod housekeeping;
 mod identity_provider;
@@ -176,6 +177,17 @@ async fn mariadb_holds_mailcows_settings() {
     let database = Arc::new(connect(&server).await);
     identity_provider::identity_provider_battery(&database, &other).await;
     identity_provider::few_rights_are_enough(&server, &other).await;
+}
+
+#[tokio::test]
+async fn a_login_costs_mariadb_few_statements() {
+    let folder = Folder::new("mariadb-costs");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = Arc::new(connect(&server).await);
+    database.templates().await.unwrap();
+    costs::a_login_costs_few_statements(database, &other).await;
 }
 
 #[tokio::test]

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use super::mailbox::find_stored_name;
-use super::{Obstacle, Outcome, last_id};
+use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username, make_app_password};
 use crate::scheme::{self, SALT_BYTES, Scheme};
-use crate::sql::Error;
+use crate::sql::error::Error;
 use crate::sql::names::{is_name_of, spellings, texts};
-use crate::sql::rows::Cells;
-use crate::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::sql::retry::Fault;
+use crate::sql::row::{Parameter, Row};
+use crate::sql::session::{Kind, LostCommit, Session, Work};
 
 /// Every service that an app password can open, in the order of [`INSERT`]'s columns.
 const SERVICES: [Service; 6] =
@@ -141,7 +142,7 @@ fn hash(password: &Secret, salt: &[u8; SALT_BYTES]) -> Result<Secret, Error> {
 }
 
 async fn read_id<S: Session>(session: &mut S) -> Result<i64, Fault> {
-    let mut rows = session.query(last_id(S::DIALECT), Vec::new()).await?;
+    let mut rows = session.query(S::DIALECT.last_id(), Vec::new()).await?;
     let row = rows.first_mut().ok_or_else(|| Error::BadRow {
         table: "app_passwd",
         key: "the new one".to_owned(),

@@ -4,8 +4,10 @@ use super::rows::{self, Address, MapRow, Part, addresses, pick_row};
 use super::{FIND_MAILBOXES, find_rows, names_of};
 use crate::auth::Username;
 use crate::sql::names::is_name_of;
-use crate::sql::session::{Fault, Kind, Session, Work};
-use crate::sql::{AliasLogins, Error};
+use crate::sql::retry::Fault;
+use crate::sql::session::{Kind, Session, Work};
+use crate::sql::maps::AliasLogins;
+use crate::sql::error::Error;
 
 /// The mailbox that an address without one of its own opens.
 pub(super) struct FindLogin {

@@ -12,8 +12,11 @@ mod sender;
 use std::time::SystemTime;
 
 use super::admin::DomainName;
-use super::session::{Fault, Kind, Parameter, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::{Kind, Session, Work};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::Username;
 use crate::cache::seconds;
 use crate::sql::names::spellings;

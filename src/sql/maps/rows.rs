@@ -2,11 +2,10 @@
 
 use super::both;
 use crate::auth::Username;
-use crate::sql::Error;
+use crate::sql::error::Error;
 use crate::sql::admin::DomainName;
 use crate::sql::names::{is_name_of, pick};
-use crate::sql::rows::Cells;
-use crate::sql::session::Row;
+use crate::sql::row::Row;
 
 /// What stands between a name and its extension: Postfix's `recipient_delimiter` is to be the same.
 const DELIMITER: char = '+';

@@ -3,9 +3,10 @@
 use super::names_of;
 use super::rows::{Address, MapRow, Part, addresses, pick_row, receives, target_of};
 use crate::auth::Username;
-use crate::sql::Error;
+use crate::sql::error::Error;
 use crate::sql::names::is_name_of;
-use crate::sql::session::{Fault, Kind, Session, Work};
+use crate::sql::retry::Fault;
+use crate::sql::session::{Kind, Session, Work};
 
 const FIND_ALIASES: &str = "\
 SELECT 1 AS part, address AS row_name, goto AS value, active, sender_allowed AS more, domain AS home \

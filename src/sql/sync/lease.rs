@@ -1,7 +1,7 @@
 //! A lease instead of a lock: whoever dies with it loses it.
 
-use super::for_update;
-use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
+use crate::sql::retry::Fault;
+use crate::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 
 const UPDATE: &str = "UPDATE keydove_lease SET holder = ?, expires = ? WHERE name = ?";
 
@@ -50,7 +50,7 @@ async fn find<S: Session>(session: &mut S, name: &str) -> Result<(String, i64, i
     session.query(&make, vec![name.into()]).await?;
     let read = format!(
         "SELECT holder, expires, finished, {now} FROM keydove_lease WHERE name = ?{}",
-        for_update(S::DIALECT)
+        S::DIALECT.for_update()
     );
     let mut rows = session.query(&read, vec![name.into()]).await?;
     let Some(row) = rows.first_mut() else { return Ok((String::new(), 0, 0, 0)) };

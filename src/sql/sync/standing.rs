@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use crate::auth::{Username, normalise_domain};
-use crate::sql::Mark;
+use crate::sql::marks::Mark;
 use crate::sql::mailbox::is_resource;
 use crate::sql::names::{are_one, spellings};
-use crate::sql::provision::KnownPerson;
-use crate::sql::rows::Cells;
-use crate::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::sql::person::KnownPerson;
+use crate::sql::retry::Fault;
+use crate::sql::row::{Parameter, Row};
+use crate::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::sql::sogo;
 
 /// What is known of one address.

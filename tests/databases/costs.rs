@@ -1,0 +1,176 @@
+//! What a login costs the database: the statements that a real MariaDB sees, before the answer and after it.
+#![expect(clippy::disallowed_methods, reason = "a test starts its own tasks")]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use keydove::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
+use keydove::bookkeeping::{self, AcceptedLogin, Bookkeeper, Note};
+use keydove::cache::{self, Comparisons, Spawner, Verified};
+use keydove::decision::{Decision, Mailboxes, Moment, Parts, Webmail};
+use keydove::hashing::Hasher;
+use keydove::passdb::{Passdb, People};
+use keydove::provision::{Config, Provisioner};
+use keydove::sql::Database;
+use keydove::throttle::Throttle;
+use keydove::userdb::Userdb;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::explain_truth::{client, hash};
+use super::keycloak_double::KeycloakDouble;
+use super::mariadb::USER;
+use super::others::OtherMariadb;
+use super::provisioning::{Other, user};
+
+const TEMPLATE: &str = r#"{"quota":1048576,"active":1,"imap_access":1}"#;
+
+/// A keydove that knows nothing yet, and the statements that it costs.
+struct Costs<'a> {
+    database: Arc<Database>,
+    double: KeycloakDouble,
+    other: &'a OtherMariadb<'a>,
+}
+
+/// Statements before the answer, and all of them.
+#[derive(Debug)]
+struct Cost {
+    before: Vec<String>,
+    all: Vec<String>,
+}
+
+impl Costs<'_> {
+    fn decision(&self, bookkeeper: Bookkeeper, provisioner: Arc<Provisioner>) -> Decision {
+        let cache: cache::Config = toml::from_str("refetch_pause = '0'").unwrap();
+        let sources = keydove::passdb::Sources::new(vec![(Vec::new(), client(&self.double.url()))]);
+        let hashing = toml::from_str("threads = 1\nlanes = 1").unwrap();
+        let spawner: Spawner = Arc::new(|task| drop(tokio::spawn(task)));
+        let passdb = Passdb::new(
+            People::new(sources, cache.people(), Arc::clone(&spawner)),
+            Hasher::start(&hashing).unwrap(),
+            Comparisons::new(Verified::new().unwrap()),
+            Default::default(),
+        );
+        Decision::new(Parts {
+            database: Arc::clone(&self.database),
+            mailboxes: Mailboxes::new(Arc::clone(&self.database), cache.mailboxes(), spawner),
+            passdb,
+            userdb: Userdb::new(&toml::from_str("").unwrap()),
+            provisioner,
+            webmail: Webmail::new(&toml::from_str("").unwrap(), None),
+            throttle: Throttle::disabled(),
+            kicker: None,
+            bookkeeper,
+        })
+    }
+
+    /// A keydove that has just been started is asked for these logins, one after the other, and then stopped. The cost is
+    /// that of the last one.
+    async fn of(&self, name: &str, passwords: &[&str]) -> Cost {
+        let rules = Config {
+            enabled: Some(true),
+            default_template: Some("Plain".to_owned()),
+            ..Config::default()
+        };
+        let provisioner = Arc::new(Provisioner::new(&rules));
+        let config = bookkeeping::Config::default();
+        let (bookkeeper, worker) =
+            bookkeeping::new(&config, Arc::clone(&self.database), Arc::clone(&provisioner), None);
+        let stop = CancellationToken::new();
+        let worker = tokio::spawn(worker.run(stop.clone()));
+        let decision = self.decision(bookkeeper.clone(), provisioner);
+        let mut before = Vec::new();
+        for password in passwords {
+            self.begin().await;
+            let verdict = decision.authenticate(&request(name, password), moment()).await.verdict;
+            before = self.statements().await;
+            let accepted = verdict.into_source().is_ok();
+            assert_eq!(accepted, *password == "right", "{name} {password}");
+            if accepted {
+                let login = AcceptedLogin {
+                    user: user(name),
+                    service: "imap".into(),
+                    app_password: None,
+                    remote: Some([192, 0, 2, 7].into()),
+                };
+                bookkeeper.note(Note::Accepted(login));
+            }
+        }
+        stop.cancel();
+        worker.await.unwrap();
+        Cost { before, all: self.statements().await }
+    }
+
+    async fn begin(&self) {
+        self.other.run("TRUNCATE mysql.general_log").await;
+    }
+
+    /// What keydove has asked since [`begin`](Self::begin); a statement that is prepared first counts once more.
+    async fn statements(&self) -> Vec<String> {
+        let rows = self
+            .other
+            .ask(&format!(
+                "SELECT command_type, argument FROM mysql.general_log WHERE user_host LIKE '{}[%' \
+                    AND command_type IN ('Query', 'Execute', 'Prepare') ORDER BY event_time",
+                USER.0
+            ))
+            .await;
+        let text = |row: Vec<Option<String>>| row.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        rows.into_iter().map(text).collect()
+    }
+}
+
+/// A cold login is one question before the answer; a wrong password is one more, because what is known may be out of date.
+pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &OtherMariadb<'_>) {
+    let double = KeycloakDouble::start(false).await;
+    let person = |name: &str| {
+        json!({ "id": name, "username": name, "email": name, "enabled": true,
+                "attributes": { "mailcow_password": [hash("right")], "mail": ["yes"] } })
+    };
+    let names = ["warm@costs.example", "ann@costs.example"];
+    double.set_people(names.map(person).to_vec());
+    other.run("INSERT INTO domain (domain) VALUES ('costs.example')").await;
+    let insert = "INSERT INTO templates (template, type, attributes) VALUES";
+    other.run(&format!("{insert} ('Plain', 'mailbox', '{TEMPLATE}')")).await;
+    for name in names {
+        let insert = "INSERT INTO mailbox (username, password, local_part, domain, authsource, attributes) VALUES";
+        let local = name.split('@').next().unwrap();
+        other.run(&format!("{insert} ('{name}', '', '{local}', 'costs.example', 'keycloak', '{{}}')")).await;
+        other.run(&format!("INSERT INTO user_acl (username) VALUES ('{name}')")).await;
+    }
+    other.run("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1").await;
+    let costs = Costs { database, double, other };
+    // Statements are prepared, and keydove's own tables are looked for.
+    costs.of(names[0], &["right"]).await;
+    costs.of(names[0], &["wrong"]).await;
+    let (ann, warm) = (names[1], names[0]);
+    for (what, name, passwords) in [
+        ("the first login of somebody", ann, &["right"][..]),
+        ("a cold login", ann, &["right"]),
+        ("a cold login, another", warm, &["right"]),
+        ("a cold login with a wrong password", ann, &["wrong"]),
+        ("a wrong password of somebody known", ann, &["right", "wrong"]),
+        ("a known login", ann, &["right", "right"]),
+    ] {
+        let cost = costs.of(name, passwords).await;
+        println!("{what}: {} before the answer, {} in all\n{cost:#?}", cost.before.len(), cost.all.len());
+    }
+}
+
+fn request(name: &str, password: &str) -> AuthRequest {
+    AuthRequest {
+        authcid: name.as_bytes().to_vec(),
+        authzid: Vec::new(),
+        credential: Credential::Password(Secret::from(password)),
+        service: Service::Imap,
+        service_name: "imap".into(),
+        mechanism: Mechanism::Plain,
+        origin: Origin { remote: Some([192, 0, 2, 7].into()), secured: true, session: None },
+        wants_fields: true,
+    }
+}
+
+fn moment() -> Moment {
+    let monotonic = tokio::time::Instant::now();
+    Moment { monotonic, wall: SystemTime::now(), until: monotonic + Duration::from_secs(30) }
+}
