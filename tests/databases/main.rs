@@ -17,7 +17,9 @@ mod maps;
 mod mariadb;
 mod marks;
 mod others;
+mod pool;
 mod provisioning;
+mod retries;
 mod rights;
 mod sqlite_files;
 mod sync;
@@ -188,6 +190,28 @@ async fn a_login_costs_mariadb_few_statements() {
     let database = Arc::new(connect(&server).await);
     database.templates().await.unwrap();
     costs::a_login_costs_few_statements(database, &other).await;
+}
+
+#[tokio::test]
+async fn one_budget_of_connections_serves_logins_first() {
+    let folder = Folder::new("mariadb-pool");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    pool::logins_come_first(&server).await;
+    pool::there_are_never_more_connections(&server).await;
+}
+
+#[tokio::test]
+async fn mariadb_errors_are_met_as_the_table_says() {
+    let folder = Folder::new("mariadb-retries");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    database.templates().await.unwrap();
+    retries::each_error_costs_its_tries(&database, &other).await;
+    database.close().await;
 }
 
 #[tokio::test]
