@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use keydove::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
-use keydove::bookkeeping::{self, AcceptedLogin, Bookkeeper, Note};
-use keydove::cache::{self, Comparisons, Spawner, Verified};
-use keydove::decision::{Decision, Mailboxes, Moment, Parts, Webmail};
-use keydove::hashing::Hasher;
-use keydove::passdb::{Passdb, People};
+use keydove::backend::mailboxes::Mailboxes;
+use keydove::backend::people::{People, Sources};
+use keydove::backend::records::{self, Spawner};
+use keydove::backend::sql::Database;
+use keydove::credential::compared::{Comparisons, Verified};
+use keydove::credential::hashing::Hasher;
+use keydove::jobs::bookkeeping::{self, AcceptedLogin, Bookkeeper, Note};
+use keydove::login::decision::{Decision, Moment, Parts, Webmail};
+use keydove::login::passdb::Passdb;
+use keydove::login::throttle::Throttle;
+use keydove::login::userdb::Userdb;
 use keydove::provision::{Config, Provisioner};
-use keydove::sql::Database;
-use keydove::throttle::Throttle;
-use keydove::userdb::Userdb;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +44,8 @@ struct Cost {
 
 impl Costs<'_> {
     fn decision(&self, bookkeeper: Bookkeeper, provisioner: Arc<Provisioner>) -> Decision {
-        let cache: cache::Config = toml::from_str("refetch_pause = '0'").unwrap();
-        let sources = keydove::passdb::Sources::new(vec![(Vec::new(), client(&self.double.url()))]);
+        let cache: records::Config = toml::from_str("refetch_pause = '0'").unwrap();
+        let sources = Sources::new(vec![(Vec::new(), client(&self.double.url()))]);
         let hashing = toml::from_str("threads = 1\nlanes = 1").unwrap();
         let spawner: Spawner = Arc::new(|task| drop(tokio::spawn(task)));
         let passdb = Passdb::new(
@@ -134,7 +137,8 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
     let insert = "INSERT INTO templates (template, type, attributes) VALUES";
     other.run(&format!("{insert} ('Plain', 'mailbox', '{TEMPLATE}')")).await;
     for name in names {
-        let insert = "INSERT INTO mailbox (username, password, local_part, domain, authsource, attributes) VALUES";
+        let insert =
+            "INSERT INTO mailbox (username, password, local_part, domain, authsource, attributes) VALUES";
         let local = name.split('@').next().unwrap();
         other.run(&format!("{insert} ('{name}', '', '{local}', 'costs.example', 'keycloak', '{{}}')")).await;
         other.run(&format!("INSERT INTO user_acl (username) VALUES ('{name}')")).await;

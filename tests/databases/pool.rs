@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use keydove::sql::{Database, LoginRow};
+use keydove::backend::sql::{Database, LoginRow};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
@@ -34,7 +34,7 @@ pub async fn logins_come_first(server: &MariadbServer) {
     let writers: Vec<_> = (0..20).map(|number| tokio::spawn(write(Arc::clone(&jobs), number))).collect();
     server.until_a_connection_waits().await;
     for _ in 0..5 {
-        let asked = (0..20).map(|_| logins.find_mailbox(&user("a@pool.example")));
+        let asked = (0..20).map(|_| async { logins.find_mailbox(&user("a@pool.example")).await });
         let found = timeout(PATIENCE, join_all(asked)).await.expect("logins wait behind jobs");
         assert!(found.iter().all(Result::is_ok));
         assert!(connections(server).await <= BUDGET);

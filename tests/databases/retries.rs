@@ -2,7 +2,7 @@
 //! counted in a table without transactions is not rolled back.
 
 use keydove::auth::TempFailReason;
-use keydove::sql::{Database, LoginRow};
+use keydove::backend::sql::{Database, LoginRow};
 
 use super::others::OtherMariadb;
 use super::provisioning::{Other, count, user};
@@ -15,7 +15,9 @@ pub async fn each_error_costs_its_tries(database: &Database, other: &OtherMariad
     let codes = [1213, 1020, 1205, 1047, 1317, 1142, 1644];
     let says: String = codes
         .iter()
-        .map(|code| format!("IF this = {code} THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {code}; END IF;"))
+        .map(|code| {
+            format!("IF this = {code} THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {code}; END IF;")
+        })
         .collect();
     other
         .run(&format!(
@@ -44,7 +46,11 @@ pub async fn each_error_costs_its_tries(database: &Database, other: &OtherMariad
         // As often as it is tried: never an answer, and never a refusal.
         set(other, code, 99).await;
         let error = database.write_logins(&logins).await.unwrap_err();
-        assert_eq!((error.reason(), count(other, "tries", "1 = 1").await), (reason, tries), "{what}: {error}");
+        assert_eq!(
+            (error.reason(), count(other, "tries", "1 = 1").await),
+            (reason, tries),
+            "{what}: {error}"
+        );
         // Once less: the last try has the answer.
         set(other, code, tries - 1).await;
         if tries > 1 {

@@ -1,0 +1,64 @@
+//! The database, as questions: is this address hosted here, and who has a mailbox? What an administrator asks and
+//! changes is in `admin`.
+//!
+//! Two drivers answer the same questions: MariaDB or MySQL with mailcow's tables as they are (`mariadb`),
+//! and an embedded SQLite file with the same tables, which keydove creates and migrates (`sqlite`). A question is a
+//! [`Work`](session::Work), written once for both; which errors are met by another try is one table
+//! ([`Trouble`](retry::Trouble)).
+//! What an answer means for a login is the decision's business; this module never refuses anybody. How long
+//! answers are kept is the cache's business.
+//!
+//! Databases compare names more loosely than keydove does, so every row is compared again here: a row counts
+//! only if its own name, in normal form, is byte for byte the name that was asked for.
+
+mod access;
+mod admin;
+mod app_password;
+mod census;
+mod config;
+mod database;
+mod error;
+mod housekeeping;
+mod identity_provider;
+mod logins;
+mod lookup;
+mod mailbox;
+mod maps;
+mod mariadb;
+mod marks;
+mod migrate;
+mod names;
+mod person;
+mod provision;
+mod retry;
+mod rights;
+mod row;
+mod sample;
+mod saved;
+mod session;
+mod sogo;
+mod sqlite;
+mod sync;
+
+pub use access::AccessSwitches;
+pub use admin::{
+    AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainName, DomainRow, DomainSettings,
+    MadeAppPassword, MailboxRow, MailboxSettings, NewAppPassword, Obstacle, Revocation,
+};
+pub use app_password::AppPassword;
+pub use census::{StoredHash, StoredIn};
+pub use config::{Config, MariadbConfig, SqliteConfig};
+pub use database::{Database, back_up, open, open_to_read};
+pub use error::Error;
+pub use housekeeping::{Leftover, Swept};
+pub use identity_provider::IdentityProviderRows;
+pub use logins::{LoginRow, PastLogin};
+pub use lookup::LoginFacts;
+pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
+pub use maps::AliasLogins;
+pub use marks::{Mark, MarkedOwner};
+pub use person::KnownPerson;
+pub use provision::rows::{Change, Creation, MailboxChanges, NewMailboxRows, Owner, StoredTemplate, UserAcl};
+pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
+pub use saved::{SavedAppPassword, SavedMailbox};
+pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};
