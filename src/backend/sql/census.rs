@@ -22,7 +22,7 @@ pub enum StoredIn {
 pub struct StoredHash {
     /// The next page begins behind it.
     pub key: String,
-    /// Whose it is.
+    /// The mailbox that it opens, as stored.
     pub mailbox: String,
     /// The hash; `None` where there is none.
     pub password: Option<Secret>,

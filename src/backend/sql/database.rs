@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::config::Config;
 use super::error::Error;
 use super::mariadb::Mariadb;
-use super::session::Work;
-use super::sqlite::{self, Sqlite};
+use super::session::{Asker, Work};
+use super::sqlite::{Sqlite, backup};
 use crate::auth::Secret;
 use crate::observe::metrics::Calls;
 
@@ -28,15 +28,6 @@ enum Driver {
     Sqlite(Sqlite),
     /// A server; every handle shares one pool of connections.
     Mariadb(Arc<Mariadb>),
-}
-
-/// Who asks. Connections are kept free for logins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asker {
-    /// A login or a question of the mail server, for which somebody waits.
-    Login,
-    /// The sync, housekeeping, and what is written down after logins.
-    Job,
 }
 
 /// Opens the database that the configuration names. A process opens it once; its jobs get their handles from
@@ -76,7 +67,7 @@ pub async fn open_to_read(config: &Config, password: Option<Secret>) -> Result<D
 /// cannot be written; the database cannot be read. Nothing is left behind then.
 pub fn back_up(config: &Config, copy: &Path) -> Result<(), Error> {
     match config {
-        Config::Sqlite(config) => sqlite::back_up(config, copy),
+        Config::Sqlite(config) => backup::back_up(config, copy),
         Config::Mariadb(_) => Err(Error::Settings(
             "the database is a MariaDB server: back it up with mariadb-dump --single-transaction".to_owned(),
         )),

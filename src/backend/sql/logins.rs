@@ -25,7 +25,7 @@ pub struct LoginRow {
     pub app_password: i64,
     /// Who logged in.
     pub user: Username,
-    /// From where.
+    /// The client's address.
     pub remote: IpAddr,
 }
 
@@ -36,15 +36,15 @@ SELECT username, service, app_password, real_rip, CAST(datetime AS CHAR) FROM sa
 
 /// A login of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastLogin {
-    /// As the mail server sent it.
-    pub service: String,
+pub(crate) struct PastLogin {
+    /// The service, as the mail server sent it.
+    pub(crate) service: String,
     /// The number of the app password; 0 is the main password.
-    pub app_password: i64,
-    /// From where.
-    pub remote: String,
+    pub(crate) app_password: i64,
+    /// The client's address, as stored.
+    pub(crate) remote: String,
     /// By the clock and in the time zone of the database.
-    pub at: String,
+    pub(crate) at: String,
 }
 
 impl Database {
@@ -52,11 +52,11 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked. [`Error::Schema`]: the table is missing, or may not be read.
-    pub async fn last_logins(&self, user: &Username) -> Result<Vec<PastLogin>, Error> {
+    pub(crate) async fn last_logins(&self, user: &Username) -> Result<Vec<PastLogin>, Error> {
         self.run(LastLogins(user.clone())).await
     }
 
-    /// Writes logins into the history, in one transaction. MariaDB needs `INSERT` and `DELETE` on `sasl_log` for it.
+    /// Writes logins into the history, all or none. MariaDB needs `INSERT` and `DELETE` on `sasl_log` for it.
     ///
     /// A lock that somebody else has on a SQLite file is not waited for, because logins would wait as long.
     ///

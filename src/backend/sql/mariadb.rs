@@ -13,9 +13,9 @@ use mysql_async::{Error as DriverError, Opts, OptsBuilder, ServerError};
 use tokio::time::timeout;
 
 use super::config::MariadbConfig;
-use super::database::Asker;
 use super::error::Error;
 use super::retry::{Fault, Trouble};
+use super::session::Asker;
 use crate::auth::Secret;
 use own_tables::OwnTables;
 use pool::{ConnectionPool, Lease, NoConnection};

@@ -22,16 +22,16 @@ SELECT mailbox, keycloak_id, source, NULL, NULL FROM keydove_person WHERE mailbo
 /// A value of an attribute that is one person's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The attribute's name; letter case counts.
+    /// The attribute's name, 1 to 255 bytes; letter case counts.
     pub attribute: String,
-    /// Its value.
+    /// Its value, 1 to 255 bytes.
     pub value: String,
 }
 
 /// Who has a mailbox, as far as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkedOwner {
-    /// Keycloak's id.
+    /// Keycloak's id of the person.
     pub keycloak_id: String,
     /// Which Keycloak; empty where there is only one.
     pub source: String,

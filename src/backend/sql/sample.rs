@@ -12,7 +12,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn sample_mailboxes(&self, limit: usize) -> Result<Vec<Username>, Error> {
+    pub(crate) async fn sample_mailboxes(&self, limit: usize) -> Result<Vec<Username>, Error> {
         let domains = self.active_domains().await?;
         let mut found = self.run(SampleMailboxes).await?;
         found.retain(|user| domains.iter().any(|domain| domain == user.domain()));
@@ -24,7 +24,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn active_domains(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn active_domains(&self) -> Result<Vec<String>, Error> {
         self.run(ActiveDomains).await
     }
 }

@@ -19,7 +19,7 @@ type SavedHash = Zeroizing<String>;
 
 /// A row of `mailbox`.
 #[derive(Serialize, Deserialize)]
-pub struct SavedMailbox {
+pub(crate) struct SavedMailbox {
     active: i64,
     kind_is_resource: bool,
     authsource: Option<String>,
@@ -31,7 +31,7 @@ pub struct SavedMailbox {
 
 /// A row of `app_passwd`, with what keydove keeps beside it.
 #[derive(Serialize, Deserialize)]
-pub struct SavedAppPassword {
+pub(crate) struct SavedAppPassword {
     id: i64,
     password: SavedHash,
     names_itself: bool,
@@ -44,7 +44,7 @@ pub struct SavedAppPassword {
 impl Mailbox {
     /// The row as it is saved; `None` where a weak hash forbids it. A hash that nobody compares with is left out.
     #[must_use]
-    pub fn save(&self) -> Option<SavedMailbox> {
+    pub(crate) fn save(&self) -> Option<SavedMailbox> {
         let compares = self.authsource == Some(AuthSource::Mailcow) && !self.password.is_empty();
         Some(SavedMailbox {
             active: self.active.number(),
@@ -61,7 +61,7 @@ impl Mailbox {
 impl SavedMailbox {
     /// The row again; `None` when it has an impossible value.
     #[must_use]
-    pub fn restore(self) -> Option<Mailbox> {
+    pub(crate) fn restore(self) -> Option<Mailbox> {
         Some(Mailbox {
             active: MailboxState::from_number(self.active),
             kind_is_resource: self.kind_is_resource,
@@ -82,7 +82,7 @@ fn restore_time(seconds: u64) -> Option<SystemTime> {
 impl AppPassword {
     /// All rows of a mailbox as they are saved; `None` where a weak hash among them forbids it.
     #[must_use]
-    pub fn save_all(rows: &[Self]) -> Option<Vec<SavedAppPassword>> {
+    pub(crate) fn save_all(rows: &[Self]) -> Option<Vec<SavedAppPassword>> {
         rows.iter().map(Self::save).collect()
     }
 
@@ -120,7 +120,7 @@ impl AppPassword {
 
     /// The rows again; `None` when one has an impossible value.
     #[must_use]
-    pub fn restore_all(rows: Vec<SavedAppPassword>) -> Option<Vec<Self>> {
+    pub(crate) fn restore_all(rows: Vec<SavedAppPassword>) -> Option<Vec<Self>> {
         rows.into_iter().map(Self::restore).collect()
     }
 }

@@ -34,6 +34,15 @@ impl Dialect {
     }
 }
 
+/// Who asks. Connections are kept free for logins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A login or a question of the mail server, for which somebody waits.
+    Login,
+    /// The sync, housekeeping, and what is written down after logins.
+    Job,
+}
+
 /// A connection on which a work runs.
 pub(super) trait Session: Send {
     const DIALECT: Dialect;
@@ -94,7 +103,7 @@ impl Kind {
 
 /// Statements that belong together.
 pub(super) trait Work: Send + Sync + 'static {
-    /// For error sentences: `creating a mailbox`.
+    /// For error sentences, in the form of `creating a mailbox`.
     const ATTEMPT: &'static str;
     /// What it does to the database. Without a default, so that whoever writes a work thinks of a lost commit.
     const KIND: Kind;

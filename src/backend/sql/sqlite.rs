@@ -1,6 +1,6 @@
 //! The embedded file: one thread owns it and answers one question after the other.
 
-mod backup;
+pub(super) mod backup;
 mod place;
 mod work;
 
@@ -17,8 +17,6 @@ use super::config::SqliteConfig;
 use super::error::Error;
 use super::migrate;
 use super::retry::{Fault, Trouble};
-
-pub(super) use backup::back_up;
 
 /// Questions that may wait for the thread; further ones wait in front of the queue, within their deadline.
 const QUEUE: usize = 64;
@@ -54,7 +52,7 @@ impl Sqlite {
     /// Opens or creates the file and migrates it.
     ///
     /// # Errors
-    /// As [`open`](super::open).
+    /// As [`open`](super::database::open).
     pub(super) async fn open(config: &SqliteConfig) -> Result<Self, Error> {
         Self::serve_file(config, File::open).await
     }
@@ -62,7 +60,7 @@ impl Sqlite {
     /// Opens the file to look at it only.
     ///
     /// # Errors
-    /// As [`open_to_read`](super::open_to_read).
+    /// As [`open_to_read`](super::database::open_to_read).
     pub(super) async fn open_to_read(config: &SqliteConfig) -> Result<Self, Error> {
         Self::serve_file(config, File::open_to_read).await
     }

@@ -36,11 +36,11 @@ const REVOKE: &str = "UPDATE app_passwd SET active = 0 WHERE id = ?";
 
 /// An app password that is to be made.
 pub struct NewAppPassword {
-    /// Whose.
+    /// The mailbox.
     pub user: Username,
     /// What the person calls it; at most 255 characters.
     pub name: String,
-    /// What it opens.
+    /// The services that it opens.
     pub services: Vec<Service>,
     /// When it ends, in seconds since 1970; `None` is never.
     pub expires: Option<i64>,
@@ -55,20 +55,20 @@ pub struct NewAppPassword {
 /// A new app password. This is the only time that it is known.
 #[derive(Debug)]
 pub struct MadeAppPassword {
-    /// Its number.
+    /// Its number in `app_passwd`.
     pub id: i64,
-    /// The password.
+    /// The password itself, which is shown once and stored only as a hash.
     pub password: Secret,
 }
 
 /// A row of `app_passwd`, with keydove's own row beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppPasswordRow {
-    /// Its number.
+    /// Its number in `app_passwd`.
     pub id: i64,
     /// What the person calls it.
     pub name: String,
-    /// What it opens.
+    /// The services that it opens.
     pub services: Vec<&'static str>,
     /// When it ends, in seconds since 1970.
     pub expires: Option<i64>,

@@ -28,9 +28,9 @@ pub enum Obstacle {
         "the database takes the domain {domain} for {stored}, which is there already, and can hold only one of the two"
     )]
     DomainLooksAlike {
-        /// The new one.
+        /// The name that was to be added, in normal form.
         domain: String,
-        /// That which is there.
+        /// The name of the row that is there, as stored.
         stored: String,
     },
     /// The name is another name of a domain.
@@ -39,7 +39,7 @@ pub enum Obstacle {
     /// The limits of a domain contradict each other or what its mailboxes have already.
     #[error("the domain {domain}: {contradiction}")]
     DomainLimits {
-        /// Which domain.
+        /// In normal form.
         domain: String,
         /// Which limits, with their numbers.
         contradiction: String,
@@ -56,9 +56,9 @@ pub enum Obstacle {
     /// A rule stands against a new mailbox or a new quota.
     #[error("{user}: {}", explain(*.refusal))]
     MailboxRefused {
-        /// The address.
+        /// The mailbox's address.
         user: Username,
-        /// The rule.
+        /// The rule of mailcow's that is broken.
         refusal: ProvisionRefusal,
     },
     /// `attributes` holds something else than an object.
@@ -87,9 +87,9 @@ pub enum Obstacle {
         "the database takes the alias {address} for {stored}, which is there already, and can hold only one of the two"
     )]
     AliasLooksAlike {
-        /// The new one.
+        /// The address that was to be added, in normal form.
         address: String,
-        /// That which is there.
+        /// The name of the row that is there, as stored.
         stored: String,
     },
     /// The address is that of a temporary alias.
@@ -101,7 +101,7 @@ pub enum Obstacle {
     /// No such app password of this mailbox.
     #[error("the mailbox {user} has no app password {which}; `keydove app-password list {user}` shows all")]
     AppPasswordUnknown {
-        /// Whose.
+        /// The mailbox's address.
         user: Username,
         /// Its number or name.
         which: String,
@@ -109,9 +109,9 @@ pub enum Obstacle {
     /// Several active ones have this name.
     #[error("several app passwords have the name `{name}`: numbers {numbers}; choose one with --id")]
     AppPasswordAmbiguous {
-        /// The name.
+        /// What their owner calls them.
         name: String,
-        /// Their numbers.
+        /// Their numbers, separated by commas.
         numbers: String,
     },
 }

@@ -1,7 +1,6 @@
 //! Who may send under an address.
 
-use super::names_of;
-use super::rows::{Address, MapRow, Part, addresses, pick_row, receives, target_of};
+use super::rows::{Address, MapRow, Part, addresses, names_of, pick_row, receives, target_of};
 use crate::auth::Username;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::names::is_name_of;

@@ -4,11 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
 use tokio::time::Instant;
 
-use super::trouble_of;
-use super::work::MariadbSession;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::Cell;
 use crate::backend::sql::session::{Kind, Session};
@@ -47,7 +44,7 @@ impl OwnTables {
 
     /// Makes the tables where they are missing and the server lets us. Without them mailboxes are made all the same;
     /// only what is remembered in them is not.
-    pub(super) async fn find(&self, session: &mut MariadbSession<'_>, kind: Kind) -> Result<(), Fault> {
+    pub(super) async fn find(&self, session: &mut impl Session, kind: Kind) -> Result<(), Fault> {
         if self.are_complete() || !self.is_due(kind) {
             return Ok(());
         }
@@ -56,11 +53,11 @@ impl OwnTables {
             return Ok(());
         }
         for statement in create_own_tables() {
-            match session.connection().query_drop(statement).await {
-                Ok(()) => {}
-                Err(error) if trouble_of(&error) == Trouble::ConnectionLost => {
+            match session.query(statement, Vec::new()).await {
+                Ok(_) => {}
+                Err(fault) if fault.trouble == Trouble::ConnectionLost => {
                     *self.last_look() = None;
-                    return Err(session.explain(error));
+                    return Err(fault);
                 }
                 Err(_) => self.not_ours_to_create.store(true, Ordering::Relaxed),
             }
@@ -73,7 +70,7 @@ impl OwnTables {
         kind.writes() || self.last_look().is_none_or(|last| last.elapsed() >= LOOK_PAUSE)
     }
 
-    async fn look(&self, session: &mut MariadbSession<'_>) -> Result<(), Fault> {
+    async fn look(&self, session: &mut impl Session) -> Result<(), Fault> {
         let rows = session.query(COUNT_OWN_TABLES, Vec::new()).await?;
         if let Some([Cell::Integer(of_logins), Cell::Integer(all)]) = rows.first().map(|row| &row.0[..]) {
             self.seen.store(*of_logins == LOGINS_TABLES_COUNT, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use mysql_async::{Conn, Error as DriverError, Opts};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use crate::backend::sql::database::Asker;
+use crate::backend::sql::session::Asker;
 
 /// Connections that nobody used for so long are closed; idle ones may sit behind a firewall that forgets them.
 const IDLE_LIMIT: Duration = Duration::from_secs(300);

@@ -3,15 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error as DriverError, Params, Value};
+use mysql_async::{Error as DriverError, Params, Value};
 use tokio::time::{sleep, timeout};
 
 use super::{Lease, Mariadb, trouble_of};
-use crate::backend::sql::database::Asker;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::{Cell, Parameter, Row};
-use crate::backend::sql::session::{Dialect, Kind, Session, Work};
+use crate::backend::sql::session::{Asker, Dialect, Kind, Session, Work};
 
 impl Mariadb {
     /// Runs statements that belong together; all or none of them take effect.
@@ -79,7 +78,7 @@ impl Mariadb {
     }
 }
 
-pub(super) struct MariadbSession<'a> {
+struct MariadbSession<'a> {
     server: &'a Mariadb,
     lease: Lease<'a>,
     attempt: &'static str,
@@ -147,11 +146,7 @@ impl MariadbSession<'_> {
         done.map_err(|error| self.explain(error))
     }
 
-    pub(super) fn connection(&mut self) -> &mut Conn {
-        self.lease.connection()
-    }
-
-    pub(super) fn explain(&self, error: DriverError) -> Fault {
+    fn explain(&self, error: DriverError) -> Fault {
         self.server.explain(self.attempt, error)
     }
 }

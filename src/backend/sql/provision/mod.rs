@@ -34,7 +34,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`create_mailbox`](Self::create_mailbox).
-    pub async fn rehearse_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
+    pub(crate) async fn rehearse_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
         self.run(create::RehearseMailbox::new(rows.clone())).await
     }
 
@@ -42,7 +42,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn would_create(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
+    pub(crate) async fn would_create(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
         self.run(create::WouldCreate(rows.clone())).await
     }
 
@@ -50,7 +50,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`create_mailbox`](Self::create_mailbox).
-    pub async fn change_mailbox(&self, changes: &MailboxChanges) -> Result<Change, Error> {
+    pub(crate) async fn change_mailbox(&self, changes: &MailboxChanges) -> Result<Change, Error> {
         self.run(update::ChangeMailbox(changes.clone())).await
     }
 

@@ -27,11 +27,11 @@ impl StoredTemplate {
 pub struct NewMailboxRows {
     /// `username`, and `local_part` and `domain` from it.
     pub user: Username,
-    /// At most 255 characters.
+    /// The person's name; at most 255 characters.
     pub name: String,
-    /// In MiB; 0 is unlimited.
+    /// The quota in MiB; 0 is unlimited.
     pub quota_mib: i64,
-    /// Of the mailbox and of its alias.
+    /// `active` of the mailbox and of its alias: 0 off, 1 on, 2 receives only.
     pub active: i64,
     /// A JSON object; the database puts the time into its `passwd_update`.
     pub attributes: String,
@@ -48,7 +48,7 @@ impl NewMailboxRows {
     ///
     /// # Errors
     /// A value that no row can have.
-    pub fn as_mailbox(&self) -> Result<Mailbox, Error> {
+    pub(crate) fn as_mailbox(&self) -> Result<Mailbox, Error> {
         let row = StoredMailbox {
             username: self.user.as_str().to_owned(),
             active: self.active,
@@ -73,7 +73,7 @@ pub struct Owner {
     pub template_name: String,
     /// Its fingerprint; empty when a part of it could not be applied.
     pub template_fingerprint: String,
-    /// Its text.
+    /// Its JSON, byte for byte.
     pub template_attributes: String,
 }
 
@@ -93,9 +93,9 @@ pub enum Creation {
 /// What is to be changed in a mailbox because its template changed. Never `active`, never the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailboxChanges {
-    /// The mailbox.
+    /// The mailbox's address.
     pub user: Username,
-    /// In MiB; 0 is unlimited.
+    /// The new quota in MiB, where it changes; 0 is unlimited.
     pub quota_mib: Option<i64>,
     /// Keys of `attributes` and their new texts. The keys are names, without quotes or dots.
     pub attributes: Vec<(&'static str, String)>,

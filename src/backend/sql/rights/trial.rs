@@ -2,7 +2,7 @@
 //!
 //! Each is tried by a statement that no row fits, so that nothing is changed, in a transaction that is rolled back.
 
-use super::{Right, Verb};
+use super::right::{Right, Verb};
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::retry::{Fault, Trouble};
@@ -22,9 +22,9 @@ pub enum Lack {
 /// A right that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
-    /// Which.
+    /// The right that keydove needs.
     pub right: Right,
-    /// Why.
+    /// Why it is not there.
     pub lack: Lack,
     /// Whether keydove sees the table, and so takes for granted that it may use it.
     pub sees_table: bool,

@@ -5,12 +5,12 @@ use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 
 const UPDATE: &str = "UPDATE keydove_lease SET holder = ?, expires = ? WHERE name = ?";
 
-/// Who wants which lease.
+/// A lease that a process asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseWish {
-    /// Of the work; at most 64 bytes.
+    /// The name of the work that one process at a time does; at most 64 bytes.
     pub name: &'static str,
-    /// Of the process, like no other's.
+    /// The name of the process, like no other's; at most 255 bytes.
     pub holder: String,
     /// For how long it holds, in seconds.
     pub seconds: i64,
@@ -28,7 +28,7 @@ pub enum LeaseEnd {
     },
     /// Another process has it.
     Held {
-        /// Which.
+        /// Its name.
         by: String,
         /// For so many seconds more, unless it prolongs it.
         seconds: i64,

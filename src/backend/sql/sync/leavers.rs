@@ -11,7 +11,7 @@ use crate::backend::sql::sogo;
 pub enum SwitchOff {
     /// Mail comes in, nobody logs in.
     ReceiveOnly,
-    /// Neither.
+    /// No mail comes in, and nobody logs in.
     Disabled,
 }
 
@@ -29,11 +29,11 @@ impl SwitchOff {
 pub struct Remembered {
     /// The mailbox as stored.
     pub mailbox: String,
-    /// Keycloak's id.
+    /// Keycloak's id of the person.
     pub keycloak_id: String,
     /// In how many complete runs they were missing, one after the other.
     pub missed_runs: i64,
-    /// The mailbox is on.
+    /// Whether `mailbox.active` is 1.
     pub is_on: bool,
 }
 

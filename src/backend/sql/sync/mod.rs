@@ -59,7 +59,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn remembered_stores(&self, source: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn remembered_stores(&self, source: &str) -> Result<Vec<String>, Error> {
         self.run(standing::StoresOf(source.to_owned())).await
     }
 
