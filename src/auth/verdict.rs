@@ -1,6 +1,6 @@
 //! How a decision ends.
 
-use super::{Denial, Telling, TempFail, UserFields, Username};
+use super::{Denial, Reason, Telling, TempFail, UserFields, Username};
 
 /// The end of a decision.
 #[derive(Clone, Debug)]
@@ -41,6 +41,16 @@ impl Verdict {
 }
 
 impl Verdict {
+    /// Why it ended so, for log and metrics.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Accept(_) => Reason::Accepted,
+            Self::Refuse(denial) => Reason::Refused(*denial),
+            Self::CannotTell(trouble) => Reason::CannotTell(trouble.reason),
+        }
+    }
+
     /// What whoever asked is told of it. The reason stays in the log.
     #[must_use]
     pub fn told(&self) -> Told<'_> {

@@ -41,11 +41,10 @@ impl RecentAttempts {
         remote: Option<IpAddr>,
         (verdict, at): (&Verdict, SystemTime),
     ) {
-        let (verdict, reason) = match verdict {
-            Verdict::Accept(_) => return,
-            Verdict::Refuse(denial) => ("refuse", denial.code()),
-            Verdict::CannotTell(trouble) => ("cannot_tell", trouble.reason.code()),
-        };
+        if matches!(verdict, Verdict::Accept(_)) {
+            return;
+        }
+        let (verdict, reason) = (verdict.reason().verdict(), verdict.reason().code());
         let attempt =
             RecentAttempt { user: user.clone(), at, service: service.clone(), remote, verdict, reason };
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
