@@ -26,16 +26,19 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::auth::{
-    AuthRequest, Denial, MapRequest, Mechanism, Origin, SenderRequest, SenderVerdict, Service, UserFields,
-    UserMask, UserRequest, Username, Verdict,
+    AuthRequest, DefaultDomain, Denial, MapRequest, Mechanism, Origin, SenderRequest, SenderVerdict, Service,
+    ServiceNames, UserFields, UserMask, UserRequest, Username, Verdict,
 };
 
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 pub use explain::{Attempt, ExplainRequest, Explained};
 pub use input::{Framing, Line, LineBuffer};
 pub use naming::Naming;
 pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
+
+/// Postfix hangs up after 10 s and takes that for an outage.
+const MAX_DEADLINE_SECS: u64 = 9;
 
 /// Names, and how long logins and refusals take.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,6 +76,36 @@ impl Default for Config {
             alias_domains: false,
             aliases: false,
         }
+    }
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let (deadline, delay) = (self.deadline.get(), self.failure_delay.get());
+        if deadline.is_zero() || deadline.as_secs() > MAX_DEADLINE_SECS {
+            faults.push(SettingFault::new(
+                "deadline",
+                "the deadline must be more than 0 and less than 10s",
+                "Postfix hangs up after 10s and tells its users of an outage; 5s is a good value",
+            ));
+        }
+        if delay.as_secs() > MAX_DEADLINE_SECS {
+            faults.push(SettingFault::new(
+                "failure_delay",
+                "the failure delay must be less than 10s",
+                "Postfix hangs up after 10s, so a wrong password would look like an outage; 2s is a good value",
+            ));
+        }
+        let mut names = ServiceNames::default();
+        for (name, target) in &self.services {
+            let Err(why) = names.allow(name, target) else { continue };
+            faults.push(SettingFault::at(&["services", name], why.to_string(), why.advice()));
+        }
+        if DefaultDomain::new(self.default_domain.as_deref()).is_err() {
+            faults.push(SettingFault::no_domain("default_domain"));
+        }
+        faults
     }
 }
 

@@ -38,6 +38,7 @@ use crate::auth::{Secret, TempFail, TempFailReason};
 use crate::observe::metrics::{Histogram, HistogramSnapshot};
 pub use crate::scheme::MAX_LANES;
 use crate::scheme::{self, Effort, Policy, Unusable};
+use crate::settings::{Section, SettingFault};
 use network::Network;
 use pool::{Job, Pool};
 use queue::Ticket;
@@ -64,6 +65,29 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { threads: 0, lanes: 0, queue: QUEUE, schemes: Policy::default() }
+    }
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.lanes > MAX_LANES {
+            faults.push(SettingFault::new(
+                "lanes",
+                format!("a core advances at most {MAX_LANES} bcrypt computations together"),
+                "take this line out: keydove measures at its start how many suit this processor",
+            ));
+        }
+        if let Some(scheme) = self.schemes.forbidden_default() {
+            faults.push(SettingFault::at(
+                &["schemes", "default_scheme"],
+                format!(
+                    "`{scheme}` is weak and not allowed, so no password without a label could be compared with"
+                ),
+                format!("add allow_weak = [\"{scheme}\"], or take this line out"),
+            ));
+        }
+        faults
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::Period;
 use crate::sql::{self, Database, LeaseEnd, LeaseWish, Leftover};
 
-pub use config::{BadRetention, Config};
+pub use config::Config;
 
 const LEASE: &str = "housekeeping";
 /// It is prolonged after each batch.

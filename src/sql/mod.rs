@@ -39,6 +39,7 @@ use tokio::time::Instant;
 
 use crate::auth::{Secret, Username};
 use crate::observe::metrics::Calls;
+use crate::settings::Section;
 use session::Work;
 
 pub use access::AccessSwitches;
@@ -84,11 +85,16 @@ pub enum Database {
 /// [`Error::Settings`] for settings that contradict each other; for SQLite also [`Error::Unreachable`] when the
 /// file cannot be opened or created, [`Error::Schema`] when a newer keydove made it, and [`Error::Timeout`].
 pub async fn open(config: &Config, password: Option<Secret>) -> Result<Database, Error> {
-    config.validate()?;
+    refuse_faults(config)?;
     match config {
         Config::Sqlite(config) => Sqlite::open(config).await.map(Database::Sqlite),
         Config::Mariadb(config) => Mariadb::new(config, password).map(Database::Mariadb),
     }
+}
+
+/// Loading the configuration finds them first, with their place.
+fn refuse_faults(config: &Config) -> Result<(), Error> {
+    config.faults().into_iter().next().map_or(Ok(()), |fault| Err(Error::Settings(fault.sentence)))
 }
 
 /// Opens the database to look at it only: a SQLite file is neither created nor migrated.
@@ -96,7 +102,7 @@ pub async fn open(config: &Config, password: Option<Secret>) -> Result<Database,
 /// # Errors
 /// As [`open`].
 pub async fn open_to_read(config: &Config, password: Option<Secret>) -> Result<Database, Error> {
-    config.validate()?;
+    refuse_faults(config)?;
     match config {
         Config::Sqlite(config) => Sqlite::open_to_read(config).await.map(Database::Sqlite),
         Config::Mariadb(config) => Mariadb::new(config, password).map(Database::Mariadb),
