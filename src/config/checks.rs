@@ -7,8 +7,8 @@ mod warnings;
 use self::listeners::check_listeners;
 use self::sources::{check_keycloaks, check_mailcow};
 use super::{Door, Tables, find_group, find_user, secrets};
+use crate::backend::sql;
 use crate::settings::SettingFault;
-use crate::sql;
 
 pub(super) use warnings::find_warnings;
 

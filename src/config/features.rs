@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::load::read_file;
 use super::{Config, Door, Error, Tables};
-use crate::sql::{self, Feature};
-use crate::sync::Deactivate;
+use crate::backend::sql::{self, Feature};
+use crate::jobs::sync::Deactivate;
 
 impl Config {
     /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.

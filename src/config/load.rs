@@ -14,8 +14,9 @@ use super::{
     Config, Diagnostic, Error, ListenerConfig, Place, Tables, features, find_group, find_user, in_use,
 };
 use crate::auth::Secret;
+use crate::backend::{keycloak, sql};
+use crate::login::userdb;
 use crate::settings::SettingFault;
-use crate::{keycloak, sql, userdb};
 
 const MAX_BYTES: u64 = 1 << 20;
 

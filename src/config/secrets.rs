@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use super::{Credentials, Tables};
 use crate::auth::Secret;
-use crate::operations::Token;
+use crate::backend::sql;
+use crate::frontend::operations::Token;
+use crate::login::throttle::LEAST_SHARED_KEY;
 use crate::settings::SettingFault;
-use crate::sql;
-use crate::throttle::LEAST_SHARED_KEY;
 
 /// Largest file that is taken for a secret.
 const MAX_BYTES: u64 = 4096;

@@ -4,12 +4,14 @@
 use serde::Deserialize;
 
 use super::{ListenerConfig, Place};
+use crate::backend::{keycloak, kick, records, redis, sql};
+use crate::credential::{hashing, token};
+use crate::frontend::operations;
+use crate::jobs::{bookkeeping, housekeeping, mailcow, sync};
+use crate::login::{decision, passdb, throttle, userdb};
 use crate::observe::LogConfig;
 use crate::settings::Section;
-use crate::{
-    bookkeeping, cache, decision, frontend, hashing, housekeeping, keycloak, kick, mailcow, operations,
-    passdb, provision, redis, sql, sync, throttle, token, userdb,
-};
+use crate::{frontend, provision};
 
 /// Makes the struct and the list of its sections.
 macro_rules! tables {
@@ -56,7 +58,7 @@ tables! {
     /// mailcow's webmail.
     "sogo" => sogo: decision::SogoConfig,
     /// What keydove remembers.
-    "cache" => cache: cache::Config,
+    "cache" => cache: records::Config,
     /// Protection against guessing.
     "throttle" => throttle: throttle::Config,
     /// Redis or Valkey.

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::record_keeper::RecordKeeper;
 use super::tasks::Tasks;
-use crate::bookkeeping::Worker;
+use crate::backend::kick;
 use crate::frontend::http_login;
-use crate::housekeeping::Housekeeping;
-use crate::mailcow::Refresher;
-use crate::observe::{self, metrics::ShadowMetrics};
-use crate::operations::Watcher;
-use crate::passdb::EventFollower;
-use crate::sync::Schedule;
-use crate::{kick, throttle};
+use crate::frontend::operations::Watcher;
+use crate::jobs::bookkeeping::Worker;
+use crate::jobs::housekeeping::Housekeeping;
+use crate::jobs::mailcow::Refresher;
+use crate::jobs::sync::Schedule;
+use crate::jobs::{EventFollower, RecordKeeper};
+use crate::login::throttle;
+use crate::observe;
+use crate::observe::metrics::ShadowMetrics;
 
 /// The parts that have a task each, where they are wanted.
 #[derive(Default)]

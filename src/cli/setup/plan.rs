@@ -14,8 +14,8 @@ use super::journal::{Facts, Journal};
 use super::postfix::Postfix;
 use super::service::Service;
 use super::site::Site;
-use crate::keycloak::{RealmName, ServerUrl};
-use crate::sql::DomainName;
+use crate::backend::keycloak::{RealmName, ServerUrl};
+use crate::backend::sql::DomainName;
 
 /// The template of new mailboxes.
 pub(super) const TEMPLATE: &str = "Default";

@@ -10,7 +10,7 @@ use super::plan::Wishes;
 use super::wanted::{
     merged_client, merged_events, merged_password, merged_template, pick, put, without_users,
 };
-use crate::keycloak::{Admin, Error, encode};
+use crate::backend::keycloak::{Admin, Error, encode};
 use crate::settings::Period;
 
 const CLIENT: &str = "the client";
@@ -38,8 +38,8 @@ const EVENT_FIELDS: [&str; 6] = [
 const PATIENCE: Period = Period::from_secs(60);
 
 /// The connection's settings for an administrator.
-pub(super) fn patient(ca_file: Option<&std::path::Path>) -> crate::keycloak::Config {
-    crate::keycloak::Config {
+pub(super) fn patient(ca_file: Option<&std::path::Path>) -> crate::backend::keycloak::Config {
+    crate::backend::keycloak::Config {
         ca_file: ca_file.map(std::path::Path::to_owned),
         connect_timeout: Period::from_secs(10),
         request_timeout: PATIENCE,

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::auth::normalise_domain;
+use crate::backend::keycloak;
 use crate::config::{Place, Tables};
-use crate::keycloak;
 use crate::settings::SettingFault;
 
 /// The column that remembers it holds no more.
