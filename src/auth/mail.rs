@@ -11,9 +11,9 @@ pub struct SenderRequest {
     pub login: Vec<u8>,
     /// The address in MAIL FROM, as sent; empty for a report that is not to be answered.
     pub sender: Vec<u8>,
-    /// By which service.
+    /// The service whose switch counts.
     pub service: Service,
-    /// From where.
+    /// The client's address, if Postfix tells it.
     pub remote: Option<IpAddr>,
 }
 

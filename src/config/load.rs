@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use strsim::levenshtein;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -160,7 +161,7 @@ fn advise_on_key(message: &str) -> Option<String> {
         );
     }
     let known = expected.split('`').skip(1).step_by(2);
-    let nearest = known.map(|key| (edit_distance(unknown, key), key)).min()?;
+    let nearest = known.map(|key| (levenshtein(unknown, key), key)).min()?;
     (nearest.0 <= 2).then(|| format!("did you mean `{}`?", nearest.1))
 }
 
@@ -181,21 +182,6 @@ fn advise_on_form(message: &str) -> &'static str {
         }
         _ => "docs/configuration.md shows how every setting is written",
     }
-}
-
-/// How many letters must be changed, put in or taken out (Levenshtein).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// Faults with their places, in the order of the file.
@@ -237,8 +223,6 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_recognised() {
-        assert_eq!(edit_distance("server_ulr", "server_url"), 2);
-        assert_eq!(edit_distance("", "abc"), 3);
         let message = "unknown field `relm`, expected one of `server_url`, `realm`, `client_id`";
         assert_eq!(advise_on_key(message).as_deref(), Some("did you mean `realm`?"));
         assert_eq!(advise_on_key("unknown field `colour`, expected one of `realm`, `client_id`"), None);

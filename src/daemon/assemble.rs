@@ -143,7 +143,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         shadow: Arc::default(),
     };
     let workers = Workers {
-        worker: Some(worker),
+        bookkeeping: Some(worker),
         keeper,
         throttle: Some(throttle_keeper),
         shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),

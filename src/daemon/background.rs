@@ -24,7 +24,7 @@ use crate::observe::metrics::ShadowMetrics;
 /// The parts that have a task each, where they are wanted.
 #[derive(Default)]
 pub(super) struct Workers {
-    pub(super) worker: Option<Worker>,
+    pub(super) bookkeeping: Option<Worker>,
     pub(super) keeper: Option<RecordKeeper>,
     pub(super) throttle: Option<throttle::Keeper>,
     pub(super) shadow: Option<Arc<ShadowMetrics>>,
@@ -65,7 +65,7 @@ fn table(workers: Workers) -> Vec<BackgroundTask> {
             does: "writes down what logins leave behind: the history, last logins, users' names, lines for ban tools",
             how_often: "when there is something to write; after the stop 2 s for what is queued",
             stops: Stops::Last,
-            runs: runs(workers.worker, Worker::run),
+            runs: runs(workers.bookkeeping, Worker::run),
         },
         BackgroundTask {
             name: "login lines",

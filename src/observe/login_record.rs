@@ -34,7 +34,7 @@ pub struct LoginRecord<'a> {
     pub counts_as: Option<&'a Service>,
     /// How the password came; none for a question without a password.
     pub mechanism: Option<Mechanism>,
-    /// From where.
+    /// The client's address and session.
     pub origin: &'a Origin,
     /// How it ended, and why.
     pub verdict: &'a Verdict,

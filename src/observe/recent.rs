@@ -17,9 +17,9 @@ pub struct RecentAttempt {
     pub user: Username,
     /// When the request came.
     pub at: SystemTime,
-    /// For what.
+    /// The service that was asked for.
     pub service: Service,
-    /// From where.
+    /// The client's address, if the peer told it.
     pub remote: Option<IpAddr>,
     /// `refuse` or `cannot_tell`.
     pub verdict: &'static str,

@@ -70,7 +70,8 @@ struct Table {
 impl Table {
     fn new(heading: String, module: &str, name: &str) -> Self {
         let is_there = |(path, text): &&'static (String, String)| {
-            let in_module = module.is_empty() || path.split(['/', '.']).any(|part| part == module);
+            let folder = Path::new(path).parent().and_then(Path::file_name);
+            let in_module = module.is_empty() || folder.is_some_and(|folder| folder == module);
             in_module && text.contains(&format!("pub struct {name} {{"))
         };
         let found: Vec<_> = sources().iter().filter(is_there).collect();
