@@ -8,7 +8,7 @@ use crate::backend::{keycloak, kick, records, redis, sql};
 use crate::credential::{hashing, token};
 use crate::frontend::operations;
 use crate::jobs::{bookkeeping, housekeeping, mailcow, sync};
-use crate::login::{decision, passdb, throttle, userdb};
+use crate::login::{decision, passdb, service, throttle, userdb};
 use crate::observe::LogConfig;
 use crate::settings::Section;
 use crate::{frontend, provision};
@@ -46,7 +46,7 @@ tables! {
     /// Where mail is stored.
     "userdb" => userdb: userdb::Config,
     /// Names, and how long logins and refusals take.
-    "login" => login: frontend::Config,
+    "login" => login: service::Config,
     /// Mailboxes that keydove creates.
     "provisioning" => provisioning: provision::Config,
     /// App passwords.
