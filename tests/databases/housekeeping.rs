@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keydove::backend::sql::{Database, Error, LeaseWish, Mark};
 use keydove::jobs::housekeeping::{Config, End, Housekeeping};
-use keydove::settings::Section;
+use keydove::settings::Section as _;
 
 use super::provisioning::{Other, count, user};
 

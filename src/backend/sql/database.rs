@@ -13,7 +13,7 @@ use super::session::{Asker, Work};
 use super::sqlite::{Sqlite, backup};
 use crate::auth::Secret;
 use crate::observe::metrics::Calls;
-use crate::settings::Section;
+use crate::settings::Section as _;
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.
 ///
