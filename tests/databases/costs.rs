@@ -164,7 +164,7 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
         assert!(all.is_none_or(|all| cost.all.len() == all), "{what}: {cost:#?}");
     }
     // What one statement cannot read is read by several, and the login gets in: `of` sees to it.
-    let unlike = "ALTER TABLE app_passwd CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
+    let unlike = "ALTER TABLE keydove_person CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
     for (away, back) in [
         (unlike, "DO 1"),
         ("RENAME TABLE app_passwd TO away", "RENAME TABLE away TO app_passwd"),
