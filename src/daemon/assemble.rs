@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
+use super::background::Workers;
 use crate::auth::{DefaultDomain, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
 use crate::backend::mailboxes::Mailboxes;
@@ -15,9 +16,7 @@ use crate::backend::{keycloak, kick, redis, sql};
 use crate::config::{Config, Secrets};
 use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
-use crate::frontend;
-use crate::frontend::Naming;
-use crate::frontend::control::InUse;
+use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
@@ -26,8 +25,10 @@ use crate::jobs::mailcow::Refresher;
 use crate::jobs::sync::{Schedule, Sync};
 use crate::jobs::{EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
+use crate::login::LoginService;
 use crate::login::decision::{Decision, Webmail};
 use crate::login::passdb::{MasterUsers, Passdb};
+use crate::login::service::Naming;
 use crate::login::userdb::Userdb;
 use crate::login::{decision, throttle};
 use crate::observe::metrics::ShadowMetrics;
@@ -37,20 +38,14 @@ use crate::provision::Provisioner;
 /// What all listeners share.
 #[derive(Debug)]
 pub(super) struct Parts {
-    pub(super) decision: Arc<Decision>,
-    pub(super) bookkeeper: Bookkeeper,
-    pub(super) logins: Arc<LoginMetrics>,
-    pub(super) recent: Arc<RecentAttempts>,
-    /// How runs of the sync end, where there are any.
-    pub(super) sync: Option<Arc<sync::Status>>,
+    /// Whom every protocol asks.
+    pub(super) service: Arc<LoginService>,
+    /// What administrators ask.
+    pub(super) administration: Arc<Administration>,
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
-    pub(super) timing: frontend::Config,
-    pub(super) naming: Arc<Naming>,
     /// What a refused token is told, where tokens are taken.
     pub(super) challenges: Option<Arc<ErrorChallenges>>,
-    /// What it all was made of.
-    pub(super) in_use: Arc<InUse>,
     /// Logins that mailcow decided.
     pub(super) shadow: Arc<ShadowMetrics>,
 }
@@ -58,22 +53,7 @@ pub(super) struct Parts {
 /// Everything, ready to be started.
 pub(super) struct Assembled {
     pub(super) parts: Parts,
-    /// Writes down what the listeners have noted.
-    pub(super) worker: Worker,
-    /// Keeps mailcow's settings up to date, where they are used.
-    pub(super) refresher: Option<Refresher>,
-    /// Keeps what is known over a restart, where that is wanted.
-    pub(super) keeper: Option<RecordKeeper>,
-    /// Forget people who change in Keycloak.
-    pub(super) followers: Vec<EventFollower>,
-    /// Looks after what is counted against guessing.
-    pub(super) throttle_keeper: throttle::Keeper,
-    /// Goes through everybody in Keycloak, where that is wanted.
-    pub(super) schedule: Option<Schedule>,
-    /// Ends sessions, where that is wanted.
-    pub(super) kick_worker: Option<kick::Worker>,
-    /// Deletes rows that nobody needs any more.
-    pub(super) housekeeping: Housekeeping,
+    pub(super) workers: Workers,
 }
 
 /// Why a part cannot be made.
@@ -103,13 +83,15 @@ pub enum AssembleError {
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
-    let (sources, provisioner, refresher) = assemble_sources(config).await?;
+    let for_jobs = Arc::new(database.for_jobs().await?);
+    let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let provisioner = Arc::new(provisioner);
     let schedule = match config.sync.interval.get().is_zero() {
         true => None,
         false => {
-            let sync = assemble_sync(config, sources.clone(), Arc::clone(&provisioner)).await?;
+            let sync =
+                assemble_sync(config, Arc::clone(&for_jobs), sources.clone(), Arc::clone(&provisioner))?;
             let jitter = f64::from(getrandom::u32().map_err(AssembleError::Random)?) / f64::from(u32::MAX);
             Some(Schedule::new(sync, jitter))
         }
@@ -123,7 +105,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let saved_people = people.clone();
     let followers = EventFollower::for_each_source(&people);
     let passdb = assemble_passdb(config, people, hasher)?;
-    let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
+    let (bookkeeper, worker, housekeeping) =
+        assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
     let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
@@ -142,45 +125,60 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         kicker,
         bookkeeper: bookkeeper.clone(),
     };
+    let service = Arc::new(login_service(config, Decision::new(parts), bookkeeper));
     let parts = Parts {
-        bookkeeper,
-        logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
-        recent: Arc::default(),
-        sync: schedule.as_ref().map(Schedule::status),
-        decision: Arc::new(Decision::new(parts)),
+        administration: Arc::new(Administration {
+            service: Arc::clone(&service),
+            in_use: Arc::new(config.in_use.clone()),
+            sync: schedule.as_ref().map(Schedule::status),
+        }),
+        service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
-        timing: config.login.clone(),
-        naming: Arc::new(naming(config)),
         challenges: challenges(config),
-        in_use: Arc::new(config.in_use.clone()),
         shadow: Arc::default(),
     };
-    Ok(Assembled {
-        parts,
-        worker,
-        refresher,
+    let workers = Workers {
+        bookkeeping: Some(worker),
         keeper,
+        throttle: Some(throttle_keeper),
+        shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
+        // It watches these parts, so it comes after them.
+        watcher: None,
+        refresher,
         followers,
-        throttle_keeper,
         schedule,
-        housekeeping,
-        kick_worker,
-    })
+        kick: kick_worker,
+        housekeeping: Some(housekeeping),
+    };
+    Ok(Assembled { parts, workers })
 }
 
-/// A decision alone, for a command: it remembers nothing yet, counts nobody's guesses, and writes nothing down.
-pub(super) async fn assemble_decision_alone(
+fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {
+    LoginService {
+        decision: Arc::new(decision),
+        bookkeeper,
+        logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
+        recent: Arc::new(RecentAttempts::default()),
+        naming: naming(config),
+        failure_delay: config.login.failure_delay.get(),
+        deadline: config.login.deadline.get(),
+    }
+}
+
+/// A login service alone, for a command: it remembers nothing yet, counts nobody's guesses, and writes nothing down.
+pub(super) async fn assemble_service_alone(
     config: &Config,
     spawner: Spawner,
-) -> Result<Decision, AssembleError> {
+) -> Result<LoginService, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
-    let (sources, provisioner, _) = assemble_sources(config).await?;
+    let (sources, provisioner, _) = assemble_sources(config, &database).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
-    Ok(Decision::new(decision::Parts {
-        mailboxes: Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner),
+    let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
+    let decision = Decision::new(decision::Parts {
+        mailboxes: Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases),
         database,
         passdb: assemble_passdb(config, people, hasher)?,
         userdb: Userdb::new(&config.userdb),
@@ -189,16 +187,17 @@ pub(super) async fn assemble_decision_alone(
         throttle: throttle::Throttle::disabled(),
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
-    }))
+    });
+    Ok(login_service(config, decision, Bookkeeper::disabled()))
 }
 
 /// What makes mailboxes alone, for a command.
 pub(super) async fn assemble_provisioner_alone(
     config: &Config,
-) -> Result<(sql::Database, Provisioner), AssembleError> {
+) -> Result<(Arc<sql::Database>, Provisioner), AssembleError> {
     let password = config.secrets.duplicate().database_password;
-    let database = sql::open(&config.storage, password).await?;
-    let (_, provisioner, _) = assemble_sources(config).await?;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let (_, provisioner, _) = assemble_sources(config, &database).await?;
     Ok((database, provisioner))
 }
 
@@ -251,6 +250,7 @@ fn challenges(config: &Config) -> Option<Arc<ErrorChallenges>> {
 /// Every Keycloak, and the rules for new mailboxes.
 async fn assemble_sources(
     config: &Config,
+    database: &Arc<sql::Database>,
 ) -> Result<(Sources, Provisioner, Option<Refresher>), AssembleError> {
     let client_secrets = config.secrets.duplicate().client_secrets;
     let mut clients = Vec::new();
@@ -261,25 +261,26 @@ async fn assemble_sources(
     let Some(keycloak) = &config.mailcow_keycloak else {
         return Ok((sources, Provisioner::new(&config.provisioning), None));
     };
-    let refresher = follow_mailcow(config, keycloak).await?;
+    let refresher = follow_mailcow(config, keycloak, Arc::clone(database)).await?;
     let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
     Ok((sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher)))
 }
 
 /// A sync alone, for a command: mailcow's settings are those of this moment.
 pub(super) async fn assemble_sync_alone(config: &Config) -> Result<Sync, AssembleError> {
-    let (sources, provisioner, _) = assemble_sources(config).await?;
-    assemble_sync(config, sources, Arc::new(provisioner)).await
+    let password = config.secrets.duplicate().database_password;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let (sources, provisioner, _) = assemble_sources(config, &database).await?;
+    assemble_sync(config, database, sources, Arc::new(provisioner))
 }
 
-/// With connections of its own, so that no login waits behind a run.
-async fn assemble_sync(
+fn assemble_sync(
     config: &Config,
+    database: Arc<sql::Database>,
     sources: Sources,
     provisioner: Arc<Provisioner>,
 ) -> Result<Sync, AssembleError> {
-    let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
-    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let redis_password = config.secrets.duplicate().redis_password;
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
     let parts =
         sync::Parts { database, sources, provisioner, redis, kick: config.kick.clone(), holder: holder()? };
@@ -301,13 +302,12 @@ pub(super) async fn assemble_housekeeping(config: &Config) -> Result<Housekeepin
     Ok(Housekeeping::new(&config.housekeeping, database, holder()?))
 }
 
-/// With connections of its own, so that no login waits behind what is written down or deleted.
-async fn assemble_bookkeeping(
+fn assemble_bookkeeping(
     config: &Config,
+    database: Arc<sql::Database>,
     provisioner: Arc<Provisioner>,
 ) -> Result<(Bookkeeper, Worker, Housekeeping), AssembleError> {
-    let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
-    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let redis_password = config.secrets.duplicate().redis_password;
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
     let housekeeping = Housekeeping::new(&config.housekeeping, Arc::clone(&database), holder()?);
     let (bookkeeper, worker) = bookkeeping::new(&config.bookkeeping, database, provisioner, redis);
@@ -330,11 +330,13 @@ fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::K
 }
 
 /// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to
-/// start. It is a connection of its own: the settings need not wait for logins, nor logins for them.
-async fn follow_mailcow(config: &Config, keycloak: &keycloak::Config) -> Result<Refresher, AssembleError> {
+/// start.
+async fn follow_mailcow(
+    config: &Config,
+    keycloak: &keycloak::Config,
+    database: Arc<sql::Database>,
+) -> Result<Refresher, AssembleError> {
     keycloak.check_setup()?;
-    let password = config.secrets.duplicate().database_password;
-    let database = Arc::new(sql::open(&config.storage, password).await?);
     let enabled = config.provisioning.enabled;
     let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), enabled);
     refresher.refresh().await;

@@ -1,6 +1,7 @@
 //! The process: assemble the parts, bind the sockets, serve, drain.
 
 mod assemble;
+mod background;
 mod listener;
 mod serve;
 mod tasks;
@@ -13,18 +14,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::auth::{NotAccepted, Secret, Username};
 use crate::backend::sql;
 use crate::config::Config;
-use crate::frontend::connection::explain_now;
+use crate::frontend::http_login;
 use crate::frontend::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::frontend::{ExplainRequest, http_login};
 use crate::jobs::housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::sync::{Census, End, Readmission, Request, Trouble, Watch};
 use crate::login::decision::Explanation;
+use crate::login::service::{Arrival, ExplainRequest};
 use crate::observe;
 use crate::provision::Identity;
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
+pub use background::manual_of_tasks;
 pub use listener::ListenError;
 
 /// How long present work may take once the daemon is told to stop. Above the failure delay and the login
@@ -150,7 +152,8 @@ pub fn explain_once(
 ) -> Result<Vec<Explanation>, AssembleError> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     reactor.map_err(AssembleError::Reactor)?.block_on(async {
-        let decision = assemble::assemble_decision_alone(config, Tasks::default().fetches.spawner()).await?;
+        let spawner = Tasks::default().fetches.spawner();
+        let logins = Box::pin(assemble::assemble_service_alone(config, spawner)).await?;
         let mut explanations = Vec::new();
         for service in services {
             let request = ExplainRequest {
@@ -159,7 +162,7 @@ pub fn explain_once(
                 remote: None,
                 password: None,
             };
-            explanations.push(explain_now(&decision, request, config.login.deadline.get()).await);
+            explanations.push(logins.explain(request, Arrival::now()).await.explanation);
         }
         Ok(explanations)
     })
@@ -246,17 +249,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
     let assembled = assemble::assemble(&config, tasks.fetches.spawner()).await?;
-    let assemble::Assembled {
-        parts,
-        worker,
-        refresher,
-        keeper,
-        followers,
-        throttle_keeper,
-        schedule,
-        housekeeping,
-        kick_worker,
-    } = assembled;
+    let assemble::Assembled { parts, mut workers } = assembled;
     let sockets = serve::open_sockets(&config.listeners)?;
     let http_login =
         serve::http_login((&config.http_login, config.secrets.duplicate().http_login_token), &parts, &tasks)?;
@@ -266,41 +259,18 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     if let Some(server) = http_login::Server::open(&config.http_login).await? {
         tasks.clients.spawn(server.run(http_login, tasks.clients.stop_signals()));
     }
-    if config.http_login.shadow_url.is_some() {
-        let metrics = Arc::clone(&parts.shadow);
-        tasks.last.spawn(|stop| http_login::report_shadow(metrics, stop));
-    }
     operations.watch(Watched {
-        decision: Arc::clone(&parts.decision),
-        default_domain: parts.naming.default_domain.clone(),
-        bookkeeper: parts.bookkeeper.clone(),
-        logins: Arc::clone(&parts.logins),
-        shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
-        settings_trouble: refresher.as_ref().map(Refresher::trouble),
+        decision: Arc::clone(&parts.service.decision),
+        default_domain: parts.service.naming.default_domain.clone(),
+        bookkeeper: parts.service.bookkeeper.clone(),
+        logins: Arc::clone(&parts.service.logins),
+        shadow: workers.shadow.clone(),
+        settings_trouble: workers.refresher.as_ref().map(Refresher::trouble),
         outlives_outages: !config.cache.stale_limit.get().is_zero(),
-        sync: parts.sync.clone(),
+        sync: parts.administration.sync.clone(),
     });
-    let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
-    tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
-    tasks.last.spawn(|stop| worker.run(stop));
-    tasks.last.spawn(observe::write_login_lines);
-    if let Some(keeper) = keeper {
-        tasks.last.spawn(|stop| keeper.run(stop));
-    }
-    if let Some(refresher) = refresher {
-        tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
-    }
-    tasks.last.spawn(|stop| throttle_keeper.run(stop));
-    for follower in followers {
-        tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
-    }
-    if let Some(schedule) = schedule {
-        tasks.clients.spawn(schedule.run(tasks.clients.accepting().clone()));
-    }
-    if let Some(worker) = kick_worker {
-        tasks.clients.spawn(worker.run(tasks.clients.accepting().clone()));
-    }
-    tasks.clients.spawn(housekeeping.run_now_and_then(tasks.clients.accepting().clone()));
+    workers.watcher = Some(Watcher::new(Arc::clone(&operations), config.http.listen.is_some()));
+    background::start(workers, &tasks);
     operations.note_serving();
     announce(&config);
     tokio::select! {

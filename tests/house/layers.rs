@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms of the house, top to bottom. A room uses those below it. `src/lib.rs` shows the same table.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 12] = [
     "cli",
     "daemon",
     "config",
@@ -14,7 +14,6 @@ const ROOMS: [&str; 13] = [
     "backend",
     "credential",
     "observe",
-    "load",
     "settings",
     "auth",
 ];
@@ -25,7 +24,7 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
         "frontend",
         &[&["http_login"], &["connection"], &["hook", "operations", "postfix"], &["dovecot"], &["sasl"]],
     ),
-    ("login", &[&["decision"], &["passdb", "throttle", "userdb"]]),
+    ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
     ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),
     ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
     ("credential", &[&["hashing"], &["compared", "scheme", "token"]]),
