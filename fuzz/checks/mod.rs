@@ -20,8 +20,8 @@ use keydove::frontend::dovecot::{
     Role, ServerId, escape, unescape,
 };
 use keydove::frontend::hook::{Hook, HookAnswer, HookQuestion};
-use keydove::frontend::postfix::{Policy, Socketmap};
-use keydove::frontend::sasl::{ErrorChallenges, Exchange, Step};
+use keydove::frontend::postfix::{PolicyService, Socketmap};
+use keydove::frontend::sasl::{ErrorChallenges, Exchange, ExchangeStep};
 use keydove::frontend::{Line, LineBuffer, Next, Protocol, Received, Ticketed};
 use keydove::login::service::{MapAnswer, UserAnswer, UserPage};
 
@@ -241,14 +241,14 @@ fn alice() -> Username {
 /// A PLAIN message is read back from its own parts; LOGIN takes any bytes.
 pub fn sasl(data: &[u8]) {
     let (_, step) = Exchange::begin(Mechanism::Plain, Some(data));
-    if let Step::Done(presented) = step {
+    if let ExchangeStep::Done(presented) = step {
         let parts = [&presented.authzid[..], &presented.authcid[..], password_of(&presented.credential)];
         assert_eq!(parts.join(&0), data);
     }
     let (mut exchange, step) = Exchange::begin(Mechanism::Login, Some(data));
-    assert!(matches!(step, Step::Challenge(_)));
+    assert!(matches!(step, ExchangeStep::Challenge(_)));
     match exchange.respond(data) {
-        Step::Done(presented) => {
+        ExchangeStep::Done(presented) => {
             assert!(presented.authcid == data && password_of(&presented.credential) == data)
         }
         other => panic!("{other:?}"),
@@ -263,7 +263,7 @@ fn password_of(credential: &Credential) -> &[u8] {
 pub fn bearer(data: &[u8]) {
     for mechanism in [Mechanism::OauthBearer, Mechanism::Xoauth2] {
         let (_, step) = Exchange::begin(mechanism, Some(data));
-        let Step::Done(presented) = step else { continue };
+        let ExchangeStep::Done(presented) = step else { continue };
         let Credential::Token(token) = presented.credential else { panic!("a password") };
         assert!(!presented.authcid.is_empty() && presented.authzid.is_empty());
         assert!(!presented.authcid.contains(&0) && !presented.authcid.contains(&1));
@@ -351,10 +351,10 @@ pub fn switches(data: &[u8]) {
 /// Each request has one reply of two lines, in its turn, whatever stands in it and in which order answers come.
 pub fn policy(data: &[u8]) {
     let (mut policy, mut buffer, mut out) =
-        (Policy::default(), LineBuffer::new(Policy::MAX_LINE), Vec::new());
+        (PolicyService::default(), LineBuffer::new(PolicyService::MAX_LINE), Vec::new());
     let (now, mut asked, mut requests) = (Instant::now(), Vec::new(), 0);
     buffer.extend(data);
-    while let Ok(Some(line)) = buffer.next_request(Policy::FRAMING) {
+    while let Ok(Some(line)) = buffer.next_request(PolicyService::FRAMING) {
         let is_end = line == Line::Whole(b"");
         match policy.receive(line, now, &mut out) {
             Ok(Received::Question(question)) => {

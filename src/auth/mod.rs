@@ -27,7 +27,7 @@ pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use mask::UserMask;
 pub use name::{DefaultDomain, InvalidName, Username, normalise_domain};
 pub use reason::{
-    Denial, Guess, MainPassword, Outdated, ProvisionRefusal, Reason, StoredHash, Telling, TempFailReason,
+    Denial, Guess, HashTrouble, MainPassword, Outdated, ProvisionRefusal, Reason, Telling, TempFailReason,
 };
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{StoredHash, TempFailReason};
+use super::{HashTrouble, TempFailReason};
 
 /// Why keydove could not find out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +23,13 @@ impl TempFail {
     /// Whether it is about one stored hash that matches nothing until it is set again.
     #[must_use]
     pub fn can_never_match(&self) -> bool {
-        self.reason.stored_hash() == StoredHash::Useless
+        self.reason.stored_hash() == HashTrouble::Useless
     }
 
     /// Whether it is about one stored hash, so that another may still do.
     #[must_use]
     pub fn is_of_one_hash(&self) -> bool {
-        self.reason.stored_hash() != StoredHash::Unconcerned
+        self.reason.stored_hash() != HashTrouble::Unconcerned
     }
 }
 

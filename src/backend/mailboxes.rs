@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::auth::{Secret, TempFail, TempFailReason, Username};
 use crate::backend::breaker::{Breaker, Condition};
 use crate::backend::records::{
-    Fetch, Held, Lifetimes, Record, RecordCounts, Records, RecordSource, Spawner, Freshness,
+    Fetch, Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Records, Spawner,
 };
 use crate::backend::sql::{
     AliasLogins, AppPassword, Database, Domain, Hosting, LoginFacts, SavedAppPassword, SavedMailbox,

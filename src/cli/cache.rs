@@ -9,9 +9,9 @@ use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::backend::keycloak::AccountState;
 use crate::backend::people::KnownPerson;
-use crate::backend::records::{RecordCounts, Freshness};
+use crate::backend::records::{Freshness, RecordCounts};
 use crate::frontend::control::{Reply, Request};
-use crate::login::decision::{Counts, Forgotten, Known, KnownMailbox};
+use crate::login::decision::{CacheCounts, Forgotten, Known, KnownMailbox};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -70,7 +70,7 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Failure>
     serde_json::to_string(value).map_err(|error| Failure::System(format!("cannot write JSON: {error}")))
 }
 
-fn show_counts(counts: &Counts) -> String {
+fn show_counts(counts: &CacheCounts) -> String {
     let row = |name: &str, counts: &RecordCounts| {
         let numbers = [counts.hits, counts.misses, counts.stale, counts.fetches, counts.failures];
         let [hits, misses, stale, fetches, failures] = numbers.map(|number| number.to_string());

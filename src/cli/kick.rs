@@ -9,7 +9,7 @@ use super::cache::to_json;
 use super::control::{ask, other_answer};
 use super::storage::{Answer, Failure};
 use super::table::table;
-use crate::backend::kick::Held;
+use crate::backend::kick::HeldSession;
 use crate::frontend::control::{Reply, Request};
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
     Ok(text.into())
 }
 
-fn show(held: Vec<Held>, total: usize) -> String {
+fn show(held: Vec<HeldSession>, total: usize) -> String {
     if total == 0 {
         return "nobody's sessions are held".to_owned();
     }
@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_list_says_how_many_it_leaves_out() {
-        let held = || Held { user: "a@example.org".to_owned(), why: "disabled".to_owned(), seconds: 4 };
+        let held =
+            || HeldSession { user: "a@example.org".to_owned(), why: "disabled".to_owned(), seconds: 4 };
         assert_eq!(show(Vec::new(), 0), "nobody's sessions are held");
         let expected = "mailbox        why       held for\na@example.org  disabled  4 s\nand 2 more";
         assert_eq!(show(vec![held()], 3), expected);

@@ -9,7 +9,7 @@ use super::control::{ask, other_answer};
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::frontend::control::{Reply, Request};
-use crate::login::throttle::Listed;
+use crate::login::throttle::ListedCounter;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -61,11 +61,11 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failur
     Ok(text.into())
 }
 
-fn show(listed: &[Listed], total: usize) -> String {
+fn show(listed: &[ListedCounter], total: usize) -> String {
     if listed.is_empty() {
         return "nothing was wrong lately".to_owned();
     }
-    let row = |one: &Listed| {
+    let row = |one: &ListedCounter| {
         [
             one.user.clone().unwrap_or_else(|| "(accounts)".to_owned()),
             one.place.to_string(),

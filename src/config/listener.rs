@@ -20,7 +20,7 @@ pub struct ListenerConfig {
     pub door: Door,
     /// For `auth-client`, where it is required: which program asks. Each is told of a temporary failure in its own
     /// way.
-    pub role: Option<Role>,
+    pub role: Option<ListenerRole>,
     /// Where the socket is: an absolute path of at most 106 bytes.
     pub path: PathBuf,
     /// Permission bits of the socket. Default `"0600"`.
@@ -125,7 +125,7 @@ impl Door {
 /// Who speaks the client protocol, and so how "cannot tell" is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum ListenerRole {
     /// Dovecot's login processes, `doveadm`, and other programs such as an XMPP server.
     Dovecot,
     /// Postfix's smtpd.
@@ -134,7 +134,7 @@ pub enum Role {
     Exim,
 }
 
-impl Role {
+impl ListenerRole {
     /// The name in file and log.
     #[must_use]
     pub fn name(self) -> &'static str {

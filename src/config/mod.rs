@@ -25,7 +25,7 @@ use crate::frontend::control::InUse;
 pub use accounts::{find_group, find_user};
 pub use credentials::Credentials;
 pub use diagnostic::Diagnostic;
-pub use listener::{Door, ListenerConfig, Role};
+pub use listener::{Door, ListenerConfig, ListenerRole};
 pub use secrets::{SecretError, Secrets};
 pub use tables::Tables;
 pub use unit::Unit;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Credentials, Tables};
 use crate::auth::Secret;
 use crate::backend::sql;
-use crate::frontend::operations::Token;
+use crate::frontend::operations::BearerToken;
 use crate::login::throttle::LEAST_SHARED_KEY;
 use crate::settings::SettingFault;
 
@@ -164,7 +164,7 @@ fn short_key(key: &Secret) -> Option<(String, &'static str)> {
 }
 
 fn bad_token(token: &Secret) -> Option<(String, &'static str)> {
-    let error = Token::new(token.duplicate()).err()?;
+    let error = BearerToken::new(token.duplicate()).err()?;
     Some((error.to_string(), "`openssl rand -hex 32` makes a good one"))
 }
 

@@ -282,8 +282,14 @@ fn assemble_sync(
 ) -> Result<Sync, AssembleError> {
     let redis_password = config.secrets.duplicate().redis_password;
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
-    let parts =
-        sync::SyncParts { database, sources, provisioner, redis, kick: config.kick.clone(), holder: holder()? };
+    let parts = sync::SyncParts {
+        database,
+        sources,
+        provisioner,
+        redis,
+        kick: config.kick.clone(),
+        holder: holder()?,
+    };
     Ok(Sync::new(config.sync.clone(), parts))
 }
 

@@ -15,7 +15,7 @@ use crate::auth::{NotAccepted, Secret, Username};
 use crate::backend::sql;
 use crate::config::Config;
 use crate::frontend::http_login;
-use crate::frontend::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
+use crate::frontend::operations::{BearerToken, BindError, Operations, Server, Tokens, Watched, Watcher};
 use crate::jobs::housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::sync::{Census, End, Readmission, Request, Trouble, Watch};
@@ -294,7 +294,7 @@ async fn start_operations(config: &Config, tasks: &Tasks) -> Result<Arc<Operatio
     let insecure = config.warnings.iter().map(|warning| warning.setting.clone());
     let secrets = config.secrets.duplicate();
     // Loading the configuration has refused a bad one; were it not so, there would be none.
-    let token = |token: Option<Secret>| token.map(Token::new).transpose().unwrap_or_default();
+    let token = |token: Option<Secret>| token.map(BearerToken::new).transpose().unwrap_or_default();
     let tokens = Tokens { forget: token(secrets.forget_token), policy: token(secrets.policy_token) };
     let operations = Arc::new(Operations::new(insecure.collect(), tokens));
     if let Some(address) = config.http.listen {

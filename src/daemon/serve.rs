@@ -21,7 +21,7 @@ use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::hook::Hook;
 use crate::frontend::http_login;
-use crate::frontend::postfix::{Policy, Socketmap};
+use crate::frontend::postfix::{PolicyService, Socketmap};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::login::service::Listener;
 
@@ -64,8 +64,8 @@ pub(super) fn start(
         (Door::Socketmap, _) => Kind::Socketmap,
         (Door::Hook, _) => Kind::Hook,
         (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
-        (Door::AuthClient, Some(config::Role::Postfix)) => Kind::Client(Role::Postfix),
-        (Door::AuthClient, Some(config::Role::Exim)) => Kind::Client(Role::Exim),
+        (Door::AuthClient, Some(config::ListenerRole::Postfix)) => Kind::Client(Role::Postfix),
+        (Door::AuthClient, Some(config::ListenerRole::Exim)) => Kind::Client(Role::Exim),
         (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
     };
     let acceptor = Acceptor {
@@ -78,8 +78,8 @@ pub(super) fn start(
             administration: Arc::clone(&parts.administration),
             listener: Listener {
                 door: config.door.name(),
-                role: config.role.map(config::Role::name),
-                peer_reports_refusals: config.role == Some(config::Role::Postfix),
+                role: config.role.map(config::ListenerRole::name),
+                peer_reports_refusals: config.role == Some(config::ListenerRole::Postfix),
             },
         }),
         tasks: match config.door {
@@ -164,7 +164,7 @@ impl Acceptor {
                 self.serve(stream, Control::default());
             }
             Kind::Control => turn_away(stream),
-            Kind::Policy => self.serve(stream, Policy::default()),
+            Kind::Policy => self.serve(stream, PolicyService::default()),
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
             Kind::Hook => self.serve(stream, Hook::default()),
             Kind::HttpLogin(door) => {

@@ -3,7 +3,7 @@
 use super::Identity;
 use super::template::{RateLimit, SWITCHES, TaggedMail, Template, TemplateAttributes};
 use crate::auth::{ProvisionRefusal, Username};
-use crate::backend::sql::{NewMailboxRows, MailboxOwner};
+use crate::backend::sql::{MailboxOwner, NewMailboxRows};
 
 const QUARANTINE_CATEGORIES: [&str; 3] = ["add_header", "reject", "all"];
 const MAILBOX_FORMAT: &str = "maildir:";

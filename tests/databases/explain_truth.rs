@@ -24,7 +24,7 @@ use keydove::backend::sql::Database;
 use keydove::credential::compared::{Comparisons, Verified};
 use keydove::credential::hashing::Hasher;
 use keydove::jobs::bookkeeping::Bookkeeper;
-use keydove::login::decision::{Decision, Explanation, Moment, DecisionParts, Webmail};
+use keydove::login::decision::{Decision, DecisionParts, Explanation, Moment, Webmail};
 use keydove::login::passdb::{AppPasswordConfig, MasterUsers, MasterUsersConfig, Passdb};
 use keydove::login::throttle::{Attempt, Throttle};
 use keydove::login::userdb::Userdb;

@@ -22,7 +22,13 @@ const ROOMS: [&str; 12] = [
 const ROWS: [(&str, &[&[&str]]); 5] = [
     (
         "frontend",
-        &[&["http_login"], &["connection"], &["control", "hook", "operations", "postfix"], &["dovecot"], &["sasl"]],
+        &[
+            &["http_login"],
+            &["connection"],
+            &["control", "hook", "operations", "postfix"],
+            &["dovecot"],
+            &["sasl"],
+        ],
     ),
     ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
     ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),
@@ -89,6 +95,38 @@ fn every_folder_has_its_room_and_its_row() {
         let is_shared = parts[1] == "mod" || (parts[0] == "frontend" && !file[9..].contains('/'));
         assert!(has_row || is_shared, "{file}: give `{}` a row in tests/house/layers.rs", parts[1]);
     }
+}
+
+/// Names that each component has, and that are written with their module: `sql::Config`, `redis::Error`.
+const OF_EACH_COMPONENT: [&str; 13] = [
+    "Client",
+    "Config",
+    "Door",
+    "End",
+    "Error",
+    "Fields",
+    "Report",
+    "Request",
+    "Server",
+    "SetupError",
+    "Verdict",
+    "Watch",
+    "Worker",
+];
+
+#[test]
+fn no_two_public_types_have_one_name() {
+    let mut homes = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for (file, text) in sources() {
+        for line in text.lines() {
+            let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
+            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else { continue };
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+            homes.entry(name).or_default().push(file.clone());
+        }
+    }
+    homes.retain(|name, homes| homes.len() > 1 && !OF_EACH_COMPONENT.contains(&name.as_str()));
+    assert!(homes.is_empty(), "{homes:#?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) struct Trouble {
     /// How a mail client hears of it.
     pub telling: Telling,
     /// What it says about the stored hash that was looked at.
-    pub stored_hash: StoredHash,
+    pub stored_hash: HashTrouble,
 }
 
 /// What a refusal says about the user who tried: they guessed.
@@ -72,7 +72,7 @@ pub enum Telling {
 
 /// What a temporary failure says about the stored hash that was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoredHash {
+pub enum HashTrouble {
     /// Nothing: another hash of the same mailbox would end the same way.
     Unconcerned,
     /// This one cannot be seen; another may still do.

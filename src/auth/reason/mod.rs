@@ -3,7 +3,7 @@
 mod columns;
 mod table;
 
-pub use columns::{Guess, MainPassword, Outdated, StoredHash, Telling};
+pub use columns::{Guess, HashTrouble, MainPassword, Outdated, Telling};
 pub use table::{Denial, ProvisionRefusal, TempFailReason};
 
 /// The reason of any verdict, as log lines, metrics and the manual name it.
@@ -153,7 +153,7 @@ impl TempFailReason {
 
     /// What it says about the stored hash that was looked at.
     #[must_use]
-    pub fn stored_hash(self) -> StoredHash {
+    pub fn stored_hash(self) -> HashTrouble {
         self.row().implies.stored_hash
     }
 }

@@ -2,10 +2,10 @@
 //! metrics, what it implies, and what an administrator does about it. Metrics, throttling, the ban channel,
 //! `keydove explain` and the table in `docs/reasons.md` (`make docs`) follow from it.
 
-use super::columns::{Guess, MainPassword, Outdated, Refusal, StoredHash, Telling, Trouble};
+use super::columns::{Guess, HashTrouble, MainPassword, Outdated, Refusal, Telling, Trouble};
+use HashTrouble::{Hidden, Unconcerned, Useless};
 use MainPassword::{Counts, Off};
 use Outdated::{ByArrival, ByCredentials, ByReturn, Never};
-use StoredHash::{Hidden, Unconcerned, Useless};
 use Telling::{AsRefusal, AtOnce, Late};
 
 /// What a row says about a reason, beside its name.
@@ -60,7 +60,7 @@ const fn refusal(guess: Option<Guess>, outdated: Outdated, main_password: MainPa
     Refusal { guess, outdated, main_password }
 }
 
-const fn trouble(telling: Telling, stored_hash: StoredHash) -> Trouble {
+const fn trouble(telling: Telling, stored_hash: HashTrouble) -> Trouble {
     Trouble { telling, stored_hash }
 }
 

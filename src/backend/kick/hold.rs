@@ -31,7 +31,7 @@ pub enum Cause {
 
 /// A mailbox whose sessions are not ended before an administrator says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct HeldSession {
     /// Whose.
     pub user: String,
     /// Why they would be kicked.
@@ -136,8 +136,8 @@ impl Queue {
         Some((wish.user, wish.why))
     }
 
-    pub(super) fn held(&self, now: Instant) -> Vec<Held> {
-        let show = |(user, why, since): &(Username, &'static str, Instant)| Held {
+    pub(super) fn held(&self, now: Instant) -> Vec<HeldSession> {
+        let show = |(user, why, since): &(Username, &'static str, Instant)| HeldSession {
             user: user.as_str().to_owned(),
             why: (*why).to_owned(),
             seconds: now.duration_since(*since).as_secs(),

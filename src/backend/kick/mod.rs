@@ -18,7 +18,7 @@ use hold::{Queue, Taken};
 
 pub use command::{Kicked, kick, kick_and_tell};
 pub use config::Config;
-pub use hold::{Cause, Held};
+pub use hold::{Cause, HeldSession};
 
 /// Takes names and waits for nobody; clones are the same queue.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ impl Kicker {
 
     /// Whose sessions are held, in the order of their names.
     #[must_use]
-    pub fn held(&self) -> Vec<Held> {
+    pub fn held(&self) -> Vec<HeldSession> {
         self.queue().held(Instant::now())
     }
 

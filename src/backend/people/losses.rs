@@ -11,7 +11,7 @@ use super::person_record::{Finding, PersonRecord};
 use crate::auth::Username;
 use crate::backend::keycloak::{AccountState, Client, Unmet, Whereabouts};
 use crate::backend::kick::Cause;
-use crate::backend::records::{Records, Spawner, Watch};
+use crate::backend::records::{RecordWatch, Records, Spawner};
 
 /// What was forgotten is asked for again after this: a change can be seen a moment later than the event that tells of it,
 /// and then it is forgotten once more.
@@ -192,7 +192,7 @@ impl Losses {
     }
 }
 
-impl Watch<PersonRecord> for Losses {
+impl RecordWatch<PersonRecord> for Losses {
     fn replaced(&self, user: &Username, older: &PersonRecord, younger: &PersonRecord) {
         self.compare(user, older, younger);
     }

@@ -11,7 +11,7 @@ use super::losses::{Losses, OnLoss};
 use super::person_record::{Finding, PersonRecord, fetch};
 use crate::auth::{NotAccepted, Secret, TempFail, Username};
 use crate::backend::keycloak::{Client, SavedPerson};
-use crate::backend::records::{Held, Lifetimes, RecordCounts, Records, RecordSource, Spawner, Watch};
+use crate::backend::records::{Held, Lifetimes, RecordCounts, RecordSource, RecordWatch, Records, Spawner};
 
 /// The people of all Keycloaks; clones are the same people.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl People {
         let source = RecordSource {
             fetcher: Arc::new(move |user| fetch(Arc::clone(&asked), user)),
             troubled: Arc::new(move |user| watched.is_troubled(user)),
-            watch: losses.clone().map(|losses| Arc::new(losses) as Arc<dyn Watch<PersonRecord>>),
+            watch: losses.clone().map(|losses| Arc::new(losses) as Arc<dyn RecordWatch<PersonRecord>>),
         };
         Self { sources, records: Records::new(lifetimes, spawner, source), losses }
     }

@@ -34,7 +34,7 @@ pub trait Record: Send + Sync + 'static {
 }
 
 /// Who wants to know what became of what was known. Nothing here may wait for anything.
-pub trait Watch<V>: Send + Sync {
+pub trait RecordWatch<V>: Send + Sync {
     /// A younger record took the place of an older one.
     fn replaced(&self, user: &Username, older: &V, younger: &V);
     /// A record that somebody was given was forgotten while it was under way: it is remembered nowhere.
@@ -129,5 +129,5 @@ pub struct RecordSource<V> {
     /// Whoever has a stale record then does not wait at all.
     pub troubled: Troubled,
     /// Who wants to know more.
-    pub watch: Option<Arc<dyn Watch<V>>>,
+    pub watch: Option<Arc<dyn RecordWatch<V>>>,
 }

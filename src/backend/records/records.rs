@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entries::{Entries, Entry, millis};
 use super::flights::{Flights, Landing};
-use super::record::{Held, Lifetimes, Record, RecordCounts, RecordSource, Spawner, Freshness};
+use super::record::{Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Spawner};
 use crate::auth::{TempFail, TempFailReason, Username};
 
 /// Which records are in use is noted no more often than this, in milliseconds, because the note costs as

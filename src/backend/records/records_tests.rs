@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::{advance, sleep};
 
 use super::*;
-use crate::backend::records::{Fetch, Watch};
+use crate::backend::records::{Fetch, RecordWatch};
 
 #[derive(Debug, PartialEq)]
 struct Number(u32);
@@ -57,7 +57,11 @@ impl Source {
         self.records_watched(max_bytes, None)
     }
 
-    fn records_watched(&self, max_bytes: usize, watch: Option<Arc<dyn Watch<Number>>>) -> Records<Number> {
+    fn records_watched(
+        &self,
+        max_bytes: usize,
+        watch: Option<Arc<dyn RecordWatch<Number>>>,
+    ) -> Records<Number> {
         let lifetimes = Lifetimes {
             fresh: Duration::from_secs(60),
             absent: Duration::from_secs(10),
@@ -394,7 +398,7 @@ async fn nobody_joins_what_was_under_way_when_something_was_forgotten() {
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 
-impl Watch<Number> for Arc<Told> {
+impl RecordWatch<Number> for Arc<Told> {
     fn replaced(&self, _: &Username, older: &Number, younger: &Number) {
         self.0.lock().unwrap().push(format!("{} by {}", older.0, younger.0));
     }

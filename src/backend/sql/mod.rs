@@ -59,7 +59,9 @@ pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use person::StoredPerson;
-pub use provision::rows::{Change, Creation, MailboxChanges, NewMailboxRows, MailboxOwner, StoredTemplate, UserAcl};
+pub use provision::rows::{
+    Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows, StoredTemplate, UserAcl,
+};
 pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
 pub(crate) use saved::{SavedAppPassword, SavedMailbox};
 pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};

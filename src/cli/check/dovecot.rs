@@ -6,7 +6,7 @@ use std::process::Command;
 use super::finding::{Finding, Findings};
 use super::mail_settings::{Silence, output_of, value_of};
 use crate::auth::DefaultDomain;
-use crate::config::{Config, Door, Role};
+use crate::config::{Config, Door, ListenerRole};
 
 /// What a path ends in that Dovecot's login processes are given.
 const LOGIN_SOCKET: &str = "ext/auth";
@@ -38,8 +38,8 @@ struct Own<'a> {
 
 pub(super) fn look(config: &Config, settings: Option<&Path>) -> Vec<Finding> {
     let mut findings = Findings::of("dovecot");
-    let is_dovecots = |door: Door, role: Option<Role>| {
-        role == Some(Role::Dovecot) || matches!(door, Door::AuthMaster | Door::Hook)
+    let is_dovecots = |door: Door, role: Option<ListenerRole>| {
+        role == Some(ListenerRole::Dovecot) || matches!(door, Door::AuthMaster | Door::Hook)
     };
     let is_asked = config.listeners.iter().any(|listener| is_dovecots(listener.door, listener.role));
     if !is_asked && settings.is_none() {

@@ -7,7 +7,7 @@ use super::finding::{Finding, Findings};
 use super::mail_settings::{Silence, output_of, value_of};
 use super::service::Account;
 use super::sockets::obstacle;
-use crate::config::{Door, ListenerConfig, Role};
+use crate::config::{Door, ListenerConfig, ListenerRole};
 
 /// Where mail is handed over to Dovecot.
 const TRANSPORTS: [&str; 3] = ["virtual_transport", "mailbox_transport", "local_transport"];
@@ -16,7 +16,7 @@ pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<F
     let mut findings = Findings::of("postfix");
     let sockets: Vec<&Path> = listeners
         .iter()
-        .filter(|listener| listener.role == Some(Role::Postfix))
+        .filter(|listener| listener.role == Some(ListenerRole::Postfix))
         .map(|listener| listener.path.as_path())
         .collect();
     let has_door = |door| listeners.iter().any(|listener| listener.door == door);

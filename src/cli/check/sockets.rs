@@ -13,7 +13,7 @@ use super::finding::{Finding, Findings};
 use super::service::Account;
 use crate::cli::output::say;
 use crate::cli::{FAILED, fail};
-use crate::config::{Config, Door, ListenerConfig, Role};
+use crate::config::{Config, Door, ListenerConfig, ListenerRole};
 
 /// To connect to a socket.
 const WRITE: u32 = 0o2;
@@ -93,8 +93,10 @@ fn look_at(listener: &ListenerConfig, findings: &mut Findings) {
 /// Who knocks there, where it is somebody without root's rights.
 fn peer_of(listener: &ListenerConfig) -> Option<&'static str> {
     match (listener.door, listener.role) {
-        (Door::AuthClient, Some(Role::Postfix)) | (Door::Policy | Door::Socketmap, _) => Some("postfix"),
-        (Door::AuthClient, Some(Role::Exim)) => Some("Debian-exim"),
+        (Door::AuthClient, Some(ListenerRole::Postfix)) | (Door::Policy | Door::Socketmap, _) => {
+            Some("postfix")
+        }
+        (Door::AuthClient, Some(ListenerRole::Exim)) => Some("Debian-exim"),
         // Login processes run as dovenull in a chroot; their socket lies below it.
         (Door::AuthClient, _) if listener.path.components().any(|part| part.as_os_str() == "login") => {
             Some("dovenull")

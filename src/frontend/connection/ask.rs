@@ -25,7 +25,7 @@ pub struct Desk {
 
 /// An answer on its way back to the protocol.
 #[derive(Debug)]
-pub struct Reply<A> {
+pub struct Replied<A> {
     pub(super) ticket: Ticket,
     pub(super) answer: A,
     /// When it was found.
@@ -37,7 +37,7 @@ pub struct Reply<A> {
 /// Questions of a protocol that the connection loop can put.
 pub trait Put: Questions + Sized {
     /// Puts the question, and waits for its answer no longer than the deadline of logins.
-    fn put(self, desk: &Desk, arrival: Arrival) -> impl Future<Output = Reply<Self::Answers>> + Send;
+    fn put(self, desk: &Desk, arrival: Arrival) -> impl Future<Output = Replied<Self::Answers>> + Send;
 }
 
 /// How one kind of question is answered.
@@ -58,23 +58,23 @@ impl<A> Found<A> {
     }
 }
 
-impl<A> Reply<A> {
-    fn map<B>(self, wrap: impl FnOnce(A) -> B) -> Reply<B> {
+impl<A> Replied<A> {
+    fn map<B>(self, wrap: impl FnOnce(A) -> B) -> Replied<B> {
         let Self { ticket, answer, at, not_before } = self;
-        Reply { ticket, answer: wrap(answer), at, not_before }
+        Replied { ticket, answer: wrap(answer), at, not_before }
     }
 }
 
 impl<Q: Ask + Send> Put for Ticketed<Q> {
-    async fn put(self, desk: &Desk, arrival: Arrival) -> Reply<Answer<Q>> {
+    async fn put(self, desk: &Desk, arrival: Arrival) -> Replied<Answer<Q>> {
         let Self { ticket, question } = self;
         let Found { answer, at, not_before } = question.ask(desk, arrival).await;
-        Reply { ticket, answer: Answer { ticket, answer }, at, not_before }
+        Replied { ticket, answer: Answer { ticket, answer }, at, not_before }
     }
 }
 
 impl Put for MasterQuestion {
-    async fn put(self, desk: &Desk, arrival: Arrival) -> Reply<MasterAnswer> {
+    async fn put(self, desk: &Desk, arrival: Arrival) -> Replied<MasterAnswer> {
         match self {
             Self::User(asked) => asked.put(desk, arrival).await.map(MasterAnswer::User),
             Self::List(asked) => asked.put(desk, arrival).await.map(MasterAnswer::List),
@@ -84,7 +84,7 @@ impl Put for MasterQuestion {
 }
 
 impl Put for HookQuestion {
-    async fn put(self, desk: &Desk, arrival: Arrival) -> Reply<HookAnswer> {
+    async fn put(self, desk: &Desk, arrival: Arrival) -> Replied<HookAnswer> {
         match self {
             Self::Login(asked) => asked.put(desk, arrival).await.map(HookAnswer::Login),
             // Boxed, so that the way of logins stays small.

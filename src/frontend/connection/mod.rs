@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{LineBuffer, Next, Protocol, ProtocolError, Questions as _, Received, Ticket};
 use crate::login::service::{Arrival, now};
-use ask::Reply;
+use ask::Replied;
 pub use ask::{Desk, Put};
 use questions::Questions;
 use timer::Timer;
@@ -251,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         self.tidy(now);
     }
 
-    fn take_reply(&mut self, reply: Reply<Answers<P>>) {
+    fn take_reply(&mut self, reply: Replied<Answers<P>>) {
         self.latest = reply.at;
         match reply.not_before {
             Some(due) if due > reply.at => {

@@ -25,7 +25,7 @@ pub struct Administration {
     /// What the daemon runs with.
     pub in_use: Arc<InUse>,
     /// How runs of the sync end, where this process does it.
-    pub sync: Option<Arc<sync::Status>>,
+    pub sync: Option<Arc<sync::RunStatus>>,
 }
 
 impl Administration {

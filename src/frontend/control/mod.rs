@@ -22,9 +22,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, Ticketed};
 use crate::auth::Secret;
 use crate::backend::kick;
-use crate::login::decision::{Counts, Forgotten, Known};
+use crate::login::decision::{CacheCounts, Forgotten, Known};
 use crate::login::service::Explained;
-use crate::login::throttle::Listed;
+use crate::login::throttle::ListedCounter;
 
 pub use administration::Administration;
 pub use in_use::{InUse, Tagged};
@@ -122,7 +122,7 @@ impl fmt::Debug for SentPassword {
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// To [`Request::CacheCounts`].
-    Counts(Counts),
+    Counts(CacheCounts),
     /// To [`Request::CacheShow`].
     Known(Box<Known>),
     /// To [`Request::CacheForget`] and [`Request::CacheFlush`].
@@ -138,7 +138,7 @@ pub enum Reply {
     /// To [`Request::ThrottleList`]: the longest waits first, and how many counters there are in all.
     Throttled {
         /// The first of them.
-        first: Vec<Listed>,
+        first: Vec<ListedCounter>,
         /// Of all.
         total: usize,
     },
@@ -147,7 +147,7 @@ pub enum Reply {
     /// To [`Request::KickList`].
     Held {
         /// The first of them.
-        first: Vec<kick::Held>,
+        first: Vec<kick::HeldSession>,
         /// Of all.
         total: usize,
     },

@@ -139,7 +139,7 @@ impl Timed {
 
 impl Status {
     /// Collects the numbers.
-    pub(super) fn collect(service: &LoginService, sync: Option<&sync::Status>, now: Instant) -> Self {
+    pub(super) fn collect(service: &LoginService, sync: Option<&sync::RunStatus>, now: Instant) -> Self {
         let decision = &service.decision;
         let snapshot = service.logins.snapshot();
         let logins = snapshot.counts.iter().map(|login| Logins {

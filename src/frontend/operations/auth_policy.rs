@@ -5,7 +5,7 @@ use hyper::body::Body;
 use hyper::{Request, StatusCode, Uri};
 use tokio::time::Instant;
 
-use super::token::Token;
+use super::token::BearerToken;
 use crate::auth::DefaultDomain;
 use crate::login::throttle::{PolicyAnswer, PolicyRequest, Throttle};
 
@@ -36,7 +36,7 @@ impl Command {
 /// # Errors
 /// The status that says what is wrong; Dovecot goes on then as if nobody had been asked.
 pub(super) async fn answer<B: Body<Error: std::error::Error + Send + Sync + 'static>>(
-    token: &Token,
+    token: &BearerToken,
     (throttle, default_domain): (&Throttle, &DefaultDomain),
     request: Request<B>,
 ) -> Result<String, StatusCode> {
@@ -70,7 +70,7 @@ mod tests {
     async fn post(throttle: &Throttle, path: &str, key: &str, body: &str) -> Result<String, StatusCode> {
         let request = Request::post(path).header("X-API-Key", key).body(body.to_owned()).unwrap();
         let default_domain = DefaultDomain::new(Some("e.org")).unwrap();
-        answer(&Token::new(Secret::from(TOKEN)).unwrap(), (throttle, &default_domain), request).await
+        answer(&BearerToken::new(Secret::from(TOKEN)).unwrap(), (throttle, &default_domain), request).await
     }
 
     #[test]

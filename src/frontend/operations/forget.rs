@@ -7,7 +7,7 @@ use hyper::body::Body;
 use hyper::{Request, StatusCode};
 use serde::Deserialize;
 
-use super::token::Token;
+use super::token::BearerToken;
 use crate::auth::Username;
 use crate::login::decision::Decision;
 
@@ -43,7 +43,7 @@ impl Forget {
 /// # Errors
 /// The status that says what is wrong.
 pub(super) async fn read<B: Body<Error: std::error::Error + Send + Sync + 'static>>(
-    token: &Token,
+    token: &BearerToken,
     request: Request<B>,
 ) -> Result<Forget, StatusCode> {
     if !token.is_in(request.headers()) {
@@ -68,7 +68,7 @@ mod tests {
         for value in authorization {
             request = request.header(AUTHORIZATION, *value);
         }
-        let token = Token::new(Secret::from(TOKEN)).unwrap();
+        let token = BearerToken::new(Secret::from(TOKEN)).unwrap();
         read(&token, request.body(body.to_owned()).unwrap()).await
     }
 

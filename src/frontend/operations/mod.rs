@@ -33,7 +33,7 @@ use crate::observe::metrics::ShadowMetrics;
 pub use config::Config;
 pub use numbers::Numbers;
 pub use server::{BindError, Server};
-pub use token::{Token, TokenTooShort, Tokens};
+pub use token::{BearerToken, TokenTooShort, Tokens};
 pub use watcher::Watcher;
 
 /// What is looked at.
@@ -54,7 +54,7 @@ pub struct Watched {
     /// Whether what is known may serve while a backend is away (`[cache] stale_limit` is not 0).
     pub outlives_outages: bool,
     /// How runs of the sync ended, where there are any.
-    pub sync: Option<Arc<sync::Status>>,
+    pub sync: Option<Arc<sync::RunStatus>>,
 }
 
 /// How far the daemon is.

@@ -26,7 +26,7 @@ pub struct Numbers {
     pub(super) breakers: Vec<(String, Condition)>,
     /// By the name of the cache.
     pub(super) caches: Vec<(&'static str, RecordCounts)>,
-    pub(super) throttle: throttle::Counts,
+    pub(super) throttle: throttle::ThrottleCounts,
     pub(super) dropped_notes: u64,
     pub(super) insecure: Vec<String>,
     pub(super) sync: StatusNumbers,

@@ -6,7 +6,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::readiness::Readiness;
-use super::token::Token;
+use super::token::BearerToken;
 use super::{Numbers, Operations, Watched};
 use super::{auth_policy, forget};
 
@@ -42,7 +42,11 @@ pub(super) async fn answer(operations: &Operations, request: Request<Incoming>) 
     }
 }
 
-async fn forget(operations: &Operations, token: &Token, request: Request<Incoming>) -> Response<String> {
+async fn forget(
+    operations: &Operations,
+    token: &BearerToken,
+    request: Request<Incoming>,
+) -> Response<String> {
     let watched = match watched_for_post(operations, &request) {
         Ok(watched) => watched,
         Err(answer) => return *answer,
@@ -56,7 +60,11 @@ async fn forget(operations: &Operations, token: &Token, request: Request<Incomin
     }
 }
 
-async fn auth_policy(operations: &Operations, token: &Token, request: Request<Incoming>) -> Response<String> {
+async fn auth_policy(
+    operations: &Operations,
+    token: &BearerToken,
+    request: Request<Incoming>,
+) -> Response<String> {
     let watched = match watched_for_post(operations, &request) {
         Ok(watched) => watched,
         Err(answer) => return *answer,

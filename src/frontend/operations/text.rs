@@ -154,7 +154,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn throttle(&mut self, counts: &throttle::Counts) -> fmt::Result {
+    fn throttle(&mut self, counts: &throttle::ThrottleCounts) -> fmt::Result {
         let help = "Logins that were put off because too much was wrong from there.";
         self.counter("throttled_logins", help, counts.throttled)?;
         let help = "Accounts at a place, and places, that have to wait.";

@@ -18,18 +18,18 @@ pub struct TokenTooShort;
 
 /// A token that callers must have.
 #[derive(Debug)]
-pub struct Token(Secret);
+pub struct BearerToken(Secret);
 
 /// The tokens of all requests; what has none is not there.
 #[derive(Debug, Default)]
 pub struct Tokens {
     /// Of `POST /forget`.
-    pub forget: Option<Token>,
+    pub forget: Option<BearerToken>,
     /// Of `POST /auth-policy`.
-    pub policy: Option<Token>,
+    pub policy: Option<BearerToken>,
 }
 
-impl Token {
+impl BearerToken {
     /// Takes a token.
     ///
     /// # Errors
@@ -67,13 +67,13 @@ mod tests {
 
     #[test]
     fn a_token_that_is_easily_guessed_is_none_and_no_token_is_shown() {
-        assert_eq!(Token::new(Secret::from("fifteen bytes..")).err(), Some(TokenTooShort));
-        assert!(!format!("{:?}", Token::new(Secret::from(TOKEN)).unwrap()).contains("0123"));
+        assert_eq!(BearerToken::new(Secret::from("fifteen bytes..")).err(), Some(TokenTooShort));
+        assert!(!format!("{:?}", BearerToken::new(Secret::from(TOKEN)).unwrap()).contains("0123"));
     }
 
     #[test]
     fn a_token_comes_in_one_header() {
-        let token = Token::new(Secret::from(TOKEN)).unwrap();
+        let token = BearerToken::new(Secret::from(TOKEN)).unwrap();
         let bearer = format!("Bearer {TOKEN}");
         let headers = |given: &[(&'static str, &str)]| {
             let given = given.iter().map(|(name, value)| {

@@ -1,6 +1,6 @@
 //! What Postfix asks beside logins: its policy protocol and its socketmap protocol.
 //!
-//! * [`Policy`]: `check_policy_service`. May whoever is logged in send under this address?
+//! * [`PolicyService`]: `check_policy_service`. May whoever is logged in send under this address?
 //! * [`Socketmap`]: lookup tables. Is this domain here, is there such a mailbox, where do aliases lead, whose is an
 //!   address?
 //!
@@ -11,5 +11,5 @@ mod in_order;
 mod policy;
 mod socketmap;
 
-pub use policy::Policy;
+pub use policy::PolicyService;
 pub use socketmap::Socketmap;

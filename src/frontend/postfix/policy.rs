@@ -21,7 +21,7 @@ const DUNNO: &[u8] = b"action=DUNNO\n\n";
 
 /// One connection.
 #[derive(Debug, Default)]
-pub struct Policy {
+pub struct PolicyService {
     request: Attributes,
     asked: InOrder<Vec<u8>>,
 }
@@ -71,7 +71,7 @@ impl Attributes {
     }
 }
 
-impl Protocol for Policy {
+impl Protocol for PolicyService {
     type Asked = Ticketed<SenderRequest>;
 
     const MAX_LINE: usize = MAX_LINE;
@@ -153,7 +153,7 @@ mod tests {
         encryption_protocol=\nencryption_cipher=\nencryption_keysize=0\npolicy_context=eas\n\n";
 
     struct Talk {
-        policy: Policy,
+        policy: PolicyService,
         asked: Vec<Ticketed<SenderRequest>>,
         out: Vec<u8>,
         now: Instant,
@@ -163,7 +163,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a test's clock may start anywhere")]
         fn new() -> Self {
             let (asked, out) = (Vec::new(), Vec::new());
-            Self { policy: Policy::default(), asked, out, now: Instant::now() }
+            Self { policy: PolicyService::default(), asked, out, now: Instant::now() }
         }
 
         fn say(&mut self, text: &[u8]) -> Result<(), ProtocolError> {

@@ -3,7 +3,7 @@
 //! A refusal has two steps: a challenge that says why, in JSON and in general words, and after the client's answer
 //! to it the end.
 
-use super::Presented;
+use super::PresentedIdentity;
 use crate::auth::{Credential, Mechanism, Secret};
 
 /// What separates the parts of a message.
@@ -13,7 +13,7 @@ const SEPARATOR: u8 = 0x01;
 ///
 /// The user must be named: whose mailbox it is about is decided before anybody looks into the token. The client
 /// neither can nor may bind the exchange to its channel (`p=`), and other demands on us (`F`) are not known.
-pub(super) fn parse_oauthbearer(message: &[u8]) -> Option<Presented> {
+pub(super) fn parse_oauthbearer(message: &[u8]) -> Option<PresentedIdentity> {
     let (header, pairs) = split_once(message, SEPARATOR)?;
     let user = read_header(header)?;
     let mut auth = None;
@@ -45,7 +45,7 @@ fn read_header(header: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Reads an XOAUTH2 message: `user=USER^Aauth=Bearer TOKEN^A^A`, in either order.
-pub(super) fn parse_xoauth2(message: &[u8]) -> Option<Presented> {
+pub(super) fn parse_xoauth2(message: &[u8]) -> Option<PresentedIdentity> {
     let (mut user, mut auth) = (None, None);
     for (key, value) in read_pairs(message)? {
         let twice = match key {
@@ -61,8 +61,12 @@ pub(super) fn parse_xoauth2(message: &[u8]) -> Option<Presented> {
     Some(present(user.to_vec(), read_token(auth?)?))
 }
 
-fn present(authcid: Vec<u8>, token: &[u8]) -> Presented {
-    Presented { authcid, authzid: Vec::new(), credential: Credential::Token(Secret::new(token.to_vec())) }
+fn present(authcid: Vec<u8>, token: &[u8]) -> PresentedIdentity {
+    PresentedIdentity {
+        authcid,
+        authzid: Vec::new(),
+        credential: Credential::Token(Secret::new(token.to_vec())),
+    }
 }
 
 /// Reads `key=value` between separators, as forgiving as Dovecot: the separators at the end may be missing or be more
@@ -164,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    fn read(parse: fn(&[u8]) -> Option<Presented>, message: &str) -> Option<(String, String)> {
+    fn read(parse: fn(&[u8]) -> Option<PresentedIdentity>, message: &str) -> Option<(String, String)> {
         let presented = parse(message.replace('^', "\x01").as_bytes())?;
         let Credential::Token(token) = presented.credential else { panic!("no token") };
         assert!(presented.authzid.is_empty());

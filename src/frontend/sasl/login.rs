@@ -1,6 +1,6 @@
 //! LOGIN (draft-murchison-sasl-login-00): two prompts, then name and password, each as it is.
 
-use super::{Presented, Step};
+use super::{ExchangeStep, PresentedIdentity};
 use crate::auth::{Credential, Secret};
 
 /// The first prompt. Old clients compare it letter by letter.
@@ -14,13 +14,13 @@ pub struct Login {
 }
 
 impl Login {
-    pub(super) fn respond(&mut self, response: &[u8]) -> Step {
+    pub(super) fn respond(&mut self, response: &[u8]) -> ExchangeStep {
         match self.username.take() {
             None => {
                 self.username = Some(response.to_vec());
-                Step::Challenge(PASSWORD_PROMPT)
+                ExchangeStep::Challenge(PASSWORD_PROMPT)
             }
-            Some(authcid) => Step::Done(Presented {
+            Some(authcid) => ExchangeStep::Done(PresentedIdentity {
                 authcid,
                 authzid: Vec::new(),
                 credential: Credential::Password(Secret::new(response.to_vec())),
@@ -36,15 +36,15 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use crate::auth::Mechanism;
-    use crate::frontend::sasl::{Exchange, Step};
+    use crate::frontend::sasl::{Exchange, ExchangeStep};
 
-    fn password_is_asked(step: &Step) -> bool {
-        matches!(step, Step::Challenge(b"Password:"))
+    fn password_is_asked(step: &ExchangeStep) -> bool {
+        matches!(step, ExchangeStep::Challenge(b"Password:"))
     }
 
     fn finish(exchange: &mut Exchange) -> (Vec<u8>, Vec<u8>) {
         match exchange.respond(b"pw") {
-            Step::Done(presented) => {
+            ExchangeStep::Done(presented) => {
                 let password = presented.credential.password().unwrap().expose().to_vec();
                 (presented.authcid, password)
             }
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn both_prompts_are_sent_when_there_is_no_initial_response() {
         let (mut exchange, step) = Exchange::begin(Mechanism::Login, None);
-        assert!(matches!(step, Step::Challenge(b"Username:")));
+        assert!(matches!(step, ExchangeStep::Challenge(b"Username:")));
         assert!(password_is_asked(&exchange.respond(b"alice@example.org")));
         assert_eq!(exchange.claimed(), b"alice@example.org");
         assert_eq!(finish(&mut exchange), (b"alice@example.org".to_vec(), b"pw".to_vec()));

@@ -26,18 +26,18 @@ pub enum Exchange {
 
 /// What an exchange says to a response.
 #[derive(Debug)]
-pub enum Step {
+pub enum ExchangeStep {
     /// Ask the client for more.
     Challenge(&'static [u8]),
     /// The client has said everything.
-    Done(Presented),
+    Done(PresentedIdentity),
     /// The response breaks the mechanism's rules.
     Malformed,
 }
 
 /// What a client presented.
 #[derive(Debug)]
-pub struct Presented {
+pub struct PresentedIdentity {
     /// Who proves who they are.
     pub authcid: Vec<u8>,
     /// As whom they want to act; empty = as themselves.
@@ -49,7 +49,7 @@ pub struct Presented {
 impl Exchange {
     /// Begins an exchange; `initial` is the initial response, where the client sent one (RFC 4422, 3).
     #[must_use]
-    pub fn begin(mechanism: Mechanism, initial: Option<&[u8]>) -> (Self, Step) {
+    pub fn begin(mechanism: Mechanism, initial: Option<&[u8]>) -> (Self, ExchangeStep) {
         let mut exchange = match mechanism {
             Mechanism::Plain => Self::Plain,
             Mechanism::Login => Self::Login(login::Login::default()),
@@ -58,19 +58,25 @@ impl Exchange {
         };
         let step = match (initial, mechanism) {
             (Some(response), _) => exchange.respond(response),
-            (None, Mechanism::Login) => Step::Challenge(login::USERNAME_PROMPT),
-            (None, Mechanism::Plain | Mechanism::OauthBearer | Mechanism::Xoauth2) => Step::Challenge(b""),
+            (None, Mechanism::Login) => ExchangeStep::Challenge(login::USERNAME_PROMPT),
+            (None, Mechanism::Plain | Mechanism::OauthBearer | Mechanism::Xoauth2) => {
+                ExchangeStep::Challenge(b"")
+            }
         };
         (exchange, step)
     }
 
     /// Takes the client's next response.
-    pub fn respond(&mut self, response: &[u8]) -> Step {
+    pub fn respond(&mut self, response: &[u8]) -> ExchangeStep {
         match self {
-            Self::Plain => plain::parse(response).map_or(Step::Malformed, Step::Done),
+            Self::Plain => plain::parse(response).map_or(ExchangeStep::Malformed, ExchangeStep::Done),
             Self::Login(login) => login.respond(response),
-            Self::OauthBearer => bearer::parse_oauthbearer(response).map_or(Step::Malformed, Step::Done),
-            Self::Xoauth2 => bearer::parse_xoauth2(response).map_or(Step::Malformed, Step::Done),
+            Self::OauthBearer => {
+                bearer::parse_oauthbearer(response).map_or(ExchangeStep::Malformed, ExchangeStep::Done)
+            }
+            Self::Xoauth2 => {
+                bearer::parse_xoauth2(response).map_or(ExchangeStep::Malformed, ExchangeStep::Done)
+            }
         }
     }
 

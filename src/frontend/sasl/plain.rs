@@ -1,16 +1,16 @@
 //! PLAIN (RFC 4616): `authzid NUL authcid NUL password`, one message.
 
-use super::Presented;
+use super::PresentedIdentity;
 use crate::auth::{Credential, Secret};
 
 /// Reads the message. `None` unless it has exactly two NULs, as Dovecot demands too.
-pub(super) fn parse(message: &[u8]) -> Option<Presented> {
+pub(super) fn parse(message: &[u8]) -> Option<PresentedIdentity> {
     let mut parts = message.split(|&byte| byte == 0);
     let (authzid, authcid, password) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
         return None;
     }
-    Some(Presented {
+    Some(PresentedIdentity {
         authcid: authcid.to_vec(),
         authzid: authzid.to_vec(),
         credential: Credential::Password(Secret::new(password.to_vec())),

@@ -31,7 +31,7 @@ pub struct IdentityProvider {
 
 /// A setting without which Keycloak cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableSettings {
     /// No row, or an empty one.
     #[error(
         "mailcow's table `identity_provider` has no `{0}`: set it in mailcow's identity provider settings"
@@ -44,7 +44,7 @@ pub enum Unusable {
     ServerUrl,
 }
 
-impl Unusable {
+impl UnusableSettings {
     /// What a login is told.
     #[must_use]
     pub fn temp_fail(&self) -> TempFail {
@@ -83,17 +83,19 @@ impl IdentityProvider {
     ///
     /// # Errors
     /// The first setting that is missing or cannot be used, the client secret included.
-    pub fn address(&self) -> Result<Address, Unusable> {
+    pub fn address(&self) -> Result<Address, UnusableSettings> {
         if self.server_url.is_empty() {
-            return Err(Unusable::Missing("server_url"));
+            return Err(UnusableSettings::Missing("server_url"));
         }
-        let server_url = ServerUrl::try_from(self.server_url.clone()).map_err(|_| Unusable::ServerUrl)?;
-        let realm = RealmName::try_from(self.realm.clone()).map_err(|_| Unusable::Missing("realm"))?;
+        let server_url =
+            ServerUrl::try_from(self.server_url.clone()).map_err(|_| UnusableSettings::ServerUrl)?;
+        let realm =
+            RealmName::try_from(self.realm.clone()).map_err(|_| UnusableSettings::Missing("realm"))?;
         if self.client_id.is_empty() {
-            return Err(Unusable::Missing("client_id"));
+            return Err(UnusableSettings::Missing("client_id"));
         }
         if self.client_secret.is_empty() {
-            return Err(Unusable::Missing("client_secret"));
+            return Err(UnusableSettings::Missing("client_secret"));
         }
         Ok(Address { server_url, realm, client_id: self.client_id.clone() })
     }
@@ -130,11 +132,11 @@ mod tests {
     fn what_is_missing_is_named() {
         for key in ["server_url", "realm", "client_id", "client_secret"] {
             let without = COMPLETE.into_iter().filter(|(name, _)| *name != key);
-            assert_eq!(read(without).address(), Err(Unusable::Missing(key)));
+            assert_eq!(read(without).address(), Err(UnusableSettings::Missing(key)));
             let empty = COMPLETE.map(|(name, value)| (name, if name == key { "" } else { value }));
-            assert_eq!(read(empty).address(), Err(Unusable::Missing(key)));
+            assert_eq!(read(empty).address(), Err(UnusableSettings::Missing(key)));
         }
-        let trouble = Unusable::Missing("realm").temp_fail();
+        let trouble = UnusableSettings::Missing("realm").temp_fail();
         assert!(trouble.to_string().starts_with("keycloak_settings: ") && trouble.detail.contains("`realm`"));
     }
 
@@ -143,7 +145,7 @@ mod tests {
         for url in ["sso.example.org", "https://me:marker@sso.example.org", "https://x/realms/mail"] {
             let odd = COMPLETE.map(|(name, value)| (name, if name == "server_url" { url } else { value }));
             let trouble = read(odd).address().unwrap_err();
-            assert_eq!(trouble, Unusable::ServerUrl);
+            assert_eq!(trouble, UnusableSettings::ServerUrl);
             assert!(!trouble.to_string().contains("marker"));
         }
     }

@@ -12,5 +12,5 @@ mod identity_provider;
 mod refresher;
 
 pub use config::Config;
-pub use identity_provider::{IdentityProvider, Unusable};
+pub use identity_provider::{IdentityProvider, UnusableSettings};
 pub use refresher::Refresher;

@@ -38,7 +38,7 @@ pub use census::{Census, Found, Grade, PasswordCount, Sighting};
 pub use config::{Config, Deactivate};
 pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
-pub use schedule::{Schedule, Status, StatusNumbers};
+pub use schedule::{RunStatus, Schedule, StatusNumbers};
 pub use walk::Doubt;
 
 /// The name of the lease.

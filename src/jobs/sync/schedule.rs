@@ -15,7 +15,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How runs of this process have ended, for metrics.
 #[derive(Debug, Default)]
-pub struct Status(Mutex<Known>);
+pub struct RunStatus(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -42,7 +42,7 @@ pub struct StatusNumbers {
     pub people: Vec<(&'static str, u64)>,
 }
 
-impl Status {
+impl RunStatus {
     fn note(&self, result: &'static str, report: Option<Report>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *known.runs.entry(result).or_default() += 1;
@@ -83,7 +83,7 @@ impl Status {
 #[derive(Debug)]
 pub struct Schedule {
     sync: Sync,
-    status: Arc<Status>,
+    status: Arc<RunStatus>,
     /// Part of the interval by which this process is late, so that several do not ask Keycloak at one moment.
     jitter: f64,
 }
@@ -97,7 +97,7 @@ impl Schedule {
 
     /// How runs end.
     #[must_use]
-    pub fn status(&self) -> Arc<Status> {
+    pub fn status(&self) -> Arc<RunStatus> {
         Arc::clone(&self.status)
     }
 
@@ -159,7 +159,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn numbers_are_of_the_last_run_and_the_last_complete_one() {
-        let status = Status::default();
+        let status = RunStatus::default();
         assert_eq!(status.numbers(), StatusNumbers::default());
         let report = |complete, created| Some(Report { complete, created, ..Report::default() });
         status.note("complete", report(true, 3));

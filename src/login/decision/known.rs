@@ -9,7 +9,7 @@ use super::Decision;
 use crate::auth::{UserMask, Username};
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::people::KnownPerson;
-use crate::backend::records::{RecordCounts, Freshness};
+use crate::backend::records::{Freshness, RecordCounts};
 use crate::backend::sql::{Mailbox, MailboxState};
 use crate::credential::scheme;
 
@@ -49,7 +49,7 @@ pub struct KnownMailbox {
 
 /// What the caches have done so far.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct CacheCounts {
     /// Of Keycloak's answers.
     pub people: RecordCounts,
     /// Of the database's.
@@ -132,8 +132,8 @@ impl Decision {
 
     /// What the caches have done so far.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        Counts { people: self.0.passdb.people().counts(), mailboxes: self.0.mailboxes.counts() }
+    pub fn counts(&self) -> CacheCounts {
+        CacheCounts { people: self.0.passdb.people().counts(), mailboxes: self.0.mailboxes.counts() }
     }
 }
 

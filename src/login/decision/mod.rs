@@ -42,7 +42,7 @@ use crate::provision::Provisioner;
 
 pub use authenticate::Judgement;
 pub use explain::{Explanation, too_late};
-pub use known::{Counts, Forgotten, Known, KnownMailbox};
+pub use known::{CacheCounts, Forgotten, Known, KnownMailbox};
 pub use login::{Moment, Purpose};
 pub use lookup::FoundUser;
 pub use trace::{Path, Step, StepEnd};
@@ -63,7 +63,7 @@ pub struct DecisionParts {
     pub provisioner: Arc<Provisioner>,
     /// The webmail that is trusted.
     pub webmail: Webmail,
-    /// Counts what is wrong, and says who has to wait.
+    /// CacheCounts what is wrong, and says who has to wait.
     pub throttle: Throttle,
     /// Ends open sessions, where that is wanted.
     pub kicker: Option<Kicker>,

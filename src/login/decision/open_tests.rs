@@ -20,7 +20,7 @@ use crate::credential::hashing::Hasher;
 use crate::credential::scheme;
 use crate::credential::scheme::Scheme;
 use crate::jobs::bookkeeping::Bookkeeper;
-use crate::login::decision::{Decision, Moment, DecisionParts, Webmail};
+use crate::login::decision::{Decision, DecisionParts, Moment, Webmail};
 use crate::login::passdb::Passdb;
 use crate::login::throttle::Throttle;
 use crate::login::userdb::Userdb;

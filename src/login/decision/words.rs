@@ -8,7 +8,7 @@ use super::login::{Login, Proof};
 use super::trace::Sight;
 use crate::auth::{AuthRequest, Denial, NotAccepted, TempFail, Username};
 use crate::backend::mailboxes::MailboxRecord;
-use crate::backend::records::{Held, Freshness};
+use crate::backend::records::{Freshness, Held};
 use crate::backend::sql::{AppPassword, Mailbox};
 use crate::credential::scheme;
 use crate::login::passdb::{AppPasswordAttempt, Owner, usable_app_passwords};

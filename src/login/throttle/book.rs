@@ -51,7 +51,7 @@ pub(super) enum Reach {
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct ListedCounter {
     /// None: many accounts were tried from there.
     pub user: Option<String>,
     /// The address or network.
@@ -217,7 +217,7 @@ impl Book {
     }
 
     /// Everything that still counts, the longest wait first.
-    pub(super) fn list(&mut self, now: Instant) -> Vec<Listed> {
+    pub(super) fn list(&mut self, now: Instant) -> Vec<ListedCounter> {
         let accounts = self.accounts.iter();
         let accounts = accounts.map(|((user, place), strikes)| (Some(user.clone()), *place, strikes.clone()));
         let places = self.places.iter().map(|(place, strikes)| (None, *place, strikes.clone()));
@@ -228,7 +228,7 @@ impl Book {
                 let rule = self.rules.of(&subject);
                 strikes.forget(now, rule.forget_after);
                 let last = now.saturating_duration_since(strikes.last()?);
-                Some(Listed {
+                Some(ListedCounter {
                     user: subject.user.map(|user| user.as_str().to_owned()),
                     place,
                     strikes: strikes.count(),
@@ -239,7 +239,7 @@ impl Book {
             })
             .collect();
         listed.sort_by(|a, b| {
-            let of = |one: &Listed| (std::cmp::Reverse((one.wait_seconds, one.strikes)), one.place);
+            let of = |one: &ListedCounter| (std::cmp::Reverse((one.wait_seconds, one.strikes)), one.place);
             of(a).cmp(&of(b)).then_with(|| a.user.cmp(&b.user))
         });
         listed

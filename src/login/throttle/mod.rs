@@ -39,7 +39,7 @@ use familiar::Familiar;
 use repeats::Repeats;
 use sharing::{Event, Outbox};
 
-pub use book::Listed;
+pub use book::ListedCounter;
 pub use config::{Config, LEAST_SHARED_KEY};
 pub use keeper::Keeper;
 pub use place::Place;
@@ -62,7 +62,7 @@ pub struct Attempt<'a> {
 
 /// Numbers for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ThrottleCounts {
     /// Counters in memory.
     pub entries: usize,
     /// About how much memory they take.
@@ -73,7 +73,7 @@ pub struct Counts {
     pub throttled: u64,
 }
 
-/// Counts, and says who has to wait. Copies share their counters.
+/// ThrottleCounts, and says who has to wait. Copies share their counters.
 #[derive(Clone, Debug)]
 pub struct Throttle(Option<Arc<Inner>>, Option<Arc<Repeats>>);
 
@@ -172,7 +172,7 @@ impl Throttle {
         Ok(Some(Pending { inner: Arc::clone(inner), key, digest }))
     }
 
-    /// Counts a refusal, if it is a guess.
+    /// ThrottleCounts a refusal, if it is a guess.
     pub fn note_refused(&self, attempt: &Attempt<'_>, denial: Denial) {
         let Some(inner) = &self.0 else { return };
         if denial.is_guess() {
@@ -196,7 +196,7 @@ impl Throttle {
 
     /// What counts at the moment.
     #[must_use]
-    pub fn list(&self, now: Instant) -> Vec<Listed> {
+    pub fn list(&self, now: Instant) -> Vec<ListedCounter> {
         self.0.as_ref().map_or_else(Vec::new, |inner| inner.lock().book.list(now))
     }
 
@@ -209,11 +209,16 @@ impl Throttle {
 
     /// Numbers for metrics.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        let Some(inner) = &self.0 else { return Counts::default() };
+    pub fn counts(&self) -> ThrottleCounts {
+        let Some(inner) = &self.0 else { return ThrottleCounts::default() };
         let state = inner.lock();
         let (entries, bytes) = state.book.size();
-        Counts { entries, bytes, waiting: state.book.waiting(), throttled: inner.throttled.load(Relaxed) }
+        ThrottleCounts {
+            entries,
+            bytes,
+            waiting: state.book.waiting(),
+            throttled: inner.throttled.load(Relaxed),
+        }
     }
 }
 
@@ -250,7 +255,7 @@ impl Inner {
         TempFail::new(TempFailReason::Throttled, detail)
     }
 
-    /// Counts what was wrong here.
+    /// ThrottleCounts what was wrong here.
     fn strike(&self, user: &Username, remote: Option<IpAddr>, digest: u64, now: Instant) {
         let place = Place::narrow(remote);
         if self.is_trusted(place) || self.knows(user, place, now) {
@@ -278,7 +283,7 @@ impl Inner {
         self.count(&wrong, now);
     }
 
-    /// Counts what was wrong here or on another node.
+    /// ThrottleCounts what was wrong here or on another node.
     fn count(&self, wrong: &Wrong, at: Instant) {
         let (began, until) = self.lock().book.add(wrong, at);
         if let Some(until) = until {

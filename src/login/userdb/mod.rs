@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::auth::{UserFields, Username};
 use crate::settings::{Section, SettingFault};
 
-pub use template::{Template, UnknownVariable};
+pub use template::{FieldTemplate, UnknownVariable};
 
 /// Where mail is stored. keydove tells Dovecot.
 ///
@@ -24,15 +24,15 @@ pub struct Config {
     /// The group of the mail files, likewise.
     pub gid: Option<String>,
     /// The home folder. Default: required with an `auth-master` listener.
-    pub home: Option<Template>,
+    pub home: Option<FieldTemplate>,
     /// The mail location for Dovecot 2.3, such as `maildir:~/Maildir`. Dovecot 2.4 ignores it.
-    pub mail: Option<Template>,
+    pub mail: Option<FieldTemplate>,
     /// The mailbox format for Dovecot 2.4, such as `maildir`. Dovecot 2.3 ignores it.
-    pub mail_driver: Option<Template>,
+    pub mail_driver: Option<FieldTemplate>,
     /// The mail location for Dovecot 2.4, such as `~/Maildir`. Dovecot 2.3 ignores it.
-    pub mail_path: Option<Template>,
+    pub mail_path: Option<FieldTemplate>,
     /// Further userdb fields or Dovecot settings, such as `quota_rule = "*:bytes=%{quota}"`.
-    pub fields: BTreeMap<String, Template>,
+    pub fields: BTreeMap<String, FieldTemplate>,
 }
 
 impl Section for Config {
@@ -59,7 +59,7 @@ impl Section for Config {
 /// The filled-in form.
 #[derive(Clone, Debug)]
 pub struct Userdb {
-    fields: Vec<(String, Template)>,
+    fields: Vec<(String, FieldTemplate)>,
 }
 
 impl Userdb {
@@ -67,8 +67,8 @@ impl Userdb {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let fixed = [
-            ("uid", config.uid.as_deref().map(Template::literal)),
-            ("gid", config.gid.as_deref().map(Template::literal)),
+            ("uid", config.uid.as_deref().map(FieldTemplate::literal)),
+            ("gid", config.gid.as_deref().map(FieldTemplate::literal)),
             ("home", config.home.clone()),
             ("mail", config.mail.clone()),
             ("mail_driver", config.mail_driver.clone()),

@@ -7,7 +7,7 @@ use crate::auth::Username;
 /// A text with variables in Dovecot's spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Template(Vec<Part>);
+pub struct FieldTemplate(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -25,7 +25,7 @@ enum Part {
 )]
 pub struct UnknownVariable(String);
 
-impl Template {
+impl FieldTemplate {
     /// A text in which `%` has no meaning.
     #[must_use]
     pub fn literal(text: &str) -> Self {
@@ -49,7 +49,7 @@ impl Template {
     }
 }
 
-impl TryFrom<String> for Template {
+impl TryFrom<String> for FieldTemplate {
     type Error = UnknownVariable;
 
     fn try_from(text: String) -> Result<Self, UnknownVariable> {
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn long_and_short_names_mean_the_same() {
-        let short = Template::try_from("%u %n %d".to_owned()).unwrap();
-        let long = Template::try_from("%{user} %{local_part} %{domain}".to_owned()).unwrap();
+        let short = FieldTemplate::try_from("%u %n %d".to_owned()).unwrap();
+        let long = FieldTemplate::try_from("%{user} %{local_part} %{domain}".to_owned()).unwrap();
         assert_eq!(short, long);
     }
 
@@ -103,7 +103,11 @@ mod tests {
         for (text, name) in
             [("a%x/b", "%x"), ("%{home}", "%{home}"), ("50%", "%"), ("%{open", "%{open"), ("%ü", "%ü")]
         {
-            assert_eq!(Template::try_from(text.to_owned()), Err(UnknownVariable(name.to_owned())), "{text}");
+            assert_eq!(
+                FieldTemplate::try_from(text.to_owned()),
+                Err(UnknownVariable(name.to_owned())),
+                "{text}"
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ use super::replies::{decode, fail, refuse_malformed, write_challenge};
 use super::requests::{Asked, Open, REQUEST_LIFETIME, Refused, Request, end_early, request_user, ticket};
 use super::{AuthClient, Handshake, Received, auth};
 use crate::auth::{AuthRequest, Denial};
-use crate::frontend::sasl::Step;
+use crate::frontend::sasl::ExchangeStep;
 use crate::frontend::{ProtocolError, Ticketed};
 
 impl AuthClient {
@@ -44,19 +44,19 @@ impl AuthClient {
     }
 
     /// Does what a mechanism's step says.
-    pub(super) fn advance(&mut self, id: u32, open: Open, step: Step, out: &mut Vec<u8>) -> Received {
+    pub(super) fn advance(&mut self, id: u32, open: Open, step: ExchangeStep, out: &mut Vec<u8>) -> Received {
         match step {
-            Step::Challenge(text) => {
+            ExchangeStep::Challenge(text) => {
                 write_challenge(id, text, out);
                 self.look_by(open.began + REQUEST_LIFETIME);
                 self.requests.insert(id, Request::Exchanging(Box::new(open)));
                 Received::Nothing
             }
-            Step::Malformed => {
+            ExchangeStep::Malformed => {
                 fail(id, b"", "", out);
                 Received::Ended(end_early(open, Denial::ResponseMalformed))
             }
-            Step::Done(presented) => {
+            ExchangeStep::Done(presented) => {
                 let ticket = ticket(self.next_serial, id);
                 self.next_serial = self.next_serial.wrapping_add(1);
                 let asked = Asked {
