@@ -15,6 +15,7 @@ use super::{
     Config, Diagnostic, Error, ListenerConfig, Place, Tables, features, find_group, find_user, in_use,
 };
 use crate::auth::Secret;
+use crate::backend::sql::Feature;
 use crate::backend::{keycloak, sql};
 use crate::login::userdb;
 use crate::settings::SettingFault;
@@ -22,6 +23,17 @@ use crate::settings::SettingFault;
 const MAX_BYTES: u64 = 1 << 20;
 
 impl Config {
+    /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.
+    /// Where mailcow's settings say whether first logins make mailboxes, they are taken to do so.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_features(path: &Path) -> Result<(sql::Config, Vec<Feature>), Error> {
+        let file = read_file(path)?;
+        let features = features::of(&file);
+        Ok((file.storage, features))
+    }
+
     /// Reads and checks the configuration, and the secrets it points at.
     ///
     /// # Errors
