@@ -13,8 +13,8 @@ import sys
 import termios
 import time
 
-SILENCE = 300  # seconds
-ECHO_OFF = 10  # seconds; a program that asks for a password throws away what was typed before it switched the echo off
+SILENCE = 600  # seconds
+ECHO_OFF = 60  # seconds; a program that asks for a password throws away what was typed before it switched the echo off
 
 
 def answers(path):
@@ -24,9 +24,11 @@ def answers(path):
     return [(question, unescape(answer)) for question, _, answer in lines]
 
 
-def type_in(terminal, question, answer):
+def type_in(process, terminal, question, answer):
     end = time.monotonic() + ECHO_OFF
     while "assword" in question and termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < end:
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
         time.sleep(0.02)
     os.write(terminal, answer.encode() if answer.endswith("\x04") else answer.encode() + b"\n")
 
@@ -38,7 +40,7 @@ def main(path, command):
         os.execvp(command[0], command)
     for question, answer in known:
         if not question:
-            type_in(terminal, question, answer)
+            type_in(process, terminal, question, answer)
     shown = ""  # since the last answer
     while True:
         if not select.select([terminal], [], [], SILENCE)[0]:
@@ -57,7 +59,7 @@ def main(path, command):
         shown += text
         for question, answer in known:
             if question and shown.rstrip().endswith(question):
-                type_in(terminal, question, answer)
+                type_in(process, terminal, question, answer)
                 shown = ""
                 break
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
