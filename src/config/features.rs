@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::load::read_file;
+use super::load::{parse_file, read_file};
 use super::{Config, Door, Error, File};
 use crate::sql::{self, Feature};
 use crate::sync::Deactivate;
@@ -17,6 +17,14 @@ impl Config {
         let file = read_file(path)?;
         let features = of(&file);
         Ok((file.storage, features))
+    }
+
+    /// The features of a configuration that is not written yet; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`Error::Faults`]
+    pub fn parse_features(path: &Path, text: &str) -> Result<Vec<Feature>, Error> {
+        parse_file(path, text).map(|file| of(&file))
     }
 }
 

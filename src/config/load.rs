@@ -116,12 +116,16 @@ impl Config {
 
 /// The file as it is written, checked; no secret is read.
 pub(super) fn read_file(path: &Path) -> Result<File, Error> {
-    let text = read_text(path)?;
+    parse_file(path, &read_text(path)?)
+}
+
+/// The same from text; `path` is for messages only.
+pub(super) fn parse_file(path: &Path, text: &str) -> Result<File, Error> {
     let file: File =
-        toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
+        toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))?;
     match find_faults(&file) {
         faults if faults.is_empty() => Ok(file),
-        faults => Err(Error::Faults(locate_all(path, &text, faults))),
+        faults => Err(Error::Faults(locate_all(path, text, faults))),
     }
 }
 
