@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::{join_all, select};
-use keydove::hashing::{Config, Hasher};
-use keydove::scheme::Scheme;
+use keydove::credential::hashing::{Config, Hasher};
+use keydove::credential::scheme::Scheme;
 
 use super::measure::{block_on, measure, median, millis, now, quantile};
 use super::{PASSWORD, Plan, Report, cores, stored, usable};

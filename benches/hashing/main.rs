@@ -16,7 +16,8 @@ mod rates;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use keydove::scheme::{self, Policy, SALT_BYTES, Scheme, Usable};
+use keydove::credential::scheme;
+use keydove::credential::scheme::{Policy, SALT_BYTES, Scheme, Usable};
 
 /// The password that every hash here is of.
 const PASSWORD: &str = "correct horse";

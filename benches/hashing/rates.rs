@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use keydove::hashing::{Config, Hasher};
-use keydove::scheme::{Lanes, MAX_LANES, Scheme};
+use keydove::credential::hashing::{Config, Hasher};
+use keydove::credential::scheme::{Lanes, MAX_LANES, Scheme};
 
 use super::measure::{Cost, block_on, measure, median};
 use super::{PASSWORD, Plan, Report, cores, stored, usable};

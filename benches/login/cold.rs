@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use keydove::credential::scheme;
+use keydove::credential::scheme::Policy;
 use keydove::load::{Load, Pace, Turns};
-use keydove::scheme::{self, Policy};
 
 use super::dovecot::{Dovecot, Passdb};
 use super::hot::{HEAD, show};

@@ -3,8 +3,9 @@
 use std::thread;
 
 use keydove::auth::Secret;
+use keydove::credential::scheme;
+use keydove::credential::scheme::{SALT_BYTES, Scheme};
 use keydove::load::{People, Request};
-use keydove::scheme::{self, SALT_BYTES, Scheme};
 use serde_json::{Value, json};
 
 use super::machine::cores;

@@ -11,20 +11,20 @@ use keydove::auth::{
     Credential, Denial, Grant, Mechanism, Secret, SenderVerdict, Service, Source, TempFail, TempFailReason,
     UserFields, Username, Verdict,
 };
+use keydove::backend::sql::AccessSwitches;
 use keydove::config::{Config, Error};
+use keydove::credential::scheme;
+use keydove::credential::token::{Claims, Keys, Token};
 use keydove::frontend::dovecot::{
     AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape,
     unescape,
 };
 use keydove::frontend::hook::Hook;
 use keydove::frontend::postfix::{Policy, Socketmap};
+use keydove::frontend::sasl::{ErrorChallenges, Exchange, Step};
 use keydove::frontend::{
     Answer, Line, LineBuffer, MapAnswer, Next, Protocol, Question, Received, Ticket, UserAnswer, UserPage,
 };
-use keydove::sasl::{ErrorChallenges, Exchange, Step};
-use keydove::scheme;
-use keydove::sql::AccessSwitches;
-use keydove::token::{Claims, Keys, Token};
 
 /// A check by the name of its target.
 pub type Check = fn(&[u8]);

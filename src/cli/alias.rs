@@ -10,7 +10,7 @@ use super::mailbox::parse_user;
 use super::storage::{Answer, Failure, OnOff, document, on_off, with_database};
 use super::table::table;
 use crate::auth::Username;
-use crate::sql::{AliasAddress, AliasRow, AliasSettings, DomainName};
+use crate::backend::sql::{AliasAddress, AliasRow, AliasSettings, DomainName};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

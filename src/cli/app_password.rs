@@ -12,9 +12,9 @@ use super::output::say_error;
 use super::storage::{Answer, Failure, document, parse_label, with_database};
 use super::table::table;
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username};
-use crate::scheme::SALT_BYTES;
+use crate::backend::sql::{AppPasswordRow, MadeAppPassword, NewAppPassword, Revocation};
+use crate::credential::scheme::SALT_BYTES;
 use crate::settings::Network;
-use crate::sql::{AppPasswordRow, MadeAppPassword, NewAppPassword, Revocation};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::storage::{Answer, Failure};
+use crate::backend::sql;
 use crate::config::Config;
-use crate::sql;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

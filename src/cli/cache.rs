@@ -7,11 +7,11 @@ use clap::Subcommand;
 use super::control::{ask, other_answer};
 use super::storage::{Answer, Failure};
 use super::table::table;
-use crate::cache::{RecordCounts, Standing};
-use crate::decision::{Counts, Forgotten, Known, KnownMailbox};
+use crate::backend::keycloak::AccountState;
+use crate::backend::people::KnownPerson;
+use crate::backend::records::{RecordCounts, Standing};
 use crate::frontend::control::{Reply, Request};
-use crate::keycloak::AccountState;
-use crate::passdb::KnownPerson;
+use crate::login::decision::{Counts, Forgotten, Known, KnownMailbox};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::output::say;
 use super::table::table;
 use super::{FAILED, fail, load_and_log};
-use crate::sync::{Census, Sighting};
+use crate::jobs::sync::{Census, Sighting};
 use crate::{daemon, observe};
 
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::size::{parse_mib, show_mib, show_quota};
 use super::storage::{Answer, Failure, OnOff, after_commit, document, on_off, parse_label, with_database};
 use super::table::table;
-use crate::sql::{DomainName, DomainRow, DomainSettings};
+use crate::backend::sql::{DomainName, DomainRow, DomainSettings};
 
 const SIZES: &str = "A SIZE is 5GiB or 500MiB; a plain number is MiB, as in the columns of the table `domain`.\n\
      Beside mailcow make domains in mailcow itself: it also makes DKIM keys and Redis entries.";

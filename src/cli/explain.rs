@@ -8,9 +8,9 @@ use super::control::{ask, other_answer};
 use super::input::Input;
 use super::storage::{Answer, Failure};
 use super::table::table;
-use crate::decision::{Explanation, StepEnd};
 use crate::frontend::control::{Reply, Request, SentPassword};
 use crate::frontend::{Attempt, Explained};
+use crate::login::decision::{Explanation, StepEnd};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

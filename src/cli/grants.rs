@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::storage::{Answer, Failure, document};
+use crate::backend::sql;
+use crate::backend::sql::{Feature, MariadbConfig, Right, grants, needed};
 use crate::config::Config;
-use crate::sql::{self, Feature, MariadbConfig, Right, grants, needed};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

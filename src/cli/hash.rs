@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use super::input::{self, Input};
 use super::output::{say, say_error};
 use super::{DATA, FAILED, USAGE, fail};
-use crate::scheme::{self, CannotMake, Policy, Scheme, Unusable};
+use crate::credential::scheme;
+use crate::credential::scheme::{CannotMake, Policy, Scheme, Unusable};
 
 /// The password does not match.
 const MISMATCH: u8 = 1;

@@ -8,7 +8,7 @@ use super::storage::explain;
 use super::table::table;
 use super::{BUSY, FAILED, fail, load_and_log};
 use crate::daemon::{HousekeepingError, keep_house_once};
-use crate::housekeeping::{End, Report};
+use crate::jobs::housekeeping::{End, Report};
 use crate::observe;
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ fn describe(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::housekeeping::Removed;
+    use crate::jobs::housekeeping::Removed;
 
     #[test]
     fn a_dry_run_says_that_it_is_one() {

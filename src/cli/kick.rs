@@ -9,8 +9,8 @@ use super::cache::to_json;
 use super::control::{ask, other_answer};
 use super::storage::{Answer, Failure};
 use super::table::table;
+use crate::backend::kick::Held;
 use crate::frontend::control::{Reply, Request};
-use crate::kick::Held;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

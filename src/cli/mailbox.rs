@@ -12,11 +12,12 @@ use super::storage::{Answer, Failure, after_commit, document, parse_label, repor
 use super::table::table;
 use super::{domain::parse_domain, hash::parse_scheme, readmit};
 use crate::auth::{ProvisionRefusal, Secret, Service, Username};
-use crate::provision::{Identity, NewMailbox, Template, TemplateText};
-use crate::scheme::{self, Scheme};
-use crate::sql::{
+use crate::backend::sql::{
     AuthSource, Database, DomainName, MailboxRow, MailboxSettings, MailboxState, Obstacle, StoredTemplate,
 };
+use crate::credential::scheme;
+use crate::credential::scheme::Scheme;
+use crate::provision::{Identity, NewMailbox, Template, TemplateText};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::output::say;
 use super::table::table;
 use super::{FAILED, fail, load_and_log};
-use crate::sync::Readmission;
+use crate::jobs::sync::Readmission;
 use crate::{daemon, observe};
 
 /// Exit code 0: everybody whose mailbox belongs to another id is readmitted, or nobody is there. 1: somebody is left, or a
@@ -61,7 +61,7 @@ fn describe(readmission: &Readmission) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::{Readmittance, Readmitted};
+    use crate::jobs::sync::{Readmittance, Readmitted};
 
     #[test]
     fn the_table_says_who_is_left_and_why() {

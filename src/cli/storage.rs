@@ -8,9 +8,11 @@ use nix::unistd::{Uid, User};
 
 use super::output::{say, say_error};
 use super::{CONFIG, DATA, FAILED, USAGE, fail, input};
+use crate::backend::sql;
+use crate::backend::sql::{AdminError, Database, Obstacle};
+use crate::config;
 use crate::config::Config;
-use crate::sql::{self, AdminError, Database, Obstacle};
-use crate::{config, scheme};
+use crate::credential::scheme;
 
 /// What a command has to say at its end.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use super::output::{say, say_error};
 use super::table::table;
 use super::{BUSY, FAILED, fail, load_and_log};
 use crate::auth::Username;
-use crate::sync::{End, Report, Request};
+use crate::jobs::sync::{End, Report, Request};
 use crate::{daemon, observe};
 
 /// The width of the bar on a terminal.

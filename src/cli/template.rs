@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::size::{parse_bytes, show_quota};
 use super::storage::{Answer, Failure, document, parse_label, with_database};
 use super::table::table;
+use crate::backend::sql::{Obstacle, StoredTemplate};
 use crate::provision::{Kind, TemplateFault, TemplateText};
-use crate::sql::{Obstacle, StoredTemplate};
 
 /// Longest template that is read, in bytes.
 const MAX_BYTES: u64 = 65_536;

@@ -9,7 +9,7 @@ use super::control::{ask, other_answer};
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::frontend::control::{Reply, Request};
-use crate::throttle::Listed;
+use crate::login::throttle::Listed;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -9,8 +9,10 @@ use self::sources::{check_keycloaks, check_mailcow};
 use super::{Door, File};
 use super::{find_group, find_user};
 use crate::auth::{BadServiceName, DefaultDomain, ServiceNames, normalise_domain};
-use crate::hashing::MAX_LANES;
-use crate::{kick, passdb, redis, sql, token};
+use crate::backend::{kick, redis, sql};
+use crate::credential::hashing::MAX_LANES;
+use crate::credential::token;
+use crate::login::passdb;
 
 pub(super) use warnings::find_warnings;
 

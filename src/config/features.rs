@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::load::{parse_file, read_file};
 use super::{Config, Door, Error, File};
-use crate::sql::{self, Feature};
-use crate::sync::Deactivate;
+use crate::backend::sql;
+use crate::backend::sql::Feature;
+use crate::jobs::sync::Deactivate;
 
 impl Config {
     /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.

@@ -14,9 +14,10 @@ use super::{
     Config, Diagnostic, Error, File, ListenerConfig, Place, features, find_group, find_user, in_use,
 };
 use crate::auth::Secret;
-use crate::operations::Token;
-use crate::throttle::LEAST_SHARED_KEY;
-use crate::{keycloak, sql, userdb};
+use crate::backend::{keycloak, sql};
+use crate::frontend::operations::Token;
+use crate::login::throttle::LEAST_SHARED_KEY;
+use crate::login::userdb;
 
 const MAX_BYTES: u64 = 1 << 20;
 

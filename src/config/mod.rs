@@ -19,11 +19,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::auth::normalise_domain;
+use crate::backend::{keycloak, kick, records, redis, sql};
+use crate::credential::{hashing, token};
+use crate::frontend::operations;
+use crate::jobs::{bookkeeping, housekeeping, mailcow, sync};
+use crate::login::{decision, passdb, throttle, userdb};
 use crate::observe::LogConfig;
-use crate::{
-    bookkeeping, cache, decision, frontend, hashing, housekeeping, keycloak, kick, mailcow, operations,
-    passdb, provision, redis, sql, sync, throttle, token, userdb,
-};
+use crate::{frontend, provision};
 
 pub use accounts::{find_group, find_user};
 pub use credentials::Credentials;
@@ -53,7 +55,7 @@ pub struct Config {
     /// `[provisioning]`
     pub provisioning: provision::Config,
     /// `[cache]`
-    pub cache: cache::Config,
+    pub cache: records::Config,
     /// `[app_passwords]`
     pub app_passwords: passdb::AppPasswordConfig,
     /// `[oauth]`
@@ -126,7 +128,7 @@ struct File {
     #[serde(default)]
     provisioning: provision::Config,
     #[serde(default)]
-    cache: cache::Config,
+    cache: records::Config,
     #[serde(default)]
     app_passwords: passdb::AppPasswordConfig,
     oauth: Option<token::Config>,

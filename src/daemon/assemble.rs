@@ -4,29 +4,35 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
-use super::record_keeper::RecordKeeper;
 use crate::auth::{DefaultDomain, ServiceNames};
-use crate::bookkeeping::{Bookkeeper, Worker};
-use crate::cache::{Comparisons, Spawner, Verified};
+use crate::backend::keycloak::{Client, SetupError};
+use crate::backend::mailboxes::Mailboxes;
+use crate::backend::people::{Loss, OnLoss, People, Sources};
+use crate::backend::records::{Belonging, Spawner};
+use crate::backend::redis::Redis;
+use crate::backend::sql::AliasLogins;
+use crate::backend::{keycloak, kick, redis, sql};
 use crate::config::{Config, Secrets};
-use crate::decision::{Decision, Mailboxes, Webmail};
+use crate::credential::compared::{Comparisons, Verified};
+use crate::credential::hashing::Hasher;
+use crate::frontend;
 use crate::frontend::Naming;
 use crate::frontend::control::InUse;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
-use crate::hashing::Hasher;
-use crate::housekeeping::Housekeeping;
-use crate::keycloak::{Client, SetupError};
-use crate::mailcow::Refresher;
+use crate::frontend::sasl::ErrorChallenges;
+use crate::jobs::bookkeeping::{Bookkeeper, Worker};
+use crate::jobs::housekeeping::Housekeeping;
+use crate::jobs::mailcow::Refresher;
+use crate::jobs::sync::{Schedule, Sync};
+use crate::jobs::{EventFollower, RecordKeeper};
+use crate::jobs::{bookkeeping, sync};
+use crate::login::decision::{Decision, Webmail};
+use crate::login::passdb::{MasterUsers, Passdb};
+use crate::login::userdb::Userdb;
+use crate::login::{decision, throttle};
 use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{LoginMetrics, RecentAttempts};
-use crate::passdb::{EventFollower, Loss, MasterUsers, OnLoss, Passdb, People, Sources};
 use crate::provision::Provisioner;
-use crate::redis::Redis;
-use crate::sasl::ErrorChallenges;
-use crate::sql::AliasLogins;
-use crate::sync::{Schedule, Sync};
-use crate::userdb::Userdb;
-use crate::{bookkeeping, decision, frontend, keycloak, kick, redis, sql, sync, throttle};
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -115,12 +121,12 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     // Set once, here: nobody has lost access before.
     let _ = in_all.set(people.clone());
     let saved_people = people.clone();
-    let followers = people.event_followers();
+    let followers = EventFollower::for_each_source(&people);
     let passdb = assemble_passdb(config, people, hasher)?;
     let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
-    let keeper = RecordKeeper::open(config, saved_people, mailboxes.clone());
+    let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &keeper {
         keeper.restore();
     }
@@ -333,4 +339,12 @@ async fn follow_mailcow(config: &Config, keycloak: &keycloak::Config) -> Result<
     let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), enabled);
     refresher.refresh().await;
     Ok(refresher)
+}
+
+/// Records of other secrets or another database are not restored.
+fn open_record_keeper(config: &Config, people: People, mailboxes: Mailboxes) -> Option<RecordKeeper> {
+    let secrets = config.secrets.duplicate();
+    let secrets: Vec<_> = secrets.client_secrets.into_iter().chain(secrets.database_password).collect();
+    let origin = config.storage.to_string();
+    RecordKeeper::open(&config.cache, Belonging { secrets: &secrets, origin: &origin }, people, mailboxes)
 }

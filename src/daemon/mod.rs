@@ -2,7 +2,6 @@
 
 mod assemble;
 mod listener;
-mod record_keeper;
 mod serve;
 mod tasks;
 
@@ -12,16 +11,17 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::{NotAccepted, Secret, Username};
+use crate::backend::sql;
 use crate::config::Config;
-use crate::decision::Explanation;
 use crate::frontend::connection::explain_now;
+use crate::frontend::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
 use crate::frontend::{ExplainRequest, http_login};
-use crate::mailcow::Refresher;
+use crate::jobs::housekeeping;
+use crate::jobs::mailcow::Refresher;
+use crate::jobs::sync::{Census, End, Readmission, Request, Trouble, Watch};
+use crate::login::decision::Explanation;
 use crate::observe;
-use crate::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
 use crate::provision::Identity;
-use crate::sync::{Census, End, Readmission, Request, Trouble, Watch};
-use crate::{housekeeping, sql};
 use tasks::Tasks;
 
 pub use assemble::AssembleError;

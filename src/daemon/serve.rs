@@ -22,7 +22,7 @@ use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogi
 use crate::frontend::hook::Hook;
 use crate::frontend::http_login;
 use crate::frontend::postfix::{Policy, Socketmap};
-use crate::sasl::ErrorChallenges;
+use crate::frontend::sasl::ErrorChallenges;
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
 pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {

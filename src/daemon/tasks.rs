@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cache::Spawner;
+use crate::backend::records::Spawner;
 use crate::frontend::connection::StopSignals;
 
 /// After the grace period, how long "cannot tell" may take to reach everybody.

@@ -19,9 +19,9 @@ use super::{
     Ticket,
 };
 use crate::auth::{Secret, Username};
-use crate::decision::{Counts, Decision, Forgotten, Known};
-use crate::kick;
-use crate::throttle::{Listed, Target};
+use crate::backend::kick;
+use crate::login::decision::{Counts, Decision, Forgotten, Known};
+use crate::login::throttle::{Listed, Target};
 
 /// What is said to whoever may not ask, before the connection is closed.
 pub const REFUSAL: &str = "only root and the user that runs keydove may ask here";

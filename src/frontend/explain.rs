@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
-use crate::decision::Explanation;
+use crate::login::decision::Explanation;
 
 /// A login that an administrator wants explained.
 #[derive(Debug)]

@@ -17,7 +17,9 @@ pub mod http_login;
 mod in_use;
 mod input;
 mod naming;
+pub mod operations;
 pub mod postfix;
+pub mod sasl;
 mod status;
 
 use std::collections::BTreeMap;

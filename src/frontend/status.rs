@@ -5,10 +5,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Context;
-use crate::breaker::Condition;
-use crate::cache::RecordCounts;
+use crate::backend::breaker::Condition;
+use crate::backend::records::RecordCounts;
+use crate::jobs::sync::StatusNumbers;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot};
-use crate::sync::StatusNumbers;
 
 /// Microseconds in a second.
 const MICROS: f64 = 1_000_000.0;

@@ -1,8 +1,8 @@
 //! The person a mailbox is for, as far as the mailbox shows it.
 
 use crate::auth::Username;
-use crate::keycloak::Person;
-use crate::sql::Mark;
+use crate::backend::keycloak::Person;
+use crate::backend::sql::Mark;
 
 /// What provisioning needs to know about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,8 +25,9 @@ mod update;
 use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
+use crate::backend::sql;
+use crate::backend::sql::{Creation, Database, Mailbox};
 use crate::settings::Live;
-use crate::sql::{self, Creation, Database, Mailbox};
 use backoff::BackOff;
 use reserved::Reserved;
 

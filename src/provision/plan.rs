@@ -3,7 +3,7 @@
 use super::Identity;
 use super::template::{RateLimit, SWITCHES, TaggedMail, Template, TemplateAttributes};
 use crate::auth::{ProvisionRefusal, Username};
-use crate::sql::{NewMailboxRows, Owner};
+use crate::backend::sql::{NewMailboxRows, Owner};
 
 const QUARANTINE_CATEGORIES: [&str; 3] = ["add_header", "reject", "all"];
 const MAILBOX_FORMAT: &str = "maildir:";

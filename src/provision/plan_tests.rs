@@ -2,7 +2,7 @@
 
 use super::super::template::tests::DEFAULT;
 use super::*;
-use crate::sql::{StoredTemplate, UserAcl};
+use crate::backend::sql::{StoredTemplate, UserAcl};
 
 fn person(address: &str, first: &str, last: &str) -> Identity {
     Identity {

@@ -4,7 +4,7 @@ use super::reserved::Reserved;
 use super::update::is_due;
 use super::{Identity, Mapping, NewMailbox, Provisioner, Template};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::sql::{Database, KnownPerson, StoredTemplate};
+use crate::backend::sql::{Database, KnownPerson, StoredTemplate};
 
 /// What would be done, without doing it.
 #[derive(Clone, Debug)]

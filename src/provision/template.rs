@@ -5,7 +5,7 @@ use sha1::{Digest, Sha1};
 
 use super::php::{differs_from_zero, intval, json_encode, strval};
 use crate::auth::ProvisionRefusal;
-use crate::sql::{StoredTemplate, UserAcl};
+use crate::backend::sql::{StoredTemplate, UserAcl};
 
 /// The last index of a tag that is used: as in mailcow the first 26 are.
 const LAST_TAG: u64 = 25;

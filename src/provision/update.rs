@@ -11,7 +11,7 @@ use super::plan::{RedisSettings, owner};
 use super::template::{SWITCHES, Template, TemplateAttributes};
 use super::{Identity, Provisioner, RateLimit};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::sql::{Change, Database, KnownPerson, MailboxChanges, StoredTemplate};
+use crate::backend::sql::{Change, Database, KnownPerson, MailboxChanges, StoredTemplate};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::{Failure, Result, Stage, attempt, seed, source_tree};
 
 /// mailcow's tables for a MariaDB that is not mailcow's.
-const TABLES: &str = "src/sql/migrations/mariadb/0001_mailboxes.sql";
+const TABLES: &str = "src/backend/sql/migrations/mariadb/0001_mailboxes.sql";
 /// How long a statement waits for keydove to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

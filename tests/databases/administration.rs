@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use keydove::auth::{ProvisionRefusal, Secret, Service};
-use keydove::provision::{Identity, NewMailbox, Template, TemplateText};
-use keydove::sql::{
+use keydove::backend::sql::{
     AdminError, AliasAddress, AliasSettings, AuthSource, Database, DomainName, DomainSettings, Error,
     MailboxSettings, MailboxState, NewMailboxRows, Obstacle, StoredTemplate,
 };
+use keydove::provision::{Identity, NewMailbox, Template, TemplateText};
 
 use super::app_passwords;
 use super::mariadb::{DATABASE, MariadbServer, USER};
@@ -491,7 +491,7 @@ async fn columns_of(other: &impl Other, table: &str) -> String {
             "modified",
             "active",
         ],
-        "user_acl" => &keydove::sql::UserAcl::RIGHTS,
+        "user_acl" => &keydove::backend::sql::UserAcl::RIGHTS,
         _ => &["username", "bytes", "messages"],
     };
     let columns = columns.join(", ");

@@ -4,8 +4,8 @@
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
 use keydove::auth::{APP_PASSWORD_BYTES, Secret, Service, app_password_row_id};
-use keydove::scheme::{Policy, SALT_BYTES, verify};
-use keydove::sql::{AdminError, Database, NewAppPassword, Obstacle, Revocation};
+use keydove::backend::sql::{AdminError, Database, NewAppPassword, Obstacle, Revocation};
+use keydove::credential::scheme::{Policy, SALT_BYTES, verify};
 
 use super::administration::{mask_times, obstacle};
 use super::provisioning::{Other, count, one_row, user};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use keydove::auth::{Service, TempFailReason, Username};
-use keydove::sql::{AuthSource, Database, Domain, Mailbox, MailboxState};
+use keydove::backend::sql::{AuthSource, Database, Domain, Mailbox, MailboxState};
 use tokio::time::timeout;
 
 /// Everything that needs no trouble with the server. Leaves rows behind.

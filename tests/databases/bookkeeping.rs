@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keydove::auth::{Guess, Secret};
-use keydove::bookkeeping::{self, AcceptedLogin, Bookkeeper, Config, Note, RefusedLogin};
+use keydove::backend::redis::Redis;
+use keydove::backend::sql::Database;
+use keydove::jobs::bookkeeping;
+use keydove::jobs::bookkeeping::{AcceptedLogin, Bookkeeper, Config, Note, RefusedLogin};
 use keydove::provision::{Identity, Provisioned, Provisioner, RateLimit, RedisSettings, TaggedMail};
-use keydove::redis::Redis;
-use keydove::sql::Database;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;

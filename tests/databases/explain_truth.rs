@@ -13,16 +13,20 @@ use std::time::{Duration, Instant, SystemTime};
 use keydove::auth::{
     AuthRequest, Credential, Denial, Mechanism, NotAccepted, Origin, Secret, Service, Username,
 };
-use keydove::bookkeeping::Bookkeeper;
-use keydove::cache::{self, Comparisons, Spawner, Verified};
-use keydove::decision::{Decision, Explanation, Mailboxes, Moment, Parts, Webmail};
-use keydove::hashing::Hasher;
-use keydove::keycloak::Client;
-use keydove::passdb::{AppPasswordConfig, MasterUsers, MasterUsersConfig, Passdb, People, Sources};
+use keydove::backend::keycloak::Client;
+use keydove::backend::mailboxes::Mailboxes;
+use keydove::backend::people::{People, Sources};
+use keydove::backend::records;
+use keydove::backend::records::Spawner;
+use keydove::backend::sql::Database;
+use keydove::credential::compared::{Comparisons, Verified};
+use keydove::credential::hashing::Hasher;
+use keydove::jobs::bookkeeping::Bookkeeper;
+use keydove::login::decision::{Decision, Explanation, Moment, Parts, Webmail};
+use keydove::login::passdb::{AppPasswordConfig, MasterUsers, MasterUsersConfig, Passdb};
+use keydove::login::throttle::{Attempt, Throttle};
+use keydove::login::userdb::Userdb;
 use keydove::provision::{Config, Provisioner};
-use keydove::sql::Database;
-use keydove::throttle::{Attempt, Throttle};
-use keydove::userdb::Userdb;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -470,7 +474,8 @@ impl<O: Other> Stage<'_, O> {
 
     /// One that remembers nothing.
     fn decision(&self, user: &str, world: &World) -> Decision {
-        let cache: cache::Config = toml::from_str("refetch_pause = '0'\nmailbox_staleness = '5ms'").unwrap();
+        let cache: records::Config =
+            toml::from_str("refetch_pause = '0'\nmailbox_staleness = '5ms'").unwrap();
         let sources = self.sources[usize::from(world.person == PersonIs::Unknowable)].clone();
         let hashing = toml::from_str("threads = 1\nlanes = 1").unwrap();
         let app_only = AppPasswordConfig { only: world.app_only, ..AppPasswordConfig::default() };
@@ -569,6 +574,6 @@ fn client(url: &str) -> Client {
     let text = format!(
         "server_url = '{url}'\nrealm = 'mail'\nclient_id = 'mailcow'\nrequired_attribute = 'mail=yes'"
     );
-    let config: keydove::keycloak::Config = toml::from_str(&text).unwrap();
+    let config: keydove::backend::keycloak::Config = toml::from_str(&text).unwrap();
     Client::new(config.address().unwrap(), &config, Secret::from("s3cret")).unwrap()
 }

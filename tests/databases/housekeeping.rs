@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use keydove::housekeeping::{Config, End, Housekeeping};
-use keydove::sql::{Database, Error, LeaseWish, Mark};
+use keydove::backend::sql::{Database, Error, LeaseWish, Mark};
+use keydove::jobs::housekeeping::{Config, End, Housekeeping};
 
 use super::provisioning::{Other, count, user};
 

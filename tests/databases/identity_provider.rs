@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use keydove::auth::{TempFail, TempFailReason};
-use keydove::keycloak::{self, Client};
-use keydove::mailcow::{Config, IdentityProvider, Refresher};
-use keydove::passdb::LiveSource;
+use keydove::backend::keycloak;
+use keydove::backend::keycloak::Client;
+use keydove::backend::people::LiveSource;
+use keydove::backend::sql::Database;
+use keydove::jobs::mailcow::{Config, IdentityProvider, Refresher};
 use keydove::provision::Rules;
-use keydove::sql::Database;
 
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::Other;

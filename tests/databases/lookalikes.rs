@@ -2,11 +2,11 @@
 //! Whatever decides is decided by the normal form, on both databases alike.
 
 use keydove::auth::ProvisionRefusal;
-use keydove::provision::Provisioned;
-use keydove::sql::{
+use keydove::backend::sql::{
     AdminError, AliasAddress, AliasSettings, Creation, Database, DomainName, DomainSettings, MailboxSettings,
     MailboxState, Obstacle, SwitchOff,
 };
+use keydove::provision::Provisioned;
 
 use super::administration::rows;
 use super::provisioning::{Other, count, one_row, person, provision, user};

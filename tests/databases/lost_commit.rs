@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keydove::auth::{Secret, TempFailReason};
-use keydove::sql::{AdminError, Config, Creation, Database, DomainName, DomainSettings, Error, open};
+use keydove::backend::sql::{
+    AdminError, Config, Creation, Database, DomainName, DomainSettings, Error, open,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};

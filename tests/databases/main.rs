@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keydove::auth::Secret;
-use keydove::sql::{Config, Database, Feature, open, open_to_read};
+use keydove::backend::sql::{Config, Database, Feature, open, open_to_read};
 use keydove_stage as stage;
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;

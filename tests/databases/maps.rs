@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use keydove::auth::{TempFailReason, Username};
-use keydove::sql::{Database, DomainName};
+use keydove::backend::sql::{Database, DomainName};
 
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::Other;

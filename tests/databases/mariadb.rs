@@ -14,7 +14,7 @@ pub const DATABASE: &str = "keydove";
 /// The database user of keydove, and its password.
 pub const USER: (&str, &str) = ("keydove", "s3cret 'word'");
 
-const SCHEMA: &str = include_str!("../../src/sql/migrations/mariadb/0001_mailboxes.sql");
+const SCHEMA: &str = include_str!("../../src/backend/sql/migrations/mariadb/0001_mailboxes.sql");
 
 /// A server, running or stopped.
 pub struct MariadbServer {

@@ -1,6 +1,6 @@
 //! What stays the same about a person when Keycloak gives them a new id.
 
-use keydove::sql::{Database, Mark, MarkedOwner};
+use keydove::backend::sql::{Database, Mark, MarkedOwner};
 
 use super::provisioning::{Other, user};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use keydove::auth::{NotAccepted, TempFailReason};
+use keydove::backend::sql::{Database, Error, MailboxSettings, MailboxState, SwitchOff};
 use keydove::provision::Provisioned;
-use keydove::sql::{Database, Error, MailboxSettings, MailboxState, SwitchOff};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use rusqlite::Connection;
@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::{Other, count, nothing_is_left_of, one_row, person, provision, user};
 
-const SOGO_VIEW: &str = include_str!("../../src/sql/migrations/mariadb/sogo_view.sql");
+const SOGO_VIEW: &str = include_str!("../../src/backend/sql/migrations/mariadb/sogo_view.sql");
 
 pub struct OtherSqlite(Connection);
 
@@ -123,7 +123,7 @@ pub async fn keydove_makes_its_own_tables_where_it_may(database: &Database, othe
     assert!(matches!(made, Ok(Provisioned::Created(_))), "without tables of its own: {made:?}");
     assert!(database.person_of(&alice).await.unwrap().is_none());
 
-    other.run(include_str!("../../src/sql/migrations/mariadb/keydove_tables.sql")).await;
+    other.run(include_str!("../../src/backend/sql/migrations/mariadb/keydove_tables.sql")).await;
     database.remember_person(&alice, "id", "").await.unwrap();
     assert_eq!(database.person_of(&alice).await.unwrap().unwrap().keycloak_id, "id");
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use keydove::auth::{Denial, NotAccepted, ProvisionRefusal, Service, TempFailReason, Username};
+use keydove::backend::sql::{AuthSource, Database, MailboxState};
 use keydove::provision::{Config, Identity, Provisioned, Provisioner, RateLimit, Update};
-use keydove::sql::{AuthSource, Database, MailboxState};
 
 /// Another way to the same database.
 pub trait Other {

@@ -1,6 +1,6 @@
 //! The rights that are listed: enough, each needed, and tried out truly, whichever way they came.
 
-use keydove::sql::{Feature, Lack, Right, Verb, grants, needed};
+use keydove::backend::sql::{Feature, Lack, Right, Verb, grants, needed};
 
 use super::connect;
 use super::mariadb::{DATABASE, MariadbServer, USER};

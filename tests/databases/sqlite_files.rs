@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use keydove::sql::{Config, Database, DomainName, DomainSettings, back_up, open, open_to_read};
+use keydove::backend::sql::{Config, Database, DomainName, DomainSettings, back_up, open, open_to_read};
 
 use super::Folder;
 

@@ -1,6 +1,6 @@
 //! What the sync asks the database: its lease, a page of people, and the mailboxes of leavers.
 
-use keydove::sql::{Database, LeaseEnd, LeaseWish, StoredIn, SwitchOff};
+use keydove::backend::sql::{Database, LeaseEnd, LeaseWish, StoredIn, SwitchOff};
 
 use super::provisioning::{Other, count, user};
 

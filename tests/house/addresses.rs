@@ -5,7 +5,7 @@ use crate::layers::sources;
 /// What a client's address is called in the sources.
 const NAMES: [&str; 5] = ["remote", "peer", "rip", "client", "ip"];
 /// Makes texts for ban tools, which act on addresses and get them as they are.
-const BAN_LINE: &str = "bookkeeping/ban_line.rs";
+const BAN_LINE: &str = "jobs/bookkeeping/ban_line.rs";
 
 /// Where an address becomes a field or a text of a line by another way.
 fn faults(file: &str, text: &str) -> Vec<String> {

@@ -16,20 +16,20 @@ const OPENS: [&str; 8] = [
 /// Where that is, and why it is harmless: `file`, the call, the reason.
 const ALLOWED: &[(&str, &str, &str)] = &[
     (
-        "src/sql/sqlite/place.rs",
+        "src/backend/sql/sqlite/place.rs",
         "OpenOptions",
         "makes a file that is not there yet, and nothing else: create_new",
     ),
-    ("src/sql/sqlite/place.rs", "File::", "opens the folder, not the file"),
-    ("src/sql/sqlite.rs", "Connection::open", "SQLite itself"),
-    ("src/sql/sqlite.rs", "File::", "keydove's own type of that name"),
-    ("src/sql/sqlite/backup.rs", "Connection::open", "SQLite itself"),
-    ("src/sql/migrate.rs", "Connection::open", "in memory, in tests"),
+    ("src/backend/sql/sqlite/place.rs", "File::", "opens the folder, not the file"),
+    ("src/backend/sql/sqlite.rs", "Connection::open", "SQLite itself"),
+    ("src/backend/sql/sqlite.rs", "File::", "keydove's own type of that name"),
+    ("src/backend/sql/sqlite/backup.rs", "Connection::open", "SQLite itself"),
+    ("src/backend/sql/migrate.rs", "Connection::open", "in memory, in tests"),
 ];
 
 #[test]
 fn nothing_but_sqlite_opens_the_database_file() {
-    let all = code::below("src/sql");
+    let all = code::below("src/backend/sql");
     let mut faults = Vec::new();
     for (file, code) in &all {
         for call in OPENS {
@@ -54,7 +54,7 @@ fn nothing_but_sqlite_opens_the_database_file() {
     ];
     let holders: Vec<_> = all
         .iter()
-        .filter(|(file, code)| !file.starts_with("src/sql/") && code.contains("Config::Sqlite("))
+        .filter(|(file, code)| !file.starts_with("src/backend/sql/") && code.contains("Config::Sqlite("))
         .collect();
     for (file, code) in holders {
         assert!(
@@ -71,7 +71,7 @@ fn nothing_but_sqlite_opens_the_database_file() {
             "{file} opens a file, and knows the database's path"
         );
     }
-    let place = std::fs::read_to_string("src/sql/sqlite/place.rs").unwrap();
+    let place = std::fs::read_to_string("src/backend/sql/sqlite/place.rs").unwrap();
     let code = place.split("#[cfg(test)]").next().unwrap();
     assert_eq!(code.matches("OpenOptions::new()").count(), code.matches(".create_new(true)").count());
     assert_eq!(code.matches("File::open(").count(), code.matches("File::open(folder_of(path))").count());

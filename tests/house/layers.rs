@@ -2,35 +2,46 @@
 
 use std::path::{Path, PathBuf};
 
-/// Top to bottom. A module may use the rows below its own.
-const ROWS: [&[&str]; 12] = [
-    &["daemon"],
-    &["config"],
-    &["frontend", "operations"],
-    &["decision", "sync", "housekeeping"],
-    &["bookkeeping", "mailcow"],
-    &["provision"],
-    &["passdb", "userdb"],
-    &["hashing", "throttle"],
-    &["keycloak", "redis", "sql", "kick"],
-    &["sasl", "scheme", "token", "observe", "cache", "breaker", "load"],
-    &["settings"],
-    &["auth"],
+/// The rooms of the house, top to bottom. A room uses those below it. `src/lib.rs` shows the same table.
+const ROOMS: [&str; 13] = [
+    "cli",
+    "daemon",
+    "config",
+    "frontend",
+    "login",
+    "jobs",
+    "provision",
+    "backend",
+    "credential",
+    "observe",
+    "load",
+    "settings",
+    "auth",
 ];
-/// Sees everything, and is seen by nobody but the binary.
-const TOP: &str = "cli";
+
+/// The rows within a room that has several, top to bottom. What stands on one row does not see each other.
+const ROWS: [(&str, &[&[&str]]); 5] = [
+    (
+        "frontend",
+        &[&["http_login"], &["connection"], &["hook", "operations", "postfix"], &["dovecot"], &["sasl"]],
+    ),
+    ("login", &[&["decision"], &["passdb", "throttle", "userdb"]]),
+    ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),
+    ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
+    ("credential", &[&["hashing"], &["compared", "scheme", "token"]]),
+];
 
 /// Files that take bytes and give bytes: no runtime, no socket, no file, no clock, no log.
 const PURE: [&str; 9] = [
     "auth",
     "settings",
-    "sasl",
-    "scheme",
-    "token",
-    "userdb",
+    "credential/scheme",
+    "credential/token",
+    "login/userdb",
     "frontend/dovecot",
     "frontend/hook",
     "frontend/postfix",
+    "frontend/sasl",
 ];
 const IMPURE_WORDS: [&str; 9] = [
     "tokio",
@@ -70,65 +81,120 @@ fn files_are_small_and_their_names_say_something() {
 }
 
 #[test]
-fn every_module_has_its_row() {
-    for (file, _) in sources() {
-        let module = top_module(&file);
-        let known = module == TOP || module == "lib.rs" || module == "bin" || row_of(module).is_some();
-        assert!(known, "{file}: give `{module}` a row in tests/house/layers.rs");
+fn every_folder_has_its_room_and_its_row() {
+    for (file, _) in sources().iter().filter(|(file, _)| file != "lib.rs" && !file.starts_with("bin/")) {
+        let parts = parts(file);
+        assert!(ROOMS.contains(&parts[0]), "{file}: give `{}` a place in tests/house/layers.rs", parts[0]);
+        let Some(rows) = rows_of(parts[0]) else { continue };
+        let has_row = rows.iter().any(|row| row.contains(&parts[1]));
+        let is_shared = parts[1] == "mod" || (parts[0] == "frontend" && !file[9..].contains('/'));
+        assert!(has_row || is_shared, "{file}: give `{}` a row in tests/house/layers.rs", parts[1]);
     }
 }
 
 #[test]
+fn the_tour_shows_the_rooms_as_they_stand() {
+    let tour = include_str!("../../src/lib.rs");
+    let rows = tour.lines().filter_map(|line| line.strip_prefix("//! | ["));
+    let shown: Vec<&str> = rows.filter_map(|row| row.trim_start_matches('`').split('`').next()).collect();
+    assert_eq!(shown, ROOMS);
+}
+
+#[test]
 fn a_planted_fault_is_found() {
-    assert_eq!(layer_faults("sasl/plain.rs", "use crate::decision::Decision;").len(), 1);
-    assert_eq!(layer_faults("sql/mod.rs", "use crate::keycloak::Client;").len(), 1);
-    assert_eq!(layer_faults("sql/mod.rs", "use crate::{auth, keycloak};").len(), 1);
-    assert_eq!(layer_faults("decision/mod.rs", "use crate::sql::Database;").len(), 0);
-    assert_eq!(layer_faults("sasl/plain.rs", "let x = crate::cli::run();").len(), 1);
-    assert_eq!(purity_faults("sasl/plain.rs", "use tokio::net::UnixStream;").len(), 1);
+    for (file, text, faults) in [
+        ("frontend/sasl/plain.rs", "use crate::login::decision::Decision;", 0),
+        ("login/decision/mod.rs", "use crate::frontend::Protocol;", 1),
+        ("backend/sql/mod.rs", "use crate::backend::keycloak::Client;", 1),
+        ("backend/sql/mod.rs", "use crate::backend::{keycloak, records};", 1),
+        ("backend/people/mod.rs", "use crate::backend::{keycloak, records};", 0),
+        ("backend/people/losses.rs", "use super::super::records::Records;", 0),
+        ("backend/records/entries.rs", "use super::super::people::People;", 1),
+        ("frontend/dovecot/mod.rs", "use super::hook::Hook;", 1),
+        ("backend/sql/mod.rs", "use crate::{auth, login::passdb};", 1),
+        ("login/decision/mod.rs", "use crate::backend::sql::Database;", 0),
+        ("login/passdb/mod.rs", "use crate::login::decision::Decision;", 1),
+        ("provision/mod.rs", "let x = crate::cli::run();", 1),
+    ] {
+        assert_eq!(layer_faults(file, text).len(), faults, "{file}: {text}");
+    }
+    assert_eq!(purity_faults("frontend/sasl/plain.rs", "use tokio::net::UnixStream;").len(), 1);
     assert_eq!(purity_faults("frontend/dovecot/line.rs", "let now = Instant::now();").len(), 1);
     assert_eq!(purity_faults("daemon/mod.rs", "use tokio::net::UnixStream;").len(), 0);
 }
 
 fn layer_faults(file: &str, text: &str) -> Vec<String> {
-    let module = top_module(file);
-    let Some(own_row) = row_of(module) else { return Vec::new() };
-    let seen = used_modules(text).into_iter().filter(|used| used != module);
-    let forbidden = seen.filter(|used| match row_of(used) {
-        Some(row) => row <= own_row,
-        None => used == TOP,
-    });
-    forbidden.map(|used| format!("{file}: `{module}` may not use `{used}`")).collect()
+    let own = parts(file);
+    let Some(own_room) = room_of(own[0]) else { return Vec::new() };
+    let own_row = row_of(own[0], own[1]);
+    let forbidden =
+        used_modules(&with_whole_paths(file, text)).into_iter().filter(|(room, part)| match room_of(room) {
+            Some(used) if used == own_room => match (own_row, row_of(room, part)) {
+                (Some(own_row), Some(used)) => part != own[1] && used <= own_row,
+                _ => false,
+            },
+            Some(used) => used < own_room,
+            None => false,
+        });
+    forbidden.map(|(room, part)| format!("{file} may not use `{room}::{part}`")).collect()
 }
 
-/// Every `crate::x`, and every `x` of a `crate::{x, y::z}`.
-fn used_modules(text: &str) -> Vec<String> {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+/// With `crate::` in place of each `super::`.
+fn with_whole_paths(file: &str, text: &str) -> String {
+    let module = file.strip_suffix(".rs").unwrap_or(file);
+    let module: Vec<&str> = module.strip_suffix("/mod").unwrap_or(module).split('/').collect();
+    let (mut whole, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("super::") {
+        let mut depth = 1;
+        rest = after;
+        while let Some(after) = rest.strip_prefix("super::") {
+            (depth, rest) = (depth + 1, after);
+        }
+        let above = &module[..module.len().saturating_sub(depth)];
+        let above: String = above.iter().map(|name| format!("{name}::")).collect();
+        whole += &format!("{before}crate::{above}");
+    }
+    whole + rest
+}
+
+/// Every `crate::x::y`, and every `x::y` of a `crate::{x::y, z}` or `crate::x::{y, z}`.
+fn used_modules(text: &str) -> Vec<(String, String)> {
     let mut used = Vec::new();
     for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => {
-                let mut depth = 1;
-                let mut start = true;
-                for (index, c) in group.char_indices() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' if depth == 1 => break,
-                        '}' => depth -= 1,
-                        ',' if depth == 1 => start = true,
-                        c if start && !c.is_whitespace() => {
-                            used.push(word(&group[index..]));
-                            start = false;
-                        }
-                        _ => {}
-                    }
-                }
+        for (room, rest) in branches(&text[at + "crate::".len()..]) {
+            match rest.strip_prefix("::") {
+                Some(rest) => used.extend(branches(rest).into_iter().map(|(part, _)| (room.clone(), part))),
+                None => used.push((room, String::new())),
             }
-            None => used.push(word(rest)),
         }
     }
     used
+}
+
+/// The names that a path goes on with, each with what follows it: one, or those of a group in braces.
+fn branches(text: &str) -> Vec<(String, &str)> {
+    let split = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let branch = |text: &'_ str| (text[..split(text)].to_owned(), split(text));
+    let Some(group) = text.strip_prefix('{') else {
+        let (name, end) = branch(text);
+        return vec![(name, &text[end..])];
+    };
+    let (mut depth, mut start, mut found) = (1, true, Vec::new());
+    for (index, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => break,
+            '}' => depth -= 1,
+            ',' if depth == 1 => start = true,
+            c if start && !c.is_whitespace() => {
+                let (name, end) = branch(&group[index..]);
+                found.push((name, &group[index + end..]));
+                start = false;
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 fn purity_faults(file: &str, text: &str) -> Vec<String> {
@@ -142,12 +208,22 @@ fn purity_faults(file: &str, text: &str) -> Vec<String> {
     words.map(|word| format!("{file}: a pure file mentions `{word}`")).collect()
 }
 
-fn row_of(module: &str) -> Option<usize> {
-    ROWS.iter().position(|row| row.contains(&module))
+fn room_of(room: &str) -> Option<usize> {
+    ROOMS.iter().position(|known| *known == room)
 }
 
-fn top_module(file: &str) -> &str {
-    file.split('/').next().unwrap_or(file)
+fn rows_of(room: &str) -> Option<&'static [&'static [&'static str]]> {
+    ROWS.iter().find(|(known, _)| *known == room).map(|(_, rows)| *rows)
+}
+
+fn row_of(room: &str, part: &str) -> Option<usize> {
+    rows_of(room)?.iter().position(|row| row.contains(&part))
+}
+
+/// The room, and the part of it, to which a file belongs.
+fn parts(file: &str) -> [&str; 2] {
+    let mut parts = file.strip_suffix(".rs").unwrap_or(file).split('/');
+    [parts.next().unwrap_or_default(), parts.next().unwrap_or("mod")]
 }
 
 /// Every source file, named from `src/`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use keydove::operations::Numbers;
+use keydove::frontend::operations::Numbers;
 
 const FILES: [&str; 2] = ["examples/grafana-keydove.json", "docs/alerts.yml"];
 

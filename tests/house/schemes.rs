@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use keydove::scheme::{self, Policy, Scheme};
+use keydove::credential::scheme;
+use keydove::credential::scheme::{Policy, Scheme};
 
 const ALICE: &str = "alice@example.org";
 const PASSWORD: &str = "p\u{e4}ssw\u{f6}rd 1";

@@ -1,13 +1,13 @@
 //! Every comparison of a text column with a value, and who makes it again in the normal form.
 //!
-//! The databases' comparisons are loose, each in its own way (`src/sql/names.rs`). A statement that is not in this list
+//! The databases' comparisons are loose, each in its own way (`src/backend/sql/names.rs`). A statement that is not in this list
 //! has been judged by nobody.
 
 use std::collections::BTreeSet;
 
 use super::code;
 
-/// File below `src/sql`, what stands before the `?`, and why it decides nothing wrongly.
+/// File below `src/backend/sql`, what stands before the `?`, and why it decides nothing wrongly.
 const JUDGED: &[(&str, &str, &str)] = &[
     ("admin/alias.rs", "{column} =", "a value that is set"),
     ("admin/alias.rs", "address =", "by the stored name, of which a unique key holds one"),
@@ -121,8 +121,8 @@ fn comparisons(code: &str) -> BTreeSet<String> {
 #[test]
 fn every_comparison_of_a_name_has_been_judged() {
     let mut seen = BTreeSet::new();
-    for (file, code) in code::below("src/sql") {
-        let name = file.trim_start_matches("src/sql/").to_owned();
+    for (file, code) in code::below("src/backend/sql") {
+        let name = file.trim_start_matches("src/backend/sql/").to_owned();
         seen.extend(comparisons(&code).into_iter().map(|said| (name.clone(), said)));
     }
     let judged: BTreeSet<_> =

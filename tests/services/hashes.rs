@@ -20,7 +20,8 @@ pub const CASES: &[WorldCase] = &[
         let weak: Vec<_> = vectors
             .iter()
             .filter(|(scheme, ..)| {
-                keydove::scheme::Scheme::parse(scheme).is_some_and(keydove::scheme::Scheme::is_weak)
+                keydove::credential::scheme::Scheme::parse(scheme)
+                    .is_some_and(keydove::credential::scheme::Scheme::is_weak)
             })
             .map(|(scheme, ..)| format!("\"{scheme}\""))
             .collect();

@@ -14,7 +14,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("provision_domain_unknown", "tests/databases/provisioning.rs"),
 ];
 /// Whatever is under way is finished before keydove ends, unless it takes longer than that: met or not by chance here,
-/// and tried in src/hashing/tests.rs.
+/// and tried in src/credential/hashing/tests.rs.
 const BY_CHANCE: &str = "stopping";
 
 /// All reasons that the logs in a folder tell of.

@@ -5,11 +5,12 @@ use super::logins::{Candidates, find_candidates};
 use super::{Checked, NO_TEMPLATE};
 use super::{database_file, mailcow, rights};
 use crate::auth::Username;
+use crate::backend::sql;
+use crate::backend::sql::{Database, DomainRow, StoredTemplate};
 use crate::cli::size::show_mib;
 use crate::cli::storage::explain;
-use crate::mailcow::IdentityProvider;
+use crate::jobs::mailcow::IdentityProvider;
 use crate::provision::{ReservedName, Template};
-use crate::sql::{self, Database, DomainRow, StoredTemplate};
 
 /// And who could log in, where the database can be asked.
 pub(super) async fn look(checked: &mut Checked<'_>) -> (Vec<Finding>, Option<Candidates>) {

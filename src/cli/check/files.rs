@@ -7,8 +7,8 @@ use nix::unistd::{AccessFlags, access};
 
 use super::finding::{Finding, Findings};
 use super::service::Service;
+use crate::backend::sql;
 use crate::config::Config;
-use crate::sql;
 
 /// What is done with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

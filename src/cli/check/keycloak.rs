@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::Checked;
 use super::finding::{Finding, Findings, Level};
 use super::stores;
-use crate::keycloak::{Address, Client, Error, MisspeltBase, SetupError, Visibility};
+use crate::backend::keycloak::{Address, Client, Error, MisspeltBase, SetupError, Visibility};
 
 /// How far the clocks may be apart: half of what is left of a token of a minute when it is renewed.
 const CLOCK_LIMIT: Duration = Duration::from_secs(30);

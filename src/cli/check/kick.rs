@@ -2,8 +2,8 @@
 //! nobody has.
 
 use super::finding::{Finding, Findings};
+use crate::backend::kick::{Kicked, kick};
 use crate::config::Config;
-use crate::kick::{Kicked, kick};
 
 /// Nobody's: no domain ends so.
 const NOBODY: &str = "keydove-check@keydove.invalid";

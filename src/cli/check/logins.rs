@@ -7,9 +7,9 @@ use super::Checked;
 use super::finding::{Finding, Findings};
 use super::person;
 use crate::auth::{NotAccepted, Username};
+use crate::backend::sql::Database;
 use crate::cli::advice::advice;
 use crate::daemon::{AssembleError, FirstLogin, rehearse_once};
-use crate::sql::Database;
 
 /// So many mailboxes are looked at, and more as long as none of them can be logged in to.
 const SAMPLE: usize = 5;

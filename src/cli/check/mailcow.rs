@@ -1,7 +1,7 @@
 //! What `keydove check` says of mailcow mode.
 
 use super::finding::{Findings, Level};
-use crate::mailcow::IdentityProvider;
+use crate::jobs::mailcow::IdentityProvider;
 
 /// Which settings the table has now. `provisioning` is keydove's own setting, which overrules mailcow's.
 pub(super) fn tell(settings: &IdentityProvider, provisioning: Option<bool>, findings: &mut Findings) {

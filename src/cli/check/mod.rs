@@ -27,7 +27,7 @@ use super::{CONFIG, FAILED, USAGE, fail};
 use crate::auth::Username;
 use crate::config::{Config, Credentials};
 use crate::frontend::http_login;
-use crate::mailcow::IdentityProvider;
+use crate::jobs::mailcow::IdentityProvider;
 use crate::provision::Mapping;
 use finding::{Finding, Findings, Level, show};
 use service::Service;

@@ -11,8 +11,8 @@ use crate::cli::advice::advice;
 use crate::cli::control::ask;
 use crate::config::Config;
 use crate::daemon::{AssembleError, explain_once};
-use crate::decision::{Explanation, StepEnd};
 use crate::frontend::control::{Reply, Request};
+use crate::login::decision::{Explanation, StepEnd};
 
 /// What people use, in the words of `--service`.
 const SERVICES: [&str; 4] = ["imap", "smtp", "pop3", "sieve"];

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::Checked;
 use super::finding::Findings;
+use crate::backend::sql::{Account, Database, Error, Feature, Lack, Missing, Right, grants, needed};
 use crate::cli::storage::explain;
-use crate::sql::{Account, Database, Error, Feature, Lack, Missing, Right, grants, needed};
 
 /// How often the database is asked who we are.
 const TRIES: usize = 3;
@@ -53,7 +53,7 @@ fn stops_logins(missing: &Missing) -> bool {
     let is_seen =
         missing.sees_table && missing.right.feature == Feature::Owners && missing.lack == Lack::Denied;
     missing.right.feature.stops_logins() && (!missing.right.is_of_own_table() || missing.sees_table)
-        || is_seen && missing.right.verb == crate::sql::Verb::Select
+        || is_seen && missing.right.verb == crate::backend::sql::Verb::Select
 }
 
 fn tell(missing: &[Missing], Account { account, database }: &Account) -> (String, String) {

@@ -1,7 +1,7 @@
 //! The user stores behind a Keycloak (LDAP, Active Directory): are they on, and do they answer?
 
 use super::finding::{Findings, Level};
-use crate::keycloak::{Client, StoreSetup};
+use crate::backend::keycloak::{Client, StoreSetup};
 
 pub(super) async fn look(client: &Client, findings: &mut Findings) {
     let realm = client.address().realm.as_str();

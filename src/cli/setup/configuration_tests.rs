@@ -122,7 +122,7 @@ fn the_database_is_the_one_that_was_answered() {
     let journal = Journal::new(Facts::default());
     let written = text(&wishes, &all, &State::Absent, &journal).unwrap();
     let config = Config::parse(&wishes.config, &written).unwrap();
-    assert!(matches!(config.storage, crate::sql::Config::Mariadb(_)), "{written}");
+    assert!(matches!(config.storage, crate::backend::sql::Config::Mariadb(_)), "{written}");
     // A file of the administrator's for another database.
     for own in
         [written.replace("user = \"keydove\"", "user = \"other\""), written.replace("socket = ", "host = ")]

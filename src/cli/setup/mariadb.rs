@@ -15,10 +15,10 @@ use super::change::State;
 use super::command;
 use super::command::DATABASE_PASSWORD;
 use crate::auth::Secret;
-use crate::sql::{Feature, Right, grants, needed};
+use crate::backend::sql::{Feature, Right, grants, needed};
 
-const TABLES: &str = include_str!("../../sql/migrations/mariadb/0001_mailboxes.sql");
-const OWN_TABLES: &str = include_str!("../../sql/migrations/mariadb/keydove_tables.sql");
+const TABLES: &str = include_str!("../../backend/sql/migrations/mariadb/0001_mailboxes.sql");
+const OWN_TABLES: &str = include_str!("../../backend/sql/migrations/mariadb/keydove_tables.sql");
 const PROGRAMS: [&str; 2] = ["mariadb", "mysql"];
 const PORT: u16 = 3306;
 /// Names that need no care in a statement, and no longer ones than a server takes.

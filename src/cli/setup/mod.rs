@@ -32,7 +32,7 @@ use super::fail;
 use super::output::{say, say_error};
 use super::storage::Failure;
 use crate::auth::Username;
-use crate::keycloak::{Admin, RealmName, ServerUrl, SignIn};
+use crate::backend::keycloak::{Admin, RealmName, ServerUrl, SignIn};
 use answers::{Answers, agrees, password};
 use apply::{apply, names, take_back};
 use change::{Change, Phase, Place};

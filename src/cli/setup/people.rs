@@ -6,11 +6,11 @@ use super::super::storage::{Failure, with_database};
 use super::answers::DovecotWay;
 use super::command;
 use super::plan::{TEMPLATE, Wishes};
+use crate::backend::sql::DomainSettings;
 use crate::config::Config;
 use crate::daemon;
+use crate::jobs::sync::{End, Request};
 use crate::provision::TemplateText;
-use crate::sql::DomainSettings;
-use crate::sync::{End, Request};
 
 /// Room for everybody; an administrator who wants limits sets them with `keydove domain set`.
 const MAILBOXES: i64 = 10_000;

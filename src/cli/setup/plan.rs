@@ -15,9 +15,9 @@ use super::mariadb::{self, Mariadb};
 use super::postfix::Postfix;
 use super::service::Service;
 use super::site::Site;
+use crate::backend::keycloak::{RealmName, ServerUrl};
+use crate::backend::sql::DomainName;
 use crate::config::Config;
-use crate::keycloak::{RealmName, ServerUrl};
-use crate::sql::DomainName;
 
 /// The template of new mailboxes.
 pub(super) const TEMPLATE: &str = "Default";

@@ -22,8 +22,8 @@ use super::postfix::Postfix;
 use super::realm::Realm;
 use super::service::{self, SERVICE};
 use super::{command, files, interrupt};
+use crate::backend::keycloak::Admin;
 use crate::frontend::control::Request;
-use crate::keycloak::Admin;
 
 /// How long keydove may take to answer after its start, and Dovecot after its reload.
 const READY: Duration = Duration::from_secs(30);

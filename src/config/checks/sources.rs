@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{DOMAIN_ADVICE, Fault, NO_DOMAIN};
 use crate::auth::normalise_domain;
+use crate::backend::keycloak;
+use crate::backend::keycloak::LookupBy;
 use crate::config::{File, Place};
-use crate::keycloak::{self, LookupBy};
 
 /// The column that remembers it holds no more.
 const MAX_NAME_CHARACTERS: usize = 255;

@@ -1,7 +1,7 @@
 //! What works, but should not stay like this.
 
+use crate::backend::keycloak::ServerUrl;
 use crate::config::{File, Warning};
-use crate::keycloak::ServerUrl;
 
 /// What works, but should not stay like this.
 pub(in crate::config) fn find_warnings(file: &File) -> Vec<Warning> {

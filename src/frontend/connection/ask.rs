@@ -14,11 +14,11 @@ use crate::auth::{
     AuthRequest, Credential, Denial, Grant, SenderVerdict, Source, TempFail, TempFailReason, UserMask,
     UserRequest, Username, Verdict,
 };
-use crate::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
-use crate::decision::{Judgement, Moment, Path, Purpose, too_late};
 use crate::frontend::{Answer, EndedEarly, MapAnswer, Question, Status, Ticket, UserAnswer, UserPage};
+use crate::jobs::bookkeeping::{AcceptedLogin, Note, RefusedLogin};
+use crate::login::decision::{Judgement, Moment, Path, Purpose, too_late};
+use crate::login::throttle::{RefusedGuess, Word};
 use crate::observe::{LoginRecord, SentText};
-use crate::throttle::{RefusedGuess, Word};
 
 /// What a call of a backend should find left of the deadline when it begins.
 const LAST_CALL: Duration = Duration::from_secs(1);

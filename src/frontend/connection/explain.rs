@@ -10,10 +10,10 @@ use super::Context;
 use super::arrival::Arrival;
 use super::ask::moment;
 use crate::auth::Username;
-use crate::decision::{Decision, Explanation};
+use crate::backend::sql::PastLogin;
 use crate::frontend::{Attempt, ExplainRequest, Explained};
+use crate::login::decision::{Decision, Explanation};
 use crate::observe::RecentAttempt;
-use crate::sql::PastLogin;
 
 /// As many of each kind as one looks at.
 const SHOWN: usize = 10;

@@ -20,10 +20,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Answer, LineBuffer, Naming, Next, Protocol, ProtocolError, Question, Received, Ticket};
-use crate::bookkeeping::Bookkeeper;
-use crate::decision::Decision;
+use crate::jobs::bookkeeping::Bookkeeper;
+use crate::jobs::sync;
+use crate::login::decision::Decision;
 use crate::observe::{LoginMetrics, RecentAttempts};
-use crate::sync;
 use arrival::{Arrival, now};
 pub use ask::{DecidedLogin, rehearse};
 use ask::{Kind, Reply, ask, log_ended};

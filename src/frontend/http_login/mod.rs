@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use super::connection::Context;
 use crate::auth::Secret;
-use crate::cache::Spawner;
+use crate::backend::records::Spawner;
 use crate::observe::metrics::ShadowMetrics;
 use repeats::Repeats;
 use shadow::Shadow;

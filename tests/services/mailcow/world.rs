@@ -121,7 +121,7 @@ impl Bench {
             .concat(),
         )?;
         if system.database() == Database::MariaDb {
-            let view = source_tree().join("src/sql/migrations/mariadb/sogo_view.sql");
+            let view = source_tree().join("src/backend/sql/migrations/mariadb/sogo_view.sql");
             let view = std::fs::read_to_string(&view).map_err(|error| Failure(error.to_string()))?;
             system.execute(&view)?;
         }

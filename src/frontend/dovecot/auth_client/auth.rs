@@ -11,8 +11,8 @@ use super::exchange::refuse_malformed;
 use super::replies::{decode, fail};
 use super::requests::Open;
 use crate::auth::{Denial, Mechanism, Origin, Service};
+use crate::frontend::sasl::Exchange;
 use crate::frontend::{EndedEarly, ProtocolError, Received};
-use crate::sasl::Exchange;
 
 /// What an AUTH line says besides id and mechanism. Unknown parameters are ignored, as the protocol demands.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use super::replies::{decode, fail, write_challenge};
 use super::requests::{Asked, Open, REQUEST_LIFETIME, Refused, Request, end_early, request_user, ticket};
 use super::{AuthClient, Handshake, auth};
 use crate::auth::{AuthRequest, Denial};
+use crate::frontend::sasl::Step;
 use crate::frontend::{ProtocolError, Question, Received};
-use crate::sasl::Step;
 
 impl AuthClient {
     pub(super) fn continue_exchange(

@@ -22,8 +22,8 @@ use self::requests::{Asked, REQUEST_LIFETIME, Request, end_early, id_of, request
 use super::line::{Fields, parse_number};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
 use crate::auth::{Denial, Grant, Mechanism, Told, Verdict};
+use crate::frontend::sasl::ErrorChallenges;
 use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Received, Ticket};
-use crate::sasl::ErrorChallenges;
 
 pub(in crate::frontend) use auth::{read_address, read_service, read_text};
 

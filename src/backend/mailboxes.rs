@@ -1,0 +1,278 @@
+//! What the database says about an address, remembered for a while.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::auth::{Secret, TempFail, TempFailReason, Username};
+use crate::backend::breaker::{Breaker, Condition};
+use crate::backend::records::{
+    Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+};
+use crate::backend::sql;
+use crate::backend::sql::{
+    AliasLogins, AppPassword, Database, Domain, Hosting, SavedAppPassword, SavedMailbox,
+};
+use crate::credential::compared::Fitted;
+
+/// About what a row takes beside its hash.
+const ROW_BYTES: usize = 200;
+
+/// Everything that a login needs to know from the database.
+#[derive(Debug)]
+pub(crate) struct MailboxRecord {
+    /// The domain and the mailbox.
+    pub(crate) hosting: Hosting,
+    /// Behind [`MailboxRecord::app_passwords`]; on the heap, because there may be a million records and few have any.
+    app_passwords: Result<Box<[AppPassword]>, Box<TempFail>>,
+    /// Keycloak's id of whoever had the mailbox when keydove saw it last.
+    pub(crate) owner_id: Option<Box<str>>,
+    /// Whose mailbox a login under this name opens, where it is an alias.
+    pub(crate) alias_of: Option<Username>,
+    /// Beside the hash of the row.
+    pub(crate) fitted: Fitted,
+}
+
+/// The mailboxes of the database; clones are the same mailboxes.
+#[derive(Clone, Debug)]
+pub struct Mailboxes {
+    records: Records<MailboxRecord>,
+    breaker: Arc<Breaker>,
+    alias_logins: AliasLogins,
+}
+
+impl Mailboxes {
+    /// Remembers what this database says.
+    #[must_use]
+    pub fn new(database: Arc<Database>, lifetimes: Lifetimes, spawner: Spawner) -> Self {
+        Self::with_alias_logins(database, lifetimes, spawner, AliasLogins::default())
+    }
+
+    /// The same, where some names open the mailbox of another.
+    #[must_use]
+    pub fn with_alias_logins(
+        database: Arc<Database>,
+        lifetimes: Lifetimes,
+        spawner: Spawner,
+        alias_logins: AliasLogins,
+    ) -> Self {
+        let breaker = Arc::new(Breaker::default());
+        let (asked, watched) = (Arc::clone(&breaker), Arc::clone(&breaker));
+        let source = Source {
+            fetcher: Arc::new(move |user| {
+                fetch(Arc::clone(&database), Arc::clone(&asked), user, alias_logins)
+            }),
+            troubled: Arc::new(move |_| watched.is_troubled()),
+            watch: None,
+        };
+        Self { records: Records::new(lifetimes, spawner, source), breaker, alias_logins }
+    }
+
+    /// Whether any name may open the mailbox of another.
+    pub(crate) fn know_aliases(&self) -> bool {
+        self.alias_logins.any()
+    }
+
+    pub(crate) async fn find(&self, user: &Username) -> Result<Held<MailboxRecord>, TempFail> {
+        self.records.get(user).await
+    }
+
+    /// The same without waiting, if what is known is fresh.
+    pub(crate) fn peek(&self, user: &Username, now: Instant) -> Option<Held<MailboxRecord>> {
+        self.records.peek(user, now)
+    }
+
+    pub(crate) async fn find_newer(
+        &self,
+        user: &Username,
+        since: Instant,
+        until: Instant,
+    ) -> Result<Held<MailboxRecord>, TempFail> {
+        self.records.get_newer(user, since, until).await
+    }
+
+    pub(crate) fn look(&self, user: &Username) -> Option<Held<MailboxRecord>> {
+        self.records.look(user)
+    }
+
+    pub(crate) fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+        self.records.standing(user, now)
+    }
+
+    /// What is worth a file that outlives the process, the last used first: mailboxes whose hashes are strong, and none
+    /// that is not there.
+    #[must_use]
+    pub fn save(&self) -> Vec<(Username, Instant, SavedMailboxRecord)> {
+        let save = |(user, held): (Username, Held<MailboxRecord>)| {
+            let hosting = &held.record.hosting;
+            let saved = SavedMailboxRecord {
+                domain_active: hosting.domain.map(|domain| domain.active),
+                mailbox: hosting.mailbox.as_ref()?.save()?,
+                app_passwords: match &held.record.app_passwords {
+                    Ok(rows) => Some(AppPassword::save_all(rows)?),
+                    Err(_) => None,
+                },
+                owner_id: held.record.owner_id.clone(),
+            };
+            Some((user, held.asked, saved))
+        };
+        self.records.all().into_iter().filter_map(save).collect()
+    }
+
+    /// All addresses about which something is known, in no order.
+    pub(crate) fn names(&self) -> Vec<Username> {
+        self.records.names()
+    }
+
+    /// Puts back what was asked at `asked`.
+    pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
+        let Some(record) = saved.restore() else { return false };
+        self.records.restore(user.clone(), record, asked);
+        true
+    }
+
+    /// Another number than before whenever something that was known may no longer be so.
+    #[must_use]
+    pub fn withdrawals(&self) -> u64 {
+        self.records.withdrawals()
+    }
+
+    /// The hashes that are known of a mailbox, its app passwords' too.
+    pub(crate) fn stored_passwords(&self, user: &Username) -> Vec<Secret> {
+        let Some(held) = self.records.look(user) else { return Vec::new() };
+        let own = held.record.hosting.mailbox.iter().map(|mailbox| &mailbox.password);
+        let app_passwords = held.record.app_passwords.iter().flatten().map(|row| &row.password);
+        own.chain(app_passwords).map(Secret::duplicate).collect()
+    }
+
+    /// What is known may be wrong from now on.
+    pub fn forget(&self, user: &Username) -> bool {
+        self.records.forget(user)
+    }
+
+    /// Forgets everything; says how many mailboxes that were.
+    pub fn flush(&self) -> usize {
+        self.records.flush()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> RecordCounts {
+        self.records.counts()
+    }
+
+    /// How things stand with the database.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.breaker.condition()
+    }
+}
+
+/// A record in the form in which it outlives the process, for the encrypted record file and for nothing else.
+#[derive(Serialize, Deserialize)]
+pub struct SavedMailboxRecord {
+    domain_active: Option<bool>,
+    mailbox: SavedMailbox,
+    /// `None` where the database user may not read them.
+    app_passwords: Option<Vec<SavedAppPassword>>,
+    owner_id: Option<Box<str>>,
+}
+
+impl SavedMailboxRecord {
+    fn restore(self) -> Option<MailboxRecord> {
+        let domain = self.domain_active.map(|active| Domain { active });
+        Some(MailboxRecord {
+            hosting: Hosting { domain, mailbox: Some(self.mailbox.restore()?) },
+            app_passwords: match self.app_passwords {
+                Some(rows) => Ok(AppPassword::restore_all(rows)?.into()),
+                None => {
+                    let detail = "app passwords could not be read before";
+                    Err(TempFail::new(TempFailReason::SqlError, detail).into())
+                }
+            },
+            owner_id: self.owner_id,
+            alias_of: None,
+            fitted: Fitted::default(),
+        })
+    }
+}
+
+impl MailboxRecord {
+    /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
+    /// whoever needs an app password is told that nobody can tell.
+    pub(crate) fn app_passwords(&self) -> Result<&[AppPassword], &TempFail> {
+        match &self.app_passwords {
+            Ok(rows) => Ok(rows),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+impl Record for MailboxRecord {
+    fn bytes(&self) -> usize {
+        let passwords = self.hosting.mailbox.iter().map(|mailbox| mailbox.password.len());
+        let app_passwords = self.app_passwords.iter().flatten().map(|row| row.password.len());
+        let hashes: usize = passwords.chain(app_passwords).map(|bytes| bytes + ROW_BYTES).sum();
+        size_of::<Self>() + hashes
+    }
+
+    fn is_absence(&self) -> bool {
+        self.hosting.mailbox.is_none() && self.alias_of.is_none()
+    }
+
+    fn inherit(&self, older: &Self) {
+        if let (Some(mailbox), Some(before)) = (&self.hosting.mailbox, &older.hosting.mailbox)
+            && mailbox.password.matches(before.password.expose())
+        {
+            self.fitted.inherit(&older.fitted);
+        }
+    }
+
+    fn outdates(&self, older: &Self) -> bool {
+        let is_still_there = |old: &AppPassword| match &self.app_passwords {
+            Ok(rows) => rows.iter().any(|row| row.is_as_good_as(old)),
+            Err(_) => false,
+        };
+        !self.hosting.is_as_good_as(&older.hosting)
+            || self.owner_id != older.owner_id
+            || self.alias_of != older.alias_of
+            || !older.app_passwords.iter().flatten().all(is_still_there)
+    }
+}
+
+/// Three questions: the mailbox, its app passwords, its person.
+fn fetch(
+    database: Arc<Database>,
+    breaker: Arc<Breaker>,
+    user: Username,
+    alias_logins: AliasLogins,
+) -> Fetch<MailboxRecord> {
+    Box::pin(async move {
+        let permit = breaker.admit(Instant::now())?;
+        let end = ask(&database, &user, alias_logins).await;
+        breaker.report(permit, &end, Instant::now());
+        end
+    })
+}
+
+async fn ask(
+    database: &Database,
+    user: &Username,
+    alias_logins: AliasLogins,
+) -> Result<MailboxRecord, TempFail> {
+    let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
+    let (mut app_passwords, mut owner_id, mut alias_of) = (Ok(Box::default()), None, None);
+    if hosting.mailbox.is_some() {
+        app_passwords = match database.app_passwords(user).await {
+            Ok(rows) => Ok(rows.into()),
+            Err(error @ sql::Error::Schema { .. }) => Err(error.temp_fail().into()),
+            Err(error) => return Err(error.temp_fail()),
+        };
+        let known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
+        owner_id = known.map(|known| known.keycloak_id.into());
+    } else if alias_logins.any() && hosting.domain.is_none_or(|domain| domain.active) {
+        alias_of = database.find_login(user, alias_logins).await.map_err(|error| error.temp_fail())?;
+    }
+    Ok(MailboxRecord { hosting, app_passwords, owner_id, alias_of, fitted: Fitted::default() })
+}

@@ -1,0 +1,22 @@
+//! What a backend said about an address, remembered in memory with its age, so that a login need not ask again.
+//!
+//! * [`Records`]: fresh records serve at once, older ones are fetched again, stale ones serve while a backend is away.
+//!   `entries.rs` holds them in bounded memory; `flights.rs` lets who wants the same record wait for one fetch.
+//! * [`RecordFile`]: the same on disk, encrypted, to outlive a restart.
+//! * [`BoundedMap`]: a map of bounded size that forgets what was used longest ago.
+//!
+//! Nothing here remembers a verdict: every login takes all its steps, and a record spares a question.
+
+mod bounded;
+mod config;
+mod entries;
+mod flights;
+mod record;
+mod record_file;
+mod records;
+
+pub(crate) use bounded::BoundedMap;
+pub use config::Config;
+pub use record::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Source, Spawner, Standing, Watch};
+pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, Written, age, seconds};
+pub use records::Records;

@@ -1,0 +1,152 @@
+//! The rows of a new mailbox, in mailcow's order.
+
+use super::checks::gather;
+use super::person::{self, PersonOf};
+use super::{Creation, NewMailboxRows, UserAcl};
+use crate::auth::{Secret, Username};
+use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
+use crate::backend::sql::{AuthSource, sogo};
+
+pub(in crate::backend::sql) const MIB: i64 = 1_048_576;
+
+/// The time is the database's own, as a text without fractions.
+const INSERT_MAILBOX: &str = "\
+INSERT INTO mailbox (username, password, name, quota, local_part, domain, attributes, authsource, active) \
+VALUES (?, ?, ?, ?, ?, ?, JSON_SET(?, '$.passwd_update', CAST(CURRENT_TIMESTAMP AS CHAR)), ?, ?)";
+/// A tag that the database takes for an earlier one is left out.
+const INSERT_TAG_SQLITE: &str = "INSERT OR IGNORE INTO tags_mailbox (username, tag_name) VALUES (?, ?)";
+const INSERT_TAG_MARIADB: &str = "INSERT IGNORE INTO tags_mailbox (username, tag_name) VALUES (?, ?)";
+/// Rows that an earlier mailbox of this name left behind begin again.
+const RESET_QUOTA: [&str; 2] = [
+    "REPLACE INTO quota2 (username, bytes, messages) VALUES (?, 0, 0)",
+    "REPLACE INTO quota2replica (username, bytes, messages) VALUES (?, 0, 0)",
+];
+const INSERT_ALIAS: &str = "INSERT INTO alias (address, goto, domain, active) VALUES (?, ?, ?, ?)";
+
+/// Makes a mailbox, if the rules allow it.
+pub(in crate::backend::sql) struct CreateMailbox {
+    rows: NewMailboxRows,
+    /// The hash of a mailbox that has a password of its own. `None` is the normal case: Keycloak has it.
+    password: Option<Secret>,
+}
+
+impl CreateMailbox {
+    pub(in crate::backend::sql) fn new(rows: NewMailboxRows, password: Option<Secret>) -> Self {
+        Self { rows, password }
+    }
+
+    pub(in crate::backend::sql) fn user(&self) -> &Username {
+        &self.rows.user
+    }
+}
+
+impl Work for CreateMailbox {
+    const ATTEMPT: &'static str = "creating a mailbox";
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        let rows = &self.rows;
+        let mut facts = gather(session, &rows.user).await?;
+        let known = PersonOf(rows.user.clone()).run(session).await?;
+        facts.other_person = match (known, &rows.owner) {
+            (Some(known), Some(owner)) => known.keycloak_id != owner.keycloak_id,
+            _ => false,
+        };
+        match facts.judge(rows) {
+            // The row is that of the run before, whose commit was made although nobody heard of it.
+            Some(Creation::AlreadyThere) if session.follows_lost_commit() => return Ok(Creation::Created),
+            Some(end) => return Ok(end),
+            None => {}
+        }
+        for (statement, parameters) in statements(rows, self.password.as_ref(), S::DIALECT) {
+            session.query(&statement, parameters).await?;
+        }
+        if let Some(owner) = &rows.owner {
+            person::remember(session, &rows.user, owner).await?;
+        }
+        sogo::tell(session, &rows.user).await?;
+        Ok(Creation::Created)
+    }
+}
+
+/// Makes a mailbox, and keeps nothing of it.
+pub(super) struct RehearseMailbox(CreateMailbox);
+
+impl RehearseMailbox {
+    pub(super) fn new(rows: NewMailboxRows) -> Self {
+        Self(CreateMailbox::new(rows, None))
+    }
+}
+
+impl Work for RehearseMailbox {
+    const ATTEMPT: &'static str = CreateMailbox::ATTEMPT;
+    const KIND: Kind = Kind::TriesOut;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        self.0.run(session).await
+    }
+}
+
+/// Whether the rules would allow a mailbox. Writes nothing.
+pub(super) struct WouldCreate(pub(super) NewMailboxRows);
+
+impl Work for WouldCreate {
+    const ATTEMPT: &'static str = "asking whether a mailbox could be made";
+    const KIND: Kind = Kind::Reads;
+    type Output = Creation;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        Ok(gather(session, &self.0.user).await?.judge(&self.0).unwrap_or(Creation::Created))
+    }
+}
+
+fn statements(
+    rows: &NewMailboxRows,
+    password: Option<&Secret>,
+    dialect: Dialect,
+) -> Vec<(String, Vec<Parameter>)> {
+    let (password, authsource) = match password {
+        Some(password) => (password.into(), AuthSource::Mailcow),
+        None => (Parameter::from(""), AuthSource::Keycloak),
+    };
+    let user = &rows.user;
+    let name = || Parameter::from(user.as_str());
+    let domain = || Parameter::from(user.domain());
+    let mailbox = vec![
+        name(),
+        password,
+        rows.name.as_str().into(),
+        rows.quota_mib.saturating_mul(MIB).into(),
+        user.local_part().into(),
+        domain(),
+        rows.attributes.as_str().into(),
+        authsource.name().into(),
+        rows.active.into(),
+    ];
+    let mut statements = vec![(INSERT_MAILBOX.to_owned(), mailbox)];
+    statements.extend(rows.tags.iter().map(|tag| insert_tag(user, tag, dialect)));
+    statements.extend(RESET_QUOTA.map(|statement| (statement.to_owned(), vec![name()])));
+    statements.push((INSERT_ALIAS.to_owned(), vec![name(), name(), domain(), rows.active.into()]));
+    statements.push(insert_acl(user, &rows.acl));
+    statements
+}
+
+/// The statement that adds a tag, unless it is there.
+pub(super) fn insert_tag(user: &Username, tag: &str, dialect: Dialect) -> (String, Vec<Parameter>) {
+    let statement = match dialect {
+        Dialect::Sqlite => INSERT_TAG_SQLITE,
+        Dialect::Mariadb => INSERT_TAG_MARIADB,
+    };
+    (statement.to_owned(), vec![user.as_str().into(), tag.into()])
+}
+
+fn insert_acl(user: &Username, acl: &UserAcl) -> (String, Vec<Parameter>) {
+    let columns = UserAcl::RIGHTS.join(", ");
+    let marks = "?, ".repeat(UserAcl::RIGHTS.len());
+    let mut parameters: Vec<Parameter> =
+        acl.iter().map(|(_, granted)| Parameter::Integer(granted.into())).collect();
+    parameters.push(user.as_str().into());
+    (format!("INSERT INTO user_acl ({columns}, username) VALUES ({marks}?)"), parameters)
+}

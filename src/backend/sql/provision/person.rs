@@ -1,0 +1,156 @@
+//! keydove's own memory of who has which mailbox, and which template was applied to it.
+
+use super::Owner;
+use crate::auth::Username;
+use crate::backend::sql::Error;
+use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
+use crate::backend::sql::rows::Cells;
+use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+
+const FIND_PERSON: &str = "\
+SELECT mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes \
+  FROM keydove_person WHERE mailbox IN (?, ?)";
+const INSERT_PERSON: &str = "\
+INSERT INTO keydove_person \
+       (mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes) \
+VALUES (?, ?, ?, ?, ?, ?)";
+
+/// A row of `keydove_person`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// Keycloak's id.
+    pub keycloak_id: String,
+    /// Which Keycloak; empty where there is only one.
+    pub source: String,
+    /// The template that was applied last.
+    pub template_name: Option<String>,
+    /// Its fingerprint; empty when a part of it is still due.
+    pub template_fingerprint: Option<String>,
+    /// Its text.
+    pub template_attributes: Option<String>,
+}
+
+impl KnownPerson {
+    /// The mailbox, and who has it: columns in the order of [`FIND_PERSON`].
+    pub(in crate::backend::sql) fn read(row: &mut Row) -> Result<(String, Self), String> {
+        let person = Self {
+            keycloak_id: row.words(1)?,
+            source: row.words(2)?,
+            template_name: row.text(3)?,
+            template_fingerprint: row.text(4)?,
+            template_attributes: row.text(5)?,
+        };
+        Ok((row.words(0)?, person))
+    }
+}
+
+/// Who has a mailbox?
+pub(super) struct PersonOf(pub(super) Username);
+
+impl Work for PersonOf {
+    const ATTEMPT: &'static str = "looking up whose a mailbox is";
+    const KIND: Kind = Kind::Reads;
+    type Output = Option<KnownPerson>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
+        if !session.has_own_tables() {
+            return Ok(None);
+        }
+        let [name, unicode, ..] = spellings(&self.0);
+        let mut found = Vec::new();
+        for mut row in session.query(FIND_PERSON, texts([name, unicode])).await? {
+            let (name, person) = row.read("keydove_person", self.0.as_str(), KnownPerson::read)?;
+            if is_name_of(&self.0, &name) {
+                found.push((name, person));
+            }
+        }
+        Ok(pick("keydove_person", self.0.as_str(), found)?)
+    }
+}
+
+/// Writes down who has a mailbox.
+pub(super) struct Remember {
+    user: Username,
+    keycloak_id: String,
+    source: String,
+    /// In place of whoever had it.
+    adopt: bool,
+}
+
+impl Remember {
+    pub(super) fn new(user: &Username, keycloak_id: &str, source: &str, adopt: bool) -> Self {
+        let (keycloak_id, source) = (keycloak_id.to_owned(), source.to_owned());
+        Self { user: user.clone(), keycloak_id, source, adopt }
+    }
+}
+
+impl Work for Remember {
+    const ATTEMPT: &'static str = "remembering whose a mailbox is";
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    type Output = ();
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        if !session.has_own_tables() {
+            let detail = "the table `keydove_person` is missing, and the database user may not create it";
+            return Err(Error::Schema { database: "MariaDB".to_owned(), detail: detail.to_owned() }.into());
+        }
+        let update = match (self.adopt, S::DIALECT) {
+            (false, Dialect::Sqlite) => "ON CONFLICT (mailbox) DO NOTHING",
+            (false, Dialect::Mariadb) => "ON DUPLICATE KEY UPDATE mailbox = mailbox",
+            (true, Dialect::Sqlite) => {
+                "ON CONFLICT (mailbox) DO UPDATE SET keycloak_id = excluded.keycloak_id, source = excluded.source"
+            }
+            (true, Dialect::Mariadb) => {
+                "ON DUPLICATE KEY UPDATE keycloak_id = VALUES(keycloak_id), source = VALUES(source)"
+            }
+        };
+        let mut parameters =
+            texts([self.user.as_str().to_owned(), self.keycloak_id.clone(), self.source.clone()]);
+        parameters.extend([const { Parameter::Null }; 3]);
+        session.query(&format!("{INSERT_PERSON} {update}"), parameters).await.map(drop)
+    }
+}
+
+impl KnownPerson {
+    fn has_applied(&self, owner: &Owner) -> bool {
+        let applied = (&self.template_name, &self.template_fingerprint, &self.template_attributes);
+        let wanted = (&owner.template_name, &owner.template_fingerprint, &owner.template_attributes);
+        applied.0.as_ref() == Some(wanted.0)
+            && applied.1.as_ref() == Some(wanted.1)
+            && applied.2.as_ref() == Some(wanted.2)
+    }
+}
+
+/// Writes down the template that was applied, unless that is known, and who has the mailbox if nobody was
+/// remembered. Without keydove's own tables nothing is remembered.
+pub(super) async fn remember<S: Session>(
+    session: &mut S,
+    user: &Username,
+    owner: &Owner,
+) -> Result<(), Fault> {
+    let known = PersonOf(user.clone()).run(session).await?;
+    if !session.has_own_tables() || known.is_some_and(|known| known.has_applied(owner)) {
+        return Ok(());
+    }
+    let update = match S::DIALECT {
+        Dialect::Sqlite => {
+            "ON CONFLICT (mailbox) DO UPDATE SET template_name = excluded.template_name, \
+             template_fingerprint = excluded.template_fingerprint, \
+             template_attributes = excluded.template_attributes"
+        }
+        Dialect::Mariadb => {
+            "ON DUPLICATE KEY UPDATE template_name = VALUES(template_name), \
+             template_fingerprint = VALUES(template_fingerprint), \
+             template_attributes = VALUES(template_attributes)"
+        }
+    };
+    let parameters = texts([
+        user.as_str().to_owned(),
+        owner.keycloak_id.clone(),
+        owner.source.clone(),
+        owner.template_name.clone(),
+        owner.template_fingerprint.clone(),
+        owner.template_attributes.clone(),
+    ]);
+    session.query(&format!("{INSERT_PERSON} {update}"), parameters).await.map(drop)
+}

@@ -1,0 +1,157 @@
+//! Bringing a mailbox in line with its template: only what differs is written.
+
+use serde_json::{Map, Value};
+
+use super::checks::{Limits, Usage};
+use super::create::insert_tag;
+use super::person;
+use super::{Change, MailboxChanges, UserAcl};
+use crate::auth::ProvisionRefusal;
+use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
+use crate::backend::sql::rows::Cells;
+use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+
+const MIB: i64 = 1_048_576;
+
+const FIND_ROW: &str = "SELECT username, quota, attributes, kind FROM mailbox WHERE username IN (?, ?)";
+const FOR_UPDATE: &str = " FOR UPDATE";
+
+/// The attribute by which mailcow knows that a template is applied.
+const HASH: &str = "attribute_hash";
+
+/// Applies changes to a mailbox.
+pub(super) struct ChangeMailbox(pub(super) MailboxChanges);
+
+/// The row as it is.
+struct Now {
+    /// As stored, for the statements.
+    name: String,
+    quota: i64,
+    attributes: Map<String, Value>,
+    /// Resources have no part in the sum of a domain.
+    counts: bool,
+}
+
+impl Work for ChangeMailbox {
+    const ATTEMPT: &'static str = "applying a template to a mailbox";
+    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    type Output = Change;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Change, Fault> {
+        let changes = &self.0;
+        // The domain is locked before the mailbox, as in creating one, so that the two cannot wait for each other.
+        let limits = Limits::find(session, &changes.user).await?;
+        let Some(now) = find_row(session, changes).await? else { return Ok(Change::MailboxGone) };
+        if changes.unless_applied && now.has(HASH, &changes.owner.template_fingerprint) {
+            person::remember(session, &changes.user, &changes.owner).await?;
+            return Ok(Change::AppliedBefore);
+        }
+        let usage = Usage::sum_up(session, &changes.user).await?;
+        let quota = new_quota(changes, &now, limits, usage);
+        if let Some((statement, parameters)) = update_mailbox(changes, &now, quota) {
+            session.query(&statement, parameters).await?;
+        }
+        for tag in &changes.tags {
+            let (statement, parameters) = insert_tag(&changes.user, tag, S::DIALECT);
+            session.query(&statement, parameters).await?;
+        }
+        if let Some(acl) = &changes.acl {
+            update_acl(session, &now.name, acl).await?;
+        }
+        let mut owner = changes.owner.clone();
+        let end = match quota {
+            Ok(_) => Change::Applied,
+            Err(refusal) => {
+                owner.template_fingerprint.clear();
+                Change::QuotaRefused(refusal)
+            }
+        };
+        person::remember(session, &changes.user, &owner).await?;
+        Ok(end)
+    }
+}
+
+async fn find_row<S: Session>(session: &mut S, changes: &MailboxChanges) -> Result<Option<Now>, Fault> {
+    let statement = match S::DIALECT {
+        Dialect::Sqlite => FIND_ROW.to_owned(),
+        Dialect::Mariadb => format!("{FIND_ROW}{FOR_UPDATE}"),
+    };
+    let user = &changes.user;
+    let [name, unicode, ..] = spellings(user);
+    let mut found = Vec::new();
+    for mut row in session.query(&statement, texts([name, unicode])).await? {
+        let now = row.read("mailbox", user.as_str(), Now::read)?;
+        if is_name_of(user, &now.name) {
+            found.push((now.name.clone(), now));
+        }
+    }
+    Ok(pick("mailbox", user.as_str(), found)?)
+}
+
+impl Now {
+    fn read(row: &mut Row) -> Result<Self, String> {
+        let attributes = row.text(2)?.unwrap_or_default();
+        let Ok(Value::Object(attributes)) = serde_json::from_str(&attributes) else {
+            return Err("`attributes` is no JSON object".to_owned());
+        };
+        let counts = row.text(3)?.unwrap_or_default().is_empty();
+        Ok(Self { name: row.words(0)?, quota: row.number(1)?, attributes, counts })
+    }
+
+    fn has(&self, key: &str, text: &str) -> bool {
+        self.attributes.get(key).and_then(Value::as_str) == Some(text)
+    }
+}
+
+/// The quota to write, in bytes; nothing where it is right already.
+fn new_quota(
+    changes: &MailboxChanges,
+    now: &Now,
+    limits: Option<Limits>,
+    usage: Usage,
+) -> Result<Option<i64>, ProvisionRefusal> {
+    let Some(wanted) = changes.quota_mib else { return Ok(None) };
+    let bytes = wanted.saturating_mul(MIB);
+    if bytes == now.quota {
+        return Ok(None);
+    }
+    let limits = limits.ok_or(ProvisionRefusal::DomainUnknown)?;
+    let own = if now.counts { now.quota } else { 0 };
+    limits.check_quota(wanted, usage.quota_bytes.saturating_sub(own))?;
+    Ok(Some(bytes))
+}
+
+/// As in mailcow the fingerprint waits for a quota that does not fit, so that mailcow too knows what is due.
+fn update_mailbox(
+    changes: &MailboxChanges,
+    now: &Now,
+    quota: Result<Option<i64>, ProvisionRefusal>,
+) -> Option<(String, Vec<Parameter>)> {
+    let is_new =
+        |(key, text): &&(&'static str, String)| !now.has(key, text) && (quota.is_ok() || *key != HASH);
+    let attributes: Vec<_> = changes.attributes.iter().filter(is_new).collect();
+    let (mut sets, mut parameters) = (Vec::new(), Vec::new());
+    if let Ok(Some(bytes)) = quota {
+        sets.push("quota = ?".to_owned());
+        parameters.push(Parameter::Integer(bytes));
+    }
+    if !attributes.is_empty() {
+        let pairs: String = attributes.iter().map(|(key, _)| format!(", '$.{key}', ?")).collect();
+        sets.push(format!("attributes = JSON_SET(attributes{pairs})"));
+        parameters.extend(attributes.iter().map(|(_, text)| Parameter::from(text.as_str())));
+    }
+    if sets.is_empty() {
+        return None;
+    }
+    parameters.push(now.name.as_str().into());
+    Some((format!("UPDATE mailbox SET {} WHERE username = ?", sets.join(", ")), parameters))
+}
+
+async fn update_acl<S: Session>(session: &mut S, name: &str, acl: &UserAcl) -> Result<(), Fault> {
+    let sets = UserAcl::RIGHTS.map(|right| format!("{right} = ?")).join(", ");
+    let mut parameters: Vec<Parameter> =
+        acl.iter().map(|(_, granted)| Parameter::Integer(granted.into())).collect();
+    parameters.push(name.into());
+    let statement = format!("UPDATE user_acl SET {sets} WHERE username = ?");
+    session.query(&statement, parameters).await.map(drop)
+}

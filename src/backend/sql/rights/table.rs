@@ -1,0 +1,206 @@
+//! The table: feature, what is done, table, columns.
+
+use super::{Feature, Right, Verb};
+
+/// mailcow's table of SOGo's users.
+pub(super) const SOGO: &str = "_sogo_static_view";
+
+type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
+
+use Feature::{
+    AliasLogins, AppPasswords, Commands, Deactivation, FirstLogins, Housekeeping, IdentityProvider, LoginLog,
+    Logins, Maps, OldLogins, OldPeople, Owners, Policy, Sync, Templates,
+};
+use Verb::{Create, Delete, Insert, Lock, Select, Update};
+
+const ACL: [&str; 15] = crate::backend::sql::UserAcl::RIGHTS;
+const PERSON: &[&str] =
+    &["mailbox", "keycloak_id", "source", "template_name", "template_fingerprint", "template_attributes"];
+const MARK: &[&str] = &["mailbox", "attribute", "value"];
+const LEASE: &[&str] = &["name", "holder", "expires", "finished"];
+const SYNC: &[&str] = &["mailbox", "source_name", "switched_to"];
+const OF_APP_PASSWORD: &[&str] = &["app_passwd", "expires", "networks"];
+const QUOTA: &[&str] = &["username", "bytes", "messages"];
+const LIMITS: &[&str] = &["domain", "active", "mailboxes", "maxquota", "quota"];
+const ALIAS_ROW: &[&str] = &["address", "goto", "domain", "active", "sender_allowed"];
+const SOGO_ROW: &[&str] = &[
+    "c_uid",
+    "domain",
+    "c_name",
+    "c_password",
+    "c_cn",
+    "mail",
+    "aliases",
+    "ad_aliases",
+    "ext_acl",
+    "kind",
+    "multiple_bookings",
+];
+const APP_PASSWORD: &[&str] = &[
+    "id",
+    "mailbox",
+    "password",
+    "imap_access",
+    "smtp_access",
+    "dav_access",
+    "eas_access",
+    "pop3_access",
+    "sieve_access",
+    "active",
+];
+const NEW_APP_PASSWORD: &[&str] = &[
+    "name",
+    "mailbox",
+    "domain",
+    "password",
+    "imap_access",
+    "pop3_access",
+    "smtp_access",
+    "sieve_access",
+    "dav_access",
+    "eas_access",
+    "active",
+];
+const NEW_MAILBOX: &[&str] =
+    &["username", "password", "name", "quota", "local_part", "domain", "attributes", "authsource", "active"];
+const NEW_ACL: [&str; ACL.len() + 1] = {
+    let mut columns = ["username"; ACL.len() + 1];
+    let mut at = 0;
+    while at < ACL.len() {
+        columns[at] = ACL[at];
+        at += 1;
+    }
+    columns
+};
+
+/// Who makes mailboxes, and who else tells SOGo.
+const MAKES: &[Feature] = &[FirstLogins, Commands];
+const TELLS_SOGO: &[Feature] = &[FirstLogins, Sync, Commands];
+const KEEPS_PEOPLE: &[Feature] = &[Owners, FirstLogins, Templates, Sync, Commands];
+const TAKES_LEASES: &[Feature] = &[Sync, Housekeeping, Commands];
+
+const LINES: &[Line] = &[
+    (&[Logins, Policy], Select, "domain", &["domain", "active"]),
+    (
+        &[Logins],
+        Select,
+        "mailbox",
+        &["username", "active", "kind", "authsource", "password", "quota", "attributes"],
+    ),
+    (&[Logins], Select, "tfa", &["username", "active"]),
+    (&[AppPasswords, Commands], Select, "app_passwd", APP_PASSWORD),
+    // Which was used last is tried first.
+    (&[AppPasswords, Commands], Select, "sasl_log", &["app_password", "datetime", "username"]),
+    (&[AppPasswords, Owners, Commands], Create, "keydove_app_password", &[]),
+    (&[AppPasswords, Owners, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
+    // keydove uses its tables when it sees all of them.
+    (&[Owners], Create, "keydove_lease", &[]),
+    (&[Owners], Select, "keydove_lease", &["name"]),
+    (&[Owners], Create, "keydove_sync", &[]),
+    (&[Owners], Select, "keydove_sync", &["mailbox"]),
+    (KEEPS_PEOPLE, Create, "keydove_person", &[]),
+    (KEEPS_PEOPLE, Select, "keydove_person", PERSON),
+    (KEEPS_PEOPLE, Insert, "keydove_person", PERSON),
+    (KEEPS_PEOPLE, Update, "keydove_person", PERSON),
+    (&[Owners, Sync, Commands], Create, "keydove_mark", &[]),
+    (&[Owners, Sync, Commands], Select, "keydove_mark", MARK),
+    (&[Owners, Sync, Commands], Insert, "keydove_mark", MARK),
+    (&[Owners, Sync, Commands], Update, "keydove_mark", &["attribute", "value"]),
+    (&[IdentityProvider], Select, "identity_provider", &["`key`", "value"]),
+    (&[Maps], Select, "domain", &["domain", "active", "backupmx"]),
+    (&[Maps, Policy, AliasLogins], Select, "alias_domain", &["alias_domain", "target_domain", "active"]),
+    (&[Maps, Policy, AliasLogins], Select, "mailbox", &["username", "active"]),
+    (&[Maps, Policy, AliasLogins], Select, "alias", ALIAS_ROW),
+    (&[Maps, AliasLogins], Select, "spamalias", &["address", "goto", "validity", "permanent"]),
+    (&[Maps, Policy], Select, "sender_acl", &["logged_in_as", "send_as"]),
+    (&[FirstLogins, Templates, Commands], Select, "templates", &["id", "template", "type", "attributes"]),
+    (&[FirstLogins, Templates, Commands], Select, "domain", LIMITS),
+    (
+        &[FirstLogins, Templates, Commands],
+        Select,
+        "mailbox",
+        &["username", "name", "kind", "active", "local_part", "domain", "quota", "attributes"],
+    ),
+    // Limits are counted under a lock. Who may change a table may lock its rows, so the other locks need no line.
+    (&[FirstLogins, Templates], Lock, "domain", &["active"]),
+    (MAKES, Insert, "mailbox", NEW_MAILBOX),
+    (MAKES, Select, "alias", &["address"]),
+    (MAKES, Insert, "alias", &["address", "goto", "domain", "active"]),
+    (MAKES, Select, "spamalias", &["address"]),
+    (MAKES, Insert, "quota2", QUOTA),
+    (MAKES, Delete, "quota2", &[]),
+    (MAKES, Insert, "quota2replica", QUOTA),
+    (MAKES, Delete, "quota2replica", &[]),
+    (&[FirstLogins, Templates, Commands], Insert, "tags_mailbox", &["username", "tag_name"]),
+    (MAKES, Insert, "user_acl", &NEW_ACL),
+    (TELLS_SOGO, Select, SOGO, &["c_uid"]),
+    (TELLS_SOGO, Insert, SOGO, SOGO_ROW),
+    (TELLS_SOGO, Update, SOGO, &["c_cn"]),
+    (TELLS_SOGO, Delete, SOGO, &[]),
+    (TELLS_SOGO, Select, "alias", &["address", "goto", "active", "sogo_visible"]),
+    (TELLS_SOGO, Select, "alias_domain", &["alias_domain", "target_domain"]),
+    (&[Templates], Update, "mailbox", &["quota", "attributes"]),
+    (&[Templates], Select, "user_acl", &["username"]),
+    (&[Templates], Update, "user_acl", &ACL),
+    (&[LoginLog], Insert, "sasl_log", &["service", "app_password", "username", "real_rip"]),
+    (&[LoginLog], Delete, "sasl_log", &[]),
+    (TAKES_LEASES, Create, "keydove_lease", &[]),
+    (TAKES_LEASES, Select, "keydove_lease", LEASE),
+    (TAKES_LEASES, Insert, "keydove_lease", &["name"]),
+    (TAKES_LEASES, Update, "keydove_lease", LEASE),
+    (&[Sync, Commands], Create, "keydove_sync", &[]),
+    (&[Sync, Commands], Select, "keydove_sync", SYNC),
+    (&[Sync, Commands], Insert, "keydove_sync", SYNC),
+    (&[Sync, Commands], Update, "keydove_sync", SYNC),
+    (&[Sync, OldPeople], Select, "keydove_person", &["mailbox", "missed_runs", "missing_since"]),
+    (&[Sync, OldPeople], Update, "keydove_person", &["missed_runs", "missing_since"]),
+    (&[Sync], Select, "domain", &["domain", "active"]),
+    (&[Sync], Select, "mailbox", &["username", "name", "active", "kind", "authsource"]),
+    (&[Sync], Update, "mailbox", &["name"]),
+    (&[Deactivation], Update, "mailbox", &["active"]),
+    (&[Deactivation], Update, "alias", &["active"]),
+    (&[Housekeeping], Select, "keydove_app_password", &["app_passwd"]),
+    (&[Housekeeping], Delete, "keydove_app_password", &[]),
+    (&[Housekeeping], Select, "keydove_sync", &["mailbox"]),
+    (&[Housekeeping], Delete, "keydove_sync", &[]),
+    (&[Housekeeping], Select, "keydove_mark", &["mailbox"]),
+    (&[Housekeeping], Delete, "keydove_mark", &[]),
+    (&[Housekeeping], Select, "keydove_person", &["mailbox"]),
+    (&[Housekeeping], Select, "app_passwd", &["id"]),
+    (&[Housekeeping], Select, "mailbox", &["username"]),
+    (&[OldPeople], Delete, "keydove_person", &[]),
+    (&[OldLogins], Select, "sasl_log", &["datetime"]),
+    (&[OldLogins], Delete, "sasl_log", &[]),
+    (
+        &[Commands],
+        Select,
+        "domain",
+        &["domain", "description", "active", "mailboxes", "defquota", "maxquota", "quota"],
+    ),
+    (
+        &[Commands],
+        Insert,
+        "domain",
+        &["domain", "description", "aliases", "mailboxes", "defquota", "maxquota", "quota", "active"],
+    ),
+    (&[Commands], Update, "domain", &["description", "mailboxes", "defquota", "maxquota", "quota", "active"]),
+    (&[Commands], Update, "mailbox", &["name", "active", "quota", "authsource", "password", "attributes"]),
+    (&[Commands], Select, "mailbox", &["authsource", "password"]),
+    (&[Commands], Select, "quota2", &["username", "bytes"]),
+    (&[Commands], Insert, "templates", &["template", "type", "attributes"]),
+    (&[Commands], Update, "templates", &["attributes"]),
+    (&[Commands], Select, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
+    (&[Commands], Insert, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
+    (&[Commands], Update, "alias", &["goto", "active", "sender_allowed", "internal"]),
+    (&[Commands], Select, "app_passwd", &["name", "created"]),
+    (&[Commands], Insert, "app_passwd", NEW_APP_PASSWORD),
+    (&[Commands], Update, "app_passwd", &["password", "active"]),
+    (&[Commands], Insert, "keydove_app_password", OF_APP_PASSWORD),
+    (&[Commands], Delete, "keydove_app_password", &[]),
+    (&[Commands], Select, "sasl_log", &["service", "real_rip"]),
+];
+
+pub(super) fn of(feature: Feature) -> impl Iterator<Item = Right> {
+    let lines = LINES.iter().filter(move |(features, ..)| features.contains(&feature));
+    lines.map(move |&(_, verb, table, columns)| Right { feature, verb, table, columns })
+}

@@ -1,0 +1,18 @@
+//! What keydove does beside logins, in tasks of its own.
+//!
+//! * [`bookkeeping`]: what is written down after logins: sign-ins, owners, template updates, lines for ban tools.
+//! * [`sync`]: everybody in Keycloak gone through: mailboxes made, updated, switched off; the census.
+//! * [`housekeeping`]: rows that nobody needs any more are deleted.
+//! * [`mailcow`]: Keycloak's settings from mailcow's own table, read again now and then.
+//! * [`EventFollower`]: Keycloak's events read, and the records that they name fetched again.
+//! * [`RecordKeeper`]: records saved to a file, so that they outlive a restart.
+
+pub mod bookkeeping;
+mod events;
+pub mod housekeeping;
+pub mod mailcow;
+mod record_keeper;
+pub mod sync;
+
+pub use events::EventFollower;
+pub use record_keeper::RecordKeeper;

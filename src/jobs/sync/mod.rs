@@ -1,0 +1,213 @@
+//! Everybody in Keycloak gone through: mailboxes made, brought in line, and, for those who are gone, switched off.
+//!
+//! A login needs none of this. A run reads Keycloak's list page by page (`walk`), looks up in a few statements what is
+//! known of a page, and writes only what differs (`person`). Only if the list was whole does it look for people who are
+//! gone (`leavers`), and nothing here deletes a mailbox. One process at a time does it: a lease in the database, which
+//! ends by itself, says which.
+//!
+//! [`Sync::run`] is one run; [`Schedule`] does one now and then, inside the daemon.
+
+mod census;
+mod config;
+mod journal;
+mod leavers;
+mod person;
+mod readmit;
+mod report;
+mod run;
+mod schedule;
+mod stores;
+mod walk;
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::auth::{TempFail, Username};
+use crate::backend::keycloak;
+use crate::backend::kick;
+use crate::backend::people::Sources;
+use crate::backend::redis::Redis;
+use crate::backend::sql;
+use crate::backend::sql::{Database, LeaseEnd, LeaseWish};
+use crate::provision::Provisioner;
+use journal::Journal;
+use run::Run;
+
+pub use census::{Census, Found, Grade, PasswordCount, Sighting};
+pub use config::{BadSetting, Config, Deactivate};
+pub use readmit::{Readmission, Readmittance, Readmitted};
+pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
+pub use schedule::{Schedule, Status, StatusNumbers};
+pub use walk::Doubt;
+
+/// The name of the lease.
+const LEASE: &str = "sync";
+/// Whoever has not been heard of for so long has lost it, in seconds. Above what one person may take.
+const LEASE_SECONDS: i64 = 120;
+
+/// Is told after each page: what was done so far, and how many people Keycloak has.
+pub type Watch<'w> = &'w (dyn Fn(&Report, u64) + std::marker::Sync);
+
+/// What a run works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// With connections of its own, so that no login waits behind a run.
+    pub database: Arc<Database>,
+    /// Every Keycloak.
+    pub sources: Sources,
+    /// Makes mailboxes as a first login does.
+    pub provisioner: Arc<Provisioner>,
+    /// mailcow's Redis, with its log of cron jobs.
+    pub redis: Option<Redis>,
+    /// How the sessions of a mailbox that was switched off are ended.
+    pub kick: Option<kick::Config>,
+    /// What no other process calls itself.
+    pub holder: String,
+}
+
+/// Runs.
+#[derive(Debug)]
+pub struct Sync {
+    config: Config,
+    parts: Parts,
+}
+
+/// What is wanted of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// Too many leavers are no obstacle.
+    pub allow_mass_change: bool,
+    /// This address only.
+    pub user: Option<Username>,
+    /// So long must the last complete run be past.
+    pub gap: std::time::Duration,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum End {
+    /// It ran.
+    Ran(Box<Report>),
+    /// Another process has the lease.
+    Held {
+        /// Which.
+        by: String,
+        /// For so many seconds, unless it prolongs it.
+        seconds: i64,
+    },
+    /// The last run was not long ago.
+    NotDue {
+        /// In so many seconds it is time.
+        seconds: i64,
+    },
+}
+
+/// Why a source was not gone through to its end, or a run not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Keycloak does not answer as it should.
+    #[error(transparent)]
+    Keycloak(#[from] keycloak::Error),
+    /// The database neither.
+    #[error(transparent)]
+    Database(sql::Error),
+    /// The settings in mailcow's table, or the rules, are not known.
+    #[error("{0}")]
+    Settings(TempFail),
+    /// The list may not be whole, so nobody of it is taken for gone.
+    #[error("{0}; the next run looks again")]
+    Doubt(walk::Doubt),
+    /// Something that these people share is switched off, which is more often a mistake than not.
+    #[error(
+        "{0} people cannot log in because their user store or organization is switched off in Keycloak, so nobody of this \
+         Keycloak is taken for gone: switch it on again, or disable or delete the people"
+    )]
+    SwitchedOff(u64),
+    /// Nobody of a store was there, whose people have mailboxes.
+    #[error(
+        "Keycloak lists nobody of the user store `{0}`, whose people have mailboxes: it is empty or switched off, so nobody \
+         is taken for gone; if that is right, run: keydove sync --allow-mass-change"
+    )]
+    HiddenStore(String),
+    /// Marks of another attribute are remembered.
+    #[error(
+        "the attribute `{noted}` is what stays the same when an id changes, not `{wanted}`: name that one, or set \
+         mark_attribute in [keycloak] before people get new ids"
+    )]
+    OtherMark {
+        /// Asked for.
+        wanted: String,
+        /// Set.
+        noted: String,
+    },
+    /// The lease ended, and another process may have it.
+    #[error("the lease of the sync was lost to another process")]
+    LeaseLost,
+}
+
+impl Sync {
+    /// Prepares; nobody is asked yet.
+    #[must_use]
+    pub fn new(config: Config, parts: Parts) -> Self {
+        Self { config, parts }
+    }
+
+    /// One run. A dry run and one of a single person need no lease.
+    ///
+    /// # Errors
+    /// It could not begin: the database cannot be asked, or mailcow's settings are not known. What goes wrong later is in
+    /// the report.
+    pub async fn run(&mut self, request: &Request, watch: Watch<'_>) -> Result<End, Trouble> {
+        let began = Instant::now();
+        let wish = self.wish(request);
+        let leased = !request.dry_run && request.user.is_none();
+        let mut journal = Journal::new(None);
+        if leased {
+            let now = match self.parts.database.take_lease(&wish).await? {
+                LeaseEnd::Taken { now } => now,
+                LeaseEnd::Held { by, seconds } => return Ok(End::Held { by, seconds }),
+                LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
+            };
+            journal = Journal::new(self.parts.redis.is_some().then_some(now));
+        }
+        let rulebook = self.parts.provisioner.rulebook(&self.parts.database).await;
+        let rulebook = match rulebook {
+            Ok(rulebook) => rulebook,
+            Err(trouble) => {
+                self.give_up(leased).await;
+                return Err(Trouble::Settings(trouble));
+            }
+        };
+        let mut run = Run::new(self, request, rulebook, journal, leased.then(|| wish.clone()));
+        match &request.user {
+            Some(user) => run.one_person(user).await?,
+            None => run.everybody(watch).await,
+        }
+        let (mut report, mut journal) = (run.report, run.journal);
+        report.seconds = began.elapsed().as_secs_f64();
+        report.tell();
+        journal.finish(report.complete);
+        journal.send(self.parts.redis.as_mut()).await;
+        if leased {
+            self.parts.database.end_lease(&wish, report.complete).await?;
+        }
+        Ok(End::Ran(Box::new(report)))
+    }
+
+    /// Gives the lease back, if it is ours; for whoever stops in the middle.
+    pub async fn give_up(&self, leased: bool) {
+        if leased
+            && let Err(error) = self.parts.database.end_lease(&self.wish(&Request::default()), false).await
+        {
+            tracing::debug!(%error, "the lease of the sync was not given back; it ends by itself");
+        }
+    }
+
+    fn wish(&self, request: &Request) -> LeaseWish {
+        let gap = i64::try_from(request.gap.as_secs()).unwrap_or(i64::MAX);
+        LeaseWish { name: LEASE, holder: self.parts.holder.clone(), seconds: LEASE_SECONDS, gap }
+    }
+}

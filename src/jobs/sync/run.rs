@@ -1,0 +1,178 @@
+//! One run: each Keycloak, page by page, then those who were missing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::journal::Journal;
+use super::report::{Outcome, Report, Skip, SourceReport};
+use super::stores::Sight;
+use super::walk::Walk;
+use super::{Request, Sync, Trouble, Watch};
+use crate::auth::Username;
+use crate::backend::keycloak;
+use crate::backend::keycloak::{Client, Lookup};
+use crate::backend::people::LiveSource;
+use crate::backend::sql::LeaseWish;
+use crate::provision::Rulebook;
+
+/// The lease is prolonged no more often.
+const PROLONG_AFTER: Duration = Duration::from_secs(20);
+
+/// A run while it goes on.
+pub(super) struct Run<'s> {
+    pub(super) sync: &'s mut Sync,
+    pub(super) request: &'s Request,
+    pub(super) rulebook: Rulebook,
+    pub(super) report: Report,
+    pub(super) journal: Journal,
+    /// The addresses so far.
+    pub(super) addresses: HashSet<Username>,
+    /// Addresses that somebody has who is not the owner of the mailbox.
+    pub(super) claimed: HashSet<Username>,
+    /// What the list alone does not tell of this Keycloak.
+    pub(super) sight: Sight,
+    /// Marks cannot be written.
+    pub(super) marks_denied: bool,
+    /// The lease, and when it was prolonged last; `None` where there is none.
+    lease: Option<(LeaseWish, Instant)>,
+}
+
+impl<'s> Run<'s> {
+    pub(super) fn new(
+        sync: &'s mut Sync,
+        request: &'s Request,
+        rulebook: Rulebook,
+        journal: Journal,
+        lease: Option<LeaseWish>,
+    ) -> Self {
+        Self {
+            sync,
+            request,
+            rulebook,
+            report: Report { dry_run: request.dry_run, ..Report::default() },
+            journal,
+            addresses: HashSet::new(),
+            claimed: HashSet::new(),
+            sight: Sight::default(),
+            marks_denied: false,
+            lease: lease.map(|wish| (wish, Instant::now())),
+        }
+    }
+
+    /// Goes through everybody.
+    pub(super) async fn everybody(&mut self, watch: Watch<'_>) {
+        let sources = self.sync.parts.sources.all();
+        let mut keycloaks = 0;
+        let mut good = true;
+        for source in sources {
+            let (name, end) = match source {
+                LiveSource::NotKeycloak => continue,
+                LiveSource::Unknown(trouble) => ("mailcow".to_owned(), Err(Trouble::Settings(trouble))),
+                LiveSource::Keycloak { client, .. } => {
+                    self.addresses.clear();
+                    self.claimed.clear();
+                    self.sight = Sight::default();
+                    (client.name().to_owned(), self.one_source(&client, watch).await)
+                }
+            };
+            keycloaks += 1;
+            good &= end.is_ok();
+            let trouble = end.err().map(|trouble| {
+                tracing::warn!(source = name, error = %trouble, "the sync did not get to the end of a Keycloak");
+                if let Trouble::Keycloak(error) = &trouble {
+                    self.journal.write("err", &format!("Received HTTP {}", status(error)));
+                }
+                trouble.to_string()
+            });
+            self.report.sources.push(SourceReport { name, trouble });
+        }
+        self.report.complete = good && keycloaks > 0;
+    }
+
+    async fn one_source(&mut self, client: &Arc<Client>, watch: Watch<'_>) -> Result<(), Trouble> {
+        let stores = self.ask_known_stores(client).await?;
+        let mut walk = Walk::begin(&**client, self.sync.config.pause.get()).await?;
+        let end = self.walk_through(client, &mut walk, watch).await;
+        let cost = walk.cost();
+        self.report.keycloak_seconds += cost.asking.as_secs_f64();
+        self.report.paused_seconds += cost.paused.as_secs_f64();
+        self.report.pages += cost.pages;
+        end?;
+        let walked = walk.end().await?;
+        if let Some(doubt) = walked.doubt {
+            return Err(Trouble::Doubt(doubt));
+        }
+        self.check_sight()?;
+        self.look_for_hidden(client, stores, &walked.stores).await?;
+        self.take_leavers(client, &walked).await
+    }
+
+    async fn walk_through(
+        &mut self,
+        client: &Arc<Client>,
+        walk: &mut Walk<'_, Client>,
+        watch: Watch<'_>,
+    ) -> Result<(), Trouble> {
+        while let Some(page) = walk.next().await? {
+            self.keep_lease().await?;
+            self.take_page(client, page).await?;
+            watch(&self.report, walk.expected());
+        }
+        Ok(())
+    }
+
+    /// Looks at one address only. Nobody is taken for gone.
+    pub(super) async fn one_person(&mut self, user: &Username) -> Result<(), Trouble> {
+        let Ok(client) = self.sync.parts.sources.client_for(user) else {
+            self.report.count(Some(user), Outcome::Skipped(Skip::OtherSource));
+            return Ok(());
+        };
+        let person = match client.find_person(user).await? {
+            Lookup::Found(person) => person,
+            Lookup::Unknown(_) => {
+                self.report.count(Some(user), Outcome::Skipped(Skip::NotInKeycloak));
+                return Ok(());
+            }
+            Lookup::Conflict => {
+                self.report.count(Some(user), Outcome::Skipped(Skip::Conflict));
+                return Ok(());
+            }
+        };
+        self.report.seen += 1;
+        let standings = self.sync.parts.database.standings(vec![user.clone()]).await?;
+        for standing in standings {
+            self.take_person(&client, &person, &standing).await;
+        }
+        self.report.complete = true;
+        Ok(())
+    }
+
+    /// Prolongs the lease if it is time to. Whoever has lost it must stop.
+    pub(super) async fn keep_lease(&mut self) -> Result<(), Trouble> {
+        let Some((wish, since)) = &mut self.lease else { return Ok(()) };
+        if since.elapsed() < PROLONG_AFTER {
+            return Ok(());
+        }
+        if !self.sync.parts.database.keep_lease(wish).await? {
+            return Err(Trouble::LeaseLost);
+        }
+        *since = Instant::now();
+        Ok(())
+    }
+}
+
+/// The status as mailcow would log it; 0 where there was none.
+fn status(error: &keycloak::Error) -> u16 {
+    use keycloak::Error::{Forbidden, NotFound, RateLimited, ServerError, Unauthorized};
+    match error {
+        Unauthorized { .. } => 401,
+        Forbidden { .. } => 403,
+        NotFound { .. } => 404,
+        RateLimited { .. } => 429,
+        ServerError { status, .. } => *status,
+        _ => 0,
+    }
+}

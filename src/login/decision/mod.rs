@@ -1,0 +1,89 @@
+//! May this person use this service, and where does their mail live?
+//!
+//! * [`Decision::authenticate`]: the steps of a login, in order, on one screen; which of the passwords opens the
+//!   mailbox is in `open.rs`.
+//!   A second look at what may be out of date is in `again.rs`.
+//! * Whose mailbox an alias opens is in `alias.rs`.
+//! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
+//! * [`Decision::explain`]: the same run of the same steps, with an administrator who listens (`trace.rs`, `words.rs`).
+//! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
+//! * [`Decision::judge_sender`] and [`Decision::look_up`]: Postfix's questions about senders and addresses.
+//!
+//! Nothing here knows a protocol, and nothing here writes a log line: the caller does both.
+
+mod admission;
+mod again;
+mod alias;
+mod authenticate;
+mod explain;
+mod first_login;
+mod form;
+mod known;
+mod login;
+mod lookup;
+mod mail;
+mod master;
+mod open;
+mod trace;
+mod webmail;
+mod words;
+
+use std::sync::Arc;
+
+use crate::backend::kick::Kicker;
+use crate::backend::mailboxes::Mailboxes;
+use crate::backend::sql::Database;
+use crate::jobs::bookkeeping::Bookkeeper;
+use crate::login::passdb::Passdb;
+use crate::login::throttle::Throttle;
+use crate::login::userdb::Userdb;
+use crate::provision::Provisioner;
+
+pub use authenticate::Judgement;
+pub use explain::{Explanation, too_late};
+pub use known::{Counts, Forgotten, Known, KnownMailbox};
+pub use login::{Moment, Purpose};
+pub use lookup::FoundUser;
+pub use trace::{Path, Step, StepEnd};
+pub use webmail::{SogoConfig, Webmail};
+
+/// Whom a decision asks, and who writes down what it finds.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database itself, for what is not remembered.
+    pub database: Arc<Database>,
+    /// Domains, mailboxes, app passwords, as far as they are known.
+    pub mailboxes: Mailboxes,
+    /// Is this password right?
+    pub passdb: Passdb,
+    /// Where does the mail live?
+    pub userdb: Userdb,
+    /// Makes mailboxes.
+    pub provisioner: Arc<Provisioner>,
+    /// The webmail that is trusted.
+    pub webmail: Webmail,
+    /// Counts what is wrong, and says who has to wait.
+    pub throttle: Throttle,
+    /// Ends open sessions, where that is wanted.
+    pub kicker: Option<Kicker>,
+    /// Told of people who were seen and of mailboxes that were made.
+    pub bookkeeper: Bookkeeper,
+}
+
+/// Decides.
+#[derive(Debug)]
+pub struct Decision(Parts);
+
+impl Decision {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(parts)
+    }
+
+    /// Whom it asks, for whoever watches or tidies up.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.0
+    }
+}
