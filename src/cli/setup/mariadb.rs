@@ -70,8 +70,11 @@ impl Mariadb {
         if place.starts_with('/') {
             server.socket = Some(place.into());
             server.host = "localhost".to_owned();
-        } else if let Some((host, port)) = place.rsplit_once(':') {
-            server.host = host.to_owned();
+        } else if let Some((host, port)) = place.rsplit_once(':').filter(|(host, _)| {
+            // A bare IPv6 address has no port.
+            !host.contains(':') || host.starts_with('[')
+        }) {
+            server.host = host.trim_matches(['[', ']']).to_owned();
             server.port = port.parse().map_err(|_| {
                 Failure::Data(format!(
                     "--mariadb {place}: {port} is no port; give a socket's path, HOST or HOST:PORT"
@@ -361,6 +364,10 @@ mod tests {
         let far = there("db.example.org:13306");
         assert_eq!(far.account(), "'keydove'@'%'");
         assert!(far.text("/p").contains("host = \"db.example.org\"\nport = 13306\n"), "{}", far.text("/p"));
+        for (place, host, port) in [("::1", "::1", 3306), ("[::1]:3307", "::1", 3307), ("db", "db", 3306)] {
+            let server = there(place).server;
+            assert_eq!((&*server.host, server.port), (host, port), "{place}");
+        }
         assert!(settled("db:x").is_err());
         let hostile = Answers {
             mariadb: Some("db".to_owned()),
