@@ -226,6 +226,7 @@ checkpassword() {
 # uninstall.md, step 4.
 removed() {
     local page=docs/uninstall.md
+    in_it "cp /etc/keydove/client-secret $DESK/"
     does "the package does not go while Dovecot asks keydove" 'set -e
         echo "# ext/auth, which is a comment" >/etc/dovecot/conf.d/98-note.conf
         echo "auth_socket_path = /run/keydove/auth-userdb" >/etc/dovecot/conf.d/99-other.conf

@@ -48,11 +48,16 @@ types() {
 }
 # on_terminal WHAT COMMANDS: what the terminal asks for is answered from $ANSWERS, and what it shows is in $typed.
 on_terminal() {
-    printf 'Password:\t%s\n[Y/n]\ty\n%b' "$PASSWORD" "${ANSWERS:-}" >".stage/machine/$SUITE/answers"
-    if typed=$(python3 "$HERE/typist.py" ".stage/machine/$SUITE/answers" "$HERE/machine" shell "set -e
+    AT=("$HERE/machine" shell)
+    on_terminal_of "$1" "set -e
 cd $DESK
 export DEBIAN_FRONTEND=noninteractive EDITOR=$DESK/editor
-$2" 2>&1); then ok "$1"; else bad "$1" "$typed"; fi
+$2"
+}
+# The same with a shell that AT starts.
+on_terminal_of() {
+    printf 'Password:\t%s\n[Y/n]\ty\n%b' "$PASSWORD" "${ANSWERS:-}" >".stage/machine/$SUITE/answers"
+    if typed=$(python3 "$HERE/typist.py" ".stage/machine/$SUITE/answers" "${AT[@]}" "$2" 2>&1); then ok "$1"; else bad "$1" "$typed"; fi
 }
 # shown WHAT PATTERN: what the terminal showed fits the pattern.
 shown() {

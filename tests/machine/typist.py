@@ -10,11 +10,13 @@ Prints what the terminal showed, and ends with the command's exit code; with 124
 import os
 import select
 import sys
-import termios
 import time
 
 SILENCE = 600  # seconds
-ECHO_OFF = 60  # seconds; a program that asks for a password throws away what was typed before it switched the echo off
+# A program that asks for a password throws away what was typed before it switched the echo off, so nothing is typed before
+# somebody reads the terminal. How long to wait for a program that does not do so by read(2), in seconds.
+UNREAD = 20
+READING = ("wait_woken", "n_tty_read")  # what Linux calls the place in it where such a program waits
 
 
 def answers(path):
@@ -24,9 +26,30 @@ def answers(path):
     return [(question, unescape(answer)) for question, _, answer in lines]
 
 
+def terminal_of(process):
+    with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[4]
+
+
+def is_read(process):
+    """Whether a program waits for what is typed on the terminal of this one."""
+    try:
+        terminal = terminal_of(process)
+    except OSError:
+        return False
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{other}/wchan", encoding="ascii") as file:
+                if file.read() in READING and terminal_of(other) == terminal:
+                    return True
+        except OSError:  # it has ended
+            pass
+    return False
+
+
 def type_in(process, terminal, question, answer):
-    end = time.monotonic() + ECHO_OFF
-    while "assword" in question and termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < end:
+    end = time.monotonic() + UNREAD
+    while "assword" in question and not is_read(process) and time.monotonic() < end:
         if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return
         time.sleep(0.02)

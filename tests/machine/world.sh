@@ -53,7 +53,8 @@ boot() {
     cp "$package" "$root$DESK/keydove_tested.deb"
     printf '#!/bin/bash\nexec sed -i -f %s/edits "${@: -1}"\n' "$DESK" >"$root$DESK/editor"
     chmod +x "$root$DESK/editor"
-    [ $# = 0 ] || cp ".stage/machine/$SUITE/bare.packages/"*.deb "$root$DESK/apt/"
+    local packages=.stage/machine/$SUITE/${1:-base}.packages
+    [ ! -d "$packages" ] || cp "$packages/"*.deb "$root$DESK/apt/"
     make_repository
     "$HERE/machine" up
 }
