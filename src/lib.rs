@@ -21,7 +21,6 @@
 //! | [`backend`] | Keycloak, SQL, Redis, each with its own errors; what is remembered of their answers |
 //! | [`credential`] | `{SCHEME}` hashes, the hashing threads, access tokens, compared passwords |
 //! | [`observe`] | the log line, counters |
-//! | [`load`] | the load client |
 //! | [`settings`] | the forms in which settings are written |
 //! | [`auth`] | the words that all others speak |
 //!
@@ -75,7 +74,6 @@ pub mod credential;
 pub mod daemon;
 pub mod frontend;
 pub mod jobs;
-pub mod load;
 pub mod login;
 pub mod observe;
 pub mod provision;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join_all, select};
-use keydove::credential::hashing::{Config, Hasher};
+use keydove::credential::hashing::{Config, Hasher, MAX_LANES};
 use keydove::credential::scheme::Scheme;
 
 use super::measure::{block_on, measure, median, millis, now, quantile};
@@ -103,9 +103,9 @@ pub fn random_arrivals(plan: Plan, report: &mut Report) {
 /// A pool that has measured its lanes and sleeps.
 fn start() -> Hasher {
     let hasher = Hasher::start(&Config::default()).expect("threads start");
-    for _ in 0..3 {
-        wait(&hasher, &stored(Scheme::BlfCrypt, 8));
-    }
+    let text = stored(Scheme::BlfCrypt, 8);
+    let answers = (0..MAX_LANES * cores()).map(|_| hasher.verify(text.as_str().into(), PASSWORD.into()));
+    assert!(block_on(join_all(answers)).into_iter().all(|answer| answer == Ok(true)));
     hasher
 }
 

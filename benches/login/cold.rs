@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keydove::credential::scheme;
 use keydove::credential::scheme::Policy;
-use keydove::load::{Load, Pace, Turns};
+use keydove_load::{Load, Pace, Turns};
 
 use super::dovecot::{Dovecot, Passdb};
 use super::hot::{HEAD, show};
@@ -147,7 +147,7 @@ fn beside_wrong(plan: &Plan, keydove: &Keydove, count: usize, report: &mut Repor
 }
 
 /// The latency of wrong passwords when they are few, in ms.
-fn one_wrong(socket: &std::path::Path, people: &keydove::load::People, window: Duration) -> Result<f64> {
+fn one_wrong(socket: &std::path::Path, people: &keydove_load::People, window: Duration) -> Result<f64> {
     let load = Load {
         pace: Pace::Open { per_second: 5.0 },
         wrong_percent: 100,

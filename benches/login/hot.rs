@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keydove::load::{Expect, Load, People, Reuse};
+use keydove_load::{Expect, Load, People, Reuse};
 
 use super::dovecot::{Dovecot, Passdb};
 use super::echo::Echo;

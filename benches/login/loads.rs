@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keydove::load::{self, Expect, Load, Moment, Outcome, Pace, People, Reuse, Turns};
+use keydove_load::{Expect, Load, Moment, Outcome, Pace, People, Reuse, Turns};
 
 use super::machine::{micros, own_processor_time, processor_time};
 use super::plot::Line;
@@ -84,7 +84,7 @@ pub fn run_any(name: &str, load: &Load<'_>, process: Option<u32>) -> Result<Samp
         Ok((process.map_or(Ok(Duration::ZERO), processor_time)?, own_processor_time()))
     };
     let (mut before, mut after) = (None, None);
-    let outcome = load::run(load, &mut |moment, outcome| match moment {
+    let outcome = keydove_load::run(load, &mut |moment, outcome| match moment {
         Moment::Measures => before = Some((read(), outcome.replies())),
         Moment::Measured => after = Some((read(), outcome.replies())),
         Moment::Begins | Moment::Ticks => {}

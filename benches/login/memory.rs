@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keydove::load::Load;
+use keydove_load::Load;
 
 use super::hot::{HEAD, show};
 use super::keydove::{Keydove, NO_KEYCLOAK, Source};

@@ -2,10 +2,9 @@
 
 use std::thread;
 
-use keydove::auth::Secret;
 use keydove::credential::scheme;
 use keydove::credential::scheme::{SALT_BYTES, Scheme};
-use keydove::load::{People, Request};
+use keydove_load::{People, Request};
 use serde_json::{Value, json};
 
 use super::machine::cores;
@@ -31,12 +30,12 @@ pub fn people_from(numbers: impl IntoIterator<Item = usize>, address: &str) -> P
     let mut request = Request::default();
     request.fields.retain(|field| !field.starts_with("rip="));
     request.fields.extend([format!("rip={address}"), "no-penalty".to_owned()]);
-    People::new(numbers.into_iter().map(name), &Secret::from(PASSWORD), &request)
+    People::new(numbers.into_iter().map(name), PASSWORD.as_bytes(), &request)
 }
 
 /// One person so many times.
 pub fn named(name: &str, times: usize) -> People {
-    People::new(std::iter::repeat_n(name.to_owned(), times), &Secret::from(PASSWORD), &Request::default())
+    People::new(std::iter::repeat_n(name.to_owned(), times), PASSWORD.as_bytes(), &Request::default())
 }
 
 /// As Keycloak stores and shows one.

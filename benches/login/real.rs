@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keydove::load::{Load, Pace};
+use keydove_load::{Load, Pace};
 use reqwest::Client;
 use serde_json::Value;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use keydove::load::{Load, Pace};
 use keydove::provision::TemplateText;
+use keydove_load::{Load, Pace};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -172,7 +172,7 @@ fn logins_meanwhile(plan: &Plan, keydove: &Keydove, report: &mut Report) -> Resu
     Ok(())
 }
 
-fn logins(plan: &Plan, socket: &Path, known: &keydove::load::People, report: &mut Report) -> Result<Sample> {
+fn logins(plan: &Plan, socket: &Path, known: &keydove_load::People, report: &mut Report) -> Result<Sample> {
     let pace = Pace::Open { per_second: LOGINS_PER_SECOND };
     let load = Load { pace, warm_up: plan.warm_up, window: plan.storm, ..closed(socket, known, (8, 1)) };
     run("logins beside the sync", &load, None, report)

@@ -8,23 +8,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use keydove::auth::{
-    Credential, Denial, Grant, Mechanism, Secret, SenderVerdict, Service, Source, TempFail, TempFailReason,
-    UserFields, Username, Verdict,
+    AuthRequest, Credential, Denial, Grant, Mechanism, Secret, SenderVerdict, Service, Source, TempFail,
+    TempFailReason, UserFields, Username, Verdict,
 };
 use keydove::backend::sql::AccessSwitches;
 use keydove::config::{Config, Error};
 use keydove::credential::scheme;
 use keydove::credential::token::{Claims, Keys, Token};
 use keydove::frontend::dovecot::{
-    AuthClient, AuthMaster, Cookie, Fields, Peer, PendingLogin, PendingLogins, Role, ServerId, escape,
-    unescape,
+    AuthClient, AuthMaster, Cookie, Fields, MasterAnswer, MasterQuestion, Peer, PendingLogin, PendingLogins,
+    Role, ServerId, escape, unescape,
 };
-use keydove::frontend::hook::Hook;
+use keydove::frontend::hook::{Hook, HookAnswer, HookQuestion};
 use keydove::frontend::postfix::{Policy, Socketmap};
 use keydove::frontend::sasl::{ErrorChallenges, Exchange, Step};
-use keydove::frontend::{
-    Answer, Line, LineBuffer, MapAnswer, Next, Protocol, Question, Received, Ticket, UserAnswer, UserPage,
-};
+use keydove::frontend::{Line, LineBuffer, Next, Protocol, Received, Ticketed};
+use keydove::login::service::{MapAnswer, UserAnswer, UserPage};
 
 /// A check by the name of its target.
 pub type Check = fn(&[u8]);
@@ -105,26 +104,26 @@ pub fn auth_client(data: &[u8]) {
         }
         let line = if text.len() > 200 { Line::TooLong(&text[..200]) } else { Line::Whole(text) };
         match client.receive(line, now, &mut out) {
-            Ok(Received::Question(ticket, Question::Authenticate(_))) => asked.push(ticket),
+            Ok(Received::Question(question)) => asked.push(question),
             Ok(_) => {}
             Err(_) => break,
         }
         check_replies(&mut out, &mut open);
         if asked.len() > 3 {
-            answer_login(&mut client, asked.remove(0), choice, &mut out);
+            answer_login(&mut client, &asked.remove(0), choice, &mut out);
             check_replies(&mut out, &mut open);
         }
     }
-    for ticket in asked {
-        answer_login(&mut client, ticket, choice, &mut out);
-        answer_login(&mut client, ticket, choice, &mut out);
+    for asked in &asked {
+        answer_login(&mut client, asked, choice, &mut out);
+        answer_login(&mut client, asked, choice, &mut out);
         check_replies(&mut out, &mut open);
     }
     drop(client);
     assert!(pending.is_empty(), "a client that left has no success to redeem");
 }
 
-fn answer_login(client: &mut AuthClient, ticket: Ticket, choice: u8, out: &mut Vec<u8>) {
+fn answer_login(client: &mut AuthClient, asked: &Ticketed<AuthRequest>, choice: u8, out: &mut Vec<u8>) {
     let verdict = match choice % 3 {
         0 => Verdict::Refuse(Denial::PasswordMismatch),
         1 => Verdict::CannotTell(TempFail::new(TempFailReason::Deadline, "too late")),
@@ -136,7 +135,7 @@ fn answer_login(client: &mut AuthClient, ticket: Ticket, choice: u8, out: &mut V
             through_webmail: false,
         }),
     };
-    client.answer(ticket, Answer::Verdict(verdict), Instant::now(), out);
+    client.answer(asked.answer(verdict), Instant::now(), out);
 }
 
 /// Each final reply uses up its request. A CONT for an id that is not open is answered too, so those do not count.
@@ -172,22 +171,24 @@ pub fn auth_master(data: &[u8]) {
     for text in data.split(|&byte| byte == b'\n') {
         let Ok(received) = master.receive(Line::Whole(text), now, &mut out) else { break };
         let mut next = match received {
-            Received::Question(ticket, question) => Some((ticket, question)),
+            Received::Question(asked) => Some(asked),
             Received::Nothing | Received::Ended(_) => None,
         };
         let mut pages = 2;
-        while let Some((ticket, question)) = next.take() {
+        while let Some(asked) = next.take() {
             pages -= 1;
-            let answer = match question {
-                Question::FindUser(_) => Answer::User(UserAnswer::Found(alice(), UserFields::default())),
-                Question::Forget(masks) => Answer::Forgotten(masks.len()),
-                _ => Answer::Users(Some(UserPage {
+            let answer = match asked {
+                MasterQuestion::User(asked) => {
+                    MasterAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default())))
+                }
+                MasterQuestion::Forget(asked) => MasterAnswer::Forget(asked.answer(asked.question.0.len())),
+                MasterQuestion::List(asked) => MasterAnswer::List(asked.answer(Some(UserPage {
                     users: vec![alice()],
                     next: (pages > 0).then(|| "alice@example.org".to_owned()),
-                })),
+                }))),
             };
-            if let Next::Ask(ticket, question) = master.answer(ticket, answer, now, &mut out) {
-                next = Some((ticket, question));
+            if let Next::Ask(asked) = master.answer(answer, now, &mut out) {
+                next = Some(asked);
             }
         }
     }
@@ -205,21 +206,27 @@ pub fn hook(data: &[u8]) {
         let line = if text.len() > 200 { Line::TooLong(&text[..200]) } else { Line::Whole(text) };
         let sent = out.len();
         match hook.receive(line, now, &mut out) {
-            Ok(Received::Question(ticket, question)) => asked.push((ticket, question)),
+            Ok(Received::Question(question)) => asked.push(question),
             Ok(Received::Ended(_)) => assert!(out[sent..].starts_with(b"FAIL\t")),
             Ok(Received::Nothing) => {}
             Err(_) => break,
         }
     }
     let refused = out.split(|&byte| byte == b'\n').filter(|reply| !reply.is_empty()).count();
-    for (ticket, question) in &asked {
+    for asked in &asked {
         for _ in 0..2 {
-            let answer = match question {
-                Question::Authenticate(_) => Answer::Verdict(Verdict::Refuse(Denial::PasswordMismatch)),
-                Question::FindUser(_) => Answer::User(UserAnswer::Found(alice(), UserFields::default())),
-                _ => Answer::Users(Some(UserPage { users: Vec::new(), next: None })),
+            let answer = match asked {
+                HookQuestion::Login(asked) => {
+                    HookAnswer::Login(asked.answer(Verdict::Refuse(Denial::PasswordMismatch)))
+                }
+                HookQuestion::User(asked) => {
+                    HookAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default())))
+                }
+                HookQuestion::List(asked) => {
+                    HookAnswer::List(asked.answer(Some(UserPage { users: Vec::new(), next: None })))
+                }
             };
-            hook.answer(*ticket, answer, now, &mut out);
+            hook.answer(answer, now, &mut out);
         }
     }
     let replies = out.split(|&byte| byte == b'\n').filter(|reply| !reply.is_empty()).count();
@@ -350,9 +357,10 @@ pub fn policy(data: &[u8]) {
     while let Ok(Some(line)) = buffer.next_request(Policy::FRAMING) {
         let is_end = line == Line::Whole(b"");
         match policy.receive(line, now, &mut out) {
-            Ok(Received::Question(ticket, Question::JudgeSender(request))) => {
-                assert!(!request.login.is_empty() && !request.login.contains(&0));
-                asked.push(ticket);
+            Ok(Received::Question(question)) => {
+                let login = &question.question.login;
+                assert!(!login.is_empty() && !login.contains(&0));
+                asked.push(question);
             }
             Ok(Received::Nothing) => {}
             Ok(other) => panic!("{other:?}"),
@@ -360,9 +368,9 @@ pub fn policy(data: &[u8]) {
         }
         requests += usize::from(is_end);
     }
-    for ticket in asked.into_iter().rev() {
+    for asked in asked.into_iter().rev() {
         for _ in 0..2 {
-            policy.answer(ticket, Answer::Sender(SenderVerdict::NotOwner), now, &mut out);
+            policy.answer(asked.answer(SenderVerdict::NotOwner), now, &mut out);
         }
     }
     let replies: Vec<&[u8]> = out.split_inclusive(|&byte| byte == b'\n').collect();
@@ -399,13 +407,13 @@ pub fn socketmap(data: &[u8]) {
     for request in &requests {
         assert!(request.len() <= Socketmap::MAX_LINE);
         match socketmap.receive(Line::Whole(request), now, &mut out) {
-            Ok(Received::Question(ticket, Question::LookUp(request))) => {
-                let answer = match request.key.len() % 3 {
+            Ok(Received::Question(asked)) => {
+                let answer = match asked.question.key.len() % 3 {
                     0 => MapAnswer::NotFound,
                     1 => MapAnswer::CannotTell("deadline"),
-                    _ => MapAnswer::Found("x".repeat(request.key.len() * 100)),
+                    _ => MapAnswer::Found("x".repeat(asked.question.key.len() * 100)),
                 };
-                socketmap.answer(ticket, Answer::Map(answer), now, &mut out);
+                socketmap.answer(asked.answer(answer), now, &mut out);
             }
             Ok(Received::Nothing) => {}
             Ok(other) => panic!("{other:?}"),

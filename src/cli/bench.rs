@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use keydove_load::{
+    Expect, Histogram, Load, MOST_CONNECTIONS, MOST_DEPTH, MOST_PEOPLE, Moment, Outcome, Pace, Pattern,
+    People, Request, Reuse, Turns,
+};
 use serde_json::json;
 
 use super::input::Input;
 use super::output::{say, say_error};
 use super::{FAILED, USAGE, fail};
-use crate::load::{
-    self, Expect, Histogram, Load, MOST_CONNECTIONS, MOST_DEPTH, MOST_PEOPLE, Moment, Outcome, Pace, Pattern,
-    People, Request, Reuse, Turns,
-};
 use crate::settings::Period;
 
 /// Some reply was wrong, missing, never asked for, or could not tell.
@@ -112,10 +112,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     let last = arguments.first.saturating_add(arguments.people);
     let names = (arguments.first..last).map(|number| arguments.user.name(number));
-    let people = People::new(names, &password, &request(arguments));
+    let people = People::new(names, password.expose(), &request(arguments));
     say_error(&warning(arguments));
     let mut progress = Progress::new();
-    match load::run(&load_of(arguments, &people), &mut |moment, outcome| progress.hear(moment, outcome)) {
+    match keydove_load::run(&load_of(arguments, &people), &mut |moment, outcome| {
+        progress.hear(moment, outcome)
+    }) {
         Ok(outcome) => {
             progress.end();
             say(&if arguments.json { document(&outcome) } else { report(&outcome) });

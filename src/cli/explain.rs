@@ -9,8 +9,8 @@ use super::input::Input;
 use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::frontend::control::{Reply, Request, SentPassword};
-use crate::frontend::{Attempt, Explained};
 use crate::login::decision::{Explanation, StepEnd};
+use crate::login::service::{Explained, PastAttempt as Attempt};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -23,7 +23,7 @@ use crate::backend::{keycloak, kick, records, redis, sql};
 use crate::credential::{hashing, token};
 use crate::frontend::operations;
 use crate::jobs::{bookkeeping, housekeeping, mailcow, sync};
-use crate::login::{decision, passdb, throttle, userdb};
+use crate::login::{decision, passdb, service, throttle, userdb};
 use crate::observe::LogConfig;
 use crate::{frontend, provision};
 
@@ -67,7 +67,7 @@ pub struct Config {
     /// `[bookkeeping]`
     pub bookkeeping: bookkeeping::Config,
     /// `[login]`
-    pub login: frontend::Config,
+    pub login: service::Config,
     /// `[hashing]`
     pub hashing: hashing::Config,
     /// `[log]`
@@ -138,7 +138,7 @@ struct File {
     #[serde(default)]
     bookkeeping: bookkeeping::Config,
     #[serde(default)]
-    login: frontend::Config,
+    login: service::Config,
     #[serde(default)]
     hashing: hashing::Config,
     #[serde(default)]

@@ -15,9 +15,7 @@ use crate::backend::{keycloak, kick, redis, sql};
 use crate::config::{Config, Secrets};
 use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
-use crate::frontend;
-use crate::frontend::Naming;
-use crate::frontend::control::InUse;
+use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
@@ -26,8 +24,10 @@ use crate::jobs::mailcow::Refresher;
 use crate::jobs::sync::{Schedule, Sync};
 use crate::jobs::{EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
+use crate::login::LoginService;
 use crate::login::decision::{Decision, Webmail};
 use crate::login::passdb::{MasterUsers, Passdb};
+use crate::login::service::Naming;
 use crate::login::userdb::Userdb;
 use crate::login::{decision, throttle};
 use crate::observe::metrics::ShadowMetrics;
@@ -37,20 +37,14 @@ use crate::provision::Provisioner;
 /// What all listeners share.
 #[derive(Debug)]
 pub(super) struct Parts {
-    pub(super) decision: Arc<Decision>,
-    pub(super) bookkeeper: Bookkeeper,
-    pub(super) logins: Arc<LoginMetrics>,
-    pub(super) recent: Arc<RecentAttempts>,
-    /// How runs of the sync end, where there are any.
-    pub(super) sync: Option<Arc<sync::Status>>,
+    /// Whom every protocol asks.
+    pub(super) service: Arc<LoginService>,
+    /// What administrators ask.
+    pub(super) administration: Arc<Administration>,
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
-    pub(super) timing: frontend::Config,
-    pub(super) naming: Arc<Naming>,
     /// What a refused token is told, where tokens are taken.
     pub(super) challenges: Option<Arc<ErrorChallenges>>,
-    /// What it all was made of.
-    pub(super) in_use: Arc<InUse>,
     /// Logins that mailcow decided.
     pub(super) shadow: Arc<ShadowMetrics>,
 }
@@ -142,18 +136,17 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         kicker,
         bookkeeper: bookkeeper.clone(),
     };
+    let service = Arc::new(login_service(config, Decision::new(parts), bookkeeper));
     let parts = Parts {
-        bookkeeper,
-        logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
-        recent: Arc::default(),
-        sync: schedule.as_ref().map(Schedule::status),
-        decision: Arc::new(Decision::new(parts)),
+        administration: Arc::new(Administration {
+            service: Arc::clone(&service),
+            in_use: Arc::new(config.in_use.clone()),
+            sync: schedule.as_ref().map(Schedule::status),
+        }),
+        service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
-        timing: config.login.clone(),
-        naming: Arc::new(naming(config)),
         challenges: challenges(config),
-        in_use: Arc::new(config.in_use.clone()),
         shadow: Arc::default(),
     };
     Ok(Assembled {
@@ -169,18 +162,31 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     })
 }
 
-/// A decision alone, for a command: it remembers nothing yet, counts nobody's guesses, and writes nothing down.
-pub(super) async fn assemble_decision_alone(
+fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {
+    LoginService {
+        decision: Arc::new(decision),
+        bookkeeper,
+        logins: Arc::new(LoginMetrics::new(Instant::now().into_std())),
+        recent: Arc::new(RecentAttempts::default()),
+        naming: naming(config),
+        failure_delay: config.login.failure_delay.get(),
+        deadline: config.login.deadline.get(),
+    }
+}
+
+/// A login service alone, for a command: it remembers nothing yet, counts nobody's guesses, and writes nothing down.
+pub(super) async fn assemble_service_alone(
     config: &Config,
     spawner: Spawner,
-) -> Result<Decision, AssembleError> {
+) -> Result<LoginService, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
     let (sources, provisioner, _) = assemble_sources(config).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
-    Ok(Decision::new(decision::Parts {
-        mailboxes: Mailboxes::new(Arc::clone(&database), config.cache.mailboxes(), spawner),
+    let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
+    let decision = Decision::new(decision::Parts {
+        mailboxes: Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases),
         database,
         passdb: assemble_passdb(config, people, hasher)?,
         userdb: Userdb::new(&config.userdb),
@@ -189,7 +195,8 @@ pub(super) async fn assemble_decision_alone(
         throttle: throttle::Throttle::disabled(),
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
-    }))
+    });
+    Ok(login_service(config, decision, Bookkeeper::disabled()))
 }
 
 /// What makes mailboxes alone, for a command.

@@ -13,13 +13,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::auth::{NotAccepted, Secret, Username};
 use crate::backend::sql;
 use crate::config::Config;
-use crate::frontend::connection::explain_now;
+use crate::frontend::http_login;
 use crate::frontend::operations::{BindError, Operations, Server, Token, Tokens, Watched, Watcher};
-use crate::frontend::{ExplainRequest, http_login};
 use crate::jobs::housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::sync::{Census, End, Readmission, Request, Trouble, Watch};
 use crate::login::decision::Explanation;
+use crate::login::service::{Arrival, ExplainRequest};
 use crate::observe;
 use crate::provision::Identity;
 use tasks::Tasks;
@@ -150,7 +150,8 @@ pub fn explain_once(
 ) -> Result<Vec<Explanation>, AssembleError> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     reactor.map_err(AssembleError::Reactor)?.block_on(async {
-        let decision = assemble::assemble_decision_alone(config, Tasks::default().fetches.spawner()).await?;
+        let spawner = Tasks::default().fetches.spawner();
+        let logins = Box::pin(assemble::assemble_service_alone(config, spawner)).await?;
         let mut explanations = Vec::new();
         for service in services {
             let request = ExplainRequest {
@@ -159,7 +160,7 @@ pub fn explain_once(
                 remote: None,
                 password: None,
             };
-            explanations.push(explain_now(&decision, request, config.login.deadline.get()).await);
+            explanations.push(logins.explain(request, Arrival::now()).await.explanation);
         }
         Ok(explanations)
     })
@@ -271,14 +272,14 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
         tasks.last.spawn(|stop| http_login::report_shadow(metrics, stop));
     }
     operations.watch(Watched {
-        decision: Arc::clone(&parts.decision),
-        default_domain: parts.naming.default_domain.clone(),
-        bookkeeper: parts.bookkeeper.clone(),
-        logins: Arc::clone(&parts.logins),
+        decision: Arc::clone(&parts.service.decision),
+        default_domain: parts.service.naming.default_domain.clone(),
+        bookkeeper: parts.service.bookkeeper.clone(),
+        logins: Arc::clone(&parts.service.logins),
         shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
         settings_trouble: refresher.as_ref().map(Refresher::trouble),
         outlives_outages: !config.cache.stale_limit.get().is_zero(),
-        sync: parts.sync.clone(),
+        sync: parts.administration.sync.clone(),
     });
     let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
     tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));

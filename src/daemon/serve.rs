@@ -16,13 +16,14 @@ use super::tasks::{Group, Tasks};
 use crate::auth::Secret;
 use crate::config::{self, Door, ListenerConfig};
 use crate::frontend::Protocol;
-use crate::frontend::connection::{self, Context};
-use crate::frontend::control::{self, Control, InUse};
+use crate::frontend::connection::{self, Desk, Put};
+use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::hook::Hook;
 use crate::frontend::http_login;
 use crate::frontend::postfix::{Policy, Socketmap};
 use crate::frontend::sasl::ErrorChallenges;
+use crate::login::service::Listener;
 
 /// Opens a socket for each listener, in order: a handed-in one where there is one for its path.
 pub(super) fn open_sockets(listeners: &[ListenerConfig]) -> Result<Vec<UnixListener>, ListenError> {
@@ -72,20 +73,14 @@ pub(super) fn start(
         server: parts.server,
         pending: parts.pending.clone(),
         challenges: parts.challenges.clone(),
-        in_use: Arc::clone(&parts.in_use),
-        context: Arc::new(Context {
-            decision: Arc::clone(&parts.decision),
-            bookkeeper: parts.bookkeeper.clone(),
-            logins: Arc::clone(&parts.logins),
-            recent: Arc::clone(&parts.recent),
-            sync: parts.sync.clone(),
-            naming: Arc::clone(&parts.naming),
-            peer_reports_refusals: config.role == Some(config::Role::Postfix),
-            // Also where Dovecot holds refusals back by itself: what a password costs here depends on who exists.
-            failure_delay: parts.timing.failure_delay.get(),
-            deadline: parts.timing.deadline.get(),
-            door: config.door.name(),
-            role: config.role.map(config::Role::name),
+        desk: Arc::new(Desk {
+            service: Arc::clone(&parts.service),
+            administration: Arc::clone(&parts.administration),
+            listener: Listener {
+                door: config.door.name(),
+                role: config.role.map(config::Role::name),
+                peer_reports_refusals: config.role == Some(config::Role::Postfix),
+            },
         }),
         tasks: match config.door {
             Door::AuthMaster => tasks.masters.clone(),
@@ -112,21 +107,10 @@ pub(super) fn http_login(
     parts: &Parts,
     tasks: &Tasks,
 ) -> Result<Arc<http_login::Door>, http_login::SetupError> {
-    let context = Context {
-        decision: Arc::clone(&parts.decision),
-        bookkeeper: parts.bookkeeper.clone(),
-        logins: Arc::clone(&parts.logins),
-        recent: Arc::clone(&parts.recent),
-        sync: parts.sync.clone(),
-        naming: Arc::clone(&parts.naming),
-        peer_reports_refusals: true,
-        failure_delay: parts.timing.failure_delay.get(),
-        deadline: parts.timing.deadline.get(),
-        door: Door::HttpLogin.name(),
-        role: None,
-    };
+    let listener = Listener { door: Door::HttpLogin.name(), role: None, peer_reports_refusals: true };
+    let asked = (Arc::clone(&parts.service), listener);
     let (spawner, metrics) = (tasks.clients.spawner(), Arc::clone(&parts.shadow));
-    http_login::Door::new((config, token), Arc::new(context), spawner, metrics).map(Arc::new)
+    http_login::Door::new((config, token), asked, spawner, metrics).map(Arc::new)
 }
 
 /// Accepts the connections of one listener.
@@ -135,8 +119,7 @@ struct Acceptor {
     server: ServerId,
     pending: PendingLogins,
     challenges: Option<Arc<ErrorChallenges>>,
-    in_use: Arc<InUse>,
-    context: Arc<Context>,
+    desk: Arc<Desk>,
     tasks: Group,
 }
 
@@ -178,10 +161,7 @@ impl Acceptor {
                 self.serve(stream, AuthMaster::new(self.server, peer, self.pending.clone()));
             }
             Kind::Control if may_control(&stream) => {
-                self.serve(
-                    stream,
-                    Control::new(Arc::clone(&self.context.decision), Arc::clone(&self.in_use)),
-                );
+                self.serve(stream, Control::default());
             }
             Kind::Control => turn_away(stream),
             Kind::Policy => self.serve(stream, Policy::default()),
@@ -200,11 +180,14 @@ impl Acceptor {
         }
     }
 
-    fn serve<P: Protocol + Send + 'static>(&self, stream: UnixStream, protocol: P) {
-        let (context, stop) = (Arc::clone(&self.context), self.tasks.stop_signals());
-        let door = self.context.door;
+    fn serve<P>(&self, stream: UnixStream, protocol: P)
+    where
+        P: Protocol<Asked: Put + Send> + Send + 'static,
+    {
+        let (desk, stop) = (Arc::clone(&self.desk), self.tasks.stop_signals());
+        let door = self.desk.listener.door;
         self.tasks.spawn(async move {
-            match connection::serve(stream, protocol, context, stop).await {
+            match connection::serve(stream, protocol, desk, stop).await {
                 Ok(()) => {}
                 Err(error) if error.is_departure() => tracing::debug!(door, %error, "a peer left"),
                 Err(error) => tracing::warn!(door, %error, "a connection was closed"),

@@ -11,75 +11,26 @@
 pub mod connection;
 pub mod control;
 pub mod dovecot;
-mod explain;
 pub mod hook;
 pub mod http_login;
-mod in_use;
 mod input;
-mod naming;
 pub mod operations;
 pub mod postfix;
+mod question;
 pub mod sasl;
-mod status;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use crate::login::service::EndedEarly;
 
-use crate::auth::{
-    AuthRequest, Denial, MapRequest, Mechanism, Origin, SenderRequest, SenderVerdict, Service, UserFields,
-    UserMask, UserRequest, Username, Verdict,
-};
-
-use crate::settings::Period;
-
-pub use explain::{Attempt, ExplainRequest, Explained};
 pub use input::{Framing, Line, LineBuffer};
-pub use naming::Naming;
-pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
-
-/// Names, and how long logins and refusals take.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// How long after its request a refusal leaves at the earliest, at every door; less than 10 s. So unknown,
-    /// disabled and wrong look alike, and guessing is slow. Default `"2s"`.
-    pub failure_delay: Period,
-    /// How long a login may take; then the answer is a temporary failure. More than 0, less than 10 s, because
-    /// Postfix waits 10 s. Default `"5s"`.
-    pub deadline: Period,
-    /// Further service names that programs send, each with the service whose switches count: `xmpp = "imap"`,
-    /// `radicale = "dav"`. Letter case does not matter. The log shows the name that was sent (`service=xmpp …
-    /// counts_as=imap`), metrics the service that counts. keydove refuses all other unknown names
-    /// (`service_unknown`).
-    pub services: BTreeMap<String, String>,
-    /// The domain of names without an `@`, at logins, user lookups and in `explain`; in `user*master` the mailbox
-    /// gets it. Default: keydove refuses such names (`name_invalid`).
-    pub default_domain: Option<String>,
-    /// Whether a name in an active alias domain opens the mailbox of the same name in the domain that it stands
-    /// for: docs/mailboxes.md. Default `false`.
-    pub alias_domains: bool,
-    /// Whether an active alias that leads to exactly one mailbox here opens it; never a catch-all, a list or an
-    /// address with `+tag`. Default `false`.
-    pub aliases: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            failure_delay: Period::from_secs(2),
-            deadline: Period::from_secs(5),
-            services: BTreeMap::new(),
-            default_domain: None,
-            alias_domains: false,
-            aliases: false,
-        }
-    }
-}
+pub use question::{Answer, Forget, ListUsers, Question, Questions, Ticket, Ticketed};
 
 /// A protocol of the line kind, without I/O and without a clock.
 pub trait Protocol {
+    /// Its questions: [`Ticketed`] where it has one kind, else an enum of its own.
+    type Asked: Questions;
+
     /// Longest line that a peer may send, in bytes without the LF; or what a netstring may hold.
     const MAX_LINE: usize;
 
@@ -93,11 +44,20 @@ pub trait Protocol {
     ///
     /// # Errors
     /// Broken framing: the peer is no client of this protocol, and the connection ends.
-    fn receive(&mut self, line: Line<'_>, now: Instant, out: &mut Vec<u8>)
-    -> Result<Received, ProtocolError>;
+    fn receive(
+        &mut self,
+        line: Line<'_>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<Received<Self::Asked>, ProtocolError>;
 
-    /// Takes the answer to a question; a ticket that is no longer known is ignored.
-    fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next;
+    /// Takes the answer to a question; one whose ticket is no longer known is ignored.
+    fn answer(
+        &mut self,
+        answer: <Self::Asked as Questions>::Answers,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next<Self::Asked>;
 
     /// Ends what has waited too long for its peer. Says when to come again, if ever: nothing waits where a request is
     /// complete with its line.
@@ -125,122 +85,26 @@ pub trait Protocol {
     }
 }
 
-/// Names a question of one connection. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
-
 /// What a line led to.
 #[derive(Debug)]
-pub enum Received {
+pub enum Received<Q> {
     /// Nothing to ask.
     Nothing,
     /// A question for the decision.
-    Question(Ticket, Question),
+    Question(Q),
     /// An attempt that the protocol has refused by itself, for the log.
     Ended(EndedEarly),
 }
 
-/// What a protocol asks.
-#[derive(Debug)]
-pub enum Question {
-    /// May they?
-    Authenticate(AuthRequest),
-    /// Where does their mail live?
-    FindUser(UserRequest),
-    /// Who is there, after this name?
-    ListUsers(Option<String>),
-    /// How would this login end, and why?
-    Explain(Box<ExplainRequest>),
-    /// How do things stand?
-    Status,
-    /// Do the backends answer this process?
-    Probe,
-    /// May they send under this address?
-    JudgeSender(SenderRequest),
-    /// What stands in this lookup table?
-    LookUp(MapRequest),
-    /// Forget whom these masks mean; all, where there are none.
-    Forget(Vec<UserMask>),
-}
-
-/// What a protocol is told.
-#[derive(Debug)]
-pub enum Answer {
-    /// To [`Question::Authenticate`].
-    Verdict(Verdict),
-    /// To [`Question::FindUser`].
-    User(UserAnswer),
-    /// To [`Question::ListUsers`]; `None` when the list cannot be had.
-    Users(Option<UserPage>),
-    /// To [`Question::Explain`]; `None` when there was no time for it.
-    Explained(Option<Box<Explained>>),
-    /// To [`Question::Status`]; `None` when keydove is stopping.
-    Status(Option<Box<Status>>),
-    /// To [`Question::Probe`]: what is wrong; `None` when keydove is stopping.
-    Probed(Option<Vec<String>>),
-    /// To [`Question::JudgeSender`].
-    Sender(SenderVerdict),
-    /// To [`Question::LookUp`].
-    Map(MapAnswer),
-    /// To [`Question::Forget`]: how much was known.
-    Forgotten(usize),
-}
-
-/// Where a user's mail lives.
-#[derive(Debug)]
-pub enum UserAnswer {
-    /// There.
-    Found(Username, UserFields),
-    /// There is no such user.
-    NotFound,
-    /// We cannot tell, and this is the reason code.
-    CannotTell(&'static str),
-}
-
-/// What stands in a lookup table.
-#[derive(Debug)]
-pub enum MapAnswer {
-    /// This.
-    Found(String),
-    /// Nothing.
-    NotFound,
-    /// We cannot tell, and this is the reason code.
-    CannotTell(&'static str),
-}
-
-/// One page of the user list.
-#[derive(Debug, Default)]
-pub struct UserPage {
-    /// Some users, in order.
-    pub users: Vec<Username>,
-    /// Where the next page begins; `None` on the last.
-    pub next: Option<String>,
-}
-
 /// What becomes of the connection after an answer.
 #[derive(Debug)]
-pub enum Next {
+pub enum Next<Q> {
     /// It goes on.
     Open,
     /// One more question.
-    Ask(Ticket, Question),
+    Ask(Q),
     /// It takes no more requests, answers those it has, and ends.
     Close,
-}
-
-/// An attempt that ended before the decision was asked.
-#[derive(Debug)]
-pub struct EndedEarly {
-    /// As whom they came, as sent.
-    pub authcid: Vec<u8>,
-    /// For what.
-    pub service: Service,
-    /// How, if it was a mechanism we know.
-    pub mechanism: Option<Mechanism>,
-    /// From where.
-    pub origin: Origin,
-    /// Why.
-    pub denial: Denial,
 }
 
 /// The peer breaks the protocol's framing.

@@ -95,6 +95,24 @@ fn every_link_leads_to_a_page_and_a_heading_that_are_there() {
     assert!(broken.is_empty(), "these links lead nowhere:\n{}", broken.join("\n"));
 }
 
+/// Pages that name source files between backticks, below `src/` or the root.
+const NAMING_SOURCES: [&str; 3] = ["CONTRIBUTING.md", "docs/architecture.md", "docs/threat-model.md"];
+
+#[test]
+fn every_source_file_that_a_page_names_is_there() {
+    let pages = all();
+    let mut named = 0;
+    for page in NAMING_SOURCES {
+        let code = prose(&pages[Path::new(page)]).flat_map(|line| line.split('`').skip(1).step_by(2));
+        for file in code.filter(|code| code.ends_with(".rs") && code.contains('/')) {
+            named += 1;
+            let is_there = root().join("src").join(file).exists() || root().join(file).exists();
+            assert!(is_there, "{page} names {file}, which is not there");
+        }
+    }
+    assert!(named > 25, "only {named} files are named");
+}
+
 #[test]
 fn the_readme_is_short() {
     let bytes = std::fs::metadata(root().join("README.md")).unwrap().len();

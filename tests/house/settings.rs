@@ -18,7 +18,7 @@ const TABLES: [(&str, &str, &str); 25] = [
     ("[storage.sqlite]", "backend/sql/config.rs", "SqliteConfig"),
     ("[storage.mariadb]", "backend/sql/config.rs", "MariadbConfig"),
     ("[userdb]", "login/userdb/mod.rs", "Config"),
-    ("[login]", "frontend/mod.rs", "Config"),
+    ("[login]", "login/service/config.rs", "Config"),
     ("[provisioning]", "provision/config.rs", "Config"),
     ("[app_passwords]", "login/passdb/app_password.rs", "AppPasswordConfig"),
     ("[oauth]", "credential/token/config.rs", "Config"),

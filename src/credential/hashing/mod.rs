@@ -52,8 +52,8 @@ const QUEUE: usize = 512;
 pub struct Config {
     /// Threads for bcrypt, and as many for the other schemes; 0 is one for each core. Default `0`.
     pub threads: usize,
-    /// How many bcrypt hashes one thread computes together, 1 to 6; 0 is what suits the processor, measured at each
-    /// start. Default `0`.
+    /// How many bcrypt hashes one thread computes together, 1 to 6; 0 is what suits the processor, measured when more
+    /// than one first wait for a thread. Default `0`.
     pub lanes: usize,
     /// How many passwords may wait for a thread. Networks (/24, /56) take turns; when the queue is full, the
     /// network with the most waiting passwords loses its newest, which gets a temporary failure. Default `512`.
@@ -93,7 +93,7 @@ pub struct HashingCounts {
     pub waiting: usize,
     /// Passwords that were turned away because too many waited.
     pub shed: u64,
-    /// bcrypt computations that can run at once; fewer until all threads have measured.
+    /// bcrypt computations that can run at once; a thread that has not measured counts as one.
     pub lanes: usize,
     /// How long answers took, waiting included. What is compared at once is not in it.
     pub seconds: HistogramSnapshot,

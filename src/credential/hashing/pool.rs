@@ -1,6 +1,6 @@
 //! What the callers and the threads share, and what the threads do.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -42,8 +42,10 @@ pub(super) struct Pool {
     waiting: AtomicUsize,
     /// Busy lanes of each worker, or [`FULL`].
     loads: Vec<AtomicUsize>,
-    /// Lanes of all workers that have begun.
+    /// Lanes of all workers that have begun; a worker that has not measured has one.
     lanes: AtomicUsize,
+    /// Some worker needs a second lane, and does not know how many suit its core: all measure now.
+    measuring: AtomicBool,
     /// Jobs that were turned away, or left for others.
     shed: AtomicU64,
 }
@@ -57,6 +59,7 @@ struct Queue {
 enum Next {
     Begin(Box<Job>),
     GoOn,
+    Measure,
     Stop,
 }
 
@@ -68,8 +71,9 @@ impl Pool {
             lane_jobs: Condvar::new(),
             long_jobs: Condvar::new(),
             waiting: AtomicUsize::new(0),
-            loads: (0..workers).map(|_| AtomicUsize::new(FULL)).collect(),
+            loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             lanes: AtomicUsize::new(0),
+            measuring: AtomicBool::new(false),
             shed: AtomicU64::new(0),
         }
     }
@@ -119,12 +123,8 @@ impl Pool {
 
     /// The life of a worker with lanes; 0 lanes means as many as suit its core.
     pub(super) fn work_on_lanes(&self, worker: usize, lanes: usize) {
-        let limit = match lanes {
-            0 => calibrate(),
-            lanes => lanes.min(MAX_LANES),
-        };
-        self.lanes.fetch_add(limit, Relaxed);
-        tracing::debug!(worker, lanes = limit, "bcrypt is computed on this many lanes");
+        let mut limit = (lanes > 0).then_some(lanes.min(MAX_LANES));
+        self.lanes.fetch_add(limit.unwrap_or(1), Relaxed);
         let mut lanes = Lanes::new();
         loop {
             match self.next_lane_job(worker, lanes.len(), limit) {
@@ -135,6 +135,12 @@ impl Pool {
                     });
                     lanes.retain(|reply| !reply.is_closed());
                 }
+                Next::Measure => {
+                    let measured = calibrate();
+                    limit = Some(measured);
+                    self.lanes.fetch_add(measured - 1, Relaxed);
+                    tracing::debug!(worker, lanes = measured, "bcrypt is computed on this many lanes");
+                }
                 Next::Stop => return,
             }
         }
@@ -143,11 +149,13 @@ impl Pool {
     /// Sleeps while there is neither a busy lane nor a job.
     ///
     /// A worker leaves a job to those with fewer busy lanes, all of whom look here before 50 µs have passed: two
-    /// logins on two cores shall not share one.
-    fn next_lane_job(&self, worker: usize, busy: usize, limit: usize) -> Next {
-        let load = if busy < limit { busy } else { FULL };
+    /// logins on two cores shall not share one. So the first worker that needs a second lane does so when all others
+    /// are busy, and all measure with it.
+    fn next_lane_job(&self, worker: usize, busy: usize, limit: Option<usize>) -> Next {
+        let load = if limit.is_none_or(|limit| busy < limit) { busy } else { FULL };
         self.loads[worker].store(load, Relaxed);
-        if busy > 0 && (load == FULL || self.waiting.load(Relaxed) == 0) {
+        let shall_measure = || limit.is_none() && self.measuring.load(Relaxed);
+        if busy > 0 && !shall_measure() && (load == FULL || self.waiting.load(Relaxed) == 0) {
             return Next::GoOn;
         }
         let mut queue = self.lock();
@@ -155,7 +163,17 @@ impl Pool {
             if queue.stopped {
                 return Next::Stop;
             }
+            if shall_measure() {
+                // Nobody leaves it a job meanwhile.
+                self.loads[worker].store(FULL, Relaxed);
+                return Next::Measure;
+            }
             let is_least_busy = self.loads.iter().all(|other| load <= other.load(Relaxed));
+            if is_least_busy && limit.is_none() && busy > 0 && queue.jobs.waiting(Kind::Lane) > 0 {
+                self.measuring.store(true, Relaxed);
+                self.lane_jobs.notify_all();
+                continue;
+            }
             if is_least_busy && let Some(job) = queue.jobs.pop(Kind::Lane) {
                 self.count(&queue);
                 self.loads[worker].store(busy + 1, Relaxed);
@@ -203,6 +221,11 @@ impl Pool {
     /// How many jobs wait.
     pub(super) fn waiting(&self) -> usize {
         self.lock().jobs.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_measured(&self) -> bool {
+        self.measuring.load(Relaxed)
     }
 
     pub(super) fn lanes(&self) -> usize {

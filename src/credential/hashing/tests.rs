@@ -67,6 +67,21 @@ async fn parallel_questions_get_their_own_answers_on_any_number_of_lanes() {
 }
 
 #[tokio::test]
+async fn lanes_are_measured_when_two_passwords_first_share_a_thread() {
+    let hasher = start(2, 0, 64);
+    let mut endless = Vec::new();
+    for measured in [false, false, true] {
+        let mut future = Box::pin(hasher.verify(ENDLESS.into(), "x".into()));
+        assert_eq!((&mut future).now_or_never(), None);
+        all_have_begun(&hasher).await;
+        endless.push(future);
+        assert_eq!(hasher.pool.has_measured(), measured, "{} passwords, two threads", endless.len());
+    }
+    drop(endless);
+    assert_eq!(verify(&hasher, CHEAP, "passw0rd").await, Ok(true));
+}
+
+#[tokio::test]
 async fn a_poisoned_cost_takes_no_thread() {
     let hasher = Hasher::start(&Config { threads: 1, queue: 1, ..Config::default() }).unwrap();
     for _ in 0..100 {

@@ -1,10 +1,8 @@
-//! The one loop: read, ask, answer, write, stop. The clock of logins is read here.
+//! The one loop: read, ask, answer, write, stop.
+//!
+//! It knows no protocol and no kind of question: `ask.rs` puts the questions of each protocol to the login service.
 
-mod arrival;
 mod ask;
-mod explain;
-mod mail;
-mod probe;
 mod questions;
 mod timer;
 
@@ -19,15 +17,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, LineBuffer, Naming, Next, Protocol, ProtocolError, Question, Received, Ticket};
-use crate::jobs::bookkeeping::Bookkeeper;
-use crate::jobs::sync;
-use crate::login::decision::Decision;
-use crate::observe::{LoginMetrics, RecentAttempts};
-use arrival::{Arrival, now};
-pub use ask::{DecidedLogin, rehearse};
-use ask::{Kind, Reply, ask, log_ended};
-pub use explain::explain_now;
+use super::{LineBuffer, Next, Protocol, ProtocolError, Questions as _, Received, Ticket};
+use crate::login::service::{Arrival, now};
+use ask::Reply;
+pub use ask::{Desk, Put};
 use questions::Questions;
 use timer::Timer;
 
@@ -44,33 +37,6 @@ const MAX_READ_BYTES: usize = 16_384;
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// A peer that does not take its replies for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What the connections of one listener share.
-#[derive(Debug)]
-pub struct Context {
-    /// Who decides.
-    pub decision: Arc<Decision>,
-    /// Who writes down how it ended.
-    pub bookkeeper: Bookkeeper,
-    /// Who counts logins.
-    pub logins: Arc<LoginMetrics>,
-    /// Who remembers the last attempts that were not accepted.
-    pub recent: Arc<RecentAttempts>,
-    /// How runs of the sync end, where this process does it.
-    pub sync: Option<Arc<sync::Status>>,
-    /// What names stand for here.
-    pub naming: Arc<Naming>,
-    /// The mail server behind this listener reports refused logins to ban tools by itself.
-    pub peer_reports_refusals: bool,
-    /// A refusal leaves no sooner than this after its request.
-    pub failure_delay: Duration,
-    /// A login without a verdict after this is answered "cannot tell".
-    pub deadline: Duration,
-    /// The kind of listener, for the log.
-    pub door: &'static str,
-    /// Which server asks, for the log, where the door has roles.
-    pub role: Option<&'static str>,
-}
 
 /// How connections are told to end.
 #[derive(Clone, Debug, Default)]
@@ -114,14 +80,14 @@ impl ConnectionError {
 pub async fn serve<S, P>(
     stream: S,
     protocol: P,
-    context: Arc<Context>,
+    desk: Arc<Desk>,
     stop: StopSignals,
 ) -> Result<(), ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    P: Protocol,
+    P: Protocol<Asked: Put>,
 {
-    let mut connection = Connection::new(stream, protocol, Arc::clone(&context));
+    let mut connection = Connection::new(stream, protocol, Arc::clone(&desk));
     let mut questions = Questions::new();
     // Made once: each would otherwise join and leave a list of waiters with every batch of logins.
     let mut drain = pin!(stop.drain.cancelled());
@@ -129,11 +95,11 @@ where
     let mut timer = pin!(Timer::default());
     connection.protocol.greet(&mut connection.output);
     let end = loop {
-        while let Some(Asked { ticket, question, arrival }) = connection.asked.pop_front() {
-            let kind = Kind::of(&question);
-            match questions.put(ask(&context, ticket, question, arrival)) {
+        while let Some((question, arrival)) = connection.asked.pop_front() {
+            let (ticket, when_stopping) = (question.ticket(), question.when_stopping());
+            match questions.put(question.put(&desk, arrival)) {
                 Some(reply) => connection.take_reply(reply),
-                None => drop(connection.open.insert(ticket, kind)),
+                None => drop(connection.open.insert(ticket, when_stopping)),
             }
         }
         connection.tidy(connection.latest);
@@ -178,28 +144,24 @@ where
     end
 }
 
-/// A question of the protocol that has not been put to the decision yet.
-struct Asked {
-    ticket: Ticket,
-    question: Question,
-    arrival: Arrival,
-}
+/// The answers that a protocol takes.
+type Answers<P> = <<P as Protocol>::Asked as super::Questions>::Answers;
 
 /// The state of one connection.
-struct Connection<S, P> {
+struct Connection<S, P: Protocol> {
     stream: S,
     protocol: P,
-    context: Arc<Context>,
+    desk: Arc<Desk>,
     input: LineBuffer,
     /// How much is read at once.
     read_bytes: usize,
     output: Vec<u8>,
     /// Questions that the protocol has just put.
-    asked: VecDeque<Asked>,
-    /// Questions whose answer takes a while.
-    open: HashMap<Ticket, Kind>,
+    asked: VecDeque<(P::Asked, Arrival)>,
+    /// Questions whose answer takes a while, each with what makes its answer when there is no time for a true one.
+    open: HashMap<Ticket, fn(Ticket) -> Answers<P>>,
     /// Refusals that wait for their time.
-    delayed: BTreeMap<(Instant, Ticket), Answer>,
+    delayed: BTreeMap<(Instant, Ticket), Answers<P>>,
     /// When the protocol wants to tidy up.
     expiry: Option<Instant>,
     /// The peer has said its last word, or must not say more.
@@ -213,12 +175,12 @@ struct Connection<S, P> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
-    fn new(stream: S, protocol: P, context: Arc<Context>) -> Self {
+    fn new(stream: S, protocol: P, desk: Arc<Desk>) -> Self {
         let now = now();
         Self {
             stream,
             protocol,
-            context,
+            desk,
             input: LineBuffer::new(P::MAX_LINE),
             read_bytes: FIRST_READ_BYTES,
             output: Vec::new(),
@@ -277,11 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             };
             match self.protocol.receive(line, now, &mut self.output) {
                 Ok(Received::Nothing) => {}
-                Ok(Received::Question(ticket, mut question)) => {
-                    self.context.naming.read(&mut question);
-                    self.asked.push_back(Asked { ticket, question, arrival });
-                }
-                Ok(Received::Ended(attempt)) => log_ended(&attempt, &self.context),
+                Ok(Received::Question(question)) => self.asked.push_back((question, arrival)),
+                Ok(Received::Ended(attempt)) => self.desk.service.log_ended(&self.desk.listener, &attempt),
                 Err(error) => return self.fail(error.into()),
             }
         }
@@ -292,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         self.tidy(now);
     }
 
-    fn take_reply(&mut self, reply: Reply) {
+    fn take_reply(&mut self, reply: Reply<Answers<P>>) {
         self.latest = reply.at;
         match reply.not_before {
             Some(due) if due > reply.at => {
@@ -302,15 +261,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant) {
+    fn answer(&mut self, ticket: Ticket, answer: Answers<P>, now: Instant) {
         if !self.open.is_empty() {
             self.open.remove(&ticket);
         }
-        match self.protocol.answer(ticket, answer, now, &mut self.output) {
+        match self.protocol.answer(answer, now, &mut self.output) {
             Next::Open => {}
-            Next::Ask(ticket, question) => {
-                self.asked.push_back(Asked { ticket, question, arrival: Arrival::now() });
-            }
+            Next::Ask(question) => self.asked.push_back((question, Arrival::now())),
             Next::Close => self.deaf = true,
         }
     }
@@ -335,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
     fn tidy(&mut self, now: Instant) {
         let (ended, expiry) = self.protocol.expire(now, &mut self.output);
         self.expiry = expiry;
-        ended.iter().for_each(|attempt| log_ended(attempt, &self.context));
+        ended.iter().for_each(|attempt| self.desk.service.log_ended(&self.desk.listener, attempt));
     }
 
     /// Answers everything at once: what is decided as decided, the rest as "cannot tell".
@@ -346,9 +303,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
         }
         let open: Vec<_> = self.open.drain().collect();
         let asked: Vec<_> =
-            self.asked.drain(..).map(|asked| (asked.ticket, Kind::of(&asked.question))).collect();
-        for (ticket, kind) in open.into_iter().chain(asked) {
-            self.answer(ticket, kind.stopping(), now);
+            self.asked.drain(..).map(|(asked, _)| (asked.ticket(), asked.when_stopping())).collect();
+        for (ticket, when_stopping) in open.into_iter().chain(asked) {
+            self.answer(ticket, when_stopping(ticket), now);
         }
         self.protocol.stop(&mut self.output);
     }

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::ask::Reply;
-
 /// Runs questions side by side.
 ///
 /// Who is known needs nobody to wait for, so most questions have their answer when they are looked at first; one place
@@ -17,13 +15,13 @@ pub(super) struct Questions<F> {
     spare: Option<Pin<Box<F>>>,
 }
 
-impl<F: Future<Output = Reply>> Questions<F> {
+impl<F: Future> Questions<F> {
     pub(super) fn new() -> Self {
         Self { waiting: FuturesUnordered::new(), spare: None }
     }
 
     /// Puts a question. Returns the answer if there is one at once.
-    pub(super) fn put(&mut self, question: F) -> Option<Reply> {
+    pub(super) fn put(&mut self, question: F) -> Option<F::Output> {
         let mut place = match self.spare.take() {
             Some(mut place) => {
                 place.as_mut().set(question);
@@ -40,7 +38,7 @@ impl<F: Future<Output = Reply>> Questions<F> {
     }
 
     /// The next answer; `None` when nothing is under way.
-    pub(super) async fn next(&mut self) -> Option<Reply> {
+    pub(super) async fn next(&mut self) -> Option<F::Output> {
         self.waiting.next().await
     }
 
@@ -57,15 +55,13 @@ impl<F: Future<Output = Reply>> Questions<F> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::arrival::now;
     use super::*;
-    use crate::frontend::{Answer, Ticket};
 
-    async fn question(number: u64, wait: Duration) -> Reply {
+    async fn question(number: u64, wait: Duration) -> u64 {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        Reply { ticket: Ticket(number), answer: Answer::Users(None), at: now(), not_before: None }
+        number
     }
 
     #[tokio::test(start_paused = true)]
@@ -74,11 +70,11 @@ mod tests {
         for number in 0..100 {
             let wait = Duration::from_millis(number % 3);
             let reply = questions.put(question(number, wait));
-            assert_eq!(reply.map(|reply| reply.ticket.0), wait.is_zero().then_some(number));
+            assert_eq!(reply, wait.is_zero().then_some(number));
         }
         let mut late = Vec::new();
         while let Some(reply) = questions.next().await {
-            late.push(reply.ticket.0);
+            late.push(reply);
         }
         late.sort_unstable();
         assert_eq!(late, (0..100).filter(|number| number % 3 != 0).collect::<Vec<_>>());

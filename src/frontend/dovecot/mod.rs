@@ -14,7 +14,7 @@ mod line;
 mod pending;
 
 pub use auth_client::{AuthClient, Role};
-pub use auth_master::{AuthMaster, Peer};
+pub use auth_master::{AuthMaster, MasterAnswer, MasterQuestion, Peer};
 pub use escaping::{escape, unescape};
 pub use line::Fields;
 // The lookup protocol has parameters of the same form.

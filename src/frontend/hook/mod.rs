@@ -19,20 +19,25 @@
 //!
 //! Refusals are held back here although Dovecot does so by itself: its wait begins where ours ends.
 
+mod questions;
+
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::dovecot::{
     Fields, escape, read_address, read_service, read_text, split_parameter, unescape, write_fields,
 };
-use super::{
-    Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
-};
+use super::{Answer, Line, ListUsers, Next, Protocol, ProtocolError, Ticket, Ticketed};
 use crate::auth::{
     AuthRequest, Credential, Denial, Mechanism, Origin, Secret, Service, Told, UserFields, UserRequest,
     Verdict,
 };
+use crate::login::service::{EndedEarly, UserAnswer, UserPage};
+
+pub use questions::{HookAnswer, HookQuestion};
+
+type Received = super::Received<HookQuestion>;
 
 /// The major version that is spoken.
 const VERSION: u32 = 1;
@@ -46,24 +51,11 @@ const MAX_REPLY: usize = 8192;
 pub struct Hook {
     /// Something was said; `VERSION` comes too late now.
     begun: bool,
-    open: HashMap<Ticket, Lookup>,
+    /// The ids of questions on their way.
+    ids: HashSet<u32>,
+    /// The same by ticket.
+    open: HashMap<Ticket, u32>,
     next_ticket: u64,
-}
-
-/// A question on its way.
-#[derive(Clone, Copy, Debug)]
-enum Lookup {
-    Auth(u32),
-    User(u32),
-    List(u32),
-}
-
-impl Lookup {
-    fn id(self) -> u32 {
-        match self {
-            Self::Auth(id) | Self::User(id) | Self::List(id) => id,
-        }
-    }
 }
 
 /// What stands behind the positional fields of a request.
@@ -91,7 +83,7 @@ impl Hook {
             origin,
             wants_fields: true,
         };
-        Ok(self.ask(Lookup::Auth(id), Question::Authenticate(request)))
+        Ok(Received::Question(HookQuestion::Login(self.ask(id, request))))
     }
 
     /// `USER id user service=…`
@@ -99,33 +91,37 @@ impl Hook {
         let id = self.new_id(&mut fields)?;
         let user = unescape(fields.next().ok_or(ProtocolError::Parameter)?);
         let (service, _) = read_parameters(fields).service.ok_or(ProtocolError::Parameter)?;
-        Ok(self.ask(Lookup::User(id), Question::FindUser(UserRequest { user, service })))
+        Ok(Received::Question(HookQuestion::User(self.ask(id, UserRequest { user, service }))))
     }
 
     /// `LIST id`
     fn list(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
         let id = self.new_id(&mut fields)?;
-        Ok(self.ask(Lookup::List(id), Question::ListUsers(None)))
+        Ok(Received::Question(HookQuestion::List(self.ask(id, ListUsers(None)))))
     }
 
     /// An id that is not in use.
     fn new_id(&self, fields: &mut Fields<'_>) -> Result<u32, ProtocolError> {
         let id = fields.next_number().filter(|&id| id != 0).ok_or(ProtocolError::Number)?;
-        if self.open.values().any(|lookup| lookup.id() == id) {
+        if self.ids.contains(&id) {
             return Err(ProtocolError::DuplicateId);
         }
         Ok(id)
     }
 
-    fn ask(&mut self, lookup: Lookup, question: Question) -> Received {
-        Received::Question(self.ticket(lookup), question)
-    }
-
-    fn ticket(&mut self, lookup: Lookup) -> Ticket {
+    fn ask<Q>(&mut self, id: u32, question: Q) -> Ticketed<Q> {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.open.insert(ticket, lookup);
-        ticket
+        self.open.insert(ticket, id);
+        self.ids.insert(id);
+        Ticketed { ticket, question }
+    }
+
+    /// The id of an answered question, which is free again.
+    fn close(&mut self, ticket: Ticket) -> Option<u32> {
+        let id = self.open.remove(&ticket)?;
+        self.ids.remove(&id);
+        Some(id)
     }
 
     /// A login of which only the beginning was kept: no name and no password are as long.
@@ -145,7 +141,7 @@ impl Hook {
         }))
     }
 
-    fn write_page(&mut self, id: u32, page: Option<UserPage>, out: &mut Vec<u8>) -> Next {
+    fn write_page(&mut self, id: u32, page: Option<UserPage>, out: &mut Vec<u8>) -> Next<HookQuestion> {
         let Some(page) = page else {
             write_bare("TEMP", id, out);
             return Next::Open;
@@ -156,7 +152,7 @@ impl Hook {
             out.push(b'\n');
         }
         if page.next.is_some() {
-            return Next::Ask(self.ticket(Lookup::List(id)), Question::ListUsers(page.next));
+            return Next::Ask(HookQuestion::List(self.ask(id, ListUsers(page.next))));
         }
         write_bare("DONE", id, out);
         Next::Open
@@ -164,6 +160,8 @@ impl Hook {
 }
 
 impl Protocol for Hook {
+    type Asked = HookQuestion;
+
     const MAX_LINE: usize = MAX_LINE;
 
     fn receive(
@@ -190,20 +188,28 @@ impl Protocol for Hook {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
-        let Some(lookup) = self.open.remove(&ticket) else { return Next::Open };
-        match (lookup, answer) {
-            (Lookup::List(id), Answer::Users(page)) => return self.write_page(id, page, out),
-            (Lookup::Auth(id), Answer::Verdict(verdict)) => match verdict.told() {
-                Told::Yes(grant) => write_found("OK", id, grant.user.as_str(), &grant.fields, out),
-                Told::No => write_fail(id, &verdict, out),
-                Told::Later => write_bare("TEMP", id, out),
-            },
-            (Lookup::User(id), Answer::User(UserAnswer::Found(user, fields))) => {
-                write_found("USER", id, user.as_str(), &fields, out);
+    fn answer(&mut self, answer: HookAnswer, _now: Instant, out: &mut Vec<u8>) -> Next<HookQuestion> {
+        match answer {
+            HookAnswer::Login(Answer { ticket, answer: verdict }) => {
+                let Some(id) = self.close(ticket) else { return Next::Open };
+                match verdict.told() {
+                    Told::Yes(grant) => write_found("OK", id, grant.user.as_str(), &grant.fields, out),
+                    Told::No => write_fail(id, &verdict, out),
+                    Told::Later => write_bare("TEMP", id, out),
+                }
             }
-            (Lookup::User(id), Answer::User(UserAnswer::NotFound)) => write_bare("NOTFOUND", id, out),
-            (lookup, _) => write_bare("TEMP", lookup.id(), out),
+            HookAnswer::User(Answer { ticket, answer }) => {
+                let Some(id) = self.close(ticket) else { return Next::Open };
+                match answer {
+                    UserAnswer::Found(user, fields) => write_found("USER", id, user.as_str(), &fields, out),
+                    UserAnswer::NotFound => write_bare("NOTFOUND", id, out),
+                    UserAnswer::CannotTell(_) => write_bare("TEMP", id, out),
+                }
+            }
+            HookAnswer::List(Answer { ticket, answer: page }) => {
+                let Some(id) = self.close(ticket) else { return Next::Open };
+                return self.write_page(id, page, out);
+            }
         }
         Next::Open
     }

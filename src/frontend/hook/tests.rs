@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::auth::{Grant, Source, TempFail, TempFailReason, Username};
+use crate::frontend::Questions as _;
 
 #[derive(Default)]
 struct Talk {
     hook: Hook,
-    asked: Vec<(Ticket, Question)>,
+    asked: Vec<HookQuestion>,
 }
 
 impl Talk {
@@ -19,7 +20,7 @@ impl Talk {
         for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&byte| byte == b'\n') {
             match self.hook.receive(Line::Whole(line), Instant::now(), &mut out)? {
                 Received::Nothing => {}
-                Received::Question(ticket, question) => self.asked.push((ticket, question)),
+                Received::Question(asked) => self.asked.push(asked),
                 Received::Ended(attempt) => panic!("{attempt:?}"),
             }
         }
@@ -30,18 +31,39 @@ impl Talk {
         assert_eq!(self.try_say(lines.as_bytes()), Ok(String::new()), "{lines:?}");
     }
 
-    fn answer(&mut self, index: usize, answer: Answer) -> String {
+    fn answer(&mut self, answer: HookAnswer) -> String {
         let mut out = Vec::new();
-        let ticket = self.asked[index].0;
-        if let Next::Ask(ticket, question) = self.hook.answer(ticket, answer, Instant::now(), &mut out) {
-            self.asked.push((ticket, question));
+        if let Next::Ask(asked) = self.hook.answer(answer, Instant::now(), &mut out) {
+            self.asked.push(asked);
         }
         String::from_utf8(out).unwrap()
     }
 
+    fn decide(&mut self, index: usize, verdict: Verdict) -> String {
+        let HookQuestion::Login(asked) = &self.asked[index] else { panic!("{:?}", self.asked[index]) };
+        self.answer(HookAnswer::Login(asked.answer(verdict)))
+    }
+
+    fn find(&mut self, index: usize, answer: UserAnswer) -> String {
+        let HookQuestion::User(asked) = &self.asked[index] else { panic!("{:?}", self.asked[index]) };
+        self.answer(HookAnswer::User(asked.answer(answer)))
+    }
+
+    fn list(&mut self, index: usize, page: Option<UserPage>) -> String {
+        let HookQuestion::List(asked) = &self.asked[index] else { panic!("{:?}", self.asked[index]) };
+        self.answer(HookAnswer::List(asked.answer(page)))
+    }
+
+    /// Answers a question of whatever kind with a temporary failure.
+    fn stop(&mut self, index: usize) -> String {
+        let asked = &self.asked[index];
+        let answer = asked.when_stopping()(asked.ticket());
+        self.answer(answer)
+    }
+
     fn login(&self, index: usize) -> &AuthRequest {
-        match &self.asked[index].1 {
-            Question::Authenticate(request) => request,
+        match &self.asked[index] {
+            HookQuestion::Login(asked) => &asked.question,
             other => panic!("{other:?}"),
         }
     }
@@ -51,22 +73,22 @@ fn alice() -> Username {
     Username::parse(b"alice@example.org").unwrap()
 }
 
-fn accepted(fields: UserFields) -> Answer {
-    Answer::Verdict(Verdict::Accept(Grant {
+fn accepted(fields: UserFields) -> Verdict {
+    Verdict::Accept(Grant {
         master_user: None,
         user: alice(),
         source: Source::Keycloak,
         fields,
         through_webmail: false,
-    }))
+    })
 }
 
-fn refused(denial: Denial) -> Answer {
-    Answer::Verdict(Verdict::Refuse(denial))
+fn refused(denial: Denial) -> Verdict {
+    Verdict::Refuse(denial)
 }
 
-fn cannot_tell() -> Answer {
-    Answer::Verdict(Verdict::CannotTell(TempFail::new(TempFailReason::KeycloakTimeout, "no answer")))
+fn cannot_tell() -> Verdict {
+    Verdict::CannotTell(TempFail::new(TempFailReason::KeycloakTimeout, "no answer"))
 }
 
 fn lives_there() -> UserFields {
@@ -91,7 +113,7 @@ fn a_login_is_asked_as_it_was_sent() {
     assert_eq!(request.origin.remote, "192.0.2.7".parse().ok());
     assert_eq!((request.origin.session.as_deref(), request.origin.secured), (Some("Xk3"), true));
     let reply = "OK\t7\tuser=alice@example.org\tuid=5000\thome=/var/vmail/a\x01tb\n";
-    assert_eq!(talk.answer(0, accepted(lives_there())), reply);
+    assert_eq!(talk.decide(0, accepted(lives_there())), reply);
     assert!(talk.hook.is_idle());
 }
 
@@ -101,11 +123,11 @@ fn every_verdict_has_its_reply_in_whatever_order_they_come() {
     for id in 1..=4 {
         talk.say(&format!("AUTH\t{id}\talice@example.org\tpw\tservice=imap"));
     }
-    assert_eq!(talk.answer(2, cannot_tell()), "TEMP\t3\n");
-    assert_eq!(talk.answer(1, refused(Denial::PasswordMismatch)), "FAIL\t2\tcode=mismatch\n");
-    assert_eq!(talk.answer(3, refused(Denial::MailboxUnknown)), "FAIL\t4\tcode=unknown\n");
-    assert_eq!(talk.answer(0, accepted(UserFields::default())), "OK\t1\tuser=alice@example.org\n");
-    assert_eq!(talk.answer(0, accepted(UserFields::default())), "", "one final reply is enough");
+    assert_eq!(talk.decide(2, cannot_tell()), "TEMP\t3\n");
+    assert_eq!(talk.decide(1, refused(Denial::PasswordMismatch)), "FAIL\t2\tcode=mismatch\n");
+    assert_eq!(talk.decide(3, refused(Denial::MailboxUnknown)), "FAIL\t4\tcode=unknown\n");
+    assert_eq!(talk.decide(0, accepted(UserFields::default())), "OK\t1\tuser=alice@example.org\n");
+    assert_eq!(talk.decide(0, accepted(UserFields::default())), "", "one final reply is enough");
 }
 
 #[test]
@@ -123,20 +145,19 @@ fn users_are_found_and_listed_page_by_page() {
     let mut talk = Talk::default();
     talk.say("USER\t1\talice@example.org\tservice=lmtp\nUSER\t2\tghost@example.org\tprotocol=doveadm\n");
     talk.say("USER\t3\tx\tservice=imap\nLIST\t4\nLIST\t5");
-    assert!(matches!(&talk.asked[0].1, Question::FindUser(request) if request.service == Service::Lmtp));
-    let found = Answer::User(UserAnswer::Found(alice(), lives_there()));
+    assert!(matches!(&talk.asked[0], HookQuestion::User(asked) if asked.question.service == Service::Lmtp));
+    let found = UserAnswer::Found(alice(), lives_there());
     let reply = "USER\t1\tuser=alice@example.org\tuid=5000\thome=/var/vmail/a\x01tb\n";
-    assert_eq!(talk.answer(0, found), reply);
-    assert_eq!(talk.answer(1, Answer::User(UserAnswer::NotFound)), "NOTFOUND\t2\n");
-    assert_eq!(talk.answer(2, Answer::User(UserAnswer::CannotTell("sql_timeout"))), "TEMP\t3\n");
-    let page = |next: Option<&str>| {
-        Answer::Users(Some(UserPage { users: vec![alice()], next: next.map(str::to_owned) }))
-    };
-    assert_eq!(talk.answer(3, page(Some("alice@example.org"))), "LIST\t4\talice@example.org\n");
-    assert_eq!(talk.answer(4, Answer::Users(None)), "TEMP\t5\n");
+    assert_eq!(talk.find(0, found), reply);
+    assert_eq!(talk.find(1, UserAnswer::NotFound), "NOTFOUND\t2\n");
+    assert_eq!(talk.find(2, UserAnswer::CannotTell("sql_timeout")), "TEMP\t3\n");
+    let page = |next: Option<&str>| Some(UserPage { users: vec![alice()], next: next.map(str::to_owned) });
+    assert_eq!(talk.list(3, page(Some("alice@example.org"))), "LIST\t4\talice@example.org\n");
+    assert_eq!(talk.list(4, None), "TEMP\t5\n");
     assert!(!talk.hook.is_idle());
-    assert!(matches!(&talk.asked[5].1, Question::ListUsers(Some(after)) if after == "alice@example.org"));
-    assert_eq!(talk.answer(5, page(None)), "LIST\t4\talice@example.org\nDONE\t4\n");
+    let HookQuestion::List(asked) = &talk.asked[5] else { panic!("{:?}", talk.asked[5]) };
+    assert_eq!(asked.question.0.as_deref(), Some("alice@example.org"));
+    assert_eq!(talk.list(5, page(None)), "LIST\t4\talice@example.org\nDONE\t4\n");
     assert!(talk.hook.is_idle());
 }
 
@@ -182,7 +203,7 @@ fn fields_that_do_not_fit_are_no_refusal() {
     talk.say("AUTH\t1\ta@b.example\tpw\tservice=imap");
     let mut fields = UserFields::default();
     fields.push("mail", &"x".repeat(MAX_REPLY));
-    assert_eq!(talk.answer(0, accepted(fields)), "TEMP\t1\n");
+    assert_eq!(talk.decide(0, accepted(fields)), "TEMP\t1\n");
 }
 
 proptest! {
@@ -209,9 +230,9 @@ proptest! {
             prop_assert_eq!(replies, "");
         }
         for index in 0..talk.asked.len() {
-            let first = talk.answer(index, cannot_tell());
+            let first = talk.stop(index);
             prop_assert!(first.starts_with("TEMP\t") && first.lines().count() == 1);
-            prop_assert_eq!(talk.answer(index, cannot_tell()), "");
+            prop_assert_eq!(talk.stop(index), "");
         }
         prop_assert!(talk.hook.is_idle());
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::shadow::{Shadow, Theirs, name};
 use super::{CannotTell, Client, Door, request};
 use crate::auth::{AuthRequest, Told, Verdict};
-use crate::frontend::connection::{DecidedLogin, rehearse};
+use crate::login::service::DecidedLogin;
 
 /// Largest body. The longest name and password that are looked at fit many times over.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -134,14 +134,14 @@ async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
             return Ok(verdict(StatusCode::BAD_REQUEST));
         }
     };
-    door.context.naming.read_login(&mut request);
+    door.service.naming.read_login(&mut request);
     let (sender, receiver) = oneshot::channel();
     let own = Arc::clone(door);
     (door.spawner)(Box::pin(async move {
-        let login = Box::pin(DecidedLogin::decide(&own.context, request)).await;
-        let (status, not_before) = (status_of(login.verdict()), login.not_before(&own.context));
+        let login = Box::pin(DecidedLogin::decide(&own.service, request)).await;
+        let (status, not_before) = (status_of(login.verdict()), login.not_before(&own.service));
         if !is_second(&own, login.request(), login.verdict(), "", login.ended()) {
-            drop(login.conclude(&own.context));
+            drop(login.conclude(&own.service, &own.listener));
         }
         if let Some(not_before) = not_before {
             sleep_until(not_before.into()).await;
@@ -192,10 +192,10 @@ fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot
         tracing::debug!("a request that keydove cannot read was left to mailcow");
         return sender;
     };
-    door.context.naming.read_login(&mut request);
+    door.service.naming.read_login(&mut request);
     let (door, shadow) = (Arc::clone(door), Arc::clone(shadow));
     (Arc::clone(&door).spawner)(Box::pin(async move {
-        let ours = Box::pin(rehearse(&door.context, &request)).await;
+        let ours = Box::pin(door.service.rehearse(&request)).await;
         let Ok(theirs) = receiver.await else { return };
         let now = tokio::time::Instant::now().into_std();
         if !is_second(&door, &request, &ours, theirs.name(), now) {

@@ -24,9 +24,10 @@ mod tls;
 
 use std::sync::Arc;
 
-use super::connection::Context;
 use crate::auth::Secret;
 use crate::backend::records::Spawner;
+use crate::login::LoginService;
+use crate::login::service::Listener;
 use crate::observe::metrics::ShadowMetrics;
 use repeats::Repeats;
 use shadow::Shadow;
@@ -38,7 +39,9 @@ pub use tls::TlsError;
 
 /// What the connections of this door share.
 pub struct Door {
-    context: Arc<Context>,
+    service: Arc<LoginService>,
+    /// What the log calls this door.
+    listener: Listener,
     /// Starts tasks that are waited for when the daemon stops.
     spawner: Spawner,
     repeats: Repeats,
@@ -66,13 +69,13 @@ impl Door {
     /// See [`SetupError`].
     pub fn new(
         (config, token): (&Config, Option<Secret>),
-        context: Arc<Context>,
+        (service, listener): (Arc<LoginService>, Listener),
         spawner: Spawner,
         metrics: Arc<ShadowMetrics>,
     ) -> Result<Self, SetupError> {
         let shadow = Shadow::new(config, metrics)?.map(Arc::new);
         let (repeats, cannot_tell) = (Repeats::new()?, config.cannot_tell);
-        Ok(Self { context, spawner, repeats, shadow, cannot_tell, token })
+        Ok(Self { service, listener, spawner, repeats, shadow, cannot_tell, token })
     }
 }
 

@@ -37,9 +37,9 @@ impl Numbers {
     pub(super) fn collect(operations: &Operations) -> Self {
         let mut numbers = Self { insecure: operations.insecure.clone(), ..Self::default() };
         let Some(watched) = operations.watched.get() else { return numbers };
-        let parts = watched.decision.parts();
-        numbers.breakers.push(("sql".to_owned(), parts.mailboxes.condition()));
-        for client in parts.passdb.people().sources().clients() {
+        let decision = &watched.decision;
+        numbers.breakers.push(("sql".to_owned(), decision.mailboxes().condition()));
+        for client in decision.people().sources().clients() {
             let name = client.name().to_owned();
             numbers.keycloaks.push((name.clone(), client.calls().snapshot()));
             if let Some(read) = client.events_read() {
@@ -56,10 +56,13 @@ impl Numbers {
         Self {
             logins: watched.logins.snapshot(),
             shadow: watched.shadow.iter().flat_map(|shadow| shadow.snapshot()).collect(),
-            sql: parts.database.questions().snapshot(),
-            hashing: parts.passdb.hasher().counts(),
-            caches: vec![("mailboxes", parts.mailboxes.counts()), ("people", parts.passdb.people().counts())],
-            throttle: parts.throttle.counts(),
+            sql: decision.database().questions().snapshot(),
+            hashing: decision.passdb().hasher().counts(),
+            caches: vec![
+                ("mailboxes", decision.mailboxes().counts()),
+                ("people", decision.people().counts()),
+            ],
+            throttle: decision.throttle().counts(),
             dropped_notes: watched.bookkeeper.dropped(),
             sync: watched.sync.as_ref().map(|status| status.numbers()).unwrap_or_default(),
             ..numbers

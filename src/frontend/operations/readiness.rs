@@ -71,18 +71,18 @@ impl Troubles {
     }
 
     fn look_at_database(&mut self, watched: &Watched) {
-        let parts = watched.decision.parts();
-        let failure = parts.database.questions().last_failure();
-        let condition = parts.mailboxes.condition();
+        let decision = &watched.decision;
+        let failure = decision.database().questions().last_failure();
+        let condition = decision.mailboxes().condition();
         let Some(sentence) = describe("the database", condition, failure) else { return };
         let is_away = condition != Condition::Closed
             || matches!(failure, Some(TempFailReason::SqlUnreachable | TempFailReason::SqlTimeout));
-        let knows_nobody = !watched.outlives_outages || parts.mailboxes.counts().entries == 0;
+        let knows_nobody = !watched.outlives_outages || decision.mailboxes().counts().entries == 0;
         self.add(sentence, is_away && knows_nobody);
     }
 
     fn look_at_keycloaks(&mut self, watched: &Watched) {
-        let people = watched.decision.parts().passdb.people();
+        let people = watched.decision.people();
         let sources = people.sources().all();
         let knows_nobody = !watched.outlives_outages || people.counts().entries == 0;
         let mut sentences = Vec::new();

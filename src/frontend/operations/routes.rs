@@ -61,9 +61,7 @@ async fn auth_policy(operations: &Operations, token: &Token, request: Request<In
         Ok(watched) => watched,
         Err(answer) => return *answer,
     };
-    match auth_policy::answer(token, (&watched.decision.parts().throttle, &watched.default_domain), request)
-        .await
-    {
+    match auth_policy::answer(token, (watched.decision.throttle(), &watched.default_domain), request).await {
         Ok(answer) => response(StatusCode::OK, JSON, answer),
         Err(status) => fault(status),
     }

@@ -59,9 +59,9 @@ impl Watcher {
     async fn look(&mut self) {
         let operations = Arc::clone(&self.operations);
         let Some(watched) = operations.watched.get() else { return };
-        let parts = watched.decision.parts();
-        let sources = parts.passdb.people().sources().all();
-        let uses_main_passwords = parts.passdb.uses_main_passwords();
+        let decision = &watched.decision;
+        let sources = decision.people().sources().all();
+        let uses_main_passwords = decision.passdb().uses_main_passwords();
         let clients: Vec<_> = sources
             .into_iter()
             .filter_map(|source| match source {
@@ -72,7 +72,7 @@ impl Watcher {
             })
             .collect();
         if self.probes {
-            let sql = &parts.database;
+            let sql = decision.database();
             if sql.questions().last_failure().is_some() {
                 // How it ended is counted, and that is all that is wanted.
                 let _ = sql.check().await;

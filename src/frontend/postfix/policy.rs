@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::in_order::InOrder;
 use crate::auth::{SenderRequest, SenderVerdict, Service, Username};
 use crate::frontend::dovecot::read_address;
-use crate::frontend::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket};
+use crate::frontend::{Answer, Line, Next, Protocol, ProtocolError, Received, Ticketed};
 
 /// Longest line. Postfix's own lines of a mail client have 2048 bytes at most; a certificate's names may be long.
 const MAX_LINE: usize = 8192;
@@ -72,6 +72,8 @@ impl Attributes {
 }
 
 impl Protocol for Policy {
+    type Asked = Ticketed<SenderRequest>;
+
     const MAX_LINE: usize = MAX_LINE;
 
     fn receive(
@@ -79,7 +81,7 @@ impl Protocol for Policy {
         line: Line<'_>,
         _now: Instant,
         out: &mut Vec<u8>,
-    ) -> Result<Received, ProtocolError> {
+    ) -> Result<Received<Ticketed<SenderRequest>>, ProtocolError> {
         let Line::Whole(line) = line else { return Err(ProtocolError::Endless) };
         if !line.is_empty() {
             let equals = line.iter().position(|&byte| byte == b'=').filter(|at| *at > 0);
@@ -99,13 +101,16 @@ impl Protocol for Policy {
             return Ok(Received::Nothing);
         };
         let ticket = self.asked.ask(question.login.clone());
-        Ok(Received::Question(ticket, Question::JudgeSender(question)))
+        Ok(Received::Question(Ticketed { ticket, question }))
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
-        if let Answer::Sender(verdict) = answer {
-            self.asked.reply(ticket, |login| action(&verdict, login), out);
-        }
+    fn answer(
+        &mut self,
+        answer: Answer<SenderRequest>,
+        _now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next<Ticketed<SenderRequest>> {
+        self.asked.reply(answer.ticket, |login| action(&answer.answer, login), out);
         Next::Open
     }
 
@@ -149,8 +154,7 @@ mod tests {
 
     struct Talk {
         policy: Policy,
-        tickets: Vec<Ticket>,
-        requests: Vec<SenderRequest>,
+        asked: Vec<Ticketed<SenderRequest>>,
         out: Vec<u8>,
         now: Instant,
     }
@@ -158,28 +162,25 @@ mod tests {
     impl Talk {
         #[expect(clippy::disallowed_methods, reason = "a test's clock may start anywhere")]
         fn new() -> Self {
-            let (tickets, requests, out) = (Vec::new(), Vec::new(), Vec::new());
-            Self { policy: Policy::default(), tickets, requests, out, now: Instant::now() }
+            let (asked, out) = (Vec::new(), Vec::new());
+            Self { policy: Policy::default(), asked, out, now: Instant::now() }
         }
 
         fn say(&mut self, text: &[u8]) -> Result<(), ProtocolError> {
             let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|&byte| byte == b'\n');
             for line in lines {
                 match self.policy.receive(Line::Whole(line), self.now, &mut self.out)? {
-                    Received::Question(ticket, Question::JudgeSender(request)) => {
-                        self.tickets.push(ticket);
-                        self.requests.push(request);
-                    }
+                    Received::Question(asked) => self.asked.push(asked),
                     Received::Nothing => {}
-                    other => panic!("{other:?}"),
+                    Received::Ended(attempt) => panic!("{attempt:?}"),
                 }
             }
             Ok(())
         }
 
         fn answer(&mut self, verdict: SenderVerdict) -> String {
-            let ticket = self.tickets.remove(0);
-            let next = self.policy.answer(ticket, Answer::Sender(verdict), self.now, &mut self.out);
+            let asked = self.asked.remove(0);
+            let next = self.policy.answer(asked.answer(verdict), self.now, &mut self.out);
             assert!(matches!(next, Next::Open), "a connection lives on");
             String::from_utf8(std::mem::take(&mut self.out)).unwrap()
         }
@@ -192,12 +193,12 @@ mod tests {
             assert!(talk.policy.is_idle());
             talk.say(CAPTURED.as_bytes()).unwrap();
             assert!(!talk.policy.is_idle());
-            let request = talk.requests.pop().unwrap();
+            let request = &talk.asked.last().unwrap().question;
             assert_eq!(
                 (&request.login[..], &request.sender[..]),
                 (&b"alice@example.org"[..], &b"alice@example.org"[..])
             );
-            assert_eq!((request.service, request.remote), (Service::Eas, "192.0.2.7".parse().ok()));
+            assert_eq!((&request.service, request.remote), (&Service::Eas, "192.0.2.7".parse().ok()));
             assert_eq!(talk.answer(SenderVerdict::Pass), "action=DUNNO\n\n");
         }
     }
@@ -227,7 +228,7 @@ mod tests {
         ] {
             let mut talk = Talk::new();
             talk.say(text.as_bytes()).unwrap();
-            assert!(talk.requests.is_empty() && talk.policy.is_idle());
+            assert!(talk.asked.is_empty() && talk.policy.is_idle());
             assert_eq!(talk.out, DUNNO);
         }
     }
@@ -257,7 +258,7 @@ mod tests {
             let mut talk = Talk::new();
             let text = format!("request=smtpd_access_policy\n{other}\nsasl_username={login}\nsender={sender}\n\n");
             talk.say(text.as_bytes()).unwrap();
-            let request = talk.requests.pop().unwrap();
+            let request = &talk.asked.last().unwrap().question;
             prop_assert_eq!((&request.login[..], &request.sender[..]), (login.as_bytes(), sender.as_bytes()));
             let reply = talk.answer(SenderVerdict::NotOwner);
             prop_assert!(reply.starts_with("action=553 ") && reply.ends_with("\n\n"));

@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use super::in_order::InOrder;
 use crate::auth::{MailMap, MapRequest};
-use crate::frontend::{
-    Answer, Framing, Line, MapAnswer, Next, Protocol, ProtocolError, Question, Received, Ticket,
-};
+use crate::frontend::{Answer, Framing, Line, Next, Protocol, ProtocolError, Received, Ticketed};
+use crate::login::service::MapAnswer;
 
 /// Longest request. Addresses that Postfix takes from a mail client have 2048 bytes at most.
 const MAX_REQUEST: usize = 8192;
@@ -21,6 +20,8 @@ const MAX_REPLY: usize = 100_000;
 pub struct Socketmap(InOrder<()>);
 
 impl Protocol for Socketmap {
+    type Asked = Ticketed<MapRequest>;
+
     const MAX_LINE: usize = MAX_REQUEST;
     const FRAMING: Framing = Framing::Netstrings;
 
@@ -29,7 +30,7 @@ impl Protocol for Socketmap {
         line: Line<'_>,
         _now: Instant,
         out: &mut Vec<u8>,
-    ) -> Result<Received, ProtocolError> {
+    ) -> Result<Received<Ticketed<MapRequest>>, ProtocolError> {
         let Line::Whole(request) = line else { return Err(ProtocolError::Netstring) };
         let space = request.iter().position(|&byte| byte == b' ').ok_or(ProtocolError::NotARequest)?;
         let (table, key) = (&request[..space], &request[space + 1..]);
@@ -38,13 +39,17 @@ impl Protocol for Socketmap {
             return Ok(Received::Nothing);
         };
         let ticket = self.0.ask(());
-        Ok(Received::Question(ticket, Question::LookUp(MapRequest { map, key: key.to_vec() })))
+        let question = MapRequest { map, key: key.to_vec() };
+        Ok(Received::Question(Ticketed { ticket, question }))
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
-        if let Answer::Map(answer) = answer {
-            self.0.reply(ticket, |()| reply(&answer), out);
-        }
+    fn answer(
+        &mut self,
+        answer: Answer<MapRequest>,
+        _now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next<Ticketed<MapRequest>> {
+        self.0.reply(answer.ticket, |()| reply(&answer.answer), out);
         Next::Open
     }
 
@@ -80,7 +85,7 @@ mod tests {
     struct Talk {
         socketmap: Socketmap,
         input: LineBuffer,
-        asked: Vec<(Ticket, MapRequest)>,
+        asked: Vec<Ticketed<MapRequest>>,
         out: Vec<u8>,
         now: Instant,
     }
@@ -96,11 +101,9 @@ mod tests {
             self.input.extend(bytes);
             while let Some(request) = self.input.next_request(Socketmap::FRAMING)? {
                 match self.socketmap.receive(request, self.now, &mut self.out)? {
-                    Received::Question(ticket, Question::LookUp(request)) => {
-                        self.asked.push((ticket, request));
-                    }
+                    Received::Question(asked) => self.asked.push(asked),
                     Received::Nothing => {}
-                    other => panic!("{other:?}"),
+                    Received::Ended(attempt) => panic!("{attempt:?}"),
                 }
             }
             self.input.wipe_read();
@@ -108,8 +111,8 @@ mod tests {
         }
 
         fn answer(&mut self, answer: MapAnswer) -> String {
-            let (ticket, _) = self.asked.remove(0);
-            self.socketmap.answer(ticket, Answer::Map(answer), self.now, &mut self.out);
+            let asked = self.asked.remove(0);
+            self.socketmap.answer(asked.answer(answer), self.now, &mut self.out);
             String::from_utf8(std::mem::take(&mut self.out)).unwrap()
         }
     }
@@ -118,11 +121,11 @@ mod tests {
     fn a_table_is_asked_by_either_name_and_answers_as_postfix_wants_it() {
         let mut talk = Talk::new();
         talk.say(b"40:virtual_mailbox_maps alice@example.org x,").unwrap();
-        let (_, request) = talk.asked.first().unwrap();
+        let request = &talk.asked.first().unwrap().question;
         assert_eq!((request.map, &request.key[..]), (MailMap::Mailboxes, &b"alice@example.org x"[..]));
         assert_eq!(talk.answer(MapAnswer::Found("alice@example.org".to_owned())), "20:OK alice@example.org,");
         talk.say(b"25:senders bob@example.org x,").unwrap();
-        assert_eq!(talk.asked.first().map(|(_, request)| request.map), Some(MailMap::SenderLogins));
+        assert_eq!(talk.asked.first().map(|asked| asked.question.map), Some(MailMap::SenderLogins));
         assert_eq!(talk.answer(MapAnswer::NotFound), "9:NOTFOUND ,");
         talk.say(b"8:domains ,").unwrap();
         assert_eq!(talk.answer(MapAnswer::CannotTell("sql_unreachable")), "20:TEMP sql_unreachable,");
@@ -172,7 +175,7 @@ mod tests {
             for part in bytes.chunks(chunk) {
                 talk.say(part).unwrap();
             }
-            let asked: Vec<_> = talk.asked.iter().map(|(_, request)| request.key.clone()).collect();
+            let asked: Vec<_> = talk.asked.iter().map(|asked| asked.question.key.clone()).collect();
             prop_assert_eq!(asked, keys);
         }
     }

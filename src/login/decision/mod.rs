@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use crate::backend::kick::Kicker;
 use crate::backend::mailboxes::Mailboxes;
+use crate::backend::people::People;
 use crate::backend::sql::Database;
 use crate::jobs::bookkeeping::Bookkeeper;
 use crate::login::passdb::Passdb;
@@ -81,9 +82,39 @@ impl Decision {
         Self(parts)
     }
 
-    /// Whom it asks, for whoever watches or tidies up.
+    /// The database itself, for what is not remembered.
     #[must_use]
-    pub fn parts(&self) -> &Parts {
-        &self.0
+    pub fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    /// The mailboxes that are remembered.
+    #[must_use]
+    pub fn mailboxes(&self) -> &Mailboxes {
+        &self.0.mailboxes
+    }
+
+    /// The people of Keycloak who are remembered.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        self.0.passdb.people()
+    }
+
+    /// Where passwords are verified.
+    #[must_use]
+    pub fn passdb(&self) -> &Passdb {
+        &self.0.passdb
+    }
+
+    /// What is counted against guessing.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// What ends open sessions, where there is a `[kick]`.
+    #[must_use]
+    pub fn kicker(&self) -> Option<&Kicker> {
+        self.0.kicker.as_ref()
     }
 }

@@ -1,14 +1,11 @@
 //! Several bcrypt computations that share one core, coming and going as they like.
 
+use keydove_eksblowfish::{Eksblowfish, MAX_LANES, step};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::Hash;
-use super::eksblowfish::{self, Eksblowfish};
 use crate::credential::scheme::{Usable, hash};
-
-/// The most computations that one core advances together; a seventh would leave the first-level cache.
-pub const MAX_LANES: usize = 6;
 
 /// Computations of bcrypt on one thread, advanced together; each carries its caller's tag.
 ///
@@ -66,7 +63,7 @@ impl<T> Lanes<T> {
 
     /// Advances every computation by one expansion, and says of each that has ended whether the password matched.
     pub fn step(&mut self, mut ended: impl FnMut(T, bool)) {
-        self.expand();
+        step(&mut self.states[..self.jobs.len()]);
         for lane in (0..self.jobs.len()).rev() {
             if self.states[lane].is_done() {
                 let computed = self.states[lane].digest();
@@ -82,25 +79,6 @@ impl<T> Lanes<T> {
             if !wanted(&self.jobs[lane].tag) {
                 self.clear(lane);
             }
-        }
-    }
-
-    /// The number of busy lanes picks the code: what is interleaved must be known when it is compiled.
-    fn expand(&mut self) {
-        match self.jobs.len() {
-            0 => {}
-            1 => self.expand_first::<1>(),
-            2 => self.expand_first::<2>(),
-            3 => self.expand_first::<3>(),
-            4 => self.expand_first::<4>(),
-            5 => self.expand_first::<5>(),
-            _ => self.expand_first::<MAX_LANES>(),
-        }
-    }
-
-    fn expand_first<const N: usize>(&mut self) {
-        if let Some(states) = self.states.first_chunk_mut::<N>() {
-            eksblowfish::step(states);
         }
     }
 

@@ -4,11 +4,9 @@
 //! passwords that contain the byte 0xFF, which UTF-8 never does. `$2x$` marks hashes of an old, broken implementation,
 //! which took bytes from 0x80 on for negative numbers.
 //!
-//! [`eksblowfish`] computes, on [`Lanes`] that share a core.
+//! [`keydove_eksblowfish`] computes, on [`Lanes`] that share a core.
 
-mod eksblowfish;
 mod lanes;
-mod pi;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +18,10 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{Expense, Policy, hash};
-pub(super) use eksblowfish::MAX_KEY;
-use eksblowfish::{DIGEST, Eksblowfish};
-pub use lanes::{Lanes, MAX_LANES};
+pub(super) use keydove_eksblowfish::MAX_KEY;
+pub use keydove_eksblowfish::MAX_LANES;
+use keydove_eksblowfish::{DIGEST, Eksblowfish, step};
+pub use lanes::Lanes;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
 
@@ -73,7 +72,7 @@ fn compute(cost: u32, password: &[u8], salt: [u8; 16], signed: bool) -> Zeroizin
     let mut state = Box::new([Eksblowfish::EMPTY]);
     state[0].begin(cost, password, salt, signed);
     while !state[0].is_done() {
-        eksblowfish::step(&mut state);
+        step(&mut *state);
     }
     Zeroizing::new(state[0].digest())
 }

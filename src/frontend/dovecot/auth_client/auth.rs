@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use super::super::line::{Fields, split_parameter};
 use super::super::unescape;
-use super::AuthClient;
 use super::exchange::refuse_malformed;
 use super::replies::{decode, fail};
 use super::requests::Open;
+use super::{AuthClient, Received};
 use crate::auth::{Denial, Mechanism, Origin, Service};
+use crate::frontend::ProtocolError;
 use crate::frontend::sasl::Exchange;
-use crate::frontend::{EndedEarly, ProtocolError, Received};
+use crate::login::service::EndedEarly;
 
 /// What an AUTH line says besides id and mechanism. Unknown parameters are ignored, as the protocol demands.
 #[derive(Debug, Default)]

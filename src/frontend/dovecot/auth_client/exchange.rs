@@ -5,10 +5,10 @@ use std::time::Instant;
 use super::super::line::Fields;
 use super::replies::{decode, fail, write_challenge};
 use super::requests::{Asked, Open, REQUEST_LIFETIME, Refused, Request, end_early, request_user, ticket};
-use super::{AuthClient, Handshake, auth};
+use super::{AuthClient, Handshake, Received, auth};
 use crate::auth::{AuthRequest, Denial};
 use crate::frontend::sasl::Step;
-use crate::frontend::{ProtocolError, Question, Received};
+use crate::frontend::{ProtocolError, Ticketed};
 
 impl AuthClient {
     pub(super) fn continue_exchange(
@@ -76,7 +76,7 @@ impl AuthClient {
                     wants_fields: self.role.opens_mailboxes() && !open.nologin,
                 };
                 self.requests.insert(id, Request::Deciding(asked));
-                Received::Question(ticket, Question::Authenticate(question))
+                Received::Question(Ticketed { ticket, question })
             }
         }
     }

@@ -21,11 +21,15 @@ use self::replies::{fail, succeed};
 use self::requests::{Asked, REQUEST_LIFETIME, Request, end_early, id_of, request_user};
 use super::line::{Fields, parse_number};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
-use crate::auth::{Denial, Grant, Mechanism, Told, Verdict};
+use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Told, Verdict};
 use crate::frontend::sasl::ErrorChallenges;
-use crate::frontend::{Answer, EndedEarly, Line, Next, Protocol, ProtocolError, Received, Ticket};
+use crate::frontend::{self, Answer, Line, Next, Protocol, ProtocolError, Ticketed};
+use crate::login::service::EndedEarly;
 
 pub(in crate::frontend) use auth::{read_address, read_service, read_text};
+
+/// The one kind of question here is a login.
+type Received = frontend::Received<Ticketed<AuthRequest>>;
 
 /// Longest line from a client, as in Dovecot's own server.
 const MAX_LINE: usize = 16_384;
@@ -156,6 +160,8 @@ impl AuthClient {
 }
 
 impl Protocol for AuthClient {
+    type Asked = Ticketed<AuthRequest>;
+
     const MAX_LINE: usize = MAX_LINE;
 
     fn greet(&mut self, out: &mut Vec<u8>) {
@@ -198,15 +204,19 @@ impl Protocol for AuthClient {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, now: Instant, out: &mut Vec<u8>) -> Next {
+    fn answer(
+        &mut self,
+        answer: Answer<AuthRequest>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next<Ticketed<AuthRequest>> {
+        let Answer { ticket, answer: verdict } = answer;
         let id = id_of(ticket);
         let Entry::Occupied(request) = self.requests.entry(id) else { return Next::Open };
         if !matches!(request.get(), Request::Deciding(asked) if asked.ticket == ticket) {
             return Next::Open;
         }
-        let (Request::Deciding(asked), Answer::Verdict(verdict)) = (request.remove(), answer) else {
-            return Next::Open;
-        };
+        let Request::Deciding(asked) = request.remove() else { return Next::Open };
         match (verdict, self.role) {
             (Verdict::Accept(grant), _) => {
                 succeed(id, grant.user.as_str(), out);

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, Mechanism, Origin, Service};
+use crate::frontend::Ticket;
 use crate::frontend::sasl::Exchange;
-use crate::frontend::{EndedEarly, Ticket};
+use crate::login::service::EndedEarly;
 
 /// How long a request may wait for its client. Postfix sends no CANCEL when an SMTP session breaks off, so
 /// somebody has to tidy up; Dovecot's own server waits as long.

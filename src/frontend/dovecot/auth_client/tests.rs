@@ -9,14 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{AuthRequest, Service, Source, TempFail, TempFailReason, UserFields, Username};
-use crate::frontend::Question;
+use crate::auth::{Service, Source, TempFail, TempFailReason, UserFields, Username};
+use crate::frontend::Received;
 
 struct Talk {
     client: AuthClient,
     pending: PendingLogins,
     now: Instant,
-    asked: Vec<(Ticket, AuthRequest)>,
+    asked: Vec<Ticketed<AuthRequest>>,
     ended: Vec<Denial>,
 }
 
@@ -42,10 +42,7 @@ impl Talk {
         for line in lines.strip_suffix('\n').unwrap_or(lines).split('\n') {
             match self.client.receive(Line::Whole(line.as_bytes()), self.now, &mut out)? {
                 Received::Nothing => {}
-                Received::Question(ticket, Question::Authenticate(request)) => {
-                    self.asked.push((ticket, request));
-                }
-                Received::Question(_, other) => panic!("{other:?}"),
+                Received::Question(asked) => self.asked.push(asked),
                 Received::Ended(attempt) => self.ended.push(attempt.denial),
             }
         }
@@ -58,8 +55,7 @@ impl Talk {
 
     fn answer(&mut self, index: usize, verdict: Verdict) -> (String, bool) {
         let mut out = Vec::new();
-        let ticket = self.asked[index].0;
-        let next = self.client.answer(ticket, Answer::Verdict(verdict), self.now, &mut out);
+        let next = self.client.answer(self.asked[index].answer(verdict), self.now, &mut out);
         (String::from_utf8(out).unwrap(), matches!(next, Next::Close))
     }
 }
@@ -101,7 +97,7 @@ fn the_handshake_comes_at_once_with_spid_after_mech() {
 fn a_login_with_initial_response_is_asked_at_once() {
     let mut talk = Talk::new(Role::Dovecot, 2);
     assert_eq!(talk.say(&plain(1, "alice@example.org", "pw")), "");
-    let request = &talk.asked[0].1;
+    let request = &talk.asked[0].question;
     assert_eq!(request.authcid, b"alice@example.org");
     assert_eq!(request.service, Service::Imap);
     assert!(request.credential.password().unwrap().matches(b"pw") && request.origin.secured);
@@ -144,7 +140,7 @@ fn the_dialogue_of_postfix_is_understood() {
     let auth = "AUTH\t3\tplain\tservice=smtp\tnologin\tlip=127.0.0.1\trip=\n";
     assert_eq!(talk.say(auth), "CONT\t3\t\n");
     assert_eq!(talk.say(&format!("CONT\t3\t{}\n", STANDARD.encode("\0a@b.example\0pw"))), "");
-    assert_eq!(talk.asked[0].1.origin.remote, None);
+    assert_eq!(talk.asked[0].question.origin.remote, None);
     let auth = "AUTH\t4\tLOGIN\tservice=smtp\tnologin\tlip=127.0.0.1\trip=127.0.0.1\n";
     assert_eq!(talk.say(auth), "CONT\t4\tVXNlcm5hbWU6\n");
     assert_eq!(
@@ -341,7 +337,7 @@ proptest! {
         let mut talk = Talk::new(Role::Dovecot, 2);
         let message = [&b"\0"[..], user.as_bytes(), b"\0", &password].concat();
         talk.say(&format!("AUTH\t1\tPLAIN\tservice=imap\tresp={}", STANDARD.encode(message)));
-        prop_assert!(talk.asked[0].1.credential.password().unwrap().matches(&password));
+        prop_assert!(talk.asked[0].question.credential.password().unwrap().matches(&password));
     }
 }
 
@@ -386,7 +382,7 @@ fn mechanisms_with_tokens_are_offered_where_tokens_are_taken() {
 fn a_token_is_accepted_in_one_step_and_not_repeated() {
     let mut talk = with_tokens(Role::Dovecot);
     assert_eq!(talk.say(&xoauth2(1, "ey.marker")), "");
-    let request = &talk.asked[0].1;
+    let request = &talk.asked[0].question;
     assert!(request.credential.password().is_none() && request.authcid == b"alice@example.org");
     assert!(!format!("{request:?}").contains("marker"));
     assert_eq!(talk.answer(0, accepted("alice@example.org")).0, "OK\t1\tuser=alice@example.org\n");
@@ -473,6 +469,8 @@ fn a_token_as_long_as_a_line_may_be_arrives_whole() {
     let line = xoauth2(1, &token);
     assert!(line.len() <= MAX_LINE + 1);
     assert_eq!(talk.say(&line), "");
-    let crate::auth::Credential::Token(arrived) = &talk.asked[0].1.credential else { panic!("no token") };
+    let crate::auth::Credential::Token(arrived) = &talk.asked[0].question.credential else {
+        panic!("no token")
+    };
     assert!(arrived.matches(token.as_bytes()));
 }

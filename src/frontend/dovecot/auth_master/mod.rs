@@ -3,6 +3,8 @@
 //! Post-login processes redeem a success with REQUEST; LMTP, LDA and doveadm look users up with USER, PASS and
 //! LIST. Only root may reach the socket of the first, so what is said here may be trusted.
 
+mod questions;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -12,8 +14,13 @@ use super::{Cookie, PendingLogin, PendingLogins, ServerId};
 use super::{escape, unescape};
 use crate::auth::{Service, UserFields, UserMask, UserRequest};
 use crate::frontend::{
-    Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, UserAnswer, UserPage,
+    self, Answer, Forget, Line, ListUsers, Next, Protocol, ProtocolError, Ticket, Ticketed,
 };
+use crate::login::service::{UserAnswer, UserPage};
+
+pub use questions::{MasterAnswer, MasterQuestion};
+
+type Received = frontend::Received<MasterQuestion>;
 
 /// Longest request. Dovecot's own server takes 1024 bytes; a name of 255 characters may need a little more.
 const MAX_LINE: usize = 8192;
@@ -34,24 +41,26 @@ pub struct AuthMaster {
     peer: Peer,
     pending: PendingLogins,
     greeted: bool,
-    lookups: HashMap<Ticket, Lookup>,
+    /// Questions on their way, each with the id of its request and what its reply depends on.
+    users: HashMap<Ticket, (u32, Lookup)>,
+    lists: HashMap<Ticket, (u32, UserMask)>,
+    forgets: HashMap<Ticket, u32>,
     next_ticket: u64,
 }
 
-/// A question on its way, and how its answer is to be written.
-#[derive(Debug)]
+/// By which command a user is looked up.
+#[derive(Clone, Copy, Debug)]
 enum Lookup {
-    User(u32),
-    Pass(u32),
-    List { id: u32, mask: UserMask },
-    Forget(u32),
+    User,
+    Pass,
 }
 
 impl AuthMaster {
     /// A new connection.
     #[must_use]
     pub fn new(server: ServerId, peer: Peer, pending: PendingLogins) -> Self {
-        Self { server, peer, pending, greeted: false, lookups: HashMap::new(), next_ticket: 0 }
+        let (users, lists, forgets) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { server, peer, pending, greeted: false, users, lists, forgets, next_ticket: 0 }
     }
 
     /// `REQUEST id client-pid client-request-id cookie [session_pid=…]`
@@ -97,11 +106,7 @@ impl AuthMaster {
     }
 
     /// `USER id name service=…` and `PASS id name service=…`
-    fn find_user(
-        &mut self,
-        mut fields: Fields<'_>,
-        lookup: fn(u32) -> Lookup,
-    ) -> Result<Received, ProtocolError> {
+    fn find_user(&mut self, mut fields: Fields<'_>, lookup: Lookup) -> Result<Received, ProtocolError> {
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let user = unescape(fields.next().ok_or(ProtocolError::Parameter)?);
         let service = fields
@@ -109,38 +114,51 @@ impl AuthMaster {
             .find_map(|(name, value)| value.filter(|_| matches!(name, b"service" | b"protocol")))
             .ok_or(ProtocolError::Parameter)?;
         let service = Service::parse(&String::from_utf8_lossy(&unescape(service)));
-        let ticket = self.ask(lookup(id));
-        Ok(Received::Question(ticket, Question::FindUser(UserRequest { user, service })))
+        let ticket = self.next_ticket();
+        self.users.insert(ticket, (id, lookup));
+        let question = UserRequest { user, service };
+        Ok(Received::Question(MasterQuestion::User(Ticketed { ticket, question })))
     }
 
     /// `LIST id [user=mask] …`, one at a time per connection, as in Dovecot.
     fn list(&mut self, mut fields: Fields<'_>, out: &mut Vec<u8>) -> Result<Received, ProtocolError> {
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
-        if self.lookups.values().any(|lookup| matches!(lookup, Lookup::List { .. })) {
+        if !self.lists.is_empty() {
             out.extend_from_slice(format!("DONE\t{id}\tfail\n").as_bytes());
             return Ok(Received::Nothing);
         }
         let mask = fields.map(split_parameter).find_map(|(name, value)| value.filter(|_| name == b"user"));
         let mask = UserMask::new(&mask.map_or_else(|| b"*".to_vec(), unescape));
-        let ticket = self.ask(Lookup::List { id, mask });
-        Ok(Received::Question(ticket, Question::ListUsers(None)))
+        Ok(Received::Question(self.ask_for_page(id, mask, None)))
     }
 
     /// `CACHE-FLUSH id [name …]`; from 2.4 on a name may be a mask.
     fn flush(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
-        let masks = fields.map(|name| UserMask::new(&unescape(name))).collect();
-        Ok(Received::Question(self.ask(Lookup::Forget(id)), Question::Forget(masks)))
+        let question = Forget(fields.map(|name| UserMask::new(&unescape(name))).collect());
+        let ticket = self.next_ticket();
+        self.forgets.insert(ticket, id);
+        Ok(Received::Question(MasterQuestion::Forget(Ticketed { ticket, question })))
     }
 
-    fn ask(&mut self, lookup: Lookup) -> Ticket {
+    fn next_ticket(&mut self) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.lookups.insert(ticket, lookup);
         ticket
     }
 
-    fn write_page(&mut self, id: u32, mask: UserMask, page: Option<UserPage>, out: &mut Vec<u8>) -> Next {
+    fn ask_for_page(&mut self, id: u32, mask: UserMask, after: Option<String>) -> MasterQuestion {
+        let ticket = self.next_ticket();
+        self.lists.insert(ticket, (id, mask));
+        MasterQuestion::List(Ticketed { ticket, question: ListUsers(after) })
+    }
+
+    fn write_page(
+        &mut self,
+        (id, mask): (u32, UserMask),
+        page: Option<UserPage>,
+        out: &mut Vec<u8>,
+    ) -> Next<MasterQuestion> {
         let Some(page) = page else {
             out.extend_from_slice(format!("DONE\t{id}\tfail\n").as_bytes());
             return Next::Open;
@@ -151,7 +169,7 @@ impl AuthMaster {
             out.push(b'\n');
         }
         if page.next.is_some() {
-            return Next::Ask(self.ask(Lookup::List { id, mask }), Question::ListUsers(page.next));
+            return Next::Ask(self.ask_for_page(id, mask, page.next));
         }
         out.extend_from_slice(format!("DONE\t{id}\t\n").as_bytes());
         Next::Open
@@ -159,6 +177,8 @@ impl AuthMaster {
 }
 
 impl Protocol for AuthMaster {
+    type Asked = MasterQuestion;
+
     const MAX_LINE: usize = MAX_LINE;
 
     fn greet(&mut self, out: &mut Vec<u8>) {
@@ -189,37 +209,46 @@ impl Protocol for AuthMaster {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
-        match (self.lookups.remove(&ticket), answer) {
-            (Some(Lookup::List { id, mask }), Answer::Users(page)) => {
-                return self.write_page(id, mask, page, out);
+    fn answer(&mut self, answer: MasterAnswer, _now: Instant, out: &mut Vec<u8>) -> Next<MasterQuestion> {
+        match answer {
+            MasterAnswer::User(Answer { ticket, answer }) => {
+                if let Some((id, lookup)) = self.users.remove(&ticket) {
+                    write_found(id, lookup, answer, out);
+                }
             }
-            (Some(Lookup::Forget(id)), Answer::Forgotten(entries)) => {
-                out.extend_from_slice(format!("OK\t{id}\t{entries}\n").as_bytes());
+            MasterAnswer::List(Answer { ticket, answer: page }) => {
+                if let Some(list) = self.lists.remove(&ticket) {
+                    return self.write_page(list, page, out);
+                }
             }
-            (Some(Lookup::User(id)), Answer::User(UserAnswer::Found(user, fields))) => {
-                let start = out.len();
-                write_user(id, user.as_str(), &fields, out);
-                keep_within_limit(id, start, out);
+            MasterAnswer::Forget(Answer { ticket, answer: entries }) => {
+                if let Some(id) = self.forgets.remove(&ticket) {
+                    out.extend_from_slice(format!("OK\t{id}\t{entries}\n").as_bytes());
+                }
             }
-            (Some(Lookup::Pass(id)), Answer::User(UserAnswer::Found(user, _))) => {
-                out.extend_from_slice(format!("PASS\t{id}\tuser=").as_bytes());
-                escape(user.as_str().as_bytes(), out);
-                out.push(b'\n');
-            }
-            (Some(Lookup::User(id) | Lookup::Pass(id)), Answer::User(UserAnswer::NotFound)) => {
-                out.extend_from_slice(format!("NOTFOUND\t{id}\n").as_bytes());
-            }
-            (Some(Lookup::User(id) | Lookup::Pass(id)), Answer::User(UserAnswer::CannotTell(code))) => {
-                write_fail(id, code, out);
-            }
-            _ => {}
         }
         Next::Open
     }
 
     fn is_idle(&self) -> bool {
-        self.lookups.is_empty()
+        self.users.is_empty() && self.lists.is_empty() && self.forgets.is_empty()
+    }
+}
+
+fn write_found(id: u32, lookup: Lookup, answer: UserAnswer, out: &mut Vec<u8>) {
+    match (answer, lookup) {
+        (UserAnswer::Found(user, fields), Lookup::User) => {
+            let start = out.len();
+            write_user(id, user.as_str(), &fields, out);
+            keep_within_limit(id, start, out);
+        }
+        (UserAnswer::Found(user, _), Lookup::Pass) => {
+            out.extend_from_slice(format!("PASS\t{id}\tuser=").as_bytes());
+            escape(user.as_str().as_bytes(), out);
+            out.push(b'\n');
+        }
+        (UserAnswer::NotFound, _) => out.extend_from_slice(format!("NOTFOUND\t{id}\n").as_bytes()),
+        (UserAnswer::CannotTell(code), _) => write_fail(id, code, out),
     }
 }
 

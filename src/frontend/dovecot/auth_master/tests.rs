@@ -13,7 +13,7 @@ struct Talk {
     master: AuthMaster,
     pending: PendingLogins,
     now: Instant,
-    asked: Vec<(Ticket, Question)>,
+    asked: Vec<MasterQuestion>,
     /// Whose password the remembered login was.
     master_user: Option<&'static str>,
 }
@@ -33,7 +33,7 @@ impl Talk {
     fn try_say(&mut self, line: &str) -> Result<String, ProtocolError> {
         let mut out = Vec::new();
         match self.master.receive(Line::Whole(line.as_bytes()), self.now, &mut out)? {
-            Received::Question(ticket, question) => self.asked.push((ticket, question)),
+            Received::Question(asked) => self.asked.push(asked),
             Received::Nothing | Received::Ended(_) => {}
         }
         Ok(String::from_utf8(out).unwrap())
@@ -43,10 +43,20 @@ impl Talk {
         self.try_say(line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
     }
 
-    fn answer(&mut self, index: usize, answer: Answer) -> String {
+    fn find(&mut self, index: usize, answer: UserAnswer) -> String {
+        let MasterQuestion::User(asked) = &self.asked[index] else { panic!("{:?}", self.asked[index]) };
+        self.answer(MasterAnswer::User(asked.answer(answer)))
+    }
+
+    fn list(&mut self, index: usize, page: Option<UserPage>) -> String {
+        let MasterQuestion::List(asked) = &self.asked[index] else { panic!("{:?}", self.asked[index]) };
+        self.answer(MasterAnswer::List(asked.answer(page)))
+    }
+
+    fn answer(&mut self, answer: MasterAnswer) -> String {
         let mut out = Vec::new();
-        match self.master.answer(self.asked[index].0, answer, self.now, &mut out) {
-            Next::Ask(ticket, question) => self.asked.push((ticket, question)),
+        match self.master.answer(answer, self.now, &mut out) {
+            Next::Ask(asked) => self.asked.push(asked),
             Next::Open | Next::Close => {}
         }
         String::from_utf8(out).unwrap()
@@ -74,8 +84,8 @@ fn home(value: &str) -> UserFields {
     fields
 }
 
-fn found(name: &str) -> Answer {
-    Answer::User(UserAnswer::Found(user(name), home("/srv/x\ty")))
+fn found(name: &str) -> UserAnswer {
+    UserAnswer::Found(user(name), home("/srv/x\ty"))
 }
 
 #[test]
@@ -130,20 +140,17 @@ fn lookups_of_either_release_are_found_not_found_or_failed() {
     ] {
         assert_eq!(talk.say(line), "");
     }
-    match &talk.asked[0].1 {
-        Question::FindUser(request) => {
+    match &talk.asked[0] {
+        MasterQuestion::User(Ticketed { question: request, .. }) => {
             assert_eq!((&request.user[..], &request.service), (&b"A@b.example"[..], &Service::Lmtp))
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        talk.answer(2, Answer::User(UserAnswer::CannotTell("sql_timeout"))),
-        "FAIL\t3\treason=sql_timeout\n"
-    );
-    assert_eq!(talk.answer(1, Answer::User(UserAnswer::NotFound)), "NOTFOUND\t2\n");
-    assert_eq!(talk.answer(0, found("a@b.example")), "USER\t1\ta@b.example\tuid=vmail\thome=/srv/x\x01ty\n");
+    assert_eq!(talk.find(2, UserAnswer::CannotTell("sql_timeout")), "FAIL\t3\treason=sql_timeout\n");
+    assert_eq!(talk.find(1, UserAnswer::NotFound), "NOTFOUND\t2\n");
+    assert_eq!(talk.find(0, found("a@b.example")), "USER\t1\ta@b.example\tuid=vmail\thome=/srv/x\x01ty\n");
     assert_eq!(talk.say("PASS\t4\ta@b.example\tservice=lmtp\trip=1.2.3.4"), "");
-    assert_eq!(talk.answer(3, found("a@b.example")), "PASS\t4\tuser=a@b.example\n");
+    assert_eq!(talk.find(3, found("a@b.example")), "PASS\t4\tuser=a@b.example\n");
 }
 
 #[test]
@@ -153,12 +160,13 @@ fn a_list_comes_page_by_page_through_its_mask() {
     assert_eq!(talk.say("LIST\t2\tuser=*"), "DONE\t2\tfail\n", "one list at a time");
     let page =
         UserPage { users: vec![user("a@b.example"), user("a@c.example")], next: Some("a@c.example".into()) };
-    assert_eq!(talk.answer(0, Answer::Users(Some(page))), "LIST\t1\ta@b.example\n");
-    assert!(matches!(&talk.asked[1].1, Question::ListUsers(Some(after)) if after == "a@c.example"));
+    assert_eq!(talk.list(0, Some(page)), "LIST\t1\ta@b.example\n");
+    let MasterQuestion::List(asked) = &talk.asked[1] else { panic!("{:?}", talk.asked[1]) };
+    assert_eq!(asked.question.0.as_deref(), Some("a@c.example"));
     let page = UserPage { users: vec![user("z@b.example")], next: None };
-    assert_eq!(talk.answer(1, Answer::Users(Some(page))), "LIST\t1\tz@b.example\nDONE\t1\t\n");
+    assert_eq!(talk.list(1, Some(page)), "LIST\t1\tz@b.example\nDONE\t1\t\n");
     assert_eq!(talk.say("LIST\t3"), "");
-    assert_eq!(talk.answer(2, Answer::Users(None)), "DONE\t3\tfail\n");
+    assert_eq!(talk.list(2, None), "DONE\t3\tfail\n");
 }
 
 #[test]
@@ -174,13 +182,11 @@ fn broken_framing_ends_the_connection() {
 fn a_flush_forgets_whom_it_names_and_tells_how_much_that_was() {
     let mut talk = Talk::new(None);
     assert_eq!(talk.say("CACHE-FLUSH\t7\ta@b.example\tc\x01td*\r"), "");
-    match &talk.asked[0].1 {
-        Question::Forget(masks) => {
-            assert_eq!(masks[..], [UserMask::new(b"a@b.example"), UserMask::new(b"c\td*")]);
-        }
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(talk.answer(0, Answer::Forgotten(3)), "OK\t7\t3\n");
+    let MasterQuestion::Forget(asked) = &talk.asked[0] else { panic!("{:?}", talk.asked[0]) };
+    assert_eq!(asked.question.0[..], [UserMask::new(b"a@b.example"), UserMask::new(b"c\td*")]);
+    let answer = MasterAnswer::Forget(asked.answer(3));
+    assert_eq!(talk.answer(answer), "OK\t7\t3\n");
     assert_eq!(talk.say("CACHE-FLUSH\t8"), "");
-    assert!(matches!(&talk.asked[1].1, Question::Forget(masks) if masks.is_empty()), "all of them");
+    let MasterQuestion::Forget(asked) = &talk.asked[1] else { panic!("{:?}", talk.asked[1]) };
+    assert!(asked.question.0.is_empty(), "all of them");
 }

@@ -4,21 +4,25 @@ use std::time::{Instant, SystemTime};
 
 /// When a request came in. Those that came in one piece came at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
+pub struct Arrival {
     /// By the clock that never goes back.
-    pub(super) monotonic: Instant,
+    pub monotonic: Instant,
     /// By the wall clock.
-    pub(super) wall: SystemTime,
+    pub wall: SystemTime,
 }
 
 impl Arrival {
+    /// Reads both clocks.
+    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the home of the clock")]
-    pub(super) fn now() -> Self {
+    pub fn now() -> Self {
         Self { monotonic: now(), wall: SystemTime::now() }
     }
 }
 
+/// Reads the clock that never goes back.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the home of the clock")]
-pub(super) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }

@@ -3,7 +3,7 @@
 //! One thread, plain non-blocking sockets and one epoll: a login costs the client a fraction of what it costs any
 //! server, so that what is measured is the server. Each reply is held against what was asked: the verdict, and the name in it.
 //!
-//! It serves `keydove bench` and `benches/login`. Reading the clock is what it is for, so this module is a home of the clock.
+//! It serves `keydove bench` and `benches/login`. Reading the clock is what it is for, so this crate is a home of the clock.
 
 mod arrivals;
 mod connection;

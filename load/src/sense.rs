@@ -2,10 +2,10 @@
 
 use std::io::{self, ErrorKind};
 
-use super::{Load, MOST_CONNECTIONS, MOST_DEPTH, Pace, Reuse};
+use crate::{Load, MOST_CONNECTIONS, MOST_DEPTH, Pace, Reuse};
 
 /// Finds loads that cannot be.
-pub(super) fn check(load: &Load<'_>) -> io::Result<()> {
+pub(crate) fn check(load: &Load<'_>) -> io::Result<()> {
     let is_depth_good = match load.pace {
         Pace::Closed { depth } => (1..=MOST_DEPTH).contains(&depth),
         Pace::Open { per_second } => per_second.is_finite() && per_second > 0.0 && load.reuse == Reuse::Kept,
@@ -27,15 +27,14 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::{Expect, People, Request, Turns, run};
     use super::*;
-    use crate::auth::Secret;
+    use crate::{Expect, People, Request, Turns, run};
 
     #[test]
     fn a_load_that_cannot_be_is_refused_before_anybody_connects() {
         let people = |count| {
             let names = (0..count).map(|number| format!("u{number}@example.org"));
-            People::new(names, &Secret::from("pw"), &Request::default())
+            People::new(names, b"pw", &Request::default())
         };
         let (nobody, somebody) = (people(0), people(1));
         let load = Load {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// The xorshift generator of Marsaglia: quick, and the same logins in every run.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(0x9E37_79B9_7F4A_7C15)
     }
 
@@ -19,14 +19,14 @@ impl Random {
     }
 
     /// One of `0..limit`, which must not be empty.
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         // The upper half times the limit, without a division.
         let product = u128::from(self.next()) * limit as u128;
         (product >> 64) as usize
     }
 
     /// The time to the next of so many events per second: exponentially distributed.
-    pub(super) fn gap(&mut self, per_second: f64) -> Duration {
+    pub(crate) fn gap(&mut self, per_second: f64) -> Duration {
         let uniform = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         Duration::from_secs_f64(-(1.0 - uniform).ln() / per_second)
     }

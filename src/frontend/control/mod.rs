@@ -1,10 +1,16 @@
 //! The control socket: one JSON request a line, one JSON answer a line, for `keydove cache` and the like.
 //!
-//! Most of what is asked here is in memory and answered at once; to explain a login may take a call of Keycloak.
+//! * This file is the protocol: [`Request`] and [`Reply`], and [`Control`], which is pure.
+//! * [`Administration`] answers. Most of what is asked is in memory and answered at once; to explain a login may take a
+//!   call of Keycloak.
+//! * [`Status`] is what `keydove status` shows, [`InUse`] what `keydove check` compares its own configuration with.
+
+mod administration;
+mod in_use;
+mod status;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -13,21 +19,19 @@ use zeroize::Zeroizing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub use super::in_use::{InUse, Tagged};
-use super::{
-    Answer, ExplainRequest, Explained, Line, Next, Protocol, ProtocolError, Question, Received, Status,
-    Ticket,
-};
-use crate::auth::{Secret, Username};
+use super::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, Ticketed};
+use crate::auth::Secret;
 use crate::backend::kick;
-use crate::login::decision::{Counts, Decision, Forgotten, Known};
-use crate::login::throttle::{Listed, Target};
+use crate::login::decision::{Counts, Forgotten, Known};
+use crate::login::service::Explained;
+use crate::login::throttle::Listed;
+
+pub use administration::Administration;
+pub use in_use::{InUse, Tagged};
+pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
 
 /// What is said to whoever may not ask, before the connection is closed.
 pub const REFUSAL: &str = "only root and the user that runs keydove may ask here";
-
-/// Counters that one answer names; with names at their longest it stays below what the command reads.
-const MAX_LISTED: usize = 1000;
 
 /// What may be asked.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,8 +104,9 @@ impl SentPassword {
         Self(Zeroizing::new(STANDARD.encode(password.expose())))
     }
 
-    fn read(&self) -> Option<Secret> {
-        STANDARD.decode(self.0.as_bytes()).ok().map(Secret::new)
+    /// The password.
+    fn read(&self) -> Result<Secret, base64::DecodeError> {
+        STANDARD.decode(self.0.as_bytes()).map(Secret::new)
     }
 }
 
@@ -167,111 +172,20 @@ impl Reply {
     }
 }
 
-/// One connection.
-#[derive(Debug)]
+impl Question for Request {
+    type Answer = Reply;
+
+    fn when_stopping() -> Reply {
+        Reply::Error("there was no time to find out; try again".to_owned())
+    }
+}
+
+/// One connection of a peer that has the right.
+#[derive(Debug, Default)]
 pub struct Control {
-    decision: Arc<Decision>,
-    in_use: Arc<InUse>,
     next_ticket: u64,
     /// How many questions are under way.
     asked: usize,
-}
-
-impl Control {
-    /// For a peer that has the right.
-    #[must_use]
-    pub fn new(decision: Arc<Decision>, in_use: Arc<InUse>) -> Self {
-        Self { decision, in_use, next_ticket: 0, asked: 0 }
-    }
-
-    /// Answers at once, or says what must be asked first.
-    fn reply(&self, request: Request, now: Instant) -> Result<Reply, Box<Question>> {
-        let decision = &self.decision;
-        Ok(match request {
-            Request::CacheCounts => Reply::Counts(decision.counts()),
-            Request::CacheShow { user } => {
-                with_name(&user, |user| Reply::Known(Box::new(decision.known(user, now.into()))))
-            }
-            Request::CacheForget { user } => with_name(&user, |user| {
-                tracing::info!(user = user.as_str(), "forgotten on request");
-                Reply::Forgotten(decision.forget(user))
-            }),
-            Request::CacheFlush => {
-                tracing::info!("everything is forgotten on request");
-                Reply::Forgotten(decision.flush())
-            }
-            Request::Status => return Err(Box::new(Question::Status)),
-            Request::Probe => return Err(Box::new(Question::Probe)),
-            Request::Compare { with } => Reply::Differs(self.in_use.differences(&with)),
-            Request::Explain { user, service, remote, password } => {
-                let password = match password.map(|sent| sent.read()) {
-                    Some(None) => return Ok(Reply::Error("the password is not base64".to_owned())),
-                    Some(Some(password)) => Some(password),
-                    None => None,
-                };
-                let request = ExplainRequest { user, service, remote, password };
-                return Err(Box::new(Question::Explain(Box::new(request))));
-            }
-            Request::ThrottleList => {
-                let mut first = decision.parts().throttle.list(now);
-                let total = first.len();
-                first.truncate(MAX_LISTED);
-                Reply::Throttled { first, total }
-            }
-            Request::KickList => self.with_kicker(|kicker| {
-                let mut first = kicker.held();
-                let total = first.len();
-                first.truncate(MAX_LISTED);
-                Reply::Held { first, total }
-            }),
-            Request::KickRelease { user } => self.with_kicker(|kicker| self.settle(kicker, user, true, now)),
-            Request::KickSpare { user } => self.with_kicker(|kicker| self.settle(kicker, user, false, now)),
-            Request::ThrottleClear { target } => match Target::parse(&target) {
-                Some(target) => {
-                    tracing::info!("what is counted against guessing is forgotten on request");
-                    Reply::Cleared(decision.parts().throttle.clear(&target))
-                }
-                None => Reply::Error("this is no mail address, IP address or network".to_owned()),
-            },
-        })
-    }
-}
-
-impl Control {
-    fn with_kicker(&self, reply: impl FnOnce(&kick::Kicker) -> Reply) -> Reply {
-        match &self.decision.parts().kicker {
-            Some(kicker) => reply(kicker),
-            None => Reply::Error("the configuration has no [kick]: no session is ever ended".to_owned()),
-        }
-    }
-
-    /// Who may log in again is never kicked.
-    fn settle(&self, kicker: &kick::Kicker, user: Option<String>, release: bool, now: Instant) -> Reply {
-        let chosen = kicker.held().into_iter().map(|held| held.user);
-        let wanted = user.map(|user| user.trim().to_ascii_lowercase());
-        let (mut kicked, mut spared) = (0, 0);
-        for user in chosen.filter(|user| wanted.as_ref().is_none_or(|wanted| wanted == user)) {
-            let people = self.decision.parts().passdb.people();
-            let is_back =
-                Username::parse(user.as_bytes()).is_ok_and(|user| people.is_entitled(&user, now.into()));
-            if release && !is_back {
-                kicked += usize::from(kicker.release(&user));
-            } else {
-                spared += usize::from(kicker.spare(&user));
-            }
-        }
-        if kicked + spared > 0 {
-            tracing::info!(kicked, spared, "sessions that were held are settled on request");
-        }
-        Reply::NoLongerHeld { kicked, spared }
-    }
-}
-
-fn with_name(text: &str, reply: impl FnOnce(&Username) -> Reply) -> Reply {
-    match Username::parse(text.as_bytes()) {
-        Ok(user) => reply(&user),
-        Err(error) => Reply::Error(error.to_string()),
-    }
 }
 
 /// Reads a request. The words of the reader are not passed on: they may quote what was sent.
@@ -282,39 +196,38 @@ fn parse(line: Line<'_>) -> Result<Request, &'static str> {
 }
 
 impl Protocol for Control {
+    type Asked = Ticketed<Request>;
+
     const MAX_LINE: usize = 16_384;
 
     fn receive(
         &mut self,
         line: Line<'_>,
-        now: Instant,
+        _now: Instant,
         out: &mut Vec<u8>,
-    ) -> Result<Received, ProtocolError> {
-        let reply = parse(line)
-            .map_or_else(|error| Ok(Reply::Error(error.to_owned())), |request| self.reply(request, now));
-        match reply {
-            Ok(reply) => {
-                out.extend_from_slice(&reply.to_line());
-                Ok(Received::Nothing)
-            }
-            Err(question) => {
+    ) -> Result<Received<Ticketed<Request>>, ProtocolError> {
+        match parse(line) {
+            Ok(question) => {
                 let ticket = Ticket(self.next_ticket);
                 self.next_ticket += 1;
                 self.asked += 1;
-                Ok(Received::Question(ticket, *question))
+                Ok(Received::Question(Ticketed { ticket, question }))
+            }
+            Err(error) => {
+                out.extend_from_slice(&Reply::Error(error.to_owned()).to_line());
+                Ok(Received::Nothing)
             }
         }
     }
 
-    fn answer(&mut self, _ticket: Ticket, answer: Answer, _now: Instant, out: &mut Vec<u8>) -> Next {
+    fn answer(
+        &mut self,
+        answer: Answer<Request>,
+        _now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next<Ticketed<Request>> {
         self.asked = self.asked.saturating_sub(1);
-        let reply = match answer {
-            Answer::Explained(Some(explained)) => Reply::Explained(explained),
-            Answer::Status(Some(status)) => Reply::Status(status),
-            Answer::Probed(Some(troubles)) => Reply::Probed(troubles),
-            _ => Reply::Error("there was no time to find out; try again".to_owned()),
-        };
-        out.extend_from_slice(&reply.to_line());
+        out.extend_from_slice(&answer.answer.to_line());
         Next::Open
     }
 

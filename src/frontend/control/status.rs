@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::connection::Context;
 use crate::backend::breaker::Condition;
 use crate::backend::records::RecordCounts;
-use crate::jobs::sync::StatusNumbers;
+use crate::jobs::sync::{self, StatusNumbers};
+use crate::login::LoginService;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot};
 
 /// Microseconds in a second.
@@ -139,33 +139,33 @@ impl Timed {
 
 impl Status {
     /// Collects the numbers.
-    pub(super) fn collect(context: &Context, now: Instant) -> Self {
-        let parts = context.decision.parts();
-        let snapshot = context.logins.snapshot();
+    pub(super) fn collect(service: &LoginService, sync: Option<&sync::Status>, now: Instant) -> Self {
+        let decision = &service.decision;
+        let snapshot = service.logins.snapshot();
         let logins = snapshot.counts.iter().map(|login| Logins {
             service: login.service.to_owned(),
             verdict: login.verdict.to_owned(),
             reason: login.reason.to_owned(),
             count: login.count,
         });
-        let sql = parts.database.questions().snapshot();
-        let mut backends = vec![backend("sql", parts.mailboxes.condition(), &sql)];
-        for client in parts.passdb.people().sources().clients() {
+        let sql = decision.database().questions().snapshot();
+        let mut backends = vec![backend("sql", decision.mailboxes().condition(), &sql)];
+        for client in decision.people().sources().clients() {
             backends.push(backend(client.name(), client.condition(), &client.calls().snapshot()));
         }
-        let counts = context.decision.counts();
-        let hashing = parts.passdb.hasher().counts();
+        let counts = decision.counts();
+        let hashing = decision.passdb().hasher().counts();
         let cache = |name: &str, counts| CacheStatus { name: name.to_owned(), counts };
         Self {
-            uptime_ms: context.logins.uptime_ms(now),
+            uptime_ms: service.logins.uptime_ms(now),
             logins: logins.collect(),
             paths: snapshot.seconds.iter().map(|(path, seconds)| Timed::new(path, seconds)).collect(),
             caches: vec![cache("people", counts.people), cache("mailboxes", counts.mailboxes)],
             backends,
             hashing_waiting: hashing.waiting,
             hashing_shed: hashing.shed,
-            dropped_notes: context.bookkeeper.dropped(),
-            sync: context.sync.as_ref().map(|status| SyncStatus::from(status.numbers())),
+            dropped_notes: service.bookkeeper.dropped(),
+            sync: sync.map(|status| SyncStatus::from(status.numbers())),
         }
     }
 }

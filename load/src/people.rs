@@ -7,8 +7,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::auth::Secret;
-
 /// The most people of one load: their lines are kept ready, 150 bytes each.
 pub const MOST_PEOPLE: usize = 1_000_000;
 
@@ -103,22 +101,22 @@ impl fmt::Debug for People {
 
 /// One login to be sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     /// Index of the person.
-    pub(super) person: usize,
+    pub(crate) person: usize,
     /// Whether the password is a wrong one.
-    pub(super) is_wrong: bool,
+    pub(crate) is_wrong: bool,
 }
 
 impl People {
     /// Everybody has the same password.
     #[must_use]
-    pub fn new(names: impl IntoIterator<Item = String>, password: &Secret, request: &Request) -> Self {
+    pub fn new(names: impl IntoIterator<Item = String>, password: &[u8], request: &Request) -> Self {
         let fields: String = request.fields.iter().map(|field| format!("{field}\t")).collect();
         let head = format!("\tPLAIN\tservice={}\t{fields}resp=", request.service);
         let (mut text, mut ends) = (Zeroizing::new(Vec::new()), Vec::new());
         for name in names {
-            write_tail(&head, &name, password.expose(), &mut text);
+            write_tail(&head, &name, password, &mut text);
             let line = text.len();
             text.extend_from_slice(name.as_bytes());
             ends.push((line, text.len()));
@@ -139,13 +137,13 @@ impl People {
     }
 
     /// A person's name.
-    pub(super) fn name(&self, person: usize) -> &[u8] {
+    pub(crate) fn name(&self, person: usize) -> &[u8] {
         let (line, name) = self.ends[person];
         &self.text[line..name]
     }
 
     /// Appends the AUTH line of a choice. `guess` makes a wrong password unlike all others.
-    pub(super) fn write_line(&self, id: u32, choice: Choice, guess: u64, out: &mut Vec<u8>) {
+    pub(crate) fn write_line(&self, id: u32, choice: Choice, guess: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"AUTH\t");
         write_number(id, out);
         if choice.is_wrong {
@@ -166,7 +164,7 @@ fn write_tail(head: &str, name: &str, password: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a number in digits; faster than `write!`, which the load feels.
-pub(super) fn write_number(number: u32, out: &mut Vec<u8>) {
+pub(crate) fn write_number(number: u32, out: &mut Vec<u8>) {
     let (mut digits, mut first, mut rest) = ([0; 10], 10, number);
     while first == 10 || rest > 0 {
         first -= 1;
@@ -197,7 +195,7 @@ mod tests {
     #[test]
     fn lines_are_what_a_login_process_sends() {
         let names = ["a@example.org", "b@example.org"].map(str::to_owned);
-        let people = People::new(names, &Secret::new(b"pw".to_vec()), &Request::default());
+        let people = People::new(names, b"pw", &Request::default());
         let mut out = Vec::new();
         people.write_line(7, Choice { person: 1, is_wrong: false }, 0, &mut out);
         people.write_line(4_294_967_295, Choice { person: 0, is_wrong: true }, 3, &mut out);

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::arrivals::Random;
-use super::connection::{Connection, Sent, State, next_line};
-use super::people::Choice;
-use super::reply::{Kind, Reply};
-use super::sense::check;
-use super::{Expect, Load, Moment, Outcome, Pace, Reuse, Turns, now};
+use crate::arrivals::Random;
+use crate::connection::{Connection, Sent, State, next_line};
+use crate::people::Choice;
+use crate::reply::{Kind, Reply};
+use crate::sense::check;
+use crate::{Expect, Load, Moment, Outcome, Pace, Reuse, Turns, now};
 
 /// How long the handshakes may take together.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);

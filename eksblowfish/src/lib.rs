@@ -11,15 +11,21 @@ use std::array;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::pi;
+mod pi;
+#[cfg(test)]
+mod tests;
+
+/// The most computations that one core advances together; a seventh would leave the first-level cache.
+pub const MAX_LANES: usize = 6;
 
 /// The bytes of a password that count; PHP, crypt(3) and Dovecot cut silently, in the middle of a character too.
-pub(in crate::credential::scheme) const MAX_KEY: usize = 72;
+pub const MAX_KEY: usize = 72;
 
 /// What is encrypted with the finished tables.
 const TEXT: &[u8; DIGEST] = b"OrpheanBeholderScryDoubt";
 const TEXT_PASSES: usize = 64;
-pub(super) const DIGEST: usize = 24;
+/// Bytes that [`Eksblowfish::digest`] makes.
+pub const DIGEST: usize = 24;
 
 const ROUNDS: usize = 16;
 type Subkeys = [u32; ROUNDS + 2];
@@ -30,7 +36,7 @@ type Boxes = [[u32; 256]; 4];
 /// The order of the fields is held fast: with the subkeys behind the boxes, one lane alone takes a tenth longer.
 #[derive(Zeroize, ZeroizeOnDrop)]
 #[repr(C, align(64))]
-pub(super) struct Eksblowfish {
+pub struct Eksblowfish {
     p: Subkeys,
     s: Boxes,
     /// What the expansions take turns to mix into `p`: the salt in odd turns, the password in even ones.
@@ -41,12 +47,12 @@ pub(super) struct Eksblowfish {
 
 impl Eksblowfish {
     /// A place for a computation, with none in it.
-    pub(super) const EMPTY: Self =
+    pub const EMPTY: Self =
         Self { p: [0; ROUNDS + 2], s: [[0; 256]; 4], turns: [[0; ROUNDS + 2]; 2], left: 0 };
 
     /// Begins a computation here, as long as one more expansion. The password ends before its first NUL and before
     /// byte 73; the cost is below 63. `signed` is how a broken implementation read the password.
-    pub(super) fn begin(&mut self, cost: u32, password: &[u8], salt: [u8; 16], signed: bool) {
+    pub fn begin(&mut self, cost: u32, password: &[u8], salt: [u8; 16], signed: bool) {
         let key = password.iter().copied().take_while(|&byte| byte != 0).chain([0]).take(MAX_KEY);
         let key = cyclic(key.map(|byte| if signed { i32::from(byte as i8) as u32 } else { byte.into() }));
         let salt = cyclic(salt.into_iter().map(u32::from));
@@ -62,19 +68,23 @@ impl Eksblowfish {
         });
     }
 
-    #[cfg(test)]
-    pub(super) fn is_blank(&self) -> bool {
+    /// Whether nothing of a computation is left here.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
         let Self { p, s, turns, left } = self;
         let mut words = p.iter().chain(s.as_flattened()).chain(turns.as_flattened());
         words.all(|&word| word == 0) && *left == 0
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    /// Whether no expansion is left.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
         self.left == 0
     }
 
     /// What bcrypt makes of the finished tables; the last byte is never stored.
-    pub(super) fn digest(&self) -> [u8; DIGEST] {
+    #[must_use]
+    pub fn digest(&self) -> [u8; DIGEST] {
         let mut digest = [0; DIGEST];
         let (blocks, _) = TEXT.as_chunks::<8>();
         let (places, _) = digest.as_chunks_mut::<8>();
@@ -96,8 +106,24 @@ fn cyclic(bytes: impl Iterator<Item = u32> + Clone) -> Subkeys {
     array::from_fn(|_| (0..4).fold(0, |word, _| word << 8 | bytes.next().unwrap_or(0)))
 }
 
-/// One expansion of each computation that has not ended: 521 blocks, 25 to 50 µs on a core of today.
-pub(super) fn step<const N: usize>(states: &mut [Eksblowfish; N]) {
+/// One expansion of each computation, none of which has ended: 521 blocks, for up to [`MAX_LANES`] computations 25 to
+/// 50 µs on a core of today. More take turns.
+pub fn step(states: &mut [Eksblowfish]) {
+    for states in states.chunks_mut(MAX_LANES) {
+        // What is interleaved must be known when it is compiled.
+        match states.len() {
+            1 => step_first::<1>(states),
+            2 => step_first::<2>(states),
+            3 => step_first::<3>(states),
+            4 => step_first::<4>(states),
+            5 => step_first::<5>(states),
+            _ => step_first::<MAX_LANES>(states),
+        }
+    }
+}
+
+fn step_first<const N: usize>(states: &mut [Eksblowfish]) {
+    let Some(states) = states.first_chunk_mut::<N>() else { return };
     for state in states.iter_mut() {
         let turn = state.turns[usize::from(state.left % 2 == 1)];
         state.p.iter_mut().zip(turn).for_each(|(p, word)| *p ^= word);

@@ -1,8 +1,7 @@
 //! What the names that peers send stand for here: services that the administrator allows, and people whose domain goes
 //! without saying.
 
-use super::{ExplainRequest, Question};
-use crate::auth::{AuthRequest, DefaultDomain, ServiceNames, Username};
+use crate::auth::{AuthRequest, DefaultDomain, SenderRequest, ServiceNames, UserRequest, Username};
 
 /// The administrator's words about names. One place reads them, so that every door understands the same.
 #[derive(Clone, Debug, Default)]
@@ -16,29 +15,15 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// Reads the names of a question. Addresses of mail, which Postfix asks about, are whole already.
-    pub fn read(&self, question: &mut Question) {
-        match question {
-            Question::Authenticate(request) => self.read_login(request),
-            Question::FindUser(request) => self.complete(&mut request.user),
-            Question::JudgeSender(request) => {
-                self.complete(&mut request.login);
-                self.services.resolve(&mut request.service);
-            }
-            Question::Explain(_)
-            | Question::ListUsers(_)
-            | Question::Status
-            | Question::Probe
-            | Question::LookUp(_)
-            | Question::Forget(_) => {}
-        }
+    /// Reads the name of a user whose mail is looked for.
+    pub fn read_user(&self, request: &mut UserRequest) {
+        self.complete(&mut request.user);
     }
 
-    /// The login that is to be explained, as one that came in; and whether it has a password.
-    pub(super) fn read_explained(&self, request: ExplainRequest) -> (AuthRequest, bool) {
-        let (mut login, has_password) = request.into_login();
-        self.read_login(&mut login);
-        (login, has_password)
+    /// Reads the login name and the service of a question about a sender. The address is whole already.
+    pub fn read_sender(&self, request: &mut SenderRequest) {
+        self.complete(&mut request.login);
+        self.services.resolve(&mut request.service);
     }
 
     /// Reads the names of a login.

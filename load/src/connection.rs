@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use memchr::memchr;
 
-use super::people::Choice;
+use crate::people::Choice;
 
 /// Bits of an id that say which place it has; the rest counts the place's uses.
 const PLACE_BITS: u32 = 12;
@@ -19,30 +19,30 @@ const MAX_LINE: usize = 16_384;
 
 /// A login under way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) choice: Choice,
-    pub(super) at: Instant,
+pub(crate) struct Sent {
+    pub(crate) choice: Choice,
+    pub(crate) at: Instant,
 }
 
 /// The requests under way of one connection, by id.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
+pub(crate) struct UnderWay {
     places: Vec<(u32, Option<Sent>)>,
     free: Vec<u32>,
     count: usize,
 }
 
 impl UnderWay {
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.count == PLACES as usize
     }
 
     /// Takes a request in and gives it an id that no other one has; it must not be [full](Self::is_full).
-    pub(super) fn add(&mut self, sent: Sent) -> u32 {
+    pub(crate) fn add(&mut self, sent: Sent) -> u32 {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push((0, None));
             self.places.len() as u32 - 1
@@ -55,7 +55,7 @@ impl UnderWay {
     }
 
     /// Gives out the request with this id, once.
-    pub(super) fn take(&mut self, id: u32) -> Option<Sent> {
+    pub(crate) fn take(&mut self, id: u32) -> Option<Sent> {
         let place = id % PLACES;
         let (uses, slot) = self.places.get_mut(place as usize)?;
         let sent = if *uses == id >> PLACE_BITS { slot.take() } else { None }?;
@@ -67,7 +67,7 @@ impl UnderWay {
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// The server has not said DONE yet.
     Greeting,
     Open,
@@ -76,23 +76,23 @@ pub(super) enum State {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) stream: UnixStream,
-    pub(super) state: State,
-    pub(super) under_way: UnderWay,
+pub(crate) struct Connection {
+    pub(crate) stream: UnixStream,
+    pub(crate) state: State,
+    pub(crate) under_way: UnderWay,
     /// What is still to be written.
-    pub(super) output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
     /// Whether epoll also tells when there is room to write.
-    pub(super) waits_for_room: bool,
+    pub(crate) waits_for_room: bool,
     /// The login that this connection was opened for; it is sent after the greeting.
-    pub(super) first: Option<Sent>,
+    pub(crate) first: Option<Sent>,
     /// The beginning of a line.
     rest: Vec<u8>,
 }
 
 impl Connection {
     /// Connects and says who is there. `number` must be no other open connection's.
-    pub(super) fn open(socket: &Path, number: u32, first: Option<Sent>) -> io::Result<Self> {
+    pub(crate) fn open(socket: &Path, number: u32, first: Option<Sent>) -> io::Result<Self> {
         // Blocks while the server's queue of new connections is full.
         let stream = UnixStream::connect(socket)?;
         stream.set_nonblocking(true)?;
@@ -110,7 +110,7 @@ impl Connection {
     }
 
     /// Writes what the socket takes. Says whether that was all.
-    pub(super) fn flush(&mut self) -> io::Result<bool> {
+    pub(crate) fn flush(&mut self) -> io::Result<bool> {
         let mut done = 0;
         while done < self.output.len() {
             match self.stream.write(&self.output[done..]) {
@@ -129,7 +129,7 @@ impl Connection {
     }
 
     /// Reads once into `buffer`, behind what was left of the last time. Returns how much is there; 0 is the end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let before = self.rest.len();
         buffer[..before].copy_from_slice(&self.rest);
         loop {
@@ -146,7 +146,7 @@ impl Connection {
     }
 
     /// Keeps the beginning of a line until its end comes.
-    pub(super) fn keep(&mut self, rest: &[u8]) -> io::Result<()> {
+    pub(crate) fn keep(&mut self, rest: &[u8]) -> io::Result<()> {
         if rest.len() > MAX_LINE {
             return Err(io::Error::other("the server sends a line without an end"));
         }
@@ -156,7 +156,7 @@ impl Connection {
 }
 
 /// Cuts whole lines off; what is left is the beginning of one.
-pub(super) fn next_line<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn next_line<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
     let end = memchr(b'\n', text)?;
     let line = &text[..end];
     *text = &text[end + 1..];
@@ -169,8 +169,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::now;
     use super::*;
+    use crate::now;
 
     fn sent(person: usize) -> Sent {
         Sent { choice: Choice { person, is_wrong: false }, at: now() }

@@ -2,7 +2,7 @@
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `OK`
     Ok,
     /// `FAIL` that is meant for the person.
@@ -15,17 +15,17 @@ pub(super) enum Kind {
 
 /// One line after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reply<'a> {
-    pub(super) kind: Kind,
+pub(crate) struct Reply<'a> {
+    pub(crate) kind: Kind,
     /// 0, which no request has, if there is none.
-    pub(super) id: u32,
+    pub(crate) id: u32,
     /// As sent, with its escapes.
-    pub(super) user: Option<&'a [u8]>,
+    pub(crate) user: Option<&'a [u8]>,
 }
 
 impl<'a> Reply<'a> {
     /// Reads a line without its end. Whatever it holds, there is an answer.
-    pub(super) fn read(line: &'a [u8]) -> Self {
+    pub(crate) fn read(line: &'a [u8]) -> Self {
         let (command, rest) = cut(line);
         let (id, mut rest) = rest.map_or((0, None), |rest| {
             let (id, rest) = cut(rest);

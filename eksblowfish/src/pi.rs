@@ -1,14 +1,14 @@
 //! The fraction of pi, 32 bits a word: the state from which Blowfish starts. A test computes it.
 
 /// The first 18 words: the P-array.
-pub(super) const P: [u32; 18] = [
+pub const P: [u32; 18] = [
     0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0x082efa98, 0xec4e6c89,
     0x452821e6, 0x38d01377, 0xbe5466cf, 0x34e90c6c, 0xc0ac29b7, 0xc97c50dd, 0x3f84d5b5, 0xb5470917,
     0x9216d5d9, 0x8979fb1b,
 ];
 
 /// The 1024 words that follow: the four S-boxes.
-pub(super) static S: [[u32; 256]; 4] = [
+pub static S: [[u32; 256]; 4] = [
     [
         0xd1310ba6, 0x98dfb5ac, 0x2ffd72db, 0xd01adfb7, 0xb8e1afed, 0x6a267e96, 0xba7c9045, 0xf12c7f99,
         0x24a19947, 0xb3916cf7, 0x0801f2e2, 0x858efc16, 0x636920d8, 0x71574e69, 0xa458fea3, 0xf4933d7e,

@@ -1,0 +1,138 @@
+//! The login service: one login from its request to its verdict, with deadline, log line, counters and history.
+//!
+//! * [`LoginService::log_in`]: the decision under a deadline, then `conclude.rs`: the one log line, the counters, and
+//!   what is to be written down.
+//! * [`DecidedLogin`]: the same in two steps, for a door that must answer by other means; [`LoginService::rehearse`] for
+//!   a login that somebody else decides.
+//! * `lookups.rs`: the questions without a password: users, lists, senders, mail maps, forgetting.
+//! * `explain.rs`: how a login would end now, and how the last ones did.
+//! * [`Naming`]: what the names that programs send stand for here.
+//! * [`Arrival`]: the clock of logins. It is read there and nowhere else; everybody else is told.
+//!
+//! It belongs to no socket: whoever has a request asks it.
+
+mod arrival;
+mod conclude;
+mod config;
+mod decided;
+mod explain;
+mod lookups;
+mod naming;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use super::decision::{Decision, Judgement, Moment, Path, Purpose, too_late};
+use crate::auth::{AuthRequest, Denial, Mechanism, Origin, Service, Verdict};
+use crate::jobs::bookkeeping::Bookkeeper;
+use crate::observe::{LoginMetrics, RecentAttempts};
+
+pub use arrival::{Arrival, now};
+pub use config::Config;
+pub use decided::DecidedLogin;
+pub use explain::{ExplainRequest, Explained, PastAttempt};
+pub use lookups::{MapAnswer, UserAnswer, UserPage};
+pub use naming::Naming;
+
+/// What a call of a backend should find left of the deadline when it begins.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// Decides logins, and tells how they ended.
+#[derive(Debug)]
+pub struct LoginService {
+    /// Who decides.
+    pub decision: Arc<Decision>,
+    /// Writes down how it ended.
+    pub bookkeeper: Bookkeeper,
+    /// Counts logins.
+    pub logins: Arc<LoginMetrics>,
+    /// Remembers the last attempts that were not accepted.
+    pub recent: Arc<RecentAttempts>,
+    /// What names stand for here.
+    pub naming: Naming,
+    /// A refusal leaves no sooner than this after its request.
+    pub failure_delay: Duration,
+    /// A login without a verdict after this is answered with a temporary failure.
+    pub deadline: Duration,
+}
+
+/// By which listener a login came.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// Its kind, for the log.
+    pub door: &'static str,
+    /// Which server asks, for the log, where the kind has roles.
+    pub role: Option<&'static str>,
+    /// The mail server behind it reports refused logins to ban tools by itself.
+    pub peer_reports_refusals: bool,
+}
+
+/// How a login ended.
+#[derive(Debug)]
+pub struct Concluded {
+    /// So.
+    pub verdict: Verdict,
+    /// When.
+    pub ended: Instant,
+    /// When it may be answered, where that is not at once.
+    pub not_before: Option<Instant>,
+}
+
+/// An attempt that ended before the decision was asked: the protocol refused it by itself.
+#[derive(Debug)]
+pub struct EndedEarly {
+    /// The name, as it was sent.
+    pub authcid: Vec<u8>,
+    /// The service that the program named.
+    pub service: Service,
+    /// The mechanism, if keydove knows it.
+    pub mechanism: Option<Mechanism>,
+    /// The mail client's address and session.
+    pub origin: Origin,
+    /// Why it ended.
+    pub denial: Denial,
+}
+
+impl LoginService {
+    /// Decides a login, no longer than the deadline; writes its line, counts it, and notes what is to be written down.
+    pub async fn log_in(&self, listener: &Listener, mut request: AuthRequest, arrival: Arrival) -> Concluded {
+        self.naming.read_login(&mut request);
+        let judgement = self.decide(&request, arrival, Purpose::Answer).await;
+        let ended = now();
+        let verdict = self.conclude(listener, request, judgement, (arrival, ended));
+        let not_before = self.not_before(&verdict, arrival);
+        Concluded { verdict, ended, not_before }
+    }
+
+    /// How a login would end that somebody else decides. Nothing is logged, counted, written down or made.
+    pub async fn rehearse(&self, request: &AuthRequest) -> Verdict {
+        self.decide(request, Arrival::now(), Purpose::Rehearsal).await.verdict
+    }
+
+    /// Whoever is known is decided at once; only who has to wait needs an alarm.
+    async fn decide(&self, request: &AuthRequest, arrival: Arrival, purpose: Purpose) -> Judgement {
+        let mut decision = pin!(self.decision.decide(request, self.moment(arrival), purpose));
+        if let Some(judgement) = decision.as_mut().now_or_never() {
+            return judgement;
+        }
+        timeout(self.deadline, decision).await.unwrap_or_else(|_| Judgement {
+            verdict: Verdict::CannotTell(too_late(self.deadline)),
+            path: Path::Cold,
+            target: None,
+        })
+    }
+
+    /// Until when an answer is held back that would tell who exists if it came sooner.
+    fn not_before(&self, verdict: &Verdict, arrival: Arrival) -> Option<Instant> {
+        verdict.waits().then(|| arrival.monotonic + self.failure_delay)
+    }
+
+    fn moment(&self, arrival: Arrival) -> Moment {
+        let monotonic = arrival.monotonic.into();
+        Moment { monotonic, wall: arrival.wall, until: monotonic + self.deadline.saturating_sub(LAST_CALL) }
+    }
+}
