@@ -46,7 +46,7 @@
 //! 4. [`frontend::sasl::Exchange`] makes name and credential of the response, or asks for more.
 //! 5. The protocol puts a [`frontend::Question`]; the loop starts its clock and asks the decision.
 //! 6. [`login::decision::Decision::authenticate`] judges name, password form and service, and asks nobody for that.
-//! 7. [`backend::sql::Database::find_mailbox`]: is the domain on, the mailbox on, the service on for it?
+//! 7. [`backend::sql::Database::login_facts`]: is the domain on, the mailbox on, the service on for it?
 //! 8. [`login::passdb::Passdb::find_owner`] goes where the mailbox's `authsource` says, and to the Keycloak of its domain.
 //! 9. [`backend::keycloak::Client::find_person`]: exactly one person of exactly this address, enabled
 //!    ([`backend::keycloak::AccountState`]), with all that is demanded?

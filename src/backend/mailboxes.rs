@@ -10,9 +10,8 @@ use crate::backend::breaker::{Breaker, Condition};
 use crate::backend::records::{
     Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
 };
-use crate::backend::sql;
 use crate::backend::sql::{
-    AliasLogins, AppPassword, Database, Domain, Hosting, SavedAppPassword, SavedMailbox,
+    AliasLogins, AppPassword, Database, Domain, Hosting, LoginFacts, SavedAppPassword, SavedMailbox,
 };
 use crate::credential::compared::Fitted;
 
@@ -241,7 +240,7 @@ impl Record for MailboxRecord {
     }
 }
 
-/// Three questions: the mailbox, its app passwords, its person.
+/// One question, and one more for an address without a mailbox where aliases open some.
 fn fetch(
     database: Arc<Database>,
     breaker: Arc<Breaker>,
@@ -261,18 +260,17 @@ async fn ask(
     user: &Username,
     alias_logins: AliasLogins,
 ) -> Result<MailboxRecord, TempFail> {
-    let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
-    let (mut app_passwords, mut owner_id, mut alias_of) = (Ok(Box::default()), None, None);
-    if hosting.mailbox.is_some() {
-        app_passwords = match database.app_passwords(user).await {
-            Ok(rows) => Ok(rows.into()),
-            Err(error @ sql::Error::Schema { .. }) => Err(error.temp_fail().into()),
-            Err(error) => return Err(error.temp_fail()),
-        };
-        let known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
-        owner_id = known.map(|known| known.keycloak_id.into());
-    } else if alias_logins.any() && hosting.domain.is_none_or(|domain| domain.active) {
+    let facts = database.login_facts(user).await.map_err(|error| error.temp_fail())?;
+    let LoginFacts { hosting, app_passwords, owner_id } = facts;
+    let mut alias_of = None;
+    let may_be_alias = hosting.mailbox.is_none() && hosting.domain.is_none_or(|domain| domain.active);
+    if may_be_alias && alias_logins.any() {
         alias_of = database.find_login(user, alias_logins).await.map_err(|error| error.temp_fail())?;
     }
+    let app_passwords = match app_passwords {
+        Ok(rows) => Ok(rows.into()),
+        Err(error) => Err(error.temp_fail().into()),
+    };
+    let owner_id = owner_id.map(Into::into);
     Ok(MailboxRecord { hosting, app_passwords, owner_id, alias_of, fitted: Fitted::default() })
 }

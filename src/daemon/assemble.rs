@@ -97,13 +97,15 @@ pub enum AssembleError {
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
-    let (sources, provisioner, refresher) = assemble_sources(config).await?;
+    let for_jobs = Arc::new(database.for_jobs().await?);
+    let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let provisioner = Arc::new(provisioner);
     let schedule = match config.sync.interval.get().is_zero() {
         true => None,
         false => {
-            let sync = assemble_sync(config, sources.clone(), Arc::clone(&provisioner)).await?;
+            let sync =
+                assemble_sync(config, Arc::clone(&for_jobs), sources.clone(), Arc::clone(&provisioner))?;
             let jitter = f64::from(getrandom::u32().map_err(AssembleError::Random)?) / f64::from(u32::MAX);
             Some(Schedule::new(sync, jitter))
         }
@@ -117,7 +119,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let saved_people = people.clone();
     let followers = EventFollower::for_each_source(&people);
     let passdb = assemble_passdb(config, people, hasher)?;
-    let (bookkeeper, worker, housekeeping) = assemble_bookkeeping(config, Arc::clone(&provisioner)).await?;
+    let (bookkeeper, worker, housekeeping) =
+        assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
     let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
@@ -181,7 +184,7 @@ pub(super) async fn assemble_service_alone(
 ) -> Result<LoginService, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let database = Arc::new(sql::open(&config.storage, database_password).await?);
-    let (sources, provisioner, _) = assemble_sources(config).await?;
+    let (sources, provisioner, _) = assemble_sources(config, &database).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
@@ -202,10 +205,10 @@ pub(super) async fn assemble_service_alone(
 /// What makes mailboxes alone, for a command.
 pub(super) async fn assemble_provisioner_alone(
     config: &Config,
-) -> Result<(sql::Database, Provisioner), AssembleError> {
+) -> Result<(Arc<sql::Database>, Provisioner), AssembleError> {
     let password = config.secrets.duplicate().database_password;
-    let database = sql::open(&config.storage, password).await?;
-    let (_, provisioner, _) = assemble_sources(config).await?;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let (_, provisioner, _) = assemble_sources(config, &database).await?;
     Ok((database, provisioner))
 }
 
@@ -258,6 +261,7 @@ fn challenges(config: &Config) -> Option<Arc<ErrorChallenges>> {
 /// Every Keycloak, and the rules for new mailboxes.
 async fn assemble_sources(
     config: &Config,
+    database: &Arc<sql::Database>,
 ) -> Result<(Sources, Provisioner, Option<Refresher>), AssembleError> {
     let client_secrets = config.secrets.duplicate().client_secrets;
     let mut clients = Vec::new();
@@ -268,25 +272,26 @@ async fn assemble_sources(
     let Some(keycloak) = &config.mailcow_keycloak else {
         return Ok((sources, Provisioner::new(&config.provisioning), None));
     };
-    let refresher = follow_mailcow(config, keycloak).await?;
+    let refresher = follow_mailcow(config, keycloak, Arc::clone(database)).await?;
     let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
     Ok((sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher)))
 }
 
 /// A sync alone, for a command: mailcow's settings are those of this moment.
 pub(super) async fn assemble_sync_alone(config: &Config) -> Result<Sync, AssembleError> {
-    let (sources, provisioner, _) = assemble_sources(config).await?;
-    assemble_sync(config, sources, Arc::new(provisioner)).await
+    let password = config.secrets.duplicate().database_password;
+    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let (sources, provisioner, _) = assemble_sources(config, &database).await?;
+    assemble_sync(config, database, sources, Arc::new(provisioner))
 }
 
-/// With connections of its own, so that no login waits behind a run.
-async fn assemble_sync(
+fn assemble_sync(
     config: &Config,
+    database: Arc<sql::Database>,
     sources: Sources,
     provisioner: Arc<Provisioner>,
 ) -> Result<Sync, AssembleError> {
-    let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
-    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let redis_password = config.secrets.duplicate().redis_password;
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
     let parts =
         sync::Parts { database, sources, provisioner, redis, kick: config.kick.clone(), holder: holder()? };
@@ -308,13 +313,12 @@ pub(super) async fn assemble_housekeeping(config: &Config) -> Result<Housekeepin
     Ok(Housekeeping::new(&config.housekeeping, database, holder()?))
 }
 
-/// With connections of its own, so that no login waits behind what is written down or deleted.
-async fn assemble_bookkeeping(
+fn assemble_bookkeeping(
     config: &Config,
+    database: Arc<sql::Database>,
     provisioner: Arc<Provisioner>,
 ) -> Result<(Bookkeeper, Worker, Housekeeping), AssembleError> {
-    let Secrets { database_password, redis_password, .. } = config.secrets.duplicate();
-    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let redis_password = config.secrets.duplicate().redis_password;
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
     let housekeeping = Housekeeping::new(&config.housekeeping, Arc::clone(&database), holder()?);
     let (bookkeeper, worker) = bookkeeping::new(&config.bookkeeping, database, provisioner, redis);
@@ -337,11 +341,13 @@ fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::K
 }
 
 /// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to
-/// start. It is a connection of its own: the settings need not wait for logins, nor logins for them.
-async fn follow_mailcow(config: &Config, keycloak: &keycloak::Config) -> Result<Refresher, AssembleError> {
+/// start.
+async fn follow_mailcow(
+    config: &Config,
+    keycloak: &keycloak::Config,
+    database: Arc<sql::Database>,
+) -> Result<Refresher, AssembleError> {
     keycloak.check_setup()?;
-    let password = config.secrets.duplicate().database_password;
-    let database = Arc::new(sql::open(&config.storage, password).await?);
     let enabled = config.provisioning.enabled;
     let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), enabled);
     refresher.refresh().await;

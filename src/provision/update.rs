@@ -38,6 +38,21 @@ impl Provisioner {
         person: &Identity,
         now: Instant,
     ) -> Result<Update, TempFail> {
+        let known = database.person_of(&person.user).await.map_err(|error| error.temp_fail())?;
+        self.update_known_if_due(database, person, known.as_ref(), now).await
+    }
+
+    /// The same, where it was just read who has the mailbox and which template it follows.
+    ///
+    /// # Errors
+    /// As [`update_if_due`](Self::update_if_due).
+    pub async fn update_known_if_due(
+        &self,
+        database: &Database,
+        person: &Identity,
+        known: Option<&KnownPerson>,
+        now: Instant,
+    ) -> Result<Update, TempFail> {
         let user = &person.user;
         let rules = self.rules.get();
         let Some(name) = rules.mapping()?.mapped(person.template.as_deref()) else {
@@ -46,13 +61,12 @@ impl Provisioner {
         if self.updates_refused.still_refused(user, now).is_some() {
             return Ok(Update::NotDue);
         }
-        let known = database.person_of(user).await.map_err(|error| error.temp_fail())?;
         let stored = database.templates().await.map_err(|error| error.temp_fail())?;
         let Ok(template) = Template::find(&stored, name) else { return Ok(Update::NotDue) };
-        if !is_due(known.as_ref(), person, &template) {
+        if !is_due(known, person, &template) {
             return Ok(Update::NotDue);
         }
-        let applied = known.as_ref().and_then(|known| applied_before(known, &stored));
+        let applied = known.and_then(|known| applied_before(known, &stored));
         let quota_is_due = known.is_some_and(|known| known.template_fingerprint.as_deref() == Some(""));
         let changes = changes(person, &template, applied.as_ref(), quota_is_due);
         let redis = changed_in_redis(&template, applied.as_ref());

@@ -559,7 +559,7 @@ fn end_of(explanation: &Explanation) -> End {
     (explanation.verdict.clone(), explanation.reason.clone())
 }
 
-fn hash(password: &str) -> String {
+pub fn hash(password: &str) -> String {
     format!(
         "{{BLF-CRYPT}}{}",
         bcrypt::hash_with_result(password, 4).unwrap().format_for_version(bcrypt::Version::TwoY)
@@ -570,7 +570,7 @@ fn spawner() -> Spawner {
     Arc::new(|task| drop(tokio::spawn(task)))
 }
 
-fn client(url: &str) -> Client {
+pub fn client(url: &str) -> Client {
     let text = format!(
         "server_url = '{url}'\nrealm = 'mail'\nclient_id = 'mailcow'\nrequired_attribute = 'mail=yes'"
     );

@@ -6,6 +6,7 @@ mod administration;
 mod app_passwords;
 mod battery;
 mod bookkeeping;
+mod costs;
 mod explain_truth;
 mod housekeeping;
 mod identity_provider;
@@ -16,7 +17,9 @@ mod maps;
 mod mariadb;
 mod marks;
 mod others;
+mod pool;
 mod provisioning;
+mod retries;
 mod rights;
 mod sqlite_files;
 mod sync;
@@ -176,6 +179,41 @@ async fn mariadb_holds_mailcows_settings() {
     let database = Arc::new(connect(&server).await);
     identity_provider::identity_provider_battery(&database, &other).await;
     identity_provider::few_rights_are_enough(&server, &other).await;
+}
+
+#[tokio::test]
+async fn a_login_costs_mariadb_few_statements() {
+    let folder = Folder::new("mariadb-costs");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = Arc::new(connect(&server).await);
+    database.templates().await.unwrap();
+    costs::a_login_costs_few_statements(Arc::clone(&database), &other).await;
+    provisioning::Other::run(&other, "SET GLOBAL general_log = 0").await;
+    costs::one_question_is_cheaper_than_three(&database).await;
+}
+
+#[tokio::test]
+async fn one_budget_of_connections_serves_logins_first() {
+    let folder = Folder::new("mariadb-pool");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    pool::logins_come_first(&server).await;
+    pool::there_are_never_more_connections(&server).await;
+}
+
+#[tokio::test]
+async fn mariadb_errors_are_met_as_the_table_says() {
+    let folder = Folder::new("mariadb-retries");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    database.templates().await.unwrap();
+    retries::each_error_costs_its_tries(&database, &other).await;
+    database.close().await;
 }
 
 #[tokio::test]

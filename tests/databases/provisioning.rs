@@ -412,8 +412,18 @@ async fn app_passwords_are_read_with_their_limits(database: &Database, other: &i
     assert!(found.iter().all(|row| row.id != 103 || !row.allows_from("10.9.8.7".parse().ok())));
 }
 
+/// In the order in which they are tried. One question for everything says what the three questions say.
 async fn ids(database: &Database, name: &str) -> Vec<i64> {
-    database.app_passwords(&user(name)).await.unwrap().iter().map(|row| row.id).collect()
+    let user = user(name);
+    let app_passwords = database.app_passwords(&user).await.unwrap();
+    let facts = database.login_facts(&user).await.unwrap();
+    assert!(facts.hosting.is_as_good_as(&database.find_mailbox(&user).await.unwrap()));
+    let owner = database.person_of(&user).await.unwrap();
+    assert_eq!(facts.owner_id, owner.map(|owner| owner.keycloak_id));
+    let rows = facts.app_passwords.unwrap();
+    assert_eq!(rows.len(), app_passwords.len());
+    assert!(rows.iter().zip(&app_passwords).all(|(one, other)| one.is_as_good_as(other)));
+    rows.iter().map(|row| row.id).collect()
 }
 
 pub async fn seed_templates(other: &impl Other) {

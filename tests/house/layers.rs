@@ -24,7 +24,7 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
         "frontend",
         &[&["http_login"], &["connection"], &["hook", "operations", "postfix"], &["dovecot"], &["sasl"]],
     ),
-    ("login", &[&["decision"], &["passdb", "throttle", "userdb"]]),
+    ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
     ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),
     ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
     ("credential", &[&["hashing"], &["compared", "scheme", "token"]]),

@@ -38,7 +38,7 @@ impl AccessSwitches {
 
     /// With these switches off.
     #[must_use]
-    pub fn of_denied(denied: Vec<String>) -> Self {
+    pub(crate) fn of_denied(denied: Vec<String>) -> Self {
         Self { denied: denied.into_iter().map(String::into_boxed_str).collect() }
     }
 

@@ -1,9 +1,11 @@
 //! Stored passwords that are in use, page by page, for counting their schemes.
 
+use super::database::Database;
+use super::error::Error;
 use super::mailbox::is_resource;
-use super::rows::Cells;
-use super::session::{Dialect, Fault, Kind, Row, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::row::Row;
+use super::session::{Dialect, Kind, Session, Work};
 use crate::auth::Secret;
 
 /// Where a stored password is.
@@ -20,7 +22,7 @@ pub enum StoredIn {
 pub struct StoredHash {
     /// The next page begins behind it.
     pub key: String,
-    /// Whose it is.
+    /// The mailbox that it opens, as stored.
     pub mailbox: String,
     /// The hash; `None` where there is none.
     pub password: Option<Secret>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Error;
+use super::error::Error;
 use crate::settings::Period;
 
 const DEFAULT_PATH: &str = "/var/lib/keydove/keydove.sqlite";
@@ -61,10 +61,12 @@ pub struct MariadbConfig {
     pub password_credential: Option<String>,
     /// The database with the tables; `mailcow` in mailcow.
     pub database: String,
-    /// How many connections keydove opens at most; further queries wait for one. Default `8`.
+    /// How many connections keydove opens at most, for everything it does; further queries wait for one. The sync,
+    /// housekeeping and what is written down after logins get a quarter of them (at least one), the rest is kept for
+    /// logins. Default `8`.
     #[serde(default = "default_max_connections")]
     pub max_connections: NonZeroUsize,
-    /// How long one query may take in all, connecting and one retry included; more than 0, at most `"1m"`. Default
+    /// How long one query may take in all, connecting and retries included; more than 0, at most `"1m"`. Default
     /// `"2s"`.
     #[serde(default = "default_timeout")]
     pub timeout: Period,

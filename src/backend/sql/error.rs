@@ -15,29 +15,29 @@ pub enum Error {
     /// The file cannot be opened, or no connection was made, or it broke twice.
     #[error("cannot reach {database}: {detail}")]
     Unreachable {
-        /// Which database.
+        /// `SQLite file PATH`, or `MariaDB database NAME at PLACE`.
         database: String,
-        /// What went wrong.
+        /// The system's or the driver's words.
         detail: String,
     },
     /// No connection, no lock or no answer in time.
     #[error("{attempt} in {database}: {detail} within {limit:?}")]
     Timeout {
-        /// What was attempted.
+        /// In the form of `creating a mailbox`.
         attempt: &'static str,
-        /// Which database.
+        /// `SQLite file PATH`, or `MariaDB database NAME at PLACE`.
         database: String,
-        /// What did not come in time.
+        /// What did not come in time: `no connection`, `no lock` or `no answer`.
         detail: &'static str,
-        /// How long it was waited for.
+        /// How long it was waited for: `timeout`, `connect_timeout` or `busy_timeout`.
         limit: Duration,
     },
     /// The database refused the statement.
     #[error("{attempt} in {database}: {detail}")]
     Refused {
-        /// What was attempted.
+        /// In the form of `creating a mailbox`.
         attempt: &'static str,
-        /// Which database.
+        /// `SQLite file PATH`, or `MariaDB database NAME at PLACE`.
         database: String,
         /// The database's words.
         detail: String,
@@ -46,31 +46,31 @@ pub enum Error {
     /// written.
     #[error("{attempt} in {database}: {detail}; it may have been written, so look before you try again")]
     Uncertain {
-        /// What was attempted.
+        /// In the form of `creating a mailbox`.
         attempt: &'static str,
-        /// Which database.
+        /// `SQLite file PATH`, or `MariaDB database NAME at PLACE`.
         database: String,
-        /// What went wrong.
+        /// The system's or the driver's words.
         detail: String,
-        /// The kind of trouble.
+        /// The reason code of a login that meets this.
         reason: TempFailReason,
     },
     /// A row has a value that cannot be, so that nothing can be concluded from it.
     #[error("table `{table}`, row `{key}`: {detail}")]
     BadRow {
-        /// Which table.
+        /// Its name.
         table: &'static str,
         /// The row's name, or the name that was asked for.
         key: String,
-        /// What cannot be.
+        /// Which value it is, and why it cannot be.
         detail: String,
     },
     /// Tables or columns are missing or not granted, or a newer keydove made them.
     #[error("the tables of {database} do not fit: {detail}")]
     Schema {
-        /// Which database.
+        /// `SQLite file PATH`, or `MariaDB database NAME at PLACE`.
         database: String,
-        /// What does not fit.
+        /// The table, the column or the right, in the database's words.
         detail: String,
     },
 }
@@ -82,7 +82,7 @@ impl Error {
         TempFail::new(self.reason(), self.to_string())
     }
 
-    /// The kind of trouble.
+    /// The reason code of a login that meets this: always a temporary failure.
     #[must_use]
     pub fn reason(&self) -> TempFailReason {
         match self {

@@ -2,8 +2,10 @@
 //!
 //! Nothing of mailcow's is deleted but old rows of the login history, and those only where that is wanted.
 
-use super::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
-use super::{Database, Error};
+use super::database::Database;
+use super::error::Error;
+use super::retry::Fault;
+use super::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::auth::Username;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
 
@@ -17,7 +19,7 @@ const NO_MAILBOX: i64 = -1;
 
 /// Rows of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leftover {
+pub(crate) enum Leftover {
     /// Expiry and networks of app passwords that were deleted. A server may give their numbers to new ones.
     AppPasswords,
     /// What the sync noted about mailboxes that were deleted.
@@ -38,11 +40,11 @@ pub enum Leftover {
 
 /// What one batch came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// Rows that were deleted, or that would have been.
-    pub removed: u64,
+    pub(crate) removed: u64,
     /// Where the next batch begins; `None` after the last one.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 impl Leftover {
@@ -68,14 +70,13 @@ impl Database {
     /// # Errors
     /// The database cannot be asked. Nothing of the batch was deleted then. [`Error::Schema`]: a table is missing, or its
     /// rows may not be deleted.
-    pub async fn sweep(&self, what: Leftover, after: Option<String>, dry: bool) -> Result<Swept, Error> {
+    pub(crate) async fn sweep(
+        &self,
+        what: Leftover,
+        after: Option<String>,
+        dry: bool,
+    ) -> Result<Swept, Error> {
         self.run(Sweep { what, after: after.unwrap_or_default(), dry }).await
-    }
-
-    /// Whether it is the embedded file, of which nobody else takes care.
-    #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
     }
 }
 

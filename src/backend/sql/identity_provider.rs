@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::Cells;
-use super::session::{Fault, Kind, Parameter, Session, Work};
-use super::{Database, Error};
+use super::database::Database;
+use super::error::Error;
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::{Kind, Session, Work};
 use crate::auth::Secret;
 
 /// `key` is a word of MariaDB's grammar; SQLite takes MariaDB's quotes too.

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
-use super::{Database, Error};
+use super::database::Database;
+use super::error::Error;
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::{Kind, LostCommit, Session, Work};
 use crate::auth::Username;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
 
@@ -22,7 +25,7 @@ pub struct LoginRow {
     pub app_password: i64,
     /// Who logged in.
     pub user: Username,
-    /// From where.
+    /// The client's address.
     pub remote: IpAddr,
 }
 
@@ -33,15 +36,15 @@ SELECT username, service, app_password, real_rip, CAST(datetime AS CHAR) FROM sa
 
 /// A login of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastLogin {
-    /// As the mail server sent it.
-    pub service: String,
+pub(crate) struct PastLogin {
+    /// The service, as the mail server sent it.
+    pub(crate) service: String,
     /// The number of the app password; 0 is the main password.
-    pub app_password: i64,
-    /// From where.
-    pub remote: String,
+    pub(crate) app_password: i64,
+    /// The client's address, as stored.
+    pub(crate) remote: String,
     /// By the clock and in the time zone of the database.
-    pub at: String,
+    pub(crate) at: String,
 }
 
 impl Database {
@@ -49,11 +52,11 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked. [`Error::Schema`]: the table is missing, or may not be read.
-    pub async fn last_logins(&self, user: &Username) -> Result<Vec<PastLogin>, Error> {
+    pub(crate) async fn last_logins(&self, user: &Username) -> Result<Vec<PastLogin>, Error> {
         self.run(LastLogins(user.clone())).await
     }
 
-    /// Writes logins into the history, in one transaction. MariaDB needs `INSERT` and `DELETE` on `sasl_log` for it.
+    /// Writes logins into the history, all or none. MariaDB needs `INSERT` and `DELETE` on `sasl_log` for it.
     ///
     /// A lock that somebody else has on a SQLite file is not waited for, because logins would wait as long.
     ///
@@ -62,7 +65,10 @@ impl Database {
     /// [`Error::Uncertain`]; writing the same again does no harm. [`Error::Schema`]: the table is missing, or may not
     /// be written.
     pub async fn write_logins(&self, logins: &[LoginRow]) -> Result<(), Error> {
-        self.run(WriteLogins(logins.to_vec())).await
+        match logins {
+            [login] => self.run(WriteLogin(login.clone())).await,
+            logins => self.run(WriteLogins(logins.to_vec())).await,
+        }
     }
 }
 
@@ -93,26 +99,45 @@ impl Work for LastLogins {
     }
 }
 
+/// One login: a statement that needs no transaction around it.
+struct WriteLogin(LoginRow);
+
+impl Work for WriteLogin {
+    const ATTEMPT: &'static str = "writing the login history";
+    const KIND: Kind = Kind::WritesOnce(LostCommit::RunAgain);
+    const WAITS: bool = false;
+    type Output = ();
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        self.0.write(session).await
+    }
+}
+
 struct WriteLogins(Vec<LoginRow>);
 
 impl Work for WriteLogins {
-    const ATTEMPT: &'static str = "writing the login history";
+    const ATTEMPT: &'static str = WriteLogin::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const WAITS: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         for login in &self.0 {
-            let service: String = login.service.chars().take(LONGEST_SERVICE).collect();
-            let remote = login.remote.to_string();
-            let parameters = vec![
-                Parameter::Text(service),
-                Parameter::Integer(login.app_password),
-                login.user.as_str().into(),
-                Parameter::Text(remote),
-            ];
-            session.query(WRITE_LOGIN, parameters).await?;
+            login.write(session).await?;
         }
         Ok(())
+    }
+}
+
+impl LoginRow {
+    async fn write<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        let service: String = self.service.chars().take(LONGEST_SERVICE).collect();
+        let parameters = vec![
+            Parameter::Text(service),
+            Parameter::Integer(self.app_password),
+            self.user.as_str().into(),
+            Parameter::Text(self.remote.to_string()),
+        ];
+        session.query(WRITE_LOGIN, parameters).await.map(drop)
     }
 }

@@ -1,10 +1,13 @@
 //! What the rows mean: a domain that is hosted here, a mailbox and its state.
 
+use super::access::AccessSwitches;
+use super::error::Error;
 use super::names::{is_domain_of, is_name_of, pick};
-use super::provision::create::MIB;
-use super::rows::{Found, Listed, StoredMailbox};
-use super::{AccessSwitches, Error, NewMailboxRows};
+use super::row::Row;
 use crate::auth::{Secret, Username};
+
+/// Bytes of a mebibyte, in which a template and a domain count.
+pub(super) const MIB: i64 = 1_048_576;
 
 /// What is known here about one address.
 #[derive(Debug)]
@@ -115,7 +118,7 @@ impl Mailbox {
             && self.password.matches(other.password.expose())
     }
 
-    fn judge(user: &Username, row: StoredMailbox, second_factor: bool) -> Result<Self, Error> {
+    pub(super) fn judge(user: &Username, row: StoredMailbox, second_factor: bool) -> Result<Self, Error> {
         let bad_row = |detail| Error::BadRow { table: "mailbox", key: user.as_str().to_owned(), detail };
         let authsource = row.authsource.as_deref().map(AuthSource::parse).transpose().map_err(bad_row)?;
         let quota_bytes =
@@ -129,22 +132,6 @@ impl Mailbox {
             access: AccessSwitches::parse(row.attributes.as_deref()),
             second_factor,
         })
-    }
-}
-
-impl Mailbox {
-    /// A mailbox that is being made, as it will be found.
-    pub(super) fn of_new(rows: &NewMailboxRows) -> Result<Self, Error> {
-        let row = StoredMailbox {
-            username: rows.user.as_str().to_owned(),
-            active: rows.active,
-            kind: String::new(),
-            authsource: Some(AuthSource::Keycloak.name().to_owned()),
-            password: Secret::from(""),
-            quota: rows.quota_mib.saturating_mul(MIB),
-            attributes: Some(rows.attributes.clone()),
-        };
-        Self::judge(&rows.user, row, false)
     }
 }
 
@@ -188,6 +175,77 @@ impl AuthSource {
             "generic-oidc" => Ok(Self::GenericOidc),
             _ => Err(format!("`authsource` is none that keydove knows: `{}`", text.escape_debug())),
         }
+    }
+}
+
+/// One row of a statement that asks for a domain, a mailbox and its second factors: the first column is which of them it
+/// is, and what is no column of its table is NULL.
+pub(super) enum Found {
+    Domain { name: String, active: i64 },
+    Mailbox(StoredMailbox),
+    SecondFactor { name: String },
+}
+
+/// A row of `mailbox`, not yet judged.
+pub(super) struct StoredMailbox {
+    pub(super) username: String,
+    pub(super) active: i64,
+    pub(super) kind: String,
+    pub(super) authsource: Option<String>,
+    pub(super) password: Secret,
+    pub(super) quota: i64,
+    pub(super) attributes: Option<String>,
+}
+
+impl Found {
+    /// Reads a row; `asked` names it where it cannot name itself.
+    pub(super) fn read(mut row: Row, asked: &str) -> Result<Self, Error> {
+        let part = row.integer(0).ok().flatten();
+        let table = match part {
+            Some(1) => "domain",
+            Some(2) => "mailbox",
+            _ => "tfa",
+        };
+        row.read(table, asked, |row| {
+            let (name, active) = (required(row.text(1)?, "name")?, required(row.integer(2)?, "active")?);
+            Ok(match part {
+                Some(1) => Self::Domain { name, active },
+                Some(2) => Self::Mailbox(StoredMailbox::read(row, name, active)?),
+                _ => Self::SecondFactor { name },
+            })
+        })
+    }
+}
+
+impl StoredMailbox {
+    fn read(row: &mut Row, username: String, active: i64) -> Result<Self, String> {
+        Ok(Self {
+            username,
+            active,
+            kind: row.text(3)?.unwrap_or_default(),
+            authsource: row.text(4)?,
+            quota: required(row.integer(5)?, "quota")?,
+            attributes: row.text(6)?,
+            password: Secret::new(row.bytes(7)?.unwrap_or_default()),
+        })
+    }
+}
+
+fn required<T>(cell: Option<T>, column: &str) -> Result<T, String> {
+    cell.ok_or_else(|| format!("`{column}` is NULL"))
+}
+
+/// A row of the list of mailboxes.
+pub(super) struct Listed {
+    username: String,
+    kind: String,
+}
+
+impl Listed {
+    pub(super) fn read(mut row: Row, after: &str) -> Result<Self, Error> {
+        row.read("mailbox", &format!("somewhere after {after}"), |row| {
+            Ok(Self { username: required(row.text(0)?, "username")?, kind: row.text(1)?.unwrap_or_default() })
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! What stays the same about the owner of a mailbox when Keycloak gives them a new id: a value of an attribute, such as
 //! `LDAP_ID`, which the directory behind Keycloak gives.
 
+use super::database::Database;
+use super::error::Error;
 use super::names::{is_name_of, spellings};
-use super::rows::Cells;
-use super::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::auth::Username;
 
 /// The longest attribute or value that is kept, in bytes; what is longer is no mark.
@@ -20,16 +22,16 @@ SELECT mailbox, keycloak_id, source, NULL, NULL FROM keydove_person WHERE mailbo
 /// A value of an attribute that is one person's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The attribute's name; letter case counts.
+    /// The attribute's name, 1 to 255 bytes; letter case counts.
     pub attribute: String,
-    /// Its value.
+    /// Its value, 1 to 255 bytes.
     pub value: String,
 }
 
 /// Who has a mailbox, as far as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkedOwner {
-    /// Keycloak's id.
+    /// Keycloak's id of the person.
     pub keycloak_id: String,
     /// Which Keycloak; empty where there is only one.
     pub source: String,

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::Error;
+use super::error::Error;
 
 /// The steps in order; a step's number is its place, counted from 1. Steps that were released never change.
 const MIGRATIONS: &[Migration] = &[

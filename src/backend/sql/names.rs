@@ -5,8 +5,10 @@
 //! knows ASCII only. So a `WHERE` on a text column only narrows the search. What it finds counts if its own name, in
 //! normal form, is byte for byte the name that was asked for. `tests/house/statements.rs` lists every such `WHERE`.
 
-use super::Error;
-use super::session::{Fault, Parameter, Session};
+use super::error::Error;
+use super::retry::Fault;
+use super::row::Parameter;
+use super::session::Session;
 use crate::auth::Username;
 
 pub(super) fn is_name_of(user: &Username, stored: &str) -> bool {

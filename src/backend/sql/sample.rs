@@ -1,9 +1,10 @@
 //! A few rows, for a look at whether logins work.
 
+use super::database::Database;
+use super::error::Error;
 use super::mailbox::is_resource;
-use super::rows::Cells;
-use super::session::{Fault, Kind, Session, Work};
-use super::{Database, Error};
+use super::retry::Fault;
+use super::session::{Kind, Session, Work};
 use crate::auth::{Username, normalise_domain};
 
 impl Database {
@@ -11,7 +12,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn sample_mailboxes(&self, limit: usize) -> Result<Vec<Username>, Error> {
+    pub(crate) async fn sample_mailboxes(&self, limit: usize) -> Result<Vec<Username>, Error> {
         let domains = self.active_domains().await?;
         let mut found = self.run(SampleMailboxes).await?;
         found.retain(|user| domains.iter().any(|domain| domain == user.domain()));
@@ -23,7 +24,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn active_domains(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn active_domains(&self) -> Result<Vec<String>, Error> {
         self.run(ActiveDomains).await
     }
 }

@@ -6,16 +6,20 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{AccessSwitches, AppPassword, AuthSource, Mailbox, MailboxState};
+use super::access::AccessSwitches;
+use super::app_password::AppPassword;
+use super::mailbox::{AuthSource, Mailbox, MailboxState};
 use crate::auth::Secret;
+use crate::backend::records::seconds;
 use crate::credential::scheme;
+use crate::settings::Network;
 
 /// A hash of a strong scheme, or nothing.
 type SavedHash = Zeroizing<String>;
 
 /// A row of `mailbox`.
 #[derive(Serialize, Deserialize)]
-pub struct SavedMailbox {
+pub(crate) struct SavedMailbox {
     active: i64,
     kind_is_resource: bool,
     authsource: Option<String>,
@@ -27,20 +31,20 @@ pub struct SavedMailbox {
 
 /// A row of `app_passwd`, with what keydove keeps beside it.
 #[derive(Serialize, Deserialize)]
-pub struct SavedAppPassword {
-    pub(super) id: i64,
-    pub(super) password: SavedHash,
-    pub(super) names_itself: bool,
-    pub(super) access: Vec<bool>,
+pub(crate) struct SavedAppPassword {
+    id: i64,
+    password: SavedHash,
+    names_itself: bool,
+    access: Vec<bool>,
     /// In seconds since 1970.
-    pub(super) expires: Option<u64>,
-    pub(super) networks: Option<Vec<String>>,
+    expires: Option<u64>,
+    networks: Option<Vec<String>>,
 }
 
 impl Mailbox {
     /// The row as it is saved; `None` where a weak hash forbids it. A hash that nobody compares with is left out.
     #[must_use]
-    pub fn save(&self) -> Option<SavedMailbox> {
+    pub(crate) fn save(&self) -> Option<SavedMailbox> {
         let compares = self.authsource == Some(AuthSource::Mailcow) && !self.password.is_empty();
         Some(SavedMailbox {
             active: self.active.number(),
@@ -57,7 +61,7 @@ impl Mailbox {
 impl SavedMailbox {
     /// The row again; `None` when it has an impossible value.
     #[must_use]
-    pub fn restore(self) -> Option<Mailbox> {
+    pub(crate) fn restore(self) -> Option<Mailbox> {
         Some(Mailbox {
             active: MailboxState::from_number(self.active),
             kind_is_resource: self.kind_is_resource,
@@ -71,20 +75,52 @@ impl SavedMailbox {
 }
 
 /// The time of so many seconds since 1970.
-pub(super) fn restore_time(seconds: u64) -> Option<SystemTime> {
+fn restore_time(seconds: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 impl AppPassword {
     /// All rows of a mailbox as they are saved; `None` where a weak hash among them forbids it.
     #[must_use]
-    pub fn save_all(rows: &[Self]) -> Option<Vec<SavedAppPassword>> {
+    pub(crate) fn save_all(rows: &[Self]) -> Option<Vec<SavedAppPassword>> {
         rows.iter().map(Self::save).collect()
+    }
+
+    fn save(&self) -> Option<SavedAppPassword> {
+        let texts = |networks: &Vec<Network>| networks.iter().map(ToString::to_string).collect();
+        Some(SavedAppPassword {
+            id: self.id,
+            password: scheme::strong_text(&self.password)?,
+            names_itself: self.names_itself,
+            access: self.access.to_vec(),
+            expires: self.expires.map(seconds),
+            networks: self.networks.as_ref().map(texts),
+        })
+    }
+
+    fn restore(saved: SavedAppPassword) -> Option<Self> {
+        let networks = |networks: Vec<String>| -> Option<Vec<Network>> {
+            networks.iter().map(|text| Network::parse(text).ok()).collect()
+        };
+        Some(Self {
+            id: saved.id,
+            password: Secret::from(saved.password.as_str()),
+            names_itself: saved.names_itself,
+            access: saved.access.try_into().ok()?,
+            expires: match saved.expires {
+                Some(seconds) => Some(restore_time(seconds)?),
+                None => None,
+            },
+            networks: match saved.networks {
+                Some(texts) => Some(networks(texts)?),
+                None => None,
+            },
+        })
     }
 
     /// The rows again; `None` when one has an impossible value.
     #[must_use]
-    pub fn restore_all(rows: Vec<SavedAppPassword>) -> Option<Vec<Self>> {
+    pub(crate) fn restore_all(rows: Vec<SavedAppPassword>) -> Option<Vec<Self>> {
         rows.into_iter().map(Self::restore).collect()
     }
 }
@@ -110,7 +146,8 @@ mod tests {
         let strong = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu32Z55V0r1FNbOnfmZgRJzhshaOohINe";
         let row = mailbox(AuthSource::Mailcow, strong);
         let restored = row.save().unwrap().restore().unwrap();
-        let both = [row, restored].map(|row| super::super::Hosting { domain: None, mailbox: Some(row) });
+        let both =
+            [row, restored].map(|row| crate::backend::sql::Hosting { domain: None, mailbox: Some(row) });
         assert!(both[0].is_as_good_as(&both[1]));
     }
 

@@ -1,13 +1,12 @@
-//! Several statements that belong together, written once for both drivers.
+//! Statements that belong together, written once for both drivers.
 //!
 //! A [`Work`] says which statements, a [`Session`] is the connection on which they run. The driver puts a
-//! transaction around them and repeats the whole where another process was in the way.
+//! transaction around them and repeats the whole where [`Trouble`](super::retry::Trouble) says so.
 
 use std::future::Future;
 
-use super::Error;
-use super::rows::Cells;
-use crate::auth::Secret;
+use super::retry::Fault;
+use super::row::{Parameter, Row};
 
 /// Where the two databases want different words for one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +15,35 @@ pub(super) enum Dialect {
     Mariadb,
 }
 
-/// A connection with a transaction on it.
+impl Dialect {
+    /// Behind a `SELECT`: locks the rows that are read, where other processes can write meanwhile. A SQLite
+    /// transaction has the whole file.
+    pub(super) const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Mariadb => " FOR UPDATE",
+        }
+    }
+
+    /// Asks for the number that the database gave the row just inserted.
+    pub(super) const fn last_id(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT last_insert_rowid()",
+            Self::Mariadb => "SELECT LAST_INSERT_ID()",
+        }
+    }
+}
+
+/// Who asks. Connections are kept free for logins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A login or a question of the mail server, for which somebody waits.
+    Login,
+    /// The sync, housekeeping, and what is written down after logins.
+    Job,
+}
+
+/// A connection on which a work runs.
 pub(super) trait Session: Send {
     const DIALECT: Dialect;
 
@@ -44,6 +71,8 @@ pub(super) trait Session: Send {
 pub(super) enum Kind {
     /// Nothing. It needs no transaction, and may be asked again.
     Reads,
+    /// It writes by a single statement, which is a transaction of its own: one round trip instead of three.
+    WritesOnce(LostCommit),
     /// It writes, in one transaction.
     Writes(LostCommit),
     /// It writes, to see what stands against it, and its transaction is rolled back at its end.
@@ -63,18 +92,18 @@ pub(super) enum LostCommit {
 
 impl Kind {
     pub(super) const fn writes(self) -> bool {
-        matches!(self, Self::Writes(_) | Self::TriesOut)
+        !matches!(self, Self::Reads)
     }
 
     /// Whether the work runs again after the answer to its commit was lost.
     pub(super) const fn runs_again(self) -> bool {
-        matches!(self, Self::Writes(LostCommit::RunAgain))
+        matches!(self, Self::Writes(LostCommit::RunAgain) | Self::WritesOnce(LostCommit::RunAgain))
     }
 }
 
 /// Statements that belong together.
 pub(super) trait Work: Send + Sync + 'static {
-    /// For error sentences: `creating a mailbox`.
+    /// For error sentences, in the form of `creating a mailbox`.
     const ATTEMPT: &'static str;
     /// What it does to the database. Without a default, so that whoever writes a work thinks of a lost commit.
     const KIND: Kind;
@@ -82,117 +111,6 @@ pub(super) trait Work: Send + Sync + 'static {
     const WAITS: bool = true;
     type Output: Send + 'static;
 
-    /// May be called again after a [`Fault::Again`], on a new transaction.
+    /// May be called again after a [`Fault`], on a new transaction.
     fn run<S: Session>(&self, session: &mut S) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
-}
-
-/// Why a work was not finished. But for [`Fault::Lost`], nothing of it was written.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// Another process wrote the same row, or waits for us as we for it, or the connection broke.
-    Again(Error),
-    /// Trying again would not help.
-    Final(Error),
-    /// The answer to the commit was lost.
-    Lost(Error),
-}
-
-impl Fault {
-    pub(super) fn into_error(self) -> Error {
-        match self {
-            Self::Again(error) | Self::Final(error) | Self::Lost(error) => error,
-        }
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Final(error)
-    }
-}
-
-/// A value for a `?`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Parameter {
-    Null,
-    Integer(i64),
-    Text(String),
-}
-
-impl From<i64> for Parameter {
-    fn from(number: i64) -> Self {
-        Self::Integer(number)
-    }
-}
-
-impl From<&str> for Parameter {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<&Secret> for Parameter {
-    /// For a stored hash, which is text.
-    fn from(hash: &Secret) -> Self {
-        Self::Text(String::from_utf8_lossy(hash.expose()).into_owned())
-    }
-}
-
-impl From<Option<&str>> for Parameter {
-    fn from(text: Option<&str>) -> Self {
-        text.map_or(Self::Null, Self::from)
-    }
-}
-
-/// A value of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
-    Null,
-    Integer(i64),
-    Bytes(Vec<u8>),
-    /// A kind of value that no column here has.
-    Odd,
-}
-
-/// A line of an answer.
-pub(super) struct Row(pub(super) Vec<Cell>);
-
-impl Row {
-    /// Reads the cells; the error names the table and the row.
-    pub(super) fn read<T>(
-        &mut self,
-        table: &'static str,
-        key: &str,
-        read: impl FnOnce(&mut Self) -> Result<T, String>,
-    ) -> Result<T, Error> {
-        read(self).map_err(|detail| Error::BadRow { table, key: key.to_owned(), detail })
-    }
-
-    /// A number that must be there.
-    pub(super) fn number(&mut self, column: usize) -> Result<i64, String> {
-        self.integer(column)?.ok_or_else(|| format!("column {column} is NULL"))
-    }
-
-    /// A text that must be there.
-    pub(super) fn words(&mut self, column: usize) -> Result<String, String> {
-        self.text(column)?.ok_or_else(|| format!("column {column} is NULL"))
-    }
-}
-
-impl Cells for Row {
-    fn integer(&mut self, column: usize) -> Result<Option<i64>, String> {
-        match self.0.get(column) {
-            Some(Cell::Null) => Ok(None),
-            Some(Cell::Integer(number)) => Ok(Some(*number)),
-            _ => Err(format!("column {column} holds no number")),
-        }
-    }
-
-    fn bytes(&mut self, column: usize) -> Result<Option<Vec<u8>>, String> {
-        match self.0.get_mut(column) {
-            Some(Cell::Null) => Ok(None),
-            Some(Cell::Bytes(bytes)) => Ok(Some(std::mem::take(bytes))),
-            _ => Err(format!("column {column} holds no text")),
-        }
-    }
 }

@@ -2,10 +2,10 @@
 //!
 //! mailcow itself also tidies the whole table up; that stays mailcow's.
 
-use super::Error;
+use super::error::Error;
 use super::names::{Presence, are_one, is_name_of, look_for_address, spellings, texts};
-use super::rows::Cells;
-use super::session::{Dialect, Fault, Session};
+use super::retry::Fault;
+use super::session::{Dialect, Session};
 use crate::auth::Username;
 
 const FIND_VIEW: &str = "\
@@ -51,7 +51,7 @@ pub(super) async fn tell<S: Session>(session: &mut S, user: &Username) -> Result
 /// off all the same.
 pub(super) async fn tell_if_granted<S: Session>(session: &mut S, user: &Username) -> Result<(), Fault> {
     match tell(session, user).await {
-        Err(Fault::Final(Error::Schema { detail, .. })) => {
+        Err(Fault { error: Error::Schema { detail, .. }, .. }) => {
             tracing::warn!(
                 user = user.as_str(),
                 detail,

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::auth::{Service, TempFailReason};
-use crate::backend::sql::{AuthSource, Config, Database, Domain, MailboxState, open};
+use crate::auth::{Service, TempFailReason, Username};
+use crate::backend::sql::config::Config;
+use crate::backend::sql::database::Database;
+use crate::backend::sql::mailbox::AuthSource;
+use crate::backend::sql::{Domain, MailboxState, open};
 use crate::settings::Period;
 
 /// A folder that goes away with its value.

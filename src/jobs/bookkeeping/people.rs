@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::outage::Outage;
 use super::worker::now;
 use crate::auth::Username;
-use crate::backend::sql::{Database, Error};
+use crate::backend::sql::{Database, Error, KnownPerson};
 use crate::provision::{Identity, Provisioner, RedisSettings, Update};
 
 /// After trouble with the database nobody is looked at for so long.
@@ -92,8 +92,12 @@ impl People {
     }
 
     async fn look_after(&mut self, person: &Identity, now: Instant) -> Result<(), String> {
-        let update = self.provisioner.update_if_due(&self.database, person, now).await;
-        let settings = match update.map_err(|temp_fail| temp_fail.to_string())? {
+        let known = self.database.person_of(&person.user).await.map_err(|error| error.to_string())?;
+        let update = self.provisioner.update_known_if_due(&self.database, person, known.as_ref(), now).await;
+        let update = update.map_err(|temp_fail| temp_fail.to_string())?;
+        // Whoever got a template applied is remembered with it.
+        let is_new = known.is_none() && update == Update::NotDue;
+        let settings = match update {
             Update::NotDue => None,
             Update::Applied(settings) => {
                 let (user, template) = (person.user.as_str(), person.template.as_deref());
@@ -110,15 +114,20 @@ impl People {
             // The queue may be full; this lane can wait.
             let _ = changes.send((person.user.clone(), settings)).await;
         }
-        self.remember(person, now).await.map_err(|error| error.to_string())
+        self.remember(person, (known.as_ref(), is_new), now).await.map_err(|error| error.to_string())
     }
 
     /// Writes down whose mailbox it is, where nobody is remembered yet, and what stays the same when their id changes.
-    async fn remember(&mut self, person: &Identity, now: Instant) -> Result<(), Error> {
+    async fn remember(
+        &mut self,
+        person: &Identity,
+        known: (Option<&KnownPerson>, bool),
+        now: Instant,
+    ) -> Result<(), Error> {
         if self.denied_until.is_some_and(|until| now < until) {
             return Ok(());
         }
-        match self.write_down(person).await {
+        match self.write_down(person, known).await {
             Err(error @ Error::Schema { .. }) => {
                 if self.denied_until.is_none() {
                     tracing::warn!(%error, "it is not remembered whose mailbox is whose; `keydove grants` prints the statements");
@@ -130,12 +139,19 @@ impl People {
         }
     }
 
-    async fn write_down(&self, person: &Identity) -> Result<(), Error> {
+    async fn write_down(
+        &self,
+        person: &Identity,
+        (known, is_new): (Option<&KnownPerson>, bool),
+    ) -> Result<(), Error> {
         let Identity { user, keycloak_id, source, mark, .. } = person;
-        if self.database.person_of(user).await?.is_none() {
+        if is_new {
             self.database.remember_person(user, keycloak_id, source).await?;
         }
-        match mark {
+        let lacks = |mark| {
+            known.is_none_or(|known| known.keycloak_id == *keycloak_id && known.mark.as_ref() != Some(mark))
+        };
+        match mark.as_ref().filter(|mark| lacks(*mark)) {
             Some(mark) => self.database.note_mark(user, keycloak_id, mark).await,
             None => Ok(()),
         }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use super::{DomainName, Obstacle, Outcome, domain, lock};
+use super::domain::{self, DomainName};
+use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{InvalidName, Username};
 use crate::backend::sql::names::{Presence, are_one, look, spellings, texts};
-use crate::backend::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
 
 const COLUMNS: &str = "address, goto, active, sender_allowed, internal";
 const INSERT: &str = "\
@@ -111,7 +114,7 @@ impl AliasRow {
 }
 
 async fn find<S: Session>(session: &mut S, address: &AliasAddress) -> Result<Option<AliasRow>, Fault> {
-    let statement = format!("SELECT {COLUMNS} FROM alias WHERE address IN (?, ?){}", lock(S::DIALECT));
+    let statement = format!("SELECT {COLUMNS} FROM alias WHERE address IN (?, ?){}", S::DIALECT.for_update());
     for mut row in session.query(&statement, texts(address.spellings())).await? {
         let row = row.read("alias", &address.to_string(), AliasRow::read)?;
         if address.is(&row.address) {

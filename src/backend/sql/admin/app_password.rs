@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::mailbox::find_stored_name;
-use super::{Obstacle, Outcome, last_id};
+use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username, make_app_password};
-use crate::backend::sql::Error;
+use crate::backend::sql::error::Error;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
-use crate::credential::scheme;
-use crate::credential::scheme::{SALT_BYTES, Scheme};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
+use crate::credential::scheme::{self, SALT_BYTES, Scheme};
 
 /// Every service that an app password can open, in the order of [`INSERT`]'s columns.
 const SERVICES: [Service; 6] =
@@ -36,11 +36,11 @@ const REVOKE: &str = "UPDATE app_passwd SET active = 0 WHERE id = ?";
 
 /// An app password that is to be made.
 pub struct NewAppPassword {
-    /// Whose.
+    /// The mailbox.
     pub user: Username,
     /// What the person calls it; at most 255 characters.
     pub name: String,
-    /// What it opens.
+    /// The services that it opens.
     pub services: Vec<Service>,
     /// When it ends, in seconds since 1970; `None` is never.
     pub expires: Option<i64>,
@@ -55,20 +55,20 @@ pub struct NewAppPassword {
 /// A new app password. This is the only time that it is known.
 #[derive(Debug)]
 pub struct MadeAppPassword {
-    /// Its number.
+    /// Its number in `app_passwd`.
     pub id: i64,
-    /// The password.
+    /// The password itself, which is shown once and stored only as a hash.
     pub password: Secret,
 }
 
 /// A row of `app_passwd`, with keydove's own row beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppPasswordRow {
-    /// Its number.
+    /// Its number in `app_passwd`.
     pub id: i64,
     /// What the person calls it.
     pub name: String,
-    /// What it opens.
+    /// The services that it opens.
     pub services: Vec<&'static str>,
     /// When it ends, in seconds since 1970.
     pub expires: Option<i64>,
@@ -142,7 +142,7 @@ fn hash(password: &Secret, salt: &[u8; SALT_BYTES]) -> Result<Secret, Error> {
 }
 
 async fn read_id<S: Session>(session: &mut S) -> Result<i64, Fault> {
-    let mut rows = session.query(last_id(S::DIALECT), Vec::new()).await?;
+    let mut rows = session.query(S::DIALECT.last_id(), Vec::new()).await?;
     let row = rows.first_mut().ok_or_else(|| Error::BadRow {
         table: "app_passwd",
         key: "the new one".to_owned(),

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::{Obstacle, Outcome, lock};
+use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{InvalidName, Username};
 use crate::backend::sql::names::{Presence, is_domain_of, look, pick, spellings, texts};
 use crate::backend::sql::provision::checks::{Usage, counts};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
 
 const MIB: i64 = 1_048_576;
 
@@ -193,7 +194,7 @@ impl DomainRow {
 
 /// Reads and locks the row of a domain.
 pub(super) async fn find<S: Session>(session: &mut S, name: &DomainName) -> Result<Option<DomainRow>, Fault> {
-    let statement = format!("SELECT {COLUMNS} FROM domain WHERE domain IN (?, ?){}", lock(S::DIALECT));
+    let statement = format!("SELECT {COLUMNS} FROM domain WHERE domain IN (?, ?){}", S::DIALECT.for_update());
     let mut found = Vec::new();
     for mut row in session.query(&statement, texts(name.spellings())).await? {
         let domain = row.read("domain", name.as_str(), DomainRow::read)?;

@@ -2,15 +2,19 @@
 
 use serde_json::Value;
 
-use super::{DomainName, Obstacle, Outcome, lock};
+use super::domain::DomainName;
+use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{ProvisionRefusal, Secret, Username};
+use crate::backend::sql::access::AccessSwitches;
+use crate::backend::sql::mailbox::AuthSource;
 use crate::backend::sql::mailbox::is_resource;
 use crate::backend::sql::names::{Presence, are_one, is_name_of, look_for_address, pick, spellings, texts};
 use crate::backend::sql::provision::checks::{Limits, Usage, counts};
 use crate::backend::sql::provision::create::CreateMailbox;
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Fault, Kind, LostCommit, Parameter, Row, Session, Work};
-use crate::backend::sql::{AccessSwitches, AuthSource, Creation, MailboxState, sogo};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
+use crate::backend::sql::{Creation, MailboxState, sogo};
 
 const MIB: i64 = 1_048_576;
 
@@ -125,7 +129,7 @@ pub(super) async fn find_stored_name<S: Session>(
 
 async fn find<S: Session>(session: &mut S, user: &Username) -> Result<Outcome<Now>, Fault> {
     let [name, unicode, ..] = spellings(user);
-    let statement = format!("{FIND}{}", lock(S::DIALECT));
+    let statement = format!("{FIND}{}", S::DIALECT.for_update());
     let mut found = Vec::new();
     for mut row in session.query(&statement, texts([name, unicode])).await? {
         let now = row.read("mailbox", user.as_str(), Now::read)?;

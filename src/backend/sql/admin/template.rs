@@ -1,10 +1,11 @@
 //! Mailbox templates: names and JSON. What the JSON means is `provision`'s business.
 
-use super::{Obstacle, Outcome, lock};
+use super::obstacle::{Obstacle, Outcome};
 use crate::backend::sql::StoredTemplate;
 use crate::backend::sql::names::texts;
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Fault, Kind, LostCommit, Parameter, Session, Work};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::Parameter;
+use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
 
 const FIND: &str = "SELECT id, template, attributes FROM templates WHERE type = 'mailbox' ORDER BY id";
 const INSERT: &str = "INSERT INTO templates (template, type, attributes) VALUES (?, 'mailbox', ?)";
@@ -12,7 +13,7 @@ const UPDATE: &str = "UPDATE templates SET attributes = ? WHERE id = ?";
 
 /// The template that counts under a name: the first one.
 async fn find<S: Session>(session: &mut S, name: &str) -> Result<Option<(i64, StoredTemplate)>, Fault> {
-    let statement = format!("{FIND}{}", lock(S::DIALECT));
+    let statement = format!("{FIND}{}", S::DIALECT.for_update());
     for mut row in session.query(&statement, Vec::new()).await? {
         let (id, template) = row.read("templates", name, |row| {
             let attributes = row.text(2)?.unwrap_or_default();

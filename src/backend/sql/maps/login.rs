@@ -1,11 +1,28 @@
 //! Whose mailbox a login opens that names none: through an alias domain, or an alias of one mailbox.
 
-use super::rows::{self, Address, MapRow, Part, addresses, pick_row};
-use super::{FIND_MAILBOXES, find_rows, names_of};
+use super::rows::{self, Address, FIND_MAILBOXES, MapRow, Part, addresses, find_rows, names_of, pick_row};
 use crate::auth::Username;
+use crate::backend::sql::error::Error;
 use crate::backend::sql::names::is_name_of;
-use crate::backend::sql::session::{Fault, Kind, Session, Work};
-use crate::backend::sql::{AliasLogins, Error};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::session::{Kind, Session, Work};
+
+/// By which names that are no mailbox's a mailbox may be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AliasLogins {
+    /// By the same name in an alias domain.
+    pub domains: bool,
+    /// By an alias that leads to this mailbox and to nowhere else.
+    pub addresses: bool,
+}
+
+impl AliasLogins {
+    /// Whether by any.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.domains || self.addresses
+    }
+}
 
 /// The mailbox that an address without one of its own opens.
 pub(super) struct FindLogin {

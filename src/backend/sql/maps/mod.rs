@@ -12,31 +12,21 @@ mod sender;
 use std::time::SystemTime;
 
 use super::admin::DomainName;
-use super::session::{Fault, Kind, Parameter, Session, Work};
-use super::{Database, Error};
+use super::database::Database;
+use super::error::Error;
+use super::retry::Fault;
+use super::session::{Kind, Session, Work};
 use crate::auth::Username;
 use crate::backend::records::seconds;
-use crate::backend::sql::names::spellings;
-use rows::{Address, MapRow, Part, pick_row};
+use rows::{Address, FIND_MAILBOXES, MapRow, Part, find_rows, names_of, pick_row};
+
+pub use login::AliasLogins;
 
 const FIND_DOMAIN: &str = "\
 SELECT 2 AS part, domain AS row_name, NULL AS value, active, backupmx AS more, NULL AS home \
   FROM domain WHERE domain IN (?, ?) \
 UNION ALL \
 SELECT 3, alias_domain, target_domain, active, 0, NULL FROM alias_domain WHERE alias_domain IN (?, ?)";
-const FIND_MAILBOXES: &str = "\
-SELECT 4 AS part, username AS row_name, NULL AS value, active, 0 AS more, NULL AS home \
-  FROM mailbox WHERE username IN (?, ?, ?, ?)";
-const FIND_ALIASES: &str = "\
-SELECT 1 AS part, address AS row_name, goto AS value, active, sender_allowed AS more, domain AS home \
-  FROM alias WHERE address IN (?, ?, ?, ?, ?, ?) \
-UNION ALL \
-SELECT 3, alias_domain, target_domain, active, 0, NULL FROM alias_domain WHERE alias_domain IN (?, ?) \
-UNION ALL \
-SELECT 4, username, NULL, active, 0, NULL FROM mailbox WHERE username IN (?, ?, ?, ?) \
-UNION ALL \
-SELECT 5, address, goto, permanent, validity, NULL FROM spamalias WHERE address IN (?, ?, ?, ?)";
-
 impl Database {
     /// Whether mail for a domain is taken here: it is on and no backup MX, or it is an alias domain that is on.
     ///
@@ -70,7 +60,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn find_login(
+    pub(crate) async fn find_login(
         &self,
         address: &Username,
         allowed: AliasLogins,
@@ -85,23 +75,6 @@ impl Database {
     /// The database cannot be asked.
     pub async fn sender_owners(&self, sender: Option<&Username>) -> Result<Vec<String>, Error> {
         self.run(sender::SenderOwners(sender.map(Address::new))).await
-    }
-}
-
-/// By which names that are no mailbox's a mailbox may be opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AliasLogins {
-    /// By the same name in an alias domain.
-    pub domains: bool,
-    /// By an alias that leads to this mailbox and to nowhere else.
-    pub addresses: bool,
-}
-
-impl AliasLogins {
-    /// Whether by any.
-    #[must_use]
-    pub fn any(self) -> bool {
-        self.domains || self.addresses
     }
 }
 
@@ -145,19 +118,6 @@ struct FindAlias {
     address: Address,
     /// In seconds since 1970.
     now: i64,
-}
-
-/// All that aliases, alias domains and mailboxes say about an address.
-async fn find_rows<S: Session>(session: &mut S, address: &Address) -> Result<Vec<MapRow>, Fault> {
-    let names = [
-        address.spellings(),
-        address.catch_alls(),
-        address.domains(),
-        address.spellings(),
-        address.spellings(),
-    ];
-    let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
-    Ok(MapRow::read_all(rows, address.whole.as_str())?)
 }
 
 impl Work for FindAlias {
@@ -219,14 +179,4 @@ async fn find_twins<S: Session>(
         }
     }
     Ok(twins)
-}
-
-fn names_of(names: impl AsRef<[String]>) -> Vec<Parameter> {
-    names.as_ref().iter().map(|name| Parameter::Text(name.clone())).collect()
-}
-
-/// Both spellings of an address.
-fn both(user: &Username) -> [String; 2] {
-    let [name, unicode, ..] = spellings(user);
-    [name, unicode]
 }

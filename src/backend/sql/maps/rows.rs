@@ -1,12 +1,25 @@
 //! Rows and addresses as the lookup tables see them.
 
-use super::both;
 use crate::auth::Username;
-use crate::backend::sql::Error;
 use crate::backend::sql::admin::DomainName;
-use crate::backend::sql::names::{is_name_of, pick};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::Row;
+use crate::backend::sql::error::Error;
+use crate::backend::sql::names::{is_name_of, pick, spellings};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::Session;
+
+pub(super) const FIND_MAILBOXES: &str = "\
+SELECT 4 AS part, username AS row_name, NULL AS value, active, 0 AS more, NULL AS home \
+  FROM mailbox WHERE username IN (?, ?, ?, ?)";
+const FIND_ALIASES: &str = "\
+SELECT 1 AS part, address AS row_name, goto AS value, active, sender_allowed AS more, domain AS home \
+  FROM alias WHERE address IN (?, ?, ?, ?, ?, ?) \
+UNION ALL \
+SELECT 3, alias_domain, target_domain, active, 0, NULL FROM alias_domain WHERE alias_domain IN (?, ?) \
+UNION ALL \
+SELECT 4, username, NULL, active, 0, NULL FROM mailbox WHERE username IN (?, ?, ?, ?) \
+UNION ALL \
+SELECT 5, address, goto, permanent, validity, NULL FROM spamalias WHERE address IN (?, ?, ?, ?)";
 
 /// What stands between a name and its extension: Postfix's `recipient_delimiter` is to be the same.
 const DELIMITER: char = '+';
@@ -183,6 +196,29 @@ pub(super) fn extend_all(goto: &str, extension: &str) -> String {
 pub(super) fn addresses(goto: &str) -> impl Iterator<Item = &str> {
     let is_gap = |c: char| c == ',' || c.is_whitespace() || c.is_control();
     goto.split(is_gap).filter(|address| !address.is_empty())
+}
+
+/// All that aliases, alias domains and mailboxes say about an address.
+pub(super) async fn find_rows<S: Session>(session: &mut S, address: &Address) -> Result<Vec<MapRow>, Fault> {
+    let names = [
+        address.spellings(),
+        address.catch_alls(),
+        address.domains(),
+        address.spellings(),
+        address.spellings(),
+    ];
+    let rows = session.query(FIND_ALIASES, names_of(names.concat())).await?;
+    Ok(MapRow::read_all(rows, address.whole.as_str())?)
+}
+
+pub(super) fn names_of(names: impl AsRef<[String]>) -> Vec<Parameter> {
+    names.as_ref().iter().map(|name| Parameter::Text(name.clone())).collect()
+}
+
+/// Both spellings of an address.
+fn both(user: &Username) -> [String; 2] {
+    let [name, unicode, ..] = spellings(user);
+    [name, unicode]
 }
 
 #[cfg(test)]

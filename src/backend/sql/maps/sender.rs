@@ -1,11 +1,11 @@
 //! Who may send under an address.
 
-use super::names_of;
-use super::rows::{Address, MapRow, Part, addresses, pick_row, receives, target_of};
+use super::rows::{Address, MapRow, Part, addresses, names_of, pick_row, receives, target_of};
 use crate::auth::Username;
-use crate::backend::sql::Error;
+use crate::backend::sql::error::Error;
 use crate::backend::sql::names::is_name_of;
-use crate::backend::sql::session::{Fault, Kind, Session, Work};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::session::{Kind, Session, Work};
 
 const FIND_ALIASES: &str = "\
 SELECT 1 AS part, address AS row_name, goto AS value, active, sender_allowed AS more, domain AS home \

@@ -1,21 +1,18 @@
 //! The rules for new mailboxes, mailcow's in mailcow's order.
 
-use super::{Creation, NewMailboxRows};
+use super::rows::{Creation, NewMailboxRows};
 use crate::auth::{ProvisionRefusal, Username};
-use crate::backend::sql::mailbox::is_resource;
+use crate::backend::sql::mailbox::{MIB, is_resource};
 use crate::backend::sql::names::{
     Presence, is_domain_of, is_name_of, look_for_address, pick, spellings, texts,
 };
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Dialect, Fault, Session};
-
-const MIB: i64 = 1_048_576;
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::session::Session;
 
 /// Reading the row also locks it on a server, so that of two logins one counts after the other has committed.
 /// It must be the first statement: what is read afterwards is of a moment after the lock.
 const FIND_DOMAIN: &str =
     "SELECT domain, active, mailboxes, maxquota, quota FROM domain WHERE domain IN (?, ?)";
-const FOR_UPDATE: &str = " FOR UPDATE";
 /// The last column: whether the database itself takes the row for the name under which a new one is stored.
 const FIND_OBJECTS: &str = "\
 SELECT username, kind, local_part, domain, username = ? FROM mailbox \
@@ -95,10 +92,7 @@ impl Limits {
         session: &mut S,
         user: &Username,
     ) -> Result<Option<Self>, Fault> {
-        let statement = match S::DIALECT {
-            Dialect::Sqlite => FIND_DOMAIN.to_owned(),
-            Dialect::Mariadb => format!("{FIND_DOMAIN}{FOR_UPDATE}"),
-        };
+        let statement = format!("{FIND_DOMAIN}{}", S::DIALECT.for_update());
         let [_, _, domain, unicode] = spellings(user);
         let rows = session.query(&statement, texts([domain, unicode])).await?;
         let mut found = Vec::new();

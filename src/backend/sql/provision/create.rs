@@ -1,13 +1,14 @@
 //! The rows of a new mailbox, in mailcow's order.
 
 use super::checks::gather;
-use super::person::{self, PersonOf};
-use super::{Creation, NewMailboxRows, UserAcl};
+use super::rows::{Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
-use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Session, Work};
-use crate::backend::sql::{AuthSource, sogo};
-
-pub(in crate::backend::sql) const MIB: i64 = 1_048_576;
+use crate::backend::sql::mailbox::{AuthSource, MIB};
+use crate::backend::sql::person::{self, PersonOf};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::Parameter;
+use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
+use crate::backend::sql::sogo;
 
 /// The time is the database's own, as a text without fractions.
 const INSERT_MAILBOX: &str = "\

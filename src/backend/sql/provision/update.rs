@@ -4,17 +4,16 @@ use serde_json::{Map, Value};
 
 use super::checks::{Limits, Usage};
 use super::create::insert_tag;
-use super::person;
-use super::{Change, MailboxChanges, UserAcl};
+use super::rows::{Change, MailboxChanges, UserAcl};
 use crate::auth::ProvisionRefusal;
+use crate::backend::sql::mailbox::MIB;
 use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
-
-const MIB: i64 = 1_048_576;
+use crate::backend::sql::person;
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
 
 const FIND_ROW: &str = "SELECT username, quota, attributes, kind FROM mailbox WHERE username IN (?, ?)";
-const FOR_UPDATE: &str = " FOR UPDATE";
 
 /// The attribute by which mailcow knows that a template is applied.
 const HASH: &str = "attribute_hash";
@@ -72,10 +71,7 @@ impl Work for ChangeMailbox {
 }
 
 async fn find_row<S: Session>(session: &mut S, changes: &MailboxChanges) -> Result<Option<Now>, Fault> {
-    let statement = match S::DIALECT {
-        Dialect::Sqlite => FIND_ROW.to_owned(),
-        Dialect::Mariadb => format!("{FIND_ROW}{FOR_UPDATE}"),
-    };
+    let statement = format!("{FIND_ROW}{}", S::DIALECT.for_update());
     let user = &changes.user;
     let [name, unicode, ..] = spellings(user);
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Right, Verb};
+use super::right::{Right, Verb};
 
 /// What is given of one table: columns for each verb, none for the whole table.
 struct Grant {

@@ -1,9 +1,7 @@
 //! The table: feature, what is done, table, columns.
 
-use super::{Feature, Right, Verb};
-
-/// mailcow's table of SOGo's users.
-pub(super) const SOGO: &str = "_sogo_static_view";
+use super::right::{Feature, Right, SOGO, Verb};
+use crate::backend::sql::provision::rows::UserAcl;
 
 type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
@@ -13,7 +11,7 @@ use Feature::{
 };
 use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
-const ACL: [&str; 15] = crate::backend::sql::UserAcl::RIGHTS;
+const ACL: [&str; 15] = UserAcl::RIGHTS;
 const PERSON: &[&str] =
     &["mailbox", "keycloak_id", "source", "template_name", "template_fingerprint", "template_attributes"];
 const MARK: &[&str] = &["mailbox", "attribute", "value"];

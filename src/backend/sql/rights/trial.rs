@@ -2,10 +2,11 @@
 //!
 //! Each is tried by a statement that no row fits, so that nothing is changed, in a transaction that is rolled back.
 
-use super::{Right, Verb};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Dialect, Fault, Kind, Session, Work};
-use crate::backend::sql::{Database, Error};
+use super::right::{Right, Verb};
+use crate::backend::sql::database::Database;
+use crate::backend::sql::error::Error;
+use crate::backend::sql::retry::{Fault, Trouble};
+use crate::backend::sql::session::{Dialect, Kind, Session, Work};
 
 /// What a right lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +22,9 @@ pub enum Lack {
 /// A right that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
-    /// Which.
+    /// The right that keydove needs.
     pub right: Right,
-    /// Why.
+    /// Why it is not there.
     pub lack: Lack,
     /// Whether keydove sees the table, and so takes for granted that it may use it.
     pub sees_table: bool,
@@ -93,11 +94,15 @@ impl Work for Try {
         let lack = match session.query(&attempt(&right), Vec::new()).await {
             Ok(_) => return Ok(None),
             // A table that one may not even see is one that is not there, or one without any right.
-            Err(Fault::Final(Error::Schema { detail, .. })) => match detail.contains(" denied ") {
-                true => Lack::Denied,
-                false => Lack::Absent(detail),
-            },
-            Err(Fault::Final(Error::Refused { detail, .. })) => Lack::Refused(detail),
+            Err(Fault { trouble: Trouble::DoesNotFit, error: Error::Schema { detail, .. } }) => {
+                match detail.contains(" denied ") {
+                    true => Lack::Denied,
+                    false => Lack::Absent(detail),
+                }
+            }
+            Err(Fault { trouble: Trouble::Refused, error: Error::Refused { detail, .. } }) => {
+                Lack::Refused(detail)
+            }
             Err(other) => return Err(other),
         };
         Ok(Some(Missing { right, lack, sees_table }))
@@ -142,7 +147,7 @@ impl Work for WhoAmI {
         debug_assert!(S::DIALECT == Dialect::Mariadb, "only a server has accounts");
         let mut rows = session.query("SELECT CURRENT_USER(), DATABASE()", Vec::new()).await?;
         let row = rows.first_mut();
-        let read = |row: &mut crate::backend::sql::session::Row| {
+        let read = |row: &mut crate::backend::sql::row::Row| {
             Ok(Account { account: quote(&row.words(0)?), database: row.text(1)?.unwrap_or_default() })
         };
         let Some(row) = row else {

@@ -7,7 +7,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{File, place};
-use crate::backend::sql::{Error, SqliteConfig};
+use crate::backend::sql::config::SqliteConfig;
+use crate::backend::sql::error::Error;
 
 /// Pages that are copied at once.
 const PAGES: std::ffi::c_int = 4096;
@@ -41,8 +42,8 @@ pub(in crate::backend::sql) fn back_up(config: &SqliteConfig, copy: &Path) -> Re
 }
 
 fn copy_all(file: &File, source: &Connection, target: &File, copy: &Path) -> Result<(), Error> {
-    let read = |error| file.explain("copying", error);
-    let write = |error| target.explain("writing", error);
+    let read = |error| file.explain("copying", error).error;
+    let write = |error| target.explain("writing", error).error;
     // One reader's view from here on: who writes meanwhile need not wait, and does not make the copy begin anew.
     source.execute_batch("BEGIN; SELECT COUNT(*) FROM sqlite_schema").map_err(read)?;
     let mut connection =

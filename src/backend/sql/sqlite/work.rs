@@ -3,6 +3,7 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -11,8 +12,10 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use super::{File, Job, NO_ANSWER, Sqlite};
 use crate::auth::TempFailReason;
-use crate::backend::sql::Error;
-use crate::backend::sql::session::{Cell, Dialect, Fault, Kind, Parameter, Row, Session, Work};
+use crate::backend::sql::error::Error;
+use crate::backend::sql::retry::{Fault, Trouble};
+use crate::backend::sql::row::{Cell, Parameter, Row};
+use crate::backend::sql::session::{Dialect, Kind, Session, Work};
 
 impl Sqlite {
     /// Runs statements that belong together; all or none of them take effect.
@@ -20,12 +23,12 @@ impl Sqlite {
         // Whoever is first: the thread begins, or the asker gives up.
         let is_settled = Arc::new(AtomicBool::new(false));
         let begun = Arc::clone(&is_settled);
-        let job = |reply| {
-            Job::Work(Box::new(move |file: &File, connection: &mut Connection| {
+        let job = |reply| -> Job {
+            Box::new(move |file: &File, connection: &mut Connection| {
                 if !begun.swap(true, Ordering::SeqCst) {
                     file.answer(reply, || file.run(connection, &work));
                 }
-            }))
+            })
         };
         match self.ask(W::ATTEMPT, job).await {
             Err(Error::Timeout { attempt, database, detail: NO_ANSWER, limit })
@@ -41,6 +44,21 @@ impl Sqlite {
 
 impl File {
     fn run<W: Work>(&self, connection: &mut Connection, work: &W) -> Result<W::Output, Error> {
+        let mut tried = 0;
+        loop {
+            let fault = match self.run_once(connection, work) {
+                Ok(output) => return Ok(output),
+                Err(fault) => fault,
+            };
+            tried += 1;
+            let Some(pause) = fault.trouble.pause_before_next(tried, W::KIND.runs_again()) else {
+                return Err(fault.error);
+            };
+            thread::sleep(pause);
+        }
+    }
+
+    fn run_once<W: Work>(&self, connection: &mut Connection, work: &W) -> Result<W::Output, Fault> {
         let explain = |error| self.explain(W::ATTEMPT, error);
         if !W::KIND.writes() {
             return work_through(self, connection, work);
@@ -59,37 +77,34 @@ impl File {
         }
         end
     }
-}
 
-impl File {
-    fn end(&self, connection: &Connection, (kind, attempt): (Kind, &'static str)) -> Result<(), Error> {
+    fn end(&self, connection: &Connection, (kind, attempt): (Kind, &'static str)) -> Result<(), Fault> {
         match kind {
             Kind::TriesOut => {
                 connection.execute_batch("ROLLBACK").map_err(|error| self.explain(attempt, error))
             }
-            Kind::Reads | Kind::Writes(_) => self.commit(connection, attempt),
+            Kind::Reads | Kind::WritesOnce(_) | Kind::Writes(_) => self.commit(connection, attempt),
         }
     }
 
-    fn commit(&self, connection: &Connection, attempt: &'static str) -> Result<(), Error> {
+    fn commit(&self, connection: &Connection, attempt: &'static str) -> Result<(), Fault> {
         connection.execute_batch("COMMIT").map_err(|error| match error.sqlite_error_code() {
-            // The rows may be in the journal although the disk did not confirm it.
-            Some(ErrorCode::SystemIoFailure) => Error::Uncertain {
-                attempt,
-                database: self.name.clone(),
-                detail: error.to_string(),
-                reason: TempFailReason::SqlError,
-            },
+            // The rows may be in the journal although the disk did not confirm it. The same disk is not asked again.
+            Some(ErrorCode::SystemIoFailure) => {
+                let (database, detail) = (self.name.clone(), error.to_string());
+                let reason = TempFailReason::SqlError;
+                let error = Error::Uncertain { attempt, database, detail, reason };
+                Fault { trouble: Trouble::Refused, error }
+            }
             _ => self.explain(attempt, error),
         })
     }
 }
 
 /// Every step of a work on this connection is ready at once, so there is nothing to wait for.
-fn work_through<W: Work>(file: &File, connection: &mut Connection, work: &W) -> Result<W::Output, Error> {
+fn work_through<W: Work>(file: &File, connection: &mut Connection, work: &W) -> Result<W::Output, Fault> {
     let mut session = SqliteSession { file, connection, attempt: W::ATTEMPT };
-    let end = work.run(&mut session).now_or_never().expect("no step of a SQLite session waits");
-    end.map_err(Fault::into_error)
+    work.run(&mut session).now_or_never().expect("no step of a SQLite session waits")
 }
 
 struct SqliteSession<'a> {
@@ -141,6 +156,6 @@ impl Session for SqliteSession<'_> {
         parameters: Vec<Parameter>,
     ) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send {
         let rows = self.query_now(statement, parameters);
-        ready(rows.map_err(|error| Fault::Final(self.file.explain(self.attempt, error))))
+        ready(rows.map_err(|error| self.file.explain(self.attempt, error)))
     }
 }

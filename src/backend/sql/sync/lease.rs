@@ -1,16 +1,16 @@
 //! A lease instead of a lock: whoever dies with it loses it.
 
-use super::for_update;
-use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 
 const UPDATE: &str = "UPDATE keydove_lease SET holder = ?, expires = ? WHERE name = ?";
 
-/// Who wants which lease.
+/// A lease that a process asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseWish {
-    /// Of the work; at most 64 bytes.
+    /// The name of the work that one process at a time does; at most 64 bytes.
     pub name: &'static str,
-    /// Of the process, like no other's.
+    /// The name of the process, like no other's; at most 255 bytes.
     pub holder: String,
     /// For how long it holds, in seconds.
     pub seconds: i64,
@@ -28,7 +28,7 @@ pub enum LeaseEnd {
     },
     /// Another process has it.
     Held {
-        /// Which.
+        /// Its name.
         by: String,
         /// For so many seconds more, unless it prolongs it.
         seconds: i64,
@@ -50,7 +50,7 @@ async fn find<S: Session>(session: &mut S, name: &str) -> Result<(String, i64, i
     session.query(&make, vec![name.into()]).await?;
     let read = format!(
         "SELECT holder, expires, finished, {now} FROM keydove_lease WHERE name = ?{}",
-        for_update(S::DIALECT)
+        S::DIALECT.for_update()
     );
     let mut rows = session.query(&read, vec![name.into()]).await?;
     let Some(row) = rows.first_mut() else { return Ok((String::new(), 0, 0, 0)) };

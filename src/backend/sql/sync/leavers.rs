@@ -1,10 +1,9 @@
 //! People who were not in Keycloak's list: counted, switched off, switched on again. Never deleted.
 
-use super::for_update;
 use crate::auth::Username;
 use crate::backend::sql::names::{Presence, are_one, look_for_address};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Session, Work};
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::backend::sql::sogo;
 
 /// What becomes of a leaver's mailbox.
@@ -12,7 +11,7 @@ use crate::backend::sql::sogo;
 pub enum SwitchOff {
     /// Mail comes in, nobody logs in.
     ReceiveOnly,
-    /// Neither.
+    /// No mail comes in, and nobody logs in.
     Disabled,
 }
 
@@ -30,11 +29,11 @@ impl SwitchOff {
 pub struct Remembered {
     /// The mailbox as stored.
     pub mailbox: String,
-    /// Keycloak's id.
+    /// Keycloak's id of the person.
     pub keycloak_id: String,
     /// In how many complete runs they were missing, one after the other.
     pub missed_runs: i64,
-    /// The mailbox is on.
+    /// Whether `mailbox.active` is 1.
     pub is_on: bool,
 }
 
@@ -71,7 +70,7 @@ impl Work for People {
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let parameters = vec![self.source.as_str().into(), self.after.as_str().into(), limit.into()];
         let rows = session.query(&statement, parameters).await?;
-        let read = |mut row: crate::backend::sql::session::Row| {
+        let read = |mut row: crate::backend::sql::row::Row| {
             row.read("keydove_person", "a page", |row| {
                 Ok(Remembered {
                     mailbox: row.words(0)?,
@@ -122,7 +121,7 @@ impl Work for Switch {
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         let name = || self.mailbox.as_str().into();
         let statement =
-            format!("SELECT username, active FROM mailbox WHERE username = ?{}", for_update(S::DIALECT));
+            format!("SELECT username, active FROM mailbox WHERE username = ?{}", S::DIALECT.for_update());
         let mut rows = session.query(&statement, vec![name()]).await?;
         let Some(row) = rows.first_mut() else { return Ok(false) };
         let (stored, active) =
@@ -152,7 +151,7 @@ impl Work for Switch {
                 Dialect::Mariadb => "ON DUPLICATE KEY UPDATE switched_to = VALUES(switched_to)",
             };
             let statement = format!("INSERT INTO keydove_sync (mailbox, switched_to) VALUES (?, ?) {update}");
-            let number = remembered.map_or(crate::backend::sql::session::Parameter::Null, Into::into);
+            let number = remembered.map_or(crate::backend::sql::row::Parameter::Null, Into::into);
             session.query(&statement, vec![name(), number]).await?;
         }
         Ok(holds)

@@ -6,8 +6,8 @@ mod lease;
 mod leavers;
 mod standing;
 
-use super::session::Dialect;
-use super::{Database, Error};
+use super::database::Database;
+use super::error::Error;
 use crate::auth::Username;
 
 pub use lease::{LeaseEnd, LeaseWish};
@@ -59,7 +59,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn remembered_stores(&self, source: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn remembered_stores(&self, source: &str) -> Result<Vec<String>, Error> {
         self.run(standing::StoresOf(source.to_owned())).await
     }
 
@@ -113,13 +113,5 @@ impl Database {
     /// The database cannot be asked.
     pub async fn switch_on_again(&self, mailbox: &str) -> Result<bool, Error> {
         self.run(leavers::Switch { mailbox: mailbox.to_owned(), to: None }).await
-    }
-}
-
-/// Reading a row so also locks it on a server.
-fn for_update(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => "",
-        Dialect::Mariadb => " FOR UPDATE",
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use crate::auth::{Username, normalise_domain};
-use crate::backend::sql::Mark;
 use crate::backend::sql::mailbox::is_resource;
+use crate::backend::sql::marks::Mark;
 use crate::backend::sql::names::{are_one, spellings};
-use crate::backend::sql::provision::KnownPerson;
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
+use crate::backend::sql::person::KnownPerson;
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::{Parameter, Row};
+use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::backend::sql::sogo;
 
 /// What is known of one address.

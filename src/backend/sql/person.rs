@@ -1,14 +1,21 @@
 //! keydove's own memory of who has which mailbox, and which template was applied to it.
 
-use super::Owner;
+use super::database::Database;
+use super::error::Error;
+use super::marks::Mark;
+use super::names::{is_name_of, pick, spellings, texts};
+use super::provision::rows::Owner;
+use super::retry::Fault;
+use super::row::{Parameter, Row};
+use super::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::auth::Username;
-use crate::backend::sql::Error;
-use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::session::{Dialect, Fault, Kind, LostCommit, Parameter, Row, Session, Work};
 
 const FIND_PERSON: &str = "\
-SELECT mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes \
+SELECT p.mailbox, p.keycloak_id, p.source, p.template_name, p.template_fingerprint, p.template_attributes, \
+       m.attribute, m.value \
+  FROM keydove_person p LEFT JOIN keydove_mark m ON m.mailbox = p.mailbox WHERE p.mailbox IN (?, ?)";
+const FIND_PERSON_WITHOUT_MARK: &str = "\
+SELECT mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes, NULL, NULL \
   FROM keydove_person WHERE mailbox IN (?, ?)";
 const INSERT_PERSON: &str = "\
 INSERT INTO keydove_person \
@@ -28,23 +35,67 @@ pub struct KnownPerson {
     pub template_fingerprint: Option<String>,
     /// Its text.
     pub template_attributes: Option<String>,
+    /// What stays the same about them when Keycloak gives them a new id, if it is known.
+    pub mark: Option<Mark>,
 }
 
 impl KnownPerson {
-    /// The mailbox, and who has it: columns in the order of [`FIND_PERSON`].
-    pub(in crate::backend::sql) fn read(row: &mut Row) -> Result<(String, Self), String> {
+    /// The mailbox, and who has it: the columns of [`FIND_PERSON`], the mark's too.
+    fn read_with_mark(row: &mut Row) -> Result<(String, Self), String> {
+        let (mailbox, mut person) = Self::read(row)?;
+        if let (Some(attribute), Some(value)) = (row.text(6)?, row.text(7)?) {
+            person.mark = Some(Mark { attribute, value });
+        }
+        Ok((mailbox, person))
+    }
+
+    /// The same without the mark.
+    pub(super) fn read(row: &mut Row) -> Result<(String, Self), String> {
         let person = Self {
             keycloak_id: row.words(1)?,
             source: row.words(2)?,
             template_name: row.text(3)?,
             template_fingerprint: row.text(4)?,
             template_attributes: row.text(5)?,
+            mark: None,
         };
         Ok((row.words(0)?, person))
     }
 }
 
-/// Who has a mailbox?
+impl Database {
+    /// Who had a mailbox of this address when keydove saw it last; `None` for nobody, and in MariaDB also while
+    /// keydove's own tables are missing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn person_of(&self, user: &Username) -> Result<Option<KnownPerson>, Error> {
+        self.run(PersonOf(user.clone())).await
+    }
+
+    /// Remembers who has a mailbox. Does nothing where somebody is remembered already.
+    ///
+    /// # Errors
+    /// The database cannot be asked; [`Error::Schema`] where keydove's own tables are missing.
+    pub async fn remember_person(
+        &self,
+        user: &Username,
+        keycloak_id: &str,
+        source: &str,
+    ) -> Result<(), Error> {
+        self.run(Remember::new(user, keycloak_id, source, false)).await
+    }
+
+    /// Gives a mailbox to a person with another Keycloak id, as an administrator approved.
+    ///
+    /// # Errors
+    /// As [`remember_person`](Self::remember_person).
+    pub async fn adopt_person(&self, user: &Username, keycloak_id: &str, source: &str) -> Result<(), Error> {
+        self.run(Remember::new(user, keycloak_id, source, true)).await
+    }
+}
+
+/// Who has a mailbox.
 pub(super) struct PersonOf(pub(super) Username);
 
 impl Work for PersonOf {
@@ -58,8 +109,9 @@ impl Work for PersonOf {
         }
         let [name, unicode, ..] = spellings(&self.0);
         let mut found = Vec::new();
-        for mut row in session.query(FIND_PERSON, texts([name, unicode])).await? {
-            let (name, person) = row.read("keydove_person", self.0.as_str(), KnownPerson::read)?;
+        let statement = if session.has_marks() { FIND_PERSON } else { FIND_PERSON_WITHOUT_MARK };
+        for mut row in session.query(statement, texts([name, unicode])).await? {
+            let (name, person) = row.read("keydove_person", self.0.as_str(), KnownPerson::read_with_mark)?;
             if is_name_of(&self.0, &name) {
                 found.push((name, person));
             }
@@ -69,7 +121,7 @@ impl Work for PersonOf {
 }
 
 /// Writes down who has a mailbox.
-pub(super) struct Remember {
+struct Remember {
     user: Username,
     keycloak_id: String,
     source: String,
@@ -78,7 +130,7 @@ pub(super) struct Remember {
 }
 
 impl Remember {
-    pub(super) fn new(user: &Username, keycloak_id: &str, source: &str, adopt: bool) -> Self {
+    fn new(user: &Username, keycloak_id: &str, source: &str, adopt: bool) -> Self {
         let (keycloak_id, source) = (keycloak_id.to_owned(), source.to_owned());
         Self { user: user.clone(), keycloak_id, source, adopt }
     }
@@ -86,7 +138,7 @@ impl Remember {
 
 impl Work for Remember {
     const ATTEMPT: &'static str = "remembering whose a mailbox is";
-    const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const KIND: Kind = Kind::WritesOnce(LostCommit::RunAgain);
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {

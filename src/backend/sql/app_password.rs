@@ -1,23 +1,24 @@
-//! App passwords: mailcow's rows, and what keydove keeps beside them.
+//! App passwords as a login sees them: mailcow's rows, and what keydove keeps beside them.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::auth::{Secret, Service, Username};
-use crate::backend::records::seconds;
+use crate::backend::sql::database::Database;
+use crate::backend::sql::error::Error;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
-use crate::backend::sql::rows::Cells;
-use crate::backend::sql::saved::{SavedAppPassword, restore_time};
-use crate::backend::sql::session::{Fault, Kind, Row, Session, Work};
-use crate::credential::scheme;
+use crate::backend::sql::retry::Fault;
+use crate::backend::sql::row::Row;
+use crate::backend::sql::session::{Kind, Session, Work};
 use crate::settings::Network;
 
 /// The switches in the order in which [`COLUMNS`] asks for them.
 const SERVICES: [Service; 6] =
     [Service::Imap, Service::Smtp, Service::Dav, Service::Eas, Service::Pop3, Service::Sieve];
 const COLUMNS: &str = "\
-p.mailbox, p.id, p.password, p.imap_access, p.smtp_access, p.dav_access, p.eas_access, p.pop3_access, p.sieve_access";
+p.mailbox, p.password, p.id, p.imap_access, p.smtp_access, p.dav_access, p.eas_access, p.pop3_access, p.sieve_access";
 const OWN_COLUMNS: &str = "k.expires, k.networks, k.app_passwd";
+const NO_OWN_COLUMNS: &str = "NULL, NULL, NULL";
 const OWN_TABLE: &str = "LEFT JOIN keydove_app_password k ON k.app_passwd = p.id";
 /// The history is looked through by its owner, for which mailcow has an index; by app password it has none.
 const LAST_USED: &str = "\
@@ -37,11 +38,11 @@ pub struct AppPassword {
     /// Made by keydove, so that the password names this row.
     pub names_itself: bool,
     /// The services it opens.
-    access: [bool; SERVICES.len()],
+    pub(super) access: [bool; SERVICES.len()],
     /// When it ends; `None` is never.
-    expires: Option<SystemTime>,
+    pub(super) expires: Option<SystemTime>,
     /// From where it may be used; `None` is from anywhere.
-    networks: Option<Vec<Network>>,
+    pub(super) networks: Option<Vec<Network>>,
 }
 
 impl AppPassword {
@@ -73,56 +74,32 @@ impl AppPassword {
             && self.password.matches(other.password.expose())
     }
 
-    pub(in crate::backend::sql) fn save(&self) -> Option<SavedAppPassword> {
-        Some(SavedAppPassword {
-            id: self.id,
-            password: scheme::strong_text(&self.password)?,
-            names_itself: self.names_itself,
-            access: self.access.to_vec(),
-            expires: self.expires.map(seconds),
-            networks: self
-                .networks
-                .as_ref()
-                .map(|networks| networks.iter().map(ToString::to_string).collect()),
-        })
-    }
-
-    pub(in crate::backend::sql) fn restore(saved: SavedAppPassword) -> Option<Self> {
-        let networks = |networks: Vec<String>| -> Option<Vec<Network>> {
-            networks.iter().map(|text| Network::parse(text).ok()).collect()
-        };
-        Some(Self {
-            id: saved.id,
-            password: Secret::from(saved.password.as_str()),
-            names_itself: saved.names_itself,
-            access: saved.access.try_into().ok()?,
-            expires: match saved.expires {
-                Some(seconds) => Some(restore_time(seconds)?),
-                None => None,
-            },
-            networks: match saved.networks {
-                Some(texts) => Some(networks(texts)?),
-                None => None,
-            },
-        })
-    }
-
-    fn read(row: &mut Row, with_own: bool) -> Result<Self, String> {
+    /// Reads a row from the column of its number on: number, switches, expiry, networks, number in keydove's own table.
+    /// The hash is in a column of its own.
+    pub(super) fn read(row: &mut Row, (id, password): (usize, usize)) -> Result<Self, String> {
         let mut access = [false; SERVICES.len()];
-        for (column, switch) in (3..).zip(&mut access) {
+        for (column, switch) in (id + 1..).zip(&mut access) {
             *switch = row.number(column)? == 1;
         }
-        let (mut expires, mut networks, mut names_itself) = (None, None, false);
-        if with_own {
-            // A time before 1970 has passed as well.
-            let since_1970 = |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-            expires = row.integer(9)?.map(|seconds| SystemTime::UNIX_EPOCH + since_1970(seconds));
-            networks = row.text(10)?.map(|text| read_networks(&text));
-            names_itself = row.integer(11)?.is_some();
-        }
-        let password = Secret::new(row.bytes(2)?.unwrap_or_default());
-        Ok(Self { id: row.number(1)?, password, names_itself, access, expires, networks })
+        let limits = id + 1 + SERVICES.len();
+        // A time before 1970 has passed as well.
+        let since_1970 = |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        Ok(Self {
+            id: row.number(id)?,
+            password: Secret::new(row.bytes(password)?.unwrap_or_default()),
+            names_itself: row.integer(limits + 2)?.is_some(),
+            access,
+            expires: row.integer(limits)?.map(|seconds| SystemTime::UNIX_EPOCH + since_1970(seconds)),
+            networks: row.text(limits + 1)?.map(|text| read_networks(&text)),
+        })
     }
+}
+
+/// Puts what was used last first, because it is most likely used again; what was never used comes last, of it the newest
+/// first. `last_uses`: numbers of app passwords, and the time by the database's clock as it writes times.
+pub(super) fn sort(app_passwords: &mut [AppPassword], last_uses: &[(i64, Option<String>)]) {
+    let used = |id| last_uses.iter().find(|(of, _)| *of == id).and_then(|(_, used)| used.as_deref());
+    app_passwords.sort_by(|one, other| (used(other.id), other.id).cmp(&(used(one.id), one.id)));
 }
 
 /// What is no network has no address in it, so that a slip of the pen opens nothing.
@@ -130,7 +107,18 @@ fn read_networks(text: &str) -> Vec<Network> {
     text.split([',', ' ']).filter_map(|item| Network::parse(item).ok()).collect()
 }
 
-/// Which app passwords does a mailbox have?
+impl Database {
+    /// The active app passwords of a mailbox, the last used first, then the newest. What their switches, dates and
+    /// networks mean for a login is the caller's business.
+    ///
+    /// # Errors
+    /// The database cannot be asked, or a row has an impossible value.
+    pub async fn app_passwords(&self, user: &Username) -> Result<Vec<AppPassword>, Error> {
+        self.run(AppPasswords(user.clone())).await
+    }
+}
+
+/// The active app passwords of a mailbox.
 pub(super) struct AppPasswords(pub(super) Username);
 
 impl Work for AppPasswords {
@@ -139,19 +127,19 @@ impl Work for AppPasswords {
     type Output = Vec<AppPassword>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
-        let with_own = session.has_own_tables();
-        let statement = if with_own {
-            format!("SELECT {COLUMNS}, {OWN_COLUMNS} FROM app_passwd p {OWN_TABLE} {LAST_USED} {WHERE}")
-        } else {
-            format!("SELECT {COLUMNS} FROM app_passwd p {LAST_USED} {WHERE}")
+        let (own_columns, own_table) = match session.has_own_tables() {
+            true => (OWN_COLUMNS, OWN_TABLE),
+            false => (NO_OWN_COLUMNS, ""),
         };
+        let statement =
+            format!("SELECT {COLUMNS}, {own_columns} FROM app_passwd p {own_table} {LAST_USED} {WHERE}");
         let [name, unicode, ..] = spellings(&self.0);
         let names = [name.clone(), unicode.clone(), name, unicode];
         let mut found = Vec::new();
         for mut row in session.query(&statement, texts(names)).await? {
             let password = row.read("app_passwd", self.0.as_str(), |row| {
                 Ok(match is_name_of(&self.0, &row.words(0)?) {
-                    true => Some(AppPassword::read(row, with_own)?),
+                    true => Some(AppPassword::read(row, (2, 1))?),
                     false => None,
                 })
             })?;

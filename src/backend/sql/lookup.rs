@@ -1,0 +1,300 @@
+//! What a login asks, and the questions without a password: an address, everything about it, a list of all.
+//!
+//! Databases compare names more loosely than keydove does, so every row is compared again: [`Hosting::assemble`].
+
+use std::sync::LazyLock;
+
+use super::app_password::{self, AppPassword, AppPasswords};
+use super::database::Database;
+use super::error::Error;
+use super::mailbox::{Found, Hosting, Listed, Page};
+use super::names::{is_name_of, spellings, texts};
+use super::person::PersonOf;
+use super::retry::{Fault, Trouble};
+use super::row::{Parameter, Row};
+use super::session::{Dialect, Kind, Session, Work};
+use crate::auth::Username;
+
+/// Three reads in one statement, hence of one moment: the domain, the mailbox, its active second factors.
+///
+/// Each takes two spellings of the name: the domain as A-labels, and as U-labels. No text is compared with a
+/// derived column, which would fail where the connection's collation is not the table's.
+const FIND_MAILBOX: &str = "\
+SELECT 1 AS part, domain AS row_name, active, NULL AS kind, NULL AS authsource, NULL AS quota, \
+       NULL AS attributes, NULL AS password \
+  FROM domain WHERE domain IN (?, ?) \
+UNION ALL \
+SELECT 2, username, active, kind, authsource, quota, attributes, password \
+  FROM mailbox WHERE username IN (?, ?) \
+UNION ALL \
+SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL \
+  FROM tfa WHERE username IN (?, ?) AND active = 1";
+
+/// As [`FIND_MAILBOX`], with the app passwords, when each was used last, and the owner. Without keydove's own tables there
+/// are no limits of app passwords, and no owner.
+fn find_all(with_own_tables: bool) -> String {
+    let (limits, limits_of, owner) = match with_own_tables {
+        true => (
+            "k.expires, k.networks, k.app_passwd",
+            "LEFT JOIN keydove_app_password k ON k.app_passwd = p.id ",
+            "UNION ALL SELECT 6, mailbox, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, keycloak_id \
+             FROM keydove_person WHERE mailbox IN (?, ?)",
+        ),
+        false => ("NULL, NULL, NULL", "", ""),
+    };
+    format!(
+        "SELECT 1 AS part, domain AS row_name, active, NULL AS kind, NULL AS authsource, NULL AS quota, \
+                NULL AS attributes, NULL AS password, NULL AS id, NULL AS imap_access, NULL AS smtp_access, \
+                NULL AS dav_access, NULL AS eas_access, NULL AS pop3_access, NULL AS sieve_access, \
+                NULL AS expires, NULL AS networks, NULL AS own_id, NULL AS used, NULL AS keycloak_id \
+           FROM domain WHERE domain IN (?, ?) \
+         UNION ALL \
+         SELECT 2, username, active, kind, authsource, quota, attributes, password, NULL, \
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+           FROM mailbox WHERE username IN (?, ?) \
+         UNION ALL \
+         SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL, NULL, \
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+           FROM tfa WHERE username IN (?, ?) AND active = 1 \
+         UNION ALL \
+         SELECT 4, p.mailbox, p.active, NULL, NULL, NULL, NULL, p.password, p.id, \
+                p.imap_access, p.smtp_access, p.dav_access, p.eas_access, p.pop3_access, p.sieve_access, \
+                {limits}, NULL, NULL \
+           FROM app_passwd p {limits_of}WHERE p.mailbox IN (?, ?) AND p.active = 1 \
+         UNION ALL \
+         SELECT 5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, app_password, \
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, CAST(MAX(datetime) AS CHAR), NULL \
+           FROM sasl_log WHERE username IN (?, ?) GROUP BY app_password \
+         {owner}"
+    )
+}
+
+static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(true));
+static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(false));
+
+/// Of which table a row of these statements is: the number in its first column.
+const APP_PASSWORD: i64 = 4;
+const LAST_USE: i64 = 5;
+const OWNER: i64 = 6;
+/// Where the columns that are not in [`FIND_MAILBOX`] begin.
+const PASSWORD: usize = 7;
+const ID: usize = 8;
+const USED: usize = 18;
+const KEYCLOAK_ID: usize = 19;
+
+/// Binary order, because under a collation the name after `muller` may equal it and a page would repeat or skip.
+const LIST_SQLITE: &str = "\
+SELECT username, kind FROM mailbox \
+ WHERE active IN (1, 2) AND username COLLATE BINARY > ? \
+ ORDER BY username COLLATE BINARY LIMIT ?";
+/// The same for MariaDB, where the order is that of the UTF-8 bytes too.
+const LIST_MARIADB: &str = "\
+SELECT username, kind FROM mailbox \
+ WHERE active IN (1, 2) AND CAST(username AS BINARY) > CAST(? AS BINARY) \
+ ORDER BY CAST(username AS BINARY) LIMIT ?";
+
+/// Everything that a login needs to know of an address.
+#[derive(Debug)]
+pub struct LoginFacts {
+    /// The domain and the mailbox.
+    pub hosting: Hosting,
+    /// The active ones, the last used first, then the newest; none where there is no mailbox. [`Error::Schema`]: the
+    /// database user may not read them, which stops no main password.
+    pub app_passwords: Result<Vec<AppPassword>, Error>,
+    /// Keycloak's id of whoever had the mailbox when keydove saw it last, as far as that is remembered.
+    pub owner_id: Option<String>,
+}
+
+impl Database {
+    /// Verifies that the database is reachable and has every table and column that logins ask for.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] names what is missing or not granted; else as any question.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.run(CheckTables).await
+    }
+
+    /// What is known here about an address: its domain, its mailbox, or neither. One statement.
+    ///
+    /// # Errors
+    /// The database cannot be asked, or a row that matters has an impossible value. Never a refusal.
+    pub async fn find_mailbox(&self, user: &Username) -> Result<Hosting, Error> {
+        self.run(FindMailbox(user.clone())).await
+    }
+
+    /// What is known here about an address, with its app passwords and its owner. One statement, unless the database
+    /// user lacks a right to a part of it: then each part is asked for by itself.
+    ///
+    /// # Errors
+    /// As [`find_mailbox`](Self::find_mailbox).
+    pub async fn login_facts(&self, user: &Username) -> Result<LoginFacts, Error> {
+        self.run(FindLoginFacts(user.clone())).await
+    }
+
+    /// One page of the mailboxes that receive mail (`active` 1 or 2, resources excepted), in the binary order of
+    /// the stored names, as Dovecot's iteration wants them.
+    ///
+    /// `after` is the [`Page::next`] of the page before; `limit` is the number of rows to read, at least 1.
+    /// Names that no login can have are left out, so a page may be short or empty and yet have a next one.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn list_mailboxes(&self, after: Option<&str>, limit: usize) -> Result<Page, Error> {
+        self.run(ListMailboxes { after: after.unwrap_or_default().to_owned(), limit: limit.max(1) }).await
+    }
+}
+
+/// For each table, both spellings of the name by which it is asked.
+fn names_for(user: &Username, tables_by_address: usize) -> Vec<Parameter> {
+    let [name, unicode, domain, unicode_domain] = spellings(user);
+    let mut names = texts([domain, unicode_domain]);
+    for _ in 0..tables_by_address {
+        names.extend(texts([name.clone(), unicode.clone()]));
+    }
+    names
+}
+
+struct FindMailbox(Username);
+
+impl Work for FindMailbox {
+    const ATTEMPT: &'static str = "looking a mailbox up";
+    const KIND: Kind = Kind::Reads;
+    type Output = Hosting;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Hosting, Fault> {
+        let rows = session.query(FIND_MAILBOX, names_for(&self.0, 2)).await?;
+        let found =
+            rows.into_iter().map(|row| Found::read(row, self.0.as_str())).collect::<Result<_, _>>()?;
+        Ok(Hosting::assemble(&self.0, found)?)
+    }
+}
+
+struct FindLoginFacts(Username);
+
+impl Work for FindLoginFacts {
+    const ATTEMPT: &'static str = "looking up what a login needs";
+    const KIND: Kind = Kind::Reads;
+    type Output = LoginFacts;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
+        let with_own_tables = session.has_own_tables();
+        let (statement, tables) = match with_own_tables {
+            true => (&*FIND_ALL, 5),
+            false => (&*FIND_ALL_OF_MAILCOW, 4),
+        };
+        match session.query(statement, names_for(&self.0, tables)).await {
+            Ok(rows) => Ok(self.assemble(rows)?),
+            // Tables of different collations cannot be read by one statement, nor can one that is closed to us.
+            Err(Fault { trouble: Trouble::DoesNotFit | Trouble::Refused, .. }) => {
+                self.ask_apart(session).await
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+impl FindLoginFacts {
+    fn assemble(&self, rows: Vec<Row>) -> Result<LoginFacts, Error> {
+        let user = &self.0;
+        let (mut found, mut app_passwords, mut last_uses, mut owners) = (vec![], vec![], vec![], vec![]);
+        for mut row in rows {
+            match row.integer(0) {
+                Ok(Some(APP_PASSWORD)) => {
+                    app_passwords.extend(row.read("app_passwd", user.as_str(), |row| {
+                        Ok(match is_name_of(user, &row.words(1)?) {
+                            true => Some(AppPassword::read(row, (ID, PASSWORD))?),
+                            false => None,
+                        })
+                    })?)
+                }
+                Ok(Some(LAST_USE)) => last_uses.push(row.read("sasl_log", user.as_str(), |row| {
+                    Ok((row.integer(ID)?.unwrap_or_default(), row.text(USED)?))
+                })?),
+                Ok(Some(OWNER)) => owners.push(row.read("keydove_person", user.as_str(), |row| {
+                    Ok((row.words(1)?, row.words(KEYCLOAK_ID)?))
+                })?),
+                _ => found.push(Found::read(row, user.as_str())?),
+            }
+        }
+        let hosting = Hosting::assemble(user, found)?;
+        if hosting.mailbox.is_none() {
+            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner_id: None });
+        }
+        app_password::sort(&mut app_passwords, &last_uses);
+        owners.retain(|(name, _)| is_name_of(user, name));
+        let owner_id = super::names::pick("keydove_person", user.as_str(), owners)?;
+        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner_id })
+    }
+
+    /// A table that may not be read stops only what needs it.
+    async fn ask_apart<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
+        let user = &self.0;
+        let hosting = FindMailbox(user.clone()).run(session).await?;
+        if hosting.mailbox.is_none() {
+            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner_id: None });
+        }
+        let app_passwords = match AppPasswords(user.clone()).run(session).await {
+            Ok(found) => Ok(found),
+            Err(Fault { error: error @ Error::Schema { .. }, .. }) => Err(error),
+            Err(fault) => return Err(fault),
+        };
+        let owner = PersonOf(user.clone()).run(session).await?;
+        Ok(LoginFacts { hosting, app_passwords, owner_id: owner.map(|owner| owner.keycloak_id) })
+    }
+}
+
+struct ListMailboxes {
+    after: String,
+    limit: usize,
+}
+
+impl Work for ListMailboxes {
+    const ATTEMPT: &'static str = "listing mailboxes";
+    const KIND: Kind = Kind::Reads;
+    type Output = Page;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Page, Fault> {
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let statement = match S::DIALECT {
+            Dialect::Sqlite => LIST_SQLITE,
+            Dialect::Mariadb => LIST_MARIADB,
+        };
+        let rows = session.query(statement, vec![self.after.as_str().into(), limit.into()]).await?;
+        let listed = rows.into_iter().map(|row| Listed::read(row, &self.after)).collect::<Result<_, _>>()?;
+        Ok(Page::assemble(listed, self.limit))
+    }
+}
+
+/// Executed, not only prepared: a statement that this connection prepared before would not be prepared again.
+struct CheckTables;
+
+impl Work for CheckTables {
+    const ATTEMPT: &'static str = "checking the tables";
+    const KIND: Kind = Kind::Reads;
+    type Output = ();
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+        session.query(FIND_MAILBOX, texts([const { String::new() }; 6])).await?;
+        ListMailboxes { after: String::new(), limit: 1 }.run(session).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_the_question_has_the_same_columns() {
+        for (statement, tables) in [(find_all(true), 6), (find_all(false), 5), (FIND_MAILBOX.to_owned(), 3)] {
+            let columns = |part: &str| {
+                // A comma inside of brackets is none between columns, and no column here has one.
+                part.split(" FROM ").next().unwrap_or_default().matches(',').count() + 1
+            };
+            let parts: Vec<usize> = statement.split("UNION ALL").map(columns).collect();
+            assert_eq!(parts.len(), tables);
+            assert!(parts.iter().all(|count| *count == parts[0]), "{parts:?}");
+            assert_eq!(statement.matches('?').count(), tables * 2);
+        }
+    }
+}

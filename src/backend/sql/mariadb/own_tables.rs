@@ -1,0 +1,108 @@
+//! keydove's own tables beside mailcow's: looked for, and made where the server lets us.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::backend::sql::retry::{Fault, Trouble};
+use crate::backend::sql::row::Cell;
+use crate::backend::sql::session::{Kind, Session};
+
+const OWN_TABLES: &str = include_str!("../migrations/mariadb/keydove_tables.sql");
+/// First those that logins write, then all.
+const COUNT_OWN_TABLES: &str = "\
+SELECT COUNT(CASE WHEN table_name IN ('keydove_person', 'keydove_app_password') THEN 1 END), COUNT(*) \
+  FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN \
+  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync', 'keydove_mark')";
+const LOGINS_TABLES_COUNT: i64 = 2;
+const OWN_TABLES_COUNT: i64 = 5;
+/// While some are missing, those who only read look no more often; an administrator may load them at any time.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+
+/// What is known about keydove's own tables on the server. Once all were seen nobody looks again.
+#[derive(Default)]
+pub(super) struct OwnTables {
+    /// Those that logins write were seen.
+    seen: AtomicBool,
+    /// All were seen.
+    complete: AtomicBool,
+    /// The server let us not create them; an administrator may.
+    not_ours_to_create: AtomicBool,
+    last_look: Mutex<Option<Instant>>,
+}
+
+impl OwnTables {
+    pub(super) fn are_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn are_complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
+    }
+
+    /// Makes the tables where they are missing and the server lets us. Without them mailboxes are made all the same;
+    /// only what is remembered in them is not.
+    pub(super) async fn find(&self, session: &mut impl Session, kind: Kind) -> Result<(), Fault> {
+        if self.are_complete() || !self.is_due(kind) {
+            return Ok(());
+        }
+        self.look(session).await?;
+        if self.are_complete() || self.not_ours_to_create.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for statement in create_own_tables() {
+            match session.query(statement, Vec::new()).await {
+                Ok(_) => {}
+                Err(fault) if fault.trouble == Trouble::ConnectionLost => {
+                    *self.last_look() = None;
+                    return Err(fault);
+                }
+                Err(_) => self.not_ours_to_create.store(true, Ordering::Relaxed),
+            }
+        }
+        self.look(session).await
+    }
+
+    /// Who writes wants to know now, and writes seldom.
+    fn is_due(&self, kind: Kind) -> bool {
+        kind.writes() || self.last_look().is_none_or(|last| last.elapsed() >= LOOK_PAUSE)
+    }
+
+    async fn look(&self, session: &mut impl Session) -> Result<(), Fault> {
+        let rows = session.query(COUNT_OWN_TABLES, Vec::new()).await?;
+        if let Some([Cell::Integer(of_logins), Cell::Integer(all)]) = rows.first().map(|row| &row.0[..]) {
+            self.seen.store(*of_logins == LOGINS_TABLES_COUNT, Ordering::Relaxed);
+            self.complete.store(*all == OWN_TABLES_COUNT, Ordering::Relaxed);
+        }
+        *self.last_look() = Some(Instant::now());
+        Ok(())
+    }
+
+    fn last_look(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.last_look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The file's statements; nothing but their ends is a semicolon there.
+fn create_own_tables() -> impl Iterator<Item = &'static str> {
+    OWN_TABLES.split_inclusive(';').filter(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::create_own_tables;
+
+    #[test]
+    fn each_own_table_is_one_statement_of_the_file() {
+        let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
+        let statements: Vec<String> = create_own_tables().map(code).collect();
+        let tables =
+            ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync", "keydove_mark"];
+        assert_eq!(statements.len(), tables.len());
+        for (statement, table) in statements.iter().zip(tables) {
+            assert!(statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{statement}");
+        }
+    }
+}

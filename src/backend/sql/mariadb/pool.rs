@@ -1,0 +1,166 @@
+//! The connections of this process to the server: one budget, of which logins always have most.
+//!
+//! The driver has a pool too, but it hands out the connection that was idle longest, so that every connection has to
+//! prepare every statement; it keeps dead connections after a restart of the server; and it knows no two kinds of askers.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use mysql_async::{Conn, Error as DriverError, Opts};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout};
+
+use crate::backend::sql::session::Asker;
+
+/// Connections that nobody used for so long are closed; idle ones may sit behind a firewall that forgets them.
+const IDLE_LIMIT: Duration = Duration::from_secs(300);
+
+/// Open connections that nobody uses, and permits to have one.
+pub(super) struct ConnectionPool {
+    options: Opts,
+    connect_timeout: Duration,
+    /// One for each connection that may be open.
+    all: Semaphore,
+    /// Those of them that jobs may have at once.
+    of_jobs: Semaphore,
+    /// The last used at the end.
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    connection: Conn,
+    since: Instant,
+}
+
+/// Why there is no connection.
+pub(super) enum NoConnection {
+    /// None was free, or the server did not greet, within `connect_timeout`.
+    TooLate,
+    /// The server's or the system's refusal.
+    Refused(DriverError),
+}
+
+/// How many of so many connections jobs may have at once: a quarter, at least one.
+const fn share_of_jobs(max: usize) -> usize {
+    if max < 8 { 1 } else { max / 4 }
+}
+
+impl ConnectionPool {
+    /// Opens nothing yet. `max`: at least 1.
+    pub(super) fn new(options: Opts, max: usize, connect_timeout: Duration) -> Self {
+        let max = max.min(Semaphore::MAX_PERMITS);
+        Self {
+            options,
+            connect_timeout,
+            all: Semaphore::new(max),
+            of_jobs: Semaphore::new(share_of_jobs(max)),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// A connection: that which was used last, or a new one.
+    pub(super) async fn lease(&self, asker: Asker) -> Result<Lease<'_>, NoConnection> {
+        let leased = timeout(self.connect_timeout, self.wait_and_connect(asker)).await;
+        leased.map_err(|_| NoConnection::TooLate)?.map_err(NoConnection::Refused)
+    }
+
+    async fn wait_and_connect(&self, asker: Asker) -> Result<Lease<'_>, DriverError> {
+        // Jobs wait for each other first, so that few of them stand in the line of the logins.
+        let of_job = match asker {
+            Asker::Login => None,
+            Asker::Job => self.of_jobs.acquire().await.ok(),
+        };
+        let permit = self.all.acquire().await.ok();
+        let connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => Conn::new(self.options.clone()).await?,
+        };
+        Ok(Lease { pool: self, connection: Some(connection), _permits: (permit, of_job) })
+    }
+
+    fn take_idle(&self) -> Option<Conn> {
+        let mut idle = self.idle();
+        close_old(&mut idle);
+        idle.pop().map(|idle| idle.connection)
+    }
+
+    /// Closes the idle connections: where one is dead, the others most likely are too.
+    pub(super) fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        idle.into_iter().for_each(|idle| close(idle.connection));
+    }
+
+    /// Closes what is idle, and waits for it.
+    pub(super) async fn disconnect(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        for idle in idle {
+            // What does not close so, the server closes itself.
+            let _ = idle.connection.disconnect().await;
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ConnectionPool {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn close_old(idle: &mut Vec<Idle>) {
+    let fresh = idle.iter().position(|idle| idle.since.elapsed() < IDLE_LIMIT).unwrap_or(idle.len());
+    idle.drain(..fresh).for_each(|idle| close(idle.connection));
+}
+
+/// Polled once, it sends the farewell if it can, and marks the connection as closed; nobody waits for more.
+fn close(connection: Conn) {
+    let _ = connection.disconnect().now_or_never();
+}
+
+/// A connection that goes back to the pool only when it is known to be idle.
+///
+/// Dropped in the middle of a question, it is thrown away: the late answer to one question must not be read as
+/// the answer to the next. The driver guards against that too, but it may wait for the late answer meanwhile.
+pub(super) struct Lease<'a> {
+    pool: &'a ConnectionPool,
+    connection: Option<Conn>,
+    /// Given back when the connection is closed or idle.
+    _permits: (Option<SemaphorePermit<'a>>, Option<SemaphorePermit<'a>>),
+}
+
+impl Lease<'_> {
+    pub(super) fn connection(&mut self) -> &mut Conn {
+        self.connection.as_mut().expect("only `give_back` and `drop` take it, and both end the lease")
+    }
+
+    pub(super) fn give_back(mut self) {
+        if let Some(connection) = self.connection.take() {
+            let mut idle = self.pool.idle();
+            close_old(&mut idle);
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            close(connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_have_a_quarter_and_never_nothing() {
+        let shares = [1, 2, 7, 8, 16, 100].map(share_of_jobs);
+        assert_eq!(shares, [1, 1, 1, 2, 4, 25]);
+    }
+}

@@ -1,0 +1,227 @@
+//! What a login costs the database: the statements that a real MariaDB sees, before the answer and after it.
+#![expect(clippy::disallowed_methods, reason = "a test starts its own tasks and reads the clock")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use keydove::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
+use keydove::backend::mailboxes::Mailboxes;
+use keydove::backend::people::{People, Sources};
+use keydove::backend::records::{self, Spawner};
+use keydove::backend::sql::Database;
+use keydove::credential::compared::{Comparisons, Verified};
+use keydove::credential::hashing::Hasher;
+use keydove::jobs::bookkeeping::{self, AcceptedLogin, Bookkeeper, Note};
+use keydove::login::decision::{Decision, Moment, Parts, Webmail};
+use keydove::login::passdb::Passdb;
+use keydove::login::throttle::Throttle;
+use keydove::login::userdb::Userdb;
+use keydove::provision::{Config, Provisioner};
+use nix::time::{ClockId, clock_gettime};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::explain_truth::{client, hash};
+use super::keycloak_double::KeycloakDouble;
+use super::mariadb::USER;
+use super::others::OtherMariadb;
+use super::provisioning::{Other, user};
+
+const TEMPLATE: &str = r#"{"quota":1048576,"active":1,"imap_access":1}"#;
+
+/// What a keydove that knows nothing yet costs.
+struct Costs<'a> {
+    database: Arc<Database>,
+    double: KeycloakDouble,
+    other: &'a OtherMariadb<'a>,
+}
+
+/// Statements before the answer, and all of them.
+#[derive(Debug)]
+struct Cost {
+    before: Vec<String>,
+    all: Vec<String>,
+}
+
+impl Costs<'_> {
+    fn decision(&self, bookkeeper: Bookkeeper, provisioner: Arc<Provisioner>) -> Decision {
+        let cache: records::Config = toml::from_str("refetch_pause = '0'").unwrap();
+        let sources = Sources::new(vec![(Vec::new(), client(&self.double.url()))]);
+        let hashing = toml::from_str("threads = 1\nlanes = 1").unwrap();
+        let spawner: Spawner = Arc::new(|task| drop(tokio::spawn(task)));
+        let passdb = Passdb::new(
+            People::new(sources, cache.people(), Arc::clone(&spawner)),
+            Hasher::start(&hashing).unwrap(),
+            Comparisons::new(Verified::new().unwrap()),
+            Default::default(),
+        );
+        Decision::new(Parts {
+            database: Arc::clone(&self.database),
+            mailboxes: Mailboxes::new(Arc::clone(&self.database), cache.mailboxes(), spawner),
+            passdb,
+            userdb: Userdb::new(&toml::from_str("").unwrap()),
+            provisioner,
+            webmail: Webmail::new(&toml::from_str("").unwrap(), None),
+            throttle: Throttle::disabled(),
+            kicker: None,
+            bookkeeper,
+        })
+    }
+
+    /// A keydove that has just been started is asked for these logins, one after the other, and then stopped. The cost is
+    /// that of the last one.
+    async fn of(&self, name: &str, passwords: &[&str]) -> Cost {
+        let rules = Config {
+            enabled: Some(true),
+            mappings: [("gold".to_owned(), "Plain".to_owned())].into(),
+            ..Config::default()
+        };
+        let provisioner = Arc::new(Provisioner::new(&rules));
+        let config = bookkeeping::Config::default();
+        let (bookkeeper, worker) =
+            bookkeeping::new(&config, Arc::clone(&self.database), Arc::clone(&provisioner), None);
+        let decision = self.decision(bookkeeper.clone(), provisioner);
+        let mut before = Vec::new();
+        for password in passwords {
+            self.begin().await;
+            let verdict = decision.authenticate(&request(name, password), moment()).await.verdict;
+            before = self.statements().await;
+            let accepted = verdict.into_source().is_ok();
+            assert_eq!(accepted, *password == "right", "{name} {password}");
+            if accepted {
+                let login = AcceptedLogin {
+                    user: user(name),
+                    service: "imap".into(),
+                    app_password: None,
+                    remote: Some([192, 0, 2, 7].into()),
+                };
+                bookkeeper.note(Note::Accepted(login));
+            }
+        }
+        // Only now is anything written down; it works off what it has, and ends.
+        let stop = CancellationToken::new();
+        stop.cancel();
+        worker.run(stop).await;
+        Cost { before, all: self.statements().await }
+    }
+
+    async fn begin(&self) {
+        self.other.run("TRUNCATE mysql.general_log").await;
+    }
+
+    /// What keydove has asked since [`begin`](Self::begin); a statement that is prepared first counts once more.
+    async fn statements(&self) -> Vec<String> {
+        let rows = self
+            .other
+            .ask(&format!(
+                "SELECT command_type, argument FROM mysql.general_log WHERE user_host LIKE '{}[%' \
+                    AND command_type IN ('Query', 'Execute', 'Prepare') ORDER BY event_time",
+                USER.0
+            ))
+            .await;
+        let text = |row: Vec<Option<String>>| row.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        rows.into_iter().map(text).collect()
+    }
+}
+
+/// A cold login is one question before its answer, and a wrong password is one question.
+pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &OtherMariadb<'_>) {
+    let double = KeycloakDouble::start(false).await;
+    let person = |name: &str| {
+        json!({ "id": name, "username": name, "email": name, "enabled": true,
+                "attributes": { "mailcow_password": [hash("right")], "mail": ["yes"],
+                                "mailcow_template": ["gold"] } })
+    };
+    let names = ["warm@costs.example", "ann@costs.example"];
+    double.set_people(names.map(person).to_vec());
+    other.run("INSERT INTO domain (domain) VALUES ('costs.example')").await;
+    let insert = "INSERT INTO templates (template, type, attributes) VALUES";
+    other.run(&format!("{insert} ('Plain', 'mailbox', '{TEMPLATE}')")).await;
+    for name in names {
+        let insert =
+            "INSERT INTO mailbox (username, password, local_part, domain, authsource, attributes) VALUES";
+        let local = name.split('@').next().unwrap();
+        other.run(&format!("{insert} ('{name}', '', '{local}', 'costs.example', 'keycloak', '{{}}')")).await;
+        other.run(&format!("INSERT INTO user_acl (username) VALUES ('{name}')")).await;
+    }
+    other.run("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1").await;
+    let costs = Costs { database, double, other };
+    // Statements are prepared, and keydove's own tables are looked for.
+    let [warm, ann] = names;
+    costs.of(warm, &["right"]).await;
+    costs.of(warm, &["right"]).await;
+    for (what, name, passwords, before, all) in [
+        // A first login applies the template, which is a dozen statements once.
+        ("the first login of somebody", ann, &["right"][..], 1, None),
+        // The question; then whose it is, the templates, and the row of the history.
+        ("a cold login", ann, &["right"], 1, Some(4)),
+        ("a cold wrong password", ann, &["wrong"], 1, Some(1)),
+        ("a wrong password of somebody known", ann, &["right", "wrong"], 1, None),
+        ("a known login", ann, &["right", "right"], 0, None),
+    ] {
+        let cost = costs.of(name, passwords).await;
+        assert_eq!(cost.before.len(), before, "{what}: {cost:#?}");
+        assert!(all.is_none_or(|all| cost.all.len() == all), "{what}: {cost:#?}");
+    }
+    // What one statement cannot read is read by several, and the login gets in: `of` sees to it.
+    let unlike = "ALTER TABLE app_passwd CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
+    for (away, back) in [
+        (unlike, "DO 1"),
+        ("RENAME TABLE app_passwd TO away", "RENAME TABLE away TO app_passwd"),
+        ("RENAME TABLE sasl_log TO away", "RENAME TABLE away TO sasl_log"),
+    ] {
+        other.run(away).await;
+        costs.of(ann, &["right"]).await;
+        other.run(back).await;
+    }
+}
+
+/// One question is less work than the three that say the same: for keydove, and for whoever waits for the answer.
+pub async fn one_question_is_cheaper_than_three(database: &Database) {
+    const ROUNDS: u32 = 500;
+    let ann = user("ann@costs.example");
+    let three = async || {
+        database.find_mailbox(&ann).await.unwrap();
+        database.app_passwords(&ann).await.unwrap();
+        database.person_of(&ann).await.unwrap();
+    };
+    let one = async || drop(database.login_facts(&ann).await.unwrap());
+    // Prepared, and in the server's memory.
+    three().await;
+    one().await;
+    // The clock, and the processor time of this thread, on which all of it runs.
+    let (began, busy) = (Instant::now(), processor_time());
+    for _ in 0..ROUNDS {
+        three().await;
+    }
+    let of_three = (began.elapsed() / ROUNDS, (processor_time() - busy) / ROUNDS);
+    let (began, busy) = (Instant::now(), processor_time());
+    for _ in 0..ROUNDS {
+        one().await;
+    }
+    let of_one = (began.elapsed() / ROUNDS, (processor_time() - busy) / ROUNDS);
+    println!("three questions: {of_three:?}, one: {of_one:?} (clock, processor)");
+    assert!(of_one.1 < of_three.1, "{of_one:?} {of_three:?}");
+}
+
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
+}
+
+fn request(name: &str, password: &str) -> AuthRequest {
+    AuthRequest {
+        authcid: name.as_bytes().to_vec(),
+        authzid: Vec::new(),
+        credential: Credential::Password(Secret::from(password)),
+        service: Service::Imap,
+        service_name: "imap".into(),
+        mechanism: Mechanism::Plain,
+        origin: Origin { remote: Some([192, 0, 2, 7].into()), secured: true, session: None },
+        wants_fields: true,
+    }
+}
+
+fn moment() -> Moment {
+    let monotonic = tokio::time::Instant::now();
+    Moment { monotonic, wall: SystemTime::now(), until: monotonic + Duration::from_secs(30) }
+}
