@@ -20,8 +20,8 @@ mistakes() {
     fails "a wrong realm" 65 'Keycloak has no realm `My Mail`' "$RIGHT --realm 'My Mail'"
     fails "a wrong administrator" 70 "at http://127.0.0.1:24080 was refused: the name or the password is wrong" "$RIGHT --admin-user nobody"
     fails "a wrong domain" 65 '--domain "exa_mple"' "$RIGHT --domain exa_mple"
-    fails "a typo in the answers" 65 'unknown field `reallm`' "sed 's/^realm/reallm/' $DESK/answers.toml >/tmp/typo.toml; $RIGHT --answers /tmp/typo.toml"
-    fails "no answers file" 65 "/nowhere.toml: cannot be read" "$RIGHT --answers /nowhere.toml"
+    fails "a typo in the answers" 65 'unknown field `reallm`' "sed 's/^realm/reallm/' $DESK/answers.toml >/tmp/typo.toml; ${RIGHT/answers.toml//tmp/typo.toml}"
+    fails "no answers file" 65 "/nowhere.toml: cannot be read" "${RIGHT/answers.toml//nowhere.toml}"
     fails "no Dovecot there" 65 "there is no Dovecot here" "$RIGHT --dovecot takeover --dovecot-config /nowhere/dovecot.conf"
     fails "not root" 64 "it must run as root" "chmod 0755 $DESK; runuser -u nobody -- sh -c '$RIGHT'"
     fails "/etc is read-only" 70 "setup-journal.json: Read-only file system" \
@@ -29,7 +29,7 @@ mistakes() {
     fails "the disk is full" 70 "cannot write /etc/dovecot/conf.d/99-keydove.conf: No space left" \
         "unshare --mount sh -c 'cp -a /etc/dovecot/conf.d /tmp/full; mount -t tmpfs -o size=256k none /etc/dovecot/conf.d
             cp -a /tmp/full/. /etc/dovecot/conf.d; cat /dev/zero >/etc/dovecot/conf.d/rest 2>/dev/null; $RIGHT'"
-    fails "a wrong password of the test user" 65 "the test user $PERSON cannot log in at keydove; the answer is: refused" \
+    fails "a wrong password of the test user" 70 "the test user $PERSON cannot log in at keydove; the answer is: refused" \
         "${RIGHT/PASSWORD=$PASSWORD/PASSWORD=wrong} 2>&1"
     fails "Ctrl-C" 70 "setup was interrupted" "($RIGHT) >$DESK/cut 2>&1 & setup=\$!
         until grep -q 'Postfix is reloaded' $DESK/cut || ! kill -0 \$setup; do sleep 0.05; done
