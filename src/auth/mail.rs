@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Denial, Service, TempFail};
+use super::{Denial, Reason, Service, TempFail, TempFailReason};
 
 /// Somebody who is logged in wants to send a mail.
 #[derive(Clone, Debug)]
@@ -11,9 +11,9 @@ pub struct SenderRequest {
     pub login: Vec<u8>,
     /// The address in MAIL FROM, as sent; empty for a report that is not to be answered.
     pub sender: Vec<u8>,
-    /// By which service.
+    /// The service whose switch counts.
     pub service: Service,
-    /// From where.
+    /// The client's address, if Postfix tells it.
     pub remote: Option<IpAddr>,
 }
 
@@ -36,15 +36,15 @@ pub enum SenderVerdict {
 }
 
 impl SenderVerdict {
-    /// The reason code of the log line.
+    /// Why it ended so, for the log line.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Pass => "ok",
-            Self::Refuse(denial) => denial.code(),
-            Self::NotOwner => "sender_not_owned",
-            Self::Throttled => "throttled",
-            Self::PassUnchecked(trouble) | Self::CannotTell(trouble) => trouble.reason.code(),
+            Self::Pass => Reason::Accepted,
+            Self::Refuse(denial) => Reason::Refused(*denial),
+            Self::NotOwner => Reason::NotOwner,
+            Self::Throttled => Reason::CannotTell(TempFailReason::Throttled),
+            Self::PassUnchecked(trouble) | Self::CannotTell(trouble) => Reason::CannotTell(trouble.reason),
         }
     }
 }

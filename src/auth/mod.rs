@@ -10,12 +10,11 @@
 //! * A **secret** is anything that would open a mailbox or the identity server ([`Secret`]).
 
 mod app_password;
-mod denial;
 mod fields;
 mod mail;
 mod mask;
 mod name;
-mod provision;
+mod reason;
 mod request;
 mod secret;
 mod service;
@@ -23,14 +22,15 @@ mod temp_fail;
 mod verdict;
 
 pub use app_password::{APP_PASSWORD_BYTES, make_app_password, row_id as app_password_row_id};
-pub use denial::{Denial, Guess, MainPassword, Outdated};
 pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use mask::UserMask;
 pub use name::{DefaultDomain, InvalidName, Username, normalise_domain};
-pub use provision::ProvisionRefusal;
+pub use reason::{
+    Denial, Guess, MainPassword, Outdated, ProvisionRefusal, Reason, StoredHash, Telling, TempFailReason,
+};
 pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
 pub use secret::Secret;
 pub use service::{BadServiceName, Service, ServiceNames};
-pub use temp_fail::{Telling, TempFail, TempFailReason};
+pub use temp_fail::TempFail;
 pub use verdict::{Grant, NotAccepted, Source, Told, Verdict};

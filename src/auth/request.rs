@@ -23,7 +23,7 @@ pub struct AuthRequest {
     pub service_name: Cow<'static, str>,
     /// How the credential travelled.
     pub mechanism: Mechanism,
-    /// From where.
+    /// The client's address and session, as the peer tells them.
     pub origin: Origin,
     /// Whether somebody will want to know where the mail lives. Postfix never does.
     pub wants_fields: bool,

@@ -100,16 +100,33 @@ impl Service {
 pub struct ServiceNames(BTreeMap<Box<str>, Service>);
 
 /// Why a further name of a service cannot be one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadServiceName {
     /// Empty, longer than 64 bytes, or with a blank or a control character.
+    #[error("this is no name of a service")]
     NotAName,
     /// keydove knows this service, and it counts as itself.
+    #[error("keydove knows this service, and it counts as itself")]
     Known,
     /// Another spelling of it was given already; letter case does not matter.
+    #[error("this service stands here twice")]
     Twice,
     /// What it is to count as is no service with switches.
+    #[error("this is no service that has switches")]
     NoTarget,
+}
+
+impl BadServiceName {
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::NotAName => "write it as the program sends it: at most 64 bytes, without blanks",
+            Self::Known => "take this line out; a mailbox's switches are set with keydove mailbox set",
+            Self::Twice => "letter case does not matter: take one of the lines out",
+            Self::NoTarget => "take one of \"imap\", \"pop3\", \"smtp\", \"sieve\", \"dav\", \"eas\"",
+        }
+    }
 }
 
 impl ServiceNames {

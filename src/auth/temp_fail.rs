@@ -1,10 +1,10 @@
-//! Why nobody can tell: the one table of temporary failures.
+//! A temporary failure, with its story.
 
 use std::fmt;
 
-use super::ProvisionRefusal;
+use super::{StoredHash, TempFailReason};
 
-/// Why we cannot tell.
+/// Why keydove could not find out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TempFail {
     /// The kind of trouble, for metrics and the log.
@@ -20,161 +20,21 @@ impl TempFail {
         Self { reason, detail: detail.into() }
     }
 
-    /// Whether it is about one stored hash that matches nothing today and tomorrow, until somebody sets it anew.
+    /// Whether it is about one stored hash that matches nothing until it is set again.
     #[must_use]
     pub fn can_never_match(&self) -> bool {
-        matches!(self.reason, TempFailReason::HashUnusable | TempFailReason::HashTooCostly)
+        self.reason.stored_hash() == StoredHash::Useless
     }
 
-    /// Whether it is about one stored hash, so that another may still do: it is of no use, or cannot be seen.
+    /// Whether it is about one stored hash, so that another may still do.
     #[must_use]
     pub fn is_of_one_hash(&self) -> bool {
-        use TempFailReason::{HashTooCostly, HashUnusable, KeycloakAttributeHidden};
-        matches!(self.reason, HashUnusable | HashTooCostly | KeycloakAttributeHidden)
+        self.reason.stored_hash() != StoredHash::Unconcerned
     }
-}
-
-/// How a mail client hears that nobody can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telling {
-    /// "Try again", at once. No client can bring it about, or only with a right password.
-    AtOnce,
-    /// "Try again", no sooner than a refusal. A client can bring it about, for any name alike.
-    Late,
-    /// As a refusal. A client can bring it about only for a name that somebody has, so anything else would tell that
-    /// somebody has it. To log, throttle and ban tools it stays "cannot tell".
-    AsRefusal,
 }
 
 impl fmt::Display for TempFail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.reason.code(), self.detail)
-    }
-}
-
-/// Makes the enum, the list and the codes out of one table, a row each: what it means, its name, the reason code of
-/// log lines and metrics, and how a mail client hears of it. The rules against making a mailbox have a table of their own.
-macro_rules! temp_fails {
-    ($($(#[doc = $meaning:literal])+ $name:ident = $code:literal, $telling:ident;)+) => {
-        /// The kinds of ignorance.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum TempFailReason {
-            $($(#[doc = $meaning])+ $name,)+
-            /// The password is right, but a rule stands against making the mailbox.
-            Provisioning(ProvisionRefusal),
-        }
-
-        impl TempFailReason {
-            /// Those that are no rule against making a mailbox.
-            const PLAIN: [Self; [$($code),+].len()] = [$(Self::$name),+];
-
-            /// The reason code of log lines and metrics.
-            #[must_use]
-            pub fn code(self) -> &'static str {
-                match self {
-                    $(Self::$name => $code,)+
-                    Self::Provisioning(refusal) => refusal.reason_code(),
-                }
-            }
-
-            /// What it means, for administrators.
-            #[must_use]
-            pub fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$name => concat!($($meaning),+).trim_start(),)+
-                    Self::Provisioning(refusal) => refusal.meaning(),
-                }
-            }
-
-            /// How a mail client hears of it.
-            ///
-            /// A fault of a backend is told at once, although during an outage it tells that a name may exist: it must
-            /// never look like a refusal.
-            #[must_use]
-            pub fn telling(self) -> Telling {
-                match self {
-                    $(Self::$name => Telling::$telling,)+
-                    Self::Provisioning(_) => Telling::AtOnce,
-                }
-            }
-        }
-    };
-}
-
-temp_fails! {
-    /// The name of Keycloak's host does not resolve.
-    KeycloakDns = "keycloak_dns", AtOnce;
-    /// Nothing listens at Keycloak's address, or the network is unreachable.
-    KeycloakRefused = "keycloak_refused", AtOnce;
-    /// The connection to Keycloak broke before the answer was complete.
-    KeycloakReset = "keycloak_reset", AtOnce;
-    /// Keycloak did not answer in time.
-    KeycloakTimeout = "keycloak_timeout", AtOnce;
-    /// The TLS handshake with Keycloak failed, or its certificate is not trusted.
-    KeycloakTls = "keycloak_tls", AtOnce;
-    /// Keycloak answered 401: a wrong client id or secret, or a token that it does not accept. `detail` says
-    /// which.
-    KeycloakUnauthorized = "keycloak_401", AtOnce;
-    /// Keycloak answered 403: the service account lacks `view-users` or is shown no user, or the realm is
-    /// disabled.
-    KeycloakForbidden = "keycloak_403", AtOnce;
-    /// Keycloak answered 404: a wrong realm, or `/auth` missing or too much in `server_url`.
-    KeycloakNotFound = "keycloak_404", AtOnce;
-    /// Keycloak, or a proxy before it, answered 429.
-    KeycloakRateLimited = "keycloak_429", AtOnce;
-    /// Keycloak, or a proxy before it, answered 5xx.
-    KeycloakServerError = "keycloak_5xx", AtOnce;
-    /// Any other answer: another status, HTML, or incomplete JSON.
-    KeycloakBadAnswer = "keycloak_bad_answer", AtOnce;
-    /// This user shows no password attribute, and neither does any of a sample of 50 users: Keycloak hides it, or
-    /// its name is misspelt.
-    KeycloakAttributeHidden = "keycloak_attribute_hidden", AtOnce;
-    /// The directory behind Keycloak (LDAP, Active Directory) does not answer, or did not less than 10 minutes
-    /// ago, and Keycloak may still take the user for disabled. `detail` names it.
-    KeycloakStoreDown = "keycloak_store_down", AtOnce;
-    /// Keycloak's settings in mailcow's table are incomplete or unusable; or introspection is on, and the token
-    /// is not made for `client_id`.
-    KeycloakSettings = "keycloak_settings", AtOnce;
-    /// The database cannot be reached.
-    SqlUnreachable = "sql_unreachable", AtOnce;
-    /// The database did not answer in time.
-    SqlTimeout = "sql_timeout", AtOnce;
-    /// The database refused the query, a right or a table is missing, or a row has an impossible value. `detail`
-    /// says which.
-    SqlError = "sql_error", AtOnce;
-    /// The user's hash has no `{SCHEME}` label, is cut off, or is of a scheme that is unknown or not allowed.
-    HashUnusable = "hash_unusable", AsRefusal;
-    /// The user's hash costs more than a cap in `[hashing.schemes]`.
-    HashTooCostly = "hash_too_costly", AsRefusal;
-    /// The password does not fit, or the address was unknown, and keydove asked Keycloak about this user a moment
-    /// ago. The next try gets an answer.
-    RefetchPaused = "refetch_paused", AsRefusal;
-    /// The token names a key that the realm did not have less than 5 minutes ago, when keydove fetched its keys.
-    TokenKeyUnknown = "token_key_unknown", Late;
-    /// Too many passwords wait to be hashed, or memory is short.
-    HashingOverload = "hashing_overload", Late;
-    /// The mailbox has more app passwords than `max_hashes`. The next attempt tries the others.
-    AppPasswordsUntried = "app_passwords_untried", AsRefusal;
-    /// Too many wrong passwords came from there. keydove looked at nothing.
-    Throttled = "throttled", Late;
-    /// The file of `[master_users]` cannot be read, is open to others, or has a malformed line. `detail` says
-    /// which.
-    MasterUsersFile = "master_users_file", AtOnce;
-    /// The login as a whole took too long.
-    Deadline = "deadline", AtOnce;
-    /// keydove is stopping.
-    Stopping = "stopping", AtOnce;
-}
-
-impl TempFailReason {
-    /// Every one of them, in an order that stays while the process runs.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::PLAIN.into_iter().chain(ProvisionRefusal::ALL.map(Self::Provisioning))
-    }
-
-    /// Its place in [`all`](Self::all).
-    #[must_use]
-    pub fn index(self) -> usize {
-        Self::all().position(|reason| reason == self).unwrap_or_default()
     }
 }

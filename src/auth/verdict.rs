@@ -1,6 +1,8 @@
 //! How a decision ends.
 
-use super::{Denial, Telling, TempFail, UserFields, Username};
+use std::fmt;
+
+use super::{Denial, Reason, Telling, TempFail, UserFields, Username};
 
 /// The end of a decision.
 #[derive(Clone, Debug)]
@@ -41,6 +43,16 @@ impl Verdict {
 }
 
 impl Verdict {
+    /// Why it ended so, for log and metrics.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Accept(_) => Reason::Accepted,
+            Self::Refuse(denial) => Reason::Refused(*denial),
+            Self::CannotTell(trouble) => Reason::CannotTell(trouble.reason),
+        }
+    }
+
     /// What whoever asked is told of it. The reason stays in the log.
     #[must_use]
     pub fn told(&self) -> Told<'_> {
@@ -76,7 +88,35 @@ pub enum Told<'a> {
     Later,
 }
 
+impl fmt::Display for NotAccepted {
+    /// The reason code; of a temporary failure with its story.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(denial) => f.write_str(denial.code()),
+            Self::CannotTell(trouble) => trouble.fmt(f),
+        }
+    }
+}
+
 impl NotAccepted {
+    /// Why, for log and metrics.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Refused(denial) => Reason::Refused(*denial),
+            Self::CannotTell(trouble) => Reason::CannotTell(trouble.reason),
+        }
+    }
+
+    /// What was attempted and what went wrong; a refusal has no story.
+    #[must_use]
+    pub fn into_story(self) -> Option<String> {
+        match self {
+            Self::Refused(_) => None,
+            Self::CannotTell(trouble) => Some(trouble.detail),
+        }
+    }
+
     /// Whether another password of the same mailbox may still open it. A hash that nobody can use says nothing about the
     /// others; any other trouble would be theirs too.
     #[must_use]

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::advice::advice;
 use super::control::{ask, other_answer};
 use super::input::Input;
 use super::storage::{Answer, Failure};
 use super::table::table;
+use crate::auth::Reason;
 use crate::frontend::control::{Reply, Request, SentPassword};
 use crate::login::decision::{Explanation, StepEnd};
 use crate::login::service::{Explained, PastAttempt as Attempt};
@@ -88,8 +88,16 @@ fn show_verdict(explanation: &Explanation, has_password: bool) -> String {
         _ => format!("cannot tell: {reason}"),
     }];
     lines.extend(detail.clone());
-    lines.extend(advice(reason).map(|advice| format!("-> {advice}")));
+    let cure = cure_of(reason);
+    if !cure.is_empty() {
+        lines.push(format!("-> {cure}"));
+    }
     lines.join("\n")
+}
+
+/// What to do about a reason code; empty where there is nothing to do, and for words that are none.
+pub(super) fn cure_of(code: &str) -> &'static str {
+    Reason::of_code(code).map_or("", Reason::cure)
 }
 
 fn show_attempts(title: &str, attempts: &[Attempt]) -> String {

@@ -6,40 +6,36 @@ use std::fmt::Write;
 
 use clap::{Arg, Command, CommandFactory};
 
-use super::{advice, examples, man};
-use crate::auth::{Denial, TempFailReason};
+use super::{examples, man};
+use crate::auth::{Reason, TempFailReason};
 
 /// The tables of `docs/reasons.md`: every reason code, what it means, and what to do.
 #[must_use]
 pub fn reasons() -> String {
+    let is_rule = |reason: &Reason| matches!(reason, Reason::CannotTell(TempFailReason::Provisioning(_)));
+    let (refusals, failures): (Vec<_>, Vec<_>) = Reason::all()
+        .filter(|reason| *reason != Reason::Accepted)
+        .partition(|reason| matches!(reason, Reason::Refused(_) | Reason::NotOwner));
+    let (rules, faults): (Vec<_>, Vec<_>) = failures.into_iter().partition(is_rule);
     let mut text =
         String::from("## Refuse\n\n| reason code | meaning | what to do | guess |\n|---|---|---|---|\n");
-    for denial in Denial::ALL {
-        let guess = if denial.is_guess() { "yes" } else { "" };
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} | {guess} |",
-            denial.code(),
-            denial.meaning(),
-            cure(denial.code())
-        );
+    for reason in refusals {
+        let guess = if reason.is_guess() { "yes" } else { "" };
+        let _ = writeln!(text, "{} {guess} |", row(reason));
     }
-    let (rules, faults): (Vec<_>, Vec<_>) =
-        TempFailReason::all().partition(|reason| matches!(reason, TempFailReason::Provisioning(_)));
     let chapters = [("Temporary failure", faults), ("Temporary failure: a rule prevents the mailbox", rules)];
     for (heading, reasons) in chapters {
         let _ = write!(text, "\n## {heading}\n\n| reason code | meaning | what to do |\n|---|---|---|\n");
         for reason in reasons {
-            let _ =
-                writeln!(text, "| `{}` | {} | {} |", reason.code(), reason.meaning(), cure(reason.code()));
+            let _ = writeln!(text, "{}", row(reason));
         }
     }
     text
 }
 
-/// The advice of `explain` as a sentence of a table.
-fn cure(code: &str) -> String {
-    advice::advice(code).unwrap_or_default().replace('|', "\\|")
+fn row(reason: Reason) -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    format!("| `{}` | {} | {} |", reason.code(), cell(reason.meaning()), cell(reason.cure()))
 }
 
 /// The chapters of `docs/commands.md`: every command with its options and examples.
@@ -143,9 +139,7 @@ mod tests {
         }
         assert!(commands.contains("| `--user ADDRESS` |"), "{commands}");
         let reasons = reasons();
-        let codes =
-            Denial::ALL.into_iter().map(Denial::code).chain(TempFailReason::all().map(TempFailReason::code));
-        for code in codes {
+        for code in Reason::all().skip(1).map(Reason::code) {
             assert_eq!(reasons.matches(&format!("\n| `{code}` |")).count(), 1, "{code}");
         }
     }

@@ -1,6 +1,5 @@
 //! The command line: the daemon's own commands, `keydove hash`, and the administrator's, a file each.
 
-mod advice;
 mod alias;
 mod app_password;
 mod backup;

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::load::{parse_file, read_file};
-use super::{Config, Door, Error, File};
-use crate::backend::sql;
-use crate::backend::sql::Feature;
+use super::{Config, Door, Error, Tables};
+use crate::backend::sql::{self, Feature};
 use crate::jobs::sync::Deactivate;
 
 impl Config {
@@ -30,7 +29,7 @@ impl Config {
 }
 
 /// Everything that the daemon may ask the database for with these settings.
-pub(super) fn of(file: &File) -> Vec<Feature> {
+pub(super) fn of(file: &Tables) -> Vec<Feature> {
     let has_door = |door| file.listeners.iter().any(|listener| listener.door == door);
     let is_mailcows = file.mailcow.identity_provider;
     let makes_mailboxes = file.provisioning.enabled.unwrap_or(is_mailcows) || file.sync.import;

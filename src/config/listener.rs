@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::settings::FileMode;
+use crate::settings::{FileMode, Section, SettingFault};
+
+/// `sockaddr_un` holds 108 bytes with the NUL, and a socket is first made under its name and a `~`.
+const MAX_PATH_BYTES: usize = 106;
 
 /// One Unix socket. Write the table once for each; there must be at least one, or `[http_login] listen`.
 ///
@@ -34,6 +37,39 @@ pub struct ListenerConfig {
     /// Dovecot runs in a container of its own, where process ids differ. Default `true`.
     #[serde(default = "yes")]
     pub check_peer_pid: bool,
+}
+
+impl Section for ListenerConfig {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
+        let take_out = "take this line out";
+        match (self.door, self.role) {
+            (Door::AuthClient, None) => complain(
+                "door",
+                "an auth-client listener needs a role",
+                "set role = \"dovecot\" or role = \"postfix\": they must be told differently of a temporary failure",
+            ),
+            (Door::AuthMaster, Some(_)) => complain("role", "an auth-master listener has no role", take_out),
+            (Door::Control, Some(_)) => complain("role", "a control listener has no role", take_out),
+            (Door::Policy | Door::Socketmap, Some(_)) => complain(
+                "role",
+                "policy and socketmap listeners have no role",
+                "take this line out: only Postfix speaks this protocol",
+            ),
+            (Door::Hook, Some(_)) => complain("role", "a hook listener has no role", take_out),
+            (Door::HttpLogin, Some(_)) => complain("role", "an http-login listener has no role", take_out),
+            (Door::AuthClient, Some(_)) | (_, None) => {}
+        }
+        if !self.path.is_absolute() {
+            complain("path", "the path of a socket must begin with /", "write the whole path");
+        }
+        if self.path.as_os_str().len() > MAX_PATH_BYTES {
+            let advice = "the system allows socket paths of at most 107 bytes, and keydove needs one of them";
+            complain("path", "the path of this socket is too long", advice);
+        }
+        faults
+    }
 }
 
 fn default_mode() -> FileMode {

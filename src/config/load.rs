@@ -2,22 +2,22 @@
 
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use strsim::levenshtein;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::checks::{Fault, find_faults, find_warnings};
+use super::checks::{find_faults, find_warnings};
 use super::credentials::Credentials;
-use super::secrets::{self, SecretError, Secrets};
+use super::secrets::Reading;
 use super::{
-    Config, Diagnostic, Error, File, ListenerConfig, Place, features, find_group, find_user, in_use,
+    Config, Diagnostic, Error, ListenerConfig, Place, Tables, features, find_group, find_user, in_use,
 };
 use crate::auth::Secret;
 use crate::backend::{keycloak, sql};
-use crate::frontend::operations::Token;
-use crate::login::throttle::LEAST_SHARED_KEY;
 use crate::login::userdb;
+use crate::settings::SettingFault;
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -46,14 +46,14 @@ impl Config {
     /// As [`load`](Self::load).
     pub fn load_storage(path: &Path) -> Result<(sql::Config, Option<Secret>), Error> {
         let text = read_text(path)?;
-        let file: File =
-            toml::from_str(&text).map_err(|fault| Error::Faults(vec![explain(path, &text, &fault)]))?;
-        let mut reading = Reading { credentials: &Credentials::find(path), faults: find_faults(&file) };
-        let password = read_database_password(&file, &mut reading);
-        if reading.faults.is_empty() {
-            return Ok((file.storage, password));
+        let file = read_tables(path, &text)?;
+        let credentials = Credentials::find(path);
+        let mut reading = Reading::new(&credentials, find_faults(&file));
+        let secrets = reading.read(&file, |table| table == "storage");
+        match reading.faults {
+            faults if faults.is_empty() => Ok((file.storage, secrets.database_password)),
+            faults => Err(Error::Faults(locate_all(path, &text, faults))),
         }
-        Err(Error::Faults(locate_all(path, &text, reading.faults)))
     }
 
     /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.
@@ -73,57 +73,39 @@ impl Config {
     }
 
     fn parse_with(path: &Path, text: &str, credentials: &Credentials) -> Result<Self, Error> {
-        let file: File =
-            toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))?;
-        let mut reading = Reading { credentials, faults: find_faults(&file) };
-        let secrets = read_secrets(&file, &mut reading);
-        match secrets {
-            Some(secrets) if reading.faults.is_empty() => Ok(Self {
-                in_use: in_use::of(text, &file, &secrets),
-                warnings: find_warnings(&file),
-                database_features: features::of(&file),
-                keycloaks: file
-                    .own_keycloaks()
-                    .filter_map(|(place, source)| complete(place, source))
-                    .collect(),
-                mailcow_keycloak: file.mailcow.identity_provider.then(|| file.keycloak.unwrap_or_default()),
-                mailcow: file.mailcow,
-                listeners: file.listeners,
-                storage: file.storage,
-                redis: file.redis,
-                userdb: with_numbers(file.userdb),
-                provisioning: file.provisioning,
-                cache: file.cache,
-                app_passwords: file.app_passwords,
-                oauth: file.oauth,
-                master_users: file.master_users,
-                sogo: file.sogo,
-                bookkeeping: file.bookkeeping,
-                login: file.login,
-                hashing: file.hashing,
-                log: file.log,
-                throttle: file.throttle,
-                http: file.http,
-                sync: file.sync,
-                kick: file.kick,
-                housekeeping: file.housekeeping,
-                http_login: file.http_login,
-                secrets,
-            }),
-            _ => Err(Error::Faults(locate_all(path, text, reading.faults))),
+        let mut tables = read_tables(path, text)?;
+        let mut reading = Reading::new(credentials, find_faults(&tables));
+        let secrets = reading.read(&tables, |_| true);
+        if !reading.faults.is_empty() {
+            return Err(Error::Faults(locate_all(path, text, reading.faults)));
         }
+        tables.userdb = with_numbers(tables.userdb);
+        let keycloaks = tables.own_keycloaks().filter_map(|(place, source)| complete(place, source));
+        let of_mailcow = || tables.keycloak.clone().unwrap_or_default();
+        Ok(Self {
+            keycloaks: keycloaks.collect(),
+            mailcow_keycloak: tables.mailcow.identity_provider.then(of_mailcow),
+            in_use: in_use::of(text, &tables, &reading.named),
+            database_features: features::of(&tables),
+            warnings: find_warnings(&tables),
+            secrets,
+            tables,
+        })
     }
 }
 
+fn read_tables(path: &Path, text: &str) -> Result<Tables, Error> {
+    toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))
+}
+
 /// The file as it is written, checked; no secret is read.
-pub(super) fn read_file(path: &Path) -> Result<File, Error> {
+pub(super) fn read_file(path: &Path) -> Result<Tables, Error> {
     parse_file(path, &read_text(path)?)
 }
 
 /// The same from text; `path` is for messages only.
-pub(super) fn parse_file(path: &Path, text: &str) -> Result<File, Error> {
-    let file: File =
-        toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))?;
+pub(super) fn parse_file(path: &Path, text: &str) -> Result<Tables, Error> {
+    let file = read_tables(path, text)?;
     match find_faults(&file) {
         faults if faults.is_empty() => Ok(file),
         faults => Err(Error::Faults(locate_all(path, text, faults))),
@@ -162,103 +144,6 @@ fn read_text(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// What reading the secrets needs, and what is wrong so far.
-struct Reading<'a> {
-    credentials: &'a Credentials,
-    faults: Vec<Fault>,
-}
-
-fn read_secrets(file: &File, reading: &mut Reading<'_>) -> Option<Secrets> {
-    let mut client_secrets = Vec::new();
-    for (place, keycloak) in file.own_keycloaks() {
-        let (path, credential) = (&keycloak.client_secret_file, &keycloak.client_secret_credential);
-        client_secrets.extend(read_secret(&place.keys(), "client_secret", (path, credential), reading));
-    }
-    let database_password = read_database_password(file, reading);
-    let (path, credential) = (&file.sogo.single_sign_on_file, &file.sogo.single_sign_on_credential);
-    let single_sign_on = read_secret(&["sogo".to_owned()], "single_sign_on", (path, credential), reading);
-    let redis_password = file.redis.as_ref().and_then(|redis| {
-        let (path, credential) = (&redis.password_file, &redis.password_credential);
-        read_secret(&["redis".to_owned()], "password", (path, credential), reading)
-    });
-    let throttle_key = read_throttle_key(file, reading);
-    let (path, credential) = (&file.http.forget_token_file, &file.http.forget_token_credential);
-    let forget_token = read_token(("http", "forget_token"), (path, credential), reading);
-    let (path, credential) = (&file.http.policy_token_file, &file.http.policy_token_credential);
-    let policy_token = read_token(("http", "policy_token"), (path, credential), reading);
-    let (path, credential) = (&file.http_login.token_file, &file.http_login.token_credential);
-    let http_login_token = read_token(("http_login", "token"), (path, credential), reading);
-    let complete = client_secrets.len() == file.own_keycloaks().count();
-    complete.then_some(Secrets {
-        client_secrets,
-        database_password,
-        single_sign_on,
-        redis_password,
-        throttle_key,
-        forget_token,
-        policy_token,
-        http_login_token,
-    })
-}
-
-fn read_database_password(file: &File, reading: &mut Reading<'_>) -> Option<Secret> {
-    match &file.storage {
-        sql::Config::Mariadb(database) => {
-            let place = ["storage".to_owned(), "mariadb".to_owned()];
-            let (path, credential) = (&database.password_file, &database.password_credential);
-            read_secret(&place, "password", (path, credential), reading)
-        }
-        sql::Config::Sqlite(_) => None,
-    }
-}
-
-fn read_throttle_key(file: &File, reading: &mut Reading<'_>) -> Option<Secret> {
-    let (path, credential) = (&file.throttle.shared_key_file, &file.throttle.shared_key_credential);
-    let key = read_secret(&["throttle".to_owned()], "shared_key", (path, credential), reading)?;
-    if key.expose().len() < LEAST_SHARED_KEY {
-        let name = if path.is_some() { "shared_key_file" } else { "shared_key_credential" };
-        let advice = "`openssl rand -hex 32` makes a good one; all nodes need the same";
-        let fault = format!("the key is shorter than {LEAST_SHARED_KEY} bytes");
-        reading.faults.push(Fault::new(&["throttle", name], fault, advice));
-    }
-    Some(key)
-}
-
-fn read_token(
-    (table, name): (&str, &str),
-    pointers: (&Option<PathBuf>, &Option<String>),
-    reading: &mut Reading<'_>,
-) -> Option<Secret> {
-    let token = read_secret(&[table.to_owned()], name, pointers, reading)?;
-    if let Err(error) = Token::new(token.duplicate()) {
-        let end = if pointers.0.is_some() { "file" } else { "credential" };
-        let key = format!("{name}_{end}");
-        let advice = "`openssl rand -hex 32` makes a good one";
-        reading.faults.push(Fault::new(&[table, &key], error.to_string(), advice));
-    }
-    Some(token)
-}
-
-/// Reads the secret that `NAME_file` or `NAME_credential` points at. Both or none is a fault that the checks find.
-fn read_secret(
-    place: &[String],
-    name: &str,
-    pointers: (&Option<PathBuf>, &Option<String>),
-    reading: &mut Reading<'_>,
-) -> Option<Secret> {
-    let (read, end) = match pointers {
-        (Some(path), None) => (secrets::read_file(path), "file"),
-        (None, Some(credential)) => (reading.credentials.read(credential), "credential"),
-        _ => return None,
-    };
-    let complain = |error: SecretError| {
-        let mut fault = Fault::new(&[], error.to_string(), error.advice());
-        fault.keys = place.iter().cloned().chain([format!("{name}_{end}")]).collect();
-        reading.faults.push(fault);
-    };
-    read.map_err(complain).ok()
-}
-
 /// A fault that the TOML reader or a type has found.
 fn explain(path: &Path, text: &str, fault: &toml::de::Error) -> Diagnostic {
     let message = fault.message().lines().next().unwrap_or_default();
@@ -280,7 +165,7 @@ fn advise_on_key(message: &str) -> Option<String> {
         );
     }
     let known = expected.split('`').skip(1).step_by(2);
-    let nearest = known.map(|key| (edit_distance(unknown, key), key)).min()?;
+    let nearest = known.map(|key| (levenshtein(unknown, key), key)).min()?;
     (nearest.0 <= 2).then(|| format!("did you mean `{}`?", nearest.1))
 }
 
@@ -303,25 +188,13 @@ fn advise_on_form(message: &str) -> &'static str {
     }
 }
 
-/// How many letters must be changed, put in or taken out (Levenshtein).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-fn locate_all(path: &Path, text: &str, faults: Vec<Fault>) -> Vec<Diagnostic> {
+/// Faults with their places, in the order of the file.
+fn locate_all(path: &Path, text: &str, faults: Vec<SettingFault>) -> Vec<Diagnostic> {
     let root = DeTable::parse(text).ok();
-    let show = |fault: Fault| {
-        let span = root.as_ref().map_or(0..0, |root| locate(root, &fault.keys));
+    let place = |fault: &SettingFault| root.as_ref().map_or(0..0, |root| locate(root, &fault.keys));
+    let mut faults: Vec<_> = faults.into_iter().map(|fault| (place(&fault), fault)).collect();
+    faults.sort_by_key(|(span, _)| span.start);
+    let show = |(span, fault): (Range<usize>, SettingFault)| {
         Diagnostic::new(path, text, span, &fault.sentence).with_advice(fault.advice)
     };
     faults.into_iter().map(show).collect()
@@ -354,8 +227,6 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_recognised() {
-        assert_eq!(edit_distance("server_ulr", "server_url"), 2);
-        assert_eq!(edit_distance("", "abc"), 3);
         let message = "unknown field `relm`, expected one of `server_url`, `realm`, `client_id`";
         assert_eq!(advise_on_key(message).as_deref(), Some("did you mean `realm`?"));
         assert_eq!(advise_on_key("unknown field `colour`, expected one of `realm`, `client_id`"), None);

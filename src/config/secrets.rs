@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::{Credentials, Tables};
 use crate::auth::Secret;
+use crate::backend::sql;
+use crate::frontend::operations::Token;
+use crate::login::throttle::LEAST_SHARED_KEY;
+use crate::settings::SettingFault;
 
 /// Largest file that is taken for a secret.
 const MAX_BYTES: u64 = 4096;
 
 /// The secrets that the configuration points at.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Secrets {
     /// Of the Keycloak clients, in the order of their sources.
     pub client_secrets: Vec<Secret>,
@@ -46,6 +51,170 @@ impl Secrets {
             http_login_token: self.http_login_token.as_ref().map(Secret::duplicate),
             policy_token: self.policy_token.as_ref().map(Secret::duplicate),
         }
+    }
+}
+
+/// A secret that the file points at, by `NAME_file` or `NAME_credential`.
+struct Pointer<'a> {
+    /// The way to its table.
+    table: Vec<String>,
+    name: &'static str,
+    /// How messages name it.
+    called: String,
+    file: &'a Option<PathBuf>,
+    credential: &'a Option<String>,
+    /// What is wrong with a secret that was read, and what to do about it.
+    objection: fn(&Secret) -> Option<(String, &'static str)>,
+    put: fn(&mut Secrets, Secret),
+}
+
+impl Pointer<'_> {
+    fn fault(&self, end: &str, sentence: String, advice: String) -> SettingFault {
+        let key = format!("{}_{end}", self.name);
+        let fault = SettingFault::new(&key, sentence, advice);
+        self.table.iter().rev().fold(fault, |fault, table| fault.under(table))
+    }
+}
+
+/// Every secret that the file may point at, a row each.
+fn pointers(file: &Tables) -> Vec<Pointer<'_>> {
+    let mut pointers = Vec::new();
+    for (place, keycloak) in file.own_keycloaks() {
+        pointers.push(Pointer {
+            table: place.keys(),
+            name: "client_secret",
+            called: format!("the client secret of [{}]", place.keys().join(".")),
+            file: &keycloak.client_secret_file,
+            credential: &keycloak.client_secret_credential,
+            objection: |_| None,
+            put: |secrets, secret| secrets.client_secrets.push(secret),
+        });
+    }
+    let mut point = |table: &str, name, called: &str, (file, credential), objection, put| {
+        let table = table.split('.').map(str::to_owned).collect();
+        pointers.push(Pointer { table, name, called: called.to_owned(), file, credential, objection, put });
+    };
+    if let sql::Config::Mariadb(database) = &file.storage {
+        point(
+            "storage.mariadb",
+            "password",
+            "the database password",
+            (&database.password_file, &database.password_credential),
+            |_| None,
+            |secrets, secret| secrets.database_password = Some(secret),
+        );
+    }
+    point(
+        "sogo",
+        "single_sign_on",
+        "the secret of the single sign-on",
+        (&file.sogo.single_sign_on_file, &file.sogo.single_sign_on_credential),
+        |_| None,
+        |secrets, secret| secrets.single_sign_on = Some(secret),
+    );
+    if let Some(redis) = &file.redis {
+        point(
+            "redis",
+            "password",
+            "the password of Redis",
+            (&redis.password_file, &redis.password_credential),
+            |_| None,
+            |secrets, secret| secrets.redis_password = Some(secret),
+        );
+    }
+    point(
+        "throttle",
+        "shared_key",
+        "the key of [throttle]",
+        (&file.throttle.shared_key_file, &file.throttle.shared_key_credential),
+        short_key,
+        |secrets, secret| secrets.throttle_key = Some(secret),
+    );
+    point(
+        "http",
+        "forget_token",
+        "the token of POST /forget",
+        (&file.http.forget_token_file, &file.http.forget_token_credential),
+        bad_token,
+        |secrets, secret| secrets.forget_token = Some(secret),
+    );
+    point(
+        "http",
+        "policy_token",
+        "the token of POST /auth-policy",
+        (&file.http.policy_token_file, &file.http.policy_token_credential),
+        bad_token,
+        |secrets, secret| secrets.policy_token = Some(secret),
+    );
+    point(
+        "http_login",
+        "token",
+        "the token of [http_login]",
+        (&file.http_login.token_file, &file.http_login.token_credential),
+        bad_token,
+        |secrets, secret| secrets.http_login_token = Some(secret),
+    );
+    pointers
+}
+
+fn short_key(key: &Secret) -> Option<(String, &'static str)> {
+    let advice = "`openssl rand -hex 32` makes a good one; all nodes need the same";
+    let is_short = key.expose().len() < LEAST_SHARED_KEY;
+    is_short.then(|| (format!("the key is shorter than {LEAST_SHARED_KEY} bytes"), advice))
+}
+
+fn bad_token(token: &Secret) -> Option<(String, &'static str)> {
+    let error = Token::new(token.duplicate()).err()?;
+    Some((error.to_string(), "`openssl rand -hex 32` makes a good one"))
+}
+
+/// Secrets of which the file names two places.
+pub(super) fn given_twice(file: &Tables) -> Vec<SettingFault> {
+    let is_twice = |pointer: &Pointer<'_>| pointer.file.is_some() && pointer.credential.is_some();
+    let fault = |pointer: Pointer<'_>| {
+        let name = pointer.name;
+        let advice = format!("set {name}_file or {name}_credential, not both");
+        pointer.fault("credential", format!("{} is given twice", pointer.called), advice)
+    };
+    pointers(file).into_iter().filter(is_twice).map(fault).collect()
+}
+
+/// Reads secrets, and takes down what is wrong with them.
+pub(super) struct Reading<'a> {
+    credentials: &'a Credentials,
+    /// What is wrong, with what was known before.
+    pub(super) faults: Vec<SettingFault>,
+    /// What was read, as messages name it.
+    pub(super) named: Vec<(String, Secret)>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(credentials: &'a Credentials, faults: Vec<SettingFault>) -> Self {
+        Self { credentials, faults, named: Vec::new() }
+    }
+
+    /// Reads the secrets of some tables. One that is given twice or not at all is a fault that the checks find.
+    pub(super) fn read(&mut self, file: &Tables, is_wanted: fn(&str) -> bool) -> Secrets {
+        let mut secrets = Secrets::default();
+        for pointer in pointers(file).into_iter().filter(|pointer| is_wanted(&pointer.table[0])) {
+            let (read, end) = match (pointer.file, pointer.credential) {
+                (Some(path), None) => (read_file(path), "file"),
+                (None, Some(credential)) => (self.credentials.read(credential), "credential"),
+                _ => continue,
+            };
+            match read {
+                Ok(secret) => {
+                    let objection = (pointer.objection)(&secret);
+                    self.faults.extend(
+                        objection.map(|(sentence, advice)| pointer.fault(end, sentence, advice.to_owned())),
+                    );
+                    self.named.push((pointer.called, secret.duplicate()));
+                    (pointer.put)(&mut secrets, secret);
+                }
+                Err(error) => self.faults.push(pointer.fault(end, error.to_string(), error.advice())),
+            }
+        }
+        secrets
     }
 }
 

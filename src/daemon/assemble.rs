@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
+use super::background::Workers;
 use crate::auth::{DefaultDomain, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
 use crate::backend::mailboxes::Mailboxes;
@@ -52,22 +53,7 @@ pub(super) struct Parts {
 /// Everything, ready to be started.
 pub(super) struct Assembled {
     pub(super) parts: Parts,
-    /// Writes down what the listeners have noted.
-    pub(super) worker: Worker,
-    /// Keeps mailcow's settings up to date, where they are used.
-    pub(super) refresher: Option<Refresher>,
-    /// Keeps what is known over a restart, where that is wanted.
-    pub(super) keeper: Option<RecordKeeper>,
-    /// Forget people who change in Keycloak.
-    pub(super) followers: Vec<EventFollower>,
-    /// Looks after what is counted against guessing.
-    pub(super) throttle_keeper: throttle::Keeper,
-    /// Goes through everybody in Keycloak, where that is wanted.
-    pub(super) schedule: Option<Schedule>,
-    /// Ends sessions, where that is wanted.
-    pub(super) kick_worker: Option<kick::Worker>,
-    /// Deletes rows that nobody needs any more.
-    pub(super) housekeeping: Housekeeping,
+    pub(super) workers: Workers,
 }
 
 /// Why a part cannot be made.
@@ -152,17 +138,20 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         challenges: challenges(config),
         shadow: Arc::default(),
     };
-    Ok(Assembled {
-        parts,
-        worker,
-        refresher,
+    let workers = Workers {
+        bookkeeping: Some(worker),
         keeper,
+        throttle: Some(throttle_keeper),
+        shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
+        // It watches these parts, so it comes after them.
+        watcher: None,
+        refresher,
         followers,
-        throttle_keeper,
         schedule,
-        housekeeping,
-        kick_worker,
-    })
+        kick: kick_worker,
+        housekeeping: Some(housekeeping),
+    };
+    Ok(Assembled { parts, workers })
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {

@@ -1,6 +1,7 @@
 //! The process: assemble the parts, bind the sockets, serve, drain.
 
 mod assemble;
+mod background;
 mod listener;
 mod serve;
 mod tasks;
@@ -25,6 +26,7 @@ use crate::provision::Identity;
 use tasks::Tasks;
 
 pub use assemble::AssembleError;
+pub use background::manual_of_tasks;
 pub use listener::ListenError;
 
 /// How long present work may take once the daemon is told to stop. Above the failure delay and the login
@@ -247,17 +249,7 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     let operations = start_operations(&config, &tasks).await?;
     // Sockets last: whoever finds one finds a daemon that can answer.
     let assembled = assemble::assemble(&config, tasks.fetches.spawner()).await?;
-    let assemble::Assembled {
-        parts,
-        worker,
-        refresher,
-        keeper,
-        followers,
-        throttle_keeper,
-        schedule,
-        housekeeping,
-        kick_worker,
-    } = assembled;
+    let assemble::Assembled { parts, mut workers } = assembled;
     let sockets = serve::open_sockets(&config.listeners)?;
     let http_login =
         serve::http_login((&config.http_login, config.secrets.duplicate().http_login_token), &parts, &tasks)?;
@@ -267,41 +259,18 @@ async fn serve_until_stopped(config: Config) -> Result<(), Error> {
     if let Some(server) = http_login::Server::open(&config.http_login).await? {
         tasks.clients.spawn(server.run(http_login, tasks.clients.stop_signals()));
     }
-    if config.http_login.shadow_url.is_some() {
-        let metrics = Arc::clone(&parts.shadow);
-        tasks.last.spawn(|stop| http_login::report_shadow(metrics, stop));
-    }
     operations.watch(Watched {
         decision: Arc::clone(&parts.service.decision),
         default_domain: parts.service.naming.default_domain.clone(),
         bookkeeper: parts.service.bookkeeper.clone(),
         logins: Arc::clone(&parts.service.logins),
-        shadow: config.http_login.shadow_url.is_some().then(|| Arc::clone(&parts.shadow)),
-        settings_trouble: refresher.as_ref().map(Refresher::trouble),
+        shadow: workers.shadow.clone(),
+        settings_trouble: workers.refresher.as_ref().map(Refresher::trouble),
         outlives_outages: !config.cache.stale_limit.get().is_zero(),
         sync: parts.administration.sync.clone(),
     });
-    let watcher = Watcher::new(Arc::clone(&operations), config.http.listen.is_some());
-    tasks.clients.spawn(watcher.run(tasks.clients.accepting().clone()));
-    tasks.last.spawn(|stop| worker.run(stop));
-    tasks.last.spawn(observe::write_login_lines);
-    if let Some(keeper) = keeper {
-        tasks.last.spawn(|stop| keeper.run(stop));
-    }
-    if let Some(refresher) = refresher {
-        tasks.clients.spawn(refresher.run(tasks.clients.accepting().clone()));
-    }
-    tasks.last.spawn(|stop| throttle_keeper.run(stop));
-    for follower in followers {
-        tasks.clients.spawn(follower.run(tasks.clients.accepting().clone()));
-    }
-    if let Some(schedule) = schedule {
-        tasks.clients.spawn(schedule.run(tasks.clients.accepting().clone()));
-    }
-    if let Some(worker) = kick_worker {
-        tasks.clients.spawn(worker.run(tasks.clients.accepting().clone()));
-    }
-    tasks.clients.spawn(housekeeping.run_now_and_then(tasks.clients.accepting().clone()));
+    workers.watcher = Some(Watcher::new(Arc::clone(&operations), config.http.listen.is_some()));
+    background::start(workers, &tasks);
     operations.note_serving();
     announce(&config);
     tokio::select! {

@@ -18,6 +18,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::settings::Section;
+
 use super::quote::{SentText, write_on_one_line, write_value};
 use super::{AddressForm, addresses, journal, login_lines, login_record};
 
@@ -36,6 +38,8 @@ pub struct LogConfig {
     /// How the log shows the addresses of clients. Default `"full"`.
     pub addresses: AddressForm,
 }
+
+impl Section for LogConfig {}
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

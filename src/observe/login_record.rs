@@ -34,7 +34,7 @@ pub struct LoginRecord<'a> {
     pub counts_as: Option<&'a Service>,
     /// How the password came; none for a question without a password.
     pub mechanism: Option<Mechanism>,
-    /// From where.
+    /// The client's address and session.
     pub origin: &'a Origin,
     /// How it ended, and why.
     pub verdict: &'a Verdict,
@@ -70,8 +70,8 @@ impl LoginRecord<'_> {
             ($level:ident) => {
                 tracing::$level!(
                     target: TARGET,
-                    verdict = self.verdict_name(),
-                    reason = self.reason(),
+                    verdict = self.verdict.reason().verdict(),
+                    reason = self.verdict.reason().code(),
                     repeated = self.repeated.then_some(true),
                     user = self.user.as_str(),
                     normal = self.normal.map(Username::as_str),
@@ -95,22 +95,6 @@ impl LoginRecord<'_> {
         match self.level() {
             LogLevel::Info => event!(info),
             _ => event!(warn),
-        }
-    }
-
-    fn verdict_name(&self) -> &'static str {
-        match self.verdict {
-            Verdict::Accept(_) => "accept",
-            Verdict::Refuse(_) => "refuse",
-            Verdict::CannotTell(_) => "cannot_tell",
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self.verdict {
-            Verdict::Accept(_) => "ok",
-            Verdict::Refuse(denial) => denial.code(),
-            Verdict::CannotTell(failure) => failure.reason.code(),
         }
     }
 
@@ -162,9 +146,9 @@ impl LoginRecord<'_> {
     /// anything else, and the machinery of `format!` would take a third of a known person's login.
     pub(super) fn push_to(&self, line: &mut String, addresses: &Addresses) {
         line.push_str("login verdict=");
-        line.push_str(self.verdict_name());
+        line.push_str(self.verdict.reason().verdict());
         line.push_str(" reason=");
-        line.push_str(self.reason());
+        line.push_str(self.verdict.reason().code());
         if self.repeated {
             line.push_str(" repeated=true");
         }

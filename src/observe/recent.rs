@@ -17,9 +17,9 @@ pub struct RecentAttempt {
     pub user: Username,
     /// When the request came.
     pub at: SystemTime,
-    /// For what.
+    /// The service that was asked for.
     pub service: Service,
-    /// From where.
+    /// The client's address, if the peer told it.
     pub remote: Option<IpAddr>,
     /// `refuse` or `cannot_tell`.
     pub verdict: &'static str,
@@ -41,11 +41,10 @@ impl RecentAttempts {
         remote: Option<IpAddr>,
         (verdict, at): (&Verdict, SystemTime),
     ) {
-        let (verdict, reason) = match verdict {
-            Verdict::Accept(_) => return,
-            Verdict::Refuse(denial) => ("refuse", denial.code()),
-            Verdict::CannotTell(trouble) => ("cannot_tell", trouble.reason.code()),
-        };
+        if matches!(verdict, Verdict::Accept(_)) {
+            return;
+        }
+        let (verdict, reason) = (verdict.reason().verdict(), verdict.reason().code());
         let attempt =
             RecentAttempt { user: user.clone(), at, service: service.clone(), remote, verdict, reason };
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Mapping, ReservedName};
-use crate::settings::Period;
+use crate::settings::{Period, Section};
 
 const DEFAULT_RETRY_AFTER: Period = Period::from_secs(30);
 
@@ -32,6 +32,8 @@ pub struct Config {
     /// template …). Default `"30s"`.
     pub retry_after: Period,
 }
+
+impl Section for Config {}
 
 impl Config {
     /// The templates that keydove's own settings name.

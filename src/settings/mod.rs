@@ -7,8 +7,10 @@ mod duration;
 mod live;
 mod mode;
 mod network;
+mod section;
 
 pub use duration::Period;
 pub use live::Live;
 pub use mode::FileMode;
 pub use network::{Network, NotANetwork};
+pub use section::{Section, SettingFault};

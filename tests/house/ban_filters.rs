@@ -1,15 +1,14 @@
-//! The filters for ban tools go by the table of denials.
+//! The filters for ban tools go by the table of reason codes.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use keydove::auth::Denial;
+use keydove::auth::Reason;
 
 #[test]
 fn the_filters_of_the_manual_list_the_guesses_and_nothing_else() {
-    let guesses: BTreeSet<_> =
-        Denial::ALL.into_iter().filter(|denial| denial.is_guess()).map(Denial::code).collect();
+    let guesses: BTreeSet<_> = Reason::all().filter(|reason| reason.is_guess()).map(Reason::code).collect();
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/logging.md")).unwrap();
     // fail2ban's and CrowdSec's.
     for begin in ["failregex = ", "pattern: '"] {

@@ -24,8 +24,6 @@ mod manual;
 mod metrics;
 mod packages;
 mod pages;
-mod reason_codes;
-mod reasons;
 mod schemes;
 mod settings;
 mod snippets;

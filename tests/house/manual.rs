@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use keydove::cli;
+use keydove::{cli, daemon};
 
 use crate::settings;
 
@@ -37,6 +37,11 @@ fn the_page_of_reason_codes_is_what_the_tables_say() {
 #[test]
 fn the_page_of_commands_is_what_help_says() {
     holds("commands.md", &cli::manual_of_commands());
+}
+
+#[test]
+fn the_table_of_background_tasks_is_what_the_daemon_starts() {
+    holds("architecture.md", &daemon::manual_of_tasks());
 }
 
 #[test]

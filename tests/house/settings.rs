@@ -10,34 +10,17 @@ use keydove::frontend::control::InUse;
 
 use crate::config::write_private;
 
-/// A table of the file, the source of its struct, and the struct.
-const TABLES: [(&str, &str, &str); 25] = [
-    ("[[listener]]", "config/listener.rs", "ListenerConfig"),
-    ("[keycloak]", "backend/keycloak/config.rs", "Config"),
-    ("[mailcow]", "jobs/mailcow/config.rs", "Config"),
-    ("[storage.sqlite]", "backend/sql/config.rs", "SqliteConfig"),
-    ("[storage.mariadb]", "backend/sql/config.rs", "MariadbConfig"),
-    ("[userdb]", "login/userdb/mod.rs", "Config"),
-    ("[login]", "login/service/config.rs", "Config"),
-    ("[provisioning]", "provision/config.rs", "Config"),
-    ("[app_passwords]", "login/passdb/app_password.rs", "AppPasswordConfig"),
-    ("[oauth]", "credential/token/config.rs", "Config"),
-    ("[master_users]", "login/passdb/master_users.rs", "MasterUsersConfig"),
-    ("[sogo]", "login/decision/webmail.rs", "SogoConfig"),
-    ("[cache]", "backend/records/config.rs", "Config"),
-    ("[throttle]", "login/throttle/config.rs", "Config"),
-    ("[redis]", "backend/redis/config.rs", "Config"),
-    ("[kick]", "backend/kick/config.rs", "Config"),
-    ("[sync]", "jobs/sync/config.rs", "Config"),
-    ("[housekeeping]", "jobs/housekeeping/config.rs", "Config"),
-    ("[bookkeeping]", "jobs/bookkeeping/config.rs", "Config"),
-    ("[hashing]", "credential/hashing/mod.rs", "Config"),
-    ("[hashing.schemes]", "credential/scheme/policy.rs", "Policy"),
-    ("[log]", "observe/log.rs", "LogConfig"),
-    ("[http]", "frontend/operations/config.rs", "Config"),
-    ("[http_login]", "frontend/http_login/config.rs", "Config"),
-    ("the file", "config/mod.rs", "File"),
+/// The rows of the file's tables.
+const ROWS: &str = "config/tables.rs";
+
+/// Tables within tables: their structs, by the table that holds them and the module.
+const WITHIN: [(&str, &str, &str, &str); 3] = [
+    ("storage", "sqlite", "sql", "SqliteConfig"),
+    ("storage", "mariadb", "sql", "MariadbConfig"),
+    ("hashing", "schemes", "scheme", "Policy"),
 ];
+/// Described with another: it has the same settings as `[keycloak]`.
+const ALIKE: &str = "keycloak_source";
 
 /// Fields that are tables: described with their own table, or as further lines of it.
 const NOT_A_ROW: [&str; 1] = ["schemes"];
@@ -50,8 +33,76 @@ struct Setting {
     meaning: String,
 }
 
-fn source(file: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)).unwrap()
+/// Every file of the source by its path below `src`.
+fn sources() -> &'static [(String, String)] {
+    static SOURCES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => walk(&path, found),
+                false => found.push(path),
+            }
+        }
+    }
+    SOURCES.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut paths = Vec::new();
+        walk(&root, &mut paths);
+        let read = |path: &PathBuf| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        };
+        paths.iter().map(read).collect()
+    })
+}
+
+/// A table of the file.
+struct Table {
+    /// As it is written: `[login]`, `[[listener]]`.
+    heading: String,
+    /// The source of its struct.
+    source: &'static str,
+    /// The struct.
+    name: String,
+}
+
+impl Table {
+    fn new(heading: String, module: &str, name: &str) -> Self {
+        let is_there = |(path, text): &&'static (String, String)| {
+            let folder = Path::new(path).parent().and_then(Path::file_name);
+            let in_module = module.is_empty() || folder.is_some_and(|folder| folder == module);
+            in_module && text.contains(&format!("pub struct {name} {{"))
+        };
+        let found: Vec<_> = sources().iter().filter(is_there).collect();
+        assert_eq!(found.len(), 1, "the struct {module}::{name} of {heading}");
+        Self { heading, source: &found[0].1, name: name.to_owned() }
+    }
+}
+
+/// The tables of the file, as their rows have them.
+fn tables() -> Vec<Table> {
+    let (_, rows) = sources().iter().find(|(path, _)| path == ROWS).unwrap();
+    let mut tables = Vec::new();
+    for row in rows.lines().filter_map(|line| line.strip_prefix("    \"")) {
+        let Some((table, rest)) = row.split_once("\" => ") else { continue };
+        let kind = rest.split_once(": ").unwrap().1.trim_end_matches(',');
+        if table == ALIKE {
+            continue;
+        }
+        let inner = |outer: &str| kind.strip_prefix(outer).and_then(|kind| kind.strip_suffix('>'));
+        let heading = if inner("Vec<").is_some() { format!("[[{table}]]") } else { format!("[{table}]") };
+        let kind = inner("Vec<").or_else(|| inner("Option<")).unwrap_or(kind);
+        let (path, name) = kind.rsplit_once("::").unwrap_or(("", kind));
+        let module = path.rsplit("::").next().unwrap_or_default();
+        if table != "storage" {
+            tables.push(Table::new(heading, module, name));
+        }
+        for (_, below, module, name) in WITHIN.iter().filter(|(above, ..)| *above == table) {
+            tables.push(Table::new(format!("[{table}.{below}]"), module, name));
+        }
+    }
+    tables
 }
 
 /// The doc comment that ends before a line, as paragraphs, and the attributes between them.
@@ -74,10 +125,9 @@ fn item<'a>(lines: &'a [&'a str], kind: &str, name: &str) -> Option<(usize, usiz
     Some((begin, begin + lines[begin..].iter().position(|line| *line == "}")?))
 }
 
-fn settings(file: &str, name: &str) -> Vec<Setting> {
-    let text = source(file);
-    let lines: Vec<&str> = text.lines().collect();
-    let (begin, end) = item(&lines, "struct ", name).unwrap_or_else(|| panic!("{file} has no struct {name}"));
+fn settings(table: &Table) -> Vec<Setting> {
+    let lines: Vec<&str> = table.source.lines().collect();
+    let (begin, end) = item(&lines, "struct ", &table.name).unwrap();
     let is_field = |line: &str| line.starts_with("    ") && !line.trim_start().starts_with(['/', '#']);
     let fields = (begin + 1..end).filter(|&at| is_field(lines[at]));
     let attributes = comment_above(&lines, begin).1;
@@ -142,15 +192,7 @@ fn type_of(kind: &str) -> (String, String) {
 
 /// The words of an enum, wherever it is.
 fn words_of(name: &str) -> Option<(String, String)> {
-    let files = [
-        "config/listener.rs",
-        "backend/keycloak/config.rs",
-        "jobs/sync/config.rs",
-        "observe/log.rs",
-        "observe/addresses.rs",
-        "frontend/http_login/config.rs",
-    ];
-    let text = files.map(source).into_iter().find(|text| text.contains(&format!("pub enum {name} {{")))?;
+    let (_, text) = sources().iter().find(|(_, text)| text.contains(&format!("pub enum {name} {{")))?;
     let lines: Vec<&str> = text.lines().collect();
     let (begin, end) = item(&lines, "enum ", name)?;
     let case = comment_above(&lines, begin).1;
@@ -204,14 +246,13 @@ fn with_links(text: &str) -> String {
 /// The generated part of `docs/configuration.md`.
 pub fn page() -> String {
     let mut text = String::new();
-    for (heading, file, name) in &TABLES[..TABLES.len() - 1] {
-        let source = source(file);
-        let lines: Vec<&str> = source.lines().collect();
-        let (begin, _) = item(&lines, "struct ", name).unwrap();
+    for table in tables() {
+        let lines: Vec<&str> = table.source.lines().collect();
+        let (begin, _) = item(&lines, "struct ", &table.name).unwrap();
         let (intro, _) = comment_above(&lines, begin);
-        let _ = writeln!(text, "## `{heading}`\n\n{}\n", with_links(&intro.join("\n\n")));
+        let _ = writeln!(text, "## `{}`\n\n{}\n", table.heading, with_links(&intro.join("\n\n")));
         let _ = writeln!(text, "| setting | type | default | meaning |\n|---|---|---|---|");
-        for Setting { name, kind, default, meaning } in settings(file, name) {
+        for Setting { name, kind, default, meaning } in settings(&table) {
             let row = format!("| `{name}` | {kind} | {default} | {meaning} |");
             let _ = writeln!(text, "{}", with_links(&row));
         }
@@ -274,62 +315,37 @@ fn parse(text: &str) -> Result<String, String> {
 
 #[test]
 fn every_setting_that_the_file_takes_is_in_the_reference() {
-    for (table, file, name) in &TABLES[..TABLES.len() - 1] {
-        let error = parse(&file_with(table, "no_such_setting = 1\n")).unwrap_err();
+    for table in tables() {
+        let heading = &table.heading;
+        let error = parse(&file_with(heading, "no_such_setting = 1\n")).unwrap_err();
         let expected = error
             .lines()
             .find(|line| line.contains("unknown field"))
-            .unwrap_or_else(|| panic!("{table}: {error}"));
+            .unwrap_or_else(|| panic!("{heading}: {error}"));
         let (_, expected) = expected.split_once("expected ").unwrap();
         let mut expected: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
         expected.retain(|name| !NOT_A_ROW.contains(name));
-        let rows = settings(file, name);
+        let rows = settings(&table);
         let rows: Vec<&str> = rows.iter().map(|setting| setting.name.as_str()).collect();
-        assert_eq!(rows, expected, "{table}");
+        assert_eq!(rows, expected, "{heading}");
     }
-}
-
-#[test]
-fn every_table_that_the_file_takes_is_in_the_reference() {
-    let (_, file, name) = TABLES[TABLES.len() - 1];
-    let described = |table: &str| {
-        TABLES.iter().any(|(heading, ..)| {
-            let heading = heading.trim_matches(['[', ']']);
-            heading == table || heading.split('.').next() == Some(table)
-        })
-    };
-    let missing: Vec<_> =
-        settings_of_file(file, name).into_iter().filter(|table| !described(table)).collect();
-    assert_eq!(missing, ["keycloak_source"], "it is described with [keycloak]; nothing else may be missing");
-}
-
-fn settings_of_file(file: &str, name: &str) -> Vec<String> {
-    let text = source(file);
-    let lines: Vec<&str> = text.lines().collect();
-    let (begin, end) = item(&lines, "struct ", name).unwrap();
-    let field = |at: usize| {
-        let (name, _) = lines[at].trim().split_once(": ")?;
-        let (_, attributes) = comment_above(&lines, at);
-        let renamed = attributes.iter().find_map(|line| line.split_once("rename = \"")?.1.split('"').next());
-        Some(renamed.unwrap_or(name).to_owned())
-    };
-    (begin + 1..end).filter(|&at| !lines[at].trim().starts_with('#')).filter_map(field).collect()
 }
 
 #[test]
 fn every_default_of_the_reference_is_the_one_that_counts() {
     let mut tried = 0;
-    for (table, file, name) in &TABLES[..TABLES.len() - 1] {
-        let without = parse(&file_with(table, "")).unwrap_or_else(|error| panic!("{table}: {error}"));
-        for setting in settings(file, name) {
+    for table in tables() {
+        let heading = &table.heading;
+        let without = parse(&file_with(heading, "")).unwrap_or_else(|error| panic!("{heading}: {error}"));
+        for setting in settings(&table) {
             let literal = setting.default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
             let Some(literal) = literal.filter(|literal| !literal.contains('_') || literal.starts_with('"'))
             else {
                 continue;
             };
-            let with = parse(&file_with(table, &format!("{} = {literal}\n", setting.name)));
-            let with = with.unwrap_or_else(|error| panic!("{table} {}: {error}", setting.name));
-            assert!(with == without, "the default of `{}` in {table} is not {literal}", setting.name);
+            let with = parse(&file_with(heading, &format!("{} = {literal}\n", setting.name)));
+            let with = with.unwrap_or_else(|error| panic!("{heading} {}: {error}", setting.name));
+            assert!(with == without, "the default of `{}` in {heading} is not {literal}", setting.name);
             tried += 1;
         }
     }

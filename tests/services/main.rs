@@ -49,8 +49,6 @@ mod people;
 mod planted_faults;
 mod postfix_doors;
 mod protocol_edges;
-#[path = "../house/reason_codes.rs"]
-mod reason_codes;
 mod reasons;
 mod record_file;
 mod restart;

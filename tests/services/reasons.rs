@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::reason_codes;
+use keydove::auth::Reason;
+
 use super::stage::{Failure, Result};
 
 /// Codes that no real server brings about at will, and where they are tried instead.
@@ -34,11 +35,12 @@ fn reasons(log: &str) -> Vec<String> {
 
 /// Every code was seen in this run, or is tried elsewhere and not both.
 pub fn all_were_seen(seen: &BTreeSet<String>) -> Result<()> {
-    let codes = reason_codes::all();
+    let codes: BTreeSet<_> =
+        Reason::all().filter(|reason| *reason != Reason::Accepted).map(Reason::code).collect();
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|(code, _)| (*code).to_owned()).collect();
     let unseen: Vec<_> = codes
         .iter()
-        .filter(|code| !seen.contains(*code) && !elsewhere.contains(*code) && *code != BY_CHANCE)
+        .filter(|code| !seen.contains(**code) && !elsewhere.contains(**code) && **code != BY_CHANCE)
         .collect();
     let listed: Vec<_> = elsewhere.intersection(seen).collect();
     if unseen.is_empty() && listed.is_empty() {

@@ -1,17 +1,20 @@
 //! `[keycloak]`: where Keycloak is, and who asks.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::auth::normalise_domain;
+use crate::settings::{Period, Section, SettingFault};
 
 const DEFAULT_CONNECT_TIMEOUT: Period = Period::from_secs(2);
 const DEFAULT_REQUEST_TIMEOUT: Period = Period::from_secs(4);
 const DEFAULT_MAX_CONNECTIONS: usize = 8;
+const MIN_EVENT_PERIOD: Duration = Duration::from_millis(500);
 
 /// What stays as it is in a path segment or a query value (RFC 3986, unreserved). `+` does not: Keycloak reads
 /// it as a space.
@@ -83,6 +86,39 @@ pub struct Config {
     /// mailbox, for `keydove mailbox adopt --all`. Users must not be able to change it: docs/ldap.md. Default
     /// `"LDAP_ID"`.
     pub mark_attribute: String,
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
+        let period = self.poll_events.get();
+        if !period.is_zero() && period < MIN_EVENT_PERIOD {
+            let advice = "each look is two calls of Keycloak; 2s is a good value";
+            complain("poll_events", "events may be polled every 500ms at most", advice);
+        }
+        match (self.lookup, &self.lookup_attribute) {
+            (LookupBy::Attribute, None) => complain(
+                "lookup",
+                "the lookup by attribute needs an attribute",
+                "set lookup_attribute to the name of the attribute that holds mail addresses",
+            ),
+            (LookupBy::Email | LookupBy::Username | LookupBy::LocalPart, Some(_)) => complain(
+                "lookup_attribute",
+                "this attribute is never looked at",
+                "set lookup = \"attribute\", or take this line out",
+            ),
+            _ => {}
+        }
+        if self.domains.iter().any(|domain| normalise_domain(domain).is_err()) {
+            faults.push(SettingFault::no_domain("domains"));
+        }
+        faults
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        self.ca_file.as_deref().into_iter().collect()
+    }
 }
 
 impl Default for Config {

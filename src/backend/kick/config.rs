@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 /// What stands for the mailbox in `command`.
 pub(super) const USER: &str = "{user}";
@@ -32,18 +32,6 @@ pub struct Config {
     pub window: Period,
 }
 
-/// A setting that cannot be.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sentence}")]
-pub struct BadSetting {
-    /// Its name.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub sentence: &'static str,
-    /// What to do.
-    pub advice: &'static str,
-}
-
 fn yes() -> bool {
     true
 }
@@ -62,28 +50,27 @@ impl Config {
     pub(super) fn of(command: Vec<String>) -> Self {
         Self { command, password_changes: yes(), max_percent: ten(), window: ten_minutes() }
     }
+}
 
-    /// Finds settings that cannot be.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn validate(&self) -> Result<(), BadSetting> {
-        let bad = |setting, sentence, advice| Err(BadSetting { setting, sentence, advice });
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
         let names_user = self.command.iter().skip(1).any(|argument| argument.contains(USER));
         if !names_user || !self.command.first().is_some_and(|program| program.starts_with('/')) {
-            return bad(
+            complain(
                 "command",
                 "`command` must begin with the whole path of a program and hold `{user}` as an argument",
                 "for instance [\"/usr/bin/doveadm\", \"kick\", \"{user}\"]",
             );
         }
         if self.max_percent > 100 {
-            return bad("max_percent", "`max_percent` must be at most 100", "10 is a good value");
+            complain("max_percent", "`max_percent` must be at most 100", "10 is a good value");
         }
         if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window.get()) {
-            return bad("window", "`window` must be between `1s` and `1d`", "10m is a good value");
+            complain("window", "`window` must be between `1s` and `1d`", "10m is a good value");
         }
-        Ok(())
+        faults
     }
 }
 
@@ -91,8 +78,9 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<(), &'static str> {
-        toml::from_str::<Config>(text).unwrap().validate().map_err(|bad| bad.setting)
+    fn read(text: &str) -> Result<(), String> {
+        let config: Config = toml::from_str(text).unwrap();
+        config.faults().into_iter().next().map_or(Ok(()), |fault| Err(fault.keys.join(".")))
     }
 
     #[test]
@@ -100,7 +88,7 @@ mod tests {
         assert_eq!(read("command = ['/bin/doveadm', 'kick', '{user}']"), Ok(()));
         assert_eq!(read("command = ['/bin/curl', '-d', 'user={user}']"), Ok(()));
         for text in ["[]", "['doveadm', 'kick', '{user}']", "['/bin/doveadm', 'kick']", "['/bin/{user}']"] {
-            assert_eq!(read(&format!("command = {text}")), Err("command"), "{text}");
+            assert_eq!(read(&format!("command = {text}")), Err("command".to_owned()), "{text}");
         }
     }
 
@@ -108,8 +96,8 @@ mod tests {
     fn the_bound_of_kicks_at_once_can_be() {
         let with = |rest: &str| read(&format!("command = ['/bin/doveadm', 'kick', '{{user}}']\n{rest}"));
         assert_eq!(with("max_percent = 0\nwindow = '1d'"), Ok(()));
-        assert_eq!(with("max_percent = 101"), Err("max_percent"));
-        assert_eq!(with("window = '0'"), Err("window"));
-        assert_eq!(with("window = '2d'"), Err("window"));
+        assert_eq!(with("max_percent = 101"), Err("max_percent".to_owned()));
+        assert_eq!(with("window = '0'"), Err("window".to_owned()));
+        assert_eq!(with("window = '2d'"), Err("window".to_owned()));
     }
 }

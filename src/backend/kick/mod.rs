@@ -17,7 +17,7 @@ use crate::auth::Username;
 use hold::{Queue, Taken};
 
 pub use command::{Kicked, kick, kick_and_tell};
-pub use config::{BadSetting, Config};
+pub use config::Config;
 pub use hold::{Cause, Held};
 
 /// Takes names and waits for nobody; clones are the same queue.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Lifetimes;
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 const MIB: usize = 1 << 20;
 /// The database is near and its rows are few: this only keeps a flood of guesses from asking without a break.
@@ -51,6 +51,27 @@ impl Default for Config {
             record_file: None,
             memory_mib: 64,
         }
+    }
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |sentence, advice| faults.push(SettingFault::new("record_file", sentence, advice));
+        let Some(path) = &self.record_file else { return faults };
+        if !path.is_absolute() || path.file_name().is_none() {
+            complain(
+                "the path of the record file must begin with / and end with a name",
+                "/var/lib/keydove/records is a good one",
+            );
+        }
+        if self.stale_limit.get().is_zero() {
+            complain(
+                "a record file is of no use where nothing old may serve",
+                "take this line out, or set stale_limit to more than 0",
+            );
+        }
+        faults
     }
 }
 

@@ -6,15 +6,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pbkdf2::pbkdf2_hmac;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::auth::Secret;
@@ -25,7 +25,7 @@ const SALT_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
 /// The file must be no cheap way to guess the secrets. About a quarter of a second, once at the start.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("not 0");
+const ROUNDS: u32 = 600_000;
 
 /// A file of records, and its key.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl RecordFile {
         path: &Path,
         belonging: Belonging<'_>,
         max_bytes: usize,
-        rounds: NonZeroU32,
+        rounds: u32,
     ) -> Result<Self, RecordFileError> {
         let mut bound_to = Vec::new();
         add_part(&mut bound_to, FORM);
@@ -127,7 +127,7 @@ impl RecordFile {
         remove_left_drafts(path);
         let salt = find_salt(path)?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
-        pbkdf2::derive(PBKDF2_HMAC_SHA256, rounds, &salt, &secret, &mut *key);
+        pbkdf2_hmac::<Sha256>(&secret, &salt, rounds, &mut *key);
         let key = UnboundKey::new(&AES_256_GCM, &*key).expect("the key has the length of the cipher");
         let last_seen = Mutex::new(head_of(path));
         Ok(Self { path: path.to_owned(), salt, key: LessSafeKey::new(key), bound_to, max_bytes, last_seen })

@@ -34,7 +34,7 @@ impl Folder {
     fn open_as(&self, secrets: &[&str], origin: &str, max_bytes: usize) -> RecordFile {
         let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::from(*secret)).collect();
         let belonging = Belonging { secrets: &secrets, origin };
-        RecordFile::open_with(&self.path(), belonging, max_bytes, NonZeroU32::MIN).unwrap()
+        RecordFile::open_with(&self.path(), belonging, max_bytes, 1).unwrap()
     }
 }
 

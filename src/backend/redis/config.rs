@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Error;
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 const DEFAULT_PORT: u16 = 6379;
 const DEFAULT_TIMEOUT: Period = Period::from_secs(1);
@@ -46,36 +45,41 @@ pub struct Config {
 }
 
 impl Config {
-    /// Finds settings that contradict each other.
-    ///
-    /// # Errors
-    /// [`Error::Settings`] with the settings' names.
-    pub fn validate(&self) -> Result<(), Error> {
-        let fault = |sentence: &str| Err(Error::Settings(sentence.to_owned()));
-        if self.socket.is_some() == self.host.is_some() {
-            return fault("one of `socket` and `host` must be set, and not both");
-        }
-        if self.password_file.is_some() && self.password_credential.is_some() {
-            return fault("`password_file` and `password_credential` must not both be set");
-        }
-        if self.username.is_some() && self.password_file.is_none() && self.password_credential.is_none() {
-            return fault("`username` needs `password_file` or `password_credential`");
-        }
-        if self.timeout.get().is_zero() || self.timeout.get() > LONGEST_TIMEOUT {
-            return fault("`timeout` must be more than 0 and at most `1m`");
-        }
-        if self.ban_channel.as_deref() == Some("") {
-            return fault("`ban_channel` must not be empty; take it out to publish nothing");
-        }
-        Ok(())
-    }
-
     /// Where the server is, for messages.
     pub(super) fn place(&self) -> String {
         match (&self.socket, &self.host) {
             (Some(socket), _) => socket.display().to_string(),
             (None, host) => format!("{}:{}", host.as_deref().unwrap_or_default(), self.port),
         }
+    }
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain =
+            |keys: &[&str], sentence, advice| faults.push(SettingFault::at(keys, sentence, advice));
+        if self.socket.is_some() == self.host.is_some() {
+            complain(
+                &[],
+                "one of `socket` and `host` must be set, and not both",
+                "set socket to the path of Redis' socket, or host to its name or address",
+            );
+        }
+        if self.username.is_some() && self.password_file.is_none() && self.password_credential.is_none() {
+            complain(
+                &["username"],
+                "`username` needs `password_file` or `password_credential`",
+                "add one of them, or take this line out for the server's `default` user",
+            );
+        }
+        if self.timeout.get().is_zero() || self.timeout.get() > LONGEST_TIMEOUT {
+            complain(&["timeout"], "`timeout` must be more than 0 and at most `1m`", "1s is a good value");
+        }
+        if self.ban_channel.as_deref() == Some("") {
+            complain(&["ban_channel"], "`ban_channel` must not be empty", "take it out to publish nothing");
+        }
+        faults
     }
 }
 
@@ -93,8 +97,10 @@ mod tests {
 
     fn read(text: &str) -> Result<Config, String> {
         let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.validate().map_err(|error| error.to_string())?;
-        Ok(config)
+        match config.faults().into_iter().next() {
+            Some(fault) => Err(fault.sentence),
+            None => Ok(config),
+        }
     }
 
     #[test]
@@ -111,7 +117,6 @@ mod tests {
         for broken in [
             "",
             "host = 'h'\nsocket = '/s'",
-            "host = 'h'\npassword_file = 'f'\npassword_credential = 'c'",
             "host = 'h'\nusername = 'u'",
             "host = 'h'\ntimeout = '0'",
             "host = 'h'\ntimeout = '61s'",

@@ -23,6 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::auth::Secret;
+use crate::settings::Section;
 use bounded::Bounded;
 
 pub use config::Config;
@@ -61,7 +62,9 @@ impl Redis {
     /// # Errors
     /// [`Error::Settings`]: settings contradict each other, or the password is not UTF-8.
     pub fn new(config: &Config, password: Option<Secret>) -> Result<Self, Error> {
-        config.validate()?;
+        if let Some(fault) = config.faults().into_iter().next() {
+            return Err(Error::Settings(fault.sentence));
+        }
         let mut settings = RedisConnectionInfo::default()
             // With it the server's close is noticed while nothing is asked.
             .set_protocol(ProtocolVersion::RESP3)

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::error::Error;
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 const DEFAULT_PATH: &str = "/var/lib/keydove/keydove.sqlite";
 const DEFAULT_BUSY_TIMEOUT: Period = Period::from_secs(1);
@@ -75,44 +74,50 @@ pub struct MariadbConfig {
     pub connect_timeout: Period,
 }
 
-impl Config {
-    /// Finds settings that contradict each other.
-    ///
-    /// # Errors
-    /// [`Error::Settings`] with the settings' names.
-    pub fn validate(&self) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(config) => validate_wait("busy_timeout", config.busy_timeout),
-            Self::Mariadb(config) => config.validate(),
-        }
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let (table, faults) = match self {
+            Self::Sqlite(config) => ("sqlite", config.faults()),
+            Self::Mariadb(config) => ("mariadb", config.faults()),
+        };
+        faults.into_iter().map(|fault| fault.under(table)).collect()
     }
 }
 
-impl MariadbConfig {
-    fn validate(&self) -> Result<(), Error> {
+impl Section for SqliteConfig {
+    fn faults(&self) -> Vec<SettingFault> {
+        too_long("busy_timeout", self.busy_timeout).into_iter().collect()
+    }
+}
+
+impl Section for MariadbConfig {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
         if self.socket.is_some() == self.host.is_some() {
-            return Err(Error::Settings("one of `socket` and `host` must be set, and not both".to_owned()));
-        }
-        if self.password_file.is_some() && self.password_credential.is_some() {
-            return Err(Error::Settings(
-                "`password_file` and `password_credential` must not both be set".to_owned(),
+            let advice = "set socket to the path of the server's socket, or host to its name or address";
+            faults.push(SettingFault::at(
+                &[],
+                "one of `socket` and `host` must be set, and not both",
+                advice,
             ));
         }
-        for (name, period) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
-            validate_wait(name, period)?;
+        for (key, period) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
+            faults.extend(too_long(key, period));
             if period.get().is_zero() {
-                return Err(Error::Settings(format!("`{name}` must be more than 0")));
+                faults.push(SettingFault::new(
+                    key,
+                    format!("`{key}` must be more than 0"),
+                    "2s is a good value",
+                ));
             }
         }
-        Ok(())
+        faults
     }
 }
 
-fn validate_wait(name: &str, period: Period) -> Result<(), Error> {
-    if period.get() > LONGEST_WAIT {
-        return Err(Error::Settings(format!("`{name}` must be at most `1m`")));
-    }
-    Ok(())
+fn too_long(key: &str, period: Period) -> Option<SettingFault> {
+    (period.get() > LONGEST_WAIT)
+        .then(|| SettingFault::new(key, format!("`{key}` must be at most `1m`"), "1s or 2s is a good value"))
 }
 
 impl fmt::Display for Config {
@@ -169,8 +174,10 @@ mod tests {
 
     fn read(text: &str) -> Result<Config, String> {
         let config = toml::from_str::<File>(text).map_err(|e| e.to_string())?.storage;
-        config.validate().map_err(|e| e.to_string())?;
-        Ok(config)
+        match config.faults().into_iter().next() {
+            Some(fault) => Err(fault.sentence),
+            None => Ok(config),
+        }
     }
 
     #[test]
@@ -195,7 +202,6 @@ mod tests {
             "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\ntimeout = '0'",
             "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\ntimeout = '2m'",
             "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\npassword = 'p'",
-            "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\npassword_file = 'f'\npassword_credential = 'c'",
         ] {
             assert!(read(broken).is_err(), "{broken}");
         }

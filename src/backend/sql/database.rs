@@ -13,6 +13,7 @@ use super::session::{Asker, Work};
 use super::sqlite::{Sqlite, backup};
 use crate::auth::Secret;
 use crate::observe::metrics::Calls;
+use crate::settings::Section as _;
 
 /// An open database. Questions may be asked concurrently; each has its own deadline.
 ///
@@ -40,11 +41,16 @@ enum Driver {
 /// [`Error::Settings`] for settings that contradict each other; for SQLite also [`Error::Unreachable`] when the
 /// file cannot be opened or created, [`Error::Schema`] when a newer keydove made it, and [`Error::Timeout`].
 pub async fn open(config: &Config, password: Option<Secret>) -> Result<Database, Error> {
-    config.validate()?;
+    refuse_faults(config)?;
     Ok(Database::new(match config {
         Config::Sqlite(config) => Driver::Sqlite(Sqlite::open(config).await?),
         Config::Mariadb(config) => Driver::Mariadb(Arc::new(Mariadb::new(config, password)?)),
     }))
+}
+
+/// Loading the configuration finds them first, with their place.
+fn refuse_faults(config: &Config) -> Result<(), Error> {
+    config.faults().into_iter().next().map_or(Ok(()), |fault| Err(Error::Settings(fault.sentence)))
 }
 
 /// Opens the database to look at it only: a SQLite file is neither created nor migrated.
@@ -52,7 +58,7 @@ pub async fn open(config: &Config, password: Option<Secret>) -> Result<Database,
 /// # Errors
 /// As [`open`].
 pub async fn open_to_read(config: &Config, password: Option<Secret>) -> Result<Database, Error> {
-    config.validate()?;
+    refuse_faults(config)?;
     Ok(Database::new(match config {
         Config::Sqlite(config) => Driver::Sqlite(Sqlite::open_to_read(config).await?),
         Config::Mariadb(config) => Driver::Mariadb(Arc::new(Mariadb::new(config, password)?)),

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::Checked;
 use super::finding::{Finding, Findings};
 use super::person;
-use crate::auth::{NotAccepted, Username};
+use crate::auth::{NotAccepted, ProvisionRefusal, Reason, TempFailReason, Username};
 use crate::backend::sql::Database;
-use crate::cli::advice::advice;
+use crate::cli::explain::cure_of;
 use crate::daemon::{AssembleError, FirstLogin, rehearse_once};
 
 /// So many mailboxes are looked at, and more as long as none of them can be logged in to.
@@ -82,7 +82,7 @@ fn look_at_mailboxes(
     for (name, reason, detail) in troubled {
         let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
         let what = format!("{name}: imap: the right password is told to try again: {reason}{detail}");
-        let cure = advice(&reason).unwrap_or_default();
+        let cure = cure_of(&reason);
         // With somebody else it works, so the trouble is theirs.
         match open.is_empty() {
             true => findings.fault(what, cure),
@@ -95,7 +95,7 @@ fn look_at_mailboxes(
     } else if !refused.is_empty() {
         let list: Vec<String> =
             refused.iter().take(TOLD).map(|(name, reason)| format!("{name} ({reason})")).collect();
-        let cure = refused.first().and_then(|(_, reason)| advice(reason)).unwrap_or_default();
+        let cure = refused.first().map_or("", |(_, reason)| cure_of(reason));
         findings.fault(
             format!(
                 "none of {looked} mailboxes looked at can be logged in to over IMAP: {}",
@@ -120,18 +120,18 @@ fn look_at_first_logins(checked: &Checked<'_>, candidates: &Candidates, findings
         match end {
             Ok(template) => findings.fine(format!("{who} makes a mailbox from the template `{template}`")),
             Err(NotAccepted::CannotTell(trouble)) => {
-                let reason = trouble.reason.code();
-                let cure = advice(reason).unwrap_or_default();
+                let reason = Reason::CannotTell(trouble.reason);
                 let what = format!("{who} fails: {trouble}");
                 // Who has none of the values that are mapped may be meant to get no mailbox.
-                match reason == "provision_no_mapping" && !mapped.is_empty() {
-                    true => findings.warning(what, cure),
-                    false => findings.fault(what, cure),
+                let no_mapping = TempFailReason::Provisioning(ProvisionRefusal::NoMapping);
+                match trouble.reason == no_mapping && !mapped.is_empty() {
+                    true => findings.warning(what, reason.cure()),
+                    false => findings.fault(what, reason.cure()),
                 }
             }
             Err(NotAccepted::Refused(denial)) => {
-                let reason = denial.code();
-                findings.fault(format!("{who} is refused: {reason}"), advice(reason).unwrap_or_default());
+                let reason = Reason::Refused(denial);
+                findings.fault(format!("{who} is refused: {}", reason.code()), reason.cure());
             }
         }
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::finding::{Finding, Findings, Level};
 use crate::auth::Username;
-use crate::cli::advice::advice;
 use crate::cli::control::ask;
+use crate::cli::explain::cure_of;
 use crate::config::Config;
 use crate::daemon::{AssembleError, explain_once};
 use crate::frontend::control::{Reply, Request};
@@ -84,7 +84,7 @@ fn tell(user: &Username, explanations: &[Explanation], findings: &mut Findings) 
         let detail = detail.as_deref().map_or_else(String::new, |detail| format!(" ({detail})"));
         let end = if verdict == "refuse" { "is refused" } else { "is told to try again" };
         let what = format!("{user}: {service}: the right password {end}: {reason}{detail}");
-        let cure = advice(reason).unwrap_or_default();
+        let cure = cure_of(reason);
         match open.is_empty() || verdict != "refuse" {
             true => findings.fault(what, cure),
             false => findings.warning(what, cure),

@@ -54,8 +54,8 @@ pub(super) fn make(wishes: &Wishes) -> Result<Vec<String>, Failure> {
 
 fn import(wishes: &Wishes) -> Result<String, Failure> {
     let mut config = Config::load(&wishes.config)?;
-    config.sync.import = true;
-    config.sync.import_limit = Some(IMPORT_LIMIT);
+    config.tables.sync.import = true;
+    config.tables.sync.import_limit = Some(IMPORT_LIMIT);
     let end = daemon::sync_once(&config, &Request::default(), &|_, _| {});
     match end.map_err(|error| Failure::System(error.to_string()))? {
         End::Ran(report) if report.complete => {

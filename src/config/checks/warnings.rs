@@ -1,10 +1,10 @@
 //! What works, but should not stay like this.
 
 use crate::backend::keycloak::ServerUrl;
-use crate::config::{File, Warning};
+use crate::config::{Tables, Warning};
 
 /// What works, but should not stay like this.
-pub(in crate::config) fn find_warnings(file: &File) -> Vec<Warning> {
+pub(in crate::config) fn find_warnings(file: &Tables) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |setting: &str, what: &str, danger: &str| {
         let sentence = format!("{setting}{what}: {danger}");

@@ -39,6 +39,7 @@ use crate::credential::scheme;
 pub use crate::credential::scheme::MAX_LANES;
 use crate::credential::scheme::{Effort, Policy, Unusable};
 use crate::observe::metrics::{Histogram, HistogramSnapshot};
+use crate::settings::{Section, SettingFault};
 use network::Network;
 use pool::{Job, Pool};
 use queue::Ticket;
@@ -65,6 +66,29 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { threads: 0, lanes: 0, queue: QUEUE, schemes: Policy::default() }
+    }
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.lanes > MAX_LANES {
+            faults.push(SettingFault::new(
+                "lanes",
+                format!("a core advances at most {MAX_LANES} bcrypt computations together"),
+                "take this line out: keydove measures at its start how many suit this processor",
+            ));
+        }
+        if let Some(scheme) = self.schemes.forbidden_default() {
+            faults.push(SettingFault::at(
+                &["schemes", "default_scheme"],
+                format!(
+                    "`{scheme}` is weak and not allowed, so no password without a label could be compared with"
+                ),
+                format!("add allow_weak = [\"{scheme}\"], or take this line out"),
+            ));
+        }
+        faults
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 /// The longest disagreement between two clocks that is still put up with.
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -52,52 +52,40 @@ impl Default for Config {
     }
 }
 
-/// A setting that would be a hole or of no use.
-#[derive(Debug, thiserror::Error)]
-#[error("{sentence}")]
-pub struct Fault {
-    /// The setting; `None` for the table as a whole.
-    pub setting: Option<&'static str>,
-    sentence: &'static str,
-    /// What to do.
-    pub advice: &'static str,
-}
-
-impl Config {
-    /// Looks for settings that would be a hole or of no use.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn validate(&self) -> Result<(), Fault> {
-        let fault = |setting, sentence, advice| Err(Fault { setting, sentence, advice });
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain =
+            |keys: &[&str], sentence, advice| faults.push(SettingFault::at(keys, sentence, advice));
         if self.audiences.is_empty() && self.clients.is_empty() {
-            let sentence = "a token that any client got for anything would open mailboxes";
-            return fault(None, sentence, "set audiences, clients or both; docs/oauth.md tells which");
+            complain(
+                &[],
+                "a token that any client got for anything would open mailboxes",
+                "set audiences, clients or both; docs/oauth.md tells which",
+            );
         }
         for (key, list) in [("audiences", &self.audiences), ("clients", &self.clients)] {
             if list.iter().any(String::is_empty) {
-                return fault(Some(key), "an empty name fits no token", "take it out of the list");
+                complain(&[key], "an empty name fits no token", "take it out of the list");
             }
         }
         if self.claim.is_empty() {
-            return fault(
-                Some("claim"),
-                "the claim has no name",
-                "take this line out: `email` is a good value",
-            );
+            complain(&["claim"], "the claim has no name", "take this line out: `email` is a good value");
         }
         if self.leeway.get() > MAX_LEEWAY {
-            return fault(
-                Some("leeway"),
+            complain(
+                &["leeway"],
                 "the leeway must be 5m at most",
                 "let both machines keep time; 30s is a good value",
             );
         }
         if self.introspection_cache.get() > MAX_INTROSPECTION_CACHE {
-            let advice =
-                "it is how long a session that was ended goes on opening mailboxes; 10s is a good value";
-            return fault(Some("introspection_cache"), "this must be 5m at most", advice);
+            complain(
+                &["introspection_cache"],
+                "this must be 5m at most",
+                "it is how long a session that was ended goes on opening mailboxes; 10s is a good value",
+            );
         }
-        Ok(())
+        faults
     }
 }

@@ -1,11 +1,12 @@
 //! What a process runs with, so that another can find out whether it has the same, and learns nothing else.
 
-use ring::{digest, hmac};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What one process runs with: names of parts, and what stands for their content.
 #[derive(Clone, Debug, Default)]
-pub struct InUse(Vec<(String, digest::Digest)>);
+pub struct InUse(Vec<(String, [u8; 32])>);
 
 /// The same on its way to another process: content under a key that was made for this question. It says nothing of the
 /// content to whoever has not the same.
@@ -18,7 +19,7 @@ pub struct Tagged {
 impl InUse {
     /// Adds a part. One name may come more than once.
     pub fn add(&mut self, name: impl Into<String>, content: &[u8]) {
-        self.0.push((name.into(), digest::digest(&digest::SHA256, content)));
+        self.0.push((name.into(), Sha256::digest(content).into()));
     }
 
     /// All parts, for a question to another process. The key must be random.
@@ -45,9 +46,9 @@ impl InUse {
 }
 
 /// Short, because a request has 16 KiB; long enough that no two contents share one.
-fn tag(key: &str, content: &digest::Digest) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    hex(&hmac::sign(&key, content.as_ref()).as_ref()[..16])
+fn tag(key: &str, content: &[u8; 32]) -> String {
+    let keyed = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    hex(&keyed.chain_update(content).finalize().into_bytes()[..16])
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::shadow::{Shadow, Theirs, name};
+use super::shadow::{Shadow, Theirs};
 use super::{CannotTell, Client, Door, request};
 use crate::auth::{AuthRequest, Told, Verdict};
 use crate::login::service::DecidedLogin;
@@ -160,7 +160,7 @@ fn is_second(
     theirs: &str,
     now: std::time::Instant,
 ) -> bool {
-    let (_, reason) = name(verdict);
+    let reason = verdict.reason().code();
     let accepted = matches!(verdict, Verdict::Accept(_)) && theirs != "refuse" && theirs != "none";
     !accepted && door.repeats.is_second(request, &format!("{reason} {theirs}"), now)
 }

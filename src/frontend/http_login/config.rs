@@ -1,11 +1,11 @@
 //! `[http_login]`: where mailcow's script asks, and whom keydove is compared with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::settings::Network;
+use crate::settings::{Network, Section, SettingFault};
 
 /// mailcow's login over HTTP: docs/mailcow.md.
 ///
@@ -92,80 +92,12 @@ fn read_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-/// A mistake between the settings of `[http_login]`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Which setting, below the table; `None` is the table.
-    pub key: Option<&'static str>,
-    /// What is wrong.
-    pub sentence: &'static str,
-    /// What to do about it.
-    pub advice: &'static str,
-}
-
 impl Config {
-    /// What contradicts itself, or lets anybody try passwords. `has_socket` is whether a listener has this door.
+    /// Whether something is set that needs a port or a socket.
     #[must_use]
-    pub fn faults(&self, has_socket: bool) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut complain = |key, sentence, advice| faults.push(Fault { key, sentence, advice });
+    pub fn is_meant(&self) -> bool {
         let has_token = self.token_file.is_some() || self.token_credential.is_some();
-        let is_set = self.certificate_file.is_some()
-            || has_token
-            || self.shadow_url.is_some()
-            || !self.allow.is_empty();
-        if self.listen.is_none() && !has_socket && is_set {
-            complain(
-                None,
-                "nobody could ask over HTTP: there is no port",
-                "set listen, such as \"127.0.0.1:9082\", or add a [[listener]] with door = \"http-login\"",
-            );
-        }
-        if self.is_open_to_others() && !self.speaks_tls() && self.allow.is_empty() {
-            complain(
-                Some("listen"),
-                "everybody could try passwords here, and read those of others",
-                "set allow to the network of mailcow's containers, such as [\"172.22.1.0/24\"], and certificate_file",
-            );
-        }
-        match (&self.certificate_file, &self.key_file) {
-            (Some(_), None) => {
-                complain(Some("certificate_file"), "a certificate without its key", "set key_file too");
-            }
-            (None, Some(_)) => {
-                complain(Some("key_file"), "a key without its certificate", "set certificate_file too");
-            }
-            _ => {}
-        }
-        if self.token_file.is_some() && self.token_credential.is_some() {
-            complain(
-                Some("token_credential"),
-                "the token of the port is given twice",
-                "set token_file or token_credential, not both",
-            );
-        }
-        if self.max_connections == 0 {
-            complain(Some("max_connections"), "without a connection nobody could ask", "256 is a good value");
-        }
-        self.check_shadow(&mut complain);
-        faults
-    }
-
-    fn check_shadow(&self, complain: &mut impl FnMut(Option<&'static str>, &'static str, &'static str)) {
-        match &self.shadow_url {
-            Some(url) if !is_plain_url(url) => complain(
-                Some("shadow_url"),
-                "this is no address of mailcow's login",
-                "write it as \"https://nginx:9082\", without a user and a password",
-            ),
-            Some(_) => {}
-            None if self.shadow_ca_file.is_some() || !self.shadow_tls_verify => complain(
-                Some(if self.shadow_ca_file.is_some() { "shadow_ca_file" } else { "shadow_tls_verify" }),
-                "this setting is of no use without shadow_url",
-                "set shadow_url to mailcow's own login, or take this line out",
-            ),
-            None => {}
-        }
+        self.certificate_file.is_some() || has_token || self.shadow_url.is_some() || !self.allow.is_empty()
     }
 
     /// Whether the port speaks TLS.
@@ -181,6 +113,52 @@ impl Config {
     }
 }
 
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
+        if self.is_open_to_others() && !self.speaks_tls() && self.allow.is_empty() {
+            complain(
+                "listen",
+                "everybody could try passwords here, and read those of others",
+                "set allow to the network of mailcow's containers, such as [\"172.22.1.0/24\"], and certificate_file",
+            );
+        }
+        match (&self.certificate_file, &self.key_file) {
+            (Some(_), None) => {
+                complain("certificate_file", "a certificate without its key", "set key_file too");
+            }
+            (None, Some(_)) => {
+                complain("key_file", "a key without its certificate", "set certificate_file too");
+            }
+            _ => {}
+        }
+        if self.max_connections == 0 {
+            complain("max_connections", "without a connection nobody could ask", "256 is a good value");
+        }
+        match &self.shadow_url {
+            Some(url) if !is_plain_url(url) => complain(
+                "shadow_url",
+                "this is no address of mailcow's login",
+                "write it as \"https://nginx:9082\", without a user and a password",
+            ),
+            Some(_) => {}
+            None if self.shadow_ca_file.is_some() || !self.shadow_tls_verify => complain(
+                if self.shadow_ca_file.is_some() { "shadow_ca_file" } else { "shadow_tls_verify" },
+                "this setting is of no use without shadow_url",
+                "set shadow_url to mailcow's own login, or take this line out",
+            ),
+            None => {}
+        }
+        faults
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        let files = [&self.certificate_file, &self.key_file, &self.shadow_ca_file];
+        files.into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+}
+
 fn is_plain_url(text: &str) -> bool {
     reqwest::Url::parse(text).is_ok_and(|url| {
         let plain = url.username().is_empty() && url.password().is_none();
@@ -192,9 +170,9 @@ fn is_plain_url(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn keys(text: &str) -> Vec<Option<&'static str>> {
+    fn keys(text: &str) -> Vec<String> {
         let config: Config = toml::from_str(text).unwrap();
-        config.faults(false).into_iter().map(|fault| fault.key).collect()
+        config.faults().into_iter().map(|fault| fault.keys.join(".")).collect()
     }
 
     #[test]
@@ -203,9 +181,9 @@ mod tests {
             ("", &[][..]),
             ("listen = '127.0.0.1:9082'", &[]),
             ("listen = '[::1]:9082'", &[]),
-            ("listen = '0.0.0.0:9082'", &[Some("listen")]),
-            ("listen = '[::]:9082'", &[Some("listen")]),
-            ("listen = '172.22.1.1:9082'", &[Some("listen")]),
+            ("listen = '0.0.0.0:9082'", &["listen"]),
+            ("listen = '[::]:9082'", &["listen"]),
+            ("listen = '172.22.1.1:9082'", &["listen"]),
             ("listen = '0.0.0.0:9082'\nallow = ['172.22.1.0/24']", &[]),
             ("listen = '0.0.0.0:9082'\ncertificate_file = '/c'\nkey_file = '/k'", &[]),
         ] {
@@ -234,15 +212,13 @@ mod tests {
     #[test]
     fn what_is_of_no_use_alone_is_named() {
         for (text, expected) in [
-            ("listen = '127.0.0.1:1'\ncertificate_file = '/c'", Some("certificate_file")),
-            ("listen = '127.0.0.1:1'\nkey_file = '/k'", Some("key_file")),
-            ("allow = ['::1']", None),
-            ("listen = '127.0.0.1:1'\ntoken_file = '/t'\ntoken_credential = 't'", Some("token_credential")),
-            ("listen = '127.0.0.1:1'\nmax_connections = 0", Some("max_connections")),
-            ("listen = '127.0.0.1:1'\nshadow_tls_verify = false", Some("shadow_tls_verify")),
-            ("listen = '127.0.0.1:1'\nshadow_ca_file = '/c'", Some("shadow_ca_file")),
-            ("listen = '127.0.0.1:1'\nshadow_url = 'nginx:9082'", Some("shadow_url")),
-            ("listen = '127.0.0.1:1'\nshadow_url = 'https://u:p@nginx'", Some("shadow_url")),
+            ("listen = '127.0.0.1:1'\ncertificate_file = '/c'", "certificate_file"),
+            ("listen = '127.0.0.1:1'\nkey_file = '/k'", "key_file"),
+            ("listen = '127.0.0.1:1'\nmax_connections = 0", "max_connections"),
+            ("listen = '127.0.0.1:1'\nshadow_tls_verify = false", "shadow_tls_verify"),
+            ("listen = '127.0.0.1:1'\nshadow_ca_file = '/c'", "shadow_ca_file"),
+            ("listen = '127.0.0.1:1'\nshadow_url = 'nginx:9082'", "shadow_url"),
+            ("listen = '127.0.0.1:1'\nshadow_url = 'https://u:p@nginx'", "shadow_url"),
         ] {
             assert_eq!(keys(text), [expected], "{text}");
         }

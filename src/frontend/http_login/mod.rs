@@ -32,7 +32,7 @@ use crate::observe::metrics::ShadowMetrics;
 use repeats::Repeats;
 use shadow::Shadow;
 
-pub use config::{CannotTell, Config, Fault};
+pub use config::{CannotTell, Config};
 pub use server::{Client, OpenError, Server, serve};
 pub use shadow::{ShadowError, report as report_shadow};
 pub use tls::TlsError;

@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit, Mac};
 use lru::LruCache;
-use ring::hmac;
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::auth::{AuthRequest, Secret};
 
@@ -18,8 +20,8 @@ const MAX_SEEN: NonZeroUsize = NonZeroUsize::new(4096).expect("more than none");
 
 /// Remembers, for a moment, tags of logins that were not accepted. No verdict is taken from here.
 pub(super) struct Repeats {
-    /// Random, of this process: a tag says nothing about a password.
-    key: hmac::Key,
+    /// Has taken in a random key of this process: a tag says nothing about a password.
+    keyed: Hmac<Sha256>,
     seen: Mutex<LruCache<[u8; 32], Instant>>,
 }
 
@@ -35,10 +37,10 @@ impl Repeats {
     /// # Errors
     /// The system has no random bytes.
     pub(super) fn new() -> Result<Self, getrandom::Error> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key)?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-        Ok(Self { key, seen: Mutex::new(LruCache::new(MAX_SEEN)) })
+        let mut key = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *key)?;
+        let keyed = Hmac::new_from_slice(&*key).expect("HMAC takes keys of any length");
+        Ok(Self { keyed, seen: Mutex::new(LruCache::new(MAX_SEEN)) })
     }
 
     /// Whether this question, which was answered with `outcome` at `now`, is the second about one attempt. The third
@@ -56,17 +58,15 @@ impl Repeats {
     }
 
     fn tag(&self, request: &AuthRequest, outcome: &str) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.key);
+        let mut tag = self.keyed.clone();
         let remote = request.origin.remote.map(|remote| remote.to_string()).unwrap_or_default();
         let service = request.service_name.as_bytes();
         let password = request.credential.password().map(Secret::expose).unwrap_or_default();
         for part in [&request.authcid, password, service, remote.as_bytes(), outcome.as_bytes()] {
-            context.update(&part.len().to_be_bytes());
-            context.update(part);
+            tag.update(&part.len().to_be_bytes());
+            tag.update(part);
         }
-        let mut tag = [0; 32];
-        tag.copy_from_slice(context.sign().as_ref());
-        tag
+        tag.finalize().into_bytes().into()
     }
 }
 

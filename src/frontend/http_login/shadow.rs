@@ -113,7 +113,7 @@ impl Shadow {
 
     /// Counts a login and tells of a difference, in one line.
     pub(super) fn compare(&self, request: &AuthRequest, theirs: Theirs, ours: &Verdict) {
-        let (mailcow, (keydove, reason)) = (theirs.name(), name(ours));
+        let (mailcow, keydove, reason) = (theirs.name(), ours.reason().verdict(), ours.reason().code());
         self.metrics.count(mailcow, keydove);
         if mailcow == keydove {
             return;
@@ -196,15 +196,6 @@ impl Theirs {
             Self::Refuse => "refuse",
             Self::None => "none",
         }
-    }
-}
-
-/// A verdict and its reason, as logs and metrics name them.
-pub(super) fn name(verdict: &Verdict) -> (&'static str, &'static str) {
-    match verdict {
-        Verdict::Accept(_) => ("accept", "ok"),
-        Verdict::Refuse(denial) => ("refuse", denial.code()),
-        Verdict::CannotTell(trouble) => ("cannot_tell", trouble.reason.code()),
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::settings::{Section, SettingFault};
+
 /// Metrics and probes over HTTP: docs/monitoring.md.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +27,22 @@ pub struct Config {
     pub policy_token_file: Option<PathBuf>,
     /// The name of a systemd credential with that token.
     pub policy_token_credential: Option<String>,
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let forget = self.forget_token_file.is_some() || self.forget_token_credential.is_some();
+        let policy = self.policy_token_file.is_some() || self.policy_token_credential.is_some();
+        let fault = |(_, path): (bool, &str)| {
+            SettingFault::at(
+                &[],
+                format!("there is a token for POST {path}, but no port"),
+                "set listen, such as \"127.0.0.1:9153\", or take the token out",
+            )
+        };
+        let in_vain = |(has_token, _): &(bool, &str)| *has_token && self.listen.is_none();
+        [(forget, "/forget"), (policy, "/auth-policy")].into_iter().filter(in_vain).map(fault).collect()
+    }
 }
 
 impl Config {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 const DEFAULT_INTERVAL: Period = Period::from_secs(60);
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -23,28 +23,18 @@ pub struct Config {
     pub template_interval: Period,
 }
 
-/// A setting that cannot be.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{setting}` must be {range}")]
-pub struct BadInterval {
-    /// Its name.
-    pub setting: &'static str,
-    range: &'static str,
-}
-
-impl Config {
-    /// Finds settings that cannot be.
-    ///
-    /// # Errors
-    /// [`BadInterval`]
-    pub fn validate(&self) -> Result<(), BadInterval> {
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain =
+            |key, sentence| faults.push(SettingFault::new(key, sentence, "60s is a good value"));
         if !(SHORTEST..=LONGEST).contains(&self.login_log_interval.get()) {
-            return Err(BadInterval { setting: "login_log_interval", range: "between `1s` and `1d`" });
+            complain("login_log_interval", "`login_log_interval` must be between `1s` and `1d`");
         }
         if self.template_interval.get() > LONGEST {
-            return Err(BadInterval { setting: "template_interval", range: "at most `1d`" });
+            complain("template_interval", "`template_interval` must be at most `1d`");
         }
-        Ok(())
+        faults
     }
 }
 
@@ -70,7 +60,7 @@ mod tests {
     fn an_interval_is_between_a_second_and_a_day() {
         for (text, good) in [("1s", true), ("1d", true), ("999ms", false), ("0", false), ("25h", false)] {
             let config: Config = toml::from_str(&format!("login_log_interval = '{text}'")).unwrap();
-            assert_eq!(config.validate().is_ok(), good, "{text}");
+            assert_eq!(config.faults().is_empty(), good, "{text}");
         }
     }
 }

@@ -38,7 +38,7 @@ use messages::Messages;
 use people::People;
 use recent::Recent;
 
-pub use config::{BadInterval, Config};
+pub use config::Config;
 pub use messages::tell as tell_redis;
 pub use worker::Worker;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
@@ -27,47 +27,32 @@ pub struct Config {
     pub login_log: Option<Period>,
 }
 
-/// A setting that cannot be.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sentence}")]
-pub struct BadRetention {
-    /// Its name.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub sentence: &'static str,
-    /// What to do.
-    pub advice: &'static str,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self { interval: Period::from_secs(DAY.as_secs()), people: Period::from_secs(0), login_log: None }
     }
 }
 
-impl Config {
-    /// Finds settings that cannot be.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn validate(&self) -> Result<(), BadRetention> {
-        let bad = |setting, sentence, advice| Err(BadRetention { setting, sentence, advice });
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
         let interval = self.interval.get();
         if !interval.is_zero() && !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
-            return bad("interval", "`interval` must be 0 or between `10s` and `30d`", "1d is a good value");
+            complain("interval", "`interval` must be 0 or between `10s` and `30d`", "1d is a good value");
         }
         let is_short = |period: Period| !period.get().is_zero() && period.get() < DAY;
         if is_short(self.people) {
-            return bad("people", "`people` must be 0 (for ever) or at least `1d`", "90d is a good value");
+            complain("people", "`people` must be 0 (for ever) or at least `1d`", "90d is a good value");
         }
         if self.login_log.is_some_and(is_short) {
-            return bad(
+            complain(
                 "login_log",
                 "`login_log` must be 0 (for ever) or at least `1d`",
                 "365d is a good value",
             );
         }
-        Ok(())
+        faults
     }
 }
 
@@ -81,10 +66,10 @@ mod tests {
             [("interval = '9s'", "interval"), ("people = '23h'", "people"), ("login_log = '1h'", "login_log")]
         {
             let config: Config = toml::from_str(text).unwrap();
-            assert_eq!(config.validate().unwrap_err().setting, setting, "{text}");
+            assert_eq!(config.faults()[0].keys, [setting], "{text}");
         }
         let config: Config = toml::from_str("interval = '0'\npeople = '0'\nlogin_log = '0'").unwrap();
-        assert_eq!(config.validate(), Ok(()));
-        assert_eq!(Config::default().validate(), Ok(()));
+        assert_eq!(config.faults(), []);
+        assert_eq!(Config::default().faults(), []);
     }
 }

@@ -15,7 +15,7 @@ use crate::backend::sql;
 use crate::backend::sql::{Database, LeaseEnd, LeaseWish, Leftover};
 use crate::settings::Period;
 
-pub use config::{BadRetention, Config};
+pub use config::Config;
 
 const LEASE: &str = "housekeeping";
 /// It is prolonged after each batch.

@@ -1,9 +1,12 @@
 //! The settings of mailcow mode.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
+const MIN_REFRESH: Duration = Duration::from_millis(100);
 const DEFAULT_REFRESH: Period = Period::from_secs(30);
 
 /// Keycloak's settings from mailcow's own configuration: docs/database.md.
@@ -16,6 +19,16 @@ pub struct Config {
     pub identity_provider: bool,
     /// How often keydove reads the table; at least `"100ms"`. Default `"30s"`.
     pub refresh: Period,
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let fault = || {
+            let advice = "each refresh is a question to the database; 30s is a good value";
+            SettingFault::new("refresh", "the refresh must be 100ms or more", advice)
+        };
+        (self.refresh.get() < MIN_REFRESH).then(fault).into_iter().collect()
+    }
 }
 
 impl Default for Config {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::backend::sql::SwitchOff;
-use crate::settings::Period;
+use crate::settings::{Period, Section, SettingFault};
 
 const DEFAULT_PAUSE: Period = Period::from_millis(100);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
@@ -50,18 +50,6 @@ pub enum Deactivate {
     Disabled,
 }
 
-/// A setting that cannot be.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sentence}")]
-pub struct BadSetting {
-    /// Its name.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub sentence: &'static str,
-    /// What to do.
-    pub advice: &'static str,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -77,36 +65,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Finds settings that cannot be.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn validate(&self) -> Result<(), BadSetting> {
-        let bad = |setting, sentence, advice| Err(BadSetting { setting, sentence, advice });
-        let interval = self.interval.get();
-        if !interval.is_zero() && !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
-            return bad("interval", "`interval` must be 0 or between `10s` and `7d`", "15m is a good value");
-        }
-        if self.pause.get() > LONGEST_PAUSE {
-            return bad("pause", "`pause` must be at most `1m`", "100ms is a good value");
-        }
-        if self.import && self.import_limit.is_none() {
-            return bad(
-                "import",
-                "`import` needs `import_limit`: without it a default template gives everybody in the realm a mailbox",
-                "run `keydove sync --dry-run`, see how many mailboxes would be made, and allow as many in one run",
-            );
-        }
-        if self.missed_runs == 0 {
-            let advice = "one list alone is no proof that somebody is gone; 3 is a good value";
-            return bad("missed_runs", "`missed_runs` must be at least 1", advice);
-        }
-        if self.max_percent > 100 {
-            return bad("max_percent", "`max_percent` must be at most 100", "10 is a good value");
-        }
-        Ok(())
-    }
-
     /// What leavers' mailboxes are switched to, if at all.
     pub(super) fn switch_off(&self) -> Option<SwitchOff> {
         match self.deactivate {
@@ -122,14 +80,45 @@ impl Config {
     }
 }
 
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
+        let interval = self.interval.get();
+        if !interval.is_zero() && !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+            complain("interval", "`interval` must be 0 or between `10s` and `7d`", "15m is a good value");
+        }
+        if self.pause.get() > LONGEST_PAUSE {
+            complain("pause", "`pause` must be at most `1m`", "100ms is a good value");
+        }
+        if self.import && self.import_limit.is_none() {
+            complain(
+                "import",
+                "`import` needs `import_limit`: without it a default template gives everybody in the realm a mailbox",
+                "run `keydove sync --dry-run`, see how many mailboxes would be made, and allow as many in one run",
+            );
+        }
+        if self.missed_runs == 0 {
+            let advice = "one list alone is no proof that somebody is gone; 3 is a good value";
+            complain("missed_runs", "`missed_runs` must be at least 1", advice);
+        }
+        if self.max_percent > 100 {
+            complain("max_percent", "`max_percent` must be at most 100", "10 is a good value");
+        }
+        faults
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Config, String> {
         let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.validate().map_err(|bad| bad.setting.to_owned())?;
-        Ok(config)
+        match config.faults().into_iter().next() {
+            Some(fault) => Err(fault.keys.join(".")),
+            None => Ok(config),
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ use journal::Journal;
 use run::Run;
 
 pub use census::{Census, Found, Grade, PasswordCount, Sighting};
-pub use config::{BadSetting, Config, Deactivate};
+pub use config::{Config, Deactivate};
 pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
 pub use schedule::{Schedule, Status, StatusNumbers};

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::login::{Asked, Moment, Purpose};
 use super::trace::{Step, Trace};
 use super::{Decision, words};
-use crate::auth::{AuthRequest, NotAccepted, TempFail, TempFailReason};
+use crate::auth::{AuthRequest, Reason, TempFail, TempFailReason};
 
 /// How a login would end now, and why.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +47,10 @@ impl Decision {
         let end = timeout(deadline, self.take_steps(asked, now, &mut trace)).await;
         let end = end.unwrap_or_else(|_| Err(too_late(deadline).into())).map(|grant| grant.source);
         let (verdict, reason, detail) = match end {
-            Ok(source) => ("accept", source.name(), None),
-            Err(NotAccepted::Refused(denial)) => ("refuse", denial.code(), None),
-            Err(NotAccepted::CannotTell(trouble)) => {
-                ("cannot_tell", trouble.reason.code(), Some(trouble.detail))
+            Ok(source) => (Reason::Accepted.verdict(), source.name(), None),
+            Err(why) => {
+                let reason = why.reason();
+                (reason.verdict(), reason.code(), why.into_story())
             }
         };
         Explanation {

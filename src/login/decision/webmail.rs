@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::auth::{AuthRequest, Secret};
-use crate::settings::Network;
+use crate::settings::{Network, Section, SettingFault};
 
 /// mailcow's webmail, SOGo.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,6 +19,20 @@ pub struct SogoConfig {
     pub single_sign_on_file: Option<PathBuf>,
     /// The name of a systemd credential with that secret.
     pub single_sign_on_credential: Option<String>,
+}
+
+impl Section for SogoConfig {
+    fn faults(&self) -> Vec<SettingFault> {
+        let has_secret = self.single_sign_on_file.is_some() || self.single_sign_on_credential.is_some();
+        let fault = || {
+            SettingFault::at(
+                &[],
+                "the single sign-on is trusted from nowhere",
+                "set addresses to where SOGo's logins come from, such as [\"172.22.1.248\"]",
+            )
+        };
+        (has_secret && self.addresses.is_empty()).then(fault).into_iter().collect()
+    }
 }
 
 /// How a login comes.

@@ -114,8 +114,7 @@ pub(super) fn nothing_remembered() -> Sight {
 pub(super) fn asked_anew(newer: &Result<Held<MailboxRecord>, NotAccepted>) -> Sight {
     let saw = match newer {
         Ok(_) => "what was remembered does not let them in: it was asked for again".to_owned(),
-        Err(NotAccepted::CannotTell(trouble)) => trouble.to_string(),
-        Err(NotAccepted::Refused(denial)) => denial.code().to_owned(),
+        Err(why) => why.to_string(),
     };
     (saw, None)
 }
@@ -174,8 +173,7 @@ pub(super) fn template(rehearsed: &Result<Rehearsed, NotAccepted>) -> Sight {
         Ok(Rehearsed { template, mailbox: None }) => {
             format!("`{template}`; somebody has just made the mailbox")
         }
-        Err(NotAccepted::CannotTell(trouble)) => trouble.to_string(),
-        Err(NotAccepted::Refused(denial)) => denial.code().to_owned(),
+        Err(why) => why.to_string(),
     };
     (saw, None)
 }

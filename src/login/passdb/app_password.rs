@@ -8,6 +8,7 @@ use super::tried::{Tried, untried};
 use super::{Passdb, Presented};
 use crate::auth::{Denial, NotAccepted, Service, TempFail, Username, app_password_row_id, normalise_domain};
 use crate::backend::sql::AppPassword;
+use crate::settings::{Section, SettingFault};
 
 const MAX_HASHES: usize = 10;
 
@@ -35,6 +36,20 @@ impl AppPasswordConfig {
     pub(super) fn forbids_main_password(&self, user: &Username) -> bool {
         let is_users = |domain: &String| normalise_domain(domain).is_ok_and(|domain| domain == user.domain());
         self.only || self.only_domains.iter().any(is_users)
+    }
+}
+
+impl Section for AppPasswordConfig {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.max_hashes == 0 {
+            let sentence = "without a hash no app password could ever be right";
+            faults.push(SettingFault::new("max_hashes", sentence, "10 is a good value"));
+        }
+        if self.only_domains.iter().any(|domain| normalise_domain(domain).is_err()) {
+            faults.push(SettingFault::no_domain("only_domains"));
+        }
+        faults
     }
 }
 

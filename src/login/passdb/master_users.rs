@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{Passdb, Presented};
 use crate::auth::{Denial, NotAccepted, Secret, TempFail, TempFailReason};
 use crate::credential::scheme;
+use crate::settings::{Section, SettingFault};
 
 /// Far more than a few names take.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -38,6 +39,25 @@ pub struct MasterUsersConfig {
 
 fn asterisk() -> char {
     '*'
+}
+
+impl Section for MasterUsersConfig {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.separator.is_alphanumeric() || self.separator.is_control() || self.separator == '@' {
+            faults.push(SettingFault::new(
+                "separator",
+                "this character may be part of an address",
+                "take one that no address has, such as \"*\"",
+            ));
+        }
+        if let Err(error) = MasterUsers::new(self.clone()).check() {
+            let advice =
+                "it must exist, mode 0600, with one `name:{SCHEME}hash` a line; `keydove hash` makes hashes";
+            faults.push(SettingFault::new("file", error.to_string(), advice));
+        }
+        faults
+    }
 }
 
 /// Why the file is of no use. Nothing of its content is shown.

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::settings::Period;
+use crate::auth::{DefaultDomain, ServiceNames};
+use crate::settings::{Period, Section, SettingFault};
+
+/// Postfix hangs up after 10 s and takes that for an outage.
+const MAX_DEADLINE_SECS: u64 = 9;
 
 /// Names, and how long logins and refusals take.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +34,36 @@ pub struct Config {
     /// Whether an active alias that leads to exactly one mailbox here opens it; never a catch-all, a list or an
     /// address with `+tag`. Default `false`.
     pub aliases: bool,
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let (deadline, delay) = (self.deadline.get(), self.failure_delay.get());
+        if deadline.is_zero() || deadline.as_secs() > MAX_DEADLINE_SECS {
+            faults.push(SettingFault::new(
+                "deadline",
+                "the deadline must be more than 0 and less than 10s",
+                "Postfix hangs up after 10s and tells its users of an outage; 5s is a good value",
+            ));
+        }
+        if delay.as_secs() > MAX_DEADLINE_SECS {
+            faults.push(SettingFault::new(
+                "failure_delay",
+                "the failure delay must be less than 10s",
+                "Postfix hangs up after 10s, so a wrong password would look like an outage; 2s is a good value",
+            ));
+        }
+        let mut names = ServiceNames::default();
+        for (name, target) in &self.services {
+            let Err(why) = names.allow(name, target) else { continue };
+            faults.push(SettingFault::at(&["services", name], why.to_string(), why.advice()));
+        }
+        if DefaultDomain::new(self.default_domain.as_deref()).is_err() {
+            faults.push(SettingFault::no_domain("default_domain"));
+        }
+        faults
+    }
 }
 
 impl Default for Config {

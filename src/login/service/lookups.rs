@@ -119,7 +119,7 @@ fn write_line(request: &SenderRequest, verdict: &SenderVerdict) {
     let sender = String::from_utf8_lossy(&request.sender);
     let (user, sender, service) = (&*login, &*sender, request.service.name());
     let remote = observe::remote_field(request.remote);
-    let reason = verdict.code();
+    let reason = verdict.reason().code();
     match verdict {
         SenderVerdict::Pass => {}
         SenderVerdict::Refuse(_) | SenderVerdict::NotOwner => {

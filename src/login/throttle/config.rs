@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::{Network, Period};
+use crate::settings::{Network, Period, Section, SettingFault};
 
 /// The shortest key that nodes may share, in bytes.
 pub const LEAST_SHARED_KEY: usize = 16;
@@ -71,50 +71,7 @@ impl Default for Config {
     }
 }
 
-/// A value that cannot be.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{setting}` must be {bounds}")]
-pub struct BadValue {
-    /// The setting.
-    pub setting: &'static str,
-    /// What it may be.
-    pub bounds: String,
-}
-
 impl Config {
-    /// Finds values that cannot be.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn validate(&self) -> Result<(), BadValue> {
-        let bad = |setting, bounds: &str| Err(BadValue { setting, bounds: bounds.to_owned() });
-        for (setting, limit) in [("guesses", self.guesses), ("accounts", self.accounts)] {
-            if limit == 0 || limit > LARGEST_LIMIT {
-                return bad(setting, &format!("from 1 to {LARGEST_LIMIT}"));
-            }
-        }
-        let (first, longest) = (self.first_wait.get(), self.longest_wait.get());
-        if first < Duration::from_secs(1) || first > longest {
-            return bad("first_wait", "at least 1s and no longer than `longest_wait`");
-        }
-        if longest > LONGEST_WAIT {
-            return bad("longest_wait", "at most 1d");
-        }
-        if self.forget_after.get() < longest {
-            return bad("forget_after", "at least as long as `longest_wait`, or guessing would pay again");
-        }
-        if self.known_for.get() < self.forget_after.get() {
-            return bad("known_for", "at least as long as `forget_after`");
-        }
-        if self.shared_key_file.is_some() && self.shared_key_credential.is_some() {
-            return bad("shared_key_file", "left out where there is a `shared_key_credential`");
-        }
-        if self.memory_mib == 0 {
-            return bad("memory_mib", "1 or more");
-        }
-        Ok(())
-    }
-
     /// Whether nodes are to count together and have the key for it.
     #[must_use]
     pub fn has_shared_key(&self) -> bool {
@@ -126,13 +83,45 @@ impl Config {
     }
 }
 
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut complain = |key: &str, bounds: &str| {
+            let sentence = format!("`{key}` must be {bounds}");
+            faults.push(SettingFault::new(key, sentence, "take this line out: the default is a good value"));
+        };
+        for (key, limit) in [("guesses", self.guesses), ("accounts", self.accounts)] {
+            if limit == 0 || limit > LARGEST_LIMIT {
+                complain(key, &format!("from 1 to {LARGEST_LIMIT}"));
+            }
+        }
+        let (first, longest) = (self.first_wait.get(), self.longest_wait.get());
+        if first < Duration::from_secs(1) || first > longest {
+            complain("first_wait", "at least 1s and no longer than `longest_wait`");
+        }
+        if longest > LONGEST_WAIT {
+            complain("longest_wait", "at most 1d");
+        }
+        if self.forget_after.get() < longest {
+            complain("forget_after", "at least as long as `longest_wait`, or guessing would pay again");
+        }
+        if self.known_for.get() < self.forget_after.get() {
+            complain("known_for", "at least as long as `forget_after`");
+        }
+        if self.memory_mib == 0 {
+            complain("memory_mib", "1 or more");
+        }
+        faults
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_defaults_are_sound_and_nonsense_is_named() {
-        assert_eq!(Config::default().validate(), Ok(()));
+        assert_eq!(Config::default().faults(), []);
         for (text, setting) in [
             ("guesses = 0", "guesses"),
             ("accounts = 22", "accounts"),
@@ -142,10 +131,9 @@ mod tests {
             ("forget_after = '1m'", "forget_after"),
             ("known_for = '1h'", "known_for"),
             ("memory_mib = 0", "memory_mib"),
-            ("shared_key_file = 'f'\nshared_key_credential = 'c'", "shared_key_file"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
-            assert_eq!(config.validate().unwrap_err().setting, setting, "{text}");
+            assert_eq!(config.faults()[0].keys, [setting], "{text}");
         }
     }
 }

@@ -40,7 +40,7 @@ use repeats::Repeats;
 use sharing::{Event, Outbox};
 
 pub use book::Listed;
-pub use config::{BadValue, Config, LEAST_SHARED_KEY};
+pub use config::{Config, LEAST_SHARED_KEY};
 pub use keeper::Keeper;
 pub use place::Place;
 pub use policy::{PolicyAnswer, PolicyRequest};

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::auth::{UserFields, Username};
+use crate::settings::{Section, SettingFault};
 
 pub use template::{Template, UnknownVariable};
 
@@ -32,6 +33,27 @@ pub struct Config {
     pub mail_path: Option<Template>,
     /// Further userdb fields or Dovecot settings, such as `quota_rule = "*:bytes=%{quota}"`.
     pub fields: BTreeMap<String, Template>,
+}
+
+impl Section for Config {
+    fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        for key in self.fields.keys() {
+            if ["uid", "gid", "home", "mail", "mail_driver", "mail_path"].contains(&key.as_str()) {
+                let advice = format!("write it as {key} directly under [userdb]");
+                faults.push(SettingFault::at(
+                    &["fields", key],
+                    "this field has a setting of its own",
+                    advice,
+                ));
+            }
+            if key.is_empty() || key.contains(|c: char| c.is_control() || c.is_whitespace() || c == '=') {
+                let advice = "use the name of a userdb field or of a Dovecot setting";
+                faults.push(SettingFault::at(&["fields", key], "this is no name of a field", advice));
+            }
+        }
+        faults
+    }
 }
 
 /// The filled-in form.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::{Histogram, HistogramSnapshot};
-use crate::auth::{Denial, Service, TempFailReason, Verdict};
+use crate::auth::{Reason, Service, Verdict};
 
 /// Names of services, in the order of [`service_index`]. What a peer makes up is `other`: labels must be few.
 const SERVICES: [&str; 9] = ["imap", "pop3", "smtp", "sieve", "dav", "eas", "lmtp", "doveadm", "other"];
@@ -83,7 +83,7 @@ impl LoginMetrics {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
-            counts: (0..SERVICES.len() * reasons().count()).map(|_| AtomicU64::new(0)).collect(),
+            counts: (0..SERVICES.len() * Reason::all().count()).map(|_| AtomicU64::new(0)).collect(),
             seconds: [Histogram::of_answers(), Histogram::of_answers(), Histogram::of_answers()],
             ages: Histogram::of_ages(),
             guesses: Default::default(),
@@ -101,7 +101,7 @@ impl LoginMetrics {
         (took, now): (Duration, Instant),
     ) {
         let reasons = self.counts.len() / SERVICES.len();
-        let place = service_index(service) * reasons + reason_index(verdict);
+        let place = service_index(service) * reasons + verdict.reason().index();
         self.counts[place].fetch_add(1, Relaxed);
         self.seconds[path.index()].observe(took);
         if let LoginPath::Stale(age) = path {
@@ -131,11 +131,11 @@ impl LoginMetrics {
     /// What was counted so far.
     #[must_use]
     pub fn snapshot(&self) -> LoginsSnapshot {
-        let reasons: Vec<_> = reasons().collect();
+        let reasons: Vec<_> = Reason::all().collect();
         let places =
             SERVICES.iter().flat_map(|service| reasons.iter().map(move |reason| (*service, *reason)));
-        let counts = places.zip(&*self.counts).filter_map(|((service, (verdict, reason)), count)| {
-            let count = count.load(Relaxed);
+        let counts = places.zip(&*self.counts).filter_map(|((service, reason), count)| {
+            let (verdict, reason, count) = (reason.verdict(), reason.code(), count.load(Relaxed));
             (count > 0).then_some(LoginCount { service, verdict, reason, count })
         });
         LoginsSnapshot {
@@ -165,26 +165,11 @@ fn service_index(service: &Service) -> usize {
     }
 }
 
-fn reason_index(verdict: &Verdict) -> usize {
-    match verdict {
-        Verdict::Accept(_) => 0,
-        Verdict::Refuse(denial) => 1 + *denial as usize,
-        Verdict::CannotTell(trouble) => 1 + Denial::ALL.len() + trouble.reason.index(),
-    }
-}
-
-/// Verdicts with their reasons, in the order of [`reason_index`].
-fn reasons() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let denials = Denial::ALL.into_iter().map(|denial| ("refuse", denial.code()));
-    let troubles = TempFailReason::all().map(|reason| ("cannot_tell", reason.code()));
-    [("accept", "ok")].into_iter().chain(denials).chain(troubles)
-}
-
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a clock may start anywhere")]
 mod tests {
     use super::*;
-    use crate::auth::{ProvisionRefusal, TempFail};
+    use crate::auth::{Denial, ProvisionRefusal, TempFail, TempFailReason};
 
     const TOOK: Duration = Duration::from_millis(3);
 
