@@ -1,32 +1,8 @@
 //! What the configuration asks the database for.
 
-use std::path::Path;
-
-use super::load::{parse_file, read_file};
-use super::{Config, Door, Error, Tables};
-use crate::backend::sql::{self, Feature};
+use super::{Door, Tables};
+use crate::backend::sql::Feature;
 use crate::jobs::sync::Deactivate;
-
-impl Config {
-    /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.
-    /// Where mailcow's settings say whether first logins make mailboxes, they are taken to do so.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn load_features(path: &Path) -> Result<(sql::Config, Vec<Feature>), Error> {
-        let file = read_file(path)?;
-        let features = of(&file);
-        Ok((file.storage, features))
-    }
-
-    /// The features of a configuration that is not written yet; `path` is for messages only.
-    ///
-    /// # Errors
-    /// [`Error::Faults`]
-    pub fn parse_features(path: &Path, text: &str) -> Result<Vec<Feature>, Error> {
-        parse_file(path, text).map(|file| of(&file))
-    }
-}
 
 /// Everything that the daemon may ask the database for with these settings.
 pub(super) fn of(file: &Tables) -> Vec<Feature> {

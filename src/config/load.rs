@@ -15,6 +15,7 @@ use super::{
     Config, Diagnostic, Error, ListenerConfig, Place, Tables, features, find_group, find_user, in_use,
 };
 use crate::auth::Secret;
+use crate::backend::sql::Feature;
 use crate::backend::{keycloak, sql};
 use crate::login::userdb;
 use crate::settings::SettingFault;
@@ -22,6 +23,25 @@ use crate::settings::SettingFault;
 const MAX_BYTES: u64 = 1 << 20;
 
 impl Config {
+    /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.
+    /// Where mailcow's settings say whether first logins make mailboxes, they are taken to do so.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_features(path: &Path) -> Result<(sql::Config, Vec<Feature>), Error> {
+        let file = read_file(path)?;
+        let features = features::of(&file);
+        Ok((file.storage, features))
+    }
+
+    /// The features of a configuration that is not written yet; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`Error::Faults`]
+    pub fn parse_features(path: &Path, text: &str) -> Result<Vec<Feature>, Error> {
+        parse_file(path, text).map(|file| features::of(&file))
+    }
+
     /// Reads and checks the configuration, and the secrets it points at.
     ///
     /// # Errors
@@ -99,12 +119,12 @@ fn read_tables(path: &Path, text: &str) -> Result<Tables, Error> {
 }
 
 /// The file as it is written, checked; no secret is read.
-pub(super) fn read_file(path: &Path) -> Result<Tables, Error> {
+fn read_file(path: &Path) -> Result<Tables, Error> {
     parse_file(path, &read_text(path)?)
 }
 
 /// The same from text; `path` is for messages only.
-pub(super) fn parse_file(path: &Path, text: &str) -> Result<Tables, Error> {
+fn parse_file(path: &Path, text: &str) -> Result<Tables, Error> {
     let file = read_tables(path, text)?;
     match find_faults(&file) {
         faults if faults.is_empty() => Ok(file),

@@ -2,6 +2,10 @@
 
 mod organizations;
 
+mod groups;
+
+mod lockouts;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -138,51 +142,6 @@ impl KeycloakAdmin {
     /// The id of the one person with this address.
     pub fn id(&self, email: &str) -> Result<String> {
         Ok(id_of(&self.find(email)?).to_owned())
-    }
-
-    /// Makes a realm role.
-    pub fn make_role(&self, name: &str) -> Result<()> {
-        self.call("POST", &format!("/admin/realms/{}/roles", self.realm), &json!({ "name": name })).map(drop)
-    }
-
-    /// Makes a group below the root.
-    pub fn make_group(&self, name: &str) -> Result<()> {
-        self.call("POST", &format!("/admin/realms/{}/groups", self.realm), &json!({ "name": name })).map(drop)
-    }
-
-    /// Makes a person a member of a group.
-    pub fn join_group(&self, email: &str, group: &str) -> Result<()> {
-        let path =
-            format!("/admin/realms/{}/users/{}/groups/{}", self.realm, self.id(email)?, self.group(group)?);
-        self.call("PUT", &path, &Value::Null).map(drop)
-    }
-
-    /// Gives a realm role to all members of a group, or takes it away.
-    pub fn map_role(&self, group: &str, role: &str, has_it: bool) -> Result<()> {
-        let role = self.read(&format!("/admin/realms/{}/roles/{role}", self.realm))?;
-        let path = format!("/admin/realms/{}/groups/{}/role-mappings/realm", self.realm, self.group(group)?);
-        self.call(if has_it { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
-    }
-
-    /// Gives the service account of a client the right to see people, or takes it away.
-    pub fn let_see_people(&self, client: &str, may: bool) -> Result<()> {
-        let realm = format!("/admin/realms/{}", self.realm);
-        let id = |name: &str| -> Result<String> {
-            let found = self.read(&format!("{realm}/clients?clientId={name}"))?;
-            let id = found[0]["id"].as_str();
-            id.map(str::to_owned).ok_or_else(|| Failure(format!("Keycloak has no client {name}")))
-        };
-        let account = self.read(&format!("{realm}/clients/{}/service-account-user", id(client)?))?;
-        let management = id("realm-management")?;
-        let role = self.read(&format!("{realm}/clients/{management}/roles/view-users"))?;
-        let path = format!("{realm}/users/{}/role-mappings/clients/{management}", id_of(&account));
-        self.call(if may { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
-    }
-
-    fn group(&self, name: &str) -> Result<String> {
-        let found = self.read(&format!("/admin/realms/{}/groups?exact=true&search={name}", self.realm))?;
-        let id = found[0]["id"].as_str();
-        id.map(str::to_owned).ok_or_else(|| Failure(format!("Keycloak has no group {name}")))
     }
 
     fn read(&self, path: &str) -> Result<Value> {
@@ -329,39 +288,6 @@ impl KeycloakAdmin {
     /// Whether a person's account is enabled, as the search says it.
     pub fn is_enabled(&self, email: &str) -> Result<bool> {
         Ok(self.find(email)?["enabled"] == true)
-    }
-
-    /// What Keycloak's protection against guessing knows of a person.
-    pub fn lockout(&self, email: &str) -> Result<Value> {
-        let path = self.lockout_path(email)?;
-        serde_json::from_str(&self.call("GET", &path, &Value::Null)?)
-            .map_err(|error| Failure(format!("read {path}: {error}")))
-    }
-
-    /// Ends a lockout for a while.
-    pub fn unlock(&self, email: &str) -> Result<()> {
-        self.call("DELETE", &self.lockout_path(email)?, &Value::Null).map(drop)
-    }
-
-    /// Logs in at Keycloak itself with a wrong password, so often.
-    pub fn fail_to_log_in(&self, email: &str, times: usize) -> Result<()> {
-        let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
-        let name = escape(email);
-        let form = format!("grant_type=password&client_id=admin-cli&username={name}&password=wrong");
-        for _ in 0..times {
-            let answer = send(&self.door, &format!("POST {path}"), FORM, &form)?;
-            if !matches!(answer.status, 400 | 401) {
-                return Err(Failure(format!(
-                    "a wrong password at Keycloak: {} {}",
-                    answer.status, answer.body
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn lockout_path(&self, email: &str) -> Result<String> {
-        Ok(format!("/admin/realms/{}/attack-detection/brute-force/users/{}", self.realm, self.id(email)?))
     }
 
     fn find(&self, email: &str) -> Result<Value> {

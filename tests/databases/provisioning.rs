@@ -3,13 +3,17 @@
 //! The tables must be empty, and keydove's user must be allowed to write.
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
+mod updates;
+
+mod limits;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use keydove::auth::{Denial, NotAccepted, ProvisionRefusal, Service, TempFailReason, Username};
 use keydove::backend::sql::{AuthSource, Database, MailboxState};
-use keydove::provision::{Config, Identity, Provisioned, Provisioner, RateLimit, Update};
+use keydove::provision::{Config, Identity, Provisioned, Provisioner, RateLimit};
 
 /// Another way to the same database.
 pub trait Other {
@@ -32,15 +36,11 @@ pub async fn provisioning_battery(database: &Database, other: &impl Other) {
     seed_templates(other).await;
     every_row_is_mailcows(database, other).await;
     fifty_first_logins_make_one_mailbox(database, other).await;
-    each_rule_refuses_in_mailcows_order(database, other).await;
-    limits_hold_for_logins_at_one_moment(database, other).await;
-    a_quota_is_counted_as_mailcow_counts_it(database, other).await;
+    limits::limits_battery(database, other).await;
     a_failure_in_the_middle_leaves_nothing(database, other).await;
     what_was_refused_is_left_alone_for_a_while(database, other).await;
     a_mailbox_belongs_to_one_person(database, other).await;
-    a_new_template_changes_only_what_it_changed(database, other).await;
-    a_quota_that_does_not_fit_waits(database, other).await;
-    what_mailcow_applied_is_not_applied_again(database, other).await;
+    updates::updates_battery(database, other).await;
     app_passwords_are_read_with_their_limits(database, other).await;
 }
 
@@ -128,88 +128,6 @@ async fn fifty_first_logins_make_one_mailbox(database: &Database, other: &impl O
     }
 }
 
-/// 3.2 and edge cases 46, 47 and 50. Every rule is broken at once; then one after the other is kept.
-async fn each_rule_refuses_in_mailcows_order(database: &Database, other: &impl Other) {
-    use ProvisionRefusal::{
-        DomainInactive, DomainUnknown, IsAlias, IsSpamAlias, MailboxQuotaExceeded, MailboxQuotaLeftExceeded,
-        MaxMailboxExceeded, NoMapping, ObjectExists, QuarantineCategoryInvalid, TemplateMissing,
-    };
-    let name = "bob@rules.example";
-    let before = count(other, "mailbox", "1 = 1").await;
-    for (value, refusal) in
-        [("unmapped", NoMapping), ("gone", TemplateMissing), ("odd", QuarantineCategoryInvalid)]
-    {
-        let mapped = Config { default_template: None, ..config(Duration::ZERO) };
-        let end = Provisioner::new(&mapped).provision(database, &person(name, value), now()).await;
-        assert_eq!(reason(end), refusal);
-    }
-    other
-        .run(
-            "INSERT INTO domain (domain, mailboxes, maxquota, quota, active) VALUES ('rules.example', 1, 1, 1, 0);
-             INSERT INTO mailbox (username, password, local_part, domain, kind)
-             VALUES ('bob@rules.example', '', 'bob', 'rules.example', 'location'),
-                    ('other@rules.example', '', 'other', 'rules.example', '');
-             INSERT INTO alias (address, goto, domain) VALUES ('bob@rules.example', 'x', 'rules.example');
-             INSERT INTO spamalias (address, goto, description, validity) VALUES ('bob@rules.example', 'x', '', 1)",
-        )
-        .await;
-    for (refusal, repair) in [
-        (DomainInactive, "UPDATE domain SET active = 1 WHERE domain = 'rules.example'"),
-        (ObjectExists, "DELETE FROM mailbox WHERE username = 'bob@rules.example'"),
-        (IsAlias, "DELETE FROM alias WHERE address = 'bob@rules.example'"),
-        (IsSpamAlias, "DELETE FROM spamalias WHERE address = 'bob@rules.example'"),
-        (MaxMailboxExceeded, "UPDATE domain SET mailboxes = 2 WHERE domain = 'rules.example'"),
-        (MailboxQuotaExceeded, "UPDATE domain SET maxquota = 3072 WHERE domain = 'rules.example'"),
-        (MailboxQuotaLeftExceeded, "UPDATE domain SET quota = 3072 WHERE domain = 'rules.example'"),
-    ] {
-        assert_eq!(reason(provision(database, &person(name, "gold")).await), refusal);
-        other.run(repair).await;
-    }
-    // 102400 bytes of the other mailbox are none of the whole mebibytes that count.
-    assert!(provision(database, &person(name, "gold")).await.is_ok());
-    for unknown in ["bob@nowhere.example", "bob@alias.example"] {
-        other.run("DELETE FROM alias_domain; INSERT INTO alias_domain (alias_domain, target_domain) VALUES ('alias.example', 'rules.example')").await;
-        assert_eq!(reason(provision(database, &person(unknown, "gold")).await), DomainUnknown);
-    }
-    assert_eq!(count(other, "mailbox", "1 = 1").await, before + 2);
-}
-
-/// A limit of ten, and thirty people at once.
-async fn limits_hold_for_logins_at_one_moment(database: &Database, other: &impl Other) {
-    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('ten.example', 10)").await;
-    let provisioner = provisioner(Duration::from_secs(30));
-    let people: Vec<_> = (0..30).map(|number| person(&format!("u{number}@ten.example"), "none")).collect();
-    let now = now();
-    let ends = join_all(people.iter().map(|person| provisioner.provision(database, person, now))).await;
-    assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 10);
-    for refused in ends.into_iter().filter(Result::is_err) {
-        assert_eq!(reason(refused), ProvisionRefusal::MaxMailboxExceeded);
-    }
-    for (table, column) in [("mailbox", "username"), ("alias", "address"), ("user_acl", "username")] {
-        assert_eq!(count(other, table, &format!("{column} LIKE '%@ten.example'")).await, 10, "{table}");
-    }
-}
-
-/// Edge cases 48 and 49, and the rounding of check 13.
-async fn a_quota_is_counted_as_mailcow_counts_it(database: &Database, other: &impl Other) {
-    other
-        .run("INSERT INTO domain (domain, mailboxes, maxquota, quota) VALUES ('sum.example', 9, 1, 3073)")
-        .await;
-    assert!(provision(database, &person("unlimited@sum.example", "none")).await.is_ok());
-    assert_eq!(one_row(other, "mailbox", "quota", "username", "unlimited@sum.example").await, ["0"]);
-    other.run("UPDATE domain SET maxquota = 9999 WHERE domain = 'sum.example'").await;
-    let set = async |bytes: u64| {
-        other
-            .run(&format!("UPDATE mailbox SET quota = {bytes} WHERE username = 'unlimited@sum.example'"))
-            .await;
-    };
-    set(1_048_576 + 524_288).await;
-    let gold = person("gold@sum.example", "gold");
-    assert_eq!(reason(provision(database, &gold).await), ProvisionRefusal::MailboxQuotaLeftExceeded);
-    set(1_048_576 + 524_287).await;
-    assert!(provision(database, &gold).await.is_ok());
-}
-
 /// P7 and edge case 53.
 async fn a_failure_in_the_middle_leaves_nothing(database: &Database, other: &impl Other) {
     other.run("INSERT INTO domain (domain, mailboxes) VALUES ('half.example', 10)").await;
@@ -273,101 +191,6 @@ async fn a_mailbox_belongs_to_one_person(database: &Database, other: &impl Other
     assert_eq!(database.person_of(&name).await.unwrap().unwrap().keycloak_id, "id of erin@reuse.example");
     database.adopt_person(&name, "another", "main").await.unwrap();
     assert!(provision(database, &new).await.is_ok());
-}
-
-/// Want 22.
-async fn a_new_template_changes_only_what_it_changed(database: &Database, other: &impl Other) {
-    other.run("INSERT INTO domain (domain, mailboxes, quota) VALUES ('change.example', 10, 5000)").await;
-    let (provisioner, frank, now) =
-        (provisioner(Duration::ZERO), person("frank@change.example", "silver"), now());
-    set_template(
-        other,
-        "Silver",
-        r#"{"quota":1048576,"imap_access":1,"pop3_access":1,"tags":["one"],"active":1}"#,
-    )
-    .await;
-    provisioner.provision(database, &frank, now).await.unwrap();
-    let update = async || provisioner.update_if_due(database, &frank, now).await.unwrap();
-    for _ in 0..10 {
-        assert_eq!(update().await, Update::NotDue);
-    }
-    other.run("UPDATE mailbox SET quota = 7340032, active = 0, name = 'By hand' WHERE username = 'frank@change.example'").await;
-    let text = r#"{"quota":1048576,"imap_access":1,"pop3_access":0,"tags":["one","two"],"active":1,"acl_syncjobs":1,"rl_value":5,"rl_frame":"m"}"#;
-    set_template(other, "Silver", text).await;
-    let Update::Applied(redis) = update().await else { panic!("it was due") };
-    assert_eq!((redis.rate_limit, redis.tagged_mail), (RateLimit::Set("5 / 1m".to_owned()), None));
-    let name = "frank@change.example";
-    let expected = ["7340032", "0", "By hand"];
-    assert_eq!(one_row(other, "mailbox", "quota, active, name", "username", name).await, expected);
-    let attributes = &one_row(other, "mailbox", "attributes", "username", name).await[0];
-    assert_eq!(
-        (value_of(attributes, "pop3_access"), value_of(attributes, "imap_access")),
-        ("0".into(), "1".into())
-    );
-    assert_eq!(one_row(other, "alias", "active", "address", name).await, ["1"], "left alone");
-    assert_eq!(one_row(other, "user_acl", "syncjobs", "username", name).await, ["1"]);
-    assert_eq!(count(other, "tags_mailbox", "username = 'frank@change.example'").await, 2);
-    assert_eq!(update().await, Update::NotDue);
-    set_template(other, "Silver", &text.replace("1048576", "2097152")).await;
-    let Update::Applied(redis) = update().await else { panic!("it was due") };
-    assert_eq!(redis.rate_limit, RateLimit::Leave);
-    assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, ["2097152"]);
-    // Edge cases 43 and 45, and another person.
-    for value in ["unmapped", "gone"] {
-        let unmapped = Identity { template: Some(value.to_owned()), ..frank.clone() };
-        assert_eq!(provisioner.update_if_due(database, &unmapped, now).await.unwrap(), Update::NotDue);
-    }
-    let another =
-        Identity { keycloak_id: "another".to_owned(), template: Some("gold".to_owned()), ..frank.clone() };
-    assert_eq!(provisioner.update_if_due(database, &another, now).await.unwrap(), Update::NotDue);
-}
-
-async fn a_quota_that_does_not_fit_waits(database: &Database, other: &impl Other) {
-    let (provisioner, frank, start) =
-        (provisioner(Duration::ZERO), person("frank@change.example", "silver"), now());
-    let name = "frank@change.example";
-    set_template(other, "Silver", r#"{"quota":6291456000,"imap_access":0}"#).await;
-    let Update::QuotaRefused(refusal, _) = provisioner.update_if_due(database, &frank, start).await.unwrap()
-    else {
-        panic!("it fits")
-    };
-    assert_eq!(refusal, ProvisionRefusal::MailboxQuotaLeftExceeded);
-    let row = one_row(other, "mailbox", "quota, attributes", "username", name).await;
-    assert_eq!((row[0].as_str(), value_of(&row[1], "imap_access").as_str()), ("2097152", "0"));
-    assert_eq!(provisioner.update_if_due(database, &frank, start).await.unwrap(), Update::NotDue);
-    let later = start + Duration::from_secs(600);
-    let Update::QuotaRefused(..) = provisioner.update_if_due(database, &frank, later).await.unwrap() else {
-        panic!("it fits")
-    };
-    other.run("UPDATE domain SET quota = 6000 WHERE domain = 'change.example'").await;
-    let later = later + Duration::from_secs(600);
-    assert!(matches!(provisioner.update_if_due(database, &frank, later).await.unwrap(), Update::Applied(_)));
-    assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, ["6291456000"]);
-    assert_eq!(provisioner.update_if_due(database, &frank, later).await.unwrap(), Update::NotDue);
-}
-
-/// A mailbox that mailcow made: nothing is remembered about it.
-async fn what_mailcow_applied_is_not_applied_again(database: &Database, other: &impl Other) {
-    let (provisioner, now) = (provisioner(Duration::ZERO), now());
-    let name = "gold@change.example";
-    for (hash, quota) in [(GOLD_HASH, "7"), ("another", "3221225472")] {
-        other
-            .run(&format!(
-                "DELETE FROM keydove_person WHERE mailbox = '{name}';
-                 DELETE FROM mailbox WHERE username = '{name}';
-                 UPDATE domain SET quota = 99999 WHERE domain = 'change.example';
-                 INSERT INTO mailbox (username, password, local_part, domain, quota, attributes, authsource)
-                 VALUES ('{name}', '', 'gold', 'change.example', 7, '{{\"attribute_hash\":\"{hash}\"}}', 'keycloak')"
-            ))
-            .await;
-        let gold = person(name, "gold");
-        let end = provisioner.update_if_due(database, &gold, now).await.unwrap();
-        assert_eq!(matches!(end, Update::Applied(_)), hash != GOLD_HASH);
-        assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, [quota]);
-        let known = database.person_of(&user(name)).await.unwrap().unwrap();
-        assert_eq!(known.template_fingerprint.as_deref(), Some(GOLD_HASH));
-        assert_eq!(provisioner.update_if_due(database, &gold, now).await.unwrap(), Update::NotDue);
-    }
 }
 
 async fn app_passwords_are_read_with_their_limits(database: &Database, other: &impl Other) {

@@ -22,7 +22,13 @@ const ROOMS: [&str; 12] = [
 const ROWS: [(&str, &[&[&str]]); 5] = [
     (
         "frontend",
-        &[&["http_login"], &["connection"], &["hook", "operations", "postfix"], &["dovecot"], &["sasl"]],
+        &[
+            &["http_login"],
+            &["connection"],
+            &["control", "hook", "operations", "postfix"],
+            &["dovecot"],
+            &["sasl"],
+        ],
     ),
     ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
     ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),

@@ -1,27 +1,32 @@
 //! Changes in Keycloak count within seconds where its events are polled, whatever is remembered.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::control::make_person;
 use super::mailcow::world::End::{Accept, Refuse};
 use super::mailcow::world::{Attempt, End, OTHER, OTHER_HASH, RIGHT, attempt_at, prompt};
-use super::stage::Result;
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
-use super::{Case, LoneCase, ensure, eventually};
+use super::stage::{Failure, Result, attempt, free_port};
+use super::{Case, LoneCase, ensure, eventually, operations};
 
-/// Whatever was to be seen at a poll has been seen by then, on a machine that keeps up.
+/// A keydove that tells of each failed poll has told twice by then, on a machine that keeps up.
 const TWO_POLLS: Duration = Duration::from_millis(2500);
+/// More than the second to which the age of a poll is rounded, and than a poll takes.
+const ONE_POLL: Duration = Duration::from_secs(2);
+/// The client that may read events.
+const FOLLOWER: &str = "mailcow-events";
+/// Where metrics are, up to the port.
+const LISTEN: &str = "listen = \"127.0.0.1:";
 /// Longer than any case.
 const CACHE: &str = "[cache]\nmax_staleness = \"10m\"\nmailbox_staleness = \"10m\"\nunknown = \"10m\"\n";
 
 pub const CASES: &[Case] = &[
     ("a_person_who_is_disabled_is_out_when_the_event_is_seen", |system| {
-        let (keydove, admin) =
-            (start(system, "event1", "mailcow-events", "")?, KeycloakAdmin::new(&system.keycloak));
+        let (keydove, admin) = (start(system, "event1", FOLLOWER, "")?, KeycloakAdmin::new(&system.keycloak));
         known(system, &keydove, "event1@example.org")?;
         admin.update("event1@example.org", |user| user["enabled"] = false.into())?;
         soon(&keydove, "event1@example.org", RIGHT, Refuse("user_disabled"))?;
@@ -29,13 +34,13 @@ pub const CASES: &[Case] = &[
         soon(&keydove, "event1@example.org", RIGHT, Accept("keycloak"))
     }),
     ("a_person_who_is_deleted_is_out_when_the_event_is_seen", |system| {
-        let keydove = start(system, "event2", "mailcow-events", "")?;
+        let keydove = start(system, "event2", FOLLOWER, "")?;
         known(system, &keydove, "event2@example.org")?;
         KeycloakAdmin::new(&system.keycloak).delete("event2@example.org")?;
         soon(&keydove, "event2@example.org", RIGHT, Refuse("user_gone"))
     }),
     ("an_old_password_that_nobody_replaced_by_use_is_dead_when_the_event_is_seen", |system| {
-        let keydove = start(system, "event3", "mailcow-events", "")?;
+        let keydove = start(system, "event3", FOLLOWER, "")?;
         known(system, &keydove, "event3@example.org")?;
         KeycloakAdmin::new(&system.keycloak).update("event3@example.org", |user| {
             user["attributes"]["mailcow_password"] = json!([OTHER_HASH]);
@@ -50,7 +55,8 @@ pub const CASES: &[Case] = &[
         admin.make_role("event6")?;
         admin.join_group(address, "event6")?;
         admin.map_role("event6", "event6", true)?;
-        let keydove = start(system, "event6", "mailcow-events", "required_role = \"event6\"\n")?;
+        let keydove = start(system, "event6", FOLLOWER, "required_role = \"event6\"\n")?;
+        polled(&keydove)?;
         remembered(&keydove, address)?;
         // The event names a group, and nobody in it.
         admin.map_role("event6", "event6", false)?;
@@ -59,7 +65,7 @@ pub const CASES: &[Case] = &[
         soon(&keydove, address, RIGHT, Accept("keycloak"))
     }),
     ("an_event_about_one_leaves_the_others_known", |system| {
-        let keydove = start(system, "event4", "mailcow-events", "")?;
+        let keydove = start(system, "event4", FOLLOWER, "")?;
         known(system, &keydove, "event4@example.org")?;
         known(system, &keydove, "event4-other@example.org")?;
         KeycloakAdmin::new(&system.keycloak)
@@ -86,15 +92,16 @@ pub const LONE_CASES: &[LoneCase] = &[
     ("events_that_the_realm_does_not_keep_are_told_once_and_cost_no_login", |system| {
         let admin = KeycloakAdmin::new(&system.keycloak);
         admin.change_realm(&json!({ "adminEventsEnabled": false }))?;
-        let keydove = start(system, "event7", "mailcow-events", "")?;
+        let keydove = start(system, "event7", FOLLOWER, "")?;
         eventually(|| ensure(keydove.log().contains("the realm keeps no admin events"), || keydove.log()))?;
-        known(system, &keydove, "event7@example.org")?;
+        make_person(system, "event7@example.org")?;
+        remembered(&keydove, "event7@example.org")?;
         let told = keydove.log().matches("the realm keeps no admin events").count();
         admin.change_realm(&json!({ "adminEventsEnabled": true }))?;
         ensure(told == 1, || format!("told {told} times"))
     }),
     ("after_a_restart_of_keycloak_events_are_followed_on", |system| {
-        let keydove = start(system, "event8", "mailcow-events", "")?;
+        let keydove = start(system, "event8", FOLLOWER, "")?;
         known(system, &keydove, "event8@example.org")?;
         system.keycloak.stop()?;
         attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), Accept("keycloak"))?;
@@ -123,24 +130,46 @@ pub fn start_with(
     tables: &str,
 ) -> Result<Keydove> {
     let control = system.stage().path(&format!("keydove/{name}.control"));
+    let http = format!("\n[http]\n{LISTEN}{}\"\n", free_port()?);
     system.keydove.beside(name, |text| {
         let text = remembering(&prompt(&text)).replace(
             "client_id = \"mailcow\"",
             &format!("client_id = \"{client}\"\npoll_events = \"1s\"\n{more}"),
         );
-        format!("[[listener]]\ndoor = \"control\"\npath = \"{}\"\n{text}\n{CACHE}{tables}", control.display())
+        format!(
+            "[[listener]]\ndoor = \"control\"\npath = \"{}\"\n{text}\n{CACHE}{http}{tables}",
+            control.display()
+        )
     })
 }
 
-/// Somebody new who has logged in, long enough ago that no event of their making is still to come.
+/// Somebody new who has logged in; no event of their making is still to come.
 pub fn known(system: &System, keydove: &Keydove, address: &str) -> Result<()> {
     make_person(system, address)?;
+    let config = attempt("read", keydove.config(), std::fs::read_to_string(keydove.config()))?;
+    if config.contains(FOLLOWER) {
+        polled(keydove)?;
+    }
     remembered(keydove, address)
 }
 
-/// They log in, and once more from memory. What was changed before is seen meanwhile.
+/// Waits for a poll that began after now.
+fn polled(keydove: &Keydove) -> Result<()> {
+    let config = attempt("read", keydove.config(), std::fs::read_to_string(keydove.config()))?;
+    let port = config.split_once(LISTEN).and_then(|(_, rest)| rest.split('"').next()?.parse().ok());
+    let port = port.ok_or_else(|| Failure("keydove has no port for metrics".to_owned()))?;
+    let since = Instant::now();
+    eventually(|| {
+        let (_, metrics) = operations::get(port, "/metrics")?;
+        let age = metrics.lines().find(|line| line.starts_with("keydove_events_age_seconds{"));
+        let age = age.and_then(|line| line.rsplit(' ').next()?.parse().ok()).map(Duration::from_secs);
+        let polled = age.is_some_and(|age| since.elapsed() >= age + ONE_POLL);
+        ensure(polled, || format!("events were read {age:?} ago"))
+    })
+}
+
+/// They log in, and once more from memory.
 fn remembered(keydove: &Keydove, address: &str) -> Result<()> {
-    std::thread::sleep(TWO_POLLS);
     eventually(|| {
         attempt_at(keydove, Attempt::new(address, RIGHT), Accept("keycloak"))?;
         let from_memory = people(keydove, "hits")?;

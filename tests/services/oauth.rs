@@ -1,11 +1,11 @@
 //! Access tokens instead of passwords, issued by a real Keycloak and presented through real mail servers.
 
+mod tokens;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::clients::{imap_token, smtp_capabilities, smtp_token};
@@ -19,6 +19,8 @@ use super::stage::relay::{Conduct, Relay};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{Case, LoneCase, ensure, eventually, transport};
+pub use tokens::tampered;
+use tokens::{header, with_claim, with_header};
 
 /// Whoever has a token for `mailcow` from the client of the case.
 pub const OAUTH: &str = "\n[oauth]\naudiences = [\"mailcow\"]\nleeway = \"0\"\nscope = \"mail\"\n";
@@ -373,39 +375,4 @@ fn try_token(keydove: &Keydove, user: &str, token: &str, end: End<'_>) -> Result
         format!("{end:?}, and challenged: {was_challenged}")
     })?;
     ensure(!reply.contains("token="), || format!("the token comes back: {reply}"))
-}
-
-/// The token with one letter of its signature changed.
-pub fn tampered(token: &str) -> String {
-    let at = token.rfind('.').unwrap_or_default() + 10;
-    let letter = if token[at..].starts_with('A') { "B" } else { "A" };
-    format!("{}{letter}{}", &token[..at], &token[at + 1..])
-}
-
-fn header(token: &str) -> Value {
-    part(token, 0)
-}
-
-fn part(token: &str, index: usize) -> Value {
-    let text = token.split('.').nth(index).unwrap_or_default();
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default()).unwrap_or_default()
-}
-
-fn with_part(token: &str, index: usize, change: impl FnOnce(&mut Value)) -> String {
-    let mut value = part(token, index);
-    change(&mut value);
-    let encoded = BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let mut parts: Vec<&str> = token.split('.').collect();
-    parts[index] = &encoded;
-    parts.join(".")
-}
-
-/// The token with another header, and the signature of the first.
-fn with_header(token: &str, change: impl FnOnce(&mut Value)) -> String {
-    with_part(token, 0, change)
-}
-
-/// The same with another claim.
-fn with_claim(token: &str, claim: &str, value: &str) -> String {
-    with_part(token, 1, |claims| claims[claim] = value.into())
 }

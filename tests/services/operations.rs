@@ -289,28 +289,33 @@ impl Watched {
         let length = body.len();
         let head =
             format!("POST /forget HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: {length}\r\n\r\n");
-        self.exchange(&format!("{head}{body}")).map(|(status, _)| status)
+        exchange(self.port, &format!("{head}{body}")).map(|(status, _)| status)
     }
 
     fn get(&self, path: &str) -> Result<(u16, String)> {
-        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        get(self.port, path)
     }
+}
 
-    fn exchange(&self, request: &str) -> Result<(u16, String)> {
-        let exchange = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-            stream.set_read_timeout(Some(crate::PATIENCE))?;
-            stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        let answer = exchange().map_err(|error| Failure(format!("{request}: {error}")))?;
-        let parts = answer
-            .split_once("\r\n\r\n")
-            .and_then(|(head, body)| Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned())));
-        parts.ok_or_else(|| Failure(format!("{request} was answered with {answer}")))
-    }
+/// Status and body of what is at a path of `[http] listen`.
+pub fn get(port: u16, path: &str) -> Result<(u16, String)> {
+    exchange(port, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+}
+
+fn exchange(port: u16, request: &str) -> Result<(u16, String)> {
+    let exchange = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(crate::PATIENCE))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = exchange().map_err(|error| Failure(format!("{request}: {error}")))?;
+    let parts = answer
+        .split_once("\r\n\r\n")
+        .and_then(|(head, body)| Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned())));
+    parts.ok_or_else(|| Failure(format!("{request} was answered with {answer}")))
 }
 
 type Logins = BTreeMap<(String, String, String), u64>;

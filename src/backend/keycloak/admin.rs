@@ -11,9 +11,9 @@ use tokio::sync::Mutex;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
-use super::client::{build_http, parse};
+use super::client::build_http;
 use super::config::escape;
-use super::http::{fetch, of_client, read, send};
+use super::http::{fetch, of_client, parse, read, send};
 use super::{Config, Error, RealmName, ServerUrl, SetupError};
 use crate::auth::Secret;
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::account::Races;
 use super::attribute::AttributeSight;
 use super::config::{Address, Config, LookupBy};
-use super::http::{Body, fetch};
+use super::http::{Body, fetch, parse};
 use super::introspection::ActiveTokens;
 use super::keys::KeyStore;
 use super::person::Person;
@@ -389,12 +389,4 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(SetupError::NoCertificate { path: path.to_owned() }),
     }
-}
-
-pub(super) fn parse<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::BadAnswer {
-        call,
-        // The position only: the words of the error may quote the body.
-        what: format!("a body of another kind (column {})", error.column()),
-    })
 }

@@ -45,7 +45,7 @@ impl Double {
     pub(super) async fn start_with_sight(token_answer: &str, script: Vec<Play>, blind: bool) -> Self {
         Self::start_by_rule(token_answer, move |request, searches| {
             if request.contains("/users?max=1&") && !blind {
-                Play::Answer(200, format!("[{}]", super::faults::person("0", "anybody@example.org")))
+                Play::Answer(200, format!("[{}]", person("0", "anybody@example.org")))
             } else if request.contains("/components?") {
                 // As for a service account without `view-realm`.
                 Play::Answer(403, r#"{"error":"HTTP 403 Forbidden"}"#.to_owned())
@@ -198,4 +198,11 @@ pub(super) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
+}
+
+/// Somebody as Keycloak shows them.
+pub(super) fn person(id: &str, email: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","email":"{email}","enabled":true,"attributes":{{"mailcow_password":["{{SSHA}}x"]}}}}"#
+    )
 }

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::auth::{TempFail, TempFailReason};
 
+/// What Keycloak says with 404 when there is no user of that id; a missing realm has other words.
+pub(super) const NO_SUCH_USER: &str = "User not found";
+
 /// A call that failed. Names what was asked, never an address of a person, a token or a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -9,15 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::double::{Double, Play, TOKEN, client, client_with, pass, spawn};
+use super::double::{Double, Play, TOKEN, client, client_with, pass, person, spawn};
 use super::{Error, Lookup};
 use crate::auth::{TempFailReason, Username};
-
-pub(super) fn person(id: &str, email: &str) -> String {
-    format!(
-        r#"{{"id":"{id}","email":"{email}","enabled":true,"attributes":{{"mailcow_password":["{{SSHA}}x"]}}}}"#
-    )
-}
 
 fn bob() -> Username {
     Username::parse(b"bob@example.org").unwrap()

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 
 use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::Error;
@@ -129,4 +130,13 @@ fn innermost(error: &reqwest::Error) -> String {
 
 fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(error.source(), |cause| (*cause).source())
+}
+
+/// Reads the body of an answer as JSON. The error tells the place and nothing of the body, which may hold secrets.
+pub(super) fn parse<T: DeserializeOwned>(call: &'static str, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::BadAnswer {
+        call,
+        // The position only: the words of the error may quote the body.
+        what: format!("a body of another kind (column {})", error.column()),
+    })
 }

@@ -11,10 +11,11 @@ use serde::de::IgnoredAny;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
-use super::account::{AccountState, NO_SUCH_USER};
 use super::config::{LookupBy, escape};
+use super::error::NO_SUCH_USER;
 use super::person::{Person, UserRepresentation};
-use super::stores::StoreId;
+use super::state::AccountState;
+use super::store_id::StoreId;
 use super::{Client, Error};
 use crate::auth::Username;
 

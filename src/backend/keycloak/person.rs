@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use std::collections::HashMap;
 
-use super::account::{AccountState, Flag};
-use super::stores::StoreId;
+use super::state::{AccountState, Flag};
+use super::store_id::StoreId;
 use super::texts::Texts;
 use super::{Config, config::LookupBy};
 use crate::auth::{Secret, TempFail, Username};

@@ -6,9 +6,9 @@ use std::time::Duration;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::{Instant, sleep};
 
-use super::account::AccountState;
 use super::config::{LookupBy, escape};
 use super::person::{Person, UserRepresentation};
+use super::state::AccountState;
 use super::stores::Absence;
 use super::{Client, Error};
 use crate::auth::Username;

@@ -11,10 +11,11 @@ use serde::Deserialize;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
-use super::client::parse;
 use super::config::escape;
-use super::http::Body;
+use super::error::NO_SUCH_USER;
+use super::http::{Body, parse};
 use super::person::UserRepresentation;
+use super::store_id::StoreId;
 use super::{Client, Error};
 
 const PROBE: &str = "the probe of a user store";
@@ -30,29 +31,6 @@ const LIST_LASTS: Duration = Duration::from_secs(300);
 const CONVALESCENCE: Duration = Duration::from_secs(600);
 /// More stores are not known. A realm has a few.
 const MOST: usize = 64;
-
-/// Keycloak's id of a store.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StoreId(Box<str>);
-
-impl StoreId {
-    /// As Keycloak writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whose store this id of a person names, if they live in one without being copied: `f:STORE:name`.
-    #[must_use]
-    pub fn of_person(id: &str) -> Option<Self> {
-        let store = id.strip_prefix("f:")?.split_once(':')?.0;
-        Self::new(store)
-    }
-
-    pub(super) fn new(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.into()))
-    }
-}
 
 /// A user store as the realm has it set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +83,7 @@ impl Absence {
     /// What it takes on the heap, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.hidden.iter().map(|store| size_of::<StoreId>() + store.0.len()).sum()
+        self.hidden.iter().map(|store| size_of::<StoreId>() + store.as_str().len()).sum()
     }
 }
 
@@ -257,7 +235,7 @@ impl Client {
         };
         let body: Option<Body> = self.guard(work).await?;
         let Some(body) = body else { return Ok(None) };
-        let components: Vec<Component> = super::client::parse(COMPONENTS, &body)?;
+        let components: Vec<Component> = parse(COMPONENTS, &body)?;
         let setups: Vec<StoreSetup> = components.into_iter().filter_map(Component::into_setup).collect();
         for setup in &setups {
             self.stores.add(setup.id.clone());
@@ -328,7 +306,7 @@ impl Client {
                 // Somebody has this id after all. A page of something before Keycloak says nothing about a store.
                 Ok(body) => parse::<UserRepresentation>(PROBE, &body).map(|_| true),
                 // A store without such a person, or one that is switched off or taken away.
-                Err(Error::NotFound { error, .. }) if error == super::account::NO_SUCH_USER => Ok(true),
+                Err(Error::NotFound { error, .. }) if error == NO_SUCH_USER => Ok(true),
                 // Only the store is asked for this, so its silence is what is waited for.
                 Err(
                     Error::ServerError { status: 500, .. } | Error::StoreDown { .. } | Error::Timeout { .. },

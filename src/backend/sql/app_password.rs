@@ -12,13 +12,36 @@ use crate::backend::sql::row::Row;
 use crate::backend::sql::session::{Kind, Session, Work};
 use crate::settings::Network;
 
-/// The switches in the order in which [`COLUMNS`] asks for them.
+/// The services with a switch of their own, in the order of the bits that [`switches`] makes of them.
 const SERVICES: [Service; 6] =
     [Service::Imap, Service::Smtp, Service::Dav, Service::Eas, Service::Pop3, Service::Sieve];
-const COLUMNS: &str = "\
-p.mailbox, p.password, p.id, p.imap_access, p.smtp_access, p.dav_access, p.eas_access, p.pop3_access, p.sieve_access";
-const OWN_COLUMNS: &str = "k.expires, k.networks, k.app_passwd";
-const NO_OWN_COLUMNS: &str = "NULL, NULL, NULL";
+/// The bit that says that keydove made the row.
+const IS_OWN: i64 = 1 << SERVICES.len();
+
+/// All switches of a row as one number, a bit for each service: a column costs more than a sum.
+pub(super) fn switches(with_own_table: bool) -> &'static str {
+    match with_own_table {
+        true => {
+            "(p.imap_access = 1) + 2 * (p.smtp_access = 1) + 4 * (p.dav_access = 1) + 8 * (p.eas_access = 1) \
+             + 16 * (p.pop3_access = 1) + 32 * (p.sieve_access = 1) + 64 * (k.app_passwd IS NOT NULL)"
+        }
+        false => {
+            "(p.imap_access = 1) + 2 * (p.smtp_access = 1) + 4 * (p.dav_access = 1) + 8 * (p.eas_access = 1) \
+             + 16 * (p.pop3_access = 1) + 32 * (p.sieve_access = 1)"
+        }
+    }
+}
+
+/// Where a statement has what [`AppPassword::read`] reads.
+pub(super) struct Columns {
+    pub(super) switches: usize,
+    pub(super) networks: usize,
+    pub(super) id: usize,
+    pub(super) password: usize,
+    pub(super) expires: usize,
+}
+
+const COLUMNS: Columns = Columns { switches: 1, networks: 2, id: 3, password: 4, expires: 5 };
 const OWN_TABLE: &str = "LEFT JOIN keydove_app_password k ON k.app_passwd = p.id";
 /// The history is looked through by its owner, for which mailcow has an index; by app password it has none.
 const LAST_USED: &str = "\
@@ -74,23 +97,18 @@ impl AppPassword {
             && self.password.matches(other.password.expose())
     }
 
-    /// Reads a row from the column of its number on: number, switches, expiry, networks, number in keydove's own table.
-    /// The hash is in a column of its own.
-    pub(super) fn read(row: &mut Row, (id, password): (usize, usize)) -> Result<Self, String> {
-        let mut access = [false; SERVICES.len()];
-        for (column, switch) in (id + 1..).zip(&mut access) {
-            *switch = row.number(column)? == 1;
-        }
-        let limits = id + 1 + SERVICES.len();
+    pub(super) fn read(row: &mut Row, columns: &Columns) -> Result<Self, String> {
+        let switches = row.number(columns.switches)?;
         // A time before 1970 has passed as well.
         let since_1970 = |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let expires = row.integer(columns.expires)?;
         Ok(Self {
-            id: row.number(id)?,
-            password: Secret::new(row.bytes(password)?.unwrap_or_default()),
-            names_itself: row.integer(limits + 2)?.is_some(),
-            access,
-            expires: row.integer(limits)?.map(|seconds| SystemTime::UNIX_EPOCH + since_1970(seconds)),
-            networks: row.text(limits + 1)?.map(|text| read_networks(&text)),
+            id: row.number(columns.id)?,
+            password: Secret::new(row.bytes(columns.password)?.unwrap_or_default()),
+            names_itself: switches & IS_OWN != 0,
+            access: std::array::from_fn(|bit| switches & (1 << bit) != 0),
+            expires: expires.map(|seconds| SystemTime::UNIX_EPOCH + since_1970(seconds)),
+            networks: row.text(columns.networks)?.map(|text| read_networks(&text)),
         })
     }
 }
@@ -127,19 +145,23 @@ impl Work for AppPasswords {
     type Output = Vec<AppPassword>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
-        let (own_columns, own_table) = match session.has_own_tables() {
-            true => (OWN_COLUMNS, OWN_TABLE),
-            false => (NO_OWN_COLUMNS, ""),
+        let with_own = session.has_own_tables();
+        let (networks, expires, own_table) = match with_own {
+            true => ("k.networks", "k.expires", OWN_TABLE),
+            false => ("NULL", "NULL", ""),
         };
-        let statement =
-            format!("SELECT {COLUMNS}, {own_columns} FROM app_passwd p {own_table} {LAST_USED} {WHERE}");
+        let switches = switches(with_own);
+        let statement = format!(
+            "SELECT p.mailbox, {switches}, {networks}, p.id, p.password, {expires} \
+               FROM app_passwd p {own_table} {LAST_USED} {WHERE}"
+        );
         let [name, unicode, ..] = spellings(&self.0);
         let names = [name.clone(), unicode.clone(), name, unicode];
         let mut found = Vec::new();
         for mut row in session.query(&statement, texts(names)).await? {
             let password = row.read("app_passwd", self.0.as_str(), |row| {
                 Ok(match is_name_of(&self.0, &row.words(0)?) {
-                    true => Some(AppPassword::read(row, (2, 1))?),
+                    true => Some(AppPassword::read(row, &COLUMNS)?),
                     false => None,
                 })
             })?;

@@ -32,39 +32,36 @@ SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL \
 
 /// As [`FIND_MAILBOX`], with the app passwords, when each was used last, and the owner. Without keydove's own tables there
 /// are no limits of app passwords, and no owner.
+///
+/// Few columns, because each costs something in each row: one holds what fits it of each table.
 fn find_all(with_own_tables: bool) -> String {
-    let (limits, limits_of, owner) = match with_own_tables {
+    let switches = app_password::switches(with_own_tables);
+    let (networks, expires, limits_of, owner) = match with_own_tables {
         true => (
-            "k.expires, k.networks, k.app_passwd",
+            "k.networks",
+            "k.expires",
             "LEFT JOIN keydove_app_password k ON k.app_passwd = p.id ",
-            "UNION ALL SELECT 6, mailbox, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, keycloak_id \
+            "UNION ALL \
+             SELECT 6, mailbox, NULL, NULL, keycloak_id, NULL, NULL, NULL, NULL \
              FROM keydove_person WHERE mailbox IN (?, ?)",
         ),
-        false => ("NULL, NULL, NULL", "", ""),
+        false => ("NULL", "NULL", "", ""),
     };
     format!(
         "SELECT 1 AS part, domain AS row_name, active, NULL AS kind, NULL AS authsource, NULL AS quota, \
-                NULL AS attributes, NULL AS password, NULL AS id, NULL AS imap_access, NULL AS smtp_access, \
-                NULL AS dav_access, NULL AS eas_access, NULL AS pop3_access, NULL AS sieve_access, \
-                NULL AS expires, NULL AS networks, NULL AS own_id, NULL AS used, NULL AS keycloak_id \
+                NULL AS attributes, NULL AS password, NULL AS expires \
            FROM domain WHERE domain IN (?, ?) \
          UNION ALL \
-         SELECT 2, username, active, kind, authsource, quota, attributes, password, NULL, \
-                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+         SELECT 2, username, active, kind, authsource, quota, attributes, password, NULL \
            FROM mailbox WHERE username IN (?, ?) \
          UNION ALL \
-         SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL, NULL, \
-                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+         SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL, NULL \
            FROM tfa WHERE username IN (?, ?) AND active = 1 \
          UNION ALL \
-         SELECT 4, p.mailbox, p.active, NULL, NULL, NULL, NULL, p.password, p.id, \
-                p.imap_access, p.smtp_access, p.dav_access, p.eas_access, p.pop3_access, p.sieve_access, \
-                {limits}, NULL, NULL \
+         SELECT 4, p.mailbox, {switches}, {networks}, NULL, p.id, NULL, p.password, {expires} \
            FROM app_passwd p {limits_of}WHERE p.mailbox IN (?, ?) AND p.active = 1 \
          UNION ALL \
-         SELECT 5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, app_password, \
-                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, CAST(MAX(datetime) AS CHAR), NULL \
+         SELECT 5, NULL, NULL, CAST(MAX(datetime) AS CHAR), NULL, app_password, NULL, NULL, NULL \
            FROM sasl_log WHERE username IN (?, ?) GROUP BY app_password \
          {owner}"
     )
@@ -77,11 +74,12 @@ static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(false))
 const APP_PASSWORD: i64 = 4;
 const LAST_USE: i64 = 5;
 const OWNER: i64 = 6;
-/// Where the columns that are not in [`FIND_MAILBOX`] begin.
-const PASSWORD: usize = 7;
-const ID: usize = 8;
-const USED: usize = 18;
-const KEYCLOAK_ID: usize = 19;
+/// Where a row of `app_passwd` has what.
+const OF_APP_PASSWORD: app_password::Columns =
+    app_password::Columns { switches: 2, networks: 3, id: 5, password: 7, expires: 8 };
+/// Where a row of `sasl_log` has the number of the app password and the time.
+const USED: (usize, usize) = (5, 3);
+const KEYCLOAK_ID: usize = 4;
 
 /// Binary order, because under a collation the name after `muller` may equal it and a page would repeat or skip.
 const LIST_SQLITE: &str = "\
@@ -203,13 +201,13 @@ impl FindLoginFacts {
                 Ok(Some(APP_PASSWORD)) => {
                     app_passwords.extend(row.read("app_passwd", user.as_str(), |row| {
                         Ok(match is_name_of(user, &row.words(1)?) {
-                            true => Some(AppPassword::read(row, (ID, PASSWORD))?),
+                            true => Some(AppPassword::read(row, &OF_APP_PASSWORD)?),
                             false => None,
                         })
                     })?)
                 }
                 Ok(Some(LAST_USE)) => last_uses.push(row.read("sasl_log", user.as_str(), |row| {
-                    Ok((row.integer(ID)?.unwrap_or_default(), row.text(USED)?))
+                    Ok((row.integer(USED.0)?.unwrap_or_default(), row.text(USED.1)?))
                 })?),
                 Ok(Some(OWNER)) => owners.push(row.read("keydove_person", user.as_str(), |row| {
                     Ok((row.words(1)?, row.words(KEYCLOAK_ID)?))

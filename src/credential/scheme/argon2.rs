@@ -8,7 +8,7 @@ use base64::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, Scheme, Unusable, hash, read_count};
+use super::{Expense, Policy, Scheme, Unusable, read_count};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -29,16 +29,16 @@ pub(super) struct Hash {
     digest: Vec<u8>,
 }
 
-pub(super) fn read_argon2id(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_argon2id(text: &[u8]) -> Option<Hash> {
     read(Scheme::Argon2id, Algorithm::Argon2id, text.strip_prefix(b"$argon2id$")?)
 }
 
-pub(super) fn read_argon2i(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_argon2i(text: &[u8]) -> Option<Hash> {
     read(Scheme::Argon2i, Algorithm::Argon2i, text.strip_prefix(b"$argon2i$")?)
 }
 
 /// Reads `v=19$m=KIB,t=PASSES,p=LANES$salt$digest`; without `v=` it is version 16.
-fn read(scheme: Scheme, algorithm: Algorithm, text: &[u8]) -> Option<hash::Hash> {
+fn read(scheme: Scheme, algorithm: Algorithm, text: &[u8]) -> Option<Hash> {
     let text = std::str::from_utf8(text).ok()?;
     let (version, text) = match text.strip_prefix("v=") {
         Some(text) => text.split_once('$')?,
@@ -57,7 +57,7 @@ fn read(scheme: Scheme, algorithm: Algorithm, text: &[u8]) -> Option<hash::Hash>
         return None;
     }
     let params = read_params(params, digest.len())?;
-    Some(hash::Hash::Argon2(Hash { scheme, algorithm, version, params, salt, digest }))
+    Some(Hash { scheme, algorithm, version, params, salt, digest })
 }
 
 fn read_params(text: &str, digest_length: usize) -> Option<Params> {

@@ -7,7 +7,6 @@ use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::Hash;
 use super::{Scheme, Unusable, des_crypt, digest};
 
 /// MD5's block, to which HMAC fills up its key.
@@ -20,7 +19,7 @@ const LANMAN_TEXT: &[u8; 8] = b"KGS!@#$%";
 const LANMAN_BYTES: usize = 14;
 
 /// The states of MD5 behind HMAC's outer and inner key.
-pub(super) fn read_cram_md5(bytes: &[u8]) -> Option<Hash> {
+pub(super) fn read_cram_md5(bytes: &[u8]) -> Option<digest::Hash> {
     read(bytes, 32, |password, _| {
         let mut key = Zeroizing::new([0; BLOCK]);
         if password.len() > BLOCK {
@@ -38,7 +37,7 @@ pub(super) fn read_cram_md5(bytes: &[u8]) -> Option<Hash> {
 }
 
 /// MD4 of UTF-16.
-pub(super) fn read_ntlm(bytes: &[u8]) -> Option<Hash> {
+pub(super) fn read_ntlm(bytes: &[u8]) -> Option<digest::Hash> {
     read(bytes, 16, |password, _| {
         let text = std::str::from_utf8(password);
         let units: Zeroizing<Vec<u8>> = Zeroizing::new(match text {
@@ -50,7 +49,7 @@ pub(super) fn read_ntlm(bytes: &[u8]) -> Option<Hash> {
 }
 
 /// A fixed text under two DES keys, which are the first 14 letters in upper case.
-pub(super) fn read_lanman(bytes: &[u8]) -> Option<Hash> {
+pub(super) fn read_lanman(bytes: &[u8]) -> Option<digest::Hash> {
     read(bytes, 16, |password, _| {
         let mut key = Zeroizing::new([0; LANMAN_BYTES]);
         key.iter_mut().zip(password).for_each(|(place, byte)| *place = byte.to_ascii_uppercase());
@@ -60,14 +59,14 @@ pub(super) fn read_lanman(bytes: &[u8]) -> Option<Hash> {
 }
 
 /// MD5 of UTF-16, the high byte first, of which Dovecot fills the low bytes only.
-pub(super) fn read_rpa(bytes: &[u8]) -> Option<Hash> {
+pub(super) fn read_rpa(bytes: &[u8]) -> Option<digest::Hash> {
     read(bytes, 16, |password, _| {
         let units: Zeroizing<Vec<u8>> = Zeroizing::new(password.iter().flat_map(|&byte| [0, byte]).collect());
         Zeroizing::new(Md5::digest(&*units).to_vec())
     })
 }
 
-fn read(bytes: &[u8], size: usize, compute: digest::Compute) -> Option<Hash> {
+fn read(bytes: &[u8], size: usize, compute: digest::Compute) -> Option<digest::Hash> {
     (bytes.len() == size).then(|| digest::Hash::of(bytes, b"", compute))
 }
 
@@ -79,9 +78,9 @@ pub(super) struct DigestMd5 {
 }
 
 /// Nothing can be compared before [`DigestMd5::set_owner`] says whose it is.
-pub(super) fn read_digest_md5(bytes: &[u8]) -> Option<Hash> {
+pub(super) fn read_digest_md5(bytes: &[u8]) -> Option<DigestMd5> {
     let digest = bytes.try_into().ok()?;
-    Some(Hash::DigestMd5(DigestMd5 { owner: None, digest }))
+    Some(DigestMd5 { owner: None, digest })
 }
 
 impl DigestMd5 {

@@ -23,7 +23,7 @@ pub(super) struct Hash {
 }
 
 /// Reads two digits of salt and 11 of digest, or `_`, four digits each of rounds and salt, and 11 of digest.
-pub(super) fn read(text: &[u8]) -> Option<super::hash::Hash> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     let (extended, text) = text.strip_prefix(b"_").map_or((false, text), |text| (true, text));
     let (settings, digest) = text.split_last_chunk::<ENCODED>()?;
     let (rounds, salt) = match (extended, settings.len()) {
@@ -32,7 +32,7 @@ pub(super) fn read(text: &[u8]) -> Option<super::hash::Hash> {
         _ => return None,
     };
     let hash = Hash { extended, rounds, salt, digest: *digest };
-    (rounds > 0 && crypt64::is_text(digest)).then_some(super::hash::Hash::DesCrypt(hash))
+    (rounds > 0 && crypt64::is_text(digest)).then_some(hash)
 }
 
 impl Hash {

@@ -31,13 +31,13 @@ pub(super) struct Hash {
 pub(super) type Compute = fn(&[u8], &[u8]) -> Zeroizing<Vec<u8>>;
 
 /// Reads a digest and its salt.
-pub(super) fn read_salted<D: Digest>(bytes: &[u8]) -> Option<super::hash::Hash> {
+pub(super) fn read_salted<D: Digest>(bytes: &[u8]) -> Option<Hash> {
     let (digest, salt) = bytes.split_at_checked(<D as Digest>::output_size())?;
     Some(Hash::of(digest, salt, compute::<D>))
 }
 
 /// Reads a digest without a salt.
-pub(super) fn read<D: Digest>(bytes: &[u8]) -> Option<super::hash::Hash> {
+pub(super) fn read<D: Digest>(bytes: &[u8]) -> Option<Hash> {
     (bytes.len() == <D as Digest>::output_size()).then(|| Hash::of(bytes, b"", compute::<D>))
 }
 
@@ -59,8 +59,8 @@ pub(super) fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
 
 impl Hash {
     /// A digest that is compared with what `compute` makes of a password and this salt.
-    pub(super) fn of(digest: &[u8], salt: &[u8], compute: Compute) -> super::hash::Hash {
-        super::hash::Hash::Digest(Self { digest: digest.to_vec(), salt: salt.to_vec(), compute })
+    pub(super) fn of(digest: &[u8], salt: &[u8], compute: Compute) -> Hash {
+        Self { digest: digest.to_vec(), salt: salt.to_vec(), compute }
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

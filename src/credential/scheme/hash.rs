@@ -23,6 +23,34 @@ pub(super) enum Hash {
     Plain(plain::Hash),
 }
 
+/// So the table of schemes makes one of what a scheme's own reader gives.
+macro_rules! from {
+    ($($name:ident($hash:ty),)+) => {
+        $(impl From<$hash> for Hash {
+            fn from(hash: $hash) -> Self {
+                Self::$name(hash)
+            }
+        })+
+    };
+}
+
+from! {
+    Bcrypt(bcrypt::Hash),
+    ShaCrypt(sha_crypt::Hash),
+    Scrypt(scrypt::Hash),
+    Sha1Crypt(sha1_crypt::Hash),
+    Md5Crypt(md5_crypt::Hash),
+    SunMd5(sun_md5::Hash),
+    DesCrypt(des_crypt::Hash),
+    Argon2(argon2::Hash),
+    Pbkdf2(pbkdf2::Hash),
+    Scram(scram::Hash),
+    Digest(digest::Hash),
+    DigestMd5(challenge::DigestMd5),
+    Otp(otp::Hash),
+    Plain(plain::Hash),
+}
+
 impl Hash {
     /// What verifying asks for, beside what is allowed.
     pub(super) fn expenses(&self, policy: &Policy) -> Vec<Expense> {

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{crypt64, digest, hash};
+use super::{crypt64, digest};
 
 /// A longer salt is cut by crypt(3), so that no hash with one ever verifies.
 const MAX_SALT: usize = 8;
@@ -28,9 +28,9 @@ pub(super) enum Hash {
 ///
 /// Bare hexadecimal digits are a hash that no password matches, as in mailcow, so that the same people get the
 /// same answer; `{PLAIN-MD5}` is their right label.
-pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     if digest::decode_hex(text).is_some_and(|digest| digest.len() == 16) {
-        return Some(hash::Hash::Md5Crypt(Hash::NeverAccepted));
+        return Some(Hash::NeverAccepted);
     }
     let rest = text.strip_prefix(b"$1$")?;
     let end = rest.iter().position(|&byte| byte == b'$')?;
@@ -38,7 +38,7 @@ pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
     if salt.len() > MAX_SALT || !crypt64::is_text(digest) {
         return None;
     }
-    Some(hash::Hash::Md5Crypt(Hash::Salted { salt: salt.into(), digest: digest.try_into().ok()? }))
+    Some(Hash::Salted { salt: salt.into(), digest: digest.try_into().ok()? })
 }
 
 impl Hash {

@@ -1,8 +1,7 @@
 //! `$3$$` of crypt(3): the hash that Windows keeps, as FreeBSD writes it. Weak.
 
 use super::challenge;
-use super::digest::decode_hex;
-use super::hash::Hash;
+use super::digest::{Hash, decode_hex};
 
 /// Reads `$3$$` and hexadecimal digits.
 pub(super) fn read(text: &[u8]) -> Option<Hash> {

@@ -8,7 +8,6 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::Hash as Any;
 use super::{Expense, digest::decode_hex, read_count};
 
 /// The numbers of the protocol have four digits.
@@ -23,7 +22,7 @@ pub(super) struct Hash {
     step: fn(&[u8]) -> [u8; 8],
 }
 
-pub(super) fn read(text: &[u8]) -> Option<Any> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     let [algorithm, rounds, seed, digest] =
         text.split(|&byte| byte == b' ').collect::<Vec<_>>().try_into().ok()?;
     let step = match algorithm.to_ascii_lowercase().as_slice() {
@@ -34,7 +33,7 @@ pub(super) fn read(text: &[u8]) -> Option<Any> {
     };
     let is_seed = (1..=MAX_SEED).contains(&seed.len()) && seed.iter().all(u8::is_ascii_alphanumeric);
     let (rounds, digest) = (read_count(rounds)?, decode_hex(digest)?.try_into().ok()?);
-    is_seed.then(|| Any::Otp(Hash { rounds, seed: seed.to_ascii_lowercase().into(), digest, step }))
+    is_seed.then(|| Hash { rounds, seed: seed.to_ascii_lowercase().into(), digest, step })
 }
 
 impl Hash {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     Expense, Policy,
     digest::{BASE64, decode_hex},
-    hash, read_count,
+    read_count,
 };
 
 /// SHA-1's digest, which is all that `{PBKDF2}` ever has.
@@ -30,22 +30,22 @@ pub(super) struct Hash {
 }
 
 /// Reads `$1$salt$rounds$digest`: the salt is taken as text, the digest is in hexadecimal.
-pub(super) fn read_sha1(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_sha1(text: &[u8]) -> Option<Hash> {
     let [salt, rounds, digest] = split(text.strip_prefix(b"$1$")?)?;
     let digest = decode_hex(digest).filter(|digest| digest.len() == SHA1_DIGEST)?;
     let (rounds, salt) = (read_rounds(rounds)?, salt.to_vec());
     let compute = pbkdf2::pbkdf2_hmac::<Sha1>;
-    Some(hash::Hash::Pbkdf2(Hash { rounds, blocks: 1, salt, digest, compute }))
+    Some(Hash { rounds, blocks: 1, salt, digest, compute })
 }
 
 /// Reads `rounds$salt$digest`, salt and digest in base64. The digest may be of any length from 16 bytes on.
-pub(super) fn read_sha512(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_sha512(text: &[u8]) -> Option<Hash> {
     let [rounds, salt, digest] = split(text)?;
     let digest = BASE64.decode(digest).ok().filter(|digest| digest.len() >= MIN_DIGEST)?;
     let (rounds, salt) = (read_rounds(rounds)?, BASE64.decode(salt).ok()?);
     let blocks = digest.len().div_ceil(SHA512_DIGEST);
     let compute = pbkdf2::pbkdf2_hmac::<Sha512>;
-    Some(hash::Hash::Pbkdf2(Hash { rounds, blocks, salt, digest, compute }))
+    Some(Hash { rounds, blocks, salt, digest, compute })
 }
 
 fn split(text: &[u8]) -> Option<[&[u8]; 3]> {

@@ -1,6 +1,5 @@
 //! `{PLAIN}` and `{PLAIN-TRUNC}`: the password itself, or its beginning. Weak, hence off unless allowed.
 
-use super::hash;
 use crate::auth::Secret;
 
 pub(super) struct Hash {
@@ -9,7 +8,7 @@ pub(super) struct Hash {
     limit: usize,
 }
 
-pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     Some(hash(text, usize::MAX))
 }
 
@@ -17,7 +16,7 @@ pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
 ///
 /// All that follows the first dash is the text, as in Dovecot. `0-` would let every password in, and a text of
 /// more than `N` bytes none; neither is a hash.
-pub(super) fn read_truncated(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_truncated(text: &[u8]) -> Option<Hash> {
     let Some(dash) = text.iter().position(|&byte| byte == b'-') else { return read(text) };
     let (digits, text) = (&text[..dash], &text[dash + 1..]);
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -27,8 +26,8 @@ pub(super) fn read_truncated(text: &[u8]) -> Option<hash::Hash> {
     (1..=limit).contains(&text.len()).then(|| hash(text, limit))
 }
 
-fn hash(text: &[u8], limit: usize) -> hash::Hash {
-    hash::Hash::Plain(Hash { text: Secret::new(text.to_vec()), limit })
+fn hash(text: &[u8], limit: usize) -> Hash {
+    Hash { text: Secret::new(text.to_vec()), limit }
 }
 
 impl Hash {

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::Hash as Any;
 use super::{Expense, Policy, digest::BASE64, read_count};
 
 /// What a password, a salt and a number of rounds come to.
@@ -23,23 +22,23 @@ pub(super) struct Hash {
     compute: Compute,
 }
 
-pub(super) fn read_sha1(text: &[u8]) -> Option<Any> {
+pub(super) fn read_sha1(text: &[u8]) -> Option<Hash> {
     read(text, <Sha1 as Digest>::output_size(), compute_sha1)
 }
 
-pub(super) fn read_sha256(text: &[u8]) -> Option<Any> {
+pub(super) fn read_sha256(text: &[u8]) -> Option<Hash> {
     read(text, <Sha256 as Digest>::output_size(), compute_sha256)
 }
 
 /// The server key proves the server to the client and is no use here, but a string without a whole one was cut off.
-fn read(text: &[u8], size: usize, compute: Compute) -> Option<Any> {
+fn read(text: &[u8], size: usize, compute: Compute) -> Option<Hash> {
     let [rounds, salt, stored_key, server_key] =
         text.split(|&byte| byte == b',').collect::<Vec<_>>().try_into().ok()?;
     let key = |text: &[u8]| BASE64.decode(text).ok().filter(|key| key.len() == size);
     key(server_key)?;
     let rounds = read_count(rounds).filter(|&rounds| rounds > 0)?;
     let (salt, stored_key) = (BASE64.decode(salt).ok()?, key(stored_key)?);
-    Some(Any::Scram(Hash { rounds, salt, stored_key, compute }))
+    Some(Hash { rounds, salt, stored_key, compute })
 }
 
 impl Hash {

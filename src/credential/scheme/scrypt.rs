@@ -8,7 +8,6 @@ use subtle::ConstantTimeEq;
 use yescrypt::{Mode, Params};
 use zeroize::Zeroizing;
 
-use super::hash::Hash as Any;
 use super::{Expense, Policy, Scheme, Unusable, crypt64};
 
 /// Bytes of a digest.
@@ -40,7 +39,7 @@ struct Cost {
 }
 
 /// Reads `$7$`, one digit for the logarithm of N, five each for r and p, a salt that is taken as text, and a digest.
-pub(super) fn read_scrypt(text: &[u8]) -> Option<Any> {
+pub(super) fn read_scrypt(text: &[u8]) -> Option<Hash> {
     let (setting, digest) = split_digest(text)?;
     let (&log2_n, rest) = setting.strip_prefix(b"$7$")?.split_first()?;
     let (r, rest) = rest.split_first_chunk::<5>()?;
@@ -56,16 +55,16 @@ pub(super) fn read_scrypt(text: &[u8]) -> Option<Any> {
 }
 
 /// Reads `$y$`, parameters, salt and digest.
-pub(super) fn read_yescrypt(text: &[u8]) -> Option<Any> {
+pub(super) fn read_yescrypt(text: &[u8]) -> Option<Hash> {
     read_parameters(Scheme::Yescrypt, b"$y$", text)
 }
 
 /// Reads the same behind `$gy$`.
-pub(super) fn read_gost_yescrypt(text: &[u8]) -> Option<Any> {
+pub(super) fn read_gost_yescrypt(text: &[u8]) -> Option<Hash> {
     read_parameters(Scheme::GostYescrypt, b"$gy$", text)
 }
 
-fn read_parameters(scheme: Scheme, prefix: &[u8], text: &[u8]) -> Option<Any> {
+fn read_parameters(scheme: Scheme, prefix: &[u8], text: &[u8]) -> Option<Hash> {
     let (setting, digest) = split_digest(text)?;
     let rest = setting.strip_prefix(prefix)?;
     let end = rest.iter().position(|&byte| byte == b'$')?;
@@ -79,8 +78,8 @@ fn split_digest(text: &[u8]) -> Option<(&[u8], [u8; DIGEST])> {
     Some((setting.strip_suffix(b"$")?, crypt64::decode_bytes(digest)?.try_into().ok()?))
 }
 
-fn finish(scheme: Scheme, cost: Cost, salt: Vec<u8>, setting: &[u8], digest: [u8; DIGEST]) -> Option<Any> {
-    cost.is_possible().then(|| Any::Scrypt(Hash { scheme, cost, salt, setting: setting.into(), digest }))
+fn finish(scheme: Scheme, cost: Cost, salt: Vec<u8>, setting: &[u8], digest: [u8; DIGEST]) -> Option<Hash> {
+    cost.is_possible().then(|| Hash { scheme, cost, salt, setting: setting.into(), digest })
 }
 
 impl Cost {

@@ -5,7 +5,6 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::Hash as Any;
 use super::{Expense, Policy, crypt64, read_count};
 
 /// What crypt(3) takes of a salt.
@@ -21,12 +20,12 @@ pub(super) struct Hash {
 }
 
 /// Reads `$sha1$`, rounds, `$`, salt, `$` and digest.
-pub(super) fn read(text: &[u8]) -> Option<Any> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     let mut fields = text.strip_prefix(b"$sha1$")?.split(|&byte| byte == b'$');
     let rounds = read_count(fields.next()?).filter(|&rounds| rounds > 0)?;
     let salt = fields.next().filter(|salt| (1..=MAX_SALT).contains(&salt.len()))?;
     let digest = fields.next().filter(|digest| crypt64::is_text(digest))?.try_into().ok()?;
-    fields.next().is_none().then(|| Any::Sha1Crypt(Hash { rounds, salt: salt.into(), digest }))
+    fields.next().is_none().then(|| Hash { rounds, salt: salt.into(), digest })
 }
 
 impl Hash {

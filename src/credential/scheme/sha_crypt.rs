@@ -4,7 +4,7 @@ use sha_crypt::Params;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, Scheme, Unusable, crypt64, hash, read_count};
+use super::{Expense, Policy, Scheme, Unusable, crypt64, read_count};
 
 /// A longer salt is cut by crypt(3), so that no hash with one ever verifies.
 const MAX_SALT: usize = 16;
@@ -33,16 +33,16 @@ static SHA256: Variant =
 static SHA512: Variant =
     Variant { scheme: Scheme::Sha512Crypt, prefix: b"$6$", encoded: 86, compute: compute_sha512 };
 
-pub(super) fn read_sha256(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_sha256(text: &[u8]) -> Option<Hash> {
     read(text, &SHA256)
 }
 
-pub(super) fn read_sha512(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read_sha512(text: &[u8]) -> Option<Hash> {
     read(text, &SHA512)
 }
 
 /// Reads the prefix, an optional `rounds=N$`, salt, `$` and digest.
-fn read(text: &[u8], variant: &'static Variant) -> Option<hash::Hash> {
+fn read(text: &[u8], variant: &'static Variant) -> Option<Hash> {
     let mut rest = text.strip_prefix(variant.prefix)?;
     let mut rounds = Params::RECOMMENDED_ROUNDS;
     if let Some(counted) = rest.strip_prefix(b"rounds=") {
@@ -55,7 +55,7 @@ fn read(text: &[u8], variant: &'static Variant) -> Option<hash::Hash> {
     if salt.len() > MAX_SALT || digest.len() != variant.encoded || !crypt64::is_text(digest) {
         return None;
     }
-    Some(hash::Hash::ShaCrypt(Hash { variant, rounds, salt: salt.into(), digest: digest.into() }))
+    Some(Hash { variant, rounds, salt: salt.into(), digest: digest.into() })
 }
 
 /// Writes `$6$`. The salt is text of crypt(3)'s digits; the rounds are within the algorithm's limits.

@@ -5,7 +5,6 @@ use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::Hash as Any;
 use super::{Expense, Policy, crypt64, md5_crypt, read_count};
 
 /// 128 bits at six a digit.
@@ -57,7 +56,7 @@ pub(super) struct Hash {
 }
 
 /// Reads `$md5`, `$` or `,rounds=N$`, salt, one or two `$`, and digest.
-pub(super) fn read(text: &[u8]) -> Option<Any> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     let (setting, digest) = text.split_last_chunk::<ENCODED>()?;
     let setting = setting.strip_suffix(b"$")?;
     let (b'$' | b',', mut salt) = setting.strip_prefix(b"$md5")?.split_first()? else { return None };
@@ -70,7 +69,7 @@ pub(super) fn read(text: &[u8]) -> Option<Any> {
     }
     let salt = salt.strip_suffix(b"$").unwrap_or(salt);
     let is_whole = crypt64::is_text(salt) && crypt64::is_text(digest);
-    is_whole.then(|| Any::SunMd5(Hash { rounds, setting: setting.into(), digest: *digest }))
+    is_whole.then(|| Hash { rounds, setting: setting.into(), digest: *digest })
 }
 
 impl Hash {

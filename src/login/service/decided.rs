@@ -31,7 +31,6 @@ impl DecidedLogin {
     }
 
     /// How it ended.
-    #[must_use]
     pub fn verdict(&self) -> &Verdict {
         &self.judgement.verdict
     }

@@ -7,7 +7,7 @@ pub use identity::CASES as IDENTITY;
 pub use servers::LONE_CASES as SERVERS;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::mailcow::world::End::{Accept, Refuse};
 use crate::mailcow::world::{
@@ -94,6 +94,7 @@ pub const CASES: &[WorldCase] = &[
         ensure(calls() == 2, || format!("a thousand more cost {:?}", relay.requests("")))?;
         at_once(&keydove, "want05-many@case.example", 200, |_| RIGHT.to_owned(), "OK\t1\tuser=")?;
         ensure(calls() == 3, || format!("200 first logins cost {:?}", relay.requests("")))?;
+        let began = Instant::now();
         at_once(
             &keydove,
             "want05-many@case.example",
@@ -101,7 +102,10 @@ pub const CASES: &[WorldCase] = &[
             |number| format!("guess {number}"),
             "FAIL\t1\tuser=",
         )?;
-        ensure(calls() <= 5, || format!("a thousand guesses cost {:?}", relay.requests("")))
+        // The default of `refetch_pause`, however many guess; the first question and the last need not be a second apart
+        // from the beginning and the end.
+        let most = 3 + 2 + usize::try_from(began.elapsed().as_secs()).unwrap_or_default();
+        ensure(calls() <= most, || format!("a thousand guesses cost {:?}", relay.requests("")))
     }),
 ];
 

@@ -17,7 +17,7 @@ use base64::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Expense, Policy, hash};
+use super::{Expense, Policy};
 pub(super) use keydove_eksblowfish::MAX_KEY;
 pub use keydove_eksblowfish::MAX_LANES;
 use keydove_eksblowfish::{DIGEST, Eksblowfish, step};
@@ -37,7 +37,7 @@ pub(super) struct Hash {
 }
 
 /// Reads `$2y$NN$` and 22 characters of salt and 31 of digest.
-pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
+pub(super) fn read(text: &[u8]) -> Option<Hash> {
     let [
         b'$',
         b'2',
@@ -58,7 +58,7 @@ pub(super) fn read(text: &[u8]) -> Option<hash::Hash> {
     let (salt, digest) = rest.split_at(22);
     let salt = BASE64.decode(salt).ok()?.try_into().ok()?;
     let digest = BASE64.decode(digest).ok()?.try_into().ok()?;
-    Some(hash::Hash::Bcrypt(Hash { cost, salt, digest, signed: *kind == b'x' }))
+    Some(Hash { cost, salt, digest, signed: *kind == b'x' })
 }
 
 /// Writes the `$2y$` of PHP and mailcow. The password has no NUL, and a cost that the algorithm knows.

@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use super::super::line::{Fields, split_parameter};
 use super::super::unescape;
-use super::exchange::refuse_malformed;
-use super::replies::{decode, fail};
+use super::replies::{decode, fail, refuse_malformed};
 use super::requests::Open;
 use super::{AuthClient, Received};
 use crate::auth::{Denial, Mechanism, Origin, Service};

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::line::Fields;
-use super::replies::{decode, fail, write_challenge};
+use super::replies::{decode, fail, refuse_malformed, write_challenge};
 use super::requests::{Asked, Open, REQUEST_LIFETIME, Refused, Request, end_early, request_user, ticket};
 use super::{AuthClient, Handshake, Received, auth};
 use crate::auth::{AuthRequest, Denial};
@@ -143,9 +143,4 @@ impl AuthClient {
             _ => Err(ProtocolError::Endless),
         }
     }
-}
-
-pub(super) fn refuse_malformed(id: u32, open: Open, out: &mut Vec<u8>) -> Received {
-    fail(id, b"", "code=invalid_base64\treason=Invalid base64 data", out);
-    Received::Ended(end_early(open, Denial::ResponseMalformed))
 }

@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 
 use super::super::escape;
 use super::super::line::write_shown;
+use super::Received;
+use super::requests::{Open, end_early};
+use crate::auth::Denial;
 
 /// Clients differ in whether they send base64 padding. Dovecot insists on it; nothing is ambiguous without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -42,4 +45,10 @@ pub(super) fn fail(id: u32, user: &[u8], parameters: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(parameters.as_bytes());
     }
     out.push(b'\n');
+}
+
+/// Ends an exchange whose response is no base64.
+pub(super) fn refuse_malformed(id: u32, open: Open, out: &mut Vec<u8>) -> Received {
+    fail(id, b"", "code=invalid_base64\treason=Invalid base64 data", out);
+    Received::Ended(end_early(open, Denial::ResponseMalformed))
 }

@@ -14,7 +14,7 @@ use self::world::{
     down, look, look_with, world,
 };
 use super::super::double::{Double, Play, TOKEN};
-use super::super::stores::StoreId;
+use super::super::store_id::StoreId;
 use super::super::{Lookup, Whereabouts};
 use super::*;
 use crate::auth::{TempFailReason, Username};
