@@ -29,6 +29,8 @@ keycloak_by_hand() {
     shown "$page: the right password opens the mailbox" \
         "*the service account sees people*alice@example.org: imap: the right password opens the mailbox*"
     in_it 'rm /etc/keydove/typed.toml /etc/keydove/typed-secret'
+    # The administrator's token is in it.
+    rm -rf "$home"
     unset BESIDE EDITS ANSWERS
 }
 # The blocks of a page, and commands, on the computer beside.
