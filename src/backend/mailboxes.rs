@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::auth::{Secret, TempFail, TempFailReason, Username};
 use crate::backend::breaker::{Breaker, Condition};
 use crate::backend::records::{
-    Fetch, Held, Lifetimes, Record, RecordCounts, Records, Source, Spawner, Standing,
+    Fetch, Held, Lifetimes, Record, RecordCounts, Records, RecordSource, Spawner, Freshness,
 };
 use crate::backend::sql::{
     AliasLogins, AppPassword, Database, Domain, Hosting, LoginFacts, SavedAppPassword, SavedMailbox,
@@ -58,7 +58,7 @@ impl Mailboxes {
     ) -> Self {
         let breaker = Arc::new(Breaker::default());
         let (asked, watched) = (Arc::clone(&breaker), Arc::clone(&breaker));
-        let source = Source {
+        let source = RecordSource {
             fetcher: Arc::new(move |user| {
                 fetch(Arc::clone(&database), Arc::clone(&asked), user, alias_logins)
             }),
@@ -95,7 +95,7 @@ impl Mailboxes {
         self.records.look(user)
     }
 
-    pub(crate) fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+    pub(crate) fn standing(&self, user: &Username, now: Instant) -> Option<Freshness> {
         self.records.standing(user, now)
     }
 

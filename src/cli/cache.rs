@@ -9,7 +9,7 @@ use super::storage::{Answer, Failure};
 use super::table::table;
 use crate::backend::keycloak::AccountState;
 use crate::backend::people::KnownPerson;
-use crate::backend::records::{RecordCounts, Standing};
+use crate::backend::records::{RecordCounts, Freshness};
 use crate::frontend::control::{Reply, Request};
 use crate::login::decision::{Counts, Forgotten, Known, KnownMailbox};
 
@@ -128,11 +128,11 @@ fn scheme(name: Option<&str>) -> String {
     name.map_or_else(|| "none".to_owned(), |name| format!("{{{name}}}"))
 }
 
-fn asked(age_ms: u64, standing: Standing) -> String {
+fn asked(age_ms: u64, standing: Freshness) -> String {
     let standing = match standing {
-        Standing::Fresh => "fresh",
-        Standing::Stale => "stale: serves while the source cannot tell",
-        Standing::Expired => "too old to serve",
+        Freshness::Fresh => "fresh",
+        Freshness::Stale => "stale: serves while the source cannot tell",
+        Freshness::Expired => "too old to serve",
     };
     format!("{}.{} s ago, {standing}", age_ms / 1000, age_ms % 1000 / 100)
 }

@@ -10,7 +10,7 @@ use super::table::table;
 use crate::auth::Reason;
 use crate::frontend::control::{Reply, Request, SentPassword};
 use crate::login::decision::{Explanation, StepEnd};
-use crate::login::service::{Explained, PastAttempt as Attempt};
+use crate::login::service::{Explained, PastAttempt};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -100,9 +100,9 @@ pub(super) fn cure_of(code: &str) -> &'static str {
     Reason::of_code(code).map_or("", Reason::cure)
 }
 
-fn show_attempts(title: &str, attempts: &[Attempt]) -> String {
-    let row = |attempt: &Attempt| {
-        let Attempt { at, service, remote, verdict, reason } = attempt;
+fn show_attempts(title: &str, attempts: &[PastAttempt]) -> String {
+    let row = |attempt: &PastAttempt| {
+        let PastAttempt { at, service, remote, verdict, reason } = attempt;
         [at.clone(), service.clone(), remote.clone().unwrap_or_default(), verdict.clone(), reason.clone()]
     };
     table([title, "service", "from", "verdict", "reason"], attempts.iter().map(row).collect())

@@ -114,7 +114,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         keeper.restore();
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
-    let parts = decision::Parts {
+    let parts = decision::DecisionParts {
         database,
         mailboxes,
         passdb,
@@ -177,7 +177,7 @@ pub(super) async fn assemble_service_alone(
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
-    let decision = Decision::new(decision::Parts {
+    let decision = Decision::new(decision::DecisionParts {
         mailboxes: Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases),
         database,
         passdb: assemble_passdb(config, people, hasher)?,
@@ -283,7 +283,7 @@ fn assemble_sync(
     let redis_password = config.secrets.duplicate().redis_password;
     let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
     let parts =
-        sync::Parts { database, sources, provisioner, redis, kick: config.kick.clone(), holder: holder()? };
+        sync::SyncParts { database, sources, provisioner, redis, kick: config.kick.clone(), holder: holder()? };
     Ok(Sync::new(config.sync.clone(), parts))
 }
 

@@ -3,7 +3,7 @@
 use super::Identity;
 use super::template::{RateLimit, SWITCHES, TaggedMail, Template, TemplateAttributes};
 use crate::auth::{ProvisionRefusal, Username};
-use crate::backend::sql::{NewMailboxRows, Owner};
+use crate::backend::sql::{NewMailboxRows, MailboxOwner};
 
 const QUARANTINE_CATEGORIES: [&str; 3] = ["add_header", "reject", "all"];
 const MAILBOX_FORMAT: &str = "maildir:";
@@ -64,8 +64,8 @@ impl RedisSettings {
 }
 
 /// Who has the mailbox and with which template.
-pub(super) fn owner(person: &Identity, template: &Template) -> Owner {
-    Owner {
+pub(super) fn owner(person: &Identity, template: &Template) -> MailboxOwner {
+    MailboxOwner {
         keycloak_id: person.keycloak_id.clone(),
         source: person.source.clone(),
         template_name: template.name.clone(),

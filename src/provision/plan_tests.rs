@@ -44,7 +44,7 @@ fn every_value_is_mailcows() {
          \"quarantine_category\": \"reject\", \"attribute_hash\": \"{hash}\"}}"
     );
     assert_eq!(rows.attributes, expected);
-    let owner = Owner {
+    let owner = MailboxOwner {
         keycloak_id: "4711".to_owned(),
         source: "main".to_owned(),
         template_name: "Gold".to_owned(),

@@ -4,7 +4,7 @@ use super::reserved::Reserved;
 use super::update::is_due;
 use super::{Identity, Mapping, NewMailbox, Provisioner, Template};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::backend::sql::{Database, KnownPerson, StoredTemplate};
+use crate::backend::sql::{Database, StoredPerson, StoredTemplate};
 
 /// What would be done, without doing it.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl Provisioner {
 impl Rulebook {
     /// Whether [`Provisioner::update_if_due`] would have something to write for a person who has a mailbox.
     #[must_use]
-    pub fn is_update_due(&self, known: Option<&KnownPerson>, person: &Identity) -> bool {
+    pub fn is_update_due(&self, known: Option<&StoredPerson>, person: &Identity) -> bool {
         self.mapped(person).is_some_and(|template| is_due(known, person, &template))
     }
 

@@ -11,7 +11,7 @@ use super::plan::{RedisSettings, owner};
 use super::template::{SWITCHES, Template, TemplateAttributes};
 use super::{Identity, Provisioner, RateLimit};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::backend::sql::{Change, Database, KnownPerson, MailboxChanges, StoredTemplate};
+use crate::backend::sql::{Change, Database, StoredPerson, MailboxChanges, StoredTemplate};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Provisioner {
         &self,
         database: &Database,
         person: &Identity,
-        known: Option<&KnownPerson>,
+        known: Option<&StoredPerson>,
         now: Instant,
     ) -> Result<Update, TempFail> {
         let user = &person.user;
@@ -81,7 +81,7 @@ impl Provisioner {
     }
 }
 
-pub(super) fn is_due(known: Option<&KnownPerson>, person: &Identity, template: &Template) -> bool {
+pub(super) fn is_due(known: Option<&StoredPerson>, person: &Identity, template: &Template) -> bool {
     let Some(known) = known else { return true };
     if known.keycloak_id != person.keycloak_id {
         return false;
@@ -91,7 +91,7 @@ pub(super) fn is_due(known: Option<&KnownPerson>, person: &Identity, template: &
 }
 
 /// The template as it was applied last, with today's first template below it.
-fn applied_before(known: &KnownPerson, stored: &[StoredTemplate]) -> Option<TemplateAttributes> {
+fn applied_before(known: &StoredPerson, stored: &[StoredTemplate]) -> Option<TemplateAttributes> {
     const NAME: &str = "as applied";
     let attributes = known.template_attributes.clone()?;
     let mut layers: Vec<StoredTemplate> = stored.first().cloned().into_iter().collect();

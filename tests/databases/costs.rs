@@ -12,7 +12,7 @@ use keydove::backend::sql::Database;
 use keydove::credential::compared::{Comparisons, Verified};
 use keydove::credential::hashing::Hasher;
 use keydove::jobs::bookkeeping::{self, AcceptedLogin, Bookkeeper, Note};
-use keydove::login::decision::{Decision, Moment, Parts, Webmail};
+use keydove::login::decision::{Decision, Moment, DecisionParts, Webmail};
 use keydove::login::passdb::Passdb;
 use keydove::login::throttle::Throttle;
 use keydove::login::userdb::Userdb;
@@ -54,7 +54,7 @@ impl Costs<'_> {
             Comparisons::new(Verified::new().unwrap()),
             Default::default(),
         );
-        Decision::new(Parts {
+        Decision::new(DecisionParts {
             database: Arc::clone(&self.database),
             mailboxes: Mailboxes::new(Arc::clone(&self.database), cache.mailboxes(), spawner),
             passdb,

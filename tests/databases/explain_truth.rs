@@ -24,7 +24,7 @@ use keydove::backend::sql::Database;
 use keydove::credential::compared::{Comparisons, Verified};
 use keydove::credential::hashing::Hasher;
 use keydove::jobs::bookkeeping::Bookkeeper;
-use keydove::login::decision::{Decision, Explanation, Moment, Parts, Webmail};
+use keydove::login::decision::{Decision, Explanation, Moment, DecisionParts, Webmail};
 use keydove::login::passdb::{AppPasswordConfig, MasterUsers, MasterUsersConfig, Passdb};
 use keydove::login::throttle::{Attempt, Throttle};
 use keydove::login::userdb::Userdb;
@@ -298,7 +298,7 @@ impl<O: Other> Stage<'_, O> {
         let masters = MasterUsersConfig { file: self.folder.join(file), separator: '*', sending: true };
         let passdb = passdb.with_master_users(world.master.map(|_| MasterUsers::new(masters)));
         let sogo = if world.via_webmail { "addresses = ['192.0.2.1']" } else { "" };
-        Decision::new(Parts {
+        Decision::new(DecisionParts {
             database: Arc::clone(&self.database),
             mailboxes: Mailboxes::new(Arc::clone(&self.database), cache.mailboxes(), spawner()),
             passdb,

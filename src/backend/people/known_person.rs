@@ -9,7 +9,7 @@ use super::People;
 use super::person_record::Finding;
 use crate::auth::Username;
 use crate::backend::keycloak::AccountState;
-use crate::backend::records::Standing;
+use crate::backend::records::Freshness;
 use crate::credential::scheme;
 
 impl People {
@@ -52,7 +52,7 @@ pub struct KnownPerson {
     /// How many milliseconds ago it was asked.
     pub age_ms: u64,
     /// What this is still good for.
-    pub standing: Standing,
+    pub standing: Freshness,
     /// `person`, `unknown` (nobody) or `conflict` (more than one).
     pub finding: String,
     /// Which Keycloak; empty where there is only one.

@@ -11,7 +11,7 @@ use super::losses::{Losses, OnLoss};
 use super::person_record::{Finding, PersonRecord, fetch};
 use crate::auth::{NotAccepted, Secret, TempFail, Username};
 use crate::backend::keycloak::{Client, SavedPerson};
-use crate::backend::records::{Held, Lifetimes, RecordCounts, Records, Source, Spawner, Watch};
+use crate::backend::records::{Held, Lifetimes, RecordCounts, Records, RecordSource, Spawner, Watch};
 
 /// The people of all Keycloaks; clones are the same people.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl People {
         let losses = on_loss.map(|on_loss| Losses::new(on_loss, Arc::clone(&spawner)));
         let sources = Arc::new(sources);
         let (asked, watched) = (Arc::clone(&sources), Arc::clone(&sources));
-        let source = Source {
+        let source = RecordSource {
             fetcher: Arc::new(move |user| fetch(Arc::clone(&asked), user)),
             troubled: Arc::new(move |user| watched.is_troubled(user)),
             watch: losses.clone().map(|losses| Arc::new(losses) as Arc<dyn Watch<PersonRecord>>),

@@ -17,6 +17,6 @@ mod records;
 
 pub(crate) use bounded::BoundedMap;
 pub use config::Config;
-pub use record::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, Source, Spawner, Standing, Watch};
+pub use record::{Fetch, Fetcher, Held, Lifetimes, Record, RecordCounts, RecordSource, Spawner, Freshness, Watch};
 pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, Written, age, seconds};
 pub use records::Records;

@@ -94,7 +94,7 @@ impl<V> Clone for Held<V> {
 /// What a record is still good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum Freshness {
     /// It is taken as it is.
     Fresh,
     /// The source is asked first; it serves while the source cannot tell.
@@ -123,7 +123,7 @@ pub struct RecordCounts {
 }
 
 /// Where records come from.
-pub struct Source<V> {
+pub struct RecordSource<V> {
     /// Asks for one.
     pub fetcher: Fetcher<V>,
     /// Whoever has a stale record then does not wait at all.

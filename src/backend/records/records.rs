@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entries::{Entries, Entry, millis};
 use super::flights::{Flights, Landing};
-use super::record::{Held, Lifetimes, Record, RecordCounts, Source, Spawner, Standing};
+use super::record::{Held, Lifetimes, Record, RecordCounts, RecordSource, Spawner, Freshness};
 use crate::auth::{TempFail, TempFailReason, Username};
 
 /// Which records are in use is noted no more often than this, in milliseconds, because the note costs as
@@ -32,7 +32,7 @@ impl<V> Clone for Records<V> {
 
 struct Shared<V> {
     lifetimes: Lifetimes,
-    source: Source<V>,
+    source: RecordSource<V>,
     spawner: Spawner,
     state: Mutex<State<V>>,
 }
@@ -52,7 +52,7 @@ struct State<V> {
 impl<V: Record> Records<V> {
     /// An empty memory of one source.
     #[must_use]
-    pub fn new(lifetimes: Lifetimes, spawner: Spawner, source: Source<V>) -> Self {
+    pub fn new(lifetimes: Lifetimes, spawner: Spawner, source: RecordSource<V>) -> Self {
         let state = State {
             entries: Entries::new(lifetimes.max_bytes),
             flights: Flights::new(),
@@ -199,14 +199,14 @@ impl<V: Record> Records<V> {
 
     /// What a record is still good for.
     #[must_use]
-    pub fn standing(&self, user: &Username, now: Instant) -> Option<Standing> {
+    pub fn standing(&self, user: &Username, now: Instant) -> Option<Freshness> {
         let mut state = self.shared.lock();
         let fresh = state.entries.get_mut(user)?.is_fresh(now);
         let stale = state.stale(user, now, &self.shared.lifetimes).is_some();
         Some(match (fresh, stale) {
-            (true, _) => Standing::Fresh,
-            (false, true) => Standing::Stale,
-            (false, false) => Standing::Expired,
+            (true, _) => Freshness::Fresh,
+            (false, true) => Freshness::Stale,
+            (false, false) => Freshness::Expired,
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use tokio::time::{advance, sleep};
 
-use super::{Source as RecordSource, *};
+use super::*;
 use crate::backend::records::{Fetch, Watch};
 
 #[derive(Debug, PartialEq)]

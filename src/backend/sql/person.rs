@@ -4,7 +4,7 @@ use super::database::Database;
 use super::error::Error;
 use super::marks::Mark;
 use super::names::{is_name_of, pick, spellings, texts};
-use super::provision::rows::Owner;
+use super::provision::rows::MailboxOwner;
 use super::retry::Fault;
 use super::row::{Parameter, Row};
 use super::session::{Dialect, Kind, LostCommit, Session, Work};
@@ -24,7 +24,7 @@ VALUES (?, ?, ?, ?, ?, ?)";
 
 /// A row of `keydove_person`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownPerson {
+pub struct StoredPerson {
     /// Keycloak's id.
     pub keycloak_id: String,
     /// Which Keycloak; empty where there is only one.
@@ -39,7 +39,7 @@ pub struct KnownPerson {
     pub mark: Option<Mark>,
 }
 
-impl KnownPerson {
+impl StoredPerson {
     /// The mailbox, and who has it: the columns of [`FIND_PERSON`], the mark's too.
     fn read_with_mark(row: &mut Row) -> Result<(String, Self), String> {
         let (mailbox, mut person) = Self::read(row)?;
@@ -69,7 +69,7 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn person_of(&self, user: &Username) -> Result<Option<KnownPerson>, Error> {
+    pub async fn person_of(&self, user: &Username) -> Result<Option<StoredPerson>, Error> {
         self.run(PersonOf(user.clone())).await
     }
 
@@ -101,7 +101,7 @@ pub(super) struct PersonOf(pub(super) Username);
 impl Work for PersonOf {
     const ATTEMPT: &'static str = "looking up whose a mailbox is";
     const KIND: Kind = Kind::Reads;
-    type Output = Option<KnownPerson>;
+    type Output = Option<StoredPerson>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         if !session.has_own_tables() {
@@ -111,7 +111,7 @@ impl Work for PersonOf {
         let mut found = Vec::new();
         let statement = if session.has_marks() { FIND_PERSON } else { FIND_PERSON_WITHOUT_MARK };
         for mut row in session.query(statement, texts([name, unicode])).await? {
-            let (name, person) = row.read("keydove_person", self.0.as_str(), KnownPerson::read_with_mark)?;
+            let (name, person) = row.read("keydove_person", self.0.as_str(), StoredPerson::read_with_mark)?;
             if is_name_of(&self.0, &name) {
                 found.push((name, person));
             }
@@ -163,8 +163,8 @@ impl Work for Remember {
     }
 }
 
-impl KnownPerson {
-    fn has_applied(&self, owner: &Owner) -> bool {
+impl StoredPerson {
+    fn has_applied(&self, owner: &MailboxOwner) -> bool {
         let applied = (&self.template_name, &self.template_fingerprint, &self.template_attributes);
         let wanted = (&owner.template_name, &owner.template_fingerprint, &owner.template_attributes);
         applied.0.as_ref() == Some(wanted.0)
@@ -178,7 +178,7 @@ impl KnownPerson {
 pub(super) async fn remember<S: Session>(
     session: &mut S,
     user: &Username,
-    owner: &Owner,
+    owner: &MailboxOwner,
 ) -> Result<(), Fault> {
     let known = PersonOf(user.clone()).run(session).await?;
     if !session.has_own_tables() || known.is_some_and(|known| known.has_applied(owner)) {

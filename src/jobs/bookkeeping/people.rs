@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::outage::Outage;
 use super::worker::now;
 use crate::auth::Username;
-use crate::backend::sql::{Database, Error, KnownPerson};
+use crate::backend::sql::{Database, Error, StoredPerson};
 use crate::provision::{Identity, Provisioner, RedisSettings, Update};
 
 /// After trouble with the database nobody is looked at for so long.
@@ -121,7 +121,7 @@ impl People {
     async fn remember(
         &mut self,
         person: &Identity,
-        known: (Option<&KnownPerson>, bool),
+        known: (Option<&StoredPerson>, bool),
         now: Instant,
     ) -> Result<(), Error> {
         if self.denied_until.is_some_and(|until| now < until) {
@@ -142,7 +142,7 @@ impl People {
     async fn write_down(
         &self,
         person: &Identity,
-        (known, is_new): (Option<&KnownPerson>, bool),
+        (known, is_new): (Option<&StoredPerson>, bool),
     ) -> Result<(), Error> {
         let Identity { user, keycloak_id, source, mark, .. } = person;
         if is_new {

@@ -51,7 +51,7 @@ pub type Watch<'w> = &'w (dyn Fn(&Report, u64) + std::marker::Sync);
 
 /// What a run works with.
 #[derive(Debug)]
-pub struct Parts {
+pub struct SyncParts {
     /// With connections of its own, so that no login waits behind a run.
     pub database: Arc<Database>,
     /// Every Keycloak.
@@ -70,7 +70,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Sync {
     config: Config,
-    parts: Parts,
+    parts: SyncParts,
 }
 
 /// What is wanted of a run.
@@ -151,7 +151,7 @@ pub enum Trouble {
 impl Sync {
     /// Prepares; nobody is asked yet.
     #[must_use]
-    pub fn new(config: Config, parts: Parts) -> Self {
+    pub fn new(config: Config, parts: SyncParts) -> Self {
         Self { config, parts }
     }
 

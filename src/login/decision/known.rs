@@ -9,7 +9,7 @@ use super::Decision;
 use crate::auth::{UserMask, Username};
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::people::KnownPerson;
-use crate::backend::records::{RecordCounts, Standing};
+use crate::backend::records::{RecordCounts, Freshness};
 use crate::backend::sql::{Mailbox, MailboxState};
 use crate::credential::scheme;
 
@@ -30,7 +30,7 @@ pub struct KnownMailbox {
     /// How many milliseconds ago it was asked.
     pub age_ms: u64,
     /// What this is still good for.
-    pub standing: Standing,
+    pub standing: Freshness,
     /// `on`, `off` or `unknown` (not hosted here).
     pub domain: String,
     /// `on`, `off`, `receive-only`, `resource` or `none`.
@@ -138,7 +138,7 @@ impl Decision {
 }
 
 impl KnownMailbox {
-    pub(super) fn new(record: &MailboxRecord, standing: Standing, age_ms: u64) -> Self {
+    pub(super) fn new(record: &MailboxRecord, standing: Freshness, age_ms: u64) -> Self {
         let domain = match record.hosting.domain {
             None => "unknown",
             Some(domain) if domain.active => "on",
@@ -182,7 +182,7 @@ mod tests {
     use crate::credential::compared::{Comparisons, Verified};
     use crate::credential::hashing::Hasher;
     use crate::jobs::bookkeeping::Bookkeeper;
-    use crate::login::decision::{Parts, Webmail};
+    use crate::login::decision::{DecisionParts, Webmail};
     use crate::login::passdb::Passdb;
     use crate::login::throttle::Throttle;
     use crate::login::userdb::Userdb;
@@ -208,7 +208,7 @@ mod tests {
         for name in NAMES {
             mailboxes.find(&Username::parse(name.as_bytes()).unwrap()).await.unwrap();
         }
-        Decision::new(Parts {
+        Decision::new(DecisionParts {
             database,
             mailboxes,
             passdb: Passdb::new(people, hasher, comparisons, Default::default()),

@@ -50,7 +50,7 @@ pub use webmail::{SogoConfig, Webmail};
 
 /// Whom a decision asks, and who writes down what it finds.
 #[derive(Debug)]
-pub struct Parts {
+pub struct DecisionParts {
     /// The database itself, for what is not remembered.
     pub database: Arc<Database>,
     /// Domains, mailboxes, app passwords, as far as they are known.
@@ -73,12 +73,12 @@ pub struct Parts {
 
 /// Decides.
 #[derive(Debug)]
-pub struct Decision(Parts);
+pub struct Decision(DecisionParts);
 
 impl Decision {
     /// Joins the parts.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: DecisionParts) -> Self {
         Self(parts)
     }
 

@@ -20,7 +20,7 @@ use crate::credential::hashing::Hasher;
 use crate::credential::scheme;
 use crate::credential::scheme::Scheme;
 use crate::jobs::bookkeeping::Bookkeeper;
-use crate::login::decision::{Decision, Moment, Parts, Webmail};
+use crate::login::decision::{Decision, Moment, DecisionParts, Webmail};
 use crate::login::passdb::Passdb;
 use crate::login::throttle::Throttle;
 use crate::login::userdb::Userdb;
@@ -221,7 +221,7 @@ async fn decision(folder: &FilePath) -> Decision {
     mailboxes.find(&nobody).await.unwrap();
     let file = rusqlite::Connection::open(folder.join("mail.db")).unwrap();
     file.execute("INSERT INTO domain (domain) VALUES ('example.org'), ('only.example')", []).unwrap();
-    Decision::new(Parts {
+    Decision::new(DecisionParts {
         database,
         mailboxes,
         passdb: Passdb::new(people, hasher, comparisons, limits),

@@ -8,7 +8,7 @@ use super::login::{Login, Proof};
 use super::trace::Sight;
 use crate::auth::{AuthRequest, Denial, NotAccepted, TempFail, Username};
 use crate::backend::mailboxes::MailboxRecord;
-use crate::backend::records::{Held, Standing};
+use crate::backend::records::{Held, Freshness};
 use crate::backend::sql::{AppPassword, Mailbox};
 use crate::credential::scheme;
 use crate::login::passdb::{AppPasswordAttempt, Owner, usable_app_passwords};
@@ -78,7 +78,7 @@ impl Decision {
 
     fn known_mailbox(&self, login: &Login<'_>, held: &Held<MailboxRecord>) -> KnownMailbox {
         let now = login.now.monotonic;
-        let standing = self.0.mailboxes.standing(&login.user, now).unwrap_or(Standing::Fresh);
+        let standing = self.0.mailboxes.standing(&login.user, now).unwrap_or(Freshness::Fresh);
         KnownMailbox::new(&held.record, standing, held.age_ms(now))
     }
 }
@@ -193,11 +193,11 @@ fn asked_database(known: &KnownMailbox) -> String {
     asked("database", known.age_ms, known.standing)
 }
 
-fn asked(whom: &str, age_ms: u64, standing: Standing) -> String {
+fn asked(whom: &str, age_ms: u64, standing: Freshness) -> String {
     let standing = match standing {
-        Standing::Fresh => "",
-        Standing::Stale => "; old, serves while nobody can tell",
-        Standing::Expired => "; too old to serve",
+        Freshness::Fresh => "",
+        Freshness::Stale => "; old, serves while nobody can tell",
+        Freshness::Expired => "; too old to serve",
     };
     format!("{whom}, {}.{} s ago{standing}", age_ms / 1000, age_ms % 1000 / 100)
 }

@@ -40,7 +40,7 @@ pub struct NewMailboxRows {
     /// The row of `user_acl`.
     pub acl: UserAcl,
     /// Whose it is; `None` where an administrator makes it for somebody who has not logged in yet.
-    pub owner: Option<Owner>,
+    pub owner: Option<MailboxOwner>,
 }
 
 impl NewMailboxRows {
@@ -64,7 +64,7 @@ impl NewMailboxRows {
 
 /// The row of `keydove_person`: who has the mailbox, and which template was applied to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct MailboxOwner {
     /// Keycloak's id of the person.
     pub keycloak_id: String,
     /// Which Keycloak; empty where there is only one.
@@ -106,7 +106,7 @@ pub struct MailboxChanges {
     /// Leave a mailbox alone whose `attribute_hash` says that mailcow has applied this template.
     pub unless_applied: bool,
     /// What is remembered afterwards.
-    pub owner: Owner,
+    pub owner: MailboxOwner,
 }
 
 /// The end of an attempt to change a mailbox.

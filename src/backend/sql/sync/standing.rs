@@ -6,7 +6,7 @@ use crate::auth::{Username, normalise_domain};
 use crate::backend::sql::mailbox::is_resource;
 use crate::backend::sql::marks::Mark;
 use crate::backend::sql::names::{are_one, spellings};
-use crate::backend::sql::person::KnownPerson;
+use crate::backend::sql::person::StoredPerson;
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
@@ -20,7 +20,7 @@ pub struct Standing {
     /// The row of exactly this address.
     pub mailbox: Option<StandingMailbox>,
     /// Who had it last.
-    pub person: Option<KnownPerson>,
+    pub person: Option<StoredPerson>,
     /// The name that Keycloak had last.
     pub source_name: Option<String>,
     /// What stays the same about that person when Keycloak gives them a new id.
@@ -84,7 +84,7 @@ impl Work for Standings {
             let columns = "mailbox, keycloak_id, source, template_name, template_fingerprint, template_attributes \
                            FROM keydove_person WHERE mailbox";
             for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
-                let (stored, person) = row.read("keydove_person", "a page", KnownPerson::read)?;
+                let (stored, person) = row.read("keydove_person", "a page", StoredPerson::read)?;
                 if let Some(place) = place(&stored) {
                     found[place].person = Some(person);
                 }
