@@ -34,6 +34,14 @@ impl Config {
         Ok((file.storage, features))
     }
 
+    /// The features of a configuration that is not written yet; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`Error::Faults`]
+    pub fn parse_features(path: &Path, text: &str) -> Result<Vec<Feature>, Error> {
+        parse_file(path, text).map(|file| features::of(&file))
+    }
+
     /// Reads and checks the configuration, and the secrets it points at.
     ///
     /// # Errors
@@ -111,12 +119,16 @@ fn read_tables(path: &Path, text: &str) -> Result<Tables, Error> {
 }
 
 /// The file as it is written, checked; no secret is read.
-pub(super) fn read_file(path: &Path) -> Result<Tables, Error> {
-    let text = read_text(path)?;
-    let file = read_tables(path, &text)?;
+fn read_file(path: &Path) -> Result<Tables, Error> {
+    parse_file(path, &read_text(path)?)
+}
+
+/// The same from text; `path` is for messages only.
+fn parse_file(path: &Path, text: &str) -> Result<Tables, Error> {
+    let file = read_tables(path, text)?;
     match find_faults(&file) {
         faults if faults.is_empty() => Ok(file),
-        faults => Err(Error::Faults(locate_all(path, &text, faults))),
+        faults => Err(Error::Faults(locate_all(path, text, faults))),
     }
 }
 

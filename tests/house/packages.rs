@@ -29,7 +29,7 @@ fn sockets_of(unit: &str) -> BTreeSet<String> {
 #[test]
 fn a_removal_stops_every_unit_and_the_page_names_it() {
     let (removal, page) = (read("packaging/debian/keydove.prerm"), read("docs/packages.md"));
-    assert_eq!(units().len(), 5);
+    assert_eq!(units().len(), 6);
     for unit in units() {
         assert!(removal.contains(&unit), "keydove.prerm does not stop {unit}");
         assert!(page.contains(&format!("/usr/lib/systemd/system/{unit}`")), "docs/packages.md lacks {unit}");

@@ -69,8 +69,4 @@ postconf -e 'virtual_mailbox_domains = example.org' 'virtual_mailbox_maps = stat
 postconf -M 'submission/inet=submission inet n - y - - smtpd'
 postconf -P submission/inet/smtpd_sasl_auth_enable=yes submission/inet/smtpd_sasl_type=dovecot \
     submission/inet/smtpd_sasl_path=private/auth submission/inet/smtpd_tls_security_level=encrypt
-# Debian 13's Postfix takes the whole of its time limit to stop.
-mkdir -p /etc/systemd/system/postfix.service.d
-printf '[Service]\nTimeoutStopSec=10\n' >/etc/systemd/system/postfix.service.d/quick.conf
-systemctl daemon-reload
 systemctl restart dovecot postfix

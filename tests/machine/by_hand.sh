@@ -42,7 +42,7 @@ started() {
     local page=docs/install.md step='6. Switch Dovecot and Postfix over'
     types $page "$step" 1
     # A Keycloak that has just been started takes its time.
-    within 60 "$page: keydove is asked" "doveadm auth test -a /run/keydove/auth-client $PERSON $PASSWORD"
+    in_time "$page: keydove is asked" "doveadm auth test -a /run/keydove/auth-client $PERSON $PASSWORD"
     types $page "$step" 2
     does "the socket of the Lua script and of checkpassword is opened, too" 'set -e
         systemctl stop keydove.service; systemctl enable --now keydove-hook.socket; systemctl start keydove.service'
@@ -90,7 +90,7 @@ quota() {
         sed -i '/^\[userdb.fields\]/r $DESK/field' $TOML
         systemctl reload keydove
         systemctl reload dovecot"
-    within 60 "takeover.md, Quota: Dovecot knows the limit" "doveadm quota get -u $PERSON | grep -w 5242880"
+    in_time "takeover.md, Quota: Dovecot knows the limit" "doveadm quota get -u $PERSON | grep -w 5242880"
     block docs/takeover.md 'Debian 13' >/dev/null # what the shipped configuration has already
 }
 
@@ -99,7 +99,7 @@ tables() {
     local page=docs/postfix.md
     types docs/uninstall.md '2. Switch Postfix back' 2
     types $page Logins 2 4
-    within 60 "$page: the shipped submission service" "python3 $DESK/login.py smtp $PERSON $PASSWORD | grep -qx OK"
+    in_time "$page: the shipped submission service" "python3 $DESK/login.py smtp $PERSON $PASSWORD | grep -qx OK"
     in_it "cp $TOML $DESK/without-tables.toml"
     puts $TOML $page 'Tables and policy: the sockets' 1
     edits "/^### Anything between here/r $DESK/unit"
@@ -139,7 +139,7 @@ upgrades() {
     says "the later version is there" 'dpkg-query -W keydove' +later
     says "it runs" 'systemctl is-active keydove.service' active
     # That of a program which was replaced under it ends with `(deleted)`.
-    within 30 "it is the later program that runs" 'test "$(readlink /proc/$(systemctl show -P MainPID keydove)/exe)" = /usr/bin/keydove'
+    in_time "it is the later program that runs" 'test "$(readlink /proc/$(systemctl show -P MainPID keydove)/exe)" = /usr/bin/keydove'
     does "the configuration is untouched" "cmp $DESK/keydove.toml $TOML"
 }
 reloads_nonsense() {
@@ -152,7 +152,7 @@ mistaken() {
     does "a restart with the mistake fails" '! systemctl restart keydove'
     says "the journal has the line that is wrong, as an error" 'journalctl -p warning -u keydove -o cat --no-pager' nonsense
     in_it "for _ in \$(seq 40); do (timeout 8 python3 $DESK/login.py imap $PERSON $PASSWORD &); done >/dev/null 2>&1"
-    within 60 "systemd tries again and again" 'test $(journalctl -u keydove -o cat --no-pager | grep -c "Failed to start") -ge 4'
+    in_time "systemd tries again and again" 'test $(journalctl -u keydove -o cat --no-pager | grep -c "Failed to start") -ge 4'
     says "the sockets stay open" "systemctl is-active $units | sort -u" active
     does "the file is mended" "cp $DESK/keydove.toml $TOML"
     logins "once the file is mended"
@@ -165,7 +165,7 @@ back_in_old_hands() {
     local page=docs/uninstall.md
     types $page '1. Switch Dovecot back'
     types $page '2. Switch Postfix back' 1
-    within 120 "$page: nobody asks keydove any more" "test \"\$($(block $page '3. Stop keydove' 1))\" = 0"
+    in_time "$page: nobody asks keydove any more" "test \"\$($(block $page '3. Stop keydove' 1))\" = 0"
     types $page '3. Stop keydove' 2
 }
 
@@ -203,8 +203,8 @@ beside() {
         sed -i 's|^!include auth-site.conf.ext|!include /etc/dovecot/conf.d/auth-site.conf.ext|' /etc/dovecot/keydove-first.conf
         sed -i 's|^!include /etc/dovecot/keydove-lua.conf|!include /etc/dovecot/keydove-first.conf|' $SITE
         systemctl restart dovecot"
-    within 60 "lua.md: a user of the other passdb" "python3 $DESK/login.py imap old@example.org old-pw | grep -qx OK"
-    within 60 "lua.md: a user of keydove" "python3 $DESK/login.py imap $PERSON $PASSWORD | grep -qx OK"
+    in_time "lua.md: a user of the other passdb" "python3 $DESK/login.py imap old@example.org old-pw | grep -qx OK"
+    in_time "lua.md: a user of keydove" "python3 $DESK/login.py imap $PERSON $PASSWORD | grep -qx OK"
     says "lua.md: a wrong password opens nothing" "python3 $DESK/login.py imap $PERSON old-pw" AUTHENTICATIONFAILED
     does "Lua alone again" "sed -i 's|^!include /etc/dovecot/keydove-first.conf|!include /etc/dovecot/keydove-lua.conf|' $SITE"
 }
@@ -226,6 +226,7 @@ checkpassword() {
 # uninstall.md, step 4.
 removed() {
     local page=docs/uninstall.md
+    in_it "cp /etc/keydove/client-secret $DESK/"
     does "the package does not go while Dovecot asks keydove" 'set -e
         echo "# ext/auth, which is a comment" >/etc/dovecot/conf.d/98-note.conf
         echo "auth_socket_path = /run/keydove/auth-userdb" >/etc/dovecot/conf.d/99-other.conf

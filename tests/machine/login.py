@@ -16,16 +16,16 @@ import threading
 import time
 
 TLS = ssl._create_unverified_context()  # the machine's own certificate, which nobody has signed
-PATIENCE = 30  # seconds
+PATIENCE = 300  # seconds
 # Between two logins, so that the machine has time for what it is tested for.
-PAUSE = {"imap": 0.03, "pop3": 0.03, "sieve": 0.03, "smtp": 0.03, "mail": 0.2}  # seconds
+PAUSE = {"imap": 0.1, "pop3": 0.1, "sieve": 0.1, "smtp": 0.1, "mail": 0.3}  # seconds
 BROKEN = "broken connection: "
 TEMPORARY = ("a NO [UNAVAILABLE]", "-ERR [SYS/TEMP]", 'NO (TRYLATER)', "454", "4", "* BYE")
 
 
 class Connection:
     def __init__(self, port, tls):
-        self.socket = socket.create_connection(("127.0.0.1", port), 30)
+        self.socket = socket.create_connection(("127.0.0.1", port), 60)
         self.socket.settimeout(60)
         if tls:
             self.secure()

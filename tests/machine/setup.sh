@@ -1,6 +1,9 @@
 # `keydove setup` on a booted machine: each way in, and back; and README.md from a bare Debian on. Sourced by `run`.
 # shellcheck shell=bash
 
+# Where Debian's MariaDB is; root comes in there without a password.
+MARIADB=/run/mysqld/mysqld.sock
+
 # An administrator's answers, but for the way in.
 answers() {
     "$HERE/machine" shell "cat >$DESK/answers.toml" <<END
@@ -17,7 +20,7 @@ keydove_setup() {
 # set_up WHAT FLAGS...
 set_up() {
     local output
-    if output=$(keydove_setup "${@:2}"); then ok; else bad "$1 ends well" "$output"; fi
+    if output=$(keydove_setup "${@:2}"); then ok "$1"; else bad "$1 ends well" "$output"; fi
 }
 # Everybody's login goes through keydove; a second run finds nothing to do.
 is_set_up() {
@@ -26,9 +29,10 @@ is_set_up() {
     logins "$name"
     asked "$name"
     says "$name: no unit has failed" 'systemctl --failed --no-legend --plain | wc -l' 0
+    case "$*" in *--mariadb*) on_mariadb "$name" ;; esac
     before=$(etc)
     output=$(keydove_setup "${@:2}") || true
-    case $output in *"nothing had to be changed"*) ok ;; *) bad "$name: a second run changes nothing" "$output" ;; esac
+    case $output in *"nothing had to be changed"*) ok "$name: a second run" ;; *) bad "$name: a second run changes nothing" "$output" ;; esac
     same_etc "$name: after a second run" "$before"
 }
 undo() {
@@ -59,6 +63,29 @@ removal() {
     same_etc "$1, removed, undone" "$before"
 }
 
+# The mailboxes are in MariaDB, and keydove's user there may do what `keydove grants` names and no more.
+on_mariadb() {
+    local name=$1 sql='mariadb --skip-column-names -e'
+    says "$name: mailboxes are there" "$sql 'SELECT username FROM keydove.mailbox'" "$PERSON"
+    does "$name: no right is missing, and none is too much" "set -e
+        keydove grants --commands | sed '/^-- mailcow only/,\$d' >$DESK/named
+        $sql \"SHOW GRANTS FOR 'keydove'@'localhost'\" >$DESK/given
+        python3 $DESK/rights.py $DESK/named $DESK/given"
+    does "$name: a command changes what is there" 'runuser -u keydove -- keydove mailbox set '"$PERSON"' --name "Alice M."'
+}
+# An undo asks before it removes mailboxes; `--yes` is no answer to that.
+database_goes() {
+    does "the database stays after an undo" "mariadb -e 'SELECT username FROM keydove.mailbox' | grep '$PERSON' &&
+        mariadb --skip-column-names -e 'SELECT User FROM mysql.user' | grep -vqx keydove"
+    set_up "with the database of before" --dovecot takeover --mariadb "$MARIADB"
+    does "an undo removes the user" "KEYDOVE_ADMIN_PASSWORD=admin keydove setup --undo --yes --admin-user admin
+        ! mariadb --skip-column-names -e 'SELECT User FROM mysql.user' | grep -x keydove
+        mariadb -e 'DROP DATABASE keydove'"
+    set_up "with a new database" --dovecot takeover --mariadb "$MARIADB"
+    does "an undo removes the database, if it is told to" "KEYDOVE_ADMIN_PASSWORD=admin keydove setup --undo --yes --drop-database --admin-user admin
+        ! mariadb -e 'USE keydove'"
+}
+
 # Every way in.
 ways() {
     local before
@@ -66,7 +93,13 @@ ways() {
     before=$(etc)
     says "a dry run shows the changes" "KEYDOVE_ADMIN_PASSWORD=admin keydove setup --dry-run --answers $DESK/answers.toml" "none was made"
     same_etc "a dry run" "$before"
-    way "the takeover" --dovecot takeover
+    if [ "$SUITE" = bookworm ]; then
+        way "the takeover" --dovecot takeover
+    else
+        does "MariaDB starts" 'systemctl start mariadb'
+        way "the takeover, with MariaDB" --dovecot takeover --mariadb "$MARIADB"
+        database_goes
+    fi
     [ "$SUITE" != bookworm ] || way "checkpassword" --dovecot checkpassword --postfix sasl
     removal "Lua, and everything that Postfix can ask" --dovecot lua --postfix sasl --postfix maps --postfix policy
 }

@@ -10,11 +10,13 @@ Prints what the terminal showed, and ends with the command's exit code; with 124
 import os
 import select
 import sys
-import termios
 import time
 
-SILENCE = 300  # seconds
-ECHO_OFF = 10  # seconds; a program that asks for a password throws away what was typed before it switched the echo off
+SILENCE = 600  # seconds
+# A program that asks for a password throws away what was typed before it switched the echo off, so nothing is typed before
+# somebody reads the terminal. How long to wait for a program that does not do so by read(2), in seconds.
+UNREAD = 20
+READING = ("wait_woken", "n_tty_read")  # what Linux calls the place in it where such a program waits
 
 
 def answers(path):
@@ -24,9 +26,32 @@ def answers(path):
     return [(question, unescape(answer)) for question, _, answer in lines]
 
 
-def type_in(terminal, question, answer):
-    end = time.monotonic() + ECHO_OFF
-    while "assword" in question and termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < end:
+def terminal_of(process):
+    with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[4]
+
+
+def is_read(process):
+    """Whether a program waits for what is typed on the terminal of this one."""
+    try:
+        terminal = terminal_of(process)
+    except OSError:
+        return False
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{other}/wchan", encoding="ascii") as file:
+                if file.read() in READING and terminal_of(other) == terminal:
+                    return True
+        except OSError:  # it has ended
+            pass
+    return False
+
+
+def type_in(process, terminal, question, answer):
+    end = time.monotonic() + UNREAD
+    while "assword" in question and not is_read(process) and time.monotonic() < end:
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
         time.sleep(0.02)
     os.write(terminal, answer.encode() if answer.endswith("\x04") else answer.encode() + b"\n")
 
@@ -38,7 +63,7 @@ def main(path, command):
         os.execvp(command[0], command)
     for question, answer in known:
         if not question:
-            type_in(terminal, question, answer)
+            type_in(process, terminal, question, answer)
     shown = ""  # since the last answer
     while True:
         if not select.select([terminal], [], [], SILENCE)[0]:
@@ -57,7 +82,7 @@ def main(path, command):
         shown += text
         for question, answer in known:
             if question and shown.rstrip().endswith(question):
-                type_in(terminal, question, answer)
+                type_in(process, terminal, question, answer)
                 shown = ""
                 break
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])

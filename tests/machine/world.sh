@@ -28,7 +28,7 @@ stop_keycloak() {
     keycloak=
 }
 wait_for_keycloak() {
-    local end=$((SECONDS + 300))
+    local end=$((SECONDS + PATIENCE))
     until "$HERE/machine" net curl -fs --noproxy '*' -o /dev/null http://127.0.0.1:24080/realms/mail; do
         kill -0 "$keycloak" && [ $SECONDS -lt $end ] ||
             { echo "Keycloak did not come up: .stage/machine/$SUITE/keycloak.log" >&2; return 1; }
@@ -36,9 +36,8 @@ wait_for_keycloak() {
     done
 }
 
-# The machine goes, and what is around it.
+# The machine goes, and what is around it; also that of a run which was killed.
 tidy_up() {
-    [ -n "$SUITE" ] && [ "$SUITE" != pages ] || return 0
     stop_keycloak
     "$HERE/machine" down || true
 }
@@ -50,11 +49,12 @@ boot() {
     "$HERE/machine" fresh "$@"
     root=$("$HERE/machine" root)
     mkdir -p "$root$DESK/apt"
-    cp "$HERE/login.py" "$HERE/before.sh" "$root$DESK/"
+    cp "$HERE/login.py" "$HERE/rights.py" "$HERE/before.sh" "$root$DESK/"
     cp "$package" "$root$DESK/keydove_tested.deb"
     printf '#!/bin/bash\nexec sed -i -f %s/edits "${@: -1}"\n' "$DESK" >"$root$DESK/editor"
     chmod +x "$root$DESK/editor"
-    [ $# = 0 ] || cp ".stage/machine/$SUITE/bare.packages/"*.deb "$root$DESK/apt/"
+    local packages=.stage/machine/$SUITE/${1:-base}.packages
+    [ ! -d "$packages" ] || cp "$packages/"*.deb "$root$DESK/apt/"
     make_repository
     "$HERE/machine" up
 }

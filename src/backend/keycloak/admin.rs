@@ -85,6 +85,12 @@ impl Admin {
         self.ask(call, method, part, body).await.map(drop)
     }
 
+    /// Keycloak's address.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.server.as_str()
+    }
+
     /// The realm that is read and changed.
     #[must_use]
     pub fn realm(&self) -> &RealmName {

@@ -89,6 +89,25 @@ pub(super) struct Answers {
     /// The SQLite file. Default: /var/lib/keydove/keydove.sqlite.
     #[arg(long, value_name = "FILE")]
     pub(super) database: Option<PathBuf>,
+    /// MariaDB or MySQL in place of a SQLite file: its socket's path, or HOST, or HOST:PORT.
+    #[arg(long, value_name = "PLACE")]
+    pub(super) mariadb: Option<String>,
+    /// The database there, which setup makes unless it is there. Default: keydove.
+    #[arg(long, value_name = "NAME")]
+    pub(super) mariadb_database: Option<String>,
+    /// The database user that setup makes for keydove. Default: keydove.
+    #[arg(long, value_name = "NAME")]
+    pub(super) mariadb_user: Option<String>,
+    /// The host from which MariaDB sees keydove come. Default: localhost with a socket, else any (%).
+    #[arg(long, value_name = "HOST")]
+    pub(super) mariadb_from: Option<String>,
+    /// The administrator who signs in at MariaDB, once. Default: root. If a password is needed, it comes from the variable
+    /// `KEYDOVE_MARIADB_PASSWORD`, from --mariadb-admin-password-file, or from a question.
+    #[arg(long, value_name = "NAME")]
+    pub(super) mariadb_admin: Option<String>,
+    /// A file whose first line is that administrator's password.
+    #[arg(long, value_name = "FILE")]
+    pub(super) mariadb_admin_password_file: Option<PathBuf>,
     /// The command that starts keydove, on a machine without systemd.
     #[arg(long, value_name = "COMMAND", requires = "stop_command")]
     pub(super) start_command: Option<String>,
@@ -161,6 +180,12 @@ impl Answers {
             postfix_config,
             socket_folder,
             database,
+            mariadb,
+            mariadb_database,
+            mariadb_user,
+            mariadb_from,
+            mariadb_admin,
+            mariadb_admin_password_file,
             start_command,
             stop_command,
         )

@@ -25,6 +25,8 @@ pub(super) trait Machine {
     fn settle(&mut self, phase: Phase, way: Way) -> Result<(), Failure>;
     /// Keeps the journal.
     fn keep(&mut self, journal: &Journal) -> Result<(), Failure>;
+    /// Whether somebody wants it to stop.
+    fn is_interrupted(&self) -> bool;
     /// Tells how it goes on.
     fn say(&mut self, line: &str);
 }
@@ -55,11 +57,21 @@ fn make(machine: &mut dyn Machine, changes: &[Change], journal: &mut Journal) ->
     for phase in phases {
         machine.say(&format!("{}:", phase.name()));
         for change in changes.iter().filter(|change| change.phase == phase) {
+            heed(machine)?;
             make_one(machine, change, journal)?;
         }
+        heed(machine)?;
         machine.settle(phase, Way::Forth)?;
+        heed(machine)?;
     }
     Ok(())
+}
+
+fn heed(machine: &dyn Machine) -> Result<(), Failure> {
+    match machine.is_interrupted() {
+        true => Err(Failure::System("setup was interrupted".to_owned())),
+        false => Ok(()),
+    }
 }
 
 fn make_one(machine: &mut dyn Machine, change: &Change, journal: &mut Journal) -> Result<(), Failure> {

@@ -15,6 +15,8 @@ struct Model {
     places: BTreeMap<String, State>,
     strokes: usize,
     fails_at: Option<usize>,
+    /// Whether somebody interrupts it there, instead of a failure.
+    is_interrupt: bool,
     /// What was done, in order.
     done: Vec<String>,
     kept: usize,
@@ -23,7 +25,7 @@ struct Model {
 impl Model {
     fn stroke(&mut self) -> Result<(), Failure> {
         self.strokes += 1;
-        match self.fails_at == Some(self.strokes) {
+        match self.fails_at == Some(self.strokes) && !self.is_interrupt {
             true => Err(Failure::System("it fails here".to_owned())),
             false => Ok(()),
         }
@@ -58,6 +60,10 @@ impl Machine for Model {
     fn keep(&mut self, journal: &Journal) -> Result<(), Failure> {
         self.kept = journal.entries.len();
         Ok(())
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_interrupt && self.fails_at.is_some_and(|at| self.strokes >= at)
     }
 
     fn say(&mut self, _: &str) {}
@@ -110,8 +116,12 @@ proptest! {
     }
 
     #[test]
-    fn a_failure_at_any_point_leaves_all_as_it_was(drawn in drawn(), fails_at in 1..20_usize) {
-        let mut model = Model { fails_at: Some(fails_at), ..Model::default() };
+    fn a_failure_at_any_point_leaves_all_as_it_was(
+        drawn in drawn(),
+        fails_at in 1..20_usize,
+        is_interrupt in any::<bool>(),
+    ) {
+        let mut model = Model { fails_at: Some(fails_at), is_interrupt, ..Model::default() };
         let changes = changes(&mut model, &drawn);
         let before = model.places.clone();
         let mut journal = Journal::new(Facts::default());

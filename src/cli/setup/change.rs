@@ -19,6 +19,8 @@ use super::diff::unified;
 pub(super) enum Phase {
     /// The client, its roles, the user profile, the events.
     Keycloak,
+    /// The database and its user, on MariaDB.
+    Database,
     /// The configuration, the secret, the service.
     Keydove,
     /// Whom Postfix asks about logins. A Dovecot that is reloaded fails those in its hands for good, as Postfix sees it; so
@@ -35,6 +37,7 @@ impl Phase {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Keycloak => "Keycloak",
+            Self::Database => "MariaDB",
             Self::Keydove => "keydove",
             Self::Submission => "Postfix's logins",
             Self::Dovecot => "Dovecot",
@@ -68,6 +71,10 @@ pub(super) enum Place {
     AttributeEditors(String),
     /// The realm's settings of events.
     Events,
+    /// A database on MariaDB, with its tables.
+    Database(String),
+    /// A database user, as `GRANT` names it, and its rights.
+    DatabaseUser(String),
     /// Whether a unit of systemd is enabled and running.
     Unit(String),
     /// Whether keydove runs, on a machine without systemd.
@@ -90,6 +97,8 @@ impl fmt::Display for Place {
             Self::Attribute(name) => write!(f, "Keycloak: attribute {name} of the user profile"),
             Self::AttributeEditors(name) => write!(f, "Keycloak: who may edit the attribute {name}"),
             Self::Events => f.write_str("Keycloak: events of the realm"),
+            Self::Database(name) => write!(f, "MariaDB: database {name}"),
+            Self::DatabaseUser(account) => write!(f, "MariaDB: user {account} and its rights"),
             Self::Unit(name) => write!(f, "systemd: {name}"),
             Self::Program { start, .. } => write!(f, "keydove, by `{start}`"),
         }

@@ -8,7 +8,8 @@ use super::answers::{DovecotWay, PostfixQuestion};
 use super::change::{Place, State};
 use super::dovecot::Release;
 use super::journal::Journal;
-use super::plan::{TEMPLATE, Wishes};
+use super::mariadb::Mariadb;
+use super::plan::{Store, TEMPLATE, Wishes};
 use super::service::Service;
 use crate::config::Config;
 
@@ -161,7 +162,12 @@ fn whole(wishes: &Wishes, listeners: &[Listener]) -> String {
     if wishes.events {
         text.push_str("poll_events = \"2s\"               # needs Keycloak 26.2 or later\n");
     }
-    let _ = write!(text, "\n[storage.sqlite]\npath = {}\n", quoted(&wishes.database.display().to_string()));
+    text.push_str(&match &wishes.store {
+        Store::Sqlite(file) => {
+            format!("\n[storage.sqlite]\npath = {}\n", quoted(&file.display().to_string()))
+        }
+        Store::Mariadb(mariadb) => mariadb.text(&wishes.password_file().display().to_string()),
+    });
     text.push_str(&userdb(wishes));
     if wishes.make_mailboxes {
         text.push_str(
@@ -220,6 +226,9 @@ fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String
             }
         }
     }
+    if let Store::Mariadb(mariadb) = &wishes.store {
+        check_storage(mariadb, &value, path)?;
+    }
     let there = Config::load_listeners(path)?;
     let has_units = wishes.service == Service::Systemd;
     let mut text = own.to_owned();
@@ -240,10 +249,41 @@ fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String
     Ok(text)
 }
 
+/// A file of the administrator's must name the database that was answered.
+fn check_storage(mariadb: &Mariadb, value: &toml::Table, path: &Path) -> Result<(), Failure> {
+    let found = value.get("storage").and_then(|storage| storage.get("mariadb"));
+    let says = |name: &str, wanted: &str| {
+        found.and_then(|found| found.get(name)?.as_str()).is_some_and(|found| found == wanted)
+    };
+    let server = &mariadb.server;
+    let is_there = match &server.socket {
+        Some(socket) => says("socket", &socket.display().to_string()),
+        None => says("host", &server.host),
+    };
+    if is_there && says("user", &mariadb.user) && says("database", &mariadb.database) {
+        return Ok(());
+    }
+    Err(Failure::Data(format!(
+        "{} is there already, and is not for the database that --mariadb names; setup changes nothing that you wrote: let it          have\n{}or move the file away",
+        path.display(),
+        mariadb.text("...")
+    )))
+}
+
 /// A text as TOML writes it.
 fn quoted(text: &str) -> String {
     // JSON's way of quoting is TOML's too.
     serde_json::Value::from(text).to_string()
+}
+
+/// Where the database user's password lies, by the file that is there.
+pub(super) fn named_password(config: &Path) -> Option<PathBuf> {
+    let value: toml::Table = toml::from_str(&std::fs::read_to_string(config).ok()?).ok()?;
+    let storage = value.get("storage")?.get("mariadb")?;
+    match storage.get("password_file").and_then(toml::Value::as_str) {
+        Some(path) => Some(path.into()),
+        None => Some(config.parent()?.join(storage.get("password_credential")?.as_str()?)),
+    }
 }
 
 /// Where a client secret lies that the administrator's own file names.

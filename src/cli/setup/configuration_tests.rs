@@ -1,5 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
+use super::super::answers::Answers;
 use super::super::change::{Access, Phase};
 use super::super::dovecot::Dovecot;
 use super::super::journal::{Entry, Facts};
@@ -46,7 +47,8 @@ fn wishes(folder: &Folder, release: Release, way: DovecotWay, service: Service) 
         dovecot: Some((Dovecot::sample(release), way)),
         postfix: None,
         sockets: "/run/keydove".into(),
-        database: "/var/lib/keydove/keydove.sqlite".into(),
+        beside: None,
+        store: Store::Sqlite("/var/lib/keydove/keydove.sqlite".into()),
         service,
     }
 }
@@ -105,6 +107,29 @@ fn a_file_of_the_administrators_keeps_every_word_and_gets_missing_sockets() {
     std::fs::write(&wishes.config, &other).unwrap();
     let error = text(&wishes, &all, &state(&other), &journal).unwrap_err().to_string();
     assert!(error.contains("setup changes nothing that you wrote"), "{error}");
+}
+
+#[test]
+fn the_database_is_the_one_that_was_answered() {
+    let folder = Folder::new("mariadb");
+    let mut wishes = wishes(&folder, Release::V2_4, DovecotWay::Takeover, commands());
+    let answers = Answers { mariadb: Some("/run/mysqld/mysqld.sock".to_owned()), ..Answers::default() };
+    wishes.store = Store::Mariadb(Mariadb::settle(&answers).unwrap().unwrap());
+    let password = folder.0.join("database-password");
+    std::fs::write(&password, "s3cret").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let all = listeners(&wishes);
+    let journal = Journal::new(Facts::default());
+    let written = text(&wishes, &all, &State::Absent, &journal).unwrap();
+    let config = Config::parse(&wishes.config, &written).unwrap();
+    assert!(matches!(config.storage, crate::backend::sql::Config::Mariadb(_)), "{written}");
+    // A file of the administrator's for another database.
+    for own in
+        [written.replace("user = \"keydove\"", "user = \"other\""), written.replace("socket = ", "host = ")]
+    {
+        let error = text(&wishes, &all, &state(&own), &journal).unwrap_err().to_string();
+        assert!(error.contains("is not for the database that --mariadb names"), "{error}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::storage::Failure;
 use super::change::{Access, Phase, Place, State};
 use super::files;
+use super::mariadb::Server;
 
 /// Beside the configuration. Its folder is root's, so that nobody else can make an undo write what they like.
 const NAME: &str = "setup-journal.json";
@@ -31,6 +32,10 @@ pub(super) struct Facts {
     pub(super) admin_realm: Option<String>,
     pub(super) dovecot_config: Option<PathBuf>,
     pub(super) postfix_config: Option<PathBuf>,
+    /// A Postfix that asks keydove nothing, and Dovecot's own auth server about logins.
+    pub(super) postfix_beside: Option<PathBuf>,
+    /// The MariaDB that holds the mailboxes.
+    pub(super) mariadb: Option<Server>,
     /// Whether the folder of the configuration is setup's own; the journal must lie somewhere from the first change on.
     pub(super) made_folder: bool,
 }

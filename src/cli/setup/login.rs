@@ -1,7 +1,7 @@
-//! A login of the test user: at keydove's own socket, and by IMAP at Dovecot.
+//! A login of the test user: at keydove's own socket, by IMAP at Dovecot, and by SMTP at Postfix.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -12,11 +12,15 @@ use zeroize::Zeroizing;
 
 use super::super::storage::Failure;
 use super::command;
+use super::postfix::Port;
+use super::wire::Wire;
 use crate::auth::{Secret, Username};
 
 /// More than the deadline of a login, and the delay of a refusal.
 const LIMIT: Duration = Duration::from_secs(15);
-/// Larger than any line that a server sends here.
+/// By what name the test user's mail client greets.
+const HELLO: &str = "EHLO localhost";
+/// Larger than any line that keydove sends here.
 const MAX_ANSWER: u64 = 1 << 16;
 
 /// Who logs in.
@@ -61,46 +65,78 @@ impl TestUser {
                 return Ok(End::In);
             }
             if let Some(words) = line.strip_prefix("FAIL\t1") {
-                return Ok(End::Out(words.replace('\t', " ").trim().to_owned()));
+                let verdict = if words.contains("temp_fail") { "temporary failure" } else { "refused" };
+                return Ok(End::Out(format!("{verdict} ({})", words.replace('\t', " ").trim())));
             }
         }
         Ok(End::Out("the connection was closed".to_owned()))
     }
 
-    /// Logs in at the IMAP port of this machine's Dovecot, as far as it takes a password there without TLS.
-    pub(super) fn by_imap(&self, config: &Path) -> Result<End, Failure> {
+    /// Logs in at the IMAP port of this machine's Dovecot; under TLS, where it takes a password only so.
+    pub(super) fn by_imap(&self, config: &Path) -> End {
         let setting = "service/imap-login/inet_listener/imap/port";
         let port = command::output(command::program("doveconf").arg("-c").arg(config).args(["-h", setting]));
         let Some(port) = port.ok().and_then(|port| port.trim().parse().ok()).filter(|port| *port != 0) else {
-            return Ok(End::NotTried("Dovecot has no IMAP port without TLS".to_owned()));
+            return End::NotTried("Dovecot has no port for IMAP with STARTTLS".to_owned());
         };
-        match self.over_imap(port) {
-            Ok(end) => Ok(end),
-            Err(error) => Ok(End::Out(format!("IMAP at port {port}: {error}"))),
-        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        self.over_imap(address).unwrap_or_else(|error| End::Out(format!("IMAP at {address}: {error}")))
     }
 
-    fn over_imap(&self, port: u16) -> std::io::Result<End> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        let mut lines = BufReader::new(stream.try_clone()?.take(MAX_ANSWER)).lines();
-        let mut next = || lines.next().unwrap_or_else(|| Err(std::io::ErrorKind::UnexpectedEof.into()));
-        let greeting = next()?;
-        if greeting.contains("LOGINDISABLED") {
-            return Ok(End::NotTried("Dovecot takes no password without TLS there".to_owned()));
-        }
-        let ask = Zeroizing::new(format!("a AUTHENTICATE PLAIN {}\r\n", *self.plain()));
-        stream.write_all(ask.as_bytes())?;
-        loop {
-            let line = next()?;
-            if let Some(end) = line.strip_prefix("a ") {
-                let _ = stream.write_all(b"b LOGOUT\r\n");
-                return Ok(match end.starts_with("OK") {
-                    true => End::In,
-                    false => End::Out(end.to_owned()),
-                });
+    fn over_imap(&self, address: SocketAddr) -> io::Result<End> {
+        let mut wire = Wire::connect(address, LIMIT)?;
+        wire.answer(|_| true)?;
+        wire.send("a CAPABILITY")?;
+        let able = wire.answer(|line| line.starts_with("a "))?.concat();
+        if able.contains("LOGINDISABLED") {
+            if !able.contains("STARTTLS") {
+                return Ok(End::NotTried("Dovecot takes no password without TLS, and has no TLS".to_owned()));
             }
+            wire.send("b STARTTLS")?;
+            wire.answer(|line| line.starts_with("b "))?;
+            wire = wire.secure()?;
         }
+        wire.send(&Zeroizing::new(format!("c AUTHENTICATE PLAIN {}", *self.plain())))?;
+        let answer = wire.answer(|line| line.starts_with("c ") || line.starts_with("* BYE"))?;
+        let answer = answer.last().map(String::as_str).unwrap_or_default();
+        let _ = wire.send("d LOGOUT");
+        Ok(match answer.starts_with("c OK") {
+            true => End::In,
+            false => End::Out(answer.trim_start_matches("c ").to_owned()),
+        })
+    }
+
+    /// Logs in at a submission port of this machine's Postfix.
+    pub(super) fn by_smtp(&self, port: &Port) -> End {
+        let address = port.address;
+        self.over_smtp(port).unwrap_or_else(|error| End::Out(format!("SMTP at {address}: {error}")))
+    }
+
+    fn over_smtp(&self, port: &Port) -> io::Result<End> {
+        let is_last = |line: &str| line.as_bytes().get(3) != Some(&b'-');
+        let mut wire = Wire::connect(port.address, LIMIT)?;
+        if port.is_under_tls {
+            wire = wire.secure()?;
+        }
+        wire.answer(is_last)?;
+        wire.send(HELLO)?;
+        let mut able = wire.answer(is_last)?;
+        if able.iter().any(|line| line.ends_with("STARTTLS")) {
+            wire.send("STARTTLS")?;
+            wire.answer(is_last)?;
+            wire = wire.secure()?;
+            wire.send(HELLO)?;
+            able = wire.answer(is_last)?;
+        }
+        if !able.iter().any(|line| line.contains("AUTH") && line.contains("PLAIN")) {
+            return Ok(End::Out("Postfix does not offer AUTH PLAIN there".to_owned()));
+        }
+        wire.send(&Zeroizing::new(format!("AUTH PLAIN {}", *self.plain())))?;
+        let answer = wire.answer(is_last)?.join(" ");
+        let _ = wire.send("QUIT");
+        Ok(match answer.starts_with("235") {
+            true => End::In,
+            false => End::Out(answer),
+        })
     }
 }

@@ -12,8 +12,10 @@ mod diff;
 mod dovecot;
 mod files;
 mod includes;
+mod interrupt;
 mod journal;
 mod login;
+mod mariadb;
 mod people;
 mod plan;
 mod postfix;
@@ -21,6 +23,7 @@ mod realm;
 mod service;
 mod site;
 mod wanted;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,10 +35,11 @@ use crate::auth::Username;
 use crate::backend::keycloak::{Admin, RealmName, ServerUrl, SignIn};
 use answers::{Answers, agrees, password};
 use apply::{apply, names, take_back};
-use change::{Change, Phase};
+use change::{Change, Phase, Place};
 use command::{ADMIN_PASSWORD, TEST_PASSWORD};
-use journal::{Facts, Journal};
+use journal::{Entry, Facts, Journal};
 use login::TestUser;
+use mariadb::{Server, Session};
 use plan::{Wishes, plan};
 use site::Site;
 
@@ -54,10 +58,13 @@ pub(super) struct Arguments {
     /// Take back what setup changed, the last change first.
     #[arg(long, conflicts_with = "dry_run")]
     undo: bool,
-    /// With --undo: leave Keycloak as it is, as when it is away. A later --undo takes that back.
+    /// With --undo: leave Keycloak and MariaDB as they are, as when nobody signs in there. A later --undo takes that back.
     #[arg(long, requires = "undo")]
     keep_keycloak: bool,
     /// Answers from a TOML file; its keys are the names of the answers with `_` for `-`.
+    /// With --undo: remove a database that setup made on MariaDB without a question, with all mailboxes in it.
+    #[arg(long, requires = "undo")]
+    drop_database: bool,
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]
@@ -83,15 +90,28 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
 
 /// Tells whether `keydove check` finds no fault at the end.
 fn set_up(arguments: &Arguments, config: &Path) -> Result<bool, Failure> {
-    let answers = given(arguments)?.complete()?;
+    let given = given(arguments)?;
+    must_be_root(arguments)?;
+    let answers = given.complete()?;
     let wishes = Wishes::settle(&answers, config)?;
     let facts = wishes.facts(&answers);
     let path = Journal::path(config);
     let mut journal = Journal::read(&path)?.unwrap_or_else(|| Journal::new(facts.clone()));
-    journal.facts = Facts { made_folder: journal.facts.made_folder, ..facts.clone() };
+    if journal.facts.mariadb.is_some() && answers.mariadb.is_none() && answers.database.is_none() {
+        return Err(Failure::Usage(
+            "the run before chose MariaDB: give --mariadb again, or --database FILE for a SQLite file"
+                .to_owned(),
+        ));
+    }
+    journal.facts = Facts {
+        made_folder: journal.facts.made_folder,
+        mariadb: facts.mariadb.clone().or(journal.facts.mariadb.take()),
+        ..facts.clone()
+    };
     let admin = sign_in(&answers, &facts)?;
+    let database = facts.mariadb.as_ref().map(|server| Session::open(server, &answers)).transpose()?;
     let reactor = reactor()?;
-    let mut site = Site::new(config, facts, Some(admin), reactor);
+    let mut site = Site::new(config, facts, (Some(admin), database), reactor);
     let changes = plan(&mut site, &wishes, &journal)?;
     say(&wishes.describe());
     for change in &changes {
@@ -110,6 +130,7 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<bool, Failure> {
     if !changes.is_empty() {
         journal.make_folder(&path)?;
     }
+    interrupt::watch()?;
     site.wish(wishes, test_user);
     make(&mut site, &changes, &mut journal)?;
     let is_sound = site.check_all()?;
@@ -137,11 +158,21 @@ fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         say(&format!("there is nothing to take back: {} is not there", path.display()));
         return Ok(());
     };
+    must_be_root(arguments)?;
     let facts = journal.facts.clone();
-    let has_keycloak = journal.entries.iter().any(|entry| entry.phase == Phase::Keycloak);
-    let admin = match has_keycloak && !arguments.keep_keycloak {
-        true => Some(sign_in(&given(arguments)?, &facts)?),
+    let is_due =
+        |phase| !arguments.keep_keycloak && journal.entries.iter().any(|entry: &Entry| entry.phase == phase);
+    let answers = given(arguments)?;
+    let admin = match is_due(Phase::Keycloak) {
+        true => Some(sign_in(&answers, &facts)?),
         false => None,
+    };
+    let database = match &facts.mariadb {
+        Some(server) if is_due(Phase::Database) => {
+            let admin = answers.mariadb_admin.clone().unwrap_or_else(|| server.admin.clone());
+            Some(Session::open(&Server { admin, ..server.clone() }, &answers)?)
+        }
+        _ => None,
     };
     for entry in journal.entries.iter().rev() {
         say(&format!("to be taken back: {}", entry.place));
@@ -151,13 +182,16 @@ fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
     }
     let from = match arguments.keep_keycloak {
         true => {
-            // Places of Keycloak's and others have nothing to do with each other, so they may change their order.
-            journal.entries.sort_by_key(|entry| entry.phase != Phase::Keycloak);
-            journal.entries.iter().take_while(|entry| entry.phase == Phase::Keycloak).count()
+            // Places of theirs and others have nothing to do with each other, so they may change their order.
+            journal.entries.sort_by_key(|entry| !is_elsewhere(entry));
+            journal.entries.iter().take_while(|entry| is_elsewhere(entry)).count()
         }
-        false => 0,
+        false => {
+            keep_data(arguments, &mut journal)?;
+            0
+        }
     };
-    let mut site = Site::new(config, facts, admin, reactor()?);
+    let mut site = Site::new(config, facts, (admin, database), reactor()?);
     let kept = take_back(&mut site, &mut journal, from)?;
     if !kept.is_empty() {
         return Err(Failure::Data(format!(
@@ -168,9 +202,43 @@ fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         )));
     }
     say(match arguments.keep_keycloak && from > 0 {
-        true => "taken back, but for Keycloak",
+        true => "taken back, but for Keycloak and MariaDB",
         false => "everything is as it was before setup",
     });
+    Ok(())
+}
+
+/// It is said before anything is asked.
+fn must_be_root(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.dry_run || nix::unistd::Uid::effective().is_root() {
+        return Ok(());
+    }
+    Err(Failure::Usage(
+        "setup writes below /etc and reloads the mail servers, so it must run as root: `sudo keydove setup`; --dry-run shows \
+         what it would do"
+            .to_owned(),
+    ))
+}
+
+/// Whether an administrator must sign in to take it back.
+fn is_elsewhere(entry: &Entry) -> bool {
+    matches!(entry.place, Place::Database(_) | Place::DatabaseUser(_)) || entry.phase == Phase::Keycloak
+}
+
+/// A database that setup made goes only if somebody says so: it holds all mailboxes by now.
+fn keep_data(arguments: &Arguments, journal: &mut Journal) -> Result<(), Failure> {
+    let mut kept = Vec::new();
+    for entry in &journal.entries {
+        let Place::Database(name) = &entry.place else { continue };
+        let question = format!("remove the database {name} too, with all domains and mailboxes in it?");
+        if !arguments.drop_database && (arguments.yes || !agrees(&question)?) {
+            say(&format!(
+                "the database {name} stays, with all domains and mailboxes in it; --drop-database removes it"
+            ));
+            kept.push(entry.place.clone());
+        }
+    }
+    journal.entries.retain(|entry| !kept.contains(&entry.place));
     Ok(())
 }
 

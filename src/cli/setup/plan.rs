@@ -11,11 +11,13 @@ use super::configuration::{self, Listener};
 use super::dovecot::Dovecot;
 use super::files;
 use super::journal::{Facts, Journal};
+use super::mariadb::{self, Mariadb};
 use super::postfix::Postfix;
 use super::service::Service;
 use super::site::Site;
 use crate::backend::keycloak::{RealmName, ServerUrl};
 use crate::backend::sql::DomainName;
+use crate::config::Config;
 
 /// The template of new mailboxes.
 pub(super) const TEMPLATE: &str = "Default";
@@ -42,6 +44,13 @@ impl Mail {
     }
 }
 
+/// Where the mailboxes are.
+#[derive(Debug)]
+pub(super) enum Store {
+    Sqlite(PathBuf),
+    Mariadb(Mariadb),
+}
+
 /// Everything that is to be.
 #[derive(Debug)]
 pub(super) struct Wishes {
@@ -57,8 +66,10 @@ pub(super) struct Wishes {
     pub(super) mail: Mail,
     pub(super) dovecot: Option<(Dovecot, DovecotWay)>,
     pub(super) postfix: Option<(Postfix, Vec<PostfixQuestion>)>,
+    /// A Postfix that goes on asking Dovecot's own auth server about logins.
+    pub(super) beside: Option<Postfix>,
     pub(super) sockets: PathBuf,
-    pub(super) database: PathBuf,
+    pub(super) store: Store,
     pub(super) service: Service,
 }
 
@@ -69,7 +80,7 @@ impl Wishes {
         let text = |answer: &Option<String>| answer.clone().unwrap_or_default();
         let commands = answers.start_command.clone().zip(answers.stop_command.clone());
         let domain = |name: &String| {
-            DomainName::parse(name).map_err(|error| Failure::Data(format!("{name}: {error}")))
+            DomainName::parse(name).map_err(|error| Failure::Data(format!("--domain \"{name}\": {error}")))
         };
         let (dovecot, postfix) = (find_dovecot(answers)?, find_postfix(answers)?);
         if dovecot.is_none() && postfix.is_none() && (answers.dovecot.is_none() || answers.postfix.is_none())
@@ -87,10 +98,16 @@ impl Wishes {
             make_mailboxes: answers.make_mailboxes.unwrap_or(true),
             leave_users_behind: answers.leave_users_behind.unwrap_or(false),
             mail: mail(answers),
+            beside: find_beside(answers, dovecot.is_some(), postfix.as_ref())?,
             dovecot,
             postfix,
             sockets: answers.socket_folder.clone().unwrap_or_else(|| "/run/keydove".into()),
-            database: answers.database.clone().unwrap_or_else(|| "/var/lib/keydove/keydove.sqlite".into()),
+            store: match Mariadb::settle(answers)? {
+                Some(mariadb) => Store::Mariadb(mariadb),
+                None => Store::Sqlite(
+                    answers.database.clone().unwrap_or_else(|| "/var/lib/keydove/keydove.sqlite".into()),
+                ),
+            },
             service: Service::find(commands)?,
         })
     }
@@ -104,6 +121,8 @@ impl Wishes {
             admin_realm: answers.admin_realm.clone(),
             dovecot_config: self.dovecot.as_ref().map(|(dovecot, _)| dovecot.config.clone()),
             postfix_config: self.postfix.as_ref().map(|(postfix, _)| postfix.config.clone()),
+            postfix_beside: self.beside.as_ref().map(|postfix| postfix.config.clone()),
+            mariadb: self.mariadb().map(|mariadb| mariadb.server.clone()),
             made_folder: false,
         }
     }
@@ -112,6 +131,20 @@ impl Wishes {
     pub(super) fn secret_file(&self) -> PathBuf {
         let named = configuration::named_secret(&self.config);
         named.unwrap_or_else(|| self.config.with_file_name("client-secret"))
+    }
+
+    /// Where the database user's password lies.
+    pub(super) fn password_file(&self) -> PathBuf {
+        let named = configuration::named_password(&self.config);
+        named.unwrap_or_else(|| self.config.with_file_name("database-password"))
+    }
+
+    /// The database, unless it is a file.
+    pub(super) fn mariadb(&self) -> Option<&Mariadb> {
+        match &self.store {
+            Store::Mariadb(mariadb) => Some(mariadb),
+            Store::Sqlite(_) => None,
+        }
     }
 
     /// The ways in, in words.
@@ -200,11 +233,26 @@ fn find_postfix(answers: &Answers) -> Result<Option<(Postfix, Vec<PostfixQuestio
     }
 }
 
+fn find_beside(
+    answers: &Answers,
+    has_dovecot: bool,
+    postfix: Option<&(Postfix, Vec<PostfixQuestion>)>,
+) -> Result<Option<Postfix>, Failure> {
+    let asks_keydove = postfix.is_some_and(|(_, questions)| questions.contains(&PostfixQuestion::Sasl));
+    if !has_dovecot || asks_keydove {
+        return Ok(None);
+    }
+    Ok(Postfix::find(answers.postfix_config.as_deref())?.filter(Postfix::asks_dovecot))
+}
+
 /// All changes, in the order in which they are made.
 pub(super) fn plan(site: &mut Site, wishes: &Wishes, journal: &Journal) -> Result<Vec<Change>, Failure> {
     let mut changes = site.realm()?.plan(wishes)?;
     let listeners = configuration::listeners(wishes);
-    changes.extend(keydove(site, wishes, &listeners, journal)?);
+    let now = files::read(&wishes.config)?;
+    let text = configuration::text(wishes, &listeners, &now, journal)?;
+    changes.extend(database(site, wishes, &text)?);
+    changes.extend(keydove(site, wishes, &listeners, (now, text))?);
     let lmtp = wishes.postfix.as_ref().and_then(|(postfix, questions)| postfix.lmtp(questions));
     if let Some((dovecot, way)) = &wishes.dovecot {
         changes.extend(dovecot.plan(*way, (&wishes.sockets, wishes.mail.maildir()), lmtp.as_ref())?);
@@ -219,7 +267,7 @@ fn keydove(
     site: &Site,
     wishes: &Wishes,
     listeners: &[Listener],
-    journal: &Journal,
+    (now, text): (State, String),
 ) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
     let (uid, gid) = files::own_ids();
@@ -230,7 +278,9 @@ fn keydove(
     }
     if wishes.service != Service::Systemd {
         folder(&wishes.sockets, Access { mode: 0o711, uid, gid }, &mut changes)?;
-        if let Some(parent) = wishes.database.parent() {
+        if let Store::Sqlite(file) = &wishes.store
+            && let Some(parent) = file.parent()
+        {
             folder(parent, Access { mode: 0o700, uid, gid }, &mut changes)?;
         }
         for ext in listeners.iter().filter_map(|listener| listener.folder.as_deref()) {
@@ -243,15 +293,49 @@ fn keydove(
         }
     }
     changes.extend(secret(site, wishes)?);
-    let now = files::read(&wishes.config)?;
     let access = match &now {
         State::File { access, .. } => *access,
         _ => Access { mode: 0o644, uid, gid },
     };
-    let text = configuration::text(wishes, listeners, &now, journal)?;
     let place = Place::File(wishes.config.clone());
     changes.extend(Change::new(Phase::Keydove, place, now, State::File { text, access }));
     changes.extend(wishes.service.plan(listeners, site.runs())?);
+    Ok(changes)
+}
+
+/// The database, its tables, and a user that may do what this configuration needs.
+fn database(site: &Site, wishes: &Wishes, text: &str) -> Result<Vec<Change>, Failure> {
+    let Some(mariadb) = wishes.mariadb() else { return Ok(Vec::new()) };
+    let session = site.database()?;
+    let (is_mysql, has_sogo) = session.kind(&mariadb.database)?;
+    let rights = mariadb::rights(Config::parse_features(&wishes.config, text)?, is_mysql, has_sogo);
+    let (place, before) = (Place::Database(mariadb.database.clone()), session.read(&mariadb.database)?);
+    let mut changes: Vec<Change> =
+        Change::new(Phase::Database, place, before, mariadb.wanted()).into_iter().collect();
+    let account = mariadb.account();
+    let (before, file) = (session.read_user(&account)?, wishes.password_file());
+    let password = files::read(&file)?;
+    match (&before, &password) {
+        (State::Absent, _) => {
+            let access = wishes.access(0o640)?;
+            let after = Target::Secret(State::File { text: mariadb.password.clone(), access });
+            changes.push(Change {
+                phase: Phase::Database,
+                place: Place::File(file),
+                before: password,
+                after,
+            });
+        }
+        (_, State::File { .. }) => {}
+        _ => {
+            return Err(Failure::Data(format!(
+                "MariaDB has a user {account} already, whose password setup does not know: write it into {} (mode 0640,                  root:keydove), or let setup make another user by --mariadb-user",
+                file.display()
+            )));
+        }
+    }
+    let after = mariadb.wanted_user(&before, &rights);
+    changes.extend(Change::new(Phase::Database, Place::DatabaseUser(account), before, after));
     Ok(changes)
 }
 

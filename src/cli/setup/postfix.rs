@@ -2,6 +2,7 @@
 //!
 //! `postconf` works on a copy of the two files, so that the change is known before it is made.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::super::storage::Failure;
@@ -19,6 +20,20 @@ const MASTER: &str = "master.cf";
 const SUBMISSIONS: [&str; 3] = ["submission/inet", "submissions/inet", "smtps/inet"];
 const TRANSPORT: &str = "lmtp:unix:private/dovecot-lmtp";
 const RESTRICTIONS: &str = "$keydove_sender_restrictions";
+
+/// The ports of `/etc/services`, as far as Postfix's own files name them.
+const PORTS: [(&str, u16); 4] = [("smtp", 25), ("smtps", 465), ("submissions", 465), ("submission", 587)];
+/// keydove's socket, from the queue folder.
+const OWN_SOCKET: &str = "private/keydove";
+
+/// Where Postfix takes logins.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Port {
+    /// As this machine reaches it.
+    pub(super) address: SocketAddr,
+    /// Whether TLS comes before the greeting.
+    pub(super) is_under_tls: bool,
+}
 
 /// A Postfix that was found.
 #[derive(Clone, Debug)]
@@ -47,6 +62,32 @@ impl Postfix {
         let is_wanted =
             questions.contains(&PostfixQuestion::Maps) && (is_missing || self.transport == TRANSPORT);
         is_wanted.then_some(Lmtp { path, is_missing })
+    }
+
+    /// Whether a service asks Dovecot's own auth server about logins; its open connections there end with a reload of
+    /// Dovecot.
+    pub(super) fn asks_dovecot(&self) -> bool {
+        postconf(&self.config, &["-P"]).is_ok_and(|services| {
+            let is_type = |line: &str| line.contains("smtpd_sasl_type") && line.ends_with("dovecot");
+            let in_main = postconf(&self.config, &["-h", "smtpd_sasl_type"]).unwrap_or_default();
+            services.lines().any(is_type) || in_main.trim() == "dovecot"
+        })
+    }
+
+    /// The ports where it takes logins.
+    pub(super) fn ports(&self) -> Result<Vec<Port>, Failure> {
+        let mut services = asking(&self.config)?;
+        if services.is_empty() && takes_logins_everywhere(&self.config)? {
+            services.push("smtp/inet".to_owned());
+        }
+        let everywhere = postconf(&self.config, &["-h", "smtpd_tls_wrappermode"])?;
+        let mut ports = Vec::new();
+        for service in services {
+            let wrapper = value_of(&self.config, &service, "smtpd_tls_wrappermode")?;
+            let is_under_tls = wrapper.as_deref().unwrap_or(everywhere.trim()) == "yes";
+            ports.extend(address(&service).map(|address| Port { address, is_under_tls }));
+        }
+        Ok(ports)
     }
 
     /// All changes of its files.
@@ -80,8 +121,8 @@ impl Postfix {
     }
 
     fn ask_for_logins(&self, copy: &Copy) -> Result<(), Failure> {
-        let services = asking(copy)?;
-        let is_in_main = postconf(&copy.0, &["-h", "smtpd_sasl_auth_enable"])?.trim() == "yes";
+        let services = asking(&copy.0)?;
+        let is_in_main = takes_logins_everywhere(&copy.0)?;
         if services.is_empty() && !is_in_main {
             return copy.append(MASTER, SUBMISSION);
         }
@@ -90,14 +131,15 @@ impl Postfix {
             for (setting, value) in [
                 ("smtpd_sasl_auth_enable", "yes"),
                 ("smtpd_sasl_type", "dovecot"),
-                ("smtpd_sasl_path", "private/keydove"),
+                ("smtpd_sasl_path", OWN_SOCKET),
                 ("smtpd_sasl_service", name),
             ] {
                 set(copy, service, setting, value)?;
             }
         }
         if is_in_main {
-            postconf(&copy.0, &["-e", "smtpd_sasl_type=dovecot", "smtpd_sasl_path=private/keydove"])?;
+            let path = format!("smtpd_sasl_path={OWN_SOCKET}");
+            postconf(&copy.0, &["-e", "smtpd_sasl_type=dovecot", &path])?;
         }
         Ok(())
     }
@@ -142,11 +184,25 @@ impl Drop for Copy {
     }
 }
 
+/// Whether all services take logins that do not say otherwise.
+fn takes_logins_everywhere(config: &Path) -> Result<bool, Failure> {
+    Ok(postconf(config, &["-h", "smtpd_sasl_auth_enable"])?.trim() == "yes")
+}
+
+/// Where this machine reaches a service such as `submission/inet` or `192.0.2.1:587/inet`.
+fn address(service: &str) -> Option<SocketAddr> {
+    let (name, _) = service.rsplit_once('/')?;
+    let (host, port) = name.rsplit_once(':').unwrap_or(("", name));
+    let known = PORTS.iter().find(|(known, _)| *known == port).map(|(_, number)| *number);
+    let host = host.trim_matches(['[', ']']).parse().ok().filter(|host: &IpAddr| !host.is_unspecified());
+    Some(SocketAddr::new(host.unwrap_or(Ipv4Addr::LOCALHOST.into()), known.or_else(|| port.parse().ok())?))
+}
+
 /// The services that take logins.
-fn asking(copy: &Copy) -> Result<Vec<String>, Failure> {
-    let all = postconf(&copy.0, &["-M"])?;
+fn asking(config: &Path) -> Result<Vec<String>, Failure> {
+    let all = postconf(config, &["-M"])?;
     let takes_logins = |service: &str| {
-        value_of(copy, service, "smtpd_sasl_auth_enable").is_ok_and(|value| value.as_deref() == Some("yes"))
+        value_of(config, service, "smtpd_sasl_auth_enable").is_ok_and(|value| value.as_deref() == Some("yes"))
     };
     let services = all.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -182,8 +238,8 @@ fn parameters(shipped: &str) -> Vec<(String, String)> {
 }
 
 fn restrict_senders(copy: &Copy) -> Result<(), Failure> {
-    for service in asking(copy)? {
-        let value = match value_of(copy, &service, "smtpd_sender_restrictions")? {
+    for service in asking(&copy.0)? {
+        let value = match value_of(&copy.0, &service, "smtpd_sender_restrictions")? {
             Some(now) if now.contains(RESTRICTIONS) => continue,
             Some(now) if !now.is_empty() => format!("{RESTRICTIONS},{now}"),
             _ => RESTRICTIONS.to_owned(),
@@ -195,15 +251,15 @@ fn restrict_senders(copy: &Copy) -> Result<(), Failure> {
 
 /// Sets a parameter of a service. One that is right stays as it is written.
 fn set(copy: &Copy, service: &str, name: &str, value: &str) -> Result<(), Failure> {
-    if value_of(copy, service, name)?.as_deref() != Some(value) {
+    if value_of(&copy.0, service, name)?.as_deref() != Some(value) {
         postconf(&copy.0, &["-P", &format!("{service}/{name}={value}")])?;
     }
     Ok(())
 }
 
-fn value_of(copy: &Copy, service: &str, name: &str) -> Result<Option<String>, Failure> {
+fn value_of(config: &Path, service: &str, name: &str) -> Result<Option<String>, Failure> {
     let wanted = format!("{service}/{name}");
-    Ok(postconf(&copy.0, &["-P"])?.lines().find_map(|line| {
+    Ok(postconf(config, &["-P"])?.lines().find_map(|line| {
         let (found, value) = line.split_once('=')?;
         (found.trim() == wanted).then(|| value.trim().to_owned())
     }))
@@ -216,6 +272,20 @@ fn postconf(config: &Path, arguments: &[&str]) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_has_an_address() {
+        for (service, wanted) in [
+            ("submission/inet", Some("127.0.0.1:587")),
+            ("0.0.0.0:submissions/inet", Some("127.0.0.1:465")),
+            ("192.0.2.1:2525/inet", Some("192.0.2.1:2525")),
+            ("[::1]:smtp/inet", Some("[::1]:25")),
+            ("mail.example.org:587/inet", Some("127.0.0.1:587")),
+            ("unheard-of/inet", None),
+        ] {
+            assert_eq!(address(service), wanted.map(|text| text.parse().unwrap()), "{service}");
+        }
+    }
 
     #[test]
     fn the_shipped_parameters_are_read() {

@@ -260,7 +260,7 @@ impl Realm<'_> {
     }
 
     fn get(&self, call: &'static str, part: &str) -> Result<Option<Value>, Failure> {
-        self.reactor.block_on(self.admin.get(call, part)).map_err(explain)
+        self.reactor.block_on(self.admin.get(call, part)).map_err(|error| explain(error, self.admin.server()))
     }
 
     fn send(
@@ -270,14 +270,16 @@ impl Realm<'_> {
         part: &str,
         body: Option<&Value>,
     ) -> Result<(), Failure> {
-        self.reactor.block_on(self.admin.send(call, method, part, body)).map_err(explain)
+        self.reactor
+            .block_on(self.admin.send(call, method, part, body))
+            .map_err(|error| explain(error, self.admin.server()))
     }
 }
 
-fn explain(error: Error) -> Failure {
+fn explain(error: Error, server: &str) -> Failure {
     Failure::System(match error {
         Error::Unauthorized { call, error } if error == "invalid_grant" => format!(
-            "{call} at Keycloak was refused: the name or the password is wrong, or the administrator must enter a second \
+            "{call} at {server} was refused: the name or the password is wrong, or the administrator must enter a second \
              factor; for setup make one for a day without it, with the realm's roles manage-realm, manage-clients and \
              manage-users"
         ),
@@ -285,7 +287,7 @@ fn explain(error: Error) -> Failure {
             "{call} was answered 403: this administrator may not do it; needed are manage-realm, manage-clients and \
              manage-users of the realm"
         ),
-        error => error.to_string(),
+        error => format!("Keycloak at {server}: {error}"),
     })
 }
 

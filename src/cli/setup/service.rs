@@ -149,7 +149,28 @@ pub(super) fn write(unit: &str, runs: bool) -> Result<(), Failure> {
             systemctl(&["restart", unit])
         }
         true => systemctl(&["enable", "--now", unit]),
-        false => systemctl(&["disable", "--now", unit]),
+        false => {
+            let sockets = sockets_of(unit);
+            systemctl(&["disable", "--now", unit])?;
+            sockets.iter().for_each(|socket| remove_deaf(socket));
+            Ok(())
+        }
+    }
+}
+
+/// The paths at which a unit listens; none for a service.
+fn sockets_of(unit: &str) -> Vec<PathBuf> {
+    let listed = command::output(command::program("systemctl").args(["show", "-P", "Listen", unit]));
+    let paths =
+        |text: String| text.lines().filter_map(|line| Some(line.strip_suffix(" (Stream)")?.into())).collect();
+    listed.map(paths).unwrap_or_default()
+}
+
+/// Removes a socket at which nobody answers, which systemd leaves behind.
+fn remove_deaf(socket: &Path) {
+    let end = std::os::unix::net::UnixStream::connect(socket);
+    if end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(socket);
     }
 }
 

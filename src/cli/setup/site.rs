@@ -9,17 +9,19 @@ use tokio::runtime::Runtime;
 use super::super::control::ask;
 use super::super::output::{say, say_error};
 use super::super::storage::Failure;
-use super::answers::DovecotWay;
+use super::answers::{DovecotWay, PostfixQuestion};
 use super::apply::{Machine, Way};
 use super::change::{Phase, Place, State};
 use super::dovecot::Dovecot;
 use super::journal::{Facts, Journal};
 use super::login::{End, TestUser};
+use super::mariadb::Session;
 use super::people;
 use super::plan::Wishes;
+use super::postfix::Postfix;
 use super::realm::Realm;
 use super::service::{self, SERVICE};
-use super::{command, files};
+use super::{command, files, interrupt};
 use crate::backend::keycloak::Admin;
 use crate::frontend::control::Request;
 
@@ -32,6 +34,7 @@ pub(super) struct Site {
     config: PathBuf,
     facts: Facts,
     admin: Option<Admin>,
+    database: Option<Session>,
     reactor: Runtime,
     wishes: Option<Wishes>,
     test_user: Option<TestUser>,
@@ -43,12 +46,18 @@ pub(super) struct Site {
 
 impl Site {
     /// For changes.
-    pub(super) fn new(config: &Path, facts: Facts, admin: Option<Admin>, reactor: Runtime) -> Self {
+    pub(super) fn new(
+        config: &Path,
+        facts: Facts,
+        (admin, database): (Option<Admin>, Option<Session>),
+        reactor: Runtime,
+    ) -> Self {
         let config = config.to_owned();
         Self {
             config,
             facts,
             admin,
+            database,
             reactor,
             wishes: None,
             test_user: None,
@@ -72,6 +81,15 @@ impl Site {
                 "an administrator of Keycloak must sign in for this: give --admin-user".to_owned(),
             )),
         }
+    }
+
+    /// The administrator's view of MariaDB.
+    pub(super) fn database(&self) -> Result<&Session, Failure> {
+        self.database.as_ref().ok_or_else(|| {
+            Failure::Usage(
+                "an administrator of MariaDB must sign in for this: give --mariadb-admin".to_owned(),
+            )
+        })
     }
 
     /// Whether a keydove of this configuration answers.
@@ -102,10 +120,7 @@ impl Site {
             match end {
                 End::In => say(&format!("  {} logs in at keydove", test.user)),
                 End::NotTried(why) | End::Out(why) => {
-                    return Err(Failure::Data(format!(
-                        "{} cannot log in at keydove: {why}\n`keydove explain {}` says why",
-                        test.user, test.user
-                    )));
+                    return Err(cannot_log_in(test, "at keydove", &why));
                 }
             }
         }
@@ -215,28 +230,35 @@ impl Site {
             }
             Err(error) => return Err(error),
         }
-        match &self.test_user {
-            Some(test) if way == Way::Forth => log_in_by_imap(test, &config),
+        // Its open connections lead to the auth server of before.
+        let beside = match &self.facts.postfix_beside {
+            Some(postfix) => reload_postfix(postfix)?,
+            None => false,
+        };
+        let (Some(test), Some(wishes), Way::Forth) = (&self.test_user, &self.wishes, way) else {
+            return Ok(());
+        };
+        log_in(test, "IMAP", || test.by_imap(&config))?;
+        let is_judge = matches!(&wishes.dovecot, Some((_, way)) if *way != DovecotWay::Takeover);
+        match &wishes.beside {
+            Some(postfix) if beside && is_judge => log_in_by_smtp(test, postfix),
             _ => Ok(()),
         }
     }
 
     fn settle_postfix(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
         let Some(config) = self.facts.postfix_config.clone() else { return Ok(()) };
-        let postfix = |word: &str| {
-            command::output(command::program("/usr/sbin/postfix").arg("-c").arg(&config).arg(word)).map(drop)
-        };
-        postfix("check")?;
-        if !self.is_due(phase, way) {
+        tell_postfix(&config, "check")?;
+        if !self.is_due(phase, way) || !reload_postfix(&config)? || way == Way::Back {
             return Ok(());
         }
-        if postfix("status").is_err() {
-            say("  Postfix does not run; it reads this when it starts");
-            return Ok(());
+        let asks = self.wishes.as_ref().and_then(|wishes| wishes.postfix.as_ref());
+        match (&self.test_user, asks) {
+            (Some(test), Some((postfix, questions))) if questions.contains(&PostfixQuestion::Sasl) => {
+                log_in_by_smtp(test, postfix)
+            }
+            _ => Ok(()),
         }
-        postfix("reload")?;
-        say("  Postfix is reloaded");
-        Ok(())
     }
 
     /// Whether a mail server must be reloaded: not to go back to what it never left.
@@ -266,21 +288,48 @@ fn faults(text: &str, complaint: &str) -> String {
 }
 
 /// The old login processes end a moment later.
-fn log_in_by_imap(test: &TestUser, config: &Path) -> Result<(), Failure> {
+fn log_in(test: &TestUser, how: &str, once: impl Fn() -> End) -> Result<(), Failure> {
     let mut last = End::In;
-    let is_done = wait(|| {
-        last = test.by_imap(config).unwrap_or_else(|error| End::Out(error.to_string()));
+    wait(|| {
+        last = once();
         !matches!(last, End::Out(_))
     });
     match last {
-        End::In => say(&format!("  {} logs in by IMAP", test.user)),
-        End::NotTried(why) => say(&format!("  a login by IMAP was not tried: {why}")),
-        End::Out(_) if is_done => {}
-        End::Out(why) => {
-            return Err(Failure::Data(format!("{} cannot log in by IMAP any more: {why}", test.user)));
-        }
+        End::In => say(&format!("  {} logs in by {how}", test.user)),
+        End::NotTried(why) => say(&format!("  a login by {how} was not tried: {why}")),
+        End::Out(why) => return Err(cannot_log_in(test, &format!("by {how}"), &why)),
     }
     Ok(())
+}
+
+fn cannot_log_in(test: &TestUser, how: &str, answer: &str) -> Failure {
+    Failure::Data(format!(
+        "the test user {} cannot log in {how}; the answer is: {answer}\nIs it the right password? `journalctl -u keydove` has the \
+         reason for each refusal (keydove's own log, without systemd)",
+        test.user
+    ))
+}
+
+fn log_in_by_smtp(test: &TestUser, postfix: &Postfix) -> Result<(), Failure> {
+    for port in postfix.ports()? {
+        log_in(test, &format!("SMTP at port {}", port.address.port()), || test.by_smtp(&port))?;
+    }
+    Ok(())
+}
+
+fn tell_postfix(config: &Path, word: &str) -> Result<(), Failure> {
+    command::output(command::program("/usr/sbin/postfix").arg("-c").arg(config).arg(word)).map(drop)
+}
+
+/// Tells whether it runs.
+fn reload_postfix(config: &Path) -> Result<bool, Failure> {
+    if tell_postfix(config, "status").is_err() {
+        say("  Postfix does not run; it reads this when it starts");
+        return Ok(false);
+    }
+    tell_postfix(config, "reload")?;
+    say("  Postfix is reloaded");
+    Ok(true)
 }
 
 fn wait(mut holds: impl FnMut() -> bool) -> bool {
@@ -302,6 +351,8 @@ impl Machine for Site {
         match place {
             Place::File(path) | Place::Folder(path) => files::read(path),
             Place::Unit(name) => service::read(name),
+            Place::Database(name) => self.database()?.read(name),
+            Place::DatabaseUser(account) => self.database()?.read_user(account),
             Place::Program { .. } => Ok(State::Running(self.runs())),
             _ => self.realm()?.read(place),
         }
@@ -311,6 +362,12 @@ impl Machine for Site {
         match (place, state) {
             (Place::File(path) | Place::Folder(path), state) => files::write(path, state)?,
             (Place::Unit(name), State::Running(runs)) => service::write(name, *runs)?,
+            (Place::Database(name), state) => self.database()?.write(name, state)?,
+            (Place::DatabaseUser(account), state) => {
+                let mariadb = self.wishes.as_ref().and_then(Wishes::mariadb);
+                let password = mariadb.map(|mariadb| mariadb.password.as_str()).unwrap_or_default();
+                self.database()?.write_user(account, state, password)?;
+            }
             (Place::Program { start, stop }, State::Running(runs)) => {
                 command::shell(if *runs { start } else { stop })?;
                 if !wait(|| self.runs() == *runs) {
@@ -332,7 +389,7 @@ impl Machine for Site {
 
     fn settle(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
         match phase {
-            Phase::Keycloak => Ok(()),
+            Phase::Keycloak | Phase::Database => Ok(()),
             Phase::Keydove => self.settle_keydove(way),
             Phase::Dovecot => self.settle_dovecot(way),
             Phase::Submission | Phase::Postfix => self.settle_postfix(phase, way),
@@ -341,6 +398,10 @@ impl Machine for Site {
 
     fn keep(&mut self, journal: &Journal) -> Result<(), Failure> {
         journal.write(&Journal::path(&self.config))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        interrupt::came()
     }
 
     fn say(&mut self, line: &str) {

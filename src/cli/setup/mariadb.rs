@@ -1,0 +1,402 @@
+//! MariaDB or MySQL, as its administrator sees it: keydove's database, the tables in it, and a database user that may do
+//! what keydove does and no more.
+//!
+//! The `mariadb` program speaks to the server, because it knows every way in which a server lets an administrator in.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::super::storage::Failure;
+use super::answers::{Answers, password};
+use super::change::State;
+use super::command;
+use super::command::DATABASE_PASSWORD;
+use crate::auth::Secret;
+use crate::backend::sql::{Feature, Right, grants, needed};
+
+const TABLES: &str = include_str!("../../backend/sql/migrations/mariadb/0001_mailboxes.sql");
+const OWN_TABLES: &str = include_str!("../../backend/sql/migrations/mariadb/keydove_tables.sql");
+const PROGRAMS: [&str; 2] = ["mariadb", "mysql"];
+const PORT: u16 = 3306;
+/// Names that need no care in a statement, and no longer ones than a server takes.
+const NAME_SIGNS: &str = "-_.";
+const HOST_SIGNS: &str = "-_.:%";
+const MAX_NAME: usize = 64;
+/// What a server says to the wrong password, or to an administrator who is not the system's.
+const DENIED: [&str; 2] = ["ERROR 1045", "ERROR 1698"];
+const ALL: &str = "ALL PRIVILEGES ON ";
+
+/// Where the server is, and who administers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Server {
+    pub(super) socket: Option<PathBuf>,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) admin: String,
+}
+
+/// A database of keydove's, and its user.
+#[derive(Debug)]
+pub(super) struct Mariadb {
+    pub(super) server: Server,
+    pub(super) database: String,
+    pub(super) user: String,
+    /// From where the server sees keydove come.
+    from: String,
+    /// Of the database user, if setup makes it.
+    pub(super) password: String,
+}
+
+impl Mariadb {
+    /// As it was answered; `None` is a SQLite file.
+    pub(super) fn settle(answers: &Answers) -> Result<Option<Self>, Failure> {
+        let Some(place) = &answers.mariadb else { return Ok(None) };
+        if answers.database.is_some() {
+            return Err(Failure::Usage(
+                "--database is a SQLite file, and --mariadb is not; give one of them".to_owned(),
+            ));
+        }
+        let or =
+            |answer: &Option<String>, default: &str| answer.clone().unwrap_or_else(|| default.to_owned());
+        let mut server = Server {
+            socket: None,
+            host: place.clone(),
+            port: PORT,
+            admin: or(&answers.mariadb_admin, "root"),
+        };
+        if place.starts_with('/') {
+            server.socket = Some(place.into());
+            server.host = "localhost".to_owned();
+        } else if let Some((host, port)) = place.rsplit_once(':').filter(|(host, _)| {
+            // A bare IPv6 address has no port.
+            !host.contains(':') || host.starts_with('[')
+        }) {
+            server.host = host.trim_matches(['[', ']']).to_owned();
+            server.port = port.parse().map_err(|_| {
+                Failure::Data(format!(
+                    "--mariadb {place}: {port} is no port; give a socket's path, HOST or HOST:PORT"
+                ))
+            })?;
+        }
+        let from = if server.socket.is_some() { "localhost" } else { "%" };
+        let settled = Self {
+            database: or(&answers.mariadb_database, "keydove"),
+            user: or(&answers.mariadb_user, "keydove"),
+            from: or(&answers.mariadb_from, from),
+            password: random()?,
+            server,
+        };
+        for (flag, name, signs) in [
+            ("--mariadb-database", &settled.database, NAME_SIGNS),
+            ("--mariadb-user", &settled.user, NAME_SIGNS),
+            ("--mariadb-from", &settled.from, HOST_SIGNS),
+        ] {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || signs.contains(c);
+            if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(is_plain) {
+                return Err(Failure::Data(format!(
+                    "{flag} \"{name}\": use up to {MAX_NAME} ASCII letters, digits and any of {signs}"
+                )));
+            }
+        }
+        Ok(Some(settled))
+    }
+
+    /// The user as `GRANT` wants it.
+    pub(super) fn account(&self) -> String {
+        format!("'{}'@'{}'", self.user, self.from)
+    }
+
+    /// The table of keydove.toml.
+    pub(super) fn text(&self, password_file: &str) -> String {
+        let place = match &self.server.socket {
+            Some(socket) => format!("socket = {}\n", Value::from(socket.display().to_string())),
+            None => format!("host = {}\nport = {}\n", Value::from(&*self.server.host), self.server.port),
+        };
+        format!(
+            "\n[storage.mariadb]\n{place}user = \"{}\"\npassword_file = {}\ndatabase = \"{}\"\n",
+            self.user,
+            Value::from(password_file),
+            self.database
+        )
+    }
+
+    /// The database as it is to be.
+    pub(super) fn wanted(&self) -> State {
+        State::Json(json!("with keydove's tables"))
+    }
+
+    /// The user as it is to be: what it has, and what these features need.
+    pub(super) fn wanted_user(&self, before: &State, rights: &[Right]) -> State {
+        let mut all = rights_of(before);
+        let has_all = [format!("{ALL}*.*"), format!("{ALL}`{}`.*", self.database)];
+        if !has_all.iter().any(|one| all.contains(one)) {
+            let statements = grants(rights, &self.database, &self.account());
+            all.extend(statements.iter().flat_map(|statement| parts(statement)));
+        }
+        State::Json(json!(all))
+    }
+}
+
+/// The rights that `keydove grants --commands` names for these features, as far as the server has the tables.
+pub(super) fn rights(mut features: Vec<Feature>, server_is_mysql: bool, has_sogo: bool) -> Vec<Right> {
+    features.push(Feature::Commands);
+    let fits = |right: &Right| {
+        (server_is_mysql || !right.is_for_mysql()) && (has_sogo || !right.is_of_optional_table())
+    };
+    needed(&features).into_iter().filter(fits).collect()
+}
+
+/// A server that lets its administrator in.
+#[derive(Debug)]
+pub(super) struct Session {
+    server: Server,
+    program: &'static str,
+    password: Option<Secret>,
+}
+
+impl Session {
+    /// Signs in: without a password where that is enough, as for the system's root at the socket.
+    pub(super) fn open(server: &Server, answers: &Answers) -> Result<Self, Failure> {
+        let runs = |program: &str| command::output(command::program(program).arg("--version")).is_ok();
+        let Some(program) = PROGRAMS.into_iter().find(|program| runs(program)) else {
+            return Err(Failure::Data(
+                "setup needs the program mariadb to make keydove's database user: apt install mariadb-client"
+                    .to_owned(),
+            ));
+        };
+        let what = "password of MariaDB's administrator";
+        let file = answers.mariadb_admin_password_file.as_deref();
+        let is_given = file.is_some() || std::env::var_os(DATABASE_PASSWORD).is_some();
+        let mut session = Self { server: server.clone(), program, password: None };
+        if is_given {
+            session.password = password(DATABASE_PASSWORD, file, what)?;
+        }
+        match session.ask("SELECT 1") {
+            Ok(_) => Ok(session),
+            Err(error) if !is_given && DENIED.iter().any(|code| error.to_string().contains(code)) => {
+                session.password = password(DATABASE_PASSWORD, None, what)?;
+                if session.password.is_none() {
+                    return Err(Failure::Usage(format!(
+                        "{error}\nset {DATABASE_PASSWORD} or give --mariadb-admin-password-file, or name another administrator \
+                         by --mariadb-admin"
+                    )));
+                }
+                session.ask("SELECT 1").map(|_| session)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs statements; the rows come as lines, their columns parted by tabs.
+    fn ask(&self, statements: &str) -> Result<Vec<String>, Failure> {
+        let mut client = command::program(self.program);
+        client.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
+        client.arg(format!("--user={}", self.server.admin));
+        match &self.server.socket {
+            Some(socket) => client.arg(format!("--socket={}", socket.display())),
+            None => client.args([
+                "--protocol=tcp".to_owned(),
+                format!("--host={}", self.server.host),
+                format!("--port={}", self.server.port),
+            ]),
+        };
+        if let Some(password) = &self.password {
+            use std::os::unix::ffi::OsStrExt;
+            client.env("MYSQL_PWD", std::ffi::OsStr::from_bytes(password.expose()));
+        }
+        let rows = command::output_of(&mut client, statements)?;
+        Ok(rows.lines().map(str::to_owned).collect())
+    }
+
+    /// Whether it is MySQL, and whether a database has mailcow's table of SOGo's users.
+    pub(super) fn kind(&self, database: &str) -> Result<(bool, bool), Failure> {
+        let version = self.ask("SELECT VERSION()")?.concat();
+        let tables = self.tables(database)?;
+        Ok((!version.contains("MariaDB"), tables.iter().any(|table| table == "_sogo_static_view")))
+    }
+
+    fn tables(&self, database: &str) -> Result<Vec<String>, Failure> {
+        self.ask(&format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{database}'"
+        ))
+    }
+
+    /// What a database is.
+    pub(super) fn read(&self, database: &str) -> Result<State, Failure> {
+        let found = self.ask(&format!(
+            "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{database}'"
+        ))?;
+        if found.concat() == "0" {
+            return Ok(State::Absent);
+        }
+        let tables = self.tables(database)?;
+        let is_ours = tables.iter().any(|table| table == "mailbox" || table == "domain");
+        match tables.is_empty() {
+            true => Ok(State::Json(json!("empty"))),
+            false if is_ours => Ok(State::Json(json!("with keydove's tables"))),
+            false => Err(Failure::Data(format!(
+                "the database {database} belongs to another program: it has tables, and none is keydove's or mailcow's; name \
+                 another one by --mariadb-database"
+            ))),
+        }
+    }
+
+    /// Makes a database and its tables, or takes them away with all that is in them.
+    pub(super) fn write(&self, database: &str, state: &State) -> Result<(), Failure> {
+        let statements = match state {
+            State::Absent => format!("DROP DATABASE `{database}`;"),
+            State::Json(Value::String(kind)) if kind == "empty" => {
+                let names = TABLES.lines().chain(OWN_TABLES.lines()).filter_map(table_name);
+                let drops = names.map(|name| format!("DROP TABLE IF EXISTS `{database}`.`{name}`;\n"));
+                format!("SET foreign_key_checks = 0;\n{}", drops.collect::<String>())
+            }
+            _ => format!(
+                "CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;\nUSE \
+                 `{database}`;\n{TABLES}\n{OWN_TABLES}"
+            ),
+        };
+        self.ask(&statements).map(drop)
+    }
+
+    /// What a database user may do.
+    pub(super) fn read_user(&self, account: &str) -> Result<State, Failure> {
+        let (user, host) = account.split_once('@').unwrap_or((account, "'%'"));
+        let found =
+            self.ask(&format!("SELECT COUNT(*) FROM mysql.user WHERE User = {user} AND Host = {host}"))?;
+        if found.concat() == "0" {
+            return Ok(State::Absent);
+        }
+        let rights: BTreeSet<String> =
+            self.ask(&format!("SHOW GRANTS FOR {account}"))?.iter().flat_map(|line| parts(line)).collect();
+        Ok(State::Json(json!(rights)))
+    }
+
+    /// Makes a database user, changes what it may do, or removes it.
+    pub(super) fn write_user(&self, account: &str, state: &State, password: &str) -> Result<(), Failure> {
+        if *state == State::Absent {
+            return self.ask(&format!("DROP USER {account};")).map(drop);
+        }
+        let now = self.read_user(account)?;
+        let mut statements = match now {
+            State::Absent => format!("CREATE USER {account} IDENTIFIED BY '{password}';\n"),
+            _ => String::new(),
+        };
+        let (has, wanted) = (rights_of(&now), rights_of(state));
+        for right in wanted.difference(&has) {
+            statements.push_str(&format!("GRANT {right} TO {account};\n"));
+        }
+        for right in has.difference(&wanted) {
+            statements.push_str(&format!("REVOKE {right} FROM {account};\n"));
+        }
+        self.ask(&statements).map(drop)
+    }
+}
+
+fn table_name(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("CREATE TABLE ")?;
+    name.strip_prefix("IF NOT EXISTS ").unwrap_or(name).split_whitespace().next()
+}
+
+fn rights_of(state: &State) -> BTreeSet<String> {
+    let State::Json(Value::Array(rights)) = state else { return BTreeSet::new() };
+    rights.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The single rights of a `GRANT` statement, each as `SELECT (column) ON database.table`, in one spelling.
+fn parts(statement: &str) -> Vec<String> {
+    let Some((verbs, rest)) = statement.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON "))
+    else {
+        return Vec::new();
+    };
+    let Some((table, _)) = rest.split_once(" TO ") else { return Vec::new() };
+    let bare = |name: &str| name.trim().trim_matches('`').to_owned();
+    let quoted = |name: &str| if name == "*" { name.to_owned() } else { format!("`{}`", bare(name)) };
+    let table = table.split('.').map(quoted).collect::<Vec<_>>().join(".");
+    let mut found = Vec::new();
+    let mut left = verbs;
+    while !left.is_empty() {
+        let end = left.find([',', '(']).unwrap_or(left.len());
+        let verb = left[..end].trim();
+        left = &left[end..];
+        match left.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+            Some((columns, after)) => {
+                found.extend(
+                    columns.split(',').map(|column| format!("{verb} (`{}`) ON {table}", bare(column))),
+                );
+                left = after;
+            }
+            None => found.push(format!("{verb} ON {table}")),
+        }
+        left = left.trim_start_matches([',', ' ']);
+    }
+    // Every user may log in.
+    found.retain(|right| !right.starts_with("USAGE "));
+    found
+}
+
+fn random() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 24];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(place: &str) -> Result<Option<Mariadb>, Failure> {
+        Mariadb::settle(&Answers { mariadb: Some(place.to_owned()), ..Answers::default() })
+    }
+
+    #[test]
+    fn a_place_is_a_socket_or_a_host() {
+        let there = |place: &str| settled(place).unwrap().unwrap();
+        let local = there("/run/mysqld/mysqld.sock");
+        assert_eq!((local.account(), local.server.port), ("'keydove'@'localhost'".to_owned(), 3306));
+        assert!(
+            local
+                .text("/p")
+                .contains("socket = \"/run/mysqld/mysqld.sock\"\nuser = \"keydove\"\npassword_file = \"/p\"")
+        );
+        let far = there("db.example.org:13306");
+        assert_eq!(far.account(), "'keydove'@'%'");
+        assert!(far.text("/p").contains("host = \"db.example.org\"\nport = 13306\n"), "{}", far.text("/p"));
+        for (place, host, port) in [("::1", "::1", 3306), ("[::1]:3307", "::1", 3307), ("db", "db", 3306)] {
+            let server = there(place).server;
+            assert_eq!((&*server.host, server.port), (host, port), "{place}");
+        }
+        assert!(settled("db:x").is_err());
+        let hostile = Answers {
+            mariadb: Some("db".to_owned()),
+            mariadb_database: Some("a`b".to_owned()),
+            ..Answers::default()
+        };
+        assert!(Mariadb::settle(&hostile).is_err());
+    }
+
+    #[test]
+    fn what_a_server_shows_and_what_keydove_grants_are_one_spelling() {
+        let granted = parts("GRANT SELECT (active, domain), DELETE ON mail.domain TO 'k'@'%';");
+        let shown = parts("GRANT SELECT (`domain`, `active`), DELETE ON `mail`.`domain` TO `k`@`%`");
+        assert_eq!(granted.len(), 3);
+        assert_eq!(granted.iter().collect::<BTreeSet<_>>(), shown.iter().collect::<BTreeSet<_>>());
+        assert!(parts("GRANT USAGE ON *.* TO `k`@`%` IDENTIFIED BY PASSWORD '*1'").is_empty());
+        assert_eq!(parts("GRANT ALL PRIVILEGES ON `mail`.* TO `k`@`%`"), ["ALL PRIVILEGES ON `mail`.*"]);
+    }
+
+    #[test]
+    fn rights_are_added_to_those_that_are_there_and_twice_is_once() {
+        let mariadb = settled("/s").unwrap().unwrap();
+        let before = State::Json(json!(["DELETE ON `other`.`table`"]));
+        let all = rights(vec![Feature::Logins], false, false);
+        let wanted = mariadb.wanted_user(&before, &all);
+        assert!(rights_of(&wanted).contains("DELETE ON `other`.`table`"));
+        assert!(rights_of(&wanted).contains("SELECT (`username`) ON `keydove`.`mailbox`"), "{wanted:?}");
+        assert_eq!(mariadb.wanted_user(&wanted, &all), wanted);
+        let whole = State::Json(json!(["ALL PRIVILEGES ON `keydove`.*"]));
+        assert_eq!(mariadb.wanted_user(&whole, &all), whole);
+    }
+}
