@@ -28,7 +28,7 @@ fn no_statement_deletes_mailboxes() {
 fn caches_read_no_wall_clock() {
     for file in [
         "backend/records/bounded",
-        "backend/records/records",
+        "backend/records/cache",
         "credential/compared/comparisons",
         "credential/compared/verified",
     ] {

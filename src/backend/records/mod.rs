@@ -8,17 +8,17 @@
 //! Nothing here remembers a verdict: every login takes all its steps, and a record spares a question.
 
 mod bounded;
+mod cache;
 mod config;
 mod entries;
 mod flights;
 mod record;
 mod record_file;
-mod records;
 
 pub(crate) use bounded::BoundedMap;
+pub use cache::Records;
 pub use config::Config;
 pub use record::{
     Fetch, Fetcher, Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, RecordWatch, Spawner,
 };
 pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, Written, age, seconds};
-pub use records::Records;

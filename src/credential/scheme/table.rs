@@ -112,6 +112,13 @@ struct Row {
     read: Read,
 }
 
+/// A scheme's own reader, whose hash becomes one of any scheme.
+macro_rules! read {
+    ($read:expr) => {
+        |bytes| Some($read(bytes)?.into())
+    };
+}
+
 const fn strong(names: &'static [&'static str], family: Family, form: Form, read: Read) -> Row {
     Row { names, family, weak: false, form, read }
 }
@@ -165,104 +172,50 @@ impl Scheme {
         use Family::{Crypt, Own};
         use Form::{Base64, Hex, Salted, Text};
         match self {
-            Self::BlfCrypt => {
-                strong(&["BLF-CRYPT"], Crypt(&["$2"]), Text, |bytes| Some(bcrypt::read(bytes)?.into()))
+            Self::BlfCrypt => strong(&["BLF-CRYPT"], Crypt(&["$2"]), Text, read!(bcrypt::read)),
+            Self::Sha512Crypt => {
+                strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), Text, read!(sha_crypt::read_sha512))
             }
-            Self::Sha512Crypt => strong(&["SHA512-CRYPT"], Crypt(&["$6$"]), Text, |bytes| {
-                Some(sha_crypt::read_sha512(bytes)?.into())
-            }),
-            Self::Sha256Crypt => strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), Text, |bytes| {
-                Some(sha_crypt::read_sha256(bytes)?.into())
-            }),
-            Self::Yescrypt => strong(&["YESCRYPT"], Crypt(&["$y$"]), Text, |bytes| {
-                Some(scrypt::read_yescrypt(bytes)?.into())
-            }),
-            Self::GostYescrypt => strong(&["GOST-YESCRYPT"], Crypt(&["$gy$"]), Text, |bytes| {
-                Some(scrypt::read_gost_yescrypt(bytes)?.into())
-            }),
-            Self::Scrypt => {
-                strong(&["SCRYPT"], Crypt(&["$7$"]), Text, |bytes| Some(scrypt::read_scrypt(bytes)?.into()))
+            Self::Sha256Crypt => {
+                strong(&["SHA256-CRYPT"], Crypt(&["$5$"]), Text, read!(sha_crypt::read_sha256))
             }
-            Self::Sha1Crypt => strong(&["SHA1-CRYPT"], Crypt(&["$sha1$"]), Text, |bytes| {
-                Some(sha1_crypt::read(bytes)?.into())
-            }),
-            Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), Text, |bytes| {
-                Some(md5_crypt::read(bytes)?.into())
-            }),
-            Self::SunMd5Crypt => {
-                weak(&["SUN-MD5-CRYPT"], Crypt(&["$md5"]), Text, |bytes| Some(sun_md5::read(bytes)?.into()))
+            Self::Yescrypt => strong(&["YESCRYPT"], Crypt(&["$y$"]), Text, read!(scrypt::read_yescrypt)),
+            Self::GostYescrypt => {
+                strong(&["GOST-YESCRYPT"], Crypt(&["$gy$"]), Text, read!(scrypt::read_gost_yescrypt))
             }
-            Self::NtCrypt => {
-                weak(&["NT-CRYPT"], Crypt(&["$3$"]), Text, |bytes| Some(nt_crypt::read(bytes)?.into()))
+            Self::Scrypt => strong(&["SCRYPT"], Crypt(&["$7$"]), Text, read!(scrypt::read_scrypt)),
+            Self::Sha1Crypt => strong(&["SHA1-CRYPT"], Crypt(&["$sha1$"]), Text, read!(sha1_crypt::read)),
+            Self::Md5Crypt => weak(&["MD5-CRYPT", "MD5"], Crypt(&["$1$"]), Text, read!(md5_crypt::read)),
+            Self::SunMd5Crypt => weak(&["SUN-MD5-CRYPT"], Crypt(&["$md5"]), Text, read!(sun_md5::read)),
+            Self::NtCrypt => weak(&["NT-CRYPT"], Crypt(&["$3$"]), Text, read!(nt_crypt::read)),
+            Self::DesCrypt => weak(&["DES-CRYPT"], Crypt(&["_"]), Text, read!(des_crypt::read)),
+            Self::Argon2id => {
+                strong(&["ARGON2ID", "ARGON2"], Crypt(&["$argon2id$"]), Text, read!(argon2::read_argon2id))
             }
-            Self::DesCrypt => {
-                weak(&["DES-CRYPT"], Crypt(&["_"]), Text, |bytes| Some(des_crypt::read(bytes)?.into()))
-            }
-            Self::Argon2id => strong(&["ARGON2ID", "ARGON2"], Crypt(&["$argon2id$"]), Text, |bytes| {
-                Some(argon2::read_argon2id(bytes)?.into())
-            }),
-            Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), Text, |bytes| {
-                Some(argon2::read_argon2i(bytes)?.into())
-            }),
+            Self::Argon2i => strong(&["ARGON2I"], Crypt(&["$argon2i$"]), Text, read!(argon2::read_argon2i)),
             Self::Crypt => strong(&["CRYPT"], Crypt(&[]), Text, |_| None),
-            Self::Pbkdf2 => strong(&["PBKDF2"], Own, Text, |bytes| Some(pbkdf2::read_sha1(bytes)?.into())),
-            Self::Pbkdf2Sha512 => {
-                strong(&["PBKDF2-SHA512"], Own, Text, |bytes| Some(pbkdf2::read_sha512(bytes)?.into()))
-            }
-            Self::ScramSha256 => {
-                strong(&["SCRAM-SHA-256"], Own, Text, |bytes| Some(scram::read_sha256(bytes)?.into()))
-            }
-            Self::ScramSha1 => {
-                strong(&["SCRAM-SHA-1"], Own, Text, |bytes| Some(scram::read_sha1(bytes)?.into()))
-            }
-            Self::Ssha256 => {
-                strong(&["SSHA256"], Own, Salted, |bytes| Some(digest::read_salted::<Sha256>(bytes)?.into()))
-            }
-            Self::Ssha512 => {
-                strong(&["SSHA512"], Own, Salted, |bytes| Some(digest::read_salted::<Sha512>(bytes)?.into()))
-            }
-            Self::Ssha => {
-                strong(&["SSHA"], Own, Salted, |bytes| Some(digest::read_salted::<Sha1>(bytes)?.into()))
-            }
-            Self::Smd5 => {
-                weak(&["SMD5"], Own, Salted, |bytes| Some(digest::read_salted::<Md5>(bytes)?.into()))
-            }
-            Self::Sha => {
-                weak(&["SHA", "SHA1"], Own, Base64(20), |bytes| Some(digest::read::<Sha1>(bytes)?.into()))
-            }
-            Self::Sha256 => {
-                weak(&["SHA256"], Own, Base64(32), |bytes| Some(digest::read::<Sha256>(bytes)?.into()))
-            }
-            Self::Sha512 => {
-                weak(&["SHA512"], Own, Base64(64), |bytes| Some(digest::read::<Sha512>(bytes)?.into()))
-            }
-            Self::LdapMd5 => {
-                weak(&["LDAP-MD5"], Own, Base64(16), |bytes| Some(digest::read::<Md5>(bytes)?.into()))
-            }
-            Self::PlainMd4 => {
-                weak(&["PLAIN-MD4"], Own, Hex(16), |bytes| Some(digest::read::<Md4>(bytes)?.into()))
-            }
-            Self::PlainMd5 => {
-                weak(&["PLAIN-MD5"], Own, Hex(16), |bytes| Some(digest::read::<Md5>(bytes)?.into()))
-            }
-            Self::CramMd5 => weak(&["CRAM-MD5", "HMAC-MD5"], Own, Hex(32), |bytes| {
-                Some(challenge::read_cram_md5(bytes)?.into())
-            }),
-            Self::DigestMd5 => {
-                weak(&["DIGEST-MD5"], Own, Hex(16), |bytes| Some(challenge::read_digest_md5(bytes)?.into()))
-            }
-            Self::Ntlm => weak(&["NTLM"], Own, Hex(16), |bytes| Some(challenge::read_ntlm(bytes)?.into())),
-            Self::Lanman => {
-                weak(&["LANMAN"], Own, Hex(16), |bytes| Some(challenge::read_lanman(bytes)?.into()))
-            }
-            Self::Rpa => weak(&["RPA"], Own, Hex(16), |bytes| Some(challenge::read_rpa(bytes)?.into())),
-            Self::Otp => weak(&["OTP", "SKEY"], Own, Text, |bytes| Some(otp::read(bytes)?.into())),
-            Self::PlainTrunc => {
-                weak(&["PLAIN-TRUNC"], Own, Text, |bytes| Some(plain::read_truncated(bytes)?.into()))
-            }
-            Self::Plain => {
-                weak(&["PLAIN", "CLEAR", "CLEARTEXT"], Own, Text, |bytes| Some(plain::read(bytes)?.into()))
-            }
+            Self::Pbkdf2 => strong(&["PBKDF2"], Own, Text, read!(pbkdf2::read_sha1)),
+            Self::Pbkdf2Sha512 => strong(&["PBKDF2-SHA512"], Own, Text, read!(pbkdf2::read_sha512)),
+            Self::ScramSha256 => strong(&["SCRAM-SHA-256"], Own, Text, read!(scram::read_sha256)),
+            Self::ScramSha1 => strong(&["SCRAM-SHA-1"], Own, Text, read!(scram::read_sha1)),
+            Self::Ssha256 => strong(&["SSHA256"], Own, Salted, read!(digest::read_salted::<Sha256>)),
+            Self::Ssha512 => strong(&["SSHA512"], Own, Salted, read!(digest::read_salted::<Sha512>)),
+            Self::Ssha => strong(&["SSHA"], Own, Salted, read!(digest::read_salted::<Sha1>)),
+            Self::Smd5 => weak(&["SMD5"], Own, Salted, read!(digest::read_salted::<Md5>)),
+            Self::Sha => weak(&["SHA", "SHA1"], Own, Base64(20), read!(digest::read::<Sha1>)),
+            Self::Sha256 => weak(&["SHA256"], Own, Base64(32), read!(digest::read::<Sha256>)),
+            Self::Sha512 => weak(&["SHA512"], Own, Base64(64), read!(digest::read::<Sha512>)),
+            Self::LdapMd5 => weak(&["LDAP-MD5"], Own, Base64(16), read!(digest::read::<Md5>)),
+            Self::PlainMd4 => weak(&["PLAIN-MD4"], Own, Hex(16), read!(digest::read::<Md4>)),
+            Self::PlainMd5 => weak(&["PLAIN-MD5"], Own, Hex(16), read!(digest::read::<Md5>)),
+            Self::CramMd5 => weak(&["CRAM-MD5", "HMAC-MD5"], Own, Hex(32), read!(challenge::read_cram_md5)),
+            Self::DigestMd5 => weak(&["DIGEST-MD5"], Own, Hex(16), read!(challenge::read_digest_md5)),
+            Self::Ntlm => weak(&["NTLM"], Own, Hex(16), read!(challenge::read_ntlm)),
+            Self::Lanman => weak(&["LANMAN"], Own, Hex(16), read!(challenge::read_lanman)),
+            Self::Rpa => weak(&["RPA"], Own, Hex(16), read!(challenge::read_rpa)),
+            Self::Otp => weak(&["OTP", "SKEY"], Own, Text, read!(otp::read)),
+            Self::PlainTrunc => weak(&["PLAIN-TRUNC"], Own, Text, read!(plain::read_truncated)),
+            Self::Plain => weak(&["PLAIN", "CLEAR", "CLEARTEXT"], Own, Text, read!(plain::read)),
         }
     }
 

@@ -393,5 +393,5 @@ impl<V> std::fmt::Debug for Records<V> {
 }
 
 #[cfg(test)]
-#[path = "records_tests.rs"]
+#[path = "cache_tests.rs"]
 mod tests;
