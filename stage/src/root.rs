@@ -4,8 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
 
 /// What the program needs to know of its environment beyond `sudo`.
-const KEPT: [&str; 6] =
-    ["PATH", "JAVA_HOME", "DEMO_EXIT", "KEYDOVE_KEEP_STAGE", "KEYDOVE_TEST_SEED", "RUST_BACKTRACE"];
+const KEPT: [&str; 7] = [
+    "PATH",
+    "JAVA_HOME",
+    "DEMO_EXIT",
+    "KEYDOVE_KEEP_STAGE",
+    "KEYDOVE_TEST_SEED",
+    "LLVM_PROFILE_FILE",
+    "RUST_BACKTRACE",
+];
 
 /// Starts this program again through `sudo` if it does not run as root, and returns that run's exit code.
 ///
