@@ -100,7 +100,7 @@ impl Costs<'_> {
         // Only now is anything written down; it works off what it has, and ends.
         let stop = CancellationToken::new();
         stop.cancel();
-        worker.run(stop).await;
+        Box::pin(worker.run(stop)).await;
         Cost { before, all: self.statements().await }
     }
 
@@ -147,8 +147,8 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
     let costs = Costs { database, double, other };
     // Statements are prepared, and keydove's own tables are looked for.
     let [warm, ann] = names;
-    costs.of(warm, &["right"]).await;
-    costs.of(warm, &["right"]).await;
+    Box::pin(costs.of(warm, &["right"])).await;
+    Box::pin(costs.of(warm, &["right"])).await;
     for (what, name, passwords, before, all) in [
         // A first login applies the template, which is a dozen statements once.
         ("the first login of somebody", ann, &["right"][..], 1, None),
@@ -158,7 +158,7 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
         ("a wrong password of somebody known", ann, &["right", "wrong"], 1, None),
         ("a known login", ann, &["right", "right"], 0, None),
     ] {
-        let cost = costs.of(name, passwords).await;
+        let cost = Box::pin(costs.of(name, passwords)).await;
         assert_eq!(cost.before.len(), before, "{what}: {cost:#?}");
         assert!(all.is_none_or(|all| cost.all.len() == all), "{what}: {cost:#?}");
     }
@@ -170,7 +170,7 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
         ("RENAME TABLE sasl_log TO away", "RENAME TABLE away TO sasl_log"),
     ] {
         other.run(away).await;
-        costs.of(ann, &["right"]).await;
+        Box::pin(costs.of(ann, &["right"])).await;
         other.run(back).await;
     }
 }

@@ -189,7 +189,7 @@ async fn a_login_costs_mariadb_few_statements() {
     other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
     let database = Arc::new(connect(&server).await);
     database.templates().await.unwrap();
-    costs::a_login_costs_few_statements(database, &other).await;
+    Box::pin(costs::a_login_costs_few_statements(database, &other)).await;
 }
 
 #[tokio::test]

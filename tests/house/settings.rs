@@ -175,7 +175,7 @@ fn type_of(kind: &str) -> (String, String) {
         "PathBuf" => "path",
         "Period" => "duration",
         "FileMode" => "mode",
-        "Template" => "template",
+        "FieldTemplate" => "template",
         "SocketAddr" => "address:port",
         "u16" | "u32" | "u64" | "usize" | "NonZeroUsize" => "number",
         "Vec<String>" | "Vec<ReservedName>" | "Vec<WeakScheme>" => "list of texts",

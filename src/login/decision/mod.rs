@@ -63,7 +63,7 @@ pub struct DecisionParts {
     pub provisioner: Arc<Provisioner>,
     /// The webmail that is trusted.
     pub webmail: Webmail,
-    /// CacheCounts what is wrong, and says who has to wait.
+    /// Counts what is wrong, and says who has to wait.
     pub throttle: Throttle,
     /// Ends open sessions, where that is wanted.
     pub kicker: Option<Kicker>,

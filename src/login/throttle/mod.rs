@@ -73,7 +73,7 @@ pub struct ThrottleCounts {
     pub throttled: u64,
 }
 
-/// ThrottleCounts, and says who has to wait. Copies share their counters.
+/// Counts, and says who has to wait. Copies share their counters.
 #[derive(Clone, Debug)]
 pub struct Throttle(Option<Arc<Inner>>, Option<Arc<Repeats>>);
 
@@ -172,7 +172,7 @@ impl Throttle {
         Ok(Some(Pending { inner: Arc::clone(inner), key, digest }))
     }
 
-    /// ThrottleCounts a refusal, if it is a guess.
+    /// Counts a refusal, if it is a guess.
     pub fn note_refused(&self, attempt: &Attempt<'_>, denial: Denial) {
         let Some(inner) = &self.0 else { return };
         if denial.is_guess() {
@@ -255,7 +255,7 @@ impl Inner {
         TempFail::new(TempFailReason::Throttled, detail)
     }
 
-    /// ThrottleCounts what was wrong here.
+    /// Counts what was wrong here.
     fn strike(&self, user: &Username, remote: Option<IpAddr>, digest: u64, now: Instant) {
         let place = Place::narrow(remote);
         if self.is_trusted(place) || self.knows(user, place, now) {
@@ -283,7 +283,7 @@ impl Inner {
         self.count(&wrong, now);
     }
 
-    /// ThrottleCounts what was wrong here or on another node.
+    /// Counts what was wrong here or on another node.
     fn count(&self, wrong: &Wrong, at: Instant) {
         let (began, until) = self.lock().book.add(wrong, at);
         if let Some(until) = until {
