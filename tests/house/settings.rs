@@ -181,7 +181,7 @@ fn type_of(kind: &str) -> (String, String) {
         "Vec<String>" | "Vec<ReservedName>" | "Vec<WeakScheme>" => "list of texts",
         "Vec<Network>" => "list of networks",
         "BTreeMap<String, String>" => "table of texts",
-        "BTreeMap<String, Template>" => "table of templates",
+        "BTreeMap<String, FieldTemplate>" => "table of templates",
         _ => {
             return words_of(kind)
                 .unwrap_or_else(|| panic!("say in tests/house/settings.rs what `{kind}` is"));
