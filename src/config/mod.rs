@@ -42,7 +42,7 @@ pub struct Config {
     pub mailcow_keycloak: Option<keycloak::Config>,
     /// All of it and what it points at, to be compared with what the running daemon has.
     pub in_use: InUse,
-    /// What the database is asked for; see [`sql::needed`](crate::backend::sql::needed).
+    /// What the database is asked for; see [`sql::needed`].
     pub database_features: Vec<sql::Feature>,
     /// What the file points at.
     pub secrets: Secrets,

@@ -1,5 +1,6 @@
 //! Who may see whom. Arrows point down; modules on one row do not see each other; pure files stay pure.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms of the house, top to bottom. A room uses those below it. `src/lib.rs` shows the same table.
@@ -85,6 +86,43 @@ fn files_are_small_and_their_names_say_something() {
     }
 }
 
+/// By the files that they name; what the file of a whole folder hands on is its own.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let sources = sources();
+    let has_folder =
+        |file: &str| sources.iter().any(|(known, _)| known.starts_with(&file.replace(".rs", "/")));
+    let is_file = |file: &str| sources.iter().any(|(known, _)| known == file) && !has_folder(file);
+    let mut uses = BTreeMap::<&str, Vec<String>>::new();
+    for (file, text) in sources.iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
+        let code = text.rsplit_once("\n#[cfg(test)]\n").map_or(&**text, |(code, _)| code);
+        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for path in used_paths(&with_whole_paths(file, &code)) {
+            let longest = (1..=path.len()).rev().map(|length| format!("{}.rs", path[..length].join("/")));
+            uses.entry(file)
+                .or_default()
+                .extend(longest.into_iter().find(|used| is_file(used) && used != file));
+        }
+    }
+    let leads_to = |from: &str, to: &str| {
+        let (mut open, mut seen) = (vec![from.to_owned()], BTreeSet::new());
+        while let Some(file) = open.pop() {
+            for used in uses.get(file.as_str()).into_iter().flatten() {
+                if used == to {
+                    return true;
+                }
+                if seen.insert(used.clone()) {
+                    open.push(used.clone());
+                }
+            }
+        }
+        false
+    };
+    assert!(uses.values().map(Vec::len).sum::<usize>() > 100, "no arrows were read");
+    let circles: Vec<_> = uses.keys().filter(|file| leads_to(file, file)).collect();
+    assert!(circles.is_empty(), "these use each other in circles: {circles:?}");
+}
+
 #[test]
 fn every_folder_has_its_room_and_its_row() {
     for (file, _) in sources().iter().filter(|(file, _)| file != "lib.rs" && !file.starts_with("bin/")) {
@@ -116,7 +154,7 @@ const OF_EACH_COMPONENT: [&str; 13] = [
 
 #[test]
 fn no_two_public_types_have_one_name() {
-    let mut homes = std::collections::BTreeMap::<String, Vec<String>>::new();
+    let mut homes = BTreeMap::<String, Vec<String>>::new();
     for (file, text) in sources() {
         for line in text.lines() {
             let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
@@ -194,18 +232,31 @@ fn with_whole_paths(file: &str, text: &str) -> String {
     whole + rest
 }
 
-/// Every `crate::x::y`, and every `x::y` of a `crate::{x::y, z}` or `crate::x::{y, z}`.
+/// Every `crate::x::y`: the room and the part.
 fn used_modules(text: &str) -> Vec<(String, String)> {
-    let mut used = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        for (room, rest) in branches(&text[at + "crate::".len()..]) {
+    let of_two = |path: Vec<String>| {
+        let mut path = path.into_iter();
+        (path.next().unwrap_or_default(), path.next().unwrap_or_default())
+    };
+    used_paths(text).into_iter().map(of_two).collect()
+}
+
+/// Every path behind a `crate::`, groups in braces taken apart.
+fn used_paths(text: &str) -> Vec<Vec<String>> {
+    fn follow(rest: &str, before: &[String], found: &mut Vec<Vec<String>>) {
+        for (name, rest) in branches(rest) {
+            let path = [before, &[name]].concat();
             match rest.strip_prefix("::") {
-                Some(rest) => used.extend(branches(rest).into_iter().map(|(part, _)| (room.clone(), part))),
-                None => used.push((room, String::new())),
+                Some(rest) => follow(rest, &path, found),
+                None => found.push(path),
             }
         }
     }
-    used
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        follow(&text[at + "crate::".len()..], &[], &mut found);
+    }
+    found
 }
 
 /// The names that a path goes on with, each with what follows it: one, or those of a group in braces.

@@ -2,7 +2,7 @@
 //!
 //! `enabled: false` in an answer of Keycloak has many causes, and only few of them mean that somebody is shut out: a user
 //! store behind Keycloak that is down, a race inside Keycloak, and a temporary lockout look the same. So the flag of an
-//! answer is a [`Flag`], which says nothing but that it is up; an [`AccountState`] is made here, of evidence, and
+//! answer is a [`Flag`](super::state::Flag), which says nothing but that it is up; an [`AccountState`] is made here, of evidence, and
 //! whatever is no evidence is an [`Error`].
 
 use std::sync::{Mutex, PoisonError};

@@ -3,7 +3,7 @@
 //! * [`Records`]: fresh records serve at once, older ones are fetched again, stale ones serve while a backend is away.
 //!   `entries.rs` holds them in bounded memory; `flights.rs` lets who wants the same record wait for one fetch.
 //! * [`RecordFile`]: the same on disk, encrypted, to outlive a restart.
-//! * [`BoundedMap`]: a map of bounded size that forgets what was used longest ago.
+//! * `BoundedMap`: a map of bounded size that forgets what was used longest ago.
 //!
 //! Nothing here remembers a verdict: every login takes all its steps, and a record spares a question.
 

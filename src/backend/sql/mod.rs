@@ -3,8 +3,8 @@
 //!
 //! Two drivers answer the same questions: MariaDB or MySQL with mailcow's tables as they are (`mariadb`),
 //! and an embedded SQLite file with the same tables, which keydove creates and migrates (`sqlite`). A question is a
-//! [`Work`](session::Work), written once for both; which errors are met by another try is one table
-//! ([`Trouble`](retry::Trouble)).
+//! `Work` (`session.rs`), written once for both; which errors are met by another try is one table
+//! (`retry.rs`).
 //! What an answer means for a login is the decision's business; this module never refuses anybody. How long
 //! answers are kept is the cache's business.
 //!

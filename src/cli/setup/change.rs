@@ -175,7 +175,7 @@ impl State {
 pub(super) struct Change {
     /// The part of the set-up that it belongs to.
     pub(super) phase: Phase,
-    /// Where.
+    /// The file, unit, database or object of Keycloak that it changes.
     pub(super) place: Place,
     /// What is there.
     pub(super) before: State,
@@ -186,7 +186,7 @@ pub(super) struct Change {
 /// What is to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// This.
+    /// A state that is known before the change is made.
     State(State),
     /// A file with the client's secret, which Keycloak tells once the client is there.
     ClientSecret(Access),

@@ -1,85 +1,18 @@
 //! keydove.toml as setup writes it.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::storage::Failure;
 use super::answers::{DovecotWay, PostfixQuestion};
 use super::change::{Place, State};
 use super::dovecot::Release;
 use super::journal::Journal;
+use super::listener::{Door, Listener};
 use super::mariadb::Mariadb;
-use super::plan::{Store, TEMPLATE, Wishes};
 use super::service::Service;
+use super::wishes::{Store, TEMPLATE, Wishes};
 use crate::config::Config;
-
-/// One socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listener {
-    pub(super) door: Door,
-    pub(super) path: PathBuf,
-    /// Permission bits, owner and group, where keydove makes it itself.
-    pub(super) access: (&'static str, Option<&'static str>, Option<&'static str>),
-    /// The unit of systemd that makes it.
-    pub(super) unit: Option<&'static str>,
-    /// A folder of Dovecot's that must be there first, with `login` above it.
-    pub(super) folder: Option<PathBuf>,
-}
-
-/// What is spoken, and to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    DovecotClients,
-    PostfixClients,
-    Master,
-    Hook,
-    Policy,
-    Socketmap,
-    Control,
-}
-
-impl Door {
-    fn lines(self) -> &'static str {
-        match self {
-            Self::DovecotClients => "door = \"auth-client\"\nrole = \"dovecot\"\n",
-            Self::PostfixClients => "door = \"auth-client\"\nrole = \"postfix\"\n",
-            Self::Master => "door = \"auth-master\"\n",
-            Self::Hook => "door = \"hook\"\n",
-            Self::Policy => "door = \"policy\"\n",
-            Self::Socketmap => "door = \"socketmap\"\n",
-            Self::Control => "door = \"control\"\n",
-        }
-    }
-}
-
-impl Listener {
-    pub(super) fn new(door: Door, path: PathBuf) -> Self {
-        Self { door, path, access: ("0600", None, None), unit: None, folder: None }
-    }
-
-    fn of_unit(self, unit: &'static str) -> Self {
-        Self { unit: Some(unit), ..self }
-    }
-
-    fn for_whom(self, mode: &'static str, owner: Option<&'static str>, group: Option<&'static str>) -> Self {
-        Self { access: (mode, owner, group), ..self }
-    }
-
-    fn text(&self, has_units: bool) -> String {
-        let mut text = format!("[[listener]]\n{}path = \"{}\"\n", self.door.lines(), self.path.display());
-        let (mode, owner, group) = self.access;
-        if has_units && self.unit.is_some() {
-            return text;
-        }
-        let _ = writeln!(text, "mode = \"{mode}\"");
-        for (name, value) in [("owner", owner), ("group", group)] {
-            if let Some(value) = value {
-                let _ = writeln!(text, "{name} = \"{value}\"");
-            }
-        }
-        text
-    }
-}
 
 /// The sockets that the ways in need.
 pub(super) fn listeners(wishes: &Wishes) -> Vec<Listener> {
@@ -274,29 +207,6 @@ fn check_storage(mariadb: &Mariadb, value: &toml::Table, path: &Path) -> Result<
 fn quoted(text: &str) -> String {
     // JSON's way of quoting is TOML's too.
     serde_json::Value::from(text).to_string()
-}
-
-/// Where the database user's password lies, by the file that is there.
-pub(super) fn named_password(config: &Path) -> Option<PathBuf> {
-    let value: toml::Table = toml::from_str(&std::fs::read_to_string(config).ok()?).ok()?;
-    let storage = value.get("storage")?.get("mariadb")?;
-    match storage.get("password_file").and_then(toml::Value::as_str) {
-        Some(path) => Some(path.into()),
-        None => Some(config.parent()?.join(storage.get("password_credential")?.as_str()?)),
-    }
-}
-
-/// Where a client secret lies that the administrator's own file names.
-pub(super) fn named_secret(config: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(config).ok()?;
-    let value: toml::Table = toml::from_str(&text).ok()?;
-    let keycloak = value.get("keycloak")?;
-    let folder = config.parent()?;
-    match keycloak.get("client_secret_file").and_then(toml::Value::as_str) {
-        Some(path) => Some(path.into()),
-        // The shipped unit loads it from the configuration's folder.
-        None => Some(folder.join(keycloak.get("client_secret_credential")?.as_str()?)),
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use super::super::answers::Answers;
 use super::super::change::{Access, Phase};
 use super::super::dovecot::Dovecot;
 use super::super::journal::{Entry, Facts};
-use super::super::plan::Mail;
+use super::super::wishes::Mail;
 use super::*;
 
 /// A folder with a secret in it, gone with the test.

@@ -14,8 +14,10 @@ mod files;
 mod includes;
 mod interrupt;
 mod journal;
+mod listener;
 mod login;
 mod mariadb;
+mod named;
 mod people;
 mod plan;
 mod postfix;
@@ -24,6 +26,7 @@ mod service;
 mod site;
 mod wanted;
 mod wire;
+mod wishes;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,8 +43,9 @@ use command::{ADMIN_PASSWORD, TEST_PASSWORD};
 use journal::{Entry, Facts, Journal};
 use login::TestUser;
 use mariadb::{Server, Session};
-use plan::{Wishes, plan};
+use plan::plan;
 use site::Site;
+use wishes::Wishes;
 
 /// `keydove check` has the same.
 const HAS_FAULT: u8 = 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::storage::{Failure, with_database};
 use super::answers::DovecotWay;
 use super::command;
-use super::plan::{TEMPLATE, Wishes};
+use super::wishes::{TEMPLATE, Wishes};
 use crate::backend::sql::DomainSettings;
 use crate::config::Config;
 use crate::daemon;

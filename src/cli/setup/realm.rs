@@ -6,10 +6,10 @@ use tokio::runtime::Runtime;
 
 use super::super::storage::Failure;
 use super::change::{Change, Phase, Place, State};
-use super::plan::Wishes;
 use super::wanted::{
     merged_client, merged_events, merged_password, merged_template, pick, put, without_users,
 };
+use super::wishes::Wishes;
 use crate::backend::keycloak::{Admin, Error, encode};
 use crate::settings::Period;
 

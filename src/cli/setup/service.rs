@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::storage::Failure;
 use super::change::{Access, Change, Phase, Place, State};
-use super::configuration::Listener;
+use super::listener::Listener;
 use super::{command, files};
 
 /// The daemon's unit.
@@ -202,7 +202,7 @@ pub(super) fn last_words() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::configuration::Door;
+    use super::super::listener::Door;
     use super::*;
 
     fn listener(path: &str, folder: Option<&str>) -> Listener {

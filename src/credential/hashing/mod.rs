@@ -150,7 +150,7 @@ impl Hasher {
     /// [`Hasher::verify_from`] for somebody of whom no address is known.
     ///
     /// # Errors
-    /// The same.
+    /// As [`Hasher::verify_from`].
     pub async fn verify(&self, stored: Secret, password: Secret) -> Result<bool, HashingError> {
         self.verify_from(stored, password, Whose::default()).await
     }

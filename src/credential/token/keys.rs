@@ -41,7 +41,7 @@ enum Material {
     },
     /// An uncompressed point.
     P256(Vec<u8>),
-    /// The same.
+    /// An uncompressed point of the larger curve.
     P384(Vec<u8>),
     Ed25519(Vec<u8>),
 }

@@ -67,7 +67,7 @@ pub struct Logins {
 /// How often something took how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timed {
-    /// What.
+    /// The name of what was timed: a path of logins, or a backend.
     pub name: String,
     /// The upper bound of each size in microseconds, and how many were of this size; the last has no bound.
     pub sizes: Vec<(Option<u64>, u64)>,

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::{now, wait_for};
 use super::ledger::Ledger;
 use super::outage::Outage;
-use super::worker::{now, wait_for};
 use super::{AcceptedLogin, Dropped};
 use crate::backend::sql::{Database, Error};
 

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ban_line::ban_line;
+use super::clock::{now, wait_for};
 use super::outage::Outage;
-use super::worker::{now, wait_for};
 use super::{Dropped, RefusedLogin};
 use crate::auth::Username;
 use crate::backend::redis::{Error, Redis};

@@ -11,6 +11,7 @@
 //! dropped, counted and said.
 
 mod ban_line;
+mod clock;
 mod config;
 mod history;
 mod ledger;
@@ -66,7 +67,7 @@ pub enum Note {
 /// A login for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedLogin {
-    /// Who.
+    /// The mailbox that was opened.
     pub user: Username,
     /// As the mail server sent it.
     pub service: Box<str>,
@@ -148,7 +149,7 @@ pub fn new(
     let pause = config.template_interval.get();
     let mut queues = Queues {
         logins: None,
-        recent: Recent::new(worker::now()),
+        recent: Recent::new(clock::now()),
         refusals: None,
         people,
         people_pause: pause,

@@ -8,8 +8,8 @@ use foldhash::HashMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::now;
 use super::outage::Outage;
-use super::worker::now;
 use crate::auth::Username;
 use crate::backend::sql::{Database, Error, StoredPerson};
 use crate::provision::{Identity, Provisioner, RedisSettings, Update};

@@ -1,9 +1,9 @@
 //! The task that works through the notes: three lanes side by side, so that no backend holds up another.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Dropped;
@@ -83,18 +83,5 @@ fn report(dropped: &Dropped, reported: &mut u64) {
             "notes about logins were dropped; the logins were not held up"
         );
         *reported = count;
-    }
-}
-
-/// The clock of all lanes.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Waits for a moment; for ever where there is none.
-pub(super) async fn wait_for(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }

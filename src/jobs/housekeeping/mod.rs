@@ -37,7 +37,7 @@ pub struct Report {
 /// Rows of one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Removed {
-    /// Which.
+    /// The name of the table.
     pub table: &'static str,
     /// How many.
     pub rows: u64,
@@ -50,7 +50,7 @@ pub enum End {
     Ran(Report),
     /// Another process does it.
     Held {
-        /// Which.
+        /// The name of the process that holds the lease: host and process id.
         by: String,
     },
     /// The last run was not long ago.

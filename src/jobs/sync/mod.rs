@@ -93,7 +93,7 @@ pub enum End {
     Ran(Box<Report>),
     /// Another process has the lease.
     Held {
-        /// Which.
+        /// The name of the process that holds the lease: host and process id.
         by: String,
         /// For so many seconds, unless it prolongs it.
         seconds: i64,

@@ -8,18 +8,26 @@ use tokio::time::Instant;
 
 use super::journal::Journal;
 use super::report::{Outcome, Report, Skip, SourceReport};
-use super::stores::Sight;
 use super::walk::Walk;
 use super::{Request, Sync, Trouble, Watch};
 use crate::auth::Username;
 use crate::backend::keycloak;
-use crate::backend::keycloak::{Client, Lookup};
+use crate::backend::keycloak::{Client, Disabled, Lookup};
 use crate::backend::people::LiveSource;
 use crate::backend::sql::LeaseWish;
 use crate::provision::Rulebook;
 
 /// The lease is prolonged no more often.
 const PROLONG_AFTER: Duration = Duration::from_secs(20);
+
+/// What a run knows of one Keycloak beyond its list.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    /// Who is really disabled; read when the list shows the first who may be.
+    pub(super) disabled: Option<Disabled>,
+    /// How many people lost access because something that they share is switched off.
+    pub(super) switched_off: u64,
+}
 
 /// A run while it goes on.
 pub(super) struct Run<'s> {

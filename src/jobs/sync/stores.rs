@@ -5,16 +5,7 @@ use std::collections::HashSet;
 
 use super::Trouble;
 use super::run::Run;
-use crate::backend::keycloak::{AccountState, Client, Disabled, Doubtful, Error, Person, StoreId};
-
-/// What a run knows of one Keycloak beyond its list.
-#[derive(Debug, Default)]
-pub(super) struct Sight {
-    /// Who is really disabled; read when the list shows the first who may be.
-    disabled: Option<Disabled>,
-    /// How many people lost access because something that they share is switched off.
-    switched_off: u64,
-}
+use crate::backend::keycloak::{AccountState, Client, Doubtful, Error, Person, StoreId};
 
 impl Run<'_> {
     /// Asks the stores of people who have mailboxes: of people without copies Keycloak shows nobody while their store is

@@ -51,7 +51,7 @@ impl ExplainRequest {
 /// How a login would end, and how the last ones did.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
-    /// Now.
+    /// How it would end now, step by step.
     pub explanation: Explanation,
     /// Attempts that were not accepted since keydove started, the last first.
     pub failures: Vec<PastAttempt>,

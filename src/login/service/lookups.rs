@@ -16,7 +16,7 @@ use crate::observe;
 /// Where a user's mail lives.
 #[derive(Debug)]
 pub enum UserAnswer {
-    /// There.
+    /// The mailbox, and where its mail is stored.
     Found(Username, UserFields),
     /// There is no such user.
     NotFound,
@@ -27,7 +27,7 @@ pub enum UserAnswer {
 /// What stands in a lookup table.
 #[derive(Debug)]
 pub enum MapAnswer {
-    /// This.
+    /// The value of the key, as Postfix wants it.
     Found(String),
     /// Nothing.
     NotFound,

@@ -74,9 +74,9 @@ pub struct Listener {
 /// How a login ended.
 #[derive(Debug)]
 pub struct Concluded {
-    /// So.
+    /// The verdict, which is logged and counted already.
     pub verdict: Verdict,
-    /// When.
+    /// When it was found.
     pub ended: Instant,
     /// When it may be answered, where that is not at once.
     pub not_before: Option<Instant>,

@@ -54,9 +54,9 @@ pub struct Attempt<'a> {
     pub user: &'a Username,
     /// Right or wrong.
     pub password: &'a Secret,
-    /// From where.
+    /// The mail client's address, if the mail server told it.
     pub remote: Option<IpAddr>,
-    /// When.
+    /// When the login came in.
     pub now: Instant,
 }
 

@@ -29,9 +29,9 @@ pub struct RefusedGuess<'a> {
     pub name: &'a [u8],
     /// What was guessed. It is kept as a digest only, under a key that dies with the process.
     pub secret: &'a [u8],
-    /// From where.
+    /// The mail client's address, if the mail server told it.
     pub remote: Option<IpAddr>,
-    /// When.
+    /// When the login was refused.
     pub now: Instant,
     /// By what they hear of it.
     pub word: Word,
