@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Credentials, Tables};
+use super::{Credentials, Place, Tables};
 use crate::auth::Secret;
-use crate::backend::sql;
+use crate::backend::{keycloak, sql};
 use crate::frontend::operations::BearerToken;
 use crate::login::throttle::LEAST_SHARED_KEY;
 use crate::settings::SettingFault;
@@ -78,18 +78,7 @@ impl Pointer<'_> {
 
 /// Every secret that the file may point at, a row each.
 fn pointers(file: &Tables) -> Vec<Pointer<'_>> {
-    let mut pointers = Vec::new();
-    for (place, keycloak) in file.own_keycloaks() {
-        pointers.push(Pointer {
-            table: place.keys(),
-            name: "client_secret",
-            called: format!("the client secret of [{}]", place.keys().join(".")),
-            file: &keycloak.client_secret_file,
-            credential: &keycloak.client_secret_credential,
-            objection: |_| None,
-            put: |secrets, secret| secrets.client_secrets.push(secret),
-        });
-    }
+    let mut pointers: Vec<_> = file.own_keycloaks().map(client_secret).collect();
     let mut point = |table: &str, name, called: &str, (file, credential), objection, put| {
         let table = table.split('.').map(str::to_owned).collect();
         pointers.push(Pointer { table, name, called: called.to_owned(), file, credential, objection, put });
@@ -155,6 +144,18 @@ fn pointers(file: &Tables) -> Vec<Pointer<'_>> {
         |secrets, secret| secrets.http_login_token = Some(secret),
     );
     pointers
+}
+
+fn client_secret((place, keycloak): (Place, &keycloak::Config)) -> Pointer<'_> {
+    Pointer {
+        table: place.keys(),
+        name: "client_secret",
+        called: format!("the client secret of [{}]", place.keys().join(".")),
+        file: &keycloak.client_secret_file,
+        credential: &keycloak.client_secret_credential,
+        objection: |_| None,
+        put: |secrets, secret| secrets.client_secrets.push(secret),
+    }
 }
 
 fn short_key(key: &Secret) -> Option<(String, &'static str)> {

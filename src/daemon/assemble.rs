@@ -87,15 +87,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let provisioner = Arc::new(provisioner);
-    let schedule = match config.sync.interval.get().is_zero() {
-        true => None,
-        false => {
-            let sync =
-                assemble_sync(config, Arc::clone(&for_jobs), sources.clone(), Arc::clone(&provisioner))?;
-            let jitter = f64::from(getrandom::u32().map_err(AssembleError::Random)?) / f64::from(u32::MAX);
-            Some(Schedule::new(sync, jitter))
-        }
-    };
+    let schedule = assemble_schedule(config, &for_jobs, &sources, &provisioner)?;
     let (kicker, kick_worker) = config.kick.clone().map(kick::new).unzip();
     let in_all = Arc::new(OnceLock::new());
     let on_loss = kicker.clone().map(|kicker| on_loss(config, kicker, Arc::clone(&in_all)));
@@ -272,6 +264,21 @@ pub(super) async fn assemble_sync_alone(config: &Config) -> Result<Sync, Assembl
     let database = Arc::new(sql::open(&config.storage, password).await?);
     let (sources, provisioner, _) = assemble_sources(config, &database).await?;
     assemble_sync(config, database, sources, Arc::new(provisioner))
+}
+
+/// The sync, where it has an interval.
+fn assemble_schedule(
+    config: &Config,
+    database: &Arc<sql::Database>,
+    sources: &Sources,
+    provisioner: &Arc<Provisioner>,
+) -> Result<Option<Schedule>, AssembleError> {
+    if config.sync.interval.get().is_zero() {
+        return Ok(None);
+    }
+    let sync = assemble_sync(config, Arc::clone(database), sources.clone(), Arc::clone(provisioner))?;
+    let jitter = f64::from(getrandom::u32().map_err(AssembleError::Random)?) / f64::from(u32::MAX);
+    Ok(Some(Schedule::new(sync, jitter)))
 }
 
 fn assemble_sync(

@@ -58,14 +58,20 @@ enum Stops {
     Last,
 }
 
-fn table(workers: Workers) -> Vec<BackgroundTask> {
+fn table(mut workers: Workers) -> Vec<BackgroundTask> {
+    let mut tasks = for_what_connections_leave(&mut workers);
+    tasks.extend(beside_connections(workers));
+    tasks
+}
+
+fn for_what_connections_leave(workers: &mut Workers) -> Vec<BackgroundTask> {
     vec![
         BackgroundTask {
             name: "bookkeeping",
             does: "writes down what logins leave behind: the history, last logins, users' names, lines for ban tools",
             how_often: "when there is something to write; after the stop 2 s for what is queued",
             stops: Stops::Last,
-            runs: runs(workers.bookkeeping, Worker::run),
+            runs: runs(workers.bookkeeping.take(), Worker::run),
         },
         BackgroundTask {
             name: "login lines",
@@ -79,22 +85,27 @@ fn table(workers: Workers) -> Vec<BackgroundTask> {
             does: "saves what keydove remembers, on a thread of its own, with `[cache] record_file`",
             how_often: "every 5 min, 5 s after a record was taken back, and at the end",
             stops: Stops::Last,
-            runs: runs(workers.keeper, RecordKeeper::run),
+            runs: runs(workers.keeper.take(), RecordKeeper::run),
         },
         BackgroundTask {
             name: "throttling",
             does: "forgets old counts of guesses, and shares them with other nodes through Redis",
             how_often: "every second; every 400 ms with Redis",
             stops: Stops::Last,
-            runs: runs(workers.throttle, throttle::Keeper::run),
+            runs: runs(workers.throttle.take(), throttle::Keeper::run),
         },
         BackgroundTask {
             name: "shadow report",
             does: "logs how many logins mailcow decided otherwise, with `[http_login] shadow_url`",
             how_often: "every 10 min, and at the end",
             stops: Stops::Last,
-            runs: runs(workers.shadow, http_login::report_shadow),
+            runs: runs(workers.shadow.take(), http_login::report_shadow),
         },
+    ]
+}
+
+fn beside_connections(workers: Workers) -> Vec<BackgroundTask> {
+    vec![
         BackgroundTask {
             name: "watcher",
             does: "looks whether backends answer, for the log and for readiness",

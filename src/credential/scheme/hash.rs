@@ -5,27 +5,14 @@ use super::{
     scram, scrypt, sha_crypt, sha1_crypt, sun_md5,
 };
 
-/// A stored hash, read and checked for form.
-pub(super) enum Hash {
-    Bcrypt(bcrypt::Hash),
-    ShaCrypt(sha_crypt::Hash),
-    Scrypt(scrypt::Hash),
-    Sha1Crypt(sha1_crypt::Hash),
-    Md5Crypt(md5_crypt::Hash),
-    SunMd5(sun_md5::Hash),
-    DesCrypt(des_crypt::Hash),
-    Argon2(argon2::Hash),
-    Pbkdf2(pbkdf2::Hash),
-    Scram(scram::Hash),
-    Digest(digest::Hash),
-    DigestMd5(challenge::DigestMd5),
-    Otp(otp::Hash),
-    Plain(plain::Hash),
-}
+/// Makes the enum of the schemes' own hashes, and one of each, so that the table of schemes can name their readers.
+macro_rules! hashes {
+    ($(#[$about:meta])* $($name:ident($hash:ty),)+) => {
+        $(#[$about])*
+        pub(super) enum Hash {
+            $($name($hash),)+
+        }
 
-/// So the table of schemes makes one of what a scheme's own reader gives.
-macro_rules! from {
-    ($($name:ident($hash:ty),)+) => {
         $(impl From<$hash> for Hash {
             fn from(hash: $hash) -> Self {
                 Self::$name(hash)
@@ -34,7 +21,8 @@ macro_rules! from {
     };
 }
 
-from! {
+hashes! {
+    /// A stored hash, read and checked for form.
     Bcrypt(bcrypt::Hash),
     ShaCrypt(sha_crypt::Hash),
     Scrypt(scrypt::Hash),

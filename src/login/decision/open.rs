@@ -9,7 +9,7 @@ use super::words;
 use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Username};
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::people::Entitled;
-use crate::backend::sql::{AuthSource, Mailbox};
+use crate::backend::sql::{AppPassword, AuthSource, Mailbox};
 use crate::login::passdb::{
     AppPasswordAttempt, Aside, Owner, Presented, SignedToken, Tried, is_switched_off, of_mailbox,
 };
@@ -44,12 +44,7 @@ impl Decision {
         // An app password that keydove made names its row, so that no other hash need be tried.
         let app_passwords = record.app_passwords();
         if let Some(row) = app_passwords.ok().and_then(|rows| self.0.passdb.find_named(rows, presented)) {
-            let attempt = attempt(login, presented);
-            let fits = Box::pin(self.0.passdb.check_named_app_password(row, &attempt)).await;
-            trace.step("app passwords", &fits, |fits| words::named_app_password(row.id, fits));
-            let source = Source::AppPassword(fits?);
-            let owner = self.find_owner(login, mailbox, record, trace).await?;
-            return Ok(Opened { source, owner });
+            return Box::pin(self.open_with_named(login, (mailbox, record), (row, presented), trace)).await;
         }
         let counts = self.check_main_password_counts(login, Some(mailbox));
         trace.way("main password counts", &counts, |_| words::counts(mailbox));
@@ -96,6 +91,22 @@ impl Decision {
             Some(owner) => owner,
             None => self.find_owner(login, mailbox, record, trace).await?,
         };
+        Ok(Opened { source, owner })
+    }
+
+    /// An app password that names its row fits it, or nothing.
+    async fn open_with_named(
+        &self,
+        login: &Login<'_>,
+        (mailbox, record): (&Mailbox, &MailboxRecord),
+        (row, presented): (&AppPassword, Presented<'_>),
+        trace: &mut Trace,
+    ) -> Result<Opened, NotAccepted> {
+        let attempt = attempt(login, presented);
+        let fits = self.0.passdb.check_named_app_password(row, &attempt).await;
+        trace.step("app passwords", &fits, |fits| words::named_app_password(row.id, fits));
+        let source = Source::AppPassword(fits?);
+        let owner = self.find_owner(login, mailbox, record, trace).await?;
         Ok(Opened { source, owner })
     }
 

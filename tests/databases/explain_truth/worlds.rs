@@ -128,17 +128,8 @@ pub(super) fn worlds() -> impl Strategy<Value = World> {
             1 => select(vec![Stored::UnknownScheme, Stored::TooCostly, Stored::NotAllowed]),
         ],
     );
-    let app_password = select(vec![
-        AppIs::Usable,
-        AppIs::Usable,
-        AppIs::ForAnotherService,
-        AppIs::Off,
-        AppIs::Unusable,
-        AppIs::Expired,
-        AppIs::FromElsewhere,
-    ]);
     let of_apps = (
-        prop::collection::vec(app_password, 0..4),
+        prop::collection::vec(app_password(), 0..4),
         prop::bool::weighted(0.93),
         prop::bool::weighted(0.15),
         prop_oneof![9 => select(vec!["imap", "pop3", "smtp", "sieve"]), 1 => Just("teapot")],
@@ -177,6 +168,18 @@ pub(super) fn worlds() -> impl Strategy<Value = World> {
             master,
         },
     )
+}
+
+fn app_password() -> impl Strategy<Value = AppIs> {
+    select(vec![
+        AppIs::Usable,
+        AppIs::Usable,
+        AppIs::ForAnotherService,
+        AppIs::Off,
+        AppIs::Unusable,
+        AppIs::Expired,
+        AppIs::FromElsewhere,
+    ])
 }
 
 /// The settings, and what the database has against them.
