@@ -33,7 +33,8 @@
 //! 1. [`auth`], for the words, and of it [`auth::Verdict`], [`auth::Denial`], [`auth::TempFailReason`].
 //! 2. [`login::decision::Decision::authenticate`]: the whole decision, on one screen;
 //!    [`login::decision::Decision::explain`] tells the same to an administrator.
-//! 3. [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
+//! 3. [`login::LoginService`], which gives a login its deadline, its log line and its counters;
+//!    [`frontend::Protocol`], the one trait, and [`frontend::connection::serve`], the loop around it.
 //! 4. [`frontend::dovecot`], for what is said on the wire; [`frontend::hook`] is the same made small;
 //!    [`frontend::postfix`], for what Postfix asks beside logins.
 //! 5. The backends, as they are needed: [`backend::keycloak`], [`backend::sql`]; and [`credential::scheme`].
@@ -44,7 +45,8 @@
 //! 2. [`frontend::connection::serve`] reads bytes; [`frontend::LineBuffer`] cuts them into bounded lines.
 //! 3. [`frontend::dovecot::AuthClient`] takes the `AUTH` line: service, address, mechanism, response.
 //! 4. [`frontend::sasl::Exchange`] makes name and credential of the response, or asks for more.
-//! 5. The protocol puts a [`frontend::Question`]; the loop starts its clock and asks the decision.
+//! 5. The protocol puts a [`frontend::Question`]; [`login::LoginService::log_in`] starts the deadline and asks the
+//!    decision.
 //! 6. [`login::decision::Decision::authenticate`] judges name, password form and service, and asks nobody for that.
 //! 7. [`backend::sql::Database::login_facts`]: is the domain on, the mailbox on, the service on for it?
 //! 8. [`login::passdb::Passdb::find_owner`] goes where the mailbox's `authsource` says, and to the Keycloak of its domain.
@@ -52,7 +54,8 @@
 //!    ([`backend::keycloak::AccountState`]), with all that is demanded?
 //! 10. [`credential::compared::Verified`] may know this password and hash; else [`credential::hashing::Hasher::verify`]
 //!     checks cost and scheme ([`credential::scheme`]), then hashes on a thread of its own.
-//! 11. The [`auth::Verdict`] comes back; [`observe::LoginRecord`] writes the one line; a refusal waits.
+//! 11. The [`auth::Verdict`] comes back; the login service has [`observe::LoginRecord`] write the one line, and counts; a
+//!     refusal waits.
 //! 12. The protocol writes `OK` or `FAIL`, or closes for Postfix. A success waits in
 //!     [`frontend::dovecot::PendingLogins`] for the mail process, which asks [`frontend::dovecot::AuthMaster`] and is
 //!     told what [`login::userdb`] makes of the mailbox.
