@@ -42,15 +42,9 @@ pub struct Mailboxes {
 }
 
 impl Mailboxes {
-    /// Remembers what this database says.
+    /// Remembers what this database says, where some names may open the mailbox of another.
     #[must_use]
-    pub fn new(database: Arc<Database>, lifetimes: Lifetimes, spawner: Spawner) -> Self {
-        Self::with_alias_logins(database, lifetimes, spawner, AliasLogins::default())
-    }
-
-    /// The same, where some names open the mailbox of another.
-    #[must_use]
-    pub fn with_alias_logins(
+    pub fn new(
         database: Arc<Database>,
         lifetimes: Lifetimes,
         spawner: Spawner,

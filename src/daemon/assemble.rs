@@ -100,7 +100,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let (bookkeeper, worker, housekeeping) =
         assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
-    let mailboxes = Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases);
+    let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
     let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &keeper {
         keeper.restore();
@@ -170,7 +170,7 @@ pub(super) async fn assemble_service_alone(
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let decision = Decision::new(decision::DecisionParts {
-        mailboxes: Mailboxes::with_alias_logins(Arc::clone(&database), lifetimes, spawner, aliases),
+        mailboxes: Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases),
         database,
         passdb: assemble_passdb(config, people, hasher)?,
         userdb: Userdb::new(&config.userdb),

@@ -8,7 +8,7 @@ use keydove::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service}
 use keydove::backend::mailboxes::Mailboxes;
 use keydove::backend::people::{People, Sources};
 use keydove::backend::records::{self, Spawner};
-use keydove::backend::sql::Database;
+use keydove::backend::sql::{AliasLogins, Database};
 use keydove::credential::compared::{Comparisons, Verified};
 use keydove::credential::hashing::Hasher;
 use keydove::jobs::bookkeeping::{self, AcceptedLogin, Bookkeeper, Note};
@@ -56,7 +56,12 @@ impl Costs<'_> {
         );
         Decision::new(DecisionParts {
             database: Arc::clone(&self.database),
-            mailboxes: Mailboxes::new(Arc::clone(&self.database), cache.mailboxes(), spawner),
+            mailboxes: Mailboxes::new(
+                Arc::clone(&self.database),
+                cache.mailboxes(),
+                spawner,
+                AliasLogins::default(),
+            ),
             passdb,
             userdb: Userdb::new(&toml::from_str("").unwrap()),
             provisioner,

@@ -20,7 +20,7 @@ use keydove::backend::mailboxes::Mailboxes;
 use keydove::backend::people::{People, Sources};
 use keydove::backend::records;
 use keydove::backend::records::Spawner;
-use keydove::backend::sql::Database;
+use keydove::backend::sql::{AliasLogins, Database};
 use keydove::credential::compared::{Comparisons, Verified};
 use keydove::credential::hashing::Hasher;
 use keydove::jobs::bookkeeping::Bookkeeper;
@@ -300,7 +300,12 @@ impl<O: Other> Stage<'_, O> {
         let sogo = if world.via_webmail { "addresses = ['192.0.2.1']" } else { "" };
         Decision::new(DecisionParts {
             database: Arc::clone(&self.database),
-            mailboxes: Mailboxes::new(Arc::clone(&self.database), cache.mailboxes(), spawner()),
+            mailboxes: Mailboxes::new(
+                Arc::clone(&self.database),
+                cache.mailboxes(),
+                spawner(),
+                AliasLogins::default(),
+            ),
             passdb,
             userdb: Userdb::new(&toml::from_str("").unwrap()),
             provisioner: Arc::new(Provisioner::new(&making(world.making))),

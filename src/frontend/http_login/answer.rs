@@ -127,14 +127,13 @@ where
 
 /// Decides a login in a task of its own, so that it comes to its end, and into the log, when the peer hangs up.
 async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
-    let mut request = match request::read(body) {
+    let request = match request::read(body) {
         Ok(request) => request,
         Err(error) => {
             tracing::warn!(%error);
             return Ok(verdict(StatusCode::BAD_REQUEST));
         }
     };
-    door.service.naming.read_login(&mut request);
     let (sender, receiver) = oneshot::channel();
     let own = Arc::clone(door);
     (door.spawner)(Box::pin(async move {
@@ -192,10 +191,9 @@ fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot
         tracing::debug!("a request that keydove cannot read was left to mailcow");
         return sender;
     };
-    door.service.naming.read_login(&mut request);
     let (door, shadow) = (Arc::clone(door), Arc::clone(shadow));
     (Arc::clone(&door).spawner)(Box::pin(async move {
-        let ours = Box::pin(door.service.rehearse(&request)).await;
+        let ours = Box::pin(door.service.rehearse(&mut request)).await;
         let Ok(theirs) = receiver.await else { return };
         let now = tokio::time::Instant::now().into_std();
         if !is_second(&door, &request, &ours, theirs.name(), now) {

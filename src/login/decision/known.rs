@@ -179,6 +179,7 @@ mod tests {
     use crate::backend::mailboxes::Mailboxes;
     use crate::backend::people::{People, Sources};
     use crate::backend::records::{Config, Spawner};
+    use crate::backend::sql::AliasLogins;
     use crate::credential::compared::{Comparisons, Verified};
     use crate::credential::hashing::Hasher;
     use crate::jobs::bookkeeping::Bookkeeper;
@@ -204,7 +205,8 @@ mod tests {
         let people = People::new(Sources::new(Vec::new()), cache.people(), spawner());
         let hasher = Hasher::start(&crate::credential::hashing::Config::default()).unwrap();
         let comparisons = Comparisons::new(Verified::new().unwrap());
-        let mailboxes = Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner());
+        let mailboxes =
+            Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner(), AliasLogins::default());
         for name in NAMES {
             mailboxes.find(&Username::parse(name.as_bytes()).unwrap()).await.unwrap();
         }

@@ -15,6 +15,7 @@ use crate::auth::{AuthRequest, Credential, Denial, Mechanism, NotAccepted, Origi
 use crate::backend::mailboxes::Mailboxes;
 use crate::backend::people::{People, Sources};
 use crate::backend::records::{Config, Spawner};
+use crate::backend::sql::AliasLogins;
 use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
 use crate::credential::scheme;
@@ -215,7 +216,7 @@ async fn decision(folder: &FilePath) -> Decision {
     let comparisons = Comparisons::new(Verified::new().unwrap());
     let limits =
         toml::from_str(&format!("max_hashes = {MAX_HASHES}\nonly_domains = ['only.example']")).unwrap();
-    let mailboxes = Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner);
+    let mailboxes = Mailboxes::new(Arc::clone(&database), cache.mailboxes(), spawner, AliasLogins::default());
     // The file is made by the first question.
     let nobody = crate::auth::Username::parse(b"nobody@example.org").unwrap();
     mailboxes.find(&nobody).await.unwrap();

@@ -18,13 +18,13 @@ pub struct DecidedLogin {
 impl DecidedLogin {
     /// Decides a login that has just come in, within the deadline. Whoever asks must not drop this half-way: hanging
     /// up would be a way to try a password unseen.
-    pub async fn decide(service: &LoginService, request: AuthRequest) -> Self {
+    pub async fn decide(service: &LoginService, mut request: AuthRequest) -> Self {
         let arrival = Arrival::now();
-        let judgement = service.decide(&request, arrival, Purpose::Answer).await;
+        let judgement = service.decide(&mut request, arrival, Purpose::Answer).await;
         Self { request, judgement, arrival, ended: now() }
     }
 
-    /// What was asked.
+    /// What was asked, its names as they were read.
     #[must_use]
     pub fn request(&self) -> &AuthRequest {
         &self.request

@@ -100,21 +100,23 @@ pub struct EndedEarly {
 impl LoginService {
     /// Decides a login, no longer than the deadline; writes its line, counts it, and notes what is to be written down.
     pub async fn log_in(&self, listener: &Listener, mut request: AuthRequest, arrival: Arrival) -> Concluded {
-        self.naming.read_login(&mut request);
-        let judgement = self.decide(&request, arrival, Purpose::Answer).await;
+        let judgement = self.decide(&mut request, arrival, Purpose::Answer).await;
         let ended = now();
         let verdict = self.conclude(listener, request, judgement, (arrival, ended));
         let not_before = self.not_before(&verdict, arrival);
         Concluded { verdict, ended, not_before }
     }
 
-    /// How a login would end that somebody else decides. Nothing is logged, counted, written down or made.
-    pub async fn rehearse(&self, request: &AuthRequest) -> Verdict {
+    /// How a login would end that somebody else decides. Nothing is logged, counted, written down or made; the names of the
+    /// request are read as for a login.
+    pub async fn rehearse(&self, request: &mut AuthRequest) -> Verdict {
         self.decide(request, Arrival::now(), Purpose::Rehearsal).await.verdict
     }
 
-    /// Whoever is known is decided at once; only who has to wait needs an alarm.
-    async fn decide(&self, request: &AuthRequest, arrival: Arrival, purpose: Purpose) -> Judgement {
+    /// Every way to a verdict leads through here, so that names mean the same at each. A known user is decided at once;
+    /// only a login that has to wait needs an alarm.
+    async fn decide(&self, request: &mut AuthRequest, arrival: Arrival, purpose: Purpose) -> Judgement {
+        self.naming.read_login(request);
         let mut decision = pin!(self.decision.decide(request, self.moment(arrival), purpose));
         if let Some(judgement) = decision.as_mut().now_or_never() {
             return judgement;
