@@ -22,13 +22,14 @@
 //! | [`credential`] | `{SCHEME}` hashes, the hashing threads, compared passwords |
 //! | [`observe`] | the log line, counters |
 //! | [`token`] | Keycloak's tokens |
+//! | [`portal`] | what the web portal asks, and what is answered |
 //! | [`diagnostics`] | how a configuration file is read, and how its faults are shown |
 //! | [`settings`] | the forms in which settings are written |
 //! | [`auth`] | the words that all others speak |
 //!
-//! The last four are the crate `keydove-words` in `words/`, which the web portal uses, too.
+//! The last five are the crate `keydove-words` in `words/`, which the web portal uses, too.
 //!
-//! `auth`, `settings`, `token`, `credential::scheme`, `login::userdb`, `frontend::dovecot`, `frontend::hook`,
+//! `auth`, `settings`, `portal`, `token`, `credential::scheme`, `login::userdb`, `frontend::dovecot`, `frontend::hook`,
 //! `frontend::postfix` and `frontend::sasl` are pure: no runtime, no sockets, no files, no clock, no log. They are tested
 //! by calling them.
 //!
@@ -84,4 +85,4 @@ pub mod login;
 pub mod observe;
 pub mod provision;
 
-pub use keydove_words::{auth, diagnostics, settings, token};
+pub use keydove_words::{auth, diagnostics, portal, settings, token};
