@@ -44,7 +44,13 @@ enum Command {
 /// Runs the program to its end.
 #[must_use]
 pub fn run() -> ExitCode {
-    match parse(std::env::args().skip(1)) {
+    run_with(std::env::args().skip(1))
+}
+
+/// The same with other words than those of this process.
+#[must_use]
+pub fn run_with(words: impl Iterator<Item = String>) -> ExitCode {
+    match parse(words) {
         Some(Command::Serve(config)) => end(serve(&config)),
         Some(Command::Check(config)) => end(check(&config)),
         Some(Command::Version) => {

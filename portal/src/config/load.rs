@@ -33,7 +33,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    const GOOD: &str = include_str!("../../../packaging/keydove-portal.toml");
+    const GOOD: &str = include_str!("../../../packaging/portal/keydove-portal.toml");
 
     fn faults(text: &str) -> String {
         Config::parse(Path::new("p.toml"), text).unwrap_err().to_string()

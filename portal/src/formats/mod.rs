@@ -105,7 +105,7 @@ pub fn dns_records(config: &Config) -> Vec<(String, String)> {
 /// A configuration for tests.
 #[cfg(test)]
 pub(crate) fn shipped() -> Config {
-    let text = include_str!("../../../packaging/keydove-portal.toml");
+    let text = include_str!("../../../packaging/portal/keydove-portal.toml");
     let text = text.replace("#[oauth]", "[oauth]").replace("#client_id", "client_id");
     Config::parse(std::path::Path::new("p.toml"), &text).unwrap()
 }

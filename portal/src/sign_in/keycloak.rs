@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     fn keycloak() -> Keycloak {
-        let text = include_str!("../../../packaging/keydove-portal.toml");
+        let text = include_str!("../../../packaging/portal/keydove-portal.toml");
         let config = config::Config::parse(std::path::Path::new("p.toml"), text).unwrap();
         Keycloak::new(&config.keycloak, &config.portal.public_url, Secret::from("s3cret")).unwrap()
     }

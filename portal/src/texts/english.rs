@@ -222,7 +222,7 @@ const HELP: HelpTexts = HelpTexts {
             "Why must I sign in again?",
             &[
                 "Before an app password is shown you prove once more who you are, unless you did so in the last five minutes. A browser that somebody left open then gives nothing away.",
-                "A session ends when you do nothing for half an hour, and after eight hours at the latest.",
+                "A session ends when you do nothing for a while, and after some hours in any case.",
             ],
         ),
         (

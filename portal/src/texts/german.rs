@@ -222,7 +222,7 @@ const HELP: HelpTexts = HelpTexts {
             "Warum muss ich mich noch einmal anmelden?",
             &[
                 "Bevor ein App-Passwort gezeigt wird, weisen Sie noch einmal nach, wer Sie sind, wenn das nicht in den letzten fünf Minuten war. So verrät ein Browser nichts, den jemand offen gelassen hat.",
-                "Eine Sitzung endet, wenn Sie eine halbe Stunde nichts tun, und spätestens nach acht Stunden.",
+                "Eine Sitzung endet, wenn Sie eine Weile nichts tun, und nach einigen Stunden in jedem Fall.",
             ],
         ),
         (

@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 
 impl Portal {
     pub(crate) fn new(daemon: DaemonDouble) -> Self {
-        let text = include_str!("../../../packaging/keydove-portal.toml");
+        let text = include_str!("../../../packaging/portal/keydove-portal.toml");
         let text = text.replace("#[oauth]", "[oauth]").replace("#client_id", "client_id");
         let text = text.replace("/run/keydove/portal", daemon.path().to_str().unwrap());
         // Nobody listens there: Keycloak is away.
