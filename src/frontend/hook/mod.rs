@@ -79,7 +79,7 @@ impl Hook {
             credential: Credential::Password(password),
             service,
             service_name,
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin,
             wants_fields: true,
         };
