@@ -48,6 +48,7 @@ mod outages;
 mod people;
 mod planted_faults;
 mod portal;
+mod portal_socket;
 mod postfix_doors;
 mod protocol_edges;
 mod reasons;
@@ -124,6 +125,7 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
 const LOOKING: &[Group<Case>] = &[
     ("check", On::BothDatabases, check::CASES),
     ("control", On::Sqlite, control::CASES),
+    ("portal_socket", On::Sqlite, portal_socket::CASES),
     ("credentials", On::Sqlite, credentials::CASES),
     ("demands", On::Sqlite, demands::CASES),
     ("doors", On::Sqlite, doors::CASES),
