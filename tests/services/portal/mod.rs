@@ -20,6 +20,7 @@ const PASSWORD: &str = "pw";
 /// First sign-ins make mailboxes.
 const PROVISIONING: &str = "\n[provisioning]\nenabled = true\ndefault_template = \"Default\"\n";
 const NEWCOMER: &str = "notemplate@example.org";
+const ALICE: &str = "alice@example.org";
 /// What an idle portal may take.
 const MOST_MEMORY_KIB: u64 = 25 * 1024;
 
@@ -46,7 +47,7 @@ pub const CASES: &[LoneCase] = &[
         look(&browser, "welcome", &format!("{}/", portal.address))?;
         look(&browser, "help", &format!("{}/help", portal.address))?;
         look(&browser, "problem", &format!("{}/nowhere", portal.address))?;
-        sign_in(&browser, &portal, "alice", "device")?;
+        sign_in(&browser, &portal, ALICE, "device")?;
         for program in ["thunderbird", "apple", "outlook", "android", "other"] {
             look(
                 &browser,
@@ -70,8 +71,8 @@ pub const CASES: &[LoneCase] = &[
     ("keycloak_ends_the_portals_sessions_and_a_disabled_person_is_out", |system| {
         let portal = start(system)?;
         let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
-        sign_in(&browser, &portal, "alice", "sessions")?;
-        KeycloakAdmin::new(&system.keycloak).log_out("alice@example.org")?;
+        sign_in(&browser, &portal, ALICE, "sessions")?;
+        KeycloakAdmin::new(&system.keycloak).log_out(ALICE)?;
         // Keycloak tells the portal after its answer to the administrator.
         eventually(|| {
             browser.open(&format!("{}/sessions", portal.address))?;
@@ -80,9 +81,9 @@ pub const CASES: &[LoneCase] = &[
                 format!("{address}\n{}", portal.log())
             })
         })?;
-        sign_in(&browser, &portal, "alice", "sessions")?;
+        sign_in(&browser, &portal, ALICE, "sessions")?;
         KeycloakAdmin::new(&system.keycloak)
-            .update("alice@example.org", |user| user["enabled"] = json!(false))?;
+            .update(ALICE, |user| user["enabled"] = json!(false))?;
         eventually(|| {
             browser.open(&format!("{}/device", portal.address))?;
             let text = browser.text()?;
@@ -96,7 +97,7 @@ pub const CASES: &[LoneCase] = &[
     ("while_a_server_is_away_the_page_says_so_and_the_form_is_not_lost", |system| {
         let portal = start(system)?;
         let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
-        sign_in(&browser, &portal, "alice", "app-passwords")?;
+        sign_in(&browser, &portal, ALICE, "app-passwords")?;
         browser.fill("#name", "my phone")?;
         system.keydove.stop()?;
         browser.click("#make")?;
@@ -157,7 +158,7 @@ fn make(browser: &Browser, portal: &Portal, name: &str) -> Result<String> {
 fn whole_way(system: &System, portal: &Portal, browser: &Browser) -> Result<()> {
     browser.open(&portal.address)?;
     browser.click("main a.button")?;
-    prove(browser, "notemplate")?;
+    prove(browser, NEWCOMER)?;
     browser.wait_for_address(&format!("{}/device", portal.address))?;
     let rows = system.query(&format!("SELECT COUNT(*) FROM mailbox WHERE username = '{NEWCOMER}'"))?;
     ensure(rows == [["1"]], || format!("the first sign-in made {rows:?} mailboxes"))?;
