@@ -4,8 +4,10 @@
 
 mod double;
 mod forms;
+mod keycloak_double;
 mod pages;
 mod sign_in;
+mod tokens;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,12 +46,16 @@ pub(crate) struct Answer {
 
 impl Portal {
     pub(crate) fn new(daemon: DaemonDouble) -> Self {
+        // Nobody listens there: Keycloak is away.
+        Self::at(daemon, "http://127.0.0.1:1/realms/mail")
+    }
+
+    /// One that reaches Keycloak at this address.
+    pub(crate) fn at(daemon: DaemonDouble, keycloak: &str) -> Self {
         let text = include_str!("../../../packaging/portal/keydove-portal.toml");
         let text = text.replace("#[oauth]", "[oauth]").replace("#client_id", "client_id");
         let text = text.replace("/run/keydove/portal", daemon.path().to_str().unwrap());
-        // Nobody listens there: Keycloak is away.
-        let text = text
-            .replace("client_id = \"keydove-portal\"", "backend_url = \"http://127.0.0.1:1/realms/mail\"");
+        let text = text.replace("client_id = \"keydove-portal\"", &format!("backend_url = \"{keycloak}\""));
         let config = Config::parse(Path::new("p.toml"), &text).unwrap();
         let app = App::new(config, Secret::from("s3cret"), Clock::new(|| NOW)).unwrap();
         Self { routes: routes(Arc::new(app)), daemon }

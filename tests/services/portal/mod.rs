@@ -68,6 +68,25 @@ pub const CASES: &[LoneCase] = &[
         let others: Vec<_> = complaints.iter().filter(|line| !line.contains("/nowhere")).collect();
         ensure(others.is_empty(), || format!("{others:?}"))
     }),
+    ("an_old_proof_is_renewed_at_keycloak_and_the_form_waits", |system| {
+        let portal = start(system)?;
+        let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
+        sign_in(&browser, &portal, ALICE, "app-passwords")?;
+        let old = "UPDATE keydove_session SET auth_time = auth_time - 400";
+        system.execute(old)?;
+        browser.fill("#name", "my phone")?;
+        browser.click("#make")?;
+        // Keycloak remembers a sign-in of a minute ago, so it asks nothing, and the browser is back at once.
+        let text = browser.text_of(".card [role=status]")?;
+        ensure(text.contains("You have signed in again"), || text)?;
+        browser.click("#make")?;
+        let name = browser.text_of("dd bdi")?;
+        ensure(name == "my phone", || name)?;
+        // Nothing of the way back counts twice.
+        browser.open(&format!("{}/sign-in/done?state=x&code=y", portal.address))?;
+        let text = browser.text()?;
+        ensure(text.contains("This sign-in is over"), || text)
+    }),
     ("keycloak_ends_the_portals_sessions_and_a_disabled_person_is_out", |system| {
         let portal = start(system)?;
         let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
@@ -82,8 +101,7 @@ pub const CASES: &[LoneCase] = &[
             })
         })?;
         sign_in(&browser, &portal, ALICE, "sessions")?;
-        KeycloakAdmin::new(&system.keycloak)
-            .update(ALICE, |user| user["enabled"] = json!(false))?;
+        KeycloakAdmin::new(&system.keycloak).update(ALICE, |user| user["enabled"] = json!(false))?;
         eventually(|| {
             browser.open(&format!("{}/device", portal.address))?;
             let text = browser.text()?;
