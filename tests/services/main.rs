@@ -208,6 +208,24 @@ fn eventually(mut holds: impl FnMut() -> Result<()>) -> Result<()> {
     }
 }
 
+/// How often something may be late: a busy machine is now and then, a fault always.
+const LATE_TRIES: usize = 5;
+
+/// Tries until it took less than `limit` once, and says how long it took then. It must hold each time.
+fn in_time(limit: std::time::Duration, mut holds: impl FnMut() -> Result<()>) -> Result<std::time::Duration> {
+    let mut late = Vec::new();
+    while late.len() < LATE_TRIES {
+        let start = std::time::Instant::now();
+        holds()?;
+        let took = start.elapsed();
+        if took < limit {
+            return Ok(took);
+        }
+        late.push(took);
+    }
+    Err(Failure(format!("it never took less than {limit:?}, but {late:?}")))
+}
+
 /// A connection that fails where none may.
 fn transport<T>(result: std::io::Result<T>) -> Result<T> {
     result.map_err(|error| Failure(format!("the connection failed: {error}")))
