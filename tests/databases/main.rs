@@ -21,6 +21,7 @@ mod pool;
 mod provisioning;
 mod retries;
 mod rights;
+mod sogo;
 mod sqlite_files;
 mod sync;
 
@@ -334,6 +335,7 @@ async fn mariadb_is_asked_for_every_right() {
     let database = connect(&server).await;
     provisioning::provisioning_battery(&database, &other).await;
     database.close().await;
+    Box::pin(sogo::rows_are_of_mailboxes_that_are_on(&server, &other, &features)).await;
 }
 
 #[tokio::test]

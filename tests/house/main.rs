@@ -19,6 +19,7 @@ mod config;
 mod corpus;
 mod dangers;
 mod database_file;
+mod fields;
 mod layers;
 mod manual;
 mod metrics;

@@ -38,6 +38,7 @@ mod saved;
 mod session;
 mod sogo;
 mod sqlite;
+mod switch;
 mod sync;
 
 pub use access::AccessSwitches;
@@ -60,7 +61,8 @@ pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use person::StoredPerson;
 pub use provision::rows::{
-    Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows, StoredTemplate, UserAcl,
+    Announced, AttributeChange, Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows,
+    StoredTemplate, UserAcl, WouldChange,
 };
 pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
 pub(crate) use saved::{SavedAppPassword, SavedMailbox};
