@@ -20,8 +20,8 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
             (Feature::AppPasswords, true),
             (Feature::IdentityProvider, is_mailcows),
             (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
-            (Feature::Maps, has_door(Door::Socketmap)),
-            (Feature::Policy, has_door(Door::Policy)),
+            (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),
+            (Feature::Policy, has_protocol(ListenerProtocol::Policy)),
             (Feature::Comparisons, true),
         ];
         return features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect();
@@ -48,12 +48,17 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
 
 /// mailcow decides, nobody else asks, and nothing is set that writes by itself.
 fn only_compares(file: &Tables) -> bool {
-    let asks = |door| matches!(door, Door::AuthClient | Door::AuthMaster | Door::Hook);
+    let asks = |protocol| {
+        matches!(
+            protocol,
+            ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
+        )
+    };
     let syncs =
         !file.sync.interval.get().is_zero() || file.sync.import || file.sync.deactivate != Deactivate::Off;
     file.http_login.shadow_url.is_some()
         && !syncs
-        && !file.listeners.iter().any(|listener| asks(listener.door))
+        && !file.listeners.iter().any(|listener| asks(listener.protocol))
 }
 
 #[cfg(test)]
