@@ -84,9 +84,7 @@ impl Door {
 /// # Errors
 /// What would keep the door shut.
 pub fn check(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    if let (Some(certificate), Some(key)) = (&config.certificate_file, &config.key_file) {
-        tls::acceptor(certificate, key)?;
-    }
+    tls::of(config)?;
     Shadow::new(config, Arc::default())?;
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod chain;
 pub mod double;
 pub mod dovecot;
 mod shadow;
+mod tap;
 mod wire;
 
 use std::io::{Read, Write};
