@@ -1,12 +1,12 @@
 //! What the configuration asks the database for.
 
-use super::{Door, Tables};
+use super::{ListenerProtocol, Tables};
 use crate::backend::sql::Feature;
 use crate::jobs::sync::Deactivate;
 
 /// Everything that the daemon may ask the database for with these settings.
 pub(super) fn of(file: &Tables) -> Vec<Feature> {
-    let has_door = |door| file.listeners.iter().any(|listener| listener.door == door);
+    let has_protocol = |protocol| file.listeners.iter().any(|listener| listener.protocol == protocol);
     let is_mailcows = file.mailcow.identity_provider;
     let makes_mailboxes = file.provisioning.enabled.unwrap_or(is_mailcows) || file.sync.import;
     let follows_templates = !file.provisioning.mappings.is_empty() || is_mailcows;
@@ -20,8 +20,8 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::Owners, true),
         (Feature::IdentityProvider, is_mailcows),
         (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
-        (Feature::Maps, has_door(Door::Socketmap)),
-        (Feature::Policy, has_door(Door::Policy)),
+        (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),
+        (Feature::Policy, has_protocol(ListenerProtocol::Policy)),
         (Feature::FirstLogins, makes_mailboxes),
         (Feature::Templates, follows_templates),
         (Feature::LoginLog, file.bookkeeping.login_log),

@@ -14,7 +14,7 @@ use super::assemble::Parts;
 use super::listener::{self, ListenError};
 use super::tasks::{Group, Tasks};
 use crate::auth::Secret;
-use crate::config::{self, Door, ListenerConfig};
+use crate::config::{self, ListenerConfig, ListenerProtocol};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Desk, Put};
 use crate::frontend::control::{self, Control};
@@ -54,19 +54,19 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 pub(super) fn start(
     socket: UnixListener,
     config: &ListenerConfig,
-    (parts, http_login): (&Parts, &Arc<http_login::Door>),
+    (parts, http_login): (&Parts, &Arc<http_login::HttpLogin>),
     tasks: &Tasks,
 ) {
-    let kind = match (config.door, config.role) {
-        (Door::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
-        (Door::Control, _) => Kind::Control,
-        (Door::Policy, _) => Kind::Policy,
-        (Door::Socketmap, _) => Kind::Socketmap,
-        (Door::Hook, _) => Kind::Hook,
-        (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
-        (Door::AuthClient, Some(config::ListenerRole::Postfix)) => Kind::Client(Role::Postfix),
-        (Door::AuthClient, Some(config::ListenerRole::Exim)) => Kind::Client(Role::Exim),
-        (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
+    let kind = match (config.protocol, config.role) {
+        (ListenerProtocol::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
+        (ListenerProtocol::Control, _) => Kind::Control,
+        (ListenerProtocol::Policy, _) => Kind::Policy,
+        (ListenerProtocol::Socketmap, _) => Kind::Socketmap,
+        (ListenerProtocol::Hook, _) => Kind::Hook,
+        (ListenerProtocol::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
+        (ListenerProtocol::AuthClient, Some(config::ListenerRole::Postfix)) => Kind::Client(Role::Postfix),
+        (ListenerProtocol::AuthClient, Some(config::ListenerRole::Exim)) => Kind::Client(Role::Exim),
+        (ListenerProtocol::AuthClient, _) => Kind::Client(Role::Dovecot),
     };
     let acceptor = Acceptor {
         kind,
@@ -77,13 +77,13 @@ pub(super) fn start(
             service: Arc::clone(&parts.service),
             administration: Arc::clone(&parts.administration),
             listener: Listener {
-                door: config.door.name(),
+                protocol: config.protocol.name(),
                 role: config.role.map(config::ListenerRole::name),
                 peer_reports_refusals: config.role == Some(config::ListenerRole::Postfix),
             },
         }),
-        tasks: match config.door {
-            Door::AuthMaster => tasks.masters.clone(),
+        tasks: match config.protocol {
+            ListenerProtocol::AuthMaster => tasks.masters.clone(),
             _ => tasks.clients.clone(),
         },
     };
@@ -106,11 +106,12 @@ pub(super) fn http_login(
     (config, token): (&http_login::Config, Option<Secret>),
     parts: &Parts,
     tasks: &Tasks,
-) -> Result<Arc<http_login::Door>, http_login::SetupError> {
-    let listener = Listener { door: Door::HttpLogin.name(), role: None, peer_reports_refusals: true };
+) -> Result<Arc<http_login::HttpLogin>, http_login::SetupError> {
+    let listener =
+        Listener { protocol: ListenerProtocol::HttpLogin.name(), role: None, peer_reports_refusals: true };
     let asked = (Arc::clone(&parts.service), listener);
     let (spawner, metrics) = (tasks.clients.spawner(), Arc::clone(&parts.shadow));
-    http_login::Door::new((config, token), asked, spawner, metrics).map(Arc::new)
+    http_login::HttpLogin::new((config, token), asked, spawner, metrics).map(Arc::new)
 }
 
 /// Accepts the connections of one listener.
@@ -130,7 +131,7 @@ enum Kind {
     Policy,
     Socketmap,
     Hook,
-    HttpLogin(Arc<http_login::Door>),
+    HttpLogin(Arc<http_login::HttpLogin>),
 }
 
 impl Acceptor {
@@ -167,12 +168,12 @@ impl Acceptor {
             Kind::Policy => self.serve(stream, PolicyService::default()),
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
             Kind::Hook => self.serve(stream, Hook::default()),
-            Kind::HttpLogin(door) => {
+            Kind::HttpLogin(login) => {
                 // Mode and owner of the socket say who may ask.
                 let client = http_login::Client::Trusted;
                 self.tasks.spawn(http_login::serve(
                     stream,
-                    Arc::clone(door),
+                    Arc::clone(login),
                     client,
                     self.tasks.stop_signals(),
                 ));
@@ -185,7 +186,7 @@ impl Acceptor {
         P: Protocol<Asked: Put + Send> + Send + 'static,
     {
         let (desk, stop) = (Arc::clone(&self.desk), self.tasks.stop_signals());
-        let door = self.desk.listener.door;
+        let door = self.desk.listener.protocol;
         self.tasks.spawn(async move {
             match connection::serve(stream, protocol, desk, stop).await {
                 Ok(()) => {}

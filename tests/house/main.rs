@@ -17,6 +17,7 @@ mod code;
 mod commands;
 mod config;
 mod corpus;
+mod crates;
 mod dangers;
 mod database_file;
 mod layers;

@@ -37,7 +37,7 @@ use super::fail;
 use super::output::{say, say_error};
 use super::storage::Failure;
 use crate::auth::Username;
-use crate::backend::keycloak::{Admin, RealmName, ServerUrl, SignIn};
+use crate::backend::keycloak::{Admin, AdminSignIn, RealmName, ServerUrl};
 use answers::{Answers, agrees, password};
 use apply::{apply, names, take_back};
 use change::{Change, Phase, Place};
@@ -283,7 +283,8 @@ fn sign_in(answers: &Answers, facts: &Facts) -> Result<Admin, Failure> {
         Failure::Usage(format!("there is no {what}: set {ADMIN_PASSWORD}, or give --admin-password-file"))
     })?;
     let realm = facts.admin_realm.clone().unwrap_or_else(|| MASTER.to_owned());
-    let sign_in = SignIn { realm: RealmName::try_from(realm).map_err(|error| data(&error))?, user, password };
+    let sign_in =
+        AdminSignIn { realm: RealmName::try_from(realm).map_err(|error| data(&error))?, user, password };
     let server = ServerUrl::try_from(facts.server_url.clone()).map_err(|error| data(&error))?;
     let realm = RealmName::try_from(facts.realm.clone()).map_err(|error| data(&error))?;
     let config = realm::patient(facts.ca_file.as_deref());

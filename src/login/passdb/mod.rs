@@ -34,7 +34,7 @@ pub struct Passdb {
     comparisons: Comparisons,
     app_passwords: AppPasswordConfig,
     /// Where tokens are taken.
-    tokens: Option<crate::credential::token::Config>,
+    tokens: Option<crate::token::Config>,
     master_users: Option<MasterUsers>,
     /// Of which hashes a warning told lately.
     warned: tried::Warned,
@@ -119,7 +119,7 @@ impl Passdb {
 
     /// Takes tokens too, where there are settings for them.
     #[must_use]
-    pub fn with_tokens(mut self, config: Option<crate::credential::token::Config>) -> Self {
+    pub fn with_tokens(mut self, config: Option<crate::token::Config>) -> Self {
         self.tokens = config;
         self
     }

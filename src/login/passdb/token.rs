@@ -6,7 +6,7 @@ use super::Passdb;
 use crate::auth::{Denial, NotAccepted, Secret, TempFail, TempFailReason, Username};
 use crate::backend::keycloak::{Activity, LookupBy, Signature};
 use crate::backend::people::Entitled;
-use crate::credential::token::{Claims, Config, Demands, Token};
+use crate::token::{Claims, Config, Demands, Token};
 
 /// A token that the realm has signed for this mailbox. Whether its person is entitled is another question.
 #[derive(Debug)]

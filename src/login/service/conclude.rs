@@ -43,7 +43,7 @@ impl LoginService {
             self.logins.count_guess(repeated);
         }
         LoginRecord {
-            door: listener.door,
+            protocol: listener.protocol,
             role: listener.role,
             user: SentText::new(&request.authcid),
             normal,
@@ -75,7 +75,7 @@ impl LoginService {
     pub fn log_ended(&self, listener: &Listener, attempt: &EndedEarly) {
         let verdict = Verdict::Refuse(attempt.denial);
         LoginRecord {
-            door: listener.door,
+            protocol: listener.protocol,
             role: listener.role,
             user: SentText::new(&attempt.authcid),
             normal: None,

@@ -3,7 +3,7 @@
 
 use crate::auth::{AuthRequest, DefaultDomain, SenderRequest, ServiceNames, UserRequest, Username};
 
-/// The administrator's words about names. One place reads them, so that every door understands the same.
+/// The administrator's words about names. One place reads them, so that every protocol understands the same.
 #[derive(Clone, Debug, Default)]
 pub struct Naming {
     /// Further names of services.
