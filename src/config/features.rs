@@ -14,6 +14,18 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
     let deactivates = file.sync.deactivate != Deactivate::Off;
     let syncs = is_kept(file.sync.interval) || file.sync.import || deactivates;
     let keeps_house = is_kept(file.housekeeping.interval);
+    if only_compares(file) {
+        let features = [
+            (Feature::Logins, true),
+            (Feature::AppPasswords, true),
+            (Feature::IdentityProvider, is_mailcows),
+            (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
+            (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),
+            (Feature::Policy, has_protocol(ListenerProtocol::Policy)),
+            (Feature::Comparisons, true),
+        ];
+        return features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect();
+    }
     let features = [
         (Feature::Logins, true),
         (Feature::AppPasswords, true),
@@ -33,6 +45,21 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
     ];
     features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()
+}
+
+/// mailcow decides, nobody else asks, and nothing is set that writes by itself.
+fn only_compares(file: &Tables) -> bool {
+    let asks = |protocol| {
+        matches!(
+            protocol,
+            ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
+        )
+    };
+    let syncs =
+        !file.sync.interval.get().is_zero() || file.sync.import || file.sync.deactivate != Deactivate::Off;
+    file.http_login.shadow_url.is_some()
+        && !syncs
+        && !file.listeners.iter().any(|listener| asks(listener.protocol))
 }
 
 #[cfg(test)]
@@ -56,6 +83,14 @@ mod tests {
         let sync = features("[sync]\ndeactivate = 'disabled'");
         assert!(sync.contains(&Feature::Sync) && sync.contains(&Feature::Deactivation));
         assert!(!features("[bookkeeping]\nlogin_log = false").contains(&Feature::LoginLog));
+        let shadow = "[http_login]\nlisten = '127.0.0.1:1'\nshadow_url = 'https://x'\n";
+        assert!(features(shadow).contains(&Feature::Comparisons));
+        assert!(
+            !features(shadow).contains(&Feature::Owners) && !features(shadow).contains(&Feature::LoginLog)
+        );
+        for more in ["[[listener]]\ndoor = 'hook'\npath = '/run/x'", "[sync]\nimport = true"] {
+            assert!(!features(&format!("{shadow}{more}")).contains(&Feature::Comparisons), "{more}");
+        }
         let house = features("[housekeeping]\ninterval = '0'\npeople = '90d'");
         assert!(!house.contains(&Feature::Housekeeping) && !house.contains(&Feature::OldPeople));
     }

@@ -258,11 +258,16 @@ async fn assemble_sources(
         clients.push((keycloak.domains.clone(), Client::new(address.clone(), keycloak, client_secret)?));
     }
     let sources = Sources::new(clients);
+    let only_compares = config.database_features.contains(&sql::Feature::Comparisons);
+    let careful = |provisioner: Provisioner| match only_compares {
+        true => provisioner.that_only_reads(),
+        false => provisioner,
+    };
     let Some(keycloak) = &config.mailcow_keycloak else {
-        return Ok((sources, Provisioner::new(&config.provisioning), None));
+        return Ok((sources, careful(Provisioner::new(&config.provisioning)), None));
     };
     let refresher = follow_mailcow(config, keycloak, Arc::clone(database)).await?;
-    let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
+    let provisioner = careful(Provisioner::with_rules(&config.provisioning, refresher.rules()));
     Ok((sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher)))
 }
 

@@ -22,6 +22,7 @@ mod portal;
 mod provisioning;
 mod retries;
 mod rights;
+mod sogo;
 mod sqlite_files;
 mod sync;
 
@@ -357,6 +358,7 @@ async fn mariadb_is_asked_for_every_right() {
     let database = connect(&server).await;
     provisioning::provisioning_battery(&database, &other).await;
     database.close().await;
+    Box::pin(sogo::rows_are_of_mailboxes_that_are_on(&server, &other, &features)).await;
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ mod saved;
 mod session;
 mod sogo;
 mod sqlite;
+mod switch;
 mod sync;
 
 pub use access::AccessSwitches;
@@ -65,7 +66,8 @@ pub use portal::{
     TooManyAppPasswords,
 };
 pub use provision::rows::{
-    Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows, StoredTemplate, UserAcl,
+    Announced, AttributeChange, Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows,
+    StoredTemplate, UserAcl, WouldChange,
 };
 pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
 pub(crate) use saved::{SavedAppPassword, SavedMailbox};

@@ -84,9 +84,7 @@ impl HttpLogin {
 /// # Errors
 /// What would keep it from being offered.
 pub fn check(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    if let (Some(certificate), Some(key)) = (&config.certificate_file, &config.key_file) {
-        tls::acceptor(certificate, key)?;
-    }
+    tls::of(config)?;
     Shadow::new(config, Arc::default())?;
     Ok(())
 }

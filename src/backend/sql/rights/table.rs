@@ -6,8 +6,8 @@ use crate::backend::sql::provision::rows::UserAcl;
 type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
 use Feature::{
-    AliasLogins, AppPasswords, Commands, Deactivation, FirstLogins, Housekeeping, IdentityProvider, LoginLog,
-    Logins, Maps, OldLogins, OldPeople, Owners, Policy, Portal, Sync, Templates,
+    AliasLogins, AppPasswords, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
+    IdentityProvider, LoginLog, Logins, Maps, OldLogins, OldPeople, Owners, Policy, Portal, Sync, Templates,
 };
 use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
@@ -88,6 +88,8 @@ const NEW_ACL: [&str; ACL.len() + 1] = {
 
 /// Who makes mailboxes, and who else tells SOGo.
 const MAKES: &[Feature] = &[FirstLogins, Commands];
+const LOOKS_FOR_NAMES: &[Feature] = &[Comparisons, FirstLogins, Commands];
+const READS_RULES: &[Feature] = &[Comparisons, FirstLogins, Templates, Commands];
 const TELLS_SOGO: &[Feature] = &[FirstLogins, Sync, Commands];
 const KEEPS_PEOPLE: &[Feature] = &[Owners, FirstLogins, Templates, Sync, Commands];
 const TAKES_LEASES: &[Feature] = &[Sync, Housekeeping, Commands];
@@ -126,20 +128,20 @@ const LINES: &[Line] = &[
     (&[Maps, Policy, AliasLogins], Select, "alias", ALIAS_ROW),
     (&[Maps, AliasLogins], Select, "spamalias", &["address", "goto", "validity", "permanent"]),
     (&[Maps, Policy], Select, "sender_acl", &["logged_in_as", "send_as"]),
-    (&[FirstLogins, Templates, Commands], Select, "templates", &["id", "template", "type", "attributes"]),
-    (&[FirstLogins, Templates, Commands], Select, "domain", LIMITS),
+    (READS_RULES, Select, "templates", &["id", "template", "type", "attributes"]),
+    (READS_RULES, Select, "domain", LIMITS),
     (
-        &[FirstLogins, Templates, Commands],
+        READS_RULES,
         Select,
         "mailbox",
         &["username", "name", "kind", "active", "local_part", "domain", "quota", "attributes"],
     ),
     // Limits are counted under a lock. Who may change a table may lock its rows, so the other locks need no line.
-    (&[FirstLogins, Templates], Lock, "domain", &["active"]),
+    (&[Comparisons, FirstLogins, Templates], Lock, "domain", &["active"]),
     (MAKES, Insert, "mailbox", NEW_MAILBOX),
-    (MAKES, Select, "alias", &["address"]),
+    (LOOKS_FOR_NAMES, Select, "alias", &["address"]),
     (MAKES, Insert, "alias", &["address", "goto", "domain", "active"]),
-    (MAKES, Select, "spamalias", &["address"]),
+    (LOOKS_FOR_NAMES, Select, "spamalias", &["address"]),
     (MAKES, Insert, "quota2", QUOTA),
     (MAKES, Delete, "quota2", &[]),
     (MAKES, Insert, "quota2replica", QUOTA),
@@ -152,6 +154,7 @@ const LINES: &[Line] = &[
     (TELLS_SOGO, Delete, SOGO, &[]),
     (TELLS_SOGO, Select, "alias", &["address", "goto", "active", "sogo_visible"]),
     (TELLS_SOGO, Select, "alias_domain", &["alias_domain", "target_domain"]),
+    (TELLS_SOGO, Select, "sender_acl", &["logged_in_as", "send_as", "external"]),
     (&[Templates], Update, "mailbox", &["quota", "attributes"]),
     (&[Templates], Select, "user_acl", &["username"]),
     (&[Templates], Update, "user_acl", &ACL),
