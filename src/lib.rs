@@ -19,12 +19,17 @@
 //! | [`jobs`] | what is written down after logins; sync, housekeeping, events, settings from mailcow |
 //! | [`provision`] | mailboxes from templates, at the first login |
 //! | [`backend`] | Keycloak, SQL, Redis, each with its own errors; what is remembered of their answers |
-//! | [`credential`] | `{SCHEME}` hashes, the hashing threads, access tokens, compared passwords |
+//! | [`credential`] | `{SCHEME}` hashes, the hashing threads, compared passwords |
 //! | [`observe`] | the log line, counters |
+//! | [`token`] | Keycloak's tokens |
+//! | [`portal`] | what the web portal asks, and what is answered |
+//! | [`diagnostics`] | how a configuration file is read, and how its faults are shown |
 //! | [`settings`] | the forms in which settings are written |
 //! | [`auth`] | the words that all others speak |
 //!
-//! `auth`, `settings`, `credential::scheme`, `credential::token`, `login::userdb`, `frontend::dovecot`, `frontend::hook`,
+//! The last five are the crate `keydove-words` in `words/`, which the web portal uses, too.
+//!
+//! `auth`, `settings`, `portal`, `token`, `credential::scheme`, `login::userdb`, `frontend::dovecot`, `frontend::hook`,
 //! `frontend::postfix` and `frontend::sasl` are pure: no runtime, no sockets, no files, no clock, no log. They are tested
 //! by calling them.
 //!
@@ -69,7 +74,6 @@
 //! `docs/architecture.md` tells of start, tasks and shutdown; README.md and the other pages in `docs/` are for
 //! administrators.
 
-pub mod auth;
 pub mod backend;
 pub mod cli;
 pub mod config;
@@ -80,4 +84,5 @@ pub mod jobs;
 pub mod login;
 pub mod observe;
 pub mod provision;
-pub mod settings;
+
+pub use keydove_words::{auth, diagnostics, portal, settings, token};

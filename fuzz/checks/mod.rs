@@ -14,7 +14,6 @@ use keydove::auth::{
 use keydove::backend::sql::AccessSwitches;
 use keydove::config::{Config, Error};
 use keydove::credential::scheme;
-use keydove::credential::token::{Claims, Keys, Token};
 use keydove::frontend::dovecot::{
     AuthClient, AuthMaster, Cookie, Fields, MasterAnswer, MasterQuestion, Peer, PendingLogin, PendingLogins,
     Role, ServerId, escape, unescape,
@@ -24,6 +23,7 @@ use keydove::frontend::postfix::{PolicyService, Socketmap};
 use keydove::frontend::sasl::{ErrorChallenges, Exchange, ExchangeStep};
 use keydove::frontend::{Line, LineBuffer, Next, Protocol, Received, Ticketed};
 use keydove::login::service::{MapAnswer, UserAnswer, UserPage};
+use keydove::token::{Claims, Keys, Token};
 
 /// A check by the name of its target.
 pub type Check = fn(&[u8]);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::storage::Failure;
-use crate::config::{Config, Door};
+use crate::config::{Config, ListenerProtocol};
 use crate::frontend::control::{Reply, Request};
 
 /// Nearly every request is answered from memory, and a login that is explained ends within its deadline.
@@ -17,7 +17,7 @@ const MAX_ANSWER: u64 = 1 << 20;
 /// Asks the daemon of this configuration.
 pub(super) fn ask(config: &Path, request: &Request) -> Result<Reply, Failure> {
     let listeners = Config::load_listeners(config)?;
-    let control = listeners.iter().find(|listener| listener.door == Door::Control);
+    let control = listeners.iter().find(|listener| listener.protocol == ListenerProtocol::Control);
     let path = &control.ok_or(Failure::NoControl)?.path;
     let answer = exchange(path, request).map_err(|error| Failure::System(explain(path, &error)))?;
     serde_json::from_slice(&answer).map_err(|_| {

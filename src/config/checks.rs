@@ -6,7 +6,7 @@ mod warnings;
 
 use self::listeners::check_listeners;
 use self::sources::{check_keycloaks, check_mailcow};
-use super::{Door, Tables, find_group, find_user, secrets};
+use super::{ListenerProtocol, Tables, find_group, find_user, secrets};
 use crate::backend::sql;
 use crate::settings::SettingFault;
 
@@ -30,7 +30,7 @@ pub(super) fn find_faults(file: &Tables) -> Vec<SettingFault> {
 }
 
 fn check_userdb(file: &Tables, faults: &mut Vec<SettingFault>) {
-    let master = file.listeners.iter().position(|listener| listener.door == Door::AuthMaster);
+    let master = file.listeners.iter().position(|listener| listener.protocol == ListenerProtocol::AuthMaster);
     if let (Some(index), None) = (master, &file.userdb.home) {
         faults.push(SettingFault::at(
             &["listener", &index.to_string(), "door"],
@@ -95,7 +95,7 @@ fn check_throttle(file: &Tables, faults: &mut Vec<SettingFault>) {
 }
 
 fn check_http_login(file: &Tables, faults: &mut Vec<SettingFault>) {
-    let has_socket = file.listeners.iter().any(|listener| listener.door == Door::HttpLogin);
+    let has_socket = file.listeners.iter().any(|listener| listener.protocol == ListenerProtocol::HttpLogin);
     if file.http_login.listen.is_none() && !has_socket && file.http_login.is_meant() {
         faults.push(SettingFault::at(
             &["http_login"],

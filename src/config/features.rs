@@ -1,12 +1,12 @@
 //! What the configuration asks the database for.
 
-use super::{Door, Tables};
+use super::{ListenerProtocol, Tables};
 use crate::backend::sql::Feature;
 use crate::jobs::sync::Deactivate;
 
 /// Everything that the daemon may ask the database for with these settings.
 pub(super) fn of(file: &Tables) -> Vec<Feature> {
-    let has_door = |door| file.listeners.iter().any(|listener| listener.door == door);
+    let has_protocol = |protocol| file.listeners.iter().any(|listener| listener.protocol == protocol);
     let is_mailcows = file.mailcow.identity_provider;
     let makes_mailboxes = file.provisioning.enabled.unwrap_or(is_mailcows) || file.sync.import;
     let follows_templates = !file.provisioning.mappings.is_empty() || is_mailcows;
@@ -14,14 +14,26 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
     let deactivates = file.sync.deactivate != Deactivate::Off;
     let syncs = is_kept(file.sync.interval) || file.sync.import || deactivates;
     let keeps_house = is_kept(file.housekeeping.interval);
+    if only_compares(file) {
+        let features = [
+            (Feature::Logins, true),
+            (Feature::AppPasswords, true),
+            (Feature::IdentityProvider, is_mailcows),
+            (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
+            (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),
+            (Feature::Policy, has_protocol(ListenerProtocol::Policy)),
+            (Feature::Comparisons, true),
+        ];
+        return features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect();
+    }
     let features = [
         (Feature::Logins, true),
         (Feature::AppPasswords, true),
         (Feature::Owners, true),
         (Feature::IdentityProvider, is_mailcows),
         (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
-        (Feature::Maps, has_door(Door::Socketmap)),
-        (Feature::Policy, has_door(Door::Policy)),
+        (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),
+        (Feature::Policy, has_protocol(ListenerProtocol::Policy)),
         (Feature::FirstLogins, makes_mailboxes),
         (Feature::Templates, follows_templates),
         (Feature::LoginLog, file.bookkeeping.login_log),
@@ -29,9 +41,25 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::Deactivation, deactivates),
         (Feature::Housekeeping, keeps_house),
         (Feature::OldPeople, keeps_house && is_kept(file.housekeeping.people)),
+        (Feature::Portal, has_protocol(ListenerProtocol::Portal)),
         (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
     ];
     features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()
+}
+
+/// mailcow decides, nobody else asks, and nothing is set that writes by itself.
+fn only_compares(file: &Tables) -> bool {
+    let asks = |protocol| {
+        matches!(
+            protocol,
+            ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
+        )
+    };
+    let syncs =
+        !file.sync.interval.get().is_zero() || file.sync.import || file.sync.deactivate != Deactivate::Off;
+    file.http_login.shadow_url.is_some()
+        && !syncs
+        && !file.listeners.iter().any(|listener| asks(listener.protocol))
 }
 
 #[cfg(test)]
@@ -55,6 +83,14 @@ mod tests {
         let sync = features("[sync]\ndeactivate = 'disabled'");
         assert!(sync.contains(&Feature::Sync) && sync.contains(&Feature::Deactivation));
         assert!(!features("[bookkeeping]\nlogin_log = false").contains(&Feature::LoginLog));
+        let shadow = "[http_login]\nlisten = '127.0.0.1:1'\nshadow_url = 'https://x'\n";
+        assert!(features(shadow).contains(&Feature::Comparisons));
+        assert!(
+            !features(shadow).contains(&Feature::Owners) && !features(shadow).contains(&Feature::LoginLog)
+        );
+        for more in ["[[listener]]\ndoor = 'hook'\npath = '/run/x'", "[sync]\nimport = true"] {
+            assert!(!features(&format!("{shadow}{more}")).contains(&Feature::Comparisons), "{more}");
+        }
         let house = features("[housekeeping]\ninterval = '0'\npeople = '90d'");
         assert!(!house.contains(&Feature::Housekeeping) && !house.contains(&Feature::OldPeople));
     }

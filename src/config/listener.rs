@@ -1,4 +1,4 @@
-//! `[[listener]]`: a socket, its door, and who may open it.
+//! `[[listener]]`: a socket, its protocol, and who may open it.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,8 @@ const MAX_PATH_BYTES: usize = 106;
 #[serde(deny_unknown_fields)]
 pub struct ListenerConfig {
     /// The protocol of the socket.
-    pub door: Door,
+    #[serde(rename = "door")]
+    pub protocol: ListenerProtocol,
     /// For `auth-client`, where it is required: which program asks. Each is told of a temporary failure in its own
     /// way.
     pub role: Option<ListenerRole>,
@@ -44,22 +45,31 @@ impl Section for ListenerConfig {
         let mut faults = Vec::new();
         let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
         let take_out = "take this line out";
-        match (self.door, self.role) {
-            (Door::AuthClient, None) => complain(
+        match (self.protocol, self.role) {
+            (ListenerProtocol::AuthClient, None) => complain(
                 "door",
                 "an auth-client listener needs a role",
                 "set role = \"dovecot\" or role = \"postfix\": they must be told differently of a temporary failure",
             ),
-            (Door::AuthMaster, Some(_)) => complain("role", "an auth-master listener has no role", take_out),
-            (Door::Control, Some(_)) => complain("role", "a control listener has no role", take_out),
-            (Door::Policy | Door::Socketmap, Some(_)) => complain(
+            (ListenerProtocol::AuthMaster, Some(_)) => {
+                complain("role", "an auth-master listener has no role", take_out)
+            }
+            (ListenerProtocol::Control, Some(_)) => {
+                complain("role", "a control listener has no role", take_out)
+            }
+            (ListenerProtocol::Policy | ListenerProtocol::Socketmap, Some(_)) => complain(
                 "role",
                 "policy and socketmap listeners have no role",
                 "take this line out: only Postfix speaks this protocol",
             ),
-            (Door::Hook, Some(_)) => complain("role", "a hook listener has no role", take_out),
-            (Door::HttpLogin, Some(_)) => complain("role", "an http-login listener has no role", take_out),
-            (Door::AuthClient, Some(_)) | (_, None) => {}
+            (ListenerProtocol::Hook, Some(_)) => complain("role", "a hook listener has no role", take_out),
+            (ListenerProtocol::Portal, Some(_)) => {
+                complain("role", "a portal listener has no role", take_out)
+            }
+            (ListenerProtocol::HttpLogin, Some(_)) => {
+                complain("role", "an http-login listener has no role", take_out)
+            }
+            (ListenerProtocol::AuthClient, Some(_)) | (_, None) => {}
         }
         if !self.path.is_absolute() {
             complain("path", "the path of a socket must begin with /", "write the whole path");
@@ -87,7 +97,7 @@ fn yes() -> bool {
 /// The protocol of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Door {
+pub enum ListenerProtocol {
     /// Dovecot's auth client protocol: login processes, `doveadm auth test`, Postfix, Exim.
     AuthClient,
     /// Dovecot's auth master protocol: mail processes, LMTP, `doveadm`.
@@ -102,11 +112,14 @@ pub enum Door {
     /// The Lua script in Dovecot, and `keydove-checkpassword`. It answers refusals after `failure_delay`; let
     /// nobody but Dovecot's user open it.
     Hook,
+    /// The web portal, `keydove-portal`: docs/portal.md. keydove answers only the socket's owner, root and the user that
+    /// runs it, whatever the mode.
+    Portal,
     /// mailcow's HTTP login, without TLS; `[http_login]` is about the port.
     HttpLogin,
 }
 
-impl Door {
+impl ListenerProtocol {
     /// The name in file and log.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -117,6 +130,7 @@ impl Door {
             Self::Policy => "policy",
             Self::Socketmap => "socketmap",
             Self::Hook => "hook",
+            Self::Portal => "portal",
             Self::HttpLogin => "http-login",
         }
     }

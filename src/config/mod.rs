@@ -6,7 +6,6 @@
 mod accounts;
 mod checks;
 mod credentials;
-mod diagnostic;
 mod features;
 mod in_use;
 mod listener;
@@ -16,16 +15,15 @@ mod tables;
 mod unit;
 
 use std::ops::Deref;
-use std::path::PathBuf;
 
 use crate::auth::normalise_domain;
 use crate::backend::{keycloak, sql};
 use crate::frontend::control::InUse;
 
+pub use crate::diagnostics::{Diagnostic, Error};
 pub use accounts::{find_group, find_user};
 pub use credentials::Credentials;
-pub use diagnostic::Diagnostic;
-pub use listener::{Door, ListenerConfig, ListenerRole};
+pub use listener::{ListenerConfig, ListenerProtocol, ListenerRole};
 pub use secrets::{SecretError, Secrets};
 pub use tables::Tables;
 pub use unit::Unit;
@@ -76,14 +74,14 @@ impl std::fmt::Display for Warning {
 
 /// A table of a Keycloak source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum KeycloakTable {
     /// `[keycloak]`
     Keycloak,
     /// A `[[keycloak_source]]`, from 0.
     Further(usize),
 }
 
-impl Place {
+impl KeycloakTable {
     /// The way to it.
     fn keys(self) -> Vec<String> {
         match self {
@@ -102,36 +100,4 @@ impl Place {
         };
         source.name.clone().unwrap_or_else(default)
     }
-}
-
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// Anybody may write the file, and with it choose whom keydove trusts.
-    #[error("the configuration {path} may be written by everybody; run: chmod o-w {path}")]
-    WritableByAll {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is larger than any configuration.
-    #[error("the configuration {path} is larger than 1 MiB")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is wrong, in these places.
-    #[error("{}", show_all(.0))]
-    Faults(Vec<Diagnostic>),
-}
-
-fn show_all(faults: &[Diagnostic]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Credentials, Place, Tables};
+use super::{Credentials, KeycloakTable, Tables};
 use crate::auth::Secret;
 use crate::backend::{keycloak, sql};
 use crate::frontend::operations::BearerToken;
@@ -146,7 +146,7 @@ fn pointers(file: &Tables) -> Vec<Pointer<'_>> {
     pointers
 }
 
-fn client_secret((place, keycloak): (Place, &keycloak::Config)) -> Pointer<'_> {
+fn client_secret((place, keycloak): (KeycloakTable, &keycloak::Config)) -> Pointer<'_> {
     Pointer {
         table: place.keys(),
         name: "client_secret",

@@ -3,15 +3,15 @@
 
 use serde::Deserialize;
 
-use super::{ListenerConfig, Place};
+use super::{KeycloakTable, ListenerConfig};
 use crate::backend::{keycloak, kick, records, redis, sql};
-use crate::credential::{hashing, token};
+use crate::credential::hashing;
 use crate::frontend::operations;
 use crate::jobs::{bookkeeping, housekeeping, mailcow, sync};
 use crate::login::{decision, passdb, service, throttle, userdb};
 use crate::observe::LogConfig;
 use crate::settings::Section;
-use crate::{frontend, provision};
+use crate::{frontend, provision, token};
 
 /// Makes the struct and the list of its sections.
 macro_rules! tables {
@@ -71,6 +71,8 @@ tables! {
     "housekeeping" => housekeeping: housekeeping::Config,
     /// What keydove writes down after a login.
     "bookkeeping" => bookkeeping: bookkeeping::Config,
+    /// The web portal.
+    "portal" => portal: frontend::portal::Config,
     /// The threads that verify passwords.
     "hashing" => hashing: hashing::Config,
     /// The log.
@@ -83,15 +85,15 @@ tables! {
 
 impl Tables {
     /// Every Keycloak source with the way to its table.
-    pub(super) fn keycloaks(&self) -> impl Iterator<Item = (Place, &keycloak::Config)> {
-        let first = self.keycloak.iter().map(|source| (Place::Keycloak, source));
+    pub(super) fn keycloaks(&self) -> impl Iterator<Item = (KeycloakTable, &keycloak::Config)> {
+        let first = self.keycloak.iter().map(|source| (KeycloakTable::Keycloak, source));
         let more = self.keycloak_sources.iter().enumerate();
-        first.chain(more.map(|(index, source)| (Place::Further(index), source)))
+        first.chain(more.map(|(index, source)| (KeycloakTable::Further(index), source)))
     }
 
     /// The same without the one whose address and secret come from mailcow.
-    pub(super) fn own_keycloaks(&self) -> impl Iterator<Item = (Place, &keycloak::Config)> {
+    pub(super) fn own_keycloaks(&self) -> impl Iterator<Item = (KeycloakTable, &keycloak::Config)> {
         let takes_mailcows = self.mailcow.identity_provider;
-        self.keycloaks().filter(move |(place, _)| !takes_mailcows || *place != Place::Keycloak)
+        self.keycloaks().filter(move |(place, _)| !takes_mailcows || *place != KeycloakTable::Keycloak)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener as StdListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,13 +15,14 @@ use super::assemble::Parts;
 use super::listener::{self, ListenError};
 use super::tasks::{Group, Tasks};
 use crate::auth::Secret;
-use crate::config::{self, Door, ListenerConfig};
+use crate::config::{self, ListenerConfig, ListenerProtocol};
 use crate::frontend::Protocol;
 use crate::frontend::connection::{self, Desk, Put};
 use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::hook::Hook;
 use crate::frontend::http_login;
+use crate::frontend::portal::{self, Portal};
 use crate::frontend::postfix::{PolicyService, Socketmap};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::login::service::Listener;
@@ -54,19 +56,20 @@ fn take_handed_in() -> HashMap<PathBuf, StdListener> {
 pub(super) fn start(
     socket: UnixListener,
     config: &ListenerConfig,
-    (parts, http_login): (&Parts, &Arc<http_login::Door>),
+    (parts, http_login): (&Parts, &Arc<http_login::HttpLogin>),
     tasks: &Tasks,
 ) {
-    let kind = match (config.door, config.role) {
-        (Door::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
-        (Door::Control, _) => Kind::Control,
-        (Door::Policy, _) => Kind::Policy,
-        (Door::Socketmap, _) => Kind::Socketmap,
-        (Door::Hook, _) => Kind::Hook,
-        (Door::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
-        (Door::AuthClient, Some(config::ListenerRole::Postfix)) => Kind::Client(Role::Postfix),
-        (Door::AuthClient, Some(config::ListenerRole::Exim)) => Kind::Client(Role::Exim),
-        (Door::AuthClient, _) => Kind::Client(Role::Dovecot),
+    let kind = match (config.protocol, config.role) {
+        (ListenerProtocol::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
+        (ListenerProtocol::Control, _) => Kind::Control,
+        (ListenerProtocol::Portal, _) => Kind::Portal { owner: owner_of(&config.path) },
+        (ListenerProtocol::Policy, _) => Kind::Policy,
+        (ListenerProtocol::Socketmap, _) => Kind::Socketmap,
+        (ListenerProtocol::Hook, _) => Kind::Hook,
+        (ListenerProtocol::AuthMaster, _) => Kind::Master { check_peer_pid: config.check_peer_pid },
+        (ListenerProtocol::AuthClient, Some(config::ListenerRole::Postfix)) => Kind::Client(Role::Postfix),
+        (ListenerProtocol::AuthClient, Some(config::ListenerRole::Exim)) => Kind::Client(Role::Exim),
+        (ListenerProtocol::AuthClient, _) => Kind::Client(Role::Dovecot),
     };
     let acceptor = Acceptor {
         kind,
@@ -76,14 +79,15 @@ pub(super) fn start(
         desk: Arc::new(Desk {
             service: Arc::clone(&parts.service),
             administration: Arc::clone(&parts.administration),
+            portal: Arc::clone(&parts.portal),
             listener: Listener {
-                door: config.door.name(),
+                protocol: config.protocol.name(),
                 role: config.role.map(config::ListenerRole::name),
                 peer_reports_refusals: config.role == Some(config::ListenerRole::Postfix),
             },
         }),
-        tasks: match config.door {
-            Door::AuthMaster => tasks.masters.clone(),
+        tasks: match config.protocol {
+            ListenerProtocol::AuthMaster => tasks.masters.clone(),
             _ => tasks.clients.clone(),
         },
     };
@@ -106,11 +110,12 @@ pub(super) fn http_login(
     (config, token): (&http_login::Config, Option<Secret>),
     parts: &Parts,
     tasks: &Tasks,
-) -> Result<Arc<http_login::Door>, http_login::SetupError> {
-    let listener = Listener { door: Door::HttpLogin.name(), role: None, peer_reports_refusals: true };
+) -> Result<Arc<http_login::HttpLogin>, http_login::SetupError> {
+    let listener =
+        Listener { protocol: ListenerProtocol::HttpLogin.name(), role: None, peer_reports_refusals: true };
     let asked = (Arc::clone(&parts.service), listener);
     let (spawner, metrics) = (tasks.clients.spawner(), Arc::clone(&parts.shadow));
-    http_login::Door::new((config, token), asked, spawner, metrics).map(Arc::new)
+    http_login::HttpLogin::new((config, token), asked, spawner, metrics).map(Arc::new)
 }
 
 /// Accepts the connections of one listener.
@@ -125,12 +130,18 @@ struct Acceptor {
 
 enum Kind {
     Client(Role),
-    Master { check_peer_pid: bool },
+    Master {
+        check_peer_pid: bool,
+    },
     Control,
+    /// With the number of the user whose socket it is.
+    Portal {
+        owner: Option<u32>,
+    },
     Policy,
     Socketmap,
     Hook,
-    HttpLogin(Arc<http_login::Door>),
+    HttpLogin(Arc<http_login::HttpLogin>),
 }
 
 impl Acceptor {
@@ -163,16 +174,20 @@ impl Acceptor {
             Kind::Control if may_control(&stream) => {
                 self.serve(stream, Control::default());
             }
-            Kind::Control => turn_away(stream),
+            Kind::Control => turn_away(stream, &control::Reply::Error(control::REFUSAL.to_owned()).to_line()),
+            &Kind::Portal { owner } if may_control(&stream) || is_user(&stream, owner) => {
+                self.serve(stream, Portal::default());
+            }
+            Kind::Portal { .. } => turn_away(stream, portal::REFUSAL),
             Kind::Policy => self.serve(stream, PolicyService::default()),
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
             Kind::Hook => self.serve(stream, Hook::default()),
-            Kind::HttpLogin(door) => {
+            Kind::HttpLogin(login) => {
                 // Mode and owner of the socket say who may ask.
                 let client = http_login::Client::Trusted;
                 self.tasks.spawn(http_login::serve(
                     stream,
-                    Arc::clone(door),
+                    Arc::clone(login),
                     client,
                     self.tasks.stop_signals(),
                 ));
@@ -185,7 +200,7 @@ impl Acceptor {
         P: Protocol<Asked: Put + Send> + Send + 'static,
     {
         let (desk, stop) = (Arc::clone(&self.desk), self.tasks.stop_signals());
-        let door = self.desk.listener.door;
+        let door = self.desk.listener.protocol;
         self.tasks.spawn(async move {
             match connection::serve(stream, protocol, desk, stop).await {
                 Ok(()) => {}
@@ -202,14 +217,27 @@ fn may_control(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
+/// Whose socket it is, which systemd or keydove itself has made.
+fn owner_of(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|status| status.uid())
+}
+
+fn is_user(stream: &UnixStream, user: Option<u32>) -> bool {
+    stream.peer_cred().is_ok_and(|peer| Some(peer.uid()) == user)
+}
+
 /// One line that says why. A new connection has room for it; whoever has left already is not missed.
-fn turn_away(stream: UnixStream) {
-    tracing::warn!(uid = stream.peer_cred().ok().map(|peer| peer.uid()), "a stranger at the control socket");
-    let said = stream.into_std().and_then(|mut stream| {
-        stream.write_all(&control::Reply::Error(control::REFUSAL.to_owned()).to_line())
-    });
+fn turn_away(stream: UnixStream, line: &[u8]) {
+    let socket = stream.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+    let socket = socket.map(|path| path.display().to_string());
+    tracing::warn!(
+        uid = stream.peer_cred().ok().map(|peer| peer.uid()),
+        socket,
+        "a user who may not ask here was turned away"
+    );
+    let said = stream.into_std().and_then(|mut stream| stream.write_all(line));
     if let Err(error) = said {
-        tracing::debug!(%error, "a stranger at the control socket left");
+        tracing::debug!(%error, "a user who was turned away has left");
     }
 }
 

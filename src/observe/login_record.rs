@@ -21,8 +21,8 @@ const MAX_DETAIL_BYTES: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct LoginRecord<'a> {
     /// The kind of listener: `auth-client` or `auth-master`.
-    pub door: &'static str,
-    /// Which server asked, where the door has roles.
+    pub protocol: &'static str,
+    /// Which server asked, where the protocol has roles.
     pub role: Option<&'static str>,
     /// The name as sent.
     pub user: SentText<'a>,
@@ -85,7 +85,7 @@ impl LoginRecord<'_> {
                     stale = self.stale.then_some(true),
                     ms = self.milliseconds(),
                     session = self.session(addresses::chosen()),
-                    door = self.door,
+                    door = self.protocol,
                     role = self.role,
                     detail = self.detail(),
                     "{self}"
@@ -188,7 +188,7 @@ impl LoginRecord<'_> {
         if let Some(session) = self.session(addresses) {
             push_sent(line, " session=", session);
         }
-        push_own(line, " door=", Some(self.door));
+        push_own(line, " door=", Some(self.protocol));
         push_own(line, " role=", self.role);
         if let Some(detail) = self.detail() {
             line.push_str(" detail=");
@@ -233,7 +233,7 @@ pub(super) mod tests {
             ..Origin::default()
         };
         look(&LoginRecord {
-            door: "auth-client",
+            protocol: "auth-client",
             role: Some("dovecot"),
             user: SentText::new(user),
             normal: Username::parse(user).ok().as_ref(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms of the house, top to bottom. A room uses those below it. `src/lib.rs` shows the same table.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 15] = [
     "cli",
     "daemon",
     "config",
@@ -15,6 +15,9 @@ const ROOMS: [&str; 12] = [
     "backend",
     "credential",
     "observe",
+    "token",
+    "portal",
+    "diagnostics",
     "settings",
     "auth",
 ];
@@ -26,7 +29,7 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
         &[
             &["http_login"],
             &["connection"],
-            &["control", "hook", "operations", "postfix"],
+            &["control", "hook", "operations", "portal", "postfix"],
             &["dovecot"],
             &["sasl"],
         ],
@@ -34,15 +37,16 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
     ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
     ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),
     ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
-    ("credential", &[&["hashing"], &["compared", "scheme", "token"]]),
+    ("credential", &[&["hashing"], &["compared", "scheme"]]),
 ];
 
 /// Files that take bytes and give bytes: no runtime, no socket, no file, no clock, no log.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "auth",
     "settings",
+    "portal",
     "credential/scheme",
-    "credential/token",
+    "token",
     "login/userdb",
     "frontend/dovecot",
     "frontend/hook",
@@ -137,10 +141,9 @@ fn every_folder_has_its_room_and_its_row() {
 }
 
 /// Names that each component has, and that are written with their module: `sql::Config`, `redis::Error`.
-const OF_EACH_COMPONENT: [&str; 13] = [
+const OF_EACH_COMPONENT: [&str; 12] = [
     "Client",
     "Config",
-    "Door",
     "End",
     "Error",
     "Fields",
@@ -315,19 +318,24 @@ fn parts(file: &str) -> [&str; 2] {
     [parts.next().unwrap_or_default(), parts.next().unwrap_or("mod")]
 }
 
-/// Every source file, named from `src/`.
+/// The folders of the sources: the daemon's, and those of the crate of words, which are its lowest rooms.
+const SOURCES: [&str; 2] = ["src", "words/src"];
+
+/// Every source file, named from its `src/`.
 pub(super) fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path: PathBuf = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-                files.push((name, std::fs::read_to_string(&path).unwrap()));
+    for root in SOURCES.map(|folder| root.join(folder)) {
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path: PathBuf = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                    files.push((name, std::fs::read_to_string(&path).unwrap()));
+                }
             }
         }
     }

@@ -33,28 +33,10 @@ struct Setting {
     meaning: String,
 }
 
-/// Every file of the source by its path below `src`.
+/// Every file of the source by its path.
 fn sources() -> &'static [(String, String)] {
     static SOURCES: OnceLock<Vec<(String, String)>> = OnceLock::new();
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => walk(&path, found),
-                false => found.push(path),
-            }
-        }
-    }
-    SOURCES.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut paths = Vec::new();
-        walk(&root, &mut paths);
-        let read = |path: &PathBuf| {
-            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(path).unwrap())
-        };
-        paths.iter().map(read).collect()
-    })
+    SOURCES.get_or_init(crate::layers::sources)
 }
 
 /// A table of the file.

@@ -147,7 +147,7 @@ fn start(system: &System, name: &'static str) -> Result<Keydove> {
 }
 
 /// The table as mailcow's form fills it, for the Keycloak that runs.
-fn fill_table(system: &System) -> Result<()> {
+pub fn fill_table(system: &System) -> Result<()> {
     system.execute(&format!(
         "DELETE FROM identity_provider;
          INSERT INTO identity_provider (`key`, value) VALUES ('authsource', 'keycloak'),

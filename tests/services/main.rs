@@ -40,6 +40,7 @@ mod logins;
 mod mail;
 mod mailcow;
 mod mailcow_mode;
+mod mailcow_setup;
 mod master_users;
 mod oauth;
 mod operations;
@@ -47,6 +48,7 @@ mod organizations;
 mod outages;
 mod people;
 mod planted_faults;
+mod portal_socket;
 mod postfix_doors;
 mod protocol_edges;
 mod reasons;
@@ -120,6 +122,7 @@ fn all(run: &Arc<Run>) -> Vec<Trial> {
 const LOOKING: &[Group<Case>] = &[
     ("check", On::BothDatabases, check::CASES),
     ("control", On::Sqlite, control::CASES),
+    ("portal_socket", On::Sqlite, portal_socket::CASES),
     ("credentials", On::Sqlite, credentials::CASES),
     ("demands", On::Sqlite, demands::CASES),
     ("doors", On::Sqlite, doors::CASES),
@@ -151,6 +154,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("first_login", On::BothDatabases, first_login::CASES),
     ("mailcow_mode", On::BothDatabases, mailcow_mode::CASES),
     ("mailcow_mode", On::OwnMariaDb, mailcow_mode::SERVER_CASES),
+    ("mailcow_setup", On::OwnMariaDb, mailcow_setup::CASES),
     ("master_users", On::Sqlite, master_users::CASES),
     ("oauth", On::Sqlite, oauth::LONE_CASES),
     ("operations", On::Sqlite, operations::LONE_CASES),

@@ -25,7 +25,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(30);
 
 /// Who signs in, and where.
 #[derive(Debug)]
-pub struct SignIn {
+pub struct AdminSignIn {
     /// The realm of the administrator, mostly `master`.
     pub realm: RealmName,
     /// The user name.
@@ -40,7 +40,7 @@ pub struct Admin {
     http: reqwest::Client,
     server: ServerUrl,
     realm: RealmName,
-    sign_in: SignIn,
+    sign_in: AdminSignIn,
     token: Mutex<Option<(Instant, Secret)>>,
 }
 
@@ -52,7 +52,7 @@ impl Admin {
     pub fn new(
         server: ServerUrl,
         realm: RealmName,
-        sign_in: SignIn,
+        sign_in: AdminSignIn,
         config: &Config,
     ) -> Result<Self, SetupError> {
         Ok(Self { http: build_http(config)?, server, realm, sign_in, token: Mutex::default() })

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::http::fetch;
 use super::{Client, Error};
 use crate::auth::Denial;
-use crate::credential::token::{Keys, Signer, Token};
+use crate::token::{Keys, Signer, Token};
 
 const CALL: &str = "the request for the realm's keys";
 /// A key that the realm has withdrawn counts no longer than this, while Keycloak can be asked.

@@ -34,7 +34,7 @@ mod stores;
 mod texts;
 mod token;
 
-pub use admin::{Admin, SignIn, encode};
+pub use admin::{Admin, AdminSignIn, encode};
 pub use attribute::Visibility;
 pub use client::{Client, Unmet};
 pub use config::{Address, Config, LookupBy, RealmName, ServerUrl};

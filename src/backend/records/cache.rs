@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entries::{Entries, Entry, millis};
-use super::flights::{Flights, Landing};
+use super::in_flight::{FetchEnd, InFlight};
 use super::record::{Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Spawner};
 use crate::auth::{TempFail, TempFailReason, Username};
 
@@ -39,7 +39,7 @@ struct Shared<V> {
 
 struct State<V> {
     entries: Entries<V>,
-    flights: Flights<V>,
+    in_flight: InFlight<V>,
     counts: RecordCounts,
     /// For jitter: any odd number does.
     dice: u64,
@@ -55,7 +55,7 @@ impl<V: Record> Records<V> {
     pub fn new(lifetimes: Lifetimes, spawner: Spawner, source: RecordSource<V>) -> Self {
         let state = State {
             entries: Entries::new(lifetimes.max_bytes),
-            flights: Flights::new(),
+            in_flight: InFlight::new(),
             counts: RecordCounts::default(),
             dice: 0x9E37_79B9_7F4A_7C15,
             generation: 0,
@@ -77,7 +77,7 @@ impl<V: Record> Records<V> {
                 state.entries.promote(user);
             }
             state.counts.hits += 1;
-            (held, refresh && state.flights.join(user).is_none())
+            (held, refresh && state.in_flight.join(user).is_none())
         };
         if refresh {
             self.shared.begin(user, now);
@@ -94,18 +94,18 @@ impl<V: Record> Records<V> {
         if let Some(held) = self.peek(user, now) {
             return Ok(held);
         }
-        let (flight, stale) = {
+        let (fetch, stale) = {
             let mut state = self.shared.lock();
             state.counts.misses += 1;
-            (state.flights.join(user), state.stale(user, now, &self.shared.lifetimes))
+            (state.in_flight.join(user), state.stale(user, now, &self.shared.lifetimes))
         };
-        let flight = flight.unwrap_or_else(|| self.shared.begin(user, now));
-        let Some(stale) = stale else { return land(flight).await };
+        let fetch = fetch.unwrap_or_else(|| self.shared.begin(user, now));
+        let Some(stale) = stale else { return end_of(fetch).await };
         let patience = match (self.shared.source.troubled)(user) {
             true => Duration::ZERO,
             false => self.shared.lifetimes.patience,
         };
-        let end = match timeout(patience, land(flight)).await {
+        let end = match timeout(patience, end_of(fetch)).await {
             Ok(Ok(held)) => return Ok(held),
             Ok(Err(trouble)) => trouble,
             Err(_) => TempFail::new(TempFailReason::Deadline, "the source has not answered yet"),
@@ -129,19 +129,19 @@ impl<V: Record> Records<V> {
     ) -> Result<Held<V>, TempFail> {
         loop {
             let now = Instant::now();
-            let (flight, earliest) = {
+            let (fetch, earliest) = {
                 let mut state = self.shared.lock();
                 let entry = state.entries.get_mut(user);
                 if let Some(entry) = entry.as_ref().filter(|entry| entry.asked >= since) {
                     return Ok(entry.hold(None));
                 }
                 let earliest = entry.map(|entry| entry.asked + self.shared.lifetimes.refetch_pause);
-                (state.flights.join(user), earliest.filter(|earliest| *earliest > now))
+                (state.in_flight.join(user), earliest.filter(|earliest| *earliest > now))
             };
-            match (flight, earliest) {
+            match (fetch, earliest) {
                 // It may have begun too early; then the loop goes round once more.
-                (Some(flight), _) => {
-                    let held = land(flight).await?;
+                (Some(fetch), _) => {
+                    let held = end_of(fetch).await?;
                     if held.asked >= since {
                         return Ok(held);
                     }
@@ -151,7 +151,7 @@ impl<V: Record> Records<V> {
                     return Err(TempFail::new(TempFailReason::RefetchPaused, detail));
                 }
                 (None, Some(earliest)) => sleep_until(earliest).await,
-                (None, None) => return land(self.shared.begin(user, now)).await,
+                (None, None) => return end_of(self.shared.begin(user, now)).await,
             }
         }
     }
@@ -160,7 +160,7 @@ impl<V: Record> Records<V> {
     pub fn forget(&self, user: &Username) -> bool {
         let mut state = self.shared.lock();
         state.generation += 1;
-        state.flights.doubt_one(user);
+        state.in_flight.invalidate_one(user);
         state.entries.remove(user).is_some()
     }
 
@@ -171,7 +171,7 @@ impl<V: Record> Records<V> {
     ) -> Vec<(Username, Arc<V>)> {
         let is_meant = Arc::new(is_meant);
         let mut state = self.shared.lock();
-        state.doubt(Arc::clone(&is_meant));
+        state.invalidate(Arc::clone(&is_meant));
         let meant: Vec<Username> = state
             .entries
             .iter()
@@ -185,7 +185,7 @@ impl<V: Record> Records<V> {
     /// Forgets everything; says how many records that were.
     pub fn flush(&self) -> usize {
         let mut state = self.shared.lock();
-        state.doubt(Arc::new(|_: &V| true));
+        state.invalidate(Arc::new(|_: &V| true));
         let count = state.entries.len();
         state.entries.clear();
         count
@@ -216,7 +216,7 @@ impl<V: Record> Records<V> {
         let is_meant = Arc::new(is_meant);
         let now = Instant::now();
         let mut state = self.shared.lock();
-        state.doubt(Arc::clone(&is_meant));
+        state.invalidate(Arc::clone(&is_meant));
         let mut count = 0;
         for entry in state.entries.values_mut().filter(|entry| is_meant(&entry.record)) {
             entry.fresh_for = entry.fresh_for.min(millis(now.saturating_duration_since(entry.asked)));
@@ -261,8 +261,8 @@ impl<V: Record> Records<V> {
 }
 
 /// Waits for a fetch.
-async fn land<V>(mut flight: watch::Receiver<Landing<V>>) -> Result<Held<V>, TempFail> {
-    match flight.wait_for(Option::is_some).await {
+async fn end_of<V>(mut fetch: watch::Receiver<FetchEnd<V>>) -> Result<Held<V>, TempFail> {
+    match fetch.wait_for(Option::is_some).await {
         Ok(landing) => landing.clone().unwrap_or_else(|| Err(stopping())),
         Err(_) => Err(stopping()),
     }
@@ -279,15 +279,15 @@ impl<V: Record> Shared<V> {
     }
 
     /// Begins a fetch as a task of its own, so that nobody who leaves takes it along.
-    fn begin(self: &Arc<Self>, user: &Username, now: Instant) -> watch::Receiver<Landing<V>> {
+    fn begin(self: &Arc<Self>, user: &Username, now: Instant) -> watch::Receiver<FetchEnd<V>> {
         let (landing, result) = watch::channel(None);
         let number = {
             let mut state = self.lock();
-            if let Some(flight) = state.flights.join(user) {
-                return flight;
+            if let Some(fetch) = state.in_flight.join(user) {
+                return fetch;
             }
             state.counts.fetches += 1;
-            state.flights.begin(user.clone(), result.clone())
+            state.in_flight.begin(user.clone(), result.clone())
         };
         let (shared, user) = (Arc::clone(self), user.clone());
         let task = async move {
@@ -308,7 +308,7 @@ impl<V: Record> Shared<V> {
         number: u64,
     ) -> Result<Held<V>, TempFail> {
         let mut state = self.lock();
-        let is_doubted = state.flights.land(number, user, end.as_ref().ok());
+        let is_invalidated = state.in_flight.end(number, user, end.as_ref().ok());
         let record = match end {
             Ok(record) => Arc::new(record),
             Err(trouble) => {
@@ -317,13 +317,13 @@ impl<V: Record> Shared<V> {
             }
         };
         let is_overtaken = state.entries.peek_mut(user).is_some_and(|entry| entry.asked > asked);
-        let older = match is_doubted || is_overtaken {
+        let older = match is_invalidated || is_overtaken {
             true => None,
             false => state.keep(user.clone(), Arc::clone(&record), asked, &self.lifetimes),
         };
         drop(state);
         match (&self.source.watch, older) {
-            (Some(watch), _) if is_doubted => {
+            (Some(watch), _) if is_invalidated => {
                 watch.dropped(&Records { shared: Arc::clone(self) }, user, &record);
             }
             (Some(watch), Some(older)) => watch.replaced(user, &older, &record),
@@ -335,9 +335,9 @@ impl<V: Record> Shared<V> {
 
 impl<V: Record> State<V> {
     /// What is under way and meant is not kept, and nobody joins anything that is under way any more.
-    fn doubt(&mut self, is_meant: Arc<impl Fn(&V) -> bool + Send + Sync + 'static>) {
+    fn invalidate(&mut self, is_meant: Arc<impl Fn(&V) -> bool + Send + Sync + 'static>) {
         self.generation += 1;
-        self.flights.doubt_all(Arc::new(move |_, record| is_meant(record)));
+        self.in_flight.invalidate_all(Arc::new(move |_, record| is_meant(record)));
     }
 
     /// A record that may still serve while the source cannot tell.

@@ -11,7 +11,7 @@ mod bounded;
 mod cache;
 mod config;
 mod entries;
-mod flights;
+mod in_flight;
 mod record;
 mod record_file;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::finding::{Finding, Findings};
 use super::mail_settings::{Silence, output_of, value_of};
 use crate::auth::DefaultDomain;
-use crate::config::{Config, Door, ListenerRole};
+use crate::config::{Config, ListenerProtocol, ListenerRole};
 
 /// What a path ends in that Dovecot's login processes are given.
 const LOGIN_SOCKET: &str = "ext/auth";
@@ -38,10 +38,11 @@ struct Own<'a> {
 
 pub(super) fn look(config: &Config, settings: Option<&Path>) -> Vec<Finding> {
     let mut findings = Findings::of("dovecot");
-    let is_dovecots = |door: Door, role: Option<ListenerRole>| {
-        role == Some(ListenerRole::Dovecot) || matches!(door, Door::AuthMaster | Door::Hook)
+    let is_dovecots = |protocol: ListenerProtocol, role: Option<ListenerRole>| {
+        role == Some(ListenerRole::Dovecot)
+            || matches!(protocol, ListenerProtocol::AuthMaster | ListenerProtocol::Hook)
     };
-    let is_asked = config.listeners.iter().any(|listener| is_dovecots(listener.door, listener.role));
+    let is_asked = config.listeners.iter().any(|listener| is_dovecots(listener.protocol, listener.role));
     if !is_asked && settings.is_none() {
         return findings.into_vec();
     }

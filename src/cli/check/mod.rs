@@ -2,7 +2,6 @@
 
 mod database;
 mod database_file;
-mod doors;
 mod dovecot;
 mod files;
 mod finding;
@@ -13,6 +12,7 @@ mod mail_settings;
 mod mailcow;
 mod person;
 mod postfix;
+mod protocols;
 mod rights;
 mod running;
 mod service;
@@ -263,7 +263,7 @@ fn configuration(config: &Config) -> Vec<Finding> {
     let mut findings = Findings::of("configuration");
     for listener in &config.listeners {
         let role = listener.role.map_or_else(String::new, |role| format!(" for {}", role.name()));
-        findings.fine(format!("{}{role} on {}", listener.door.name(), listener.path.display()));
+        findings.fine(format!("{}{role} on {}", listener.protocol.name(), listener.path.display()));
     }
     if let Some(address) = config.http_login.listen {
         let tls = if config.http_login.speaks_tls() { "with" } else { "without" };

@@ -7,7 +7,7 @@ use super::finding::{Finding, Findings};
 use super::mail_settings::{Silence, output_of, value_of};
 use super::service::Account;
 use super::sockets::obstacle;
-use crate::config::{Door, ListenerConfig, ListenerRole};
+use crate::config::{ListenerConfig, ListenerProtocol, ListenerRole};
 
 /// Where mail is handed over to Dovecot.
 const TRANSPORTS: [&str; 3] = ["virtual_transport", "mailbox_transport", "local_transport"];
@@ -19,8 +19,10 @@ pub(super) fn look(listeners: &[ListenerConfig], config: Option<&Path>) -> Vec<F
         .filter(|listener| listener.role == Some(ListenerRole::Postfix))
         .map(|listener| listener.path.as_path())
         .collect();
-    let has_door = |door| listeners.iter().any(|listener| listener.door == door);
-    let is_asked = !sockets.is_empty() || has_door(Door::Policy) || has_door(Door::Socketmap);
+    let has_protocol = |protocol| listeners.iter().any(|listener| listener.protocol == protocol);
+    let is_asked = !sockets.is_empty()
+        || has_protocol(ListenerProtocol::Policy)
+        || has_protocol(ListenerProtocol::Socketmap);
     if !is_asked && config.is_none() {
         return findings.into_vec();
     }

@@ -8,12 +8,12 @@ use std::process::{Command, ExitCode};
 
 use nix::unistd::geteuid;
 
-use super::doors;
 use super::finding::{Finding, Findings};
+use super::protocols;
 use super::service::Account;
 use crate::cli::output::say;
 use crate::cli::{FAILED, fail};
-use crate::config::{Config, Door, ListenerConfig, ListenerRole};
+use crate::config::{Config, ListenerConfig, ListenerProtocol, ListenerRole};
 
 /// To connect to a socket.
 const WRITE: u32 = 0o2;
@@ -31,7 +31,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     ];
     for (setting, address, speaks_tls) in ports {
         let Some(address) = address else { continue };
-        match doors::try_port(address, speaks_tls) {
+        match protocols::try_port(address, speaks_tls) {
             Ok(()) => findings.fine(format!("{setting}: {address} answers")),
             Err(error) => findings.fault(
                 format!("{setting}: {address} does not answer: {error}"),
@@ -60,7 +60,7 @@ fn look_at(listener: &ListenerConfig, findings: &mut Findings) {
         }
         Ok(_) => {}
     }
-    let stream = match doors::connect(&listener.path) {
+    let stream = match protocols::connect(&listener.path) {
         Ok(stream) => stream,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             let cure = "run keydove check as root to see the sockets";
@@ -70,10 +70,10 @@ fn look_at(listener: &ListenerConfig, findings: &mut Findings) {
             return findings.fault(format!("{path} is left over, nobody answers on it: {error}"), start);
         }
     };
-    if let Err(silence) = doors::speak(listener.door, &stream) {
-        let door = listener.door.name();
+    if let Err(silence) = protocols::speak(listener.protocol, &stream) {
+        let protocol = listener.protocol.name();
         return findings.fault(
-            format!("{path} takes connections, but not as the door {door}: {silence}"),
+            format!("{path} takes connections, but not in the protocol {protocol}: {silence}"),
             "is keydove running, and is it the one that serves this socket? systemctl status keydove.service; journalctl \
              -u keydove",
         );
@@ -92,17 +92,19 @@ fn look_at(listener: &ListenerConfig, findings: &mut Findings) {
 
 /// Who knocks there, where it is somebody without root's rights.
 fn peer_of(listener: &ListenerConfig) -> Option<&'static str> {
-    match (listener.door, listener.role) {
-        (Door::AuthClient, Some(ListenerRole::Postfix)) | (Door::Policy | Door::Socketmap, _) => {
-            Some("postfix")
-        }
-        (Door::AuthClient, Some(ListenerRole::Exim)) => Some("Debian-exim"),
+    match (listener.protocol, listener.role) {
+        (ListenerProtocol::AuthClient, Some(ListenerRole::Postfix))
+        | (ListenerProtocol::Policy | ListenerProtocol::Socketmap, _) => Some("postfix"),
+        (ListenerProtocol::AuthClient, Some(ListenerRole::Exim)) => Some("Debian-exim"),
         // Login processes run as dovenull in a chroot; their socket lies below it.
-        (Door::AuthClient, _) if listener.path.components().any(|part| part.as_os_str() == "login") => {
+        (ListenerProtocol::AuthClient, _)
+            if listener.path.components().any(|part| part.as_os_str() == "login") =>
+        {
             Some("dovenull")
         }
+        (ListenerProtocol::Portal, _) => Some("keydove-portal"),
         // Dovecot's auth process, with Lua and with checkpassword.
-        (Door::Hook, _) => Some("dovecot"),
+        (ListenerProtocol::Hook, _) => Some("dovecot"),
         _ => None,
     }
 }

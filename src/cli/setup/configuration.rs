@@ -8,7 +8,7 @@ use super::answers::{DovecotWay, PostfixQuestion};
 use super::change::{Place, State};
 use super::dovecot::Release;
 use super::journal::Journal;
-use super::listener::{Door, Listener};
+use super::listener::{Listener, Purpose};
 use super::mariadb::Mariadb;
 use super::service::Service;
 use super::wishes::{Store, TEMPLATE, Wishes};
@@ -22,38 +22,38 @@ pub(super) fn listeners(wishes: &Wishes) -> Vec<Listener> {
         match way {
             DovecotWay::Takeover => {
                 let ext = dovecot.base_dir.join("login/ext");
-                let login = Listener::new(Door::DovecotClients, ext.join("auth"));
+                let login = Listener::new(Purpose::DovecotClients, ext.join("auth"));
                 let login = login.of_unit("keydove-login.socket").for_whom("0660", None, Some("dovenull"));
                 all.push(Listener { folder: Some(ext), ..login });
-                let master = |door, name: &str| {
-                    let listener = Listener::new(door, folder.join(name));
+                let master = |purpose, name: &str| {
+                    let listener = Listener::new(purpose, folder.join(name));
                     listener.of_unit("keydove-master.socket")
                 };
-                all.push(master(Door::DovecotClients, "auth-client"));
-                all.push(master(Door::Master, "auth-master"));
-                all.push(master(Door::Master, "auth-userdb"));
+                all.push(master(Purpose::DovecotClients, "auth-client"));
+                all.push(master(Purpose::Master, "auth-master"));
+                all.push(master(Purpose::Master, "auth-userdb"));
             }
             DovecotWay::Lua | DovecotWay::Checkpassword => {
-                let hook = Listener::new(Door::Hook, folder.join("hook")).of_unit("keydove-hook.socket");
+                let hook = Listener::new(Purpose::Hook, folder.join("hook")).of_unit("keydove-hook.socket");
                 all.push(hook.for_whom("0600", Some("dovecot"), None));
             }
             DovecotWay::None => {}
         }
     }
     if let Some((postfix, questions)) = &wishes.postfix {
-        for (question, door, name) in [
-            (PostfixQuestion::Sasl, Door::PostfixClients, "keydove"),
-            (PostfixQuestion::Maps, Door::Socketmap, "keydove-maps"),
-            (PostfixQuestion::Policy, Door::Policy, "keydove-policy"),
+        for (question, purpose, name) in [
+            (PostfixQuestion::Sasl, Purpose::PostfixClients, "keydove"),
+            (PostfixQuestion::Maps, Purpose::Socketmap, "keydove-maps"),
+            (PostfixQuestion::Policy, Purpose::Policy, "keydove-policy"),
         ] {
             if questions.contains(&question) {
-                let listener = Listener::new(door, postfix.queue.join("private").join(name));
+                let listener = Listener::new(purpose, postfix.queue.join("private").join(name));
                 let listener = listener.of_unit("keydove-postfix.socket");
                 all.push(listener.for_whom("0660", Some("postfix"), Some("postfix")));
             }
         }
     }
-    all.push(Listener::new(Door::Control, folder.join("control")));
+    all.push(Listener::new(Purpose::Control, folder.join("control")));
     all
 }
 
@@ -166,10 +166,11 @@ fn complete(wishes: &Wishes, listeners: &[Listener], own: &str) -> Result<String
     let has_units = wishes.service == Service::Systemd;
     let mut text = own.to_owned();
     for listener in listeners {
-        let is_control = listener.door == Door::Control;
-        let is_there = there
-            .iter()
-            .any(|one| one.path == listener.path || (is_control && one.door == crate::config::Door::Control));
+        let is_control = listener.purpose == Purpose::Control;
+        let is_there = there.iter().any(|one| {
+            one.path == listener.path
+                || (is_control && one.protocol == crate::config::ListenerProtocol::Control)
+        });
         if !is_there {
             let end = if text.ends_with('\n') { "" } else { "\n" };
             let _ = write!(text, "{end}\n{}", listener.text(has_units));

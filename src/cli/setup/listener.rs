@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// One socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listener {
-    pub(super) door: Door,
+    pub(super) purpose: Purpose,
     pub(super) path: PathBuf,
     /// Permission bits, owner and group, where keydove makes it itself.
     pub(super) access: (&'static str, Option<&'static str>, Option<&'static str>),
@@ -18,7 +18,7 @@ pub(super) struct Listener {
 
 /// What is spoken, and to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum Purpose {
     DovecotClients,
     PostfixClients,
     Master,
@@ -28,7 +28,7 @@ pub(super) enum Door {
     Control,
 }
 
-impl Door {
+impl Purpose {
     fn lines(self) -> &'static str {
         match self {
             Self::DovecotClients => "door = \"auth-client\"\nrole = \"dovecot\"\n",
@@ -43,8 +43,8 @@ impl Door {
 }
 
 impl Listener {
-    pub(super) fn new(door: Door, path: PathBuf) -> Self {
-        Self { door, path, access: ("0600", None, None), unit: None, folder: None }
+    pub(super) fn new(purpose: Purpose, path: PathBuf) -> Self {
+        Self { purpose, path, access: ("0600", None, None), unit: None, folder: None }
     }
 
     pub(super) fn of_unit(self, unit: &'static str) -> Self {
@@ -61,7 +61,7 @@ impl Listener {
     }
 
     pub(super) fn text(&self, has_units: bool) -> String {
-        let mut text = format!("[[listener]]\n{}path = \"{}\"\n", self.door.lines(), self.path.display());
+        let mut text = format!("[[listener]]\n{}path = \"{}\"\n", self.purpose.lines(), self.path.display());
         let (mode, owner, group) = self.access;
         if has_units && self.unit.is_some() {
             return text;

@@ -202,11 +202,11 @@ pub(super) fn last_words() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::listener::Door;
+    use super::super::listener::Purpose;
     use super::*;
 
     fn listener(path: &str, folder: Option<&str>) -> Listener {
-        Listener { folder: folder.map(PathBuf::from), ..Listener::new(Door::Hook, path.into()) }
+        Listener { folder: folder.map(PathBuf::from), ..Listener::new(Purpose::Hook, path.into()) }
     }
 
     #[test]

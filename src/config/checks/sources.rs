@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::auth::normalise_domain;
 use crate::backend::keycloak;
-use crate::config::{Place, Tables};
+use crate::config::{KeycloakTable, Tables};
 use crate::settings::SettingFault;
 
 /// The column that remembers it holds no more.
@@ -24,12 +24,12 @@ pub(super) fn check_keycloaks(file: &Tables, faults: &mut Vec<SettingFault>) {
             fault.keys = place.keys().into_iter().chain(key.map(str::to_owned)).collect();
             faults.push(fault);
         };
-        if place == Place::Keycloak && file.mailcow.identity_provider {
+        if place == KeycloakTable::Keycloak && file.mailcow.identity_provider {
             check_beside_mailcow(keycloak, &mut complain);
         } else {
             check_address(keycloak, &mut complain);
         }
-        if place != Place::Keycloak && keycloak.domains.is_empty() {
+        if place != KeycloakTable::Keycloak && keycloak.domains.is_empty() {
             let advice = "set domains; only [keycloak] may serve all that no other source names";
             complain(None, "this source has no domains", advice);
         } else {

@@ -42,19 +42,19 @@ pub(in crate::config) fn find_warnings(file: &Tables) -> Vec<Warning> {
         let danger = "whoever can connect is shown numbers and states; if that is meant, set public = true";
         warn("http.listen", " is no loopback address", danger);
     }
-    let door = &file.http_login;
-    if door.is_open_to_others() && !door.speaks_tls() {
+    let login = &file.http_login;
+    if login.is_open_to_others() && !login.speaks_tls() {
         warn(
             "http_login.certificate_file",
             " is missing",
             "passwords travel in the clear to http_login.listen",
         );
     }
-    if door.is_open_to_others() && door.allow.is_empty() {
+    if login.is_open_to_others() && login.allow.is_empty() {
         let danger = "whoever can connect may try passwords, as fast as they like";
         warn("http_login.allow", " is empty", danger);
     }
-    if !door.shadow_tls_verify {
+    if !login.shadow_tls_verify {
         let danger = "whoever answers in mailcow's place decides who may log in";
         warn("http_login.shadow_tls_verify", " is false", danger);
     }

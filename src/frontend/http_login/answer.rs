@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::shadow::{Shadow, Theirs};
-use super::{CannotTell, Client, Door, request};
+use super::{CannotTell, Client, HttpLogin, request};
 use crate::auth::{AuthRequest, Told, Verdict};
 use crate::login::service::DecidedLogin;
 
@@ -33,15 +33,15 @@ pub(super) struct Unanswered;
 
 /// Answers a request; `cut` is when there is no time left for a true answer.
 pub(super) async fn answer<B>(
-    (door, client): (&Arc<Door>, Client),
+    (login, client): (&Arc<HttpLogin>, Client),
     request: Request<B>,
     cut: &CancellationToken,
 ) -> Result<Reply, Unanswered>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 {
-    let how = door.cannot_tell.unwrap_or_else(|| understood_by(request.headers()));
-    match read_and_answer(door, client, request, cut).await {
+    let how = login.cannot_tell.unwrap_or_else(|| understood_by(request.headers()));
+    match read_and_answer(login, client, request, cut).await {
         Ok(reply) => Ok(reply),
         Err(CannotTellNow) => match how {
             CannotTell::Null => Ok(with_body(StatusCode::UNAUTHORIZED, b"null")),
@@ -65,7 +65,7 @@ fn understood_by(headers: &HeaderMap) -> CannotTell {
 }
 
 async fn read_and_answer<B>(
-    door: &Arc<Door>,
+    login: &Arc<HttpLogin>,
     client: Client,
     request: Request<B>,
     cut: &CancellationToken,
@@ -73,7 +73,7 @@ async fn read_and_answer<B>(
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 {
-    if !may_ask(door, client, request.headers()) {
+    if !may_ask(login, client, request.headers()) {
         tracing::warn!("a login over HTTP came without the token of [http_login], or with another one");
         return Ok(with_close(verdict(StatusCode::FORBIDDEN)));
     }
@@ -87,9 +87,9 @@ where
         Err(status) => return Ok(with_close(verdict(status))),
     };
     let reply = async {
-        match &door.shadow {
-            Some(shadow) => pass_on(door, shadow, body).await,
-            None => decide(door, &body).await,
+        match &login.shadow {
+            Some(shadow) => pass_on(login, shadow, body).await,
+            None => decide(login, &body).await,
         }
     };
     tokio::select! {
@@ -100,8 +100,8 @@ where
 }
 
 /// Whether they have shown the token, where one is wanted.
-fn may_ask(door: &Door, client: Client, headers: &HeaderMap) -> bool {
-    match (&door.token, client) {
+fn may_ask(login: &HttpLogin, client: Client, headers: &HeaderMap) -> bool {
+    match (&login.token, client) {
         (Some(token), Client::AtThePort) => {
             let shown = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
             shown.is_some_and(|(scheme, shown)| {
@@ -126,7 +126,7 @@ where
 }
 
 /// Decides a login in a task of its own, so that it comes to its end, and into the log, when the peer hangs up.
-async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
+async fn decide(login: &Arc<HttpLogin>, body: &[u8]) -> Result<Reply, CannotTellNow> {
     let request = match request::read(body) {
         Ok(request) => request,
         Err(error) => {
@@ -135,8 +135,8 @@ async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
         }
     };
     let (sender, receiver) = oneshot::channel();
-    let own = Arc::clone(door);
-    (door.spawner)(Box::pin(async move {
+    let own = Arc::clone(login);
+    (login.spawner)(Box::pin(async move {
         let login = Box::pin(DecidedLogin::decide(&own.service, request)).await;
         let (status, not_before) = (status_of(login.verdict()), login.not_before(&own.service));
         if !is_second(&own, login.request(), login.verdict(), "", login.ended()) {
@@ -153,7 +153,7 @@ async fn decide(door: &Arc<Door>, body: &[u8]) -> Result<Reply, CannotTellNow> {
 
 /// Whoever is accepted is asked about once.
 fn is_second(
-    door: &Door,
+    login: &HttpLogin,
     request: &AuthRequest,
     verdict: &Verdict,
     theirs: &str,
@@ -161,12 +161,12 @@ fn is_second(
 ) -> bool {
     let reason = verdict.reason().code();
     let accepted = matches!(verdict, Verdict::Accept(_)) && theirs != "refuse" && theirs != "none";
-    !accepted && door.repeats.is_second(request, &format!("{reason} {theirs}"), now)
+    !accepted && login.repeats.is_second(request, &format!("{reason} {theirs}"), now)
 }
 
 /// Has mailcow decide. keydove decides beside it, in a task that nobody waits for.
-async fn pass_on(door: &Arc<Door>, shadow: &Arc<Shadow>, body: Bytes) -> Result<Reply, CannotTellNow> {
-    let told = compare_later(door, shadow, &body);
+async fn pass_on(login: &Arc<HttpLogin>, shadow: &Arc<Shadow>, body: Bytes) -> Result<Reply, CannotTellNow> {
+    let told = compare_later(login, shadow, &body);
     match shadow.ask(body).await {
         Ok(answer) => {
             // Without a request that keydove can read, nobody waits for it.
@@ -185,18 +185,18 @@ async fn pass_on(door: &Arc<Door>, shadow: &Arc<Shadow>, body: Bytes) -> Result<
 }
 
 /// Starts the comparison. It waits for both verdicts, and for nobody if mailcow was not asked to the end.
-fn compare_later(door: &Arc<Door>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot::Sender<Theirs> {
+fn compare_later(login: &Arc<HttpLogin>, shadow: &Arc<Shadow>, body: &[u8]) -> oneshot::Sender<Theirs> {
     let (sender, receiver) = oneshot::channel();
     let Ok(mut request) = request::read(body) else {
         tracing::debug!("a request that keydove cannot read was left to mailcow");
         return sender;
     };
-    let (door, shadow) = (Arc::clone(door), Arc::clone(shadow));
-    (Arc::clone(&door).spawner)(Box::pin(async move {
-        let ours = Box::pin(door.service.rehearse(&mut request)).await;
+    let (login, shadow) = (Arc::clone(login), Arc::clone(shadow));
+    (Arc::clone(&login).spawner)(Box::pin(async move {
+        let ours = Box::pin(login.service.rehearse(&mut request)).await;
         let Ok(theirs) = receiver.await else { return };
         let now = tokio::time::Instant::now().into_std();
-        if !is_second(&door, &request, &ours, theirs.name(), now) {
+        if !is_second(&login, &request, &ours, theirs.name(), now) {
             shadow.compare(&request, theirs, &ours);
         }
     }));

@@ -9,7 +9,7 @@
 //!
 //! * `request.rs`: the JSON object as a question to the decision.
 //! * `answer.rs`: one request from its first byte to its answer. A login has the same decision, line, numbers and
-//!   notes as at every other door, and a refusal waits as there: what it took here would tell who exists.
+//!   notes as in every other protocol, and a refusal waits as there: what it took here would tell who exists.
 //! * `repeats.rs`: why a wrong password that is asked about twice is one line.
 //! * `shadow.rs`: mailcow decides, and keydove is compared with it.
 //! * `server.rs`, `tls.rs`: the port.
@@ -37,10 +37,10 @@ pub use server::{Client, OpenError, Server, serve};
 pub use shadow::{ShadowError, report as report_shadow};
 pub use tls::TlsError;
 
-/// What the connections of this door share.
-pub struct Door {
+/// What the connections to mailcow's login share.
+pub struct HttpLogin {
     service: Arc<LoginService>,
-    /// What the log calls this door.
+    /// What the log calls it.
     listener: Listener,
     /// Starts tasks that are waited for when the daemon stops.
     spawner: Spawner,
@@ -51,7 +51,7 @@ pub struct Door {
     token: Option<Secret>,
 }
 
-/// Why there is no such door.
+/// Why mailcow's login cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// mailcow's own login cannot be asked.
@@ -62,7 +62,7 @@ pub enum SetupError {
     Random(#[from] getrandom::Error),
 }
 
-impl Door {
+impl HttpLogin {
     /// Joins the parts.
     ///
     /// # Errors
@@ -82,11 +82,9 @@ impl Door {
 /// Reads what the settings point at, for `keydove check`.
 ///
 /// # Errors
-/// What would keep the door shut.
+/// What would keep it from being offered.
 pub fn check(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    if let (Some(certificate), Some(key)) = (&config.certificate_file, &config.key_file) {
-        tls::acceptor(certificate, key)?;
-    }
+    tls::of(config)?;
     Shadow::new(config, Arc::default())?;
     Ok(())
 }

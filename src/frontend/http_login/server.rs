@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::answer;
 use super::tls::{self, TlsError};
-use super::{Config, Door};
+use super::{Config, HttpLogin};
 use crate::frontend::connection::StopSignals;
 use crate::observe;
 use crate::settings::Network;
@@ -65,10 +65,7 @@ impl Server {
     /// See [`OpenError`].
     pub async fn open(config: &Config) -> Result<Option<Self>, OpenError> {
         let Some(address) = config.listen else { return Ok(None) };
-        let tls = match (&config.certificate_file, &config.key_file) {
-            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-            _ => None,
-        };
+        let tls = tls::of(config)?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| OpenError::Bind { address, source })?;
         let (allow, max_connections) = (config.allow.clone(), config.max_connections);
@@ -76,7 +73,7 @@ impl Server {
     }
 
     /// Answers until it is told to stop and all that was asked is answered.
-    pub async fn run(self, door: Arc<Door>, stop: StopSignals) {
+    pub async fn run(self, login: Arc<HttpLogin>, stop: StopSignals) {
         let mut connections = FuturesUnordered::new();
         let mut told_of_stranger: Option<Instant> = None;
         while !(stop.drain.is_cancelled() && connections.is_empty()) {
@@ -86,7 +83,7 @@ impl Server {
                 Some(()) = connections.next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept(), if is_open && connections.len() < self.max_connections => match accepted {
                     Ok((stream, peer)) if self.may_ask(peer.ip()) => {
-                        connections.push(Box::pin(self.welcome(stream, &door, &stop)));
+                        connections.push(Box::pin(self.welcome(stream, &login, &stop)));
                     }
                     Ok((_, peer)) => {
                         if told_of_stranger.is_none_or(|told| told.elapsed() > STRANGER_PAUSE) {
@@ -111,15 +108,15 @@ impl Server {
         self.allow.is_empty() || peer.is_loopback() || is_named()
     }
 
-    async fn welcome(&self, stream: TcpStream, door: &Arc<Door>, stop: &StopSignals) {
+    async fn welcome(&self, stream: TcpStream, login: &Arc<HttpLogin>, stop: &StopSignals) {
         // An answer is one small packet, and whoever asked waits for it.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return serve(stream, Arc::clone(door), Client::AtThePort, stop.clone()).await;
+            return serve(stream, Arc::clone(login), Client::AtThePort, stop.clone()).await;
         };
         match timeout(HEAD_TIME, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
-                Box::pin(serve(stream, Arc::clone(door), Client::AtThePort, stop.clone())).await;
+                Box::pin(serve(stream, Arc::clone(login), Client::AtThePort, stop.clone())).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "no TLS for a login over HTTP"),
             Err(_) => tracing::debug!("no TLS for a login over HTTP in time"),
@@ -137,11 +134,11 @@ pub enum Client {
 }
 
 /// Serves one connection to its end.
-pub async fn serve<S>(stream: S, door: Arc<Door>, client: Client, stop: StopSignals)
+pub async fn serve<S>(stream: S, login: Arc<HttpLogin>, client: Client, stop: StopSignals)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let answer = service_fn(async |request| answer((&door, client), request, &stop.cut).await);
+    let answer = service_fn(async |request| answer((&login, client), request, &stop.cut).await);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)

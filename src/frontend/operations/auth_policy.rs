@@ -31,7 +31,7 @@ impl Command {
     }
 }
 
-/// Answers, as JSON; a name without a domain is one of the default domain, as at every other door. The body of whoever has not the token is not read.
+/// Answers, as JSON; a name without a domain is one of the default domain, as in every other protocol. The body of whoever has not the token is not read.
 ///
 /// # Errors
 /// The status that says what is wrong; Dovecot goes on then as if nobody had been asked.

@@ -34,7 +34,7 @@ pub struct Passdb {
     comparisons: Comparisons,
     app_passwords: AppPasswordConfig,
     /// Where tokens are taken.
-    tokens: Option<crate::credential::token::Config>,
+    tokens: Option<crate::token::Config>,
     master_users: Option<MasterUsers>,
     /// Of which hashes a warning told lately.
     warned: tried::Warned,
@@ -119,9 +119,15 @@ impl Passdb {
 
     /// Takes tokens too, where there are settings for them.
     #[must_use]
-    pub fn with_tokens(mut self, config: Option<crate::credential::token::Config>) -> Self {
+    pub fn with_tokens(mut self, config: Option<crate::token::Config>) -> Self {
         self.tokens = config;
         self
+    }
+
+    /// Whether access tokens open mailboxes.
+    #[must_use]
+    pub fn takes_tokens(&self) -> bool {
+        self.tokens.is_some()
     }
 
     /// The hashing threads.

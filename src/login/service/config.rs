@@ -14,7 +14,7 @@ const MAX_DEADLINE_SECS: u64 = 9;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How long after its request a refusal leaves at the earliest, at every door; less than 10 s. So unknown,
+    /// How long after its request a refusal leaves at the earliest, in every protocol; less than 10 s. So unknown,
     /// disabled and wrong look alike, and guessing is slow. Default `"2s"`.
     pub failure_delay: Period,
     /// How long a login may take; then the answer is a temporary failure. More than 0, less than 10 s, because

@@ -47,7 +47,7 @@ impl DecidedLogin {
         service.not_before(self.verdict(), self.arrival)
     }
 
-    /// Logs and counts it, and has written down what is to be, as for every other door.
+    /// Logs and counts it, and has written down what is to be, as for every other protocol.
     pub fn conclude(self, service: &LoginService, listener: &Listener) -> Verdict {
         service.conclude(listener, self.request, self.judgement, (self.arrival, self.ended))
     }

@@ -2,7 +2,7 @@
 //!
 //! * [`LoginService::log_in`]: the decision under a deadline, then `conclude.rs`: the one log line, the counters, and
 //!   what is to be written down.
-//! * [`DecidedLogin`]: the same in two steps, for a door that must answer by other means; [`LoginService::rehearse`] for
+//! * [`DecidedLogin`]: the same in two steps, for a protocol that must answer by other means; [`LoginService::rehearse`] for
 //!   a login that somebody else decides.
 //! * `lookups.rs`: the questions without a password: users, lists, senders, mail maps, forgetting.
 //! * `explain.rs`: how a login would end now, and how the last ones did.
@@ -64,7 +64,7 @@ pub struct LoginService {
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
     /// Its kind, for the log.
-    pub door: &'static str,
+    pub protocol: &'static str,
     /// Which server asks, for the log, where the kind has roles.
     pub role: Option<&'static str>,
     /// The mail server behind it reports refused logins to ban tools by itself.

@@ -3,7 +3,7 @@
 
 use crate::auth::{AuthRequest, DefaultDomain, SenderRequest, ServiceNames, UserRequest, Username};
 
-/// The administrator's words about names. One place reads them, so that every door understands the same.
+/// The administrator's words about names. One place reads them, so that every protocol understands the same.
 #[derive(Clone, Debug, Default)]
 pub struct Naming {
     /// Further names of services.
@@ -88,7 +88,7 @@ mod tests {
             credential: Credential::Password(Secret::from("pw")),
             service: Service::parse("XMPP"),
             service_name: "XMPP".to_owned().into(),
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin: Origin::default(),
             wants_fields: true,
         };

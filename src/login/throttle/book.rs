@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::client_network::ClientNetwork;
 use super::config::{Config, NETWORK_FACTOR};
-use super::place::Place;
 use super::strikes::{Rule, Strikes};
 use crate::auth::Username;
 use crate::backend::records::BoundedMap;
@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_secs(60);
 pub(super) struct Subject {
     /// None: the place itself, where many accounts were tried.
     pub(super) user: Option<Username>,
-    pub(super) place: Place,
+    pub(super) place: ClientNetwork,
 }
 
 /// Something that was wrong.
@@ -30,7 +30,7 @@ pub(super) struct Subject {
 pub(super) struct Wrong {
     pub(super) user: Username,
     /// The address.
-    pub(super) place: Place,
+    pub(super) place: ClientNetwork,
     /// Of the password.
     pub(super) digest: u64,
     /// How far it counts.
@@ -55,7 +55,7 @@ pub struct ListedCounter {
     /// None: many accounts were tried from there.
     pub user: Option<String>,
     /// The address or network.
-    pub place: Place,
+    pub place: ClientNetwork,
     /// Different wrong passwords; or accounts, where there is no user.
     pub strikes: usize,
     /// From how many on there is a wait.
@@ -103,8 +103,8 @@ impl Rules {
 /// The counters. Bounded in bytes: what was looked at longest ago goes first.
 pub(super) struct Book {
     rules: Rules,
-    accounts: BoundedMap<(Username, Place), Strikes>,
-    places: BoundedMap<Place, Strikes>,
+    accounts: BoundedMap<(Username, ClientNetwork), Strikes>,
+    places: BoundedMap<ClientNetwork, Strikes>,
     /// Those whose wait was told of.
     told: HashMap<Subject, Instant>,
     hasher: foldhash::quality::RandomState,
@@ -132,7 +132,7 @@ impl Book {
         if wrong.reach != Reach::Address && wide != narrow {
             subjects.push(of_user(wide));
         }
-        if wrong.reach == Reach::Everything && narrow != Place::Nowhere {
+        if wrong.reach == Reach::Everything && narrow != ClientNetwork::Nowhere {
             subjects.extend([of_place(narrow), of_place(wide)]);
         }
         let (mut began, mut last) = (Vec::new(), None);
@@ -160,9 +160,9 @@ impl Book {
     pub(super) fn wait(
         &mut self,
         user: &Username,
-        narrow: Place,
+        narrow: ClientNetwork,
         now: Instant,
-        knows: impl Fn(Place) -> bool,
+        knows: impl Fn(ClientNetwork) -> bool,
     ) -> Option<Duration> {
         let wide = narrow.wide();
         let mut account = |place| self.accounts.get_mut(&(user.clone(), place))?.wait(now);
@@ -177,7 +177,7 @@ impl Book {
     }
 
     /// Takes a success down: what this account had wrong at this address is forgotten.
-    pub(super) fn forgive(&mut self, user: &Username, narrow: Place) {
+    pub(super) fn forgive(&mut self, user: &Username, narrow: ClientNetwork) {
         self.accounts.remove(&(user.clone(), narrow));
         let digest = self.hasher.hash_one(user);
         let Rules { place: rule, place_network, .. } = &self.rules;
@@ -189,7 +189,7 @@ impl Book {
     }
 
     /// How many different passwords were wrong for this account at this address, and whether this is one of them.
-    pub(super) fn strikes(&mut self, user: &Username, narrow: Place, digest: u64) -> (usize, bool) {
+    pub(super) fn strikes(&mut self, user: &Username, narrow: ClientNetwork, digest: u64) -> (usize, bool) {
         let found = self.accounts.peek_mut(&(user.clone(), narrow));
         found.map_or((0, false), |strikes| (strikes.count(), strikes.has(digest)))
     }
@@ -205,7 +205,7 @@ impl Book {
     }
 
     /// Forgets what `concerns` says, and returns how much that was.
-    pub(super) fn clear(&mut self, concerns: impl Fn(Option<&Username>, Place) -> bool) -> usize {
+    pub(super) fn clear(&mut self, concerns: impl Fn(Option<&Username>, ClientNetwork) -> bool) -> usize {
         let accounts: Vec<_> = self.accounts.iter().map(|(key, _)| key.clone()).collect();
         let places: Vec<_> = self.places.iter().map(|(place, _)| *place).collect();
         let accounts = accounts.into_iter().filter(|(user, place)| concerns(Some(user), *place));

@@ -8,15 +8,15 @@ fn user(number: u16) -> Username {
     Username::parse(format!("p{number}@example.org").as_bytes()).unwrap()
 }
 
-fn host(network: u8, last: u8) -> Place {
-    Place::Host4([198, 51, network, last])
+fn host(network: u8, last: u8) -> ClientNetwork {
+    ClientNetwork::Host4([198, 51, network, last])
 }
 
-fn wrong(person: u16, place: Place, digest: u64) -> Wrong {
+fn wrong(person: u16, place: ClientNetwork, digest: u64) -> Wrong {
     Wrong { user: user(person), place, digest, reach: Reach::Everything }
 }
 
-fn nobody(_: Place) -> bool {
+fn nobody(_: ClientNetwork) -> bool {
     false
 }
 
@@ -72,7 +72,7 @@ fn the_log_is_told_of_so_many_waits_at_once_and_no_more() {
         (Instant::now(), Book::new(&Config { guesses: 1, accounts: 1, ..Config::default() }));
     for person in 0..40_000_u16 {
         let [high, low] = person.to_be_bytes();
-        book.add(&wrong(person, Place::Host4([198, high, low, 1]), 7), now);
+        book.add(&wrong(person, ClientNetwork::Host4([198, high, low, 1]), 7), now);
     }
     assert_eq!(book.waiting(), MOST_TOLD);
 }
@@ -135,7 +135,7 @@ proptest! {
             let mixed = seed.wrapping_add(number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let place = {
                 let [_, octets @ ..] = mixed.to_be_bytes();
-                Place::Host6(octets)
+                ClientNetwork::Host6(octets)
             };
             book.add(&wrong(u16::try_from(number).unwrap(), place, mixed), now);
             prop_assert!(book.size().1 <= 1 << 20);

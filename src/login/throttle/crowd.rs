@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::place::Place;
+use super::client_network::ClientNetwork;
 
 /// So many logins are looked at.
 const SAMPLE: usize = 64;
@@ -14,13 +14,13 @@ const NEARLY_ALL: usize = 95;
 /// The places of the last accounts that were right or wrong, each account once in a while.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
-    places: VecDeque<Place>,
-    gateway: Option<Place>,
+    places: VecDeque<ClientNetwork>,
+    gateway: Option<ClientNetwork>,
 }
 
 impl Crowd {
     /// Takes one down. Returns the address that was found to be a gateway just now.
-    pub(super) fn see(&mut self, place: Place) -> Option<Place> {
+    pub(super) fn see(&mut self, place: ClientNetwork) -> Option<ClientNetwork> {
         if self.places.len() == SAMPLE {
             self.places.pop_front();
         }
@@ -40,7 +40,7 @@ impl Crowd {
     }
 
     /// Whether it is, at the moment.
-    pub(super) fn is_gateway(&self, place: Place) -> bool {
+    pub(super) fn is_gateway(&self, place: ClientNetwork) -> bool {
         self.gateway == Some(place)
     }
 }
@@ -49,7 +49,7 @@ impl Crowd {
 mod tests {
     use super::*;
 
-    const GATEWAY: Place = Place::Host4([172, 22, 1, 1]);
+    const GATEWAY: ClientNetwork = ClientNetwork::Host4([172, 22, 1, 1]);
 
     #[test]
     fn one_private_address_for_everybody_is_a_gateway_told_of_once() {
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(found, [GATEWAY]);
         assert!(crowd.is_gateway(GATEWAY));
         for last in 0..4 {
-            crowd.see(Place::Host4([192, 0, 2, last]));
+            crowd.see(ClientNetwork::Host4([192, 0, 2, last]));
         }
         assert!(!crowd.is_gateway(GATEWAY));
     }
@@ -66,9 +66,9 @@ mod tests {
     #[test]
     fn a_public_address_or_one_among_several_is_none() {
         let mut crowd = Crowd::default();
-        assert!((0..100).all(|_| crowd.see(Place::Host4([192, 0, 2, 1])).is_none()));
+        assert!((0..100).all(|_| crowd.see(ClientNetwork::Host4([192, 0, 2, 1])).is_none()));
         let mut crowd = Crowd::default();
-        let places = [GATEWAY, Place::Host4([172, 22, 1, 9])];
+        let places = [GATEWAY, ClientNetwork::Host4([172, 22, 1, 9])];
         assert!((0..100).all(|number| crowd.see(places[number % 2]).is_none()));
     }
 }

@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::place::Place;
+use super::client_network::ClientNetwork;
 use crate::auth::Username;
 use crate::backend::records::BoundedMap;
 
@@ -39,7 +39,7 @@ impl Familiar {
     }
 
     /// Takes down a success. Says whether it was worth it: not where the same was taken down a moment ago.
-    pub(super) fn note(&self, user: &Username, place: Place, at: Instant) -> bool {
+    pub(super) fn note(&self, user: &Username, place: ClientNetwork, at: Instant) -> bool {
         let (account, place, second) = (self.hasher.hash_one(user), self.fingerprint(place), self.second(at));
         let mut shard = self.shard(account);
         let places = shard.get_mut(&account);
@@ -66,7 +66,13 @@ impl Familiar {
     }
 
     /// Whether there was a success within this time, or so.
-    pub(super) fn knows(&self, user: &Username, place: Place, now: Instant, within: Duration) -> bool {
+    pub(super) fn knows(
+        &self,
+        user: &Username,
+        place: ClientNetwork,
+        now: Instant,
+        within: Duration,
+    ) -> bool {
         let (account, place) = (self.hasher.hash_one(user), self.fingerprint(place));
         let oldest = u64::from(self.second(now)).saturating_sub(within.as_secs());
         let mut shard = self.shard(account);
@@ -83,7 +89,7 @@ impl Familiar {
     }
 
     /// Two places of one account look alike once in a hundred million.
-    fn fingerprint(&self, place: Place) -> u32 {
+    fn fingerprint(&self, place: ClientNetwork) -> u32 {
         u32::try_from(self.hasher.hash_one(place) >> 32).unwrap_or_default()
     }
 
@@ -109,7 +115,7 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
-    const HOME: Place = Place::Host4([192, 0, 2, 1]);
+    const HOME: ClientNetwork = ClientNetwork::Host4([192, 0, 2, 1]);
 
     #[test]
     fn a_success_is_remembered_for_its_time_and_place() {
@@ -146,10 +152,10 @@ mod tests {
         let (before, wanderer) = (familiar.bytes(), user("wanderer@example.org"));
         for number in 0..330_000_u32 {
             let [_, b, c, d] = number.to_be_bytes();
-            familiar.note(&wanderer, Place::Host4([10 + b, b, c, d]), now + Duration::from_secs(1));
+            familiar.note(&wanderer, ClientNetwork::Host4([10 + b, b, c, d]), now + Duration::from_secs(1));
             familiar.note(
                 &wanderer,
-                Place::Host6([0x20, 1, 0xd, 0xb8, b, c, d]),
+                ClientNetwork::Host6([0x20, 1, 0xd, 0xb8, b, c, d]),
                 now + Duration::from_secs(1),
             );
         }

@@ -12,12 +12,12 @@
 //! The clock is a parameter everywhere but in [`Keeper`].
 
 mod book;
+mod client_network;
 mod config;
 mod crowd;
 mod digest;
 mod familiar;
 mod keeper;
-mod place;
 mod policy;
 mod repeats;
 mod seal;
@@ -40,9 +40,9 @@ use repeats::Repeats;
 use sharing::{Event, Outbox};
 
 pub use book::ListedCounter;
+pub use client_network::ClientNetwork;
 pub use config::{Config, LEAST_SHARED_KEY};
 pub use keeper::Keeper;
-pub use place::Place;
 pub use policy::{PolicyAnswer, PolicyRequest};
 pub use repeats::{RefusedGuess, Word};
 pub use target::Target;
@@ -94,7 +94,7 @@ struct State {
     book: Book,
     crowd: Crowd,
     /// Passwords that are being looked at, each once.
-    pending: HashMap<(Username, Place), Vec<u64>>,
+    pending: HashMap<(Username, ClientNetwork), Vec<u64>>,
 }
 
 impl Throttle {
@@ -141,7 +141,7 @@ impl Throttle {
         if inner.busy_until.load(Relaxed) <= inner.millis(now) {
             return Ok(());
         }
-        inner.wait(user, Place::narrow(remote), now).map_or(Ok(()), |wait| Err(inner.put_off(wait)))
+        inner.wait(user, ClientNetwork::narrow(remote), now).map_or(Ok(()), |wait| Err(inner.put_off(wait)))
     }
 
     /// Before a password is looked at that nobody knows yet: many at once must not get past the limit.
@@ -150,7 +150,7 @@ impl Throttle {
     /// [`TempFailReason::Throttled`]
     pub fn enter(&self, attempt: &Attempt<'_>) -> Result<Option<Pending>, TempFail> {
         let Some(inner) = &self.0 else { return Ok(None) };
-        let place = Place::narrow(attempt.remote);
+        let place = ClientNetwork::narrow(attempt.remote);
         if inner.is_trusted(place) || inner.knows(attempt.user, place, attempt.now) {
             return Ok(None);
         }
@@ -191,7 +191,7 @@ impl Throttle {
     /// Takes a success down: whoever was right is known there.
     pub fn note_accepted(&self, user: &Username, remote: Option<IpAddr>, now: Instant) {
         let Some(inner) = &self.0 else { return };
-        inner.welcome(user, Place::narrow(remote), now, true);
+        inner.welcome(user, ClientNetwork::narrow(remote), now, true);
     }
 
     /// What counts at the moment.
@@ -232,15 +232,15 @@ impl Inner {
         at.saturating_duration_since(self.began).as_millis() as u64
     }
 
-    fn is_trusted(&self, place: Place) -> bool {
+    fn is_trusted(&self, place: ClientNetwork) -> bool {
         self.config.trusted.iter().any(|network| place.is_in(network))
     }
 
-    fn knows(&self, user: &Username, place: Place, now: Instant) -> bool {
+    fn knows(&self, user: &Username, place: ClientNetwork, now: Instant) -> bool {
         self.familiar.knows(user, place, now, self.config.known_for.get())
     }
 
-    fn wait(&self, user: &Username, narrow: Place, now: Instant) -> Option<Duration> {
+    fn wait(&self, user: &Username, narrow: ClientNetwork, now: Instant) -> Option<Duration> {
         if self.is_trusted(narrow) {
             return None;
         }
@@ -257,7 +257,7 @@ impl Inner {
 
     /// Counts what was wrong here.
     fn strike(&self, user: &Username, remote: Option<IpAddr>, digest: u64, now: Instant) {
-        let place = Place::narrow(remote);
+        let place = ClientNetwork::narrow(remote);
         if self.is_trusted(place) || self.knows(user, place, now) {
             return;
         }
@@ -305,7 +305,7 @@ impl Inner {
     }
 
     /// `is_own`: it happened here, so that the other nodes do not know yet.
-    fn welcome(&self, user: &Username, narrow: Place, at: Instant, is_own: bool) {
+    fn welcome(&self, user: &Username, narrow: ClientNetwork, at: Instant, is_own: bool) {
         let is_new = self.familiar.note(user, narrow, at);
         if !is_new && self.busy_until.load(Relaxed) <= self.millis(at) {
             return;
@@ -332,7 +332,7 @@ impl Inner {
     }
 }
 
-fn warn_of_gateway(gateway: Option<Place>) {
+fn warn_of_gateway(gateway: Option<ClientNetwork>) {
     if let Some(place) = gateway {
         tracing::warn!(
             place = %place.shown(),
@@ -346,7 +346,7 @@ fn warn_of_gateway(gateway: Option<Place>) {
 #[derive(Debug)]
 pub struct Pending {
     inner: Arc<Inner>,
-    key: (Username, Place),
+    key: (Username, ClientNetwork),
     digest: u64,
 }
 

@@ -9,8 +9,8 @@ use std::time::Instant;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Throttle;
+use super::client_network::ClientNetwork;
 use super::digest::Kind;
-use super::place::Place;
 use crate::auth::{DefaultDomain, Username};
 
 /// A wait of so few seconds Dovecot waits itself, and then goes on.
@@ -86,7 +86,7 @@ impl Throttle {
         let (Some(inner), Some((user, remote))) = (&self.0, request.subject()) else {
             return PolicyAnswer::GO_ON;
         };
-        match inner.wait(&user, Place::narrow(remote), now).map(|wait| wait.as_secs() + 1) {
+        match inner.wait(&user, ClientNetwork::narrow(remote), now).map(|wait| wait.as_secs() + 1) {
             None => PolicyAnswer::GO_ON,
             Some(seconds) if seconds <= LONGEST_DELAY => {
                 PolicyAnswer { status: i64::try_from(seconds).unwrap_or(0), msg: "throttled" }
@@ -99,7 +99,7 @@ impl Throttle {
     pub fn policy_report(&self, request: &PolicyRequest, now: Instant) {
         let (Some(inner), Some((user, remote))) = (&self.0, request.subject()) else { return };
         if request.success {
-            inner.welcome(&user, Place::narrow(remote), now, true);
+            inner.welcome(&user, ClientNetwork::narrow(remote), now, true);
         } else if request.is_wrong() {
             let digest = inner.digester.digest(Kind::PolicyHash, &user, request.pwhash.as_bytes());
             inner.strike(&user, remote, digest, now);

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::client_network::ClientNetwork;
 use super::digest::{Digester, Kind};
-use super::place::Place;
 use crate::backend::records::BoundedMap;
 
 /// About 30,000 guesses. Beyond that the one that was not repeated for longest is told once more.
@@ -54,7 +54,7 @@ impl Repeats {
 
     /// Whether it was told within `forget_after`; if not, it is told now.
     pub(super) fn has_told(&self, guess: &RefusedGuess<'_>) -> bool {
-        let place = Place::narrow(guess.remote).to_string();
+        let place = ClientNetwork::narrow(guess.remote).to_string();
         let parts = [guess.name, guess.secret, place.as_bytes(), &[guess.word as u8]];
         let digest = self.digester.digest_parts(Kind::Refused, &parts);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::book::{Reach, Wrong};
-use super::place::Place;
+use super::client_network::ClientNetwork;
 use super::seal::{Sealed, Sealer};
 use super::{Inner, Target};
 use crate::auth::{Secret, Username};
@@ -50,8 +50,8 @@ pub(super) struct Clock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Event {
-    Wrong { user: String, place: Place, digest: u64, reach: Reach },
-    Right { user: String, place: Place },
+    Wrong { user: String, place: ClientNetwork, digest: u64, reach: Reach },
+    Right { user: String, place: ClientNetwork },
     Clear { target: String },
 }
 
@@ -298,7 +298,7 @@ mod tests {
     }
 
     fn event() -> Event {
-        let place = Place::Host4([192, 0, 2, 1]);
+        let place = ClientNetwork::Host4([192, 0, 2, 1]);
         Event::Wrong { user: "a@example.org".to_owned(), place, digest: 1, reach: Reach::Everything }
     }
 
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn a_full_batch_of_the_longest_names_is_short_enough() {
         let user = "\u{1}".repeat(255);
-        let place = Place::narrow(Some("2001:db8:ffff:ffff::1".parse().unwrap()));
+        let place = ClientNetwork::narrow(Some("2001:db8:ffff:ffff::1".parse().unwrap()));
         let longest = Event::Wrong { user, place, digest: u64::MAX, reach: Reach::Everything };
         let text = serde_json::to_string(&vec![longest; BATCH]).unwrap();
         assert!(text.len() <= MAX_EVENTS, "{}", text.len());
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn the_outbox_is_bounded() {
         let outbox = Outbox::default();
-        let place = Place::Host4([192, 0, 2, 1]);
+        let place = ClientNetwork::Host4([192, 0, 2, 1]);
         for number in 0..5000 {
             let user = format!("a{number}@example.org");
             outbox.put(Event::Wrong { user, place, digest: 1, reach: Reach::Everything });

@@ -1,6 +1,6 @@
 //! Whom an administrator lets in again.
 
-use super::place::Place;
+use super::client_network::ClientNetwork;
 use crate::auth::Username;
 use crate::settings::Network;
 
@@ -34,7 +34,7 @@ impl Target {
         }
     }
 
-    pub(super) fn concerns(&self, user: Option<&Username>, place: Place) -> bool {
+    pub(super) fn concerns(&self, user: Option<&Username>, place: ClientNetwork) -> bool {
         match self {
             Self::User(wanted) => user == Some(wanted),
             Self::Network(network) => place.is_in(network) || place.covers(network),

@@ -3,7 +3,9 @@
 pub mod chain;
 pub mod double;
 pub mod dovecot;
+mod granted;
 mod shadow;
+mod tap;
 mod wire;
 
 use std::io::{Read, Write};
@@ -21,6 +23,7 @@ pub const GROUPS: &[Group<WorldCase>] = &[
     ("http_login", On::Sqlite, wire::CASES),
     ("http_login", On::Sqlite, chain::CASES),
     ("http_login", On::Sqlite, shadow::CASES),
+    ("http_login", On::OwnMariaDb, granted::CASES),
 ];
 
 const YES: &str = r#"{"success":true}"#;

@@ -13,14 +13,15 @@ mod names;
 mod outages;
 mod passwords;
 mod person_id;
-mod provisioning;
+pub mod provisioning;
 mod redis;
 mod right_person;
-mod rows;
+pub mod rows;
 mod stale_records;
 mod switches;
 mod template_updates;
 mod troubles;
+pub mod web_login;
 mod webmail;
 pub mod world;
 

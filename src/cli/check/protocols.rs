@@ -1,4 +1,4 @@
-//! Each door spoken to, in its own protocol: a socket that systemd holds open takes connections that nobody answers.
+//! Each listener spoken to, in its own protocol: a socket that systemd holds open takes connections that nobody answers.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::Door;
+use crate::config::ListenerProtocol;
 
 /// A daemon answers these at once; one that hashes on all processors may take a moment.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -14,33 +14,34 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MOST: usize = 8192;
 
 /// What is said, and what the answer begins with.
-fn talk(door: Door) -> (&'static [u8], &'static [&'static str]) {
-    match door {
+fn talk(protocol: ListenerProtocol) -> (&'static [u8], &'static [&'static str]) {
+    match protocol {
         // Both greet by themselves.
-        Door::AuthClient | Door::AuthMaster => (b"", &["VERSION\t1\t"]),
-        Door::Control => (b"{\"command\":\"cache-counts\"}\n", &["{\"counts\":"]),
-        Door::Policy => {
+        ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster => (b"", &["VERSION\t1\t"]),
+        ListenerProtocol::Control => (b"{\"command\":\"cache-counts\"}\n", &["{\"counts\":"]),
+        ListenerProtocol::Policy => {
             (b"request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n\n", &["action="])
         }
         // A netstring: nothing stands there, or it could not be found out.
-        Door::Socketmap => {
+        ListenerProtocol::Socketmap => {
             (b"29:domains keydove-check.invalid,", &["1", "2", "3", "4", "5", "6", "7", "8", "9"])
         }
-        Door::Hook => (
+        ListenerProtocol::Hook => (
             b"USER\t1\tkeydove-check@keydove.invalid\tservice=lmtp\n",
             &["NOTFOUND\t1", "USER\t1", "TEMP\t1"],
         ),
-        Door::HttpLogin => (b"GET / HTTP/1.0\r\n\r\n", &["HTTP/1."]),
+        ListenerProtocol::Portal => (b"{\"request\":\"hello\",\"version\":\"\"}\n", &["{\"answer\":\""]),
+        ListenerProtocol::HttpLogin => (b"GET / HTTP/1.0\r\n\r\n", &["HTTP/1."]),
     }
 }
 
 /// Why there is no answer as there should be one; the connection is there already.
-pub(super) fn speak(door: Door, stream: &UnixStream) -> Result<(), String> {
+pub(super) fn speak(protocol: ListenerProtocol, stream: &UnixStream) -> Result<(), String> {
     stream
         .set_read_timeout(Some(PATIENCE))
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         .map_err(|error| error.to_string())?;
-    let (question, beginnings) = talk(door);
+    let (question, beginnings) = talk(protocol);
     let mut connection = stream;
     connection.write_all(question).map_err(|error| error.to_string())?;
     let answer = read_beginning(&mut connection, beginnings)?;
@@ -76,7 +77,7 @@ pub(super) fn try_port(address: SocketAddr, speaks_tls: bool) -> Result<(), Stri
     if speaks_tls {
         return Ok(());
     }
-    let (question, beginnings) = talk(Door::HttpLogin);
+    let (question, beginnings) = talk(ListenerProtocol::HttpLogin);
     let limits = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.write_all(question));
     limits.map_err(|error| error.to_string())?;
     match read_beginning(&mut stream, beginnings)?.starts_with("HTTP/1.") {
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_netstring_says_how_long_it_is() {
-        let (question, _) = talk(Door::Socketmap);
+        let (question, _) = talk(ListenerProtocol::Socketmap);
         let text = std::str::from_utf8(question).unwrap();
         let (length, rest) = text.split_once(':').unwrap();
         assert_eq!(length.parse::<usize>().unwrap(), rest.len() - 1);
@@ -104,15 +105,17 @@ mod tests {
 
     #[test]
     fn silence_a_wrong_word_and_the_right_one_are_told_apart() {
-        let answered = |answer: &[u8], door| {
+        let answered = |answer: &[u8], protocol| {
             let (one, mut other) = UnixStream::pair().unwrap();
             other.write_all(answer).unwrap();
             other.shutdown(std::net::Shutdown::Write).unwrap();
-            speak(door, &one)
+            speak(protocol, &one)
         };
-        assert_eq!(answered(b"VERSION\t1\t2\nSPID\t7\n", Door::AuthClient), Ok(()));
-        assert!(answered(b"220 mail ESMTP\r\n", Door::AuthClient).unwrap_err().contains("220 mail"));
-        assert!(answered(b"", Door::Policy).unwrap_err().contains("without a word"));
-        assert_eq!(answered(b"action=DUNNO\n\n", Door::Policy), Ok(()));
+        assert_eq!(answered(b"VERSION\t1\t2\nSPID\t7\n", ListenerProtocol::AuthClient), Ok(()));
+        assert!(
+            answered(b"220 mail ESMTP\r\n", ListenerProtocol::AuthClient).unwrap_err().contains("220 mail")
+        );
+        assert!(answered(b"", ListenerProtocol::Policy).unwrap_err().contains("without a word"));
+        assert_eq!(answered(b"action=DUNNO\n\n", ListenerProtocol::Policy), Ok(()));
     }
 }

@@ -13,7 +13,7 @@ use crate::settings::Network;
 /// `/48`): a `/64` costs nothing, whoever has one has 256 or 65,536 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Place {
+pub enum ClientNetwork {
     /// The mail server named none. All such requests share this place, so networks mean nothing here.
     Nowhere,
     /// An IPv4 address.
@@ -26,7 +26,7 @@ pub enum Place {
     Net6([u8; 6]),
 }
 
-impl Place {
+impl ClientNetwork {
     /// The address itself. IPv4 within IPv6 is IPv4.
     #[must_use]
     pub fn narrow(remote: Option<IpAddr>) -> Self {
@@ -123,7 +123,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.network() {
             None => f.write_str("nowhere"),
@@ -133,8 +133,8 @@ impl fmt::Display for Place {
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<ClientNetwork> for String {
+    fn from(place: ClientNetwork) -> Self {
         place.to_string()
     }
 }
@@ -142,21 +142,21 @@ impl From<Place> for String {
 /// A text that is none of ours.
 #[derive(Debug, thiserror::Error)]
 #[error("this is no address or network of a throttle")]
-pub struct NotAPlace;
+pub struct NotAClientNetwork;
 
-impl TryFrom<String> for Place {
-    type Error = NotAPlace;
+impl TryFrom<String> for ClientNetwork {
+    type Error = NotAClientNetwork;
 
-    fn try_from(text: String) -> Result<Self, NotAPlace> {
+    fn try_from(text: String) -> Result<Self, NotAClientNetwork> {
         if text == "nowhere" {
             return Ok(Self::Nowhere);
         }
         let (address, prefix) = text.split_once('/').unwrap_or((&text, ""));
-        let narrow = Self::narrow(Some(address.parse().map_err(|_| NotAPlace)?));
+        let narrow = Self::narrow(Some(address.parse().map_err(|_| NotAClientNetwork)?));
         match (narrow, prefix) {
             (Self::Host4(_), "") | (Self::Host6(_), "56") => Ok(narrow),
             (Self::Host4(_), "24") | (Self::Host6(_), "48") => Ok(narrow.wide()),
-            _ => Err(NotAPlace),
+            _ => Err(NotAClientNetwork),
         }
     }
 }
@@ -165,8 +165,8 @@ impl TryFrom<String> for Place {
 mod tests {
     use super::*;
 
-    fn of(address: &str) -> Place {
-        Place::narrow(Some(address.parse().unwrap()))
+    fn of(address: &str) -> ClientNetwork {
+        ClientNetwork::narrow(Some(address.parse().unwrap()))
     }
 
     #[test]
@@ -184,14 +184,14 @@ mod tests {
             assert_eq!((&*place.to_string(), &*place.wide().to_string()), (narrow, wide));
             assert_eq!(place.is_private(), private, "{address}");
             for place in [place, place.wide()] {
-                assert_eq!(Place::try_from(place.to_string()).unwrap(), place);
+                assert_eq!(ClientNetwork::try_from(place.to_string()).unwrap(), place);
             }
         }
-        assert_eq!(Place::narrow(None).wide(), Place::Nowhere);
+        assert_eq!(ClientNetwork::narrow(None).wide(), ClientNetwork::Nowhere);
         for text in
             ["", "x", "192.0.2.0/25", "192.0.2.7/32", "2001:db8::1", "2001:db8::/64", "fe80::1%eth0/56"]
         {
-            assert!(Place::try_from(text.to_owned()).is_err(), "{text}");
+            assert!(ClientNetwork::try_from(text.to_owned()).is_err(), "{text}");
         }
     }
 
@@ -199,6 +199,6 @@ mod tests {
     fn a_place_lies_in_its_networks() {
         let network = Network::parse("192.0.2.0/24").unwrap();
         assert!(of("192.0.2.9").is_in(&network) && of("192.0.2.9").wide().is_in(&network));
-        assert!(!of("192.0.3.9").is_in(&network) && !Place::Nowhere.is_in(&network));
+        assert!(!of("192.0.3.9").is_in(&network) && !ClientNetwork::Nowhere.is_in(&network));
     }
 }

@@ -1,0 +1,166 @@
+//! Text → types, and where in the text a fault is.
+
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use strsim::levenshtein;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::Diagnostic;
+use crate::settings::SettingFault;
+
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Anybody may write the file, and with it choose whom keydove trusts.
+    #[error("the configuration {path} may be written by everybody; run: chmod o-w {path}")]
+    WritableByAll {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is larger than any configuration.
+    #[error("the configuration {path} is larger than 1 MiB")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is wrong, in these places.
+    #[error("{}", show_all(.0))]
+    Faults(Vec<Diagnostic>),
+}
+
+fn show_all(faults: &[Diagnostic]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The text of a configuration file, of at most 1 MiB.
+///
+/// # Errors
+/// All of [`Error`]; of its faults only that the text is not UTF-8.
+pub fn read(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let status = std::fs::metadata(path).map_err(failed)?;
+    if status.mode() & 0o002 != 0 && status.is_file() {
+        return Err(Error::WritableByAll { path: path.to_owned() });
+    }
+    if status.len() > MAX_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        Error::Faults(vec![Diagnostic::new(path, &text, valid..valid + 1, "this is not UTF-8")])
+    })
+}
+
+/// The types of a file's text; `path` is for messages only.
+///
+/// # Errors
+/// [`Error::Faults`], with the first fault.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+    toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))
+}
+
+/// A fault that the TOML reader or a type has found.
+fn explain(path: &Path, text: &str, fault: &toml::de::Error) -> Diagnostic {
+    let message = fault.message().lines().next().unwrap_or_default();
+    let diagnostic = Diagnostic::new(path, text, fault.span().unwrap_or(0..0), message);
+    diagnostic.with_advice(advise_on_key(message).unwrap_or_else(|| advise_on_form(message).to_owned()))
+}
+
+/// For an unknown key: what may have been meant.
+fn advise_on_key(message: &str) -> Option<String> {
+    let (unknown, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    if unknown == "client_secret" {
+        return Some(
+            "secrets do not stand here: put it into a file, mode 0600, and set client_secret_file".into(),
+        );
+    }
+    if unknown == "password" {
+        return Some(
+            "secrets do not stand here: put it into a file, mode 0600, and set password_file".into(),
+        );
+    }
+    let known = expected.split('`').skip(1).step_by(2);
+    let nearest = known.map(|key| (levenshtein(unknown, key), key)).min()?;
+    (nearest.0 <= 2).then(|| format!("did you mean `{}`?", nearest.1))
+}
+
+/// For everything else that the TOML reader or a type does not take.
+fn advise_on_form(message: &str) -> &'static str {
+    match message {
+        _ if message.starts_with("missing field") => {
+            "add it to this table; docs/configuration.md lists every setting"
+        }
+        _ if message.starts_with("wanted exactly 1 element") => {
+            "keep [storage.sqlite] or [storage.mariadb], not both"
+        }
+        _ if message.starts_with("unknown variant") => "use one of the expected words",
+        _ if message.starts_with("unknown field") => "take it out; docs/configuration.md lists every setting",
+        _ if message.starts_with("invalid type") => "texts stand in quotes, numbers and true or false do not",
+        _ if message == "invalid socket address syntax" => {
+            "write the address as a number, with its port: \"127.0.0.1:9153\""
+        }
+        _ => "docs/configuration.md shows how every setting is written",
+    }
+}
+
+/// Faults that types cannot find, with their places, in the order of the file.
+#[must_use]
+pub fn locate(path: &Path, text: &str, faults: Vec<SettingFault>) -> Error {
+    let root = DeTable::parse(text).ok();
+    let place = |fault: &SettingFault| root.as_ref().map_or(0..0, |root| find_place(root, &fault.keys));
+    let mut faults: Vec<_> = faults.into_iter().map(|fault| (place(&fault), fault)).collect();
+    faults.sort_by_key(|(span, _)| span.start);
+    let show = |(span, fault): (Range<usize>, SettingFault)| {
+        Diagnostic::new(path, text, span, &fault.sentence).with_advice(fault.advice)
+    };
+    Error::Faults(faults.into_iter().map(show).collect())
+}
+
+/// The place of a setting: its value, or the nearest table above it that is written down.
+fn find_place(root: &Spanned<DeTable<'_>>, keys: &[String]) -> Range<usize> {
+    let mut span = 0..0;
+    let mut table = root.get_ref();
+    let mut list: Option<&DeArray<'_>> = None;
+    for key in keys {
+        let value = match (list.take(), key.parse::<usize>()) {
+            (Some(items), Ok(index)) => items.get(index),
+            _ => table.get(key.as_str()),
+        };
+        let Some(value) = value else { break };
+        span = value.span();
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            DeValue::Array(items) => list = Some(items),
+            _ => break,
+        }
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_recognised() {
+        let message = "unknown field `relm`, expected one of `server_url`, `realm`, `client_id`";
+        assert_eq!(advise_on_key(message).as_deref(), Some("did you mean `realm`?"));
+        assert_eq!(advise_on_key("unknown field `colour`, expected one of `realm`, `client_id`"), None);
+    }
+}
