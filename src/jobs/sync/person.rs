@@ -166,6 +166,9 @@ impl Run<'_> {
         if mailbox.is_resource || !mailbox.is_keycloaks {
             return Err(Skip::LocalMailbox);
         }
+        if !self.sync.updates {
+            return Ok(Outcome::Unchanged);
+        }
         let name = identity.display_name();
         let template = self.rulebook.is_update_due(standing.person.as_ref(), identity);
         let due = Due::find(mailbox, standing, (&name, identity.mark.as_ref()), template);
@@ -240,7 +243,7 @@ impl Run<'_> {
         person: &Person,
         identity: &Identity,
     ) -> Result<Outcome, Skip> {
-        let is_wanted = self.sync.config.import;
+        let is_wanted = self.sync.imports;
         // A dry run says how many they would be, so that a limit can be chosen.
         if !is_wanted && !self.request.dry_run {
             return Err(Skip::NotImported);

@@ -13,7 +13,7 @@ mod names;
 mod outages;
 mod passwords;
 mod person_id;
-mod provisioning;
+pub mod provisioning;
 mod redis;
 mod right_person;
 mod rows;
