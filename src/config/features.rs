@@ -16,6 +16,18 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
     let syncs =
         !file.sync.interval().is_zero() || is_followed || file.sync.import == Some(true) || deactivates;
     let keeps_house = is_kept(file.housekeeping.interval);
+    if only_compares(file) {
+        let features = [
+            (Feature::Logins, true),
+            (Feature::AppPasswords, true),
+            (Feature::IdentityProvider, is_mailcows),
+            (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
+            (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),
+            (Feature::Policy, has_protocol(ListenerProtocol::Policy)),
+            (Feature::Comparisons, true),
+        ];
+        return features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect();
+    }
     let features = [
         (Feature::Logins, true),
         (Feature::AppPasswords, true),
@@ -31,9 +43,25 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::Deactivation, deactivates),
         (Feature::Housekeeping, keeps_house),
         (Feature::OldPeople, keeps_house && is_kept(file.housekeeping.people)),
+        (Feature::Portal, has_protocol(ListenerProtocol::Portal)),
         (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
     ];
     features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()
+}
+
+/// mailcow decides, nobody else asks, and nothing is set that writes by itself.
+fn only_compares(file: &Tables) -> bool {
+    let asks = |protocol| {
+        matches!(
+            protocol,
+            ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
+        )
+    };
+    let syncs =
+        !file.sync.interval().is_zero() || file.sync.import == Some(true) || file.sync.deactivate != Deactivate::Off;
+    file.http_login.shadow_url.is_some()
+        && !syncs
+        && !file.listeners.iter().any(|listener| asks(listener.protocol))
 }
 
 #[cfg(test)]
@@ -61,6 +89,14 @@ mod tests {
         assert!(features(mailcow).contains(&Feature::Sync), "mailcow's table may say so");
         for more in ["[sync]\ninterval = '0'", "[http_login]\nshadow_url = 'https://x'"] {
             assert!(!features(&format!("{mailcow}{more}")).contains(&Feature::Sync), "{more}");
+        }
+        let shadow = "[http_login]\nlisten = '127.0.0.1:1'\nshadow_url = 'https://x'\n";
+        assert!(features(shadow).contains(&Feature::Comparisons));
+        assert!(
+            !features(shadow).contains(&Feature::Owners) && !features(shadow).contains(&Feature::LoginLog)
+        );
+        for more in ["[[listener]]\ndoor = 'hook'\npath = '/run/x'", "[sync]\nimport = true"] {
+            assert!(!features(&format!("{shadow}{more}")).contains(&Feature::Comparisons), "{more}");
         }
         let house = features("[housekeeping]\ninterval = '0'\npeople = '90d'");
         assert!(!house.contains(&Feature::Housekeeping) && !house.contains(&Feature::OldPeople));

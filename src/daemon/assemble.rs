@@ -18,6 +18,7 @@ use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
 use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
+use crate::frontend::portal::PortalService;
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
 use crate::jobs::housekeeping::Housekeeping;
@@ -42,6 +43,8 @@ pub(super) struct Parts {
     pub(super) service: Arc<LoginService>,
     /// What administrators ask.
     pub(super) administration: Arc<Administration>,
+    /// What the web portal asks.
+    pub(super) portal: Arc<PortalService>,
     pub(super) server: ServerId,
     pub(super) pending: PendingLogins,
     /// What a refused token is told, where tokens are taken.
@@ -124,6 +127,11 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
             in_use: Arc::new(config.in_use.clone()),
             sync: schedule.as_ref().map(Schedule::status),
         }),
+        portal: Arc::new(PortalService::new(
+            Arc::clone(&service),
+            config.portal.clone(),
+            config.cache.mailbox_staleness.get().as_secs(),
+        )),
         service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
@@ -250,11 +258,16 @@ async fn assemble_sources(
         clients.push((keycloak.domains.clone(), Client::new(address.clone(), keycloak, client_secret)?));
     }
     let sources = Sources::new(clients);
+    let only_compares = config.database_features.contains(&sql::Feature::Comparisons);
+    let careful = |provisioner: Provisioner| match only_compares {
+        true => provisioner.that_only_reads(),
+        false => provisioner,
+    };
     let Some(keycloak) = &config.mailcow_keycloak else {
-        return Ok((sources, Provisioner::new(&config.provisioning), None));
+        return Ok((sources, careful(Provisioner::new(&config.provisioning)), None));
     };
     let refresher = follow_mailcow(config, keycloak, Arc::clone(database)).await?;
-    let provisioner = Provisioner::with_rules(&config.provisioning, refresher.rules());
+    let provisioner = careful(Provisioner::with_rules(&config.provisioning, refresher.rules()));
     Ok((sources.with_live(&keycloak.domains, refresher.source()), provisioner, Some(refresher)))
 }
 

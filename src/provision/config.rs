@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Mapping, ReservedName};
+use super::{Mapping, Names, ReservedName};
 use crate::settings::{Period, Section};
 
 const DEFAULT_RETRY_AFTER: Period = Period::from_secs(30);
@@ -28,6 +28,9 @@ pub struct Config {
     /// `system`, `tlsrpt`), also with `+anything` behind them. Mailboxes that exist log in as before; `keydove
     /// mailbox add` creates any.
     pub allow_reserved_names: Vec<ReservedName>,
+    /// Which mailboxes get the user's name from Keycloak: `"always"`; `"sync"`, only by the sync; `"never"`. Default
+    /// `"always"`; with `[mailcow] identity_provider` it is `"sync"`, as in mailcow: docs/mailcow.md.
+    pub names: Option<Names>,
     /// How long keydove waits before it tries again to create a mailbox that a rule prevented (domain full, no
     /// template …). Default `"30s"`.
     pub retry_after: Period,
@@ -50,6 +53,7 @@ impl Default for Config {
             default_template: None,
             mappings: BTreeMap::new(),
             allow_reserved_names: Vec::new(),
+            names: None,
             retry_after: DEFAULT_RETRY_AFTER,
         }
     }

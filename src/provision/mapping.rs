@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::php::are_loosely_equal;
 use crate::auth::ProvisionRefusal;
 
 /// Attribute values with the names of their templates, and the template of everybody else.
 ///
-/// Values are compared byte for byte. mailcow compares them as PHP does, so that there `1` also fits `01`; that
-/// lets nobody choose a template on purpose, and is not copied.
+/// Values of keydove's own settings are compared byte for byte, without blanks around a person's value. mailcow's are
+/// compared as mailcow does: blanks count, and two numbers are equal whose values are, such as `1` and `01`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     pairs: Vec<(String, String)>,
     default: Option<String>,
+    /// Values are compared as PHP does.
+    is_mailcows: bool,
 }
 
 impl Mapping {
@@ -21,7 +24,7 @@ impl Mapping {
     #[must_use]
     pub fn new(pairs: &BTreeMap<String, String>, default: Option<&str>) -> Self {
         let pairs = pairs.iter().map(|(value, template)| (value.clone(), template.clone())).collect();
-        Self { pairs, default: non_empty(default) }
+        Self { pairs, default: non_empty(default), is_mailcows: false }
     }
 
     /// From the rows `mappers`, `templates` and `default_template` of mailcow's table `identity_provider`.
@@ -35,7 +38,7 @@ impl Mapping {
             .into_iter()
             .filter_map(|(number, value)| Some((value, templates.remove(&number)?)))
             .collect();
-        Self { pairs, default: non_empty(default) }
+        Self { pairs, default: non_empty(default), is_mailcows: true }
     }
 
     /// The values that mean a template, each with its template.
@@ -64,8 +67,13 @@ impl Mapping {
     /// The template of a person who has a mailbox: only one that the mapping names, never the default.
     #[must_use]
     pub fn mapped(&self, value: Option<&str>) -> Option<&str> {
+        let value = value.map(|value| if self.is_mailcows { value } else { value.trim() });
         let value = value.filter(|value| !value.is_empty() && *value != "0")?;
-        self.pairs.iter().find(|(mapped, _)| mapped == value).map(|(_, template)| template.as_str())
+        let fits = |mapped: &str| match self.is_mailcows {
+            true => are_loosely_equal(mapped, value),
+            false => mapped == value,
+        };
+        self.pairs.iter().find(|(mapped, _)| fits(mapped)).map(|(_, template)| template.as_str())
     }
 
     /// The template of a person who has no mailbox yet.
@@ -109,7 +117,7 @@ mod tests {
         let pairs = BTreeMap::from([("gold".to_owned(), "Gold".to_owned())]);
         let mapping = Mapping::new(&pairs, Some("Default"));
         assert_eq!(mapping.for_new(Some("gold")), Ok("Gold"));
-        for value in [None, Some(""), Some("0"), Some("Gold"), Some("gold "), Some("silver")] {
+        for value in [None, Some(""), Some("0"), Some("Gold"), Some("silver")] {
             assert_eq!(mapping.for_new(value), Ok("Default"), "{value:?}");
             assert_eq!(mapping.mapped(value), None, "{value:?}");
         }
@@ -120,9 +128,28 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_texts() {
-        let mapping = Mapping::from_mailcow(Some(r#"["01", "1"]"#), Some(r#"["A", "B"]"#), None);
-        assert_eq!((mapping.mapped(Some("1")), mapping.mapped(Some("1.0"))), (Some("B"), None));
+    fn mailcows_values_are_compared_as_mailcow_does() {
+        let mapping = Mapping::from_mailcow(Some(r#"["01", "1", "gold"]"#), Some(r#"["A", "B", "C"]"#), None);
+        for (value, template) in [
+            ("1", Some("A")),
+            ("1.0", Some("A")),
+            (" 1", Some("A")),
+            ("gold", Some("C")),
+            ("gold ", None),
+            (" gold", None),
+            ("Gold", None),
+        ] {
+            assert_eq!(mapping.mapped(Some(value)), template, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn values_of_keydoves_own_settings_are_texts_without_blanks_around_them() {
+        let pairs = ["01", "1"].map(|value| (value.to_owned(), format!("of {value}")));
+        let mapping = Mapping::new(&pairs.into(), None);
+        for (value, template) in [("1", Some("of 1")), (" 01\n", Some("of 01")), ("1.0", None), (" ", None)] {
+            assert_eq!(mapping.mapped(Some(value)), template, "{value:?}");
+        }
     }
 
     /// Edge case 44.

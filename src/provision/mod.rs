@@ -11,8 +11,10 @@
 
 mod backoff;
 mod config;
+mod fields;
 mod identity;
 mod mapping;
+mod names;
 mod php;
 mod plan;
 mod reserved;
@@ -26,14 +28,16 @@ use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
 use crate::backend::sql;
-use crate::backend::sql::{Creation, Database, Mailbox};
+use crate::backend::sql::{Announced, Creation, Database, Mailbox};
 use crate::settings::Live;
 use backoff::BackOff;
 use reserved::Reserved;
 
 pub use config::Config;
+pub use fields::{FIELDS, Field, FieldPlace, Holder};
 pub use identity::Identity;
 pub use mapping::Mapping;
+pub use names::Names;
 pub use php::json_encode;
 pub use plan::{NewMailbox, RedisSettings};
 pub use reserved::{RESERVED_NAMES, ReservedName};
@@ -52,8 +56,11 @@ const UPDATE_PAUSE: Duration = Duration::from_secs(600);
 pub struct Provisioner {
     rules: Live<Rules>,
     reserved: Reserved,
+    names: Names,
     refused: BackOff,
     updates_refused: BackOff,
+    /// A rehearsal asks for the rules, and tries nothing out.
+    only_reads: bool,
 }
 
 /// A mailbox that is there now.
@@ -86,15 +93,29 @@ impl Provisioner {
     /// Prepares from keydove's own settings.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self::with_rules(config, Live::new(Rules::of(config)))
+        Self::with(config, Live::new(Rules::of(config)), Names::Always)
     }
 
     /// The same with rules that change while keydove runs: mailcow's own.
     #[must_use]
     pub fn with_rules(config: &Config, rules: Live<Rules>) -> Self {
+        Self::with(config, rules, Names::Sync)
+    }
+
+    /// `names` is what counts where the settings say nothing.
+    fn with(config: &Config, rules: Live<Rules>, names: Names) -> Self {
         let refused = BackOff::new(config.retry_after.get(), REMEMBERED);
         let updates_refused = BackOff::new(UPDATE_PAUSE, REMEMBERED);
-        Self { rules, reserved: Reserved::of(config), refused, updates_refused }
+        let names = config.names.unwrap_or(names);
+        Self { rules, reserved: Reserved::of(config), names, refused, updates_refused, only_reads: false }
+    }
+
+    /// The same for a database user that may only read: [`rehearse`](Self::rehearse) asks for the rules, and tries nothing
+    /// out that would need a right to write.
+    #[must_use]
+    pub fn that_only_reads(mut self) -> Self {
+        self.only_reads = true;
+        self
     }
 
     /// Whether mailboxes may be made. If not, somebody without a mailbox is unknown. While nobody can tell they may,
@@ -117,8 +138,31 @@ impl Provisioner {
         person: &Identity,
         now: Instant,
     ) -> Result<Provisioned, NotAccepted> {
+        self.make(database, person, self.names.at_login(), now).await
+    }
+
+    /// The same, where the sync makes it.
+    ///
+    /// # Errors
+    /// As [`provision`](Self::provision).
+    pub async fn import(
+        &self,
+        database: &Database,
+        person: &Identity,
+        now: Instant,
+    ) -> Result<Provisioned, NotAccepted> {
+        self.make(database, person, self.names.in_sync(), now).await
+    }
+
+    async fn make(
+        &self,
+        database: &Database,
+        person: &Identity,
+        with_name: bool,
+        now: Instant,
+    ) -> Result<Provisioned, NotAccepted> {
         let plan = match self.plan(database, person, now).await? {
-            Ok(plan) => plan,
+            Ok(plan) => plan.named(with_name),
             Err(refusal) => return Err(self.refuse(&person.user, refusal, now)),
         };
         let end = database.create_mailbox(&plan.rows).await;
@@ -141,8 +185,11 @@ impl Provisioner {
         now: Instant,
     ) -> Result<Rehearsed, NotAccepted> {
         let refused = |refusal| cannot_tell(&person.user, refusal);
-        let plan = self.plan(database, person, now).await?.map_err(refused)?;
-        let end = database.rehearse_mailbox(&plan.rows).await;
+        let plan = self.plan(database, person, now).await?.map_err(refused)?.named(self.names.at_login());
+        let end = match self.only_reads {
+            true => database.would_create(&plan.rows, Announced::default()).await,
+            false => database.rehearse_mailbox(&plan.rows).await,
+        };
         let mailbox = match judge(end)?.map_err(refused)? {
             Made::Now => Some(plan.rows.as_mailbox().map_err(|error| error.temp_fail())?),
             Made::Before => None,

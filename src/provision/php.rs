@@ -64,6 +64,52 @@ pub(super) fn differs_from_zero(value: &Value) -> bool {
     }
 }
 
+/// `$one == $other` of two texts: two that are numbers are compared as numbers.
+pub(super) fn are_loosely_equal(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    match (numeric(one), numeric(other)) {
+        (Some(Number::Whole(one)), Some(Number::Whole(other))) => one == other,
+        // Two whole numbers that no integer holds are only equal if they are the same text.
+        (Some(Number::TooLong(_)), Some(Number::TooLong(_))) | (None, _) | (_, None) => false,
+        (Some(one), Some(other)) => one.as_float().total_cmp(&other.as_float()).is_eq(),
+    }
+}
+
+/// A text that is a number from its beginning to its end, blanks aside.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    Whole(i64),
+    /// Digits, and more than an integer holds.
+    TooLong(f64),
+    Broken(f64),
+}
+
+impl Number {
+    #[expect(clippy::cast_precision_loss, reason = "PHP compares a whole number with a broken one so, too")]
+    fn as_float(self) -> f64 {
+        match self {
+            Self::Whole(number) => number as f64,
+            // -0 is 0.
+            Self::TooLong(number) | Self::Broken(number) => number + 0.0,
+        }
+    }
+}
+
+fn numeric(text: &str) -> Option<Number> {
+    let text = text.trim_matches(SPACE);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_whole {
+        return text.parse().map(Number::Whole).or_else(|_| text.parse().map(Number::TooLong)).ok();
+    }
+    // Rust also reads words such as `inf`.
+    let may_be = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    let begins = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    (begins && digits.bytes().all(may_be)).then(|| text.parse().ok().map(Number::Broken))?
+}
+
 const SPACE: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
 
 fn leading_number(text: &str) -> f64 {
@@ -125,6 +171,40 @@ mod tests {
         }
         for other in [json!(1), json!("1"), json!("2"), json!("x"), json!(""), json!(true), json!([])] {
             assert!(differs_from_zero(&other), "{other}");
+        }
+    }
+
+    /// Answers of PHP 8.2.
+    #[test]
+    fn texts_that_are_numbers_are_compared_as_numbers() {
+        for (one, other) in [
+            ("gold", "gold"),
+            ("1", "01"),
+            ("1", "1.0"),
+            ("10", "1e1"),
+            (" 1", "1 "),
+            ("+1", "1"),
+            ("0", "-0"),
+            (".5", "0.5"),
+            ("1.", "1"),
+            ("9223372036854775808", "9223372036854775808.0"),
+        ] {
+            assert!(are_loosely_equal(one, other) && are_loosely_equal(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("gold", "Gold"),
+            ("gold", "gold "),
+            ("1", "1x"),
+            ("1", ""),
+            ("", " "),
+            ("0", "abc"),
+            ("1", "2"),
+            ("inf", "infinity"),
+            ("e5", "0"),
+            ("1", "- 1"),
+            ("9223372036854775808", "9223372036854775809"),
+        ] {
+            assert!(!are_loosely_equal(one, other) && !are_loosely_equal(other, one), "{one} {other}");
         }
     }
 

@@ -55,6 +55,14 @@ impl NewMailbox {
         };
         Ok(Self { rows, redis: RedisSettings::of(attributes) })
     }
+
+    /// Keeps the person's name, or leaves it empty.
+    pub(super) fn named(mut self, is_wanted: bool) -> Self {
+        if !is_wanted {
+            self.rows.name.clear();
+        }
+        self
+    }
 }
 
 impl RedisSettings {

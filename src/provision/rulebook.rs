@@ -1,16 +1,17 @@
 //! The rules and templates of one moment, for whoever looks at many people.
 
 use super::reserved::Reserved;
-use super::update::is_due;
-use super::{Identity, Mapping, NewMailbox, Provisioner, Template};
+use super::update::due_update;
+use super::{Identity, Mapping, Names, NewMailbox, Provisioner, Template};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::backend::sql::{Database, StoredPerson, StoredTemplate};
+use crate::backend::sql::{Database, MailboxChanges, StoredPerson, StoredTemplate};
 
 /// What would be done, without doing it.
 #[derive(Clone, Debug)]
 pub struct Rulebook {
     mapping: Mapping,
     reserved: Reserved,
+    names: Names,
     stored: Vec<StoredTemplate>,
 }
 
@@ -22,15 +23,22 @@ impl Provisioner {
     pub async fn rulebook(&self, database: &Database) -> Result<Rulebook, TempFail> {
         let mapping = self.rules.get().mapping()?.clone();
         let stored = database.templates().await.map_err(|error| error.temp_fail())?;
-        Ok(Rulebook { mapping, reserved: self.reserved.clone(), stored })
+        Ok(Rulebook { mapping, reserved: self.reserved.clone(), names: self.names, stored })
     }
 }
 
 impl Rulebook {
-    /// Whether [`Provisioner::update_if_due`] would have something to write for a person who has a mailbox.
+    /// What [`Provisioner::update_if_due`] would write for a person who has a mailbox, unless mailcow has: the database
+    /// knows.
     #[must_use]
-    pub fn is_update_due(&self, known: Option<&StoredPerson>, person: &Identity) -> bool {
-        self.mapped(person).is_some_and(|template| is_due(known, person, &template))
+    pub fn due_update(&self, known: Option<&StoredPerson>, person: &Identity) -> Option<MailboxChanges> {
+        due_update(&self.mapping, &self.stored, person, known).map(|due| due.changes)
+    }
+
+    /// Whether the names of mailboxes follow Keycloak.
+    #[must_use]
+    pub fn follows_names(&self) -> bool {
+        self.names.in_sync()
     }
 
     /// The mailbox that a person would get.
@@ -40,17 +48,13 @@ impl Rulebook {
     pub fn plan(&self, person: &Identity) -> Result<NewMailbox, ProvisionRefusal> {
         self.reserved.judge(&person.user)?;
         let name = self.mapping.for_new(person.template.as_deref())?;
-        NewMailbox::plan(person, &Template::find(&self.stored, name)?)
+        let plan = NewMailbox::plan(person, &Template::find(&self.stored, name)?)?;
+        Ok(plan.named(self.names.in_sync()))
     }
 
     /// Whether no mapping fits a person, so that they get the default template or none.
     #[must_use]
     pub fn is_unmapped(&self, person: &Identity) -> bool {
         self.mapping.mapped(person.template.as_deref()).is_none()
-    }
-
-    fn mapped(&self, person: &Identity) -> Option<Template> {
-        let name = self.mapping.mapped(person.template.as_deref())?;
-        Template::find(&self.stored, name).ok()
     }
 }

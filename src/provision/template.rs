@@ -109,6 +109,16 @@ impl Template {
         })
     }
 
+    /// What a mailbox has whose template says nothing: from the first template, and from mailcow's own defaults.
+    pub(super) fn seeded(stored: &[StoredTemplate]) -> TemplateAttributes {
+        let first = stored.first().map(|first| first.attributes.as_str()).unwrap_or_default();
+        let first = match serde_json::from_str(first) {
+            Ok(Value::Object(object)) => object,
+            _ => Map::new(),
+        };
+        TemplateAttributes::read(&Layers { own: &Map::new(), first: &first })
+    }
+
     /// mailcow's fingerprint, by which it knows that a mailbox has this template applied.
     #[must_use]
     pub fn attribute_hash(&self) -> String {

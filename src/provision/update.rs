@@ -2,16 +2,19 @@
 //!
 //! The template as it was applied last is remembered in full. A field is written only when the template's own
 //! value for it changed since then, so that what was set by hand stays until the template says something new.
-//! Where nothing is remembered, mailcow's fingerprint in the mailbox tells whether the template is applied;
-//! if it is not, all its fields are written, as mailcow does. `active` and the name never are.
+//! A field that users set themselves (`fields`) is written only where nobody has: it is still as the template, or
+//! mailcow, left it. mailcow's fingerprint in the mailbox tells whether mailcow has applied the template meanwhile.
+//! Where it has not and nothing is remembered, all fields of the template are written, as mailcow does. `active` and
+//! the name never are.
 
 use std::time::Instant;
 
+use super::fields::{Holder, holder_of_attribute};
 use super::plan::{RedisSettings, owner};
 use super::template::{SWITCHES, Template, TemplateAttributes};
-use super::{Identity, Provisioner, RateLimit};
+use super::{Identity, Mapping, Provisioner, RateLimit};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::backend::sql::{Change, Database, MailboxChanges, StoredPerson, StoredTemplate};
+use crate::backend::sql::{AttributeChange, Change, Database, MailboxChanges, StoredPerson, StoredTemplate};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,21 +58,16 @@ impl Provisioner {
     ) -> Result<Update, TempFail> {
         let user = &person.user;
         let rules = self.rules.get();
-        let Some(name) = rules.mapping()?.mapped(person.template.as_deref()) else {
-            return Ok(Update::NotDue);
-        };
-        if self.updates_refused.still_refused(user, now).is_some() {
+        let mapping = rules.mapping()?;
+        if mapping.mapped(person.template.as_deref()).is_none()
+            || self.updates_refused.still_refused(user, now).is_some()
+        {
             return Ok(Update::NotDue);
         }
         let stored = database.templates().await.map_err(|error| error.temp_fail())?;
-        let Ok(template) = Template::find(&stored, name) else { return Ok(Update::NotDue) };
-        if !is_due(known, person, &template) {
+        let Some(DueUpdate { changes, redis }) = due_update(mapping, &stored, person, known) else {
             return Ok(Update::NotDue);
-        }
-        let applied = known.and_then(|known| applied_before(known, &stored));
-        let quota_is_due = known.is_some_and(|known| known.template_fingerprint.as_deref() == Some(""));
-        let changes = changes(person, &template, applied.as_ref(), quota_is_due);
-        let redis = changed_in_redis(&template, applied.as_ref());
+        };
         match database.change_mailbox(&changes).await.map_err(|error| error.temp_fail())? {
             Change::Applied => Ok(Update::Applied(redis)),
             Change::QuotaRefused(refusal) => {
@@ -81,7 +79,33 @@ impl Provisioner {
     }
 }
 
-pub(super) fn is_due(known: Option<&StoredPerson>, person: &Identity, template: &Template) -> bool {
+/// What a template that changed means for one mailbox.
+#[derive(Clone, Debug)]
+pub(super) struct DueUpdate {
+    pub(super) changes: MailboxChanges,
+    redis: RedisSettings,
+}
+
+/// `None`: no mapping fits, there is no such template, it is applied, or somebody else has the mailbox.
+pub(super) fn due_update(
+    mapping: &Mapping,
+    stored: &[StoredTemplate],
+    person: &Identity,
+    known: Option<&StoredPerson>,
+) -> Option<DueUpdate> {
+    let template = Template::find(stored, mapping.mapped(person.template.as_deref())?).ok()?;
+    if !is_due(known, person, &template) {
+        return None;
+    }
+    let applied = known.and_then(|known| applied_before(known, stored));
+    // As long as its quota waits, a mailbox has the fingerprint of an earlier template.
+    let quota_is_due = known.is_some_and(|known| known.template_fingerprint.as_deref() == Some(""));
+    let last = LastApplied { applied: applied.as_ref(), seeded: Template::seeded(stored), quota_is_due };
+    let changes = changes(person, &template, &last);
+    Some(DueUpdate { changes, redis: changed_in_redis(&template, applied.as_ref()) })
+}
+
+fn is_due(known: Option<&StoredPerson>, person: &Identity, template: &Template) -> bool {
     let Some(known) = known else { return true };
     if known.keycloak_id != person.keycloak_id {
         return false;
@@ -100,58 +124,72 @@ fn applied_before(known: &StoredPerson, stored: &[StoredTemplate]) -> Option<Tem
     Template::find(&layers, NAME).ok().map(|template| template.attributes)
 }
 
-fn changes(
-    person: &Identity,
-    template: &Template,
-    applied: Option<&TemplateAttributes>,
+/// What is known of the template that a mailbox has now.
+struct LastApplied<'a> {
+    /// As it was applied last, where that is remembered.
+    applied: Option<&'a TemplateAttributes>,
+    /// What a mailbox has if its template says nothing.
+    seeded: TemplateAttributes,
+    /// All of it but the quota is applied.
     quota_is_due: bool,
-) -> MailboxChanges {
-    let new = &template.attributes;
+}
+
+impl LastApplied<'_> {
+    /// A text attribute that is to change because the template says something new.
+    fn change(
+        &self,
+        key: &'static str,
+        text: &str,
+        of: impl Fn(&TemplateAttributes) -> String,
+    ) -> Option<AttributeChange> {
+        let before = self.applied.map(&of);
+        if before.as_deref() == Some(text) {
+            return None;
+        }
+        let unchosen = match holder_of_attribute(key) {
+            Holder::Template => None,
+            Holder::User => Some(vec![before.unwrap_or_else(|| of(&self.seeded))]),
+            Holder::Administrator => return None,
+        };
+        Some(AttributeChange { key, text: text.to_owned(), unchosen })
+    }
+}
+
+fn changes(person: &Identity, template: &Template, last: &LastApplied<'_>) -> MailboxChanges {
+    let (new, applied) = (&template.attributes, last.applied);
     let mut attributes = Vec::new();
     for (index, key) in SWITCHES.into_iter().enumerate() {
-        if applied.is_none_or(|applied| applied.switches[index] != new.switches[index]) {
-            attributes.push((key, new.switches[index].to_string()));
-        }
+        let text = new.switches[index].to_string();
+        attributes.extend(last.change(key, &text, |of| of.switches[index].to_string()));
     }
-    for (key, text, before) in [
-        (
-            "quarantine_notification",
-            &new.quarantine_notification,
-            applied.map(|applied| &applied.quarantine_notification),
-        ),
-        (
-            "quarantine_category",
-            &new.quarantine_category,
-            applied.map(|applied| &applied.quarantine_category),
-        ),
-    ] {
-        if before != Some(text) {
-            attributes.push((key, text.clone()));
-        }
-    }
-    attributes.push(("attribute_hash", template.attribute_hash()));
-    let quota = quota_is_due || applied.is_none_or(|applied| applied.quota_mib != new.quota_mib);
+    let (notification, category) = (&new.quarantine_notification, &new.quarantine_category);
+    attributes.extend(
+        last.change("quarantine_notification", notification, |of| of.quarantine_notification.clone()),
+    );
+    attributes.extend(last.change("quarantine_category", category, |of| of.quarantine_category.clone()));
+    let hash = template.attribute_hash();
+    attributes.push(AttributeChange { key: "attribute_hash", text: hash, unchosen: None });
+    let quota = last.quota_is_due || applied.is_none_or(|applied| applied.quota_mib != new.quota_mib);
     let is_new_tag = |tag: &&String| applied.is_none_or(|applied| !applied.tags.contains(tag));
+    let is_new_right =
+        |(right, granted): &(&str, bool)| applied.is_none_or(|applied| applied.acl.has(right) != *granted);
     MailboxChanges {
         user: person.user.clone(),
         quota_mib: quota.then_some(new.quota_mib),
         attributes,
         tags: new.tags.iter().filter(is_new_tag).cloned().collect(),
-        acl: applied.is_none_or(|applied| applied.acl != new.acl).then_some(new.acl),
-        unless_applied: applied.is_none(),
+        acl: new.acl.iter().filter(is_new_right).collect(),
+        unless_applied: !last.quota_is_due,
         owner: owner(person, template),
     }
 }
 
+/// Where mail for `name+tag` goes is its user's choice once the mailbox is there.
 fn changed_in_redis(template: &Template, applied: Option<&TemplateAttributes>) -> RedisSettings {
-    let mut settings = RedisSettings::of(&template.attributes);
-    if let Some(applied) = applied.map(RedisSettings::of) {
-        if applied.rate_limit == settings.rate_limit {
-            settings.rate_limit = RateLimit::Leave;
-        }
-        if applied.tagged_mail == settings.tagged_mail {
-            settings.tagged_mail = None;
-        }
-    }
-    settings
+    let new = &template.attributes.rate_limit;
+    let rate_limit = match applied.is_some_and(|applied| applied.rate_limit == *new) {
+        true => RateLimit::Leave,
+        false => new.clone(),
+    };
+    RedisSettings { rate_limit, tagged_mail: None }
 }

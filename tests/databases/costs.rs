@@ -26,6 +26,8 @@ use super::mariadb::USER;
 use super::others::OtherMariadb;
 use super::provisioning::{Other, user};
 
+/// Before the answer and in all, where there is no table of SOGo's users. docs/mailcow.md names both.
+const OF_A_FIRST_LOGIN: (usize, usize) = (19, 22);
 const TEMPLATE: &str = r#"{"quota":1048576,"active":1,"imap_access":1}"#;
 
 /// What a keydove that knows nothing yet costs.
@@ -138,7 +140,7 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
     };
     let names = ["warm@costs.example", "ann@costs.example"];
     double.set_people(names.map(person).to_vec());
-    other.run("INSERT INTO domain (domain) VALUES ('costs.example')").await;
+    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('costs.example', 10)").await;
     let insert = "INSERT INTO templates (template, type, attributes) VALUES";
     other.run(&format!("{insert} ('Plain', 'mailbox', '{TEMPLATE}')")).await;
     for name in names {
@@ -167,6 +169,18 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
         assert_eq!(cost.before.len(), before, "{what}: {cost:#?}");
         assert!(all.is_none_or(|all| cost.all.len() == all), "{what}: {cost:#?}");
     }
+    // Somebody without a mailbox: the rules, and a row in each of mailcow's tables.
+    let newcomer = "new@costs.example";
+    costs.double.set_people([names[0], names[1], newcomer].map(person).to_vec());
+    let cost = Box::pin(costs.of(newcomer, &["right"])).await;
+    let numbers = (executed(&cost.before).len(), executed(&cost.all).len());
+    assert_eq!(numbers, OF_A_FIRST_LOGIN, "a first login: {cost:#?}");
+    // The sync looks at a page of a hundred people.
+    let page: Vec<_> = (0..100).map(|number| user(&format!("p{number}@costs.example"))).collect();
+    costs.begin().await;
+    costs.database.standings(page).await.unwrap();
+    let asked = costs.statements().await;
+    assert_eq!(executed(&asked).len(), 5, "a page of the sync: {asked:#?}");
     // What one statement cannot read is read by several, and the login gets in: `of` sees to it.
     let unlike = "ALTER TABLE keydove_person CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
     for (away, back) in [
@@ -180,6 +194,11 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
     }
 }
 
+/// Without what prepares a statement for the first time on a connection.
+fn executed(statements: &[String]) -> Vec<&String> {
+    statements.iter().filter(|statement| !statement.starts_with("Prepare")).collect()
+}
+
 fn request(name: &str, password: &str) -> AuthRequest {
     AuthRequest {
         authcid: name.as_bytes().to_vec(),
@@ -187,7 +206,7 @@ fn request(name: &str, password: &str) -> AuthRequest {
         credential: Credential::Password(Secret::from(password)),
         service: Service::Imap,
         service_name: "imap".into(),
-        mechanism: Mechanism::Plain,
+        mechanism: Some(Mechanism::Plain),
         origin: Origin { remote: Some([192, 0, 2, 7].into()), secured: true, session: None },
         wants_fields: true,
     }

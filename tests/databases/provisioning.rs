@@ -257,7 +257,7 @@ pub async fn seed_templates(other: &impl Other) {
     other.run("INSERT INTO templates (template, type, attributes) VALUES ('Gone', 'domain', '{}')").await;
 }
 
-async fn set_template(other: &impl Other, name: &str, attributes: &str) {
+pub async fn set_template(other: &impl Other, name: &str, attributes: &str) {
     let attributes = attributes.replace('\'', "''");
     other.run(&format!("DELETE FROM templates WHERE template = '{name}'")).await;
     other
@@ -272,7 +272,7 @@ pub async fn provision(database: &Database, person: &Identity) -> Result<Provisi
     provisioner(Duration::ZERO).provision(database, person, now()).await
 }
 
-fn provisioner(retry_after: Duration) -> Provisioner {
+pub fn provisioner(retry_after: Duration) -> Provisioner {
     Provisioner::new(&config(retry_after))
 }
 
@@ -286,6 +286,7 @@ fn config(retry_after: Duration) -> Config {
         default_template: Some("Default".to_owned()),
         mappings,
         allow_reserved_names: Vec::new(),
+        names: None,
         retry_after: text.try_into().unwrap(),
     }
 }
@@ -338,6 +339,6 @@ pub fn user(name: &str) -> Username {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test needs some moment to count from")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }

@@ -13,9 +13,11 @@ pub async fn give_only(features: &[Feature], server: &MariadbServer, other: &imp
     let (of_mysql, rights): (Vec<Right>, Vec<Right>) =
         needed(features).into_iter().partition(Right::is_for_mysql);
     assert!(of_mysql.iter().all(|right| right.table == "domain"), "{of_mysql:?}");
+    let view = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = '_sogo_static_view'";
+    let has_view = other.ask(view).await[0][0].as_deref() == Some("1");
     for statement in grants(&rights, DATABASE, &account) {
         // A table that only mailcow has is granted where it is.
-        if !statement.contains("_sogo_static_view") {
+        if has_view || !statement.contains("_sogo_static_view") {
             other.run(statement.trim_end_matches(';')).await;
         }
     }

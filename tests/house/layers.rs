@@ -29,7 +29,7 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
         &[
             &["http_login"],
             &["connection"],
-            &["control", "hook", "operations", "postfix"],
+            &["control", "hook", "operations", "portal", "postfix"],
             &["dovecot"],
             &["sasl"],
         ],

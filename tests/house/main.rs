@@ -20,6 +20,7 @@ mod corpus;
 mod crates;
 mod dangers;
 mod database_file;
+mod fields;
 mod layers;
 mod manual;
 mod metrics;

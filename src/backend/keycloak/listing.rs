@@ -35,6 +35,8 @@ pub struct Listed {
     pub id: Box<str>,
     /// Whether the account is in use for certain. That it is not is said by [`Client::judge_listed`] and by nothing else.
     pub is_in_use: bool,
+    /// The user name of somebody without a usable address; else empty.
+    pub name: Box<str>,
     /// Who it is.
     pub entry: Entry,
 }
@@ -230,22 +232,28 @@ impl Client {
 
     fn listed(&self, row: Row) -> Listed {
         let Row::User(user) = row else {
-            return Listed { id: Box::default(), is_in_use: false, entry: Entry::Unreadable };
+            let (id, name) = (Box::default(), Box::default());
+            return Listed { id, is_in_use: false, name, entry: Entry::Unreadable };
         };
         self.stores.note(&user);
         let (id, is_in_use) = (user.id.as_str().into(), user.enabled.is_up());
+        let mut name = Box::default();
+        let mut named = |user: &UserRepresentation, entry| {
+            name = user.username.as_deref().unwrap_or_default().into();
+            entry
+        };
         let entry = match user.mail_address(self.config()) {
             _ if user.is_service_account() => Entry::ServiceAccount,
-            None => Entry::NoAddress,
+            None => named(&user, Entry::NoAddress),
             Some(text) => match Username::parse(text.as_bytes()) {
                 Ok(address) if is_in_use => {
                     Entry::Person(Box::new(user.into_person(address, self.config(), AccountState::Enabled)))
                 }
                 Ok(address) => Entry::Doubtful(Box::new(Doubtful { user: *user, address })),
-                Err(_) => Entry::BadAddress,
+                Err(_) => named(&user, Entry::BadAddress),
             },
         };
-        Listed { id, is_in_use, entry }
+        Listed { id, is_in_use, name, entry }
     }
 }
 

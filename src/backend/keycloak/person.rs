@@ -47,7 +47,7 @@ impl Person {
         self.texts.get(1)
     }
 
-    /// The first value of the template attribute.
+    /// The first value of the template attribute, blanks and all.
     #[must_use]
     pub fn template(&self) -> Option<&str> {
         Some(self.texts.get(2)).filter(|template| !template.is_empty())
@@ -189,7 +189,7 @@ impl UserRepresentation {
         let mut attributes = self.attributes.unwrap_or_default();
         let passwords = attributes.remove(&config.password_attribute).unwrap_or_default();
         let templates = attributes.remove(&config.template_attribute).unwrap_or_default();
-        let template = first_value(templates).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let template = first_value(templates).unwrap_or_default();
         let mark = attributes.remove(&config.mark_attribute).unwrap_or_default();
         // Of several values nobody knows which one stays.
         let mark = if mark.len() == 1 { first_value(mark).unwrap_or_default() } else { String::new() };

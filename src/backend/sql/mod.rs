@@ -29,6 +29,7 @@ mod marks;
 mod migrate;
 mod names;
 mod person;
+mod portal;
 mod provision;
 mod retry;
 mod rights;
@@ -38,6 +39,7 @@ mod saved;
 mod session;
 mod sogo;
 mod sqlite;
+mod switch;
 mod sync;
 
 pub use access::AccessSwitches;
@@ -59,8 +61,13 @@ pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use person::StoredPerson;
+pub use portal::{
+    AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, OwnAppPasswords, SessionEnd, StoredSession,
+    TooManyAppPasswords,
+};
 pub use provision::rows::{
-    Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows, StoredTemplate, UserAcl,
+    Announced, AttributeChange, Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows,
+    StoredTemplate, UserAcl, WouldChange,
 };
 pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
 pub(crate) use saved::{SavedAppPassword, SavedMailbox};

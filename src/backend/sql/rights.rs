@@ -11,12 +11,16 @@ pub use statements::grants;
 pub use trial::{Account, Lack, Missing};
 
 /// Every right that these features need, the features in order.
+///
+/// Who only compares logins remembers nothing, and needs none of keydove's own tables.
 #[must_use]
 pub fn needed(features: &[Feature]) -> Vec<Right> {
     let mut features = features.to_vec();
     features.sort_unstable();
     features.dedup();
-    features.into_iter().flat_map(table::of).collect()
+    let remembers = features.contains(&Feature::Owners) || !features.contains(&Feature::Comparisons);
+    let rights = features.into_iter().flat_map(table::of);
+    rights.filter(|right| remembers || !right.is_of_own_table()).collect()
 }
 
 #[cfg(test)]
@@ -36,6 +40,13 @@ mod tests {
             let is_whole = matches!(right.verb, Verb::Delete | Verb::Create);
             assert_eq!(right.columns.is_empty(), is_whole, "{right:?}");
         }
+    }
+
+    #[test]
+    fn who_only_compares_only_reads() {
+        let rights = needed(&[Feature::Logins, Feature::AppPasswords, Feature::Comparisons]);
+        assert!(rights.iter().all(|right| right.verb == Verb::Select || right.is_for_mysql()), "{rights:?}");
+        assert!(!rights.iter().any(Right::is_of_own_table), "{rights:?}");
     }
 
     #[test]

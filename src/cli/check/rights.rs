@@ -52,7 +52,9 @@ pub(super) async fn look(database: &Database, checked: &Checked<'_>, findings: &
 fn stops_logins(missing: &Missing) -> bool {
     let is_seen =
         missing.sees_table && missing.right.feature == Feature::Owners && missing.lack == Lack::Denied;
-    missing.right.feature.stops_logins() && (!missing.right.is_of_own_table() || missing.sees_table)
+    !missing.right.is_missed_by_sogo_only()
+        && missing.right.feature.stops_logins()
+        && (!missing.right.is_of_own_table() || missing.sees_table)
         || is_seen && missing.right.verb == crate::backend::sql::Verb::Select
 }
 

@@ -56,7 +56,8 @@ impl Run<'_> {
     }
 
     async fn count_absent(&mut self, source: &str, walked: &Walked) -> Result<Absent, Trouble> {
-        let (mut absent, mut after) = (Absent::default(), String::new());
+        // A run remembers the owners of these before it comes here.
+        let (mut absent, mut after) = (Absent { in_all: self.foresight.on, due: Vec::new() }, String::new());
         let enough = i64::from(self.sync.config.missed_runs);
         loop {
             let database = &self.sync.parts.database;
@@ -93,6 +94,10 @@ impl Run<'_> {
 
     fn refuse(&mut self, due: usize, in_all: u64, most: u64) -> Result<(), Trouble> {
         self.report.refused_deactivations += due as u64;
+        self.journal.write(
+            "err",
+            &format!("{due} users are gone from Keycloak at once, so no mailbox was switched off"),
+        );
         tracing::error!(
             due,
             in_all,
@@ -117,6 +122,8 @@ impl Run<'_> {
                 "mailbox of a leaver switched off"
             );
             self.report.count_leaver(mailbox);
+            self.journal
+                .write("warning", &format!("Switched off the mailbox of user {mailbox}: gone from Keycloak"));
             if let Some(config) = &self.sync.parts.kick {
                 kick_and_tell(config, mailbox, "gone").await;
             }

@@ -9,6 +9,8 @@
 
 mod census;
 mod config;
+mod due;
+mod foresight;
 mod journal;
 mod leavers;
 mod mailcows_job;

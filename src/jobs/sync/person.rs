@@ -5,60 +5,16 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Trouble;
+use super::due::{Due, failed};
+use super::journal::Told;
 use super::report::{Outcome, Skip};
 use super::run::Run;
 use crate::auth::{NotAccepted, TempFailReason, Username};
 use crate::backend::keycloak::{Client, Entry, Listed, Person};
 use crate::backend::sql;
-use crate::backend::sql::{Creation, Mark, Standing, StandingMailbox};
+use crate::backend::sql::{Standing, StandingMailbox};
 use crate::jobs::bookkeeping;
 use crate::provision::{Identity, Provisioned, RedisSettings, Update};
-
-/// What differs in a mailbox that is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Due {
-    /// Nobody is remembered as its owner.
-    owner: bool,
-    /// Keycloak's name is another one than was remembered.
-    name: bool,
-    /// The mailbox gets it.
-    name_to_mailbox: bool,
-    template: bool,
-    /// What stays when their id changes is not remembered.
-    mark: bool,
-    /// The sync has switched it off.
-    restore: bool,
-}
-
-impl Due {
-    fn find(
-        mailbox: &StandingMailbox,
-        standing: &Standing,
-        (name, mark): (&str, Option<&Mark>),
-        template: bool,
-    ) -> Self {
-        let is_new = !name.is_empty() && standing.source_name.as_deref() != Some(name);
-        // What was written by hand stays until Keycloak says something new.
-        let is_free = standing.source_name.is_some() || mailbox.name.trim().is_empty();
-        Self {
-            owner: standing.person.is_none(),
-            name: is_new,
-            name_to_mailbox: is_new && is_free && mailbox.name != name,
-            template,
-            mark: mark.is_some() && mark != standing.mark.as_ref(),
-            restore: standing.switched_off,
-        }
-    }
-
-    /// What an administrator would see of it.
-    fn outcome(self) -> Outcome {
-        match self {
-            Self { restore: true, .. } => Outcome::Restored,
-            Self { template: true, .. } | Self { name_to_mailbox: true, .. } => Outcome::Changed,
-            _ => Outcome::Unchanged,
-        }
-    }
-}
 
 impl Run<'_> {
     /// Looks at a page of people.
@@ -69,7 +25,7 @@ impl Run<'_> {
             let skip = match listed.entry {
                 // Two people have one address: no login could tell them apart.
                 Entry::Person(person) if !self.addresses.insert(person.address.clone()) => {
-                    self.note(Some(&person.address), Outcome::Skipped(Skip::Conflict), false);
+                    self.note_skipped(&person.address, Skip::Conflict);
                     continue;
                 }
                 Entry::Person(person) => {
@@ -93,7 +49,7 @@ impl Run<'_> {
                             if judged.is_some() { Skip::SwitchedOff } else { Skip::Failed }
                         }
                     };
-                    self.note(Some(&address), Outcome::Skipped(skip), false);
+                    self.note_skipped(&address, skip);
                     continue;
                 }
                 Entry::NoAddress => Skip::NoAddress,
@@ -101,7 +57,11 @@ impl Run<'_> {
                 Entry::ServiceAccount => Skip::ServiceAccount,
                 Entry::Unreadable => Skip::Unreadable,
             };
-            self.note(None, Outcome::Skipped(skip), false);
+            // One without an address has a user name, which mailcow's log shows in place of it.
+            let name = if listed.name.is_empty() { &listed.id } else { &listed.name };
+            let outcome = Outcome::Skipped(skip);
+            self.report.count(None, outcome);
+            self.journal.tell(Told { name, outcome, is_unmapped: false, has_mailbox: false });
         }
         let addresses = people.iter().map(|person| person.address.clone()).collect();
         let standings = self.sync.parts.database.standings(addresses).await?;
@@ -125,7 +85,8 @@ impl Run<'_> {
             tracing::warn!(user, keycloak_id, "the mailbox belongs to a person with another Keycloak id");
         }
         let is_unmapped = self.rulebook.is_unmapped(&identity);
-        self.note(Some(&identity.user), outcome, is_unmapped);
+        let (name, has_mailbox) = (identity.user.as_str(), standing.mailbox.is_some());
+        self.note(&identity.user, Told { name, outcome, is_unmapped, has_mailbox });
     }
 
     async fn settle(
@@ -169,15 +130,17 @@ impl Run<'_> {
         if !self.sync.updates {
             return Ok(Outcome::Unchanged);
         }
-        let name = identity.display_name();
-        let template = self.rulebook.is_update_due(standing.person.as_ref(), identity);
-        let due = Due::find(mailbox, standing, (&name, identity.mark.as_ref()), template);
+        let name = self.name_of(identity);
+        let update = self.rulebook.due_update(standing.person.as_ref(), identity);
+        let due = Due::find(mailbox, standing, (&name, identity.mark.as_ref()), update.is_some());
         if due == Due::default() {
             return Ok(Outcome::Unchanged);
         }
         self.check_demands(client, person).await?;
         if self.request.dry_run {
-            return Ok(due.outcome());
+            let database = Arc::clone(&self.sync.parts.database);
+            let (user, here) = (&identity.user, (mailbox, standing));
+            return self.foresight.follow(&database, user, (due, update), here).await;
         }
         let database = Arc::clone(&self.sync.parts.database);
         let mut due = due;
@@ -243,11 +206,24 @@ impl Run<'_> {
         person: &Person,
         identity: &Identity,
     ) -> Result<Outcome, Skip> {
-        let is_wanted = self.sync.imports;
-        // A dry run says how many they would be, so that a limit can be chosen.
-        if !is_wanted && !self.request.dry_run {
-            return Err(Skip::NotImported);
+        if self.sync.imports {
+            return self.make_mailbox(client, person, identity).await;
         }
+        // A dry run says how many they would be, so that a limit can be chosen.
+        if self.request.dry_run
+            && let Ok(Outcome::Created) = self.make_mailbox(client, person, identity).await
+        {
+            self.report.importable += 1;
+        }
+        Err(Skip::NotImported)
+    }
+
+    async fn make_mailbox(
+        &mut self,
+        client: &Client,
+        person: &Person,
+        identity: &Identity,
+    ) -> Result<Outcome, Skip> {
         let (database, user) = (Arc::clone(&self.sync.parts.database), &identity.user);
         let other =
             database.mailbox_of_id(&identity.keycloak_id).await.map_err(|error| failed(user, &error))?;
@@ -262,21 +238,10 @@ impl Run<'_> {
             return Err(Skip::ImportLimit);
         }
         if self.request.dry_run {
-            let end = database.would_create(&plan.rows).await;
-            return match end.map_err(|error| failed(user, &error))? {
-                Creation::Created if !is_wanted => {
-                    self.report.importable += 1;
-                    Err(Skip::NotImported)
-                }
-                Creation::Created => Ok(Outcome::Created),
-                Creation::AlreadyThere => Ok(Outcome::Unchanged),
-                Creation::OtherPerson => Err(Skip::Conflict),
-                Creation::Refused(refusal) => Err(Skip::Refused(refusal)),
-            };
+            return self.foresight.import(&database, &plan, self.sync.imports).await;
         }
         let parts = &self.sync.parts;
-        let settings = match parts.provisioner.provision(&database, identity, Instant::now().into_std()).await
-        {
+        let settings = match parts.provisioner.import(&database, identity, Instant::now().into_std()).await {
             Ok(Provisioned::Created(settings)) => settings,
             Ok(Provisioned::AlreadyThere) => return Ok(Outcome::Unchanged),
             Err(NotAccepted::Refused(_)) => return Err(Skip::Conflict),
@@ -292,7 +257,7 @@ impl Run<'_> {
         );
         self.tell_redis(user, &settings).await;
         self.note_mark(identity).await;
-        let name = identity.display_name();
+        let name = self.name_of(identity);
         if !name.is_empty()
             && let Err(error) = database.follow_name(user.as_str(), &name, false).await
         {
@@ -300,6 +265,14 @@ impl Run<'_> {
             failed(user, &error);
         }
         Ok(Outcome::Created)
+    }
+
+    /// Keycloak's name; empty where mailboxes do not get it.
+    fn name_of(&self, identity: &Identity) -> String {
+        match self.rulebook.follows_names() {
+            true => identity.display_name(),
+            false => String::new(),
+        }
     }
 
     async fn check_demands(&self, client: &Client, person: &Person) -> Result<(), Skip> {
@@ -317,62 +290,22 @@ impl Run<'_> {
         }
     }
 
-    fn note(&mut self, user: Option<&Username>, outcome: Outcome, is_unmapped: bool) {
-        if let (Some(user), Outcome::Skipped(skip)) = (user, outcome) {
+    fn note_skipped(&mut self, user: &Username, skip: Skip) {
+        let (name, outcome) = (user.as_str(), Outcome::Skipped(skip));
+        self.note(user, Told { name, outcome, is_unmapped: false, has_mailbox: false });
+    }
+
+    fn note(&mut self, user: &Username, told: Told<'_>) {
+        if let Outcome::Skipped(skip) = told.outcome {
             tracing::debug!(user = user.as_str(), reason = skip.code(), "skipped by the sync");
         }
-        self.report.count(user, outcome);
-        self.journal.tell(user, outcome, is_unmapped);
+        self.report.count(Some(user), told.outcome);
+        self.journal.tell(told);
     }
-}
-
-/// Trouble with one person, which the next run tries again.
-fn failed(user: &Username, error: &dyn std::fmt::Display) -> Skip {
-    tracing::warn!(user = user.as_str(), %error, "the sync could not finish with a person");
-    Skip::Failed
 }
 
 impl From<sql::Error> for Trouble {
     fn from(error: sql::Error) -> Self {
         Self::Database(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn due(mailbox_name: &str, source_name: Option<&str>, keycloak_name: &str) -> Due {
-        let mailbox = StandingMailbox {
-            stored: "a@example.org".to_owned(),
-            name: mailbox_name.to_owned(),
-            is_resource: false,
-            is_keycloaks: true,
-        };
-        let standing = Standing { source_name: source_name.map(str::to_owned), ..Standing::default() };
-        Due { owner: false, ..Due::find(&mailbox, &standing, (keycloak_name, None), false) }
-    }
-
-    #[test]
-    fn a_name_follows_keycloak_but_never_a_hand() {
-        let nothing = Due::default();
-        let known = Due { name: true, ..nothing };
-        let written = Due { name: true, name_to_mailbox: true, ..nothing };
-        assert_eq!(due("Ann Ode", Some("Ann Ode"), "Ann Ode"), nothing);
-        // By hand, and Keycloak has said nothing new since.
-        assert_eq!(due("Dr. Ode", Some("Ann Ode"), "Ann Ode"), nothing);
-        assert_eq!(due("Dr. Ode", Some("Ann Ode"), "Ann Odessa"), written);
-        // Seen for the first time.
-        assert_eq!(due("", None, "Ann Ode"), written);
-        assert_eq!(due("Dr. Ode", None, "Ann Ode"), known);
-        // Edge case 58: no name in Keycloak empties no name here.
-        assert_eq!(due("Dr. Ode", Some("Ann Ode"), ""), nothing);
-    }
-
-    #[test]
-    fn what_only_keydove_remembers_is_no_change_of_a_mailbox() {
-        assert_eq!(Due { owner: true, name: true, ..Due::default() }.outcome(), Outcome::Unchanged);
-        assert_eq!(Due { template: true, ..Due::default() }.outcome(), Outcome::Changed);
-        assert_eq!(Due { template: true, restore: true, ..Due::default() }.outcome(), Outcome::Restored);
     }
 }

@@ -149,6 +149,30 @@ impl Skip {
             Self::Failed => "failed",
         }
     }
+
+    /// What follows a colon in a sentence for an administrator.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::NoAddress => "Keycloak has no address for them",
+            Self::BadAddress => "what Keycloak has as their address is no mail address",
+            Self::NotInKeycloak => "Keycloak does not know them",
+            Self::ServiceAccount => "a program's account",
+            Self::Unreadable => "keydove cannot read what Keycloak says of them",
+            Self::Disabled => "disabled in Keycloak",
+            Self::SwitchedOff => "their user store or organization is switched off in Keycloak",
+            Self::OtherSource => "another source serves the domain",
+            Self::DomainUnknown => "the domain is not here",
+            Self::DomainInactive => "the domain is switched off",
+            Self::LocalMailbox => "the mailbox has a password of its own",
+            Self::Conflict => "somebody else has the mailbox",
+            Self::AddressChanged => "their address has changed, and they have a mailbox under the old one",
+            Self::Filtered => "they lack a role, group, attribute or verified address that keydove demands",
+            Self::NotImported => "they have no mailbox, and nobody is imported",
+            Self::ImportLimit => "import_limit is reached; the next run goes on",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Failed => "the log of keydove says why; the next run tries again",
+        }
+    }
 }
 
 impl Report {

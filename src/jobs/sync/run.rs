@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::foresight::Foresight;
 use super::journal::Journal;
 use super::report::{Outcome, Report, Skip, SourceReport};
 use super::walk::Walk;
@@ -42,6 +43,8 @@ pub(super) struct Run<'s> {
     pub(super) claimed: HashSet<Username>,
     /// What the list alone does not tell of this Keycloak.
     pub(super) sight: Sight,
+    /// What a dry run has announced.
+    pub(super) foresight: Foresight,
     /// Marks cannot be written.
     pub(super) marks_denied: bool,
     /// The lease, and when it was prolonged last; `None` where there is none.
@@ -65,6 +68,7 @@ impl<'s> Run<'s> {
             addresses: HashSet::new(),
             claimed: HashSet::new(),
             sight: Sight::default(),
+            foresight: Foresight::default(),
             marks_denied: false,
             lease: lease.map(|wish| (wish, Instant::now())),
         }
@@ -83,6 +87,7 @@ impl<'s> Run<'s> {
                     self.addresses.clear();
                     self.claimed.clear();
                     self.sight = Sight::default();
+                    self.foresight.on = 0;
                     (client.name().to_owned(), self.one_source(&client, watch).await)
                 }
             };
@@ -90,8 +95,11 @@ impl<'s> Run<'s> {
             good &= end.is_ok();
             let trouble = end.err().map(|trouble| {
                 tracing::warn!(source = name, error = %trouble, "the sync did not get to the end of a Keycloak");
-                if let Trouble::Keycloak(error) = &trouble {
-                    self.journal.write("err", &format!("Received HTTP {}", status(error)));
+                match &trouble {
+                    Trouble::Keycloak(error) => {
+                        self.journal.write("err", &format!("Received HTTP {}", status(error)));
+                    }
+                    trouble => self.journal.write("err", &trouble.to_string()),
                 }
                 trouble.to_string()
             });

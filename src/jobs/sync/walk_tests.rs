@@ -72,7 +72,12 @@ impl Directory for BrokenDirectory {
 /// From 1000 on they are of a store without copies.
 fn entry(number: usize) -> Listed {
     let id = if number < 1000 { number.to_string() } else { format!("f:store:{number}") };
-    Listed { id: id.into(), is_in_use: !number.is_multiple_of(7), entry: Entry::NoAddress }
+    Listed {
+        id: id.into(),
+        is_in_use: !number.is_multiple_of(7),
+        name: Box::default(),
+        entry: Entry::NoAddress,
+    }
 }
 
 async fn walk(directory: &impl Directory) -> (usize, Walked) {

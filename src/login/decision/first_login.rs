@@ -46,7 +46,7 @@ impl Decision {
                 });
                 fits?
             }
-            None => self.confirm_token_of(login, &person).await?,
+            None => self.confirm_word_about(login, &person).await?,
         };
         let quota_bytes = self.take_mailbox(login, &person, trace).await?;
         Ok((quota_bytes, Opened { source, owner: Owner::Person(person) }))

@@ -107,6 +107,12 @@ impl LoginService {
         Concluded { verdict, ended, not_before }
     }
 
+    /// How a login would end. Nothing is logged, counted, written down or made; the names of the request are read as for a
+    /// login.
+    pub async fn rehearse(&self, request: &mut AuthRequest) -> Verdict {
+        self.decide(request, Arrival::now(), Purpose::Rehearsal).await.verdict
+    }
+
     /// How a login would end that somebody else decides. Nothing is logged, written down or made, and guesses are counted, so
     /// that it ends as it would if keydove decided; the names of the request are read as for a login.
     pub async fn shadow(&self, request: &mut AuthRequest) -> Verdict {

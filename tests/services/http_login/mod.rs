@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod double;
 pub mod dovecot;
+mod granted;
 mod shadow;
 mod tap;
 mod wire;
@@ -22,6 +23,7 @@ pub const GROUPS: &[Group<WorldCase>] = &[
     ("http_login", On::Sqlite, wire::CASES),
     ("http_login", On::Sqlite, chain::CASES),
     ("http_login", On::Sqlite, shadow::CASES),
+    ("http_login", On::OwnMariaDb, granted::CASES),
 ];
 
 const YES: &str = r#"{"success":true}"#;

@@ -1,6 +1,6 @@
 //! Shadow mode: mailcow's answer, keydove's opinion.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::double::{MailcowDouble, Script};
 use super::{NO, Served, YES, login, metric};
@@ -9,7 +9,7 @@ use crate::mailcow::provisioning::newcomer;
 use crate::mailcow::world::{RIGHT, RIGHT_HASH, SETTINGS, World, domain};
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Result, free_port};
-use crate::{ensure, eventually};
+use crate::{ensure, eventually, in_time};
 
 const ACCEPTS: Script = Script::says("200 OK", YES);
 const REFUSES: Script = Script::says("401 Unauthorized", NO);
@@ -156,16 +156,18 @@ pub const CASES: &[WorldCase] = &[
         let served = Served::start_edited(world, "shadow-slow", &settings, |text| text.replace(&url, &own))?;
         world.person_with_hash("shadow-slow@case.example", RIGHT_HASH)?;
         let body = login("shadow-slow@case.example", RIGHT, "imap");
-        let start = Instant::now();
-        served.answers(&body, 200)?;
-        // Keycloak's own time.
-        ensure(start.elapsed() < Duration::from_secs(8), || format!("it took {:?}", start.elapsed()))?;
-        differs(&served, "mailcow=\"accept\" keydove=\"cannot_tell\" reason=\"keycloak_timeout\"")?;
+        let mut logins = 0;
+        in_time(KEYCLOAKS, || {
+            logins += 1;
+            served.answers(&body, 200)
+        })?;
+        differs_times(&served, "mailcow=\"accept\" keydove=\"cannot_tell\"", logins)?;
+        // After a silence Keycloak is left alone for a while: further logins have another reason.
+        differs(&served, "reason=\"keycloak_timeout\"")?;
         // A mailcow that is slow is waited for; one that is away is said to be.
-        double.turn(Script { pause: Duration::from_millis(800), ..REFUSES });
-        let start = Instant::now();
-        served.answers(&body, 401)?;
-        ensure(start.elapsed() >= Duration::from_millis(800), || "mailcow was not waited for".to_owned())?;
+        double.turn(Script { pause: MAILCOWS, ..REFUSES });
+        let took = in_time(crate::PATIENCE, || served.answers(&body, 401))?;
+        ensure(took >= MAILCOWS, || "mailcow was not waited for".to_owned())?;
         double.turn(Script { is_away: true, ..ACCEPTS });
         served.answers(&body, 503)?;
         eventually(|| {
@@ -175,6 +177,10 @@ pub const CASES: &[WorldCase] = &[
     }),
 ];
 
+/// How long keydove waits for Keycloak here.
+const KEYCLOAKS: Duration = Duration::from_secs(8);
+/// How long a slow mailcow takes.
+const MAILCOWS: Duration = Duration::from_millis(800);
 const PROVISIONING: &str = "\n[provisioning]\nenabled = true\ndefault_template = \"Cases\"\n";
 
 /// A keydove in shadow mode, and the port of its metrics.
@@ -200,9 +206,13 @@ fn pair(port: u16, mailcow: &str, keydove: &str) -> Result<u64> {
 }
 
 fn differs(served: &Served, words: &str) -> Result<()> {
+    differs_times(served, words, 1)
+}
+
+fn differs_times(served: &Served, words: &str, times: usize) -> Result<()> {
     eventually(|| {
         let log = served.keydove.log();
         let count = log.lines().filter(|line| line.contains(DIFFER) && line.contains(words)).count();
-        ensure(count == 1, || format!("{count} lines with `{words}`\n{log}"))
+        ensure(count == times, || format!("{count} lines with `{words}`\n{log}"))
     })
 }

@@ -16,11 +16,12 @@ mod person_id;
 pub mod provisioning;
 mod redis;
 mod right_person;
-mod rows;
+pub mod rows;
 mod stale_records;
 mod switches;
 mod template_updates;
 mod troubles;
+pub mod web_login;
 mod webmail;
 pub mod world;
 

@@ -16,7 +16,7 @@ pub const GOLD: &str = r#"{"quota":3222274047,"tags":["a/b","\u00fc\ud83d\ude00"
 /// PHP 8.2: `sha1(json_encode($text))` of [`GOLD`].
 pub const GOLD_HASH: &str = "c03cc0cb9bdbb6a6db34de2ebcacd70dbaa694f2";
 /// The same of the template that mailcow is seeded with.
-const SEEDED_HASH: &str = "c63d56c97072ca649e4bb8af48835600ac8808e3";
+pub const SEEDED_HASH: &str = "c63d56c97072ca649e4bb8af48835600ac8808e3";
 
 const SEEDED_ADDRESS: &str = "rows-seeded@rows.example";
 const GOLD_ADDRESS: &str = "rows-gold@rows.example";

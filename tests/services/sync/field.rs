@@ -36,15 +36,33 @@ impl<'w> Field<'w> {
         demand: &str,
         settings: &str,
     ) -> Result<Self> {
+        Self::with(world, name, users, |text| {
+            text.replace(&own_realm(name), &(own_realm(name) + demand)) + settings
+        })
+    }
+
+    /// The same with a configuration that is changed as a whole.
+    pub fn with(
+        world: &'w World<'w>,
+        name: &'static str,
+        users: Vec<Value>,
+        change: impl FnOnce(String) -> String,
+    ) -> Result<Self> {
         world.bench.admin.make_realm(&realm(name, users)?)?;
         let own = format!("{name}.example");
         world.system.execute(&domain(&own, ""))?;
         let keydove = world.system.keydove.beside(name, |text| {
-            // With a name of its own, or the people of other cases were missing in this realm.
-            let realm = format!("realm = \"{name}\"\nname = \"{name}\"\n{demand}");
-            prompt(&text).replace("realm = \"mail\"", &realm) + SETTINGS + settings
+            change(prompt(&text).replace("realm = \"mail\"", &own_realm(name)) + SETTINGS)
         })?;
         Ok(Self { world, admin: world.bench.admin.in_realm(name), keydove, domain: own })
+    }
+
+    /// Another keydove for the same realm, with another configuration.
+    pub fn beside(&self, name: &'static str, change: impl FnOnce(String) -> String) -> Result<Keydove> {
+        let realm = self.domain.trim_end_matches(".example").to_owned();
+        self.world.system.keydove.beside(name, |text| {
+            change(prompt(&text).replace("realm = \"mail\"", &own_realm(&realm)) + SETTINGS)
+        })
     }
 
     /// An address in the domain.
@@ -108,6 +126,11 @@ impl<'w> Field<'w> {
     fn touched(&self) -> String {
         format!("touched_{}", self.domain.replace(['.', '-'], "_"))
     }
+}
+
+/// With a name of its own, or the people of other cases were missing in this realm.
+fn own_realm(name: &str) -> String {
+    format!("realm = \"{name}\"\nname = \"{name}\"\n")
 }
 
 /// A person with the right password and this template.

@@ -78,7 +78,7 @@ pub const CASES: &[WorldCase] = &[
 ];
 
 /// So many people who have mailboxes.
-fn company<'w>(
+pub fn company<'w>(
     world: &'w crate::mailcow::world::World<'w>,
     name: &'static str,
     deactivate: &str,

@@ -1,7 +1,10 @@
 //! The sync, against real servers: what it makes, what it leaves alone, and whom it switches off.
 
+mod beside_mailcow;
 mod census;
+mod dry_run;
 mod field;
+mod holders;
 mod leavers;
 mod many;
 
@@ -28,6 +31,9 @@ pub const GROUPS: &[Group<WorldCase>] = &[
     ("sync", On::BothDatabases, census::CASES),
     ("sync", On::BothDatabases, leavers::CASES),
     ("sync", On::BothDatabases, many::CASES),
+    ("sync", On::BothDatabases, beside_mailcow::CASES),
+    ("sync", On::BothDatabases, dry_run::CASES),
+    ("sync", On::BothDatabases, holders::CASES),
 ];
 
 const IMPORTS: &[WorldCase] = &[
@@ -234,12 +240,12 @@ const IMPORTS: &[WorldCase] = &[
         ensure(told.first().is_some_and(|last| last == "info \"DONE!\""), || lines.clone())?;
         told.sort();
         let expected = [
-            "err \"Could not create user u@foreign.invalid\"",
+            "err \"Could not create user u@foreign.invalid: the domain is not here\"",
             "info \"Creating user new@case71.example\"",
             "info \"Creating user u@foreign.invalid\"",
             "info \"DONE!\"",
             "info \"Skipping user local@case71.example\"",
-            "warning \"No email address in keycloak found for user \"",
+            "warning \"No email address in keycloak found for user noemail71\"",
         ];
         ensure(told == expected, || format!("{told:#?}"))?;
         let whole = entries.iter().all(|entry| entry["task"] == "Keycloak Sync" && entry["time"].is_i64());

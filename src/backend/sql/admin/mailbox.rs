@@ -8,12 +8,13 @@ use crate::auth::{ProvisionRefusal, Secret, Username};
 use crate::backend::sql::access::AccessSwitches;
 use crate::backend::sql::mailbox::AuthSource;
 use crate::backend::sql::mailbox::is_resource;
-use crate::backend::sql::names::{Presence, are_one, is_name_of, look_for_address, pick, spellings, texts};
+use crate::backend::sql::names::{are_one, is_name_of, pick, spellings, texts};
 use crate::backend::sql::provision::checks::{Limits, Usage, counts};
 use crate::backend::sql::provision::create::CreateMailbox;
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
+use crate::backend::sql::switch::{ToldSogo, switch};
 use crate::backend::sql::{Creation, MailboxState, sogo};
 
 const MIB: i64 = 1_048_576;
@@ -22,7 +23,6 @@ const FIND: &str = "SELECT username, kind, quota, attributes, authsource, passwo
 const LIST: &str = "\
 SELECT m.username, m.kind, m.name, m.active, m.authsource, m.quota, m.attributes, q.bytes, q.username \
   FROM mailbox m LEFT JOIN quota2 q ON q.username = m.username";
-const SET_ALIAS: &str = "UPDATE alias SET active = ? WHERE address = ?";
 
 /// What is to be written; `None` leaves it alone.
 #[derive(Debug, Default)]
@@ -165,14 +165,10 @@ impl Work for SetMailbox {
         if let Some((statement, parameters)) = update(settings, &now.name) {
             session.query(&statement, parameters).await?;
         }
-        if let Some(active) = settings.active {
-            let own = look_for_address(session, ("alias", "address"), user).await?;
-            if let Presence::There(alias) = own {
-                session.query(SET_ALIAS, vec![active.number().into(), alias.as_str().into()]).await?;
-            }
-        }
-        if settings.active.is_some() || settings.name.is_some() {
-            sogo::tell(session, user).await?;
+        match settings.active {
+            Some(active) => switch(session, &now.name, active.number(), ToldSogo::OrNothing).await?,
+            None if settings.name.is_some() => sogo::tell(session, user).await?,
+            None => {}
         }
         Ok(Ok(()))
     }
@@ -208,7 +204,6 @@ fn update(settings: &MailboxSettings, name: &str) -> Option<(String, Vec<Paramet
     let mut columns: Vec<(&str, Parameter)> = Vec::new();
     let mut set = |column, value: Option<Parameter>| columns.extend(value.map(|value| (column, value)));
     set("name", settings.name.as_deref().map(Parameter::from));
-    set("active", settings.active.map(|active| active.number().into()));
     set("quota", settings.quota_mib.map(|mib| mib.saturating_mul(MIB).into()));
     set("authsource", settings.source.map(|source| source.name().into()));
     set("password", settings.password.as_ref().map(Parameter::from));

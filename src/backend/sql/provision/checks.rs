@@ -1,6 +1,6 @@
 //! The rules for new mailboxes, mailcow's in mailcow's order.
 
-use super::rows::{Creation, NewMailboxRows};
+use super::rows::{Announced, Creation, NewMailboxRows};
 use crate::auth::{ProvisionRefusal, Username};
 use crate::backend::sql::mailbox::{MIB, is_resource};
 use crate::backend::sql::names::{
@@ -133,6 +133,13 @@ impl Limits {
 }
 
 impl Usage {
+    /// With what a dry run has announced already.
+    pub(in crate::backend::sql) fn and(mut self, announced: Announced) -> Self {
+        self.mailboxes += announced.mailboxes;
+        self.quota_bytes = self.quota_bytes.saturating_add(announced.quota_bytes);
+        self
+    }
+
     pub(in crate::backend::sql) async fn sum_up<S: Session>(
         session: &mut S,
         user: &Username,

@@ -1,7 +1,7 @@
 //! The rows of a new mailbox, in mailcow's order.
 
 use super::checks::gather;
-use super::rows::{Creation, NewMailboxRows, UserAcl};
+use super::rows::{Announced, Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
 use crate::backend::sql::mailbox::{AuthSource, MIB};
 use crate::backend::sql::person::{self, PersonOf};
@@ -91,7 +91,7 @@ impl Work for RehearseMailbox {
 }
 
 /// Whether the rules would allow a mailbox. Writes nothing.
-pub(super) struct WouldCreate(pub(super) NewMailboxRows);
+pub(super) struct WouldCreate(pub(super) NewMailboxRows, pub(super) Announced);
 
 impl Work for WouldCreate {
     const ATTEMPT: &'static str = "asking whether a mailbox could be made";
@@ -99,7 +99,9 @@ impl Work for WouldCreate {
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
-        Ok(gather(session, &self.0.user).await?.judge(&self.0).unwrap_or(Creation::Created))
+        let mut facts = gather(session, &self.0.user).await?;
+        facts.usage = facts.usage.and(self.1);
+        Ok(facts.judge(&self.0).unwrap_or(Creation::Created))
     }
 }
 

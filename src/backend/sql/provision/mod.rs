@@ -13,7 +13,7 @@ use super::error::Error;
 use super::retry::Fault;
 use super::row::Row;
 use super::session::{Kind, Session, Work};
-use rows::{Change, Creation, MailboxChanges, NewMailboxRows, StoredTemplate};
+use rows::{Announced, Change, Creation, MailboxChanges, NewMailboxRows, StoredTemplate, WouldChange};
 
 impl Database {
     /// Makes a mailbox with everything that belongs to it, in one transaction that is committed before this
@@ -38,12 +38,30 @@ impl Database {
         self.run(create::RehearseMailbox::new(rows.clone())).await
     }
 
-    /// How [`create_mailbox`](Self::create_mailbox) would most likely end. Nothing is written.
+    /// How [`create_mailbox`](Self::create_mailbox) would end, were what is announced for the domain written before.
+    /// Nothing is written, and reading is all that it takes.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub(crate) async fn would_create(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
-        self.run(create::WouldCreate(rows.clone())).await
+    pub(crate) async fn would_create(
+        &self,
+        rows: &NewMailboxRows,
+        announced: Announced,
+    ) -> Result<Creation, Error> {
+        self.run(create::WouldCreate(rows.clone(), announced)).await
+    }
+
+    /// How [`change_mailbox`](Self::change_mailbox) would end, were what is announced for the domain written before.
+    /// Nothing is written, and reading is all that it takes.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub(crate) async fn would_change(
+        &self,
+        changes: &MailboxChanges,
+        announced: Announced,
+    ) -> Result<WouldChange, Error> {
+        self.run(update::ForeseeChange(changes.clone(), announced)).await
     }
 
     /// Changes what differs, and writes nothing where nothing does.

@@ -97,16 +97,45 @@ pub struct MailboxChanges {
     pub user: Username,
     /// The new quota in MiB, where it changes; 0 is unlimited.
     pub quota_mib: Option<i64>,
-    /// Keys of `attributes` and their new texts. The keys are names, without quotes or dots.
-    pub attributes: Vec<(&'static str, String)>,
+    /// Keys of `attributes` and their new texts.
+    pub attributes: Vec<AttributeChange>,
     /// Tags to add.
     pub tags: Vec<String>,
-    /// The rights, if they are to change.
-    pub acl: Option<UserAcl>,
+    /// The rights that are to change: columns of `user_acl`, and whether they are granted.
+    pub acl: Vec<(&'static str, bool)>,
     /// Leave a mailbox alone whose `attribute_hash` says that mailcow has applied this template.
     pub unless_applied: bool,
     /// What is remembered afterwards.
     pub owner: MailboxOwner,
+}
+
+/// A key of `attributes` that is to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeChange {
+    /// A name, without quotes or dots.
+    pub key: &'static str,
+    /// The new text.
+    pub text: String,
+    /// The texts that nobody chose. A mailbox that has another one keeps it; `None` changes every mailbox.
+    pub unchosen: Option<Vec<String>>,
+}
+
+/// What is already announced for a domain and not written: by a dry run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// So many new mailboxes.
+    pub mailboxes: i64,
+    /// So many bytes of quota more, all mailboxes together.
+    pub quota_bytes: i64,
+}
+
+/// How an attempt to change a mailbox would end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WouldChange {
+    /// The end.
+    pub change: Change,
+    /// So many bytes of quota more.
+    pub quota_bytes: i64,
 }
 
 /// The end of an attempt to change a mailbox.
@@ -150,6 +179,12 @@ impl UserAcl {
     #[must_use]
     pub fn from_fn(mut is_granted: impl FnMut(&str) -> bool) -> Self {
         Self(Self::RIGHTS.map(&mut is_granted))
+    }
+
+    /// Whether a right is granted. One that there is not is not.
+    #[must_use]
+    pub fn has(&self, right: &str) -> bool {
+        self.iter().any(|(name, granted)| granted && name == right)
     }
 
     /// Each right and whether it is granted.

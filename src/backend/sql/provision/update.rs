@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::checks::{Limits, Usage};
 use super::create::insert_tag;
-use super::rows::{Change, MailboxChanges, UserAcl};
+use super::rows::{Announced, AttributeChange, Change, MailboxChanges, WouldChange};
 use crate::auth::ProvisionRefusal;
 use crate::backend::sql::mailbox::MIB;
 use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
@@ -31,6 +31,18 @@ struct Now {
     counts: bool,
 }
 
+/// What is to be written, or the end where nothing is.
+enum Judged {
+    Due(Due),
+    End(Change),
+}
+
+struct Due {
+    now: Now,
+    /// The quota to write, in bytes, where it changes.
+    quota: Result<Option<i64>, ProvisionRefusal>,
+}
+
 impl Work for ChangeMailbox {
     const ATTEMPT: &'static str = "applying a template to a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
@@ -38,15 +50,15 @@ impl Work for ChangeMailbox {
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Change, Fault> {
         let changes = &self.0;
-        // The domain is locked before the mailbox, as in creating one, so that the two cannot wait for each other.
-        let limits = Limits::find(session, &changes.user).await?;
-        let Some(now) = find_row(session, changes).await? else { return Ok(Change::MailboxGone) };
-        if changes.unless_applied && now.has(HASH, &changes.owner.template_fingerprint) {
-            person::remember(session, &changes.user, &changes.owner).await?;
-            return Ok(Change::AppliedBefore);
-        }
-        let usage = Usage::sum_up(session, &changes.user).await?;
-        let quota = new_quota(changes, &now, limits, usage);
+        let Due { now, quota } = match judge(session, changes, Announced::default()).await? {
+            Judged::Due(due) => due,
+            Judged::End(end) => {
+                if end == Change::AppliedBefore {
+                    person::remember(session, &changes.user, &changes.owner).await?;
+                }
+                return Ok(end);
+            }
+        };
         if let Some((statement, parameters)) = update_mailbox(changes, &now, quota) {
             session.query(&statement, parameters).await?;
         }
@@ -54,20 +66,54 @@ impl Work for ChangeMailbox {
             let (statement, parameters) = insert_tag(&changes.user, tag, S::DIALECT);
             session.query(&statement, parameters).await?;
         }
-        if let Some(acl) = &changes.acl {
-            update_acl(session, &now.name, acl).await?;
-        }
+        update_acl(session, &now.name, &changes.acl).await?;
         let mut owner = changes.owner.clone();
-        let end = match quota {
-            Ok(_) => Change::Applied,
-            Err(refusal) => {
-                owner.template_fingerprint.clear();
-                Change::QuotaRefused(refusal)
-            }
-        };
+        if quota.is_err() {
+            owner.template_fingerprint.clear();
+        }
         person::remember(session, &changes.user, &owner).await?;
-        Ok(end)
+        Ok(end_of(quota))
     }
+}
+
+/// How [`ChangeMailbox`] would end. Writes nothing.
+pub(super) struct ForeseeChange(pub(super) MailboxChanges, pub(super) Announced);
+
+impl Work for ForeseeChange {
+    const ATTEMPT: &'static str = "asking whether a template could be applied";
+    const KIND: Kind = Kind::Reads;
+    type Output = WouldChange;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<WouldChange, Fault> {
+        Ok(match judge(session, &self.0, self.1).await? {
+            Judged::End(change) => WouldChange { change, quota_bytes: 0 },
+            Judged::Due(Due { now, quota }) => {
+                let own = if now.counts { now.quota } else { 0 };
+                let more = quota.ok().flatten().filter(|_| now.counts).map_or(0, |bytes| bytes - own);
+                WouldChange { change: end_of(quota), quota_bytes: more }
+            }
+        })
+    }
+}
+
+async fn judge<S: Session>(
+    session: &mut S,
+    changes: &MailboxChanges,
+    announced: Announced,
+) -> Result<Judged, Fault> {
+    // The domain is locked before the mailbox, as in creating one, so that the two cannot wait for each other.
+    let limits = Limits::find(session, &changes.user).await?;
+    let Some(now) = find_row(session, changes).await? else { return Ok(Judged::End(Change::MailboxGone)) };
+    if changes.unless_applied && now.text(HASH).as_deref() == Some(&changes.owner.template_fingerprint) {
+        return Ok(Judged::End(Change::AppliedBefore));
+    }
+    let usage = Usage::sum_up(session, &changes.user).await?.and(announced);
+    let quota = new_quota(changes, &now, limits, usage);
+    Ok(Judged::Due(Due { now, quota }))
+}
+
+fn end_of(quota: Result<Option<i64>, ProvisionRefusal>) -> Change {
+    quota.map_or_else(Change::QuotaRefused, |_| Change::Applied)
 }
 
 async fn find_row<S: Session>(session: &mut S, changes: &MailboxChanges) -> Result<Option<Now>, Fault> {
@@ -94,8 +140,20 @@ impl Now {
         Ok(Self { name: row.words(0)?, quota: row.number(1)?, attributes, counts })
     }
 
-    fn has(&self, key: &str, text: &str) -> bool {
-        self.attributes.get(key).and_then(Value::as_str) == Some(text)
+    /// A number is a text here, because other programs write numbers.
+    fn text(&self, key: &str) -> Option<String> {
+        match self.attributes.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether the key differs, and whoever chose it lets it change.
+    fn follows(&self, change: &AttributeChange) -> bool {
+        let Some(text) = self.text(change.key) else { return true };
+        let is_chosen = change.unchosen.as_ref().is_some_and(|unchosen| !unchosen.contains(&text));
+        text != change.text && !is_chosen
     }
 }
 
@@ -123,8 +181,7 @@ fn update_mailbox(
     now: &Now,
     quota: Result<Option<i64>, ProvisionRefusal>,
 ) -> Option<(String, Vec<Parameter>)> {
-    let is_new =
-        |(key, text): &&(&'static str, String)| !now.has(key, text) && (quota.is_ok() || *key != HASH);
+    let is_new = |change: &&AttributeChange| now.follows(change) && (quota.is_ok() || change.key != HASH);
     let attributes: Vec<_> = changes.attributes.iter().filter(is_new).collect();
     let (mut sets, mut parameters) = (Vec::new(), Vec::new());
     if let Ok(Some(bytes)) = quota {
@@ -132,9 +189,9 @@ fn update_mailbox(
         parameters.push(Parameter::Integer(bytes));
     }
     if !attributes.is_empty() {
-        let pairs: String = attributes.iter().map(|(key, _)| format!(", '$.{key}', ?")).collect();
+        let pairs: String = attributes.iter().map(|change| format!(", '$.{}', ?", change.key)).collect();
         sets.push(format!("attributes = JSON_SET(attributes{pairs})"));
-        parameters.extend(attributes.iter().map(|(_, text)| Parameter::from(text.as_str())));
+        parameters.extend(attributes.iter().map(|change| Parameter::from(change.text.as_str())));
     }
     if sets.is_empty() {
         return None;
@@ -143,11 +200,18 @@ fn update_mailbox(
     Some((format!("UPDATE mailbox SET {} WHERE username = ?", sets.join(", ")), parameters))
 }
 
-async fn update_acl<S: Session>(session: &mut S, name: &str, acl: &UserAcl) -> Result<(), Fault> {
-    let sets = UserAcl::RIGHTS.map(|right| format!("{right} = ?")).join(", ");
+async fn update_acl<S: Session>(
+    session: &mut S,
+    name: &str,
+    rights: &[(&'static str, bool)],
+) -> Result<(), Fault> {
+    if rights.is_empty() {
+        return Ok(());
+    }
+    let sets: Vec<String> = rights.iter().map(|(right, _)| format!("{right} = ?")).collect();
     let mut parameters: Vec<Parameter> =
-        acl.iter().map(|(_, granted)| Parameter::Integer(granted.into())).collect();
+        rights.iter().map(|(_, granted)| Parameter::Integer((*granted).into())).collect();
     parameters.push(name.into());
-    let statement = format!("UPDATE user_acl SET {sets} WHERE username = ?");
+    let statement = format!("UPDATE user_acl SET {} WHERE username = ?", sets.join(", "));
     session.query(&statement, parameters).await.map(drop)
 }

@@ -22,6 +22,8 @@ pub enum Feature {
     Maps,
     /// Listeners that speak `policy`.
     Policy,
+    /// `[http_login] shadow_url`, where nothing else asks about logins: how first logins would end. It only reads.
+    Comparisons,
     /// `[provisioning]`: first logins, and new mailboxes of the sync.
     FirstLogins,
     /// Mailboxes that follow their changed templates.
@@ -38,13 +40,15 @@ pub enum Feature {
     OldPeople,
     /// `[housekeeping] login_log`
     OldLogins,
+    /// Listeners that speak `portal`.
+    Portal,
     /// The administrator's commands that change domains, mailboxes, aliases, templates and app passwords.
     Commands,
 }
 
 impl Feature {
     /// Every feature, in the order of the table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Logins,
         Self::AppPasswords,
         Self::Owners,
@@ -52,6 +56,7 @@ impl Feature {
         Self::AliasLogins,
         Self::Maps,
         Self::Policy,
+        Self::Comparisons,
         Self::FirstLogins,
         Self::Templates,
         Self::LoginLog,
@@ -60,6 +65,7 @@ impl Feature {
         Self::Housekeeping,
         Self::OldPeople,
         Self::OldLogins,
+        Self::Portal,
         Self::Commands,
     ];
 
@@ -74,6 +80,7 @@ impl Feature {
             Self::AliasLogins => "logins by an alias",
             Self::Maps => "Postfix's lookup tables",
             Self::Policy => "Postfix's policy",
+            Self::Comparisons => "comparing logins with mailcow's",
             Self::FirstLogins => "first logins",
             Self::Templates => "templates of mailboxes that are there",
             Self::LoginLog => "the login history",
@@ -82,6 +89,7 @@ impl Feature {
             Self::Housekeeping => "housekeeping",
             Self::OldPeople => "housekeeping of people who are gone",
             Self::OldLogins => "housekeeping of the login history",
+            Self::Portal => "the web portal",
             Self::Commands => "the administrator's commands",
         }
     }
@@ -155,6 +163,12 @@ impl Right {
     #[must_use]
     pub fn is_for_mysql(&self) -> bool {
         self.verb == Verb::Lock
+    }
+
+    /// Whether everything goes on without it, but for addresses elsewhere that SOGo would offer as senders.
+    #[must_use]
+    pub(crate) fn is_missed_by_sogo_only(&self) -> bool {
+        self.columns.contains(&"external")
     }
 
     /// Whether keydove does without the table where there is none: only mailcow has it.

@@ -6,8 +6,8 @@ use crate::backend::sql::provision::rows::UserAcl;
 type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
 use Feature::{
-    AliasLogins, AppPasswords, Commands, Deactivation, FirstLogins, Housekeeping, IdentityProvider, LoginLog,
-    Logins, Maps, OldLogins, OldPeople, Owners, Policy, Sync, Templates,
+    AliasLogins, AppPasswords, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
+    IdentityProvider, LoginLog, Logins, Maps, OldLogins, OldPeople, Owners, Policy, Portal, Sync, Templates,
 };
 use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
@@ -18,6 +18,21 @@ const MARK: &[&str] = &["mailbox", "attribute", "value"];
 const LEASE: &[&str] = &["name", "holder", "expires", "finished"];
 const SYNC: &[&str] = &["mailbox", "source_name", "switched_to"];
 const OF_APP_PASSWORD: &[&str] = &["app_passwd", "expires", "networks"];
+const SESSION: &[&str] = &[
+    "session",
+    "mailbox",
+    "issuer",
+    "subject",
+    "sid",
+    "auth_time",
+    "administrator",
+    "remote",
+    "browser",
+    "created",
+    "used",
+    "ends",
+];
+const ORIGIN: &[&str] = &["app_passwd", "mailbox", "created", "remote"];
 const QUOTA: &[&str] = &["username", "bytes", "messages"];
 const LIMITS: &[&str] = &["domain", "active", "mailboxes", "maxquota", "quota"];
 const ALIAS_ROW: &[&str] = &["address", "goto", "domain", "active", "sender_allowed"];
@@ -73,6 +88,8 @@ const NEW_ACL: [&str; ACL.len() + 1] = {
 
 /// Who makes mailboxes, and who else tells SOGo.
 const MAKES: &[Feature] = &[FirstLogins, Commands];
+const LOOKS_FOR_NAMES: &[Feature] = &[Comparisons, FirstLogins, Commands];
+const READS_RULES: &[Feature] = &[Comparisons, FirstLogins, Templates, Commands];
 const TELLS_SOGO: &[Feature] = &[FirstLogins, Sync, Commands];
 const KEEPS_PEOPLE: &[Feature] = &[Owners, FirstLogins, Templates, Sync, Commands];
 const TAKES_LEASES: &[Feature] = &[Sync, Housekeeping, Commands];
@@ -86,11 +103,11 @@ const LINES: &[Line] = &[
         &["username", "active", "kind", "authsource", "password", "quota", "attributes"],
     ),
     (&[Logins], Select, "tfa", &["username", "active"]),
-    (&[AppPasswords, Commands], Select, "app_passwd", APP_PASSWORD),
+    (&[AppPasswords, Portal, Commands], Select, "app_passwd", APP_PASSWORD),
     // Which was used last is tried first.
-    (&[AppPasswords, Commands], Select, "sasl_log", &["app_password", "datetime", "username"]),
-    (&[AppPasswords, Owners, Commands], Create, "keydove_app_password", &[]),
-    (&[AppPasswords, Owners, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
+    (&[AppPasswords, Portal, Commands], Select, "sasl_log", &["app_password", "datetime", "username"]),
+    (&[AppPasswords, Owners, Portal, Commands], Create, "keydove_app_password", &[]),
+    (&[AppPasswords, Owners, Portal, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
     // keydove uses its tables when it sees all of them.
     (&[Owners], Create, "keydove_lease", &[]),
     (&[Owners], Select, "keydove_lease", &["name"]),
@@ -111,20 +128,20 @@ const LINES: &[Line] = &[
     (&[Maps, Policy, AliasLogins], Select, "alias", ALIAS_ROW),
     (&[Maps, AliasLogins], Select, "spamalias", &["address", "goto", "validity", "permanent"]),
     (&[Maps, Policy], Select, "sender_acl", &["logged_in_as", "send_as"]),
-    (&[FirstLogins, Templates, Commands], Select, "templates", &["id", "template", "type", "attributes"]),
-    (&[FirstLogins, Templates, Commands], Select, "domain", LIMITS),
+    (READS_RULES, Select, "templates", &["id", "template", "type", "attributes"]),
+    (READS_RULES, Select, "domain", LIMITS),
     (
-        &[FirstLogins, Templates, Commands],
+        READS_RULES,
         Select,
         "mailbox",
         &["username", "name", "kind", "active", "local_part", "domain", "quota", "attributes"],
     ),
     // Limits are counted under a lock. Who may change a table may lock its rows, so the other locks need no line.
-    (&[FirstLogins, Templates], Lock, "domain", &["active"]),
+    (&[Comparisons, FirstLogins, Templates], Lock, "domain", &["active"]),
     (MAKES, Insert, "mailbox", NEW_MAILBOX),
-    (MAKES, Select, "alias", &["address"]),
+    (LOOKS_FOR_NAMES, Select, "alias", &["address"]),
     (MAKES, Insert, "alias", &["address", "goto", "domain", "active"]),
-    (MAKES, Select, "spamalias", &["address"]),
+    (LOOKS_FOR_NAMES, Select, "spamalias", &["address"]),
     (MAKES, Insert, "quota2", QUOTA),
     (MAKES, Delete, "quota2", &[]),
     (MAKES, Insert, "quota2replica", QUOTA),
@@ -137,6 +154,7 @@ const LINES: &[Line] = &[
     (TELLS_SOGO, Delete, SOGO, &[]),
     (TELLS_SOGO, Select, "alias", &["address", "goto", "active", "sogo_visible"]),
     (TELLS_SOGO, Select, "alias_domain", &["alias_domain", "target_domain"]),
+    (TELLS_SOGO, Select, "sender_acl", &["logged_in_as", "send_as", "external"]),
     (&[Templates], Update, "mailbox", &["quota", "attributes"]),
     (&[Templates], Select, "user_acl", &["username"]),
     (&[Templates], Update, "user_acl", &ACL),
@@ -190,12 +208,22 @@ const LINES: &[Line] = &[
     (&[Commands], Select, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
     (&[Commands], Insert, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
     (&[Commands], Update, "alias", &["goto", "active", "sender_allowed", "internal"]),
-    (&[Commands], Select, "app_passwd", &["name", "created"]),
-    (&[Commands], Insert, "app_passwd", NEW_APP_PASSWORD),
-    (&[Commands], Update, "app_passwd", &["password", "active"]),
-    (&[Commands], Insert, "keydove_app_password", OF_APP_PASSWORD),
-    (&[Commands], Delete, "keydove_app_password", &[]),
-    (&[Commands], Select, "sasl_log", &["service", "real_rip"]),
+    (&[Portal, Commands], Select, "app_passwd", &["name", "created"]),
+    (&[Portal, Commands], Insert, "app_passwd", NEW_APP_PASSWORD),
+    (&[Portal, Commands], Update, "app_passwd", &["password", "active"]),
+    (&[Portal, Commands], Insert, "keydove_app_password", OF_APP_PASSWORD),
+    (&[Portal, Commands], Delete, "keydove_app_password", &[]),
+    (&[Portal, Commands], Select, "sasl_log", &["service", "real_rip"]),
+    (&[Portal], Select, "mailbox", &["name"]),
+    (&[Portal], Create, "keydove_session", &[]),
+    (&[Portal], Select, "keydove_session", SESSION),
+    (&[Portal], Insert, "keydove_session", SESSION),
+    (&[Portal], Update, "keydove_session", &["used"]),
+    (&[Portal], Delete, "keydove_session", &[]),
+    (&[Portal], Create, "keydove_origin", &[]),
+    (&[Portal], Select, "keydove_origin", ORIGIN),
+    (&[Portal], Insert, "keydove_origin", ORIGIN),
+    (&[Portal], Delete, "keydove_origin", &[]),
 ];
 
 pub(super) fn of(feature: Feature) -> impl Iterator<Item = Right> {

@@ -1,10 +1,9 @@
 //! People who were not in Keycloak's list: counted, switched off, switched on again. Never deleted.
 
-use crate::auth::Username;
-use crate::backend::sql::names::{Presence, are_one, look_for_address};
+use crate::backend::sql::names::are_one;
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
-use crate::backend::sql::sogo;
+use crate::backend::sql::switch::{ToldSogo, switch};
 
 /// What becomes of a leaver's mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +52,9 @@ impl Work for People {
             Dialect::Sqlite => ("p.mailbox COLLATE BINARY", "?"),
             Dialect::Mariadb => ("CAST(p.mailbox AS BINARY)", "CAST(? AS BINARY)"),
         };
+        if !session.has_own_tables() {
+            return Ok(Vec::new());
+        }
         // Compared by their bytes here, because whoever asks takes an empty page for the last one.
         let (same_name, source) = match S::DIALECT {
             Dialect::Sqlite => ("1 = 1", "p.source = ?"),
@@ -140,9 +142,7 @@ impl Work for Switch {
             None => (ours == Some(active) && active != 1, 1),
         };
         if holds {
-            let statement = "UPDATE mailbox SET active = ? WHERE username = ?";
-            session.query(statement, vec![wanted.into(), stored.as_str().into()]).await?;
-            self.switch_alias(session, &stored, wanted).await?;
+            switch(session, &stored, wanted, ToldSogo::IfGranted).await?;
         }
         let remembered = self.to.filter(|_| holds).map(SwitchOff::number);
         if remembered != ours && (holds || self.to.is_none()) {
@@ -155,24 +155,5 @@ impl Work for Switch {
             session.query(&statement, vec![name(), number]).await?;
         }
         Ok(holds)
-    }
-}
-
-impl Switch {
-    /// The mailbox's own alias follows it, and so does SOGo.
-    async fn switch_alias<S: Session>(
-        &self,
-        session: &mut S,
-        stored: &str,
-        wanted: i64,
-    ) -> Result<(), Fault> {
-        // What is no address has no alias either.
-        let Ok(user) = Username::parse(stored.as_bytes()) else { return Ok(()) };
-        let own = look_for_address(session, ("alias", "address"), &user).await?;
-        if let Presence::There(alias) = own {
-            let statement = "UPDATE alias SET active = ? WHERE address = ?";
-            session.query(statement, vec![wanted.into(), alias.as_str().into()]).await?;
-        }
-        sogo::tell_if_granted(session, &user).await
     }
 }

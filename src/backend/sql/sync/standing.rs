@@ -25,8 +25,8 @@ pub struct Standing {
     pub source_name: Option<String>,
     /// What stays the same about that person when Keycloak gives them a new id.
     pub mark: Option<Mark>,
-    /// The sync has switched it off.
-    pub switched_off: bool,
+    /// What the sync has switched `active` off to.
+    pub switched_to: Option<i64>,
 }
 
 /// A row of `mailbox`, as far as the sync looks at it.
@@ -40,6 +40,8 @@ pub struct StandingMailbox {
     pub is_resource: bool,
     /// Who verifies the main password is Keycloak.
     pub is_keycloaks: bool,
+    /// 0 off, 1 on, 2 receives only.
+    pub active: i64,
 }
 
 pub(super) struct Standings(pub(super) Vec<Username>);
@@ -73,7 +75,7 @@ impl Work for Standings {
         for (user, standing) in self.0.iter().zip(&mut found) {
             standing.domain = states.get(user.domain()).copied();
         }
-        let columns = "username, name, kind, authsource FROM mailbox WHERE username";
+        let columns = "username, name, kind, authsource, active FROM mailbox WHERE username";
         for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
             let mailbox = row.read("mailbox", "a page", StandingMailbox::read)?;
             if let Some(place) = place(&mailbox.stored) {
@@ -102,12 +104,16 @@ impl Work for Standings {
                 }
             }
         }
-        let columns = "mailbox, source_name, switched_to FROM keydove_sync WHERE mailbox";
-        for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
-            let (stored, name, switched_to) =
-                row.read("keydove_sync", "a page", |row| Ok((row.words(0)?, row.text(1)?, row.integer(2)?)))?;
-            if let Some(place) = place(&stored) {
-                (found[place].source_name, found[place].switched_off) = (name, switched_to.is_some());
+        // A dry run needs none of keydove's own tables.
+        if session.has_own_tables() {
+            let columns = "mailbox, source_name, switched_to FROM keydove_sync WHERE mailbox";
+            for mut row in session.query(&select_in(columns, &names), texts(&names)).await? {
+                let (stored, name, switched_to) = row.read("keydove_sync", "a page", |row| {
+                    Ok((row.words(0)?, row.text(1)?, row.integer(2)?))
+                })?;
+                if let Some(place) = place(&stored) {
+                    (found[place].source_name, found[place].switched_to) = (name, switched_to);
+                }
             }
         }
         Ok(found)
@@ -145,6 +151,7 @@ impl StandingMailbox {
             name: row.text(1)?.unwrap_or_default(),
             is_resource: is_resource(&row.text(2)?.unwrap_or_default()),
             is_keycloaks: row.text(3)?.as_deref() == Some("keycloak"),
+            active: row.number(4)?,
         })
     }
 }
