@@ -41,6 +41,7 @@ mod mail;
 mod mailcow;
 mod mailcow_mode;
 mod mailcow_setup;
+mod mailcow_switches;
 mod master_users;
 mod oauth;
 mod operations;
@@ -158,6 +159,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("first_login", On::BothDatabases, first_login::CASES),
     ("mailcow_mode", On::BothDatabases, mailcow_mode::CASES),
     ("mailcow_mode", On::OwnMariaDb, mailcow_mode::SERVER_CASES),
+    ("mailcow_switches", On::Sqlite, mailcow_switches::CASES),
     ("mailcow_setup", On::OwnMariaDb, mailcow_setup::CASES),
     ("master_users", On::Sqlite, master_users::CASES),
     ("oauth", On::Sqlite, oauth::LONE_CASES),

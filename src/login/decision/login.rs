@@ -47,7 +47,10 @@ impl Login<'_> {
 pub enum Purpose {
     /// Somebody is told the verdict.
     Answer,
-    /// Somebody else decides, or an administrator wants to know how it would end: nothing is made, and nothing noted.
+    /// Somebody else decides: nothing is made or written down, and guesses are counted, so that it is known who would have
+    /// to wait.
+    Shadow,
+    /// An administrator wants to know how it would end: nothing is made, and nothing noted.
     Rehearsal,
 }
 
