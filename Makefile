@@ -31,7 +31,7 @@ test: setup
 	cargo test --workspace --test services
 
 LINTS = cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
-QUICK = --lib --bins --test house
+QUICK = --lib --bins --test house --test handlers
 
 # The documentation keeps one processor busy for half a minute, and these tests mostly wait. Both commands lock the build for a
 # moment; the tests should come first, and if they do not, they only begin later.

@@ -17,8 +17,8 @@
 //! | [`texts`] | every sentence, in each language |
 //! | [`config`] | the file, and its faults |
 //!
-//! One sign-in: [`sign_in::start`] seals state, nonce and PKCE verifier into a cookie and sends the browser to Keycloak;
-//! [`sign_in::finish`] opens the cookie, fetches and verifies the ID token, and tells keydove, which makes or updates the
+//! One sign-in: `sign_in::start` seals state, nonce and PKCE verifier into a cookie and sends the browser to Keycloak;
+//! `sign_in::finish` opens the cookie, fetches and verifies the ID token, and tells keydove, which makes or updates the
 //! mailbox and keeps the session. From then on the browser's cookie is looked up with each request.
 
 pub mod app;

@@ -168,6 +168,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("outages", On::OwnMariaDb, outages::SERVER_CASES),
     ("planted_faults", On::OwnMariaDb, planted_faults::CASES),
     ("portal", On::BothDatabases, portal::CASES),
+    ("portal", On::Sqlite, portal::PAGES),
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),

@@ -1,4 +1,4 @@
-//! Debian's Chromium, driven by WebDriver: a person at a screen.
+//! Debian's Chromium, driven by `WebDriver`: a person at a screen.
 
 use std::fs;
 use std::net::TcpStream;
@@ -209,7 +209,7 @@ fn capabilities(profile: &Path, scripts: Scripts) -> Capabilities {
     all.as_object().cloned().unwrap_or_default()
 }
 
-/// Commands of Chromium's driver beside WebDriver's.
+/// Commands of Chromium's driver beside those of `WebDriver`.
 #[derive(Debug)]
 enum Extra {
     Log,

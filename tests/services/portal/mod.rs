@@ -24,8 +24,8 @@ const ALICE: &str = "alice@example.org";
 /// What an idle portal may take.
 const MOST_MEMORY_KIB: u64 = 25 * 1024;
 
-pub const CASES: &[LoneCase] = &[
-    ("somebody_new_signs_in_and_reads_mail_with_an_app_password_until_it_is_revoked", |system| {
+pub const CASES: &[LoneCase] =
+    &[("somebody_new_signs_in_and_reads_mail_with_an_app_password_until_it_is_revoked", |system| {
         let portal = start(system)?;
         let checked = portal.check()?;
         ensure(checked.matches(": good").count() == 3, || checked)?;
@@ -34,7 +34,10 @@ pub const CASES: &[LoneCase] = &[
         let memory = portal.memory_kib()?;
         ensure(memory <= MOST_MEMORY_KIB, || format!("the portal takes {memory} KiB"))?;
         ensure(browser.complaints()?.is_empty(), || format!("{:?}", browser.complaints()))
-    }),
+    })];
+
+/// What is the same on every database.
+pub const PAGES: &[LoneCase] = &[
     ("all_of_it_works_without_javascript", |system| {
         let portal = start(system)?;
         let browser = Browser::start(system.stage(), "browser", Scripts::Off)?;
