@@ -59,7 +59,10 @@ const STEPS: [(&str, &str); 3] = [
         "[http_login]\nlisten = '127.0.0.1:9082'\nshadow_url = 'https://127.0.0.1:9443'\n",
     ),
     ("keydove decides, and creates mailboxes at the first login", ""),
-    ("With the sync, which switches leavers off", "[sync]\nimport = true\nimport_limit = 100\ndeactivate = 'receive-only'\n"),
+    (
+        "With the sync, which switches leavers off",
+        "[sync]\nimport = true\nimport_limit = 100\ndeactivate = 'receive-only'\n",
+    ),
 ];
 
 #[test]
