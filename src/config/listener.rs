@@ -63,6 +63,9 @@ impl Section for ListenerConfig {
                 "take this line out: only Postfix speaks this protocol",
             ),
             (ListenerProtocol::Hook, Some(_)) => complain("role", "a hook listener has no role", take_out),
+            (ListenerProtocol::Portal, Some(_)) => {
+                complain("role", "a portal listener has no role", take_out)
+            }
             (ListenerProtocol::HttpLogin, Some(_)) => {
                 complain("role", "an http-login listener has no role", take_out)
             }
@@ -109,6 +112,9 @@ pub enum ListenerProtocol {
     /// The Lua script in Dovecot, and `keydove-checkpassword`. It answers refusals after `failure_delay`; let
     /// nobody but Dovecot's user open it.
     Hook,
+    /// The web portal, `keydove-portal`: docs/portal.md. keydove answers only the socket's owner, root and the user that
+    /// runs it, whatever the mode.
+    Portal,
     /// mailcow's HTTP login, without TLS; `[http_login]` is about the port.
     HttpLogin,
 }
@@ -124,6 +130,7 @@ impl ListenerProtocol {
             Self::Policy => "policy",
             Self::Socketmap => "socketmap",
             Self::Hook => "hook",
+            Self::Portal => "portal",
             Self::HttpLogin => "http-login",
         }
     }

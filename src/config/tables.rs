@@ -71,6 +71,8 @@ tables! {
     "housekeeping" => housekeeping: housekeeping::Config,
     /// What keydove writes down after a login.
     "bookkeeping" => bookkeeping: bookkeeping::Config,
+    /// The web portal.
+    "portal" => portal: frontend::portal::Config,
     /// The threads that verify passwords.
     "hashing" => hashing: hashing::Config,
     /// The log.

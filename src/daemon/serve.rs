@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener as StdListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -21,6 +22,7 @@ use crate::frontend::control::{self, Control};
 use crate::frontend::dovecot::{AuthClient, AuthMaster, Cookie, Peer, PendingLogins, Role, ServerId};
 use crate::frontend::hook::Hook;
 use crate::frontend::http_login;
+use crate::frontend::portal::{self, Portal};
 use crate::frontend::postfix::{PolicyService, Socketmap};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::login::service::Listener;
@@ -60,6 +62,7 @@ pub(super) fn start(
     let kind = match (config.protocol, config.role) {
         (ListenerProtocol::HttpLogin, _) => Kind::HttpLogin(Arc::clone(http_login)),
         (ListenerProtocol::Control, _) => Kind::Control,
+        (ListenerProtocol::Portal, _) => Kind::Portal { owner: owner_of(&config.path) },
         (ListenerProtocol::Policy, _) => Kind::Policy,
         (ListenerProtocol::Socketmap, _) => Kind::Socketmap,
         (ListenerProtocol::Hook, _) => Kind::Hook,
@@ -76,6 +79,7 @@ pub(super) fn start(
         desk: Arc::new(Desk {
             service: Arc::clone(&parts.service),
             administration: Arc::clone(&parts.administration),
+            portal: Arc::clone(&parts.portal),
             listener: Listener {
                 protocol: config.protocol.name(),
                 role: config.role.map(config::ListenerRole::name),
@@ -126,8 +130,14 @@ struct Acceptor {
 
 enum Kind {
     Client(Role),
-    Master { check_peer_pid: bool },
+    Master {
+        check_peer_pid: bool,
+    },
     Control,
+    /// With the number of the user whose socket it is.
+    Portal {
+        owner: Option<u32>,
+    },
     Policy,
     Socketmap,
     Hook,
@@ -164,7 +174,11 @@ impl Acceptor {
             Kind::Control if may_control(&stream) => {
                 self.serve(stream, Control::default());
             }
-            Kind::Control => turn_away(stream),
+            Kind::Control => turn_away(stream, &control::Reply::Error(control::REFUSAL.to_owned()).to_line()),
+            &Kind::Portal { owner } if may_control(&stream) || is_user(&stream, owner) => {
+                self.serve(stream, Portal::default());
+            }
+            Kind::Portal { .. } => turn_away(stream, portal::REFUSAL),
             Kind::Policy => self.serve(stream, PolicyService::default()),
             Kind::Socketmap => self.serve(stream, Socketmap::default()),
             Kind::Hook => self.serve(stream, Hook::default()),
@@ -203,14 +217,27 @@ fn may_control(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
+/// Whose socket it is, which systemd or keydove itself has made.
+fn owner_of(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|status| status.uid())
+}
+
+fn is_user(stream: &UnixStream, user: Option<u32>) -> bool {
+    stream.peer_cred().is_ok_and(|peer| Some(peer.uid()) == user)
+}
+
 /// One line that says why. A new connection has room for it; whoever has left already is not missed.
-fn turn_away(stream: UnixStream) {
-    tracing::warn!(uid = stream.peer_cred().ok().map(|peer| peer.uid()), "a stranger at the control socket");
-    let said = stream.into_std().and_then(|mut stream| {
-        stream.write_all(&control::Reply::Error(control::REFUSAL.to_owned()).to_line())
-    });
+fn turn_away(stream: UnixStream, line: &[u8]) {
+    let socket = stream.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+    let socket = socket.map(|path| path.display().to_string());
+    tracing::warn!(
+        uid = stream.peer_cred().ok().map(|peer| peer.uid()),
+        socket,
+        "a user who may not ask here was turned away"
+    );
+    let said = stream.into_std().and_then(|mut stream| stream.write_all(line));
     if let Err(error) = said {
-        tracing::debug!(%error, "a stranger at the control socket left");
+        tracing::debug!(%error, "a user who was turned away has left");
     }
 }
 

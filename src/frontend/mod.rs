@@ -15,6 +15,7 @@ pub mod hook;
 pub mod http_login;
 mod input;
 pub mod operations;
+pub mod portal;
 pub mod postfix;
 mod question;
 pub mod sasl;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::blanks::Blanks;
 use crate::http::{FORM, escape, send};
 use crate::keycloak::{Keycloak, REALM};
 use crate::names::Names;
@@ -22,6 +23,9 @@ pub use organizations::Organization;
 
 /// A token of the master realm lives for a minute.
 const TOKEN_LIFE: Duration = Duration::from_secs(30);
+
+/// People in one request.
+const IMPORTED_AT_ONCE: usize = 50;
 
 /// The bootstrap administrator at one server, or a service account of one realm.
 pub struct KeycloakAdmin {
@@ -35,6 +39,8 @@ pub struct KeycloakAdmin {
     /// Who wants to know of changes in which realm.
     changes: Option<(String, Arc<Changes>)>,
     token: Arc<Token>,
+    /// Realms that need not be made.
+    blanks: Option<Arc<Blanks>>,
     /// Id and secret of the client whose service account this is.
     client: Option<(String, String)>,
 }
@@ -54,6 +60,7 @@ impl KeycloakAdmin {
             door: keycloak.url().trim_start_matches("http://").to_owned(),
             changes: lease.map(|lease| (format!("/admin/realms/{realm}/"), Arc::clone(lease.changes()))),
             token: lease.map(|lease| Arc::clone(lease.token())).unwrap_or_default(),
+            blanks: lease.map(|lease| Arc::clone(lease.blanks())),
             realm,
             names,
             client: None,
@@ -70,6 +77,7 @@ impl KeycloakAdmin {
             names: Names::default(),
             changes: None,
             token,
+            blanks: None,
             client: None,
         }
     }
@@ -112,6 +120,11 @@ impl KeycloakAdmin {
 
     /// Makes people, or replaces those that are there, past the checks of forms: as old data and imports come.
     pub fn import(&self, users: &[Value]) -> Result<()> {
+        // Keycloak looks at all of one import again with each of them.
+        users.chunks(IMPORTED_AT_ONCE).try_for_each(|users| self.import_at_once(users))
+    }
+
+    fn import_at_once(&self, users: &[Value]) -> Result<()> {
         let body = json!({ "ifResourceExists": "OVERWRITE", "users": users });
         // Two imports at one moment can be in each other's way; a second one finds the first one's people.
         let path = format!("/admin/realms/{}/partialImport", self.realm);
@@ -152,8 +165,14 @@ impl KeycloakAdmin {
     /// Makes a realm of its own with everything in it, and with keys of its own.
     pub fn make_realm(&self, realm: &Value) -> Result<()> {
         let mut realm = realm.clone();
-        realm["components"]["org.keycloak.keys.KeyProvider"] = realm_keys::components()?;
         realm["realm"] = self.names.realm(realm["realm"].as_str().unwrap_or_default()).into();
+        let admin = |name: &str| Self::at(&self.address, name, &self.token);
+        if let Some(blanks) = &self.blanks
+            && blanks.turn_into(&realm, admin)?
+        {
+            return Ok(());
+        }
+        realm["components"]["org.keycloak.keys.KeyProvider"] = realm_keys::components()?;
         self.call("POST", "/admin/realms", &realm).map(drop)
     }
 
@@ -261,6 +280,7 @@ impl KeycloakAdmin {
             names: self.names.clone(),
             changes: self.changes.clone(),
             token: Arc::clone(&self.token),
+            blanks: self.blanks.clone(),
             client: self.client.clone(),
         }
     }
@@ -276,6 +296,7 @@ impl KeycloakAdmin {
             names: self.names.clone(),
             changes: None,
             token: Arc::default(),
+            blanks: None,
             client,
         }
     }

@@ -19,7 +19,8 @@ const VERSION: &str = "26.7.3";
 const OTHER_VERSION: &str = "KEYDOVE_TEST_KEYCLOAK";
 /// The compiler and the collector that start fastest.
 const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC";
-const HEAP: &str = "-Xms128m -Xmx640m";
+/// Room for what a request leaves, so that there is seldom something to collect.
+const HEAP: &str = "-Xms512m -Xmx768m -Xmn320m";
 /// The first version that tells events by the time of day.
 pub const KEYCLOAK_OF_EVENTS: (u32, u32) = (26, 2);
 

@@ -9,6 +9,7 @@
     reason = "a test program talks to the terminal and reads the clock"
 )]
 
+mod blanks;
 mod browser;
 pub mod clients;
 pub mod directory;

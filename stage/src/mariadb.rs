@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
 
@@ -15,6 +15,9 @@ pub const USER: &str = "keydove";
 pub const PASSWORD: &str = "k3yd0ve";
 /// The one database, named as mailcow's is; [`Names`](crate::names::Names) says what it really is called.
 pub const DATABASE: &str = "mailcow";
+
+/// Small, because it is copied.
+const LOG_SIZE: &str = "--innodb-log-file-size=10M";
 
 /// A MariaDB with one database: a server of its own, or a part of one that others use too.
 pub struct MariaDb {
@@ -29,19 +32,8 @@ pub struct MariaDb {
 impl MariaDb {
     /// Makes the data folder, starts the server, and makes the empty database and its user.
     pub fn start(stage: &Arc<Stage>) -> Result<Self> {
-        let folder = stage.folder("mariadb/data")?;
-        give(&stage.path("mariadb"), "mysql", "mysql", 0o755)?;
-        give(&folder, "mysql", "mysql", 0o700)?;
-        run(Command::new("mariadb-install-db")
-            // The server that this starts removes what looks like its own there, as the one below does.
-            .env("TMPDIR", stage.path("mariadb"))
-            .args([
-                "--no-defaults",
-                "--user=mysql",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ])
-            .arg(format!("--datadir={}", folder.display())))?;
+        give(&stage.folder("mariadb")?, "mysql", "mysql", 0o755)?;
+        run(Command::new("cp").arg("-a").arg(installed()?).arg(stage.path("mariadb/data")))?;
         let socket = stage.path("mariadb/sock");
         let database = DATABASE.to_owned();
         let mut mariadb = Self { stage: Arc::clone(stage), socket, database, program: None, server: None };
@@ -96,7 +88,7 @@ impl MariaDb {
         let mut command = Command::new("/usr/sbin/mariadbd");
         command
             .args(["--no-defaults", "--user=mysql", "--skip-networking", "--innodb-buffer-pool-size=64M"])
-            .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-file-per-table=0"])
+            .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-file-per-table=0", LOG_SIZE])
             .arg(format!("--datadir={}", self.stage.path("mariadb/data").display()))
             // A server that starts removes what looks like its own in the folder for temporary files.
             .arg(format!("--tmpdir={}", self.stage.path("mariadb").display()))
@@ -175,4 +167,25 @@ impl MariaDb {
         command.arg(format!("--socket={}", self.socket.display()));
         command
     }
+}
+
+/// A data folder as the server's own tool makes it. That takes a second, so it is made once and copied.
+fn installed() -> Result<PathBuf> {
+    /// It ends with this process.
+    static INSTALLED: OnceLock<std::result::Result<Arc<Stage>, String>> = OnceLock::new();
+    let install = || {
+        let stage = Stage::new()?;
+        let folder = stage.folder("mariadb/data")?;
+        give(&stage.path("mariadb"), "mysql", "mysql", 0o755)?;
+        give(&folder, "mysql", "mysql", 0o700)?;
+        run(Command::new("mariadb-install-db")
+            // The server that this starts removes what looks like its own there, as others do.
+            .env("TMPDIR", stage.path("mariadb"))
+            .args(["--no-defaults", "--user=mysql", "--auth-root-authentication-method=normal"])
+            .args(["--skip-test-db", LOG_SIZE])
+            .arg(format!("--datadir={}", folder.display())))?;
+        Ok(stage)
+    };
+    let stage = INSTALLED.get_or_init(|| install().map_err(|failure: Failure| failure.0)).as_ref();
+    stage.map(|stage| stage.path("mariadb/data")).map_err(|reason| Failure(reason.clone()))
 }

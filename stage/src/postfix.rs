@@ -1,16 +1,16 @@
 //! Postfix with a configuration, a queue and a data folder of its own; its submission service is the shipped
 //! `postfix/submission.cf`, and mail for `example.org` goes to Dovecot.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
 
 use crate::process::{Group, Program, accepts, run};
-use crate::{Result, Stage, attempt, free_port, give, source_tree};
+use crate::{Failure, Result, Stage, attempt, free_port, give, source_tree};
 
 /// The services that a submission service hands its mail to; as in Debian's `master.cf`.
 pub const MASTER: &str = "\
@@ -75,11 +75,12 @@ impl Postfix {
     /// Starts Postfix and waits until its port is open.
     pub fn start(stage: &Arc<Stage>, folders: &Folders) -> Result<Self> {
         let submission = free_port()?;
-        write_master_cf(&folders.config, submission)?;
-        // Makes the folders of the queue.
-        run(Command::new("/usr/sbin/postfix").arg("-c").arg(&folders.config).arg("check"))?;
-        let programs = postconf(&folders.config, &["-h", "daemon_directory"])?;
-        let mut command = Command::new(Path::new(programs.trim()).join("master"));
+        let pattern = Pattern::get(folders)?;
+        let master_cf = pattern.master_cf.replace(PORT_OF_PATTERN, &format!("127.0.0.1:{submission}"));
+        let path = folders.config.join("master.cf");
+        attempt("write", &path, fs::write(&path, master_cf))?;
+        pattern.queue.iter().try_for_each(|folder| folder.make(&folders.queue))?;
+        let mut command = Command::new(&pattern.master);
         // As `postfix start-fg` runs it, without the shell in between that would not pass a signal on.
         command.arg("-c").arg(&folders.config).arg("-s");
         let mut program = Program::start(stage, "postfix", command, Group::LeftToProgram)?;
@@ -98,17 +99,77 @@ impl Postfix {
     }
 }
 
-/// The shipped entry as it is, then moved to a free port and without TLS by Postfix's own tool.
-fn write_master_cf(config: &Path, port: u16) -> Result<()> {
-    let shipped = source_tree().join("postfix/submission.cf");
-    let shipped = attempt("read", &shipped, fs::read_to_string(&shipped))?;
-    let path = config.join("master.cf");
-    let mut file = attempt("open", &path, OpenOptions::new().create(true).append(true).open(&path))?;
-    attempt("write", &path, write!(file, "{MASTER}{shipped}"))?;
-    let service = format!("127.0.0.1:{port}");
-    postconf(config, &["-F", &format!("submission/inet/service={service}")])?;
-    postconf(config, &["-P", &format!("{service}/inet/smtpd_tls_security_level=none")])?;
-    Ok(())
+/// What Postfix's own tools make of the shipped entry and of an empty queue. They take a hundred processes for it, so they do
+/// it once.
+#[derive(Clone)]
+struct Pattern {
+    /// With [`PORT_OF_PATTERN`] in place of a port.
+    master_cf: String,
+    queue: Vec<QueueFolder>,
+    /// The program.
+    master: PathBuf,
+}
+
+/// One folder of a queue, and whose it is.
+#[derive(Clone)]
+struct QueueFolder {
+    /// Below the queue.
+    path: PathBuf,
+    owner: (u32, u32),
+    mode: u32,
+}
+
+/// Nobody's port, and a name that stands nowhere else.
+const PORT_OF_PATTERN: &str = "127.0.0.1:1";
+
+impl Pattern {
+    /// The first one who asks has it made in their own folders.
+    fn get(folders: &Folders) -> Result<Self> {
+        static PATTERN: OnceLock<std::result::Result<Pattern, String>> = OnceLock::new();
+        let pattern = PATTERN.get_or_init(|| Self::make(folders).map_err(|failure| failure.0));
+        pattern.clone().map_err(Failure)
+    }
+
+    fn make(folders: &Folders) -> Result<Self> {
+        let Folders { config, queue } = folders;
+        let shipped = source_tree().join("postfix/submission.cf");
+        let shipped = attempt("read", &shipped, fs::read_to_string(&shipped))?;
+        let path = config.join("master.cf");
+        attempt("write", &path, fs::write(&path, format!("{MASTER}{shipped}")))?;
+        // The shipped entry as it is, then moved to a free port and without TLS.
+        postconf(config, &["-F", &format!("submission/inet/service={PORT_OF_PATTERN}")])?;
+        postconf(config, &["-P", &format!("{PORT_OF_PATTERN}/inet/smtpd_tls_security_level=none")])?;
+        let master_cf = attempt("read", &path, fs::read_to_string(&path))?;
+        // Makes the folders of the queue.
+        run(Command::new("/usr/sbin/postfix").arg("-c").arg(config).arg("check"))?;
+        let programs = postconf(config, &["-h", "daemon_directory"])?;
+        let mut made = Vec::new();
+        QueueFolder::list(queue, queue, &mut made)?;
+        Ok(Self { master_cf, queue: made, master: Path::new(programs.trim()).join("master") })
+    }
+}
+
+impl QueueFolder {
+    /// Those in a folder, each before what is in it.
+    fn list(queue: &Path, folder: &Path, found: &mut Vec<Self>) -> Result<()> {
+        for entry in attempt("list", folder, fs::read_dir(folder))?.flatten() {
+            let (path, about) = (entry.path(), attempt("look at", folder, entry.metadata())?);
+            if about.is_dir() {
+                let below = path.strip_prefix(queue).unwrap_or(&path).to_owned();
+                found.push(Self { path: below, owner: (about.uid(), about.gid()), mode: about.mode() });
+                Self::list(queue, &path, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it in another queue, where some are already.
+    fn make(&self, queue: &Path) -> Result<()> {
+        let path = queue.join(&self.path);
+        attempt("create", &path, fs::create_dir_all(&path))?;
+        attempt("change owner of", &path, chown(&path, Some(self.owner.0), Some(self.owner.1)))?;
+        attempt("change mode of", &path, fs::set_permissions(&path, Permissions::from_mode(self.mode)))
+    }
 }
 
 /// Runs `postconf` on a configuration folder.

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::{Failure, PATIENCE, Result, Stage, attempt};
 
 /// How long a program may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(60);
 /// Between two looks at something awaited.
 const STEP: Duration = Duration::from_millis(20);
 /// How many lines of a program's log an error shows.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::blanks::{BLANK, Blanks};
 use crate::keycloak::REALM;
 use crate::keycloak_admin::{KeycloakAdmin, Token};
 use crate::keycloak_server::Server;
@@ -16,6 +17,8 @@ use crate::{Failure, Result, attempt, seed, source_tree};
 /// So many quick answers in a row, each a token and a search, and the server is warm.
 const QUICK_ANSWERS: u32 = 40;
 const QUICK: Duration = Duration::from_millis(200);
+/// So many people are removed one by one; a realm with more is not lent again.
+const MOST_TO_REMOVE: usize = 20;
 /// On a busy machine it may never be; then the cases wait.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(30);
 
@@ -33,6 +36,7 @@ pub(crate) struct Realms {
     people: Vec<Value>,
     /// The same, as they are imported.
     written: Vec<Value>,
+    blanks: Arc<Blanks>,
 }
 
 /// How a realm was left.
@@ -68,14 +72,18 @@ impl Realms {
     pub(crate) fn new(server: Server) -> Result<Self> {
         let token = Arc::new(Token::default());
         let admin = KeycloakAdmin::at(&server.address(), REALM, &token);
-        let copies: Vec<String> =
-            admin.realms()?.into_iter().filter(|name| name.starts_with(REALM)).collect();
+        let (copies, others): (Vec<String>, Vec<String>) =
+            admin.realms()?.into_iter().partition(|name| name.starts_with(REALM));
         let next = AtomicU32::new(u32::try_from(copies.len()).unwrap_or(u32::MAX));
         let free = copies.into_iter().map(|name| (name, State::New)).collect();
         become_quick(&admin)?;
         let people = admin.people()?;
-        let written = realm()?["users"].as_array().cloned().unwrap_or_default();
-        Ok(Self { server, token, written, free: Mutex::new(free), next, lent: AtomicU32::new(0), people })
+        let realm = realm()?;
+        let written = realm["users"].as_array().cloned().unwrap_or_default();
+        let blanks = others.into_iter().filter(|name| name.starts_with(BLANK)).collect();
+        let blanks = Arc::new(Blanks::new(blanks, &realm));
+        let (free, lent) = (Mutex::new(free), AtomicU32::new(0));
+        Ok(Self { server, token, free, next, lent, people, written, blanks })
     }
 
     /// Lends a realm in which only the people of the template are, as they are there.
@@ -90,7 +98,8 @@ impl Realms {
                 }
                 Some((name, State::Unchanged)) => name,
                 Some((name, State::Changed)) => match self.clean(&name) {
-                    Ok(()) => name,
+                    Ok(true) => name,
+                    Ok(false) => continue,
                     Err(Failure(failure)) => {
                         eprintln!("realm {name} is given up: {failure}");
                         continue;
@@ -107,14 +116,16 @@ impl Realms {
         let name = format!("{REALM}-{}", self.next.fetch_add(1, Ordering::Relaxed));
         let mut realm = realm()?;
         realm["realm"] = name.clone().into();
-        let admin = KeycloakAdmin::at(&self.server.address(), &name, &self.token);
-        admin.make_realm(&realm)?;
-        admin.warm_up()?;
+        let admin = |name: &str| KeycloakAdmin::at(&self.server.address(), name, &self.token);
+        if !self.blanks.turn_into(&realm, admin)? {
+            admin(&name).make_realm(&realm)?;
+        }
+        admin(&name).warm_up()?;
         Ok(name)
     }
 
-    /// Removes whoever is not of the template, and puts back whoever is not as there.
-    fn clean(&self, name: &str) -> Result<()> {
+    /// Removes whoever is not of the template, and puts back whoever is not as there. Says no if that is too much.
+    fn clean(&self, name: &str) -> Result<bool> {
         let admin = KeycloakAdmin::at(&self.server.address(), name, &self.token);
         let now = admin.people()?;
         let same = |one: &Value, other: &Value| {
@@ -122,17 +133,23 @@ impl Realms {
                 .iter()
                 .all(|key| one[key] == other[key])
         };
-        for person in &now {
-            if !self.people.iter().any(|own| same(own, person)) {
-                admin.delete_id(person["id"].as_str().unwrap_or_default())?;
-            }
+        let others: Vec<_> =
+            now.iter().filter(|person| !self.people.iter().any(|own| same(own, person))).collect();
+        if others.len() > MOST_TO_REMOVE {
+            return Ok(false);
+        }
+        for person in others {
+            admin.delete_id(person["id"].as_str().unwrap_or_default())?;
         }
         let lost = self.people.iter().filter(|own| !now.iter().any(|person| same(own, person)));
         let name_of = |person: &Value| person["username"].as_str().unwrap_or_default().to_lowercase();
         let lost: Vec<String> = lost.map(name_of).collect();
         let again: Vec<Value> =
             self.written.iter().filter(|person| lost.contains(&name_of(person))).cloned().collect();
-        if again.is_empty() { Ok(()) } else { admin.import(&again) }
+        if !again.is_empty() {
+            admin.import(&again)?;
+        }
+        Ok(true)
     }
 }
 
@@ -161,6 +178,10 @@ impl Lease {
 
     pub(crate) fn token(&self) -> &Arc<Token> {
         &self.realms.token
+    }
+
+    pub(crate) fn blanks(&self) -> &Arc<Blanks> {
+        &self.realms.blanks
     }
 
     pub(crate) fn changes(&self) -> &Arc<Changes> {

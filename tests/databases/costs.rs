@@ -206,7 +206,7 @@ fn request(name: &str, password: &str) -> AuthRequest {
         credential: Credential::Password(Secret::from(password)),
         service: Service::Imap,
         service_name: "imap".into(),
-        mechanism: Mechanism::Plain,
+        mechanism: Some(Mechanism::Plain),
         origin: Origin { remote: Some([192, 0, 2, 7].into()), secured: true, session: None },
         wants_fields: true,
     }

@@ -354,7 +354,7 @@ fn request(user: &str, world: &World, password: &str) -> AuthRequest {
         credential: Credential::Password(Secret::from(password)),
         service: Service::parse(world.service),
         service_name: world.service.into(),
-        mechanism: Mechanism::Plain,
+        mechanism: Some(Mechanism::Plain),
         origin: Origin { remote: Some(remote()), secured: true, session: None },
         wants_fields: true,
     }

@@ -18,6 +18,7 @@ mod mariadb;
 mod marks;
 mod others;
 mod pool;
+mod portal;
 mod provisioning;
 mod retries;
 mod rights;
@@ -271,6 +272,28 @@ async fn mariadb_is_administrated() {
     database.close().await;
     let database = connect(&server).await;
     administration::administration_battery(&database, &other).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn sqlite_serves_the_portal() {
+    let folder = Folder::new("sqlite-portal");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let database = open(&config, None).await.unwrap();
+    portal::portal_battery(&database, &OtherSqlite::open(&path)).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn mariadb_serves_the_portal() {
+    let folder = Folder::new("mariadb-portal");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let features = [Feature::Logins, Feature::AppPasswords, Feature::Owners, Feature::Portal];
+    rights::give_only(&features, &server, &other).await;
+    let database = connect(&server).await;
+    portal::portal_battery(&database, &other).await;
     database.close().await;
 }
 

@@ -29,13 +29,13 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
         &[
             &["http_login"],
             &["connection"],
-            &["control", "hook", "operations", "postfix"],
+            &["control", "hook", "operations", "portal", "postfix"],
             &["dovecot"],
             &["sasl"],
         ],
     ),
     ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
-    ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper", "sync"], &["bookkeeping"]]),
+    ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper"], &["sync"], &["bookkeeping"]]),
     ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
     ("credential", &[&["hashing"], &["compared", "scheme"]]),
 ];

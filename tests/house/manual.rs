@@ -47,6 +47,11 @@ fn the_table_of_background_tasks_is_what_the_daemon_starts() {
 }
 
 #[test]
+fn the_table_of_differences_in_shadow_mode_is_what_the_log_names() {
+    holds("mailcow.md", &keydove::frontend::http_login::manual_of_differences());
+}
+
+#[test]
 fn the_page_of_settings_is_what_the_structs_say() {
     holds("configuration.md", &settings::page());
 }

@@ -33,7 +33,7 @@ pub const CASES: &[WorldCase] = &[
                 [condition.address(), format!("no-{}", condition.address())].map(|user| (condition, user)),
             );
         }
-        let seen = doors.ask_all(&tries)?;
+        let seen = doors.ask_in_time(|_| tries.clone())?;
         for (pair, ((condition, _), _)) in
             seen.chunks(2).zip(tries.chunks(2).map(|pair| (pair[0].clone(), ())))
         {
@@ -45,11 +45,6 @@ pub const CASES: &[WorldCase] = &[
                         condition.name, one.answer, two.answer
                     )
                 })?;
-                for seen in [one, two] {
-                    ensure(seen.took >= DELAY && seen.took < DELAY * 2, || {
-                        format!("{} at {door}: {:?} took {:?}", condition.name, seen.answer, seen.took)
-                    })?;
-                }
             }
         }
         let log = doors.keydove.log();
@@ -66,16 +61,13 @@ pub const CASES: &[WorldCase] = &[
         world.system.execute(&domain("blindly.example", ""))?;
         world.person_with_hash("again@blindly.example", RIGHT_HASH)?;
         let wrong = Condition { name: "again", ..CONDITIONS[0] };
-        for round in 0..2 {
-            let tries: Vec<_> = ["again@blindly.example", "ghost@blindly.example"]
-                .map(|user| {
-                    (Condition { password: if round == 0 { "one" } else { "two" }, ..wrong }, user.to_owned())
-                })
-                .to_vec();
-            for seen in doors.ask_all(&tries)?.into_iter().flatten() {
-                let (door, Seen { answer, took }) = seen;
-                ensure(took >= DELAY && took < DELAY * 2, || format!("{door}: {answer:?} took {took:?}"))?;
-            }
+        for passwords in WRONG {
+            // Each time another wrong password.
+            doors.ask_in_time(|late| {
+                ["again@blindly.example", "ghost@blindly.example"]
+                    .map(|user| (Condition { password: passwords[late], ..wrong }, user.to_owned()))
+                    .to_vec()
+            })?;
         }
         Ok(())
     }),
@@ -88,6 +80,7 @@ pub const CASES: &[WorldCase] = &[
         let names = ["token@forged.example", "ghost@forged.example", "ghost@elsewhere.example"];
         // The first unknown key has the realm's keys fetched; from then on everybody is told the same.
         doors.token(names[1], &forged(&issuer, names[1], "first", LATER))?;
+        let mut again = 0;
         for (kind, end) in [("junk", 0), ("made-up", LATER), ("expired", 1), ("another issuer", LATER)] {
             let mut told = Vec::new();
             for name in names {
@@ -96,22 +89,23 @@ pub const CASES: &[WorldCase] = &[
                     "another issuer" => forged("https://sso.invalid/realms/mail", name, kind, end),
                     _ => forged(&issuer, name, kind, end),
                 };
-                for seen in doors.token(name, &token)? {
-                    ensure(seen.took >= DELAY && seen.took < DELAY * 2, || {
-                        format!("{kind} for {name}: {:?} took {:?}", seen.answer, seen.took)
-                    })?;
-                    told.push(seen.answer);
-                }
+                let (answers, late) = doors.token_in_time(name, &token)?;
+                told.extend(answers);
+                again += late;
             }
             let (first, rest) = told.split_at(told.len() / names.len());
             ensure(rest.chunks(first.len()).all(|other| other == first), || format!("{kind}: {told:?}"))?;
         }
         let log = doors.keydove.log();
-        ensure(log.matches("reason=token_key_unknown").count() == 2 * names.len(), || log.clone())
+        let unknown = log.matches("reason=token_key_unknown").count();
+        ensure(unknown == 2 * names.len() || again > 0 && unknown > 0, || log.clone())
     }),
 ];
 
 const DELAY: Duration = Duration::from_secs(3);
+/// How often all are asked, at most, until nobody is late.
+const ROUNDS: usize = 4;
+const WRONG: [[&str; ROUNDS]; 2] = [["one", "three", "five", "seven"], ["two", "four", "six", "eight"]];
 /// In the far future, in seconds.
 const LATER: u64 = 1 << 33;
 
@@ -226,6 +220,32 @@ impl Doors {
         })
     }
 
+    /// The same, until nobody was late: a busy machine is now and then, a fault always. Nobody may be early. What is sent
+    /// may depend on how often somebody was late.
+    fn ask_in_time(
+        &self,
+        tries: impl Fn(usize) -> Vec<(Condition, String)>,
+    ) -> Result<Vec<Vec<(&'static str, Seen)>>> {
+        let mut late = Vec::new();
+        while late.len() < ROUNDS {
+            let tries = tries(late.len());
+            let all = self.ask_all(&tries)?;
+            let mut slowest = (Duration::ZERO, String::new());
+            for ((condition, user), seen) in tries.iter().zip(&all) {
+                for (door, Seen { answer, took }) in seen {
+                    let told = format!("{} for {user} at {door}: {answer:?} took {took:?}", condition.name);
+                    ensure(*took >= DELAY, || told.clone())?;
+                    slowest = slowest.max((*took, told));
+                }
+            }
+            if slowest.0 < DELAY * 2 {
+                return Ok(all);
+            }
+            late.push(slowest.1);
+        }
+        Err(Failure(format!("somebody was late each time: {late:#?}")))
+    }
+
     fn ask(&self, door: &str, condition: &Condition, user: &str) -> Result<Seen> {
         let Condition { password, service, .. } = *condition;
         let start = Instant::now();
@@ -272,6 +292,21 @@ impl Doors {
         transport(stream.read_to_string(&mut answer))?;
         // The moment of the answer is nobody's secret.
         Ok(answer.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Presents a token to both roles until neither was late; says how often one was.
+    fn token_in_time(&self, user: &str, token: &str) -> Result<(Vec<String>, usize)> {
+        for late in 0..ROUNDS {
+            let seen = self.token(user, token)?;
+            let shown = || seen.iter().map(|Seen { answer, took }| format!("{answer:?} took {took:?}"));
+            ensure(seen.iter().all(|seen| seen.took >= DELAY), || {
+                format!("{user}: {:?}", shown().collect::<Vec<_>>())
+            })?;
+            if seen.iter().all(|seen| seen.took < DELAY * 2) {
+                return Ok((seen.into_iter().map(|seen| seen.answer).collect(), late));
+            }
+        }
+        Err(Failure(format!("somebody was late each time with {token} for {user}")))
     }
 
     /// Presents a token to both roles at once.

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+/// Both programs are of this version, or do not talk to each other.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest request in bytes, with its line end.
 pub const MAX_REQUEST: usize = 16_384;
 /// Longest answer in bytes, with its line end.

@@ -27,6 +27,7 @@ pub(super) struct Mariadb {
     timeout: Duration,
     connect_timeout: Duration,
     own_tables: OwnTables,
+    portal_tables: OwnTables,
 }
 
 impl Mariadb {
@@ -42,7 +43,8 @@ impl Mariadb {
             pool: ConnectionPool::new(options, config.max_connections.get(), connect_timeout),
             timeout: config.timeout.get(),
             connect_timeout,
-            own_tables: OwnTables::default(),
+            own_tables: OwnTables::new(&own_tables::OF_LOGINS),
+            portal_tables: OwnTables::new(&own_tables::OF_PORTAL),
         })
     }
 

@@ -14,6 +14,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0003_sender_acl", sql: include_str!("migrations/sqlite/0003_sender_acl.sql") },
     Migration { name: "0004_sync", sql: include_str!("migrations/sqlite/0004_sync.sql") },
     Migration { name: "0005_marks", sql: include_str!("migrations/sqlite/0005_marks.sql") },
+    Migration { name: "0006_portal", sql: include_str!("migrations/sqlite/0006_portal.sql") },
 ];
 
 /// Which steps a file has had.

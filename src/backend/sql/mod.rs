@@ -29,6 +29,7 @@ mod marks;
 mod migrate;
 mod names;
 mod person;
+mod portal;
 mod provision;
 mod retry;
 mod rights;
@@ -60,6 +61,10 @@ pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use person::StoredPerson;
+pub use portal::{
+    AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, OwnAppPasswords, SessionEnd, StoredSession,
+    TooManyAppPasswords,
+};
 pub use provision::rows::{
     Announced, AttributeChange, Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows,
     StoredTemplate, UserAcl, WouldChange,

@@ -32,6 +32,14 @@ impl Dialect {
             Self::Mariadb => "SELECT LAST_INSERT_ID()",
         }
     }
+
+    /// A column of date and time, in seconds since 1970.
+    pub(super) fn seconds_of(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("CAST(strftime('%s', {column}) AS INTEGER)"),
+            Self::Mariadb => format!("CAST(UNIX_TIMESTAMP({column}) AS SIGNED)"),
+        }
+    }
 }
 
 /// Who asks. Connections are kept free for logins.
@@ -57,6 +65,10 @@ pub(super) trait Session: Send {
 
     /// Whether the table of marks is there, which is younger. Always so in SQLite.
     fn has_marks(&self) -> bool;
+
+    /// Whether the web portal's tables are there; they are looked for by works [`OF_PORTAL`](Work::OF_PORTAL). Always
+    /// so in SQLite.
+    fn has_portal_tables(&self) -> bool;
 
     /// Runs one statement and reads all its rows; one that writes has none.
     fn query(
@@ -109,6 +121,8 @@ pub(super) trait Work: Send + Sync + 'static {
     const KIND: Kind;
     /// Whether it waits for a lock on a SQLite file. There every question behind it waits too.
     const WAITS: bool = true;
+    /// Whether it needs the web portal's tables, which nobody else looks for.
+    const OF_PORTAL: bool = false;
     type Output: Send + 'static;
 
     /// May be called again after a [`Fault`], on a new transaction.

@@ -30,6 +30,7 @@ fn talk(protocol: ListenerProtocol) -> (&'static [u8], &'static [&'static str]) 
             b"USER\t1\tkeydove-check@keydove.invalid\tservice=lmtp\n",
             &["NOTFOUND\t1", "USER\t1", "TEMP\t1"],
         ),
+        ListenerProtocol::Portal => (b"{\"request\":\"hello\",\"version\":\"\"}\n", &["{\"answer\":\""]),
         ListenerProtocol::HttpLogin => (b"GET / HTTP/1.0\r\n\r\n", &["HTTP/1."]),
     }
 }

@@ -102,6 +102,7 @@ fn peer_of(listener: &ListenerConfig) -> Option<&'static str> {
         {
             Some("dovenull")
         }
+        (ListenerProtocol::Portal, _) => Some("keydove-portal"),
         // Dovecot's auth process, with Lua and with checkpassword.
         (ListenerProtocol::Hook, _) => Some("dovecot"),
         _ => None,

@@ -108,10 +108,20 @@ pub(super) struct Answers {
     /// A file whose first line is that administrator's password.
     #[arg(long, value_name = "FILE")]
     pub(super) mariadb_admin_password_file: Option<PathBuf>,
+    /// The folder of a mailcow, beside which keydove is set up; then nothing is asked of the other answers. It is found by
+    /// itself at /opt/mailcow-dockerized.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "/opt/mailcow-dockerized")]
+    pub(super) mailcow: Option<PathBuf>,
+    /// The port of 127.0.0.1 at which mailcow's nginx publishes its own login for shadow mode. Default: 9082.
+    #[arg(long, value_name = "PORT")]
+    pub(super) shadow_port: Option<u16>,
+    /// The port of 127.0.0.1 for metrics and probes beside mailcow. Default: 9153.
+    #[arg(long, value_name = "PORT")]
+    pub(super) metrics_port: Option<u16>,
     /// The command that starts keydove, on a machine without systemd.
     #[arg(long, value_name = "COMMAND", requires = "stop_command")]
     pub(super) start_command: Option<String>,
-    /// The command that stops keydove, on a machine without systemd.
+    /// The command that stops keydove and waits for its end, on a machine without systemd.
     #[arg(long, value_name = "COMMAND", requires = "start_command")]
     pub(super) stop_command: Option<String>,
 }
@@ -186,6 +196,9 @@ impl Answers {
             mariadb_from,
             mariadb_admin,
             mariadb_admin_password_file,
+            mailcow,
+            shadow_port,
+            metrics_port,
             start_command,
             stop_command,
         )

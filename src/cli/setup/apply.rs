@@ -89,7 +89,15 @@ fn make_one(machine: &mut dyn Machine, change: &Change, journal: &mut Journal) -
     let (phase, before) = (change.phase, change.before.clone());
     journal.entries.push(Entry { phase, place: place.clone(), before, written: after.mark() });
     machine.keep(journal)?;
-    machine.write(place, &after)?;
+    let end = machine.write(place, &after);
+    if let Err(failure) = end {
+        // What a change that was cut off has left is setup's, too.
+        if let (Ok(found), Some(entry)) = (machine.read(place), journal.entries.last_mut()) {
+            entry.written = found.mark();
+            machine.keep(journal)?;
+        }
+        return Err(failure);
+    }
     machine.say(&format!("  changed: {place}"));
     // Keycloak adds what was left out. What it stores only with a later change is known by what was meant.
     let found = machine.read(place)?;

@@ -21,6 +21,8 @@ pub(super) enum Phase {
     Keycloak,
     /// The database and its user, on MariaDB.
     Database,
+    /// mailcow's nginx, where keydove asks in shadow mode.
+    Nginx,
     /// The configuration, the secret, the service.
     Keydove,
     /// Whom Postfix asks about logins. A Dovecot that is reloaded fails those in its hands for good, as Postfix sees it; so
@@ -30,6 +32,8 @@ pub(super) enum Phase {
     Dovecot,
     /// Whom else Postfix asks. Dovecot must know a mailbox before Postfix takes mail for it.
     Postfix,
+    /// Whom mailcow's Dovecot asks.
+    Containers,
 }
 
 impl Phase {
@@ -38,10 +42,12 @@ impl Phase {
         match self {
             Self::Keycloak => "Keycloak",
             Self::Database => "MariaDB",
+            Self::Nginx => "mailcow's nginx",
             Self::Keydove => "keydove",
             Self::Submission => "Postfix's logins",
             Self::Dovecot => "Dovecot",
             Self::Postfix => "Postfix",
+            Self::Containers => "mailcow's Dovecot",
         }
     }
 }
@@ -54,6 +60,17 @@ pub(super) enum Place {
     File(PathBuf),
     /// A folder; what is in it is not part of it.
     Folder(PathBuf),
+    /// A file whose owner and mode a container changes: its text alone counts.
+    Script(PathBuf),
+    /// A copy that is made again whenever its original changes: whether it is there counts.
+    Copy {
+        /// The original.
+        from: PathBuf,
+        /// The copy.
+        to: PathBuf,
+        /// Who may read the copy.
+        access: Access,
+    },
     /// Keycloak's client of this id: the settings that make it a service account.
     Client(String),
     /// Whether the client's service account has this role of `realm-management`.
@@ -89,7 +106,9 @@ pub(super) enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) | Self::Script(path) | Self::Copy { to: path, .. } => {
+                write!(f, "{}", path.display())
+            }
             Self::Folder(path) => write!(f, "{}/", path.display()),
             Self::Client(id) => write!(f, "Keycloak: client {id}"),
             Self::Role { client: id, role } => write!(f, "Keycloak: role {role} of {id}'s service account"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::storage::Failure;
 use super::change::{Access, Phase, Place, State};
 use super::files;
+use super::mailcow::Mailcow;
 use super::mariadb::Server;
 
 /// Beside the configuration. Its folder is root's, so that nobody else can make an undo write what they like.
@@ -36,6 +37,8 @@ pub(super) struct Facts {
     pub(super) postfix_beside: Option<PathBuf>,
     /// The MariaDB that holds the mailboxes.
     pub(super) mariadb: Option<Server>,
+    /// The mailcow beside which keydove is set up; then nothing else here is.
+    pub(super) mailcow: Option<Mailcow>,
     /// Whether the folder of the configuration is setup's own; the journal must lie somewhere from the first change on.
     pub(super) made_folder: bool,
 }

@@ -3,7 +3,8 @@
 //!
 //! The `mariadb` program speaks to the server, because it knows every way in which a server lets an administrator in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use super::answers::{Answers, password};
 use super::change::State;
 use super::command;
 use super::command::DATABASE_PASSWORD;
+use super::mailcow::Compose;
 use crate::auth::Secret;
 use crate::backend::sql::{Feature, Right, grants, needed};
 
@@ -89,10 +91,30 @@ impl Mariadb {
             password: random()?,
             server,
         };
+        settled.must_be_plain()?;
+        Ok(Some(settled))
+    }
+
+    /// mailcow's own database, and a user of keydove's there.
+    pub(super) fn of_mailcow(
+        place: SocketAddr,
+        database: &str,
+        user: &str,
+        from: &str,
+    ) -> Result<Self, Failure> {
+        let (host, port) = (place.ip().to_string(), place.port());
+        let server = Server { socket: None, host, port, admin: "root".to_owned() };
+        let (database, user) = (database.to_owned(), user.to_owned());
+        let settled = Self { server, database, user, from: from.to_owned(), password: random()? };
+        settled.must_be_plain().map(|()| settled)
+    }
+
+    /// Names go into statements.
+    fn must_be_plain(&self) -> Result<(), Failure> {
         for (flag, name, signs) in [
-            ("--mariadb-database", &settled.database, NAME_SIGNS),
-            ("--mariadb-user", &settled.user, NAME_SIGNS),
-            ("--mariadb-from", &settled.from, HOST_SIGNS),
+            ("--mariadb-database", &self.database, NAME_SIGNS),
+            ("--mariadb-user", &self.user, NAME_SIGNS),
+            ("--mariadb-from", &self.from, HOST_SIGNS),
         ] {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || signs.contains(c);
             if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(is_plain) {
@@ -101,7 +123,7 @@ impl Mariadb {
                 )));
             }
         }
-        Ok(Some(settled))
+        Ok(())
     }
 
     /// The user as `GRANT` wants it.
@@ -140,21 +162,34 @@ impl Mariadb {
     }
 }
 
-/// The rights that `keydove grants --commands` names for these features, as far as the server has the tables.
-pub(super) fn rights(mut features: Vec<Feature>, server_is_mysql: bool, has_sogo: bool) -> Vec<Right> {
-    features.push(Feature::Commands);
+/// The rights that `keydove grants` names for these features, as far as the server has the tables.
+pub(super) fn rights_of_daemon(features: &[Feature], server_is_mysql: bool, has_sogo: bool) -> Vec<Right> {
     let fits = |right: &Right| {
         (server_is_mysql || !right.is_for_mysql()) && (has_sogo || !right.is_of_optional_table())
     };
-    needed(&features).into_iter().filter(fits).collect()
+    needed(features).into_iter().filter(fits).collect()
+}
+
+/// The rights that `keydove grants --commands` names for these features, as far as the server has the tables.
+pub(super) fn rights(mut features: Vec<Feature>, server_is_mysql: bool, has_sogo: bool) -> Vec<Right> {
+    features.push(Feature::Commands);
+    rights_of_daemon(&features, server_is_mysql, has_sogo)
 }
 
 /// A server that lets its administrator in.
 #[derive(Debug)]
-pub(super) struct Session {
-    server: Server,
-    program: &'static str,
-    password: Option<Secret>,
+pub(super) enum Session {
+    /// By the `mariadb` program of this machine.
+    ByProgram {
+        /// Where the server is.
+        server: Server,
+        /// The program's name.
+        program: &'static str,
+        /// The administrator's.
+        password: Option<Secret>,
+    },
+    /// By the one in mailcow's own container.
+    InContainer(Compose),
 }
 
 impl Session {
@@ -170,20 +205,21 @@ impl Session {
         let what = "password of MariaDB's administrator";
         let file = answers.mariadb_admin_password_file.as_deref();
         let is_given = file.is_some() || std::env::var_os(DATABASE_PASSWORD).is_some();
-        let mut session = Self { server: server.clone(), program, password: None };
+        let by = |password| Self::ByProgram { server: server.clone(), program, password };
+        let mut session = by(None);
         if is_given {
-            session.password = password(DATABASE_PASSWORD, file, what)?;
+            session = by(password(DATABASE_PASSWORD, file, what)?);
         }
         match session.ask("SELECT 1") {
             Ok(_) => Ok(session),
             Err(error) if !is_given && DENIED.iter().any(|code| error.to_string().contains(code)) => {
-                session.password = password(DATABASE_PASSWORD, None, what)?;
-                if session.password.is_none() {
+                let Some(password) = password(DATABASE_PASSWORD, None, what)? else {
                     return Err(Failure::Usage(format!(
                         "{error}\nset {DATABASE_PASSWORD} or give --mariadb-admin-password-file, or name another administrator \
                          by --mariadb-admin"
                     )));
-                }
+                };
+                session = by(Some(password));
                 session.ask("SELECT 1").map(|_| session)
             }
             Err(error) => Err(error),
@@ -192,21 +228,10 @@ impl Session {
 
     /// Runs statements; the rows come as lines, their columns parted by tabs.
     fn ask(&self, statements: &str) -> Result<Vec<String>, Failure> {
-        let mut client = command::program(self.program);
-        client.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
-        client.arg(format!("--user={}", self.server.admin));
-        match &self.server.socket {
-            Some(socket) => client.arg(format!("--socket={}", socket.display())),
-            None => client.args([
-                "--protocol=tcp".to_owned(),
-                format!("--host={}", self.server.host),
-                format!("--port={}", self.server.port),
-            ]),
+        let mut client = match self {
+            Self::ByProgram { server, program, password } => client(server, program, password.as_ref()),
+            Self::InContainer(compose) => compose.mariadb(),
         };
-        if let Some(password) = &self.password {
-            use std::os::unix::ffi::OsStrExt;
-            client.env("MYSQL_PWD", std::ffi::OsStr::from_bytes(password.expose()));
-        }
         let rows = command::output_of(&mut client, statements)?;
         Ok(rows.lines().map(str::to_owned).collect())
     }
@@ -285,14 +310,52 @@ impl Session {
             _ => String::new(),
         };
         let (has, wanted) = (rights_of(&now), rights_of(state));
-        for right in wanted.difference(&has) {
-            statements.push_str(&format!("GRANT {right} TO {account};\n"));
+        for grant in by_table(&wanted, &has) {
+            statements.push_str(&format!("GRANT {grant} TO {account};\n"));
         }
         for right in has.difference(&wanted) {
             statements.push_str(&format!("REVOKE {right} FROM {account};\n"));
         }
         self.ask(&statements).map(drop)
     }
+}
+
+/// What is wanted and not there yet, a grant for each table: one that does not exist is taken only together with `CREATE`.
+fn by_table(wanted: &BTreeSet<String>, has: &BTreeSet<String>) -> Vec<String> {
+    let parted =
+        |right: &String| right.rsplit_once(" ON ").map(|(verb, table)| (table.to_owned(), verb.to_owned()));
+    let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (table, verb) in wanted.difference(has).filter_map(parted) {
+        tables.entry(table).or_default().insert(verb);
+    }
+    for (table, verbs) in &mut tables {
+        if wanted.contains(&format!("CREATE ON {table}")) {
+            verbs.insert("CREATE".to_owned());
+        }
+    }
+    let grant = |(table, verbs): (String, BTreeSet<String>)| {
+        format!("{} ON {table}", verbs.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    tables.into_iter().map(grant).collect()
+}
+
+fn client(server: &Server, program: &str, password: Option<&Secret>) -> std::process::Command {
+    let mut client = command::program(program);
+    client.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
+    client.arg(format!("--user={}", server.admin));
+    match &server.socket {
+        Some(socket) => client.arg(format!("--socket={}", socket.display())),
+        None => client.args([
+            "--protocol=tcp".to_owned(),
+            format!("--host={}", server.host),
+            format!("--port={}", server.port),
+        ]),
+    };
+    if let Some(password) = password {
+        use std::os::unix::ffi::OsStrExt;
+        client.env("MYSQL_PWD", std::ffi::OsStr::from_bytes(password.expose()));
+    }
+    client
 }
 
 fn table_name(line: &str) -> Option<&str> {
@@ -385,6 +448,15 @@ mod tests {
         assert_eq!(granted.iter().collect::<BTreeSet<_>>(), shown.iter().collect::<BTreeSet<_>>());
         assert!(parts("GRANT USAGE ON *.* TO `k`@`%` IDENTIFIED BY PASSWORD '*1'").is_empty());
         assert_eq!(parts("GRANT ALL PRIVILEGES ON `mail`.* TO `k`@`%`"), ["ALL PRIVILEGES ON `mail`.*"]);
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_yet_is_granted_in_one_statement() {
+        let set = |rights: &[&str]| rights.iter().map(|right| (*right).to_owned()).collect::<BTreeSet<_>>();
+        let wanted = set(&["CREATE ON `m`.`k`", "DELETE ON `m`.`k`", "SELECT (`a`) ON `m`.`d`"]);
+        let grants = by_table(&wanted, &set(&["CREATE ON `m`.`k`"]));
+        assert_eq!(grants, ["SELECT (`a`) ON `m`.`d`", "CREATE, DELETE ON `m`.`k`"]);
+        assert!(by_table(&wanted, &wanted).is_empty());
     }
 
     #[test]

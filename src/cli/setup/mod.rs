@@ -16,12 +16,14 @@ mod interrupt;
 mod journal;
 mod listener;
 mod login;
+mod mailcow;
 mod mariadb;
 mod named;
 mod people;
 mod plan;
 mod postfix;
 mod realm;
+mod running;
 mod service;
 mod site;
 mod wanted;
@@ -62,13 +64,16 @@ pub(super) struct Arguments {
     /// Take back what setup changed, the last change first.
     #[arg(long, conflicts_with = "dry_run")]
     undo: bool,
+    /// Beside mailcow: from shadow mode to a keydove that decides.
+    #[arg(long, conflicts_with = "undo")]
+    decide: bool,
     /// With --undo: leave Keycloak and MariaDB as they are, as when nobody signs in there. A later --undo takes that back.
     #[arg(long, requires = "undo")]
     keep_keycloak: bool,
-    /// Answers from a TOML file; its keys are the names of the answers with `_` for `-`.
     /// With --undo: remove a database that setup made on MariaDB without a question, with all mailboxes in it.
     #[arg(long, requires = "undo")]
     drop_database: bool,
+    /// Answers from a TOML file; its keys are the names of the answers with `_` for `-`.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]
@@ -95,6 +100,12 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
 /// Tells whether `keydove check` finds no fault at the end.
 fn set_up(arguments: &Arguments, config: &Path) -> Result<bool, Failure> {
     let given = given(arguments)?;
+    if let Some(folder) = mailcow::find(&given, config)? {
+        return mailcow::set_up(arguments, config, &folder);
+    }
+    if arguments.decide {
+        return Err(Failure::Usage("--decide is for mailcow; --mailcow FOLDER says where it is".to_owned()));
+    }
     must_be_root(arguments)?;
     let answers = given.complete()?;
     let wishes = Wishes::settle(&answers, config)?;
@@ -163,6 +174,9 @@ fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     must_be_root(arguments)?;
+    if let Some(known) = journal.facts.mailcow.clone() {
+        return mailcow::undo(arguments, config, (journal, &known));
+    }
     let facts = journal.facts.clone();
     let is_due =
         |phase| !arguments.keep_keycloak && journal.entries.iter().any(|entry: &Entry| entry.phase == phase);

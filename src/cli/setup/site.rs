@@ -1,13 +1,10 @@
 //! The machine that is set up, and its Keycloak: every place read and written, every phase settled.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::super::control::ask;
-use super::super::output::{say, say_error};
+use super::super::output::say;
 use super::super::storage::Failure;
 use super::answers::{DovecotWay, PostfixQuestion};
 use super::apply::{Machine, Way};
@@ -19,15 +16,11 @@ use super::mariadb::Session;
 use super::people;
 use super::postfix::Postfix;
 use super::realm::Realm;
+use super::running::{self, wait};
 use super::service::{self, SERVICE};
 use super::wishes::Wishes;
 use super::{command, files, interrupt};
 use crate::backend::keycloak::Admin;
-use crate::frontend::control::Request;
-
-/// How long keydove may take to answer after its start, and Dovecot after its reload.
-const READY: Duration = Duration::from_secs(30);
-const STEP: Duration = Duration::from_millis(200);
 
 /// This machine.
 pub(super) struct Site {
@@ -94,18 +87,18 @@ impl Site {
 
     /// Whether a keydove of this configuration answers.
     pub(super) fn runs(&self) -> bool {
-        self.config.exists() && ask(&self.config, &Request::CacheCounts).is_ok()
+        running::answers(&self.config)
     }
 
     /// Data, and what a login finds of it: once keydove answers, and before any mail server asks it.
     pub(super) fn serve(&mut self) -> Result<(), Failure> {
-        self.wait_until_it_answers()?;
+        running::wait_until_it_answers(&self.config)?;
         let Some(wishes) = &self.wishes else { return Ok(()) };
         for line in people::make(wishes)? {
             say(&format!("  {line}"));
         }
         people::check_that_nobody_is_left_behind(wishes)?;
-        self.check_before_the_switch()?;
+        running::check_before_the_switch(&self.config, self.test_user.as_ref())?;
         let socket = wishes.sockets.join("auth-client");
         // A socket of another way in may still lie there, shut.
         let is_asked = matches!(wishes.dovecot, Some((_, DovecotWay::Takeover)))
@@ -127,23 +120,9 @@ impl Site {
         Ok(())
     }
 
-    /// Runs `keydove check` on all but the mail servers, which are not switched over yet. A fault is a failure.
-    fn check_before_the_switch(&self) -> Result<(), Failure> {
-        let output = self.check(|command| {
-            command.arg("--no-mail-servers");
-        })?;
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(Failure::System(format!(
-                "`keydove check` found what stands against logins:\n{}",
-                faults(&String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr))
-            ))),
-        }
-    }
-
     /// Shows what `keydove check` says of everything, and tells whether it is no fault.
     pub(super) fn check_all(&self) -> Result<bool, Failure> {
-        let output = self.check(|command| {
+        let output = running::check(&self.config, self.test_user.as_ref(), |command| {
             for (flag, path) in [
                 ("--dovecot-config", &self.facts.dovecot_config),
                 ("--postfix-config", &self.facts.postfix_config),
@@ -153,33 +132,7 @@ impl Site {
                 }
             }
         })?;
-        say(String::from_utf8_lossy(&output.stdout).trim_end());
-        if !output.stderr.is_empty() {
-            say_error(String::from_utf8_lossy(&output.stderr).trim_end());
-        }
-        Ok(output.status.success())
-    }
-
-    fn check(&self, narrow: impl FnOnce(&mut Command)) -> Result<Output, Failure> {
-        // Without /proc, by the name that it was called by.
-        let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
-        let mut command = command::program(own.unwrap_or_else(|| "keydove".into()));
-        command.arg("check").arg("--config").arg(&self.config);
-        if let Some(test) = &self.test_user {
-            command.arg("--user").arg(test.user.as_str());
-        }
-        narrow(&mut command);
-        command.output().map_err(|error| Failure::System(format!("cannot run `check`: {error}")))
-    }
-
-    fn wait_until_it_answers(&self) -> Result<(), Failure> {
-        match wait(|| self.runs()) {
-            true => Ok(()),
-            false => Err(Failure::System(format!(
-                "keydove does not answer; what it said last:\n{}",
-                service::last_words()
-            ))),
-        }
+        Ok(running::show(&output))
     }
 
     fn settle_keydove(&mut self, way: Way) -> Result<(), Failure> {
@@ -274,19 +227,6 @@ impl Site {
     }
 }
 
-/// The lines of a check that are faults, each with its cure; all of it where there are none.
-fn faults(text: &str, complaint: &str) -> String {
-    let (mut lines, mut is_of_fault) = (Vec::new(), false);
-    for line in text.lines() {
-        is_of_fault = line.starts_with("fault:") || (is_of_fault && line.trim_start().starts_with("->"));
-        lines.extend(is_of_fault.then_some(line));
-    }
-    match lines.is_empty() {
-        true => format!("{complaint}{text}").trim().to_owned(),
-        false => lines.join("\n"),
-    }
-}
-
 /// The old login processes end a moment later.
 fn log_in(test: &TestUser, how: &str, once: impl Fn() -> End) -> Result<(), Failure> {
     let mut last = End::In;
@@ -332,20 +272,6 @@ fn reload_postfix(config: &Path) -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn wait(mut holds: impl FnMut() -> bool) -> bool {
-    let mut waited = Duration::ZERO;
-    loop {
-        if holds() {
-            return true;
-        }
-        if waited >= READY {
-            return false;
-        }
-        std::thread::sleep(STEP);
-        waited += STEP;
-    }
-}
-
 impl Machine for Site {
     fn read(&mut self, place: &Place) -> Result<State, Failure> {
         match place {
@@ -389,7 +315,7 @@ impl Machine for Site {
 
     fn settle(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
         match phase {
-            Phase::Keycloak | Phase::Database => Ok(()),
+            Phase::Keycloak | Phase::Database | Phase::Nginx | Phase::Containers => Ok(()),
             Phase::Keydove => self.settle_keydove(way),
             Phase::Dovecot => self.settle_dovecot(way),
             Phase::Submission | Phase::Postfix => self.settle_postfix(phase, way),

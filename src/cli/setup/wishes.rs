@@ -23,8 +23,6 @@ pub(super) const TEMPLATE: &str = "Default";
 const USER: &str = "keydove";
 const MAIL_USER: &str = "vmail";
 const MAIL_ID: u32 = 5000;
-/// Where mailcow is mostly installed.
-const MAILCOW: &str = "/opt/mailcow-dockerized/mailcow.conf";
 
 /// Where mail lies.
 #[derive(Clone, Debug)]
@@ -121,6 +119,7 @@ impl Wishes {
             postfix_config: self.postfix.as_ref().map(|(postfix, _)| postfix.config.clone()),
             postfix_beside: self.beside.as_ref().map(|postfix| postfix.config.clone()),
             mariadb: self.mariadb().map(|mariadb| mariadb.server.clone()),
+            mailcow: None,
             made_folder: false,
         }
     }
@@ -168,16 +167,21 @@ impl Wishes {
 
     /// A file of keydove's own: root writes, keydove reads.
     pub(super) fn access(&self, mode: u32) -> Result<Access, Failure> {
-        let (uid, gid) = files::own_ids();
-        if self.service != Service::Systemd {
-            return Ok(Access { mode: mode & 0o744, uid, gid });
-        }
-        let group = Group::from_name(USER).ok().flatten();
-        let group = group.ok_or_else(|| {
-            Failure::Data(format!("there is no group {USER}: install the package keydove first"))
-        })?;
-        Ok(Access { mode, uid, gid: group.gid.as_raw() })
+        access_of(&self.service, mode)
     }
+}
+
+/// A file of keydove's own: root writes, keydove reads.
+pub(super) fn access_of(service: &Service, mode: u32) -> Result<Access, Failure> {
+    let (uid, gid) = files::own_ids();
+    if *service != Service::Systemd {
+        return Ok(Access { mode: mode & 0o744, uid, gid });
+    }
+    let group = Group::from_name(USER).ok().flatten();
+    let group = group.ok_or_else(|| {
+        Failure::Data(format!("there is no group {USER}: install the package keydove first"))
+    })?;
+    Ok(Access { mode, uid, gid: group.gid.as_raw() })
 }
 
 fn mail(answers: &Answers) -> Mail {
@@ -193,15 +197,11 @@ fn mail(answers: &Answers) -> Mail {
 
 /// A machine without a mail server of its own.
 fn nobody_asks() -> Failure {
-    Failure::Data(match Path::new(MAILCOW).exists() {
-        true => format!(
-            "{MAILCOW} is there: mailcow's mail servers run in containers and ask over HTTP, which docs/mailcow.md sets up by \
-             hand; --dovecot none --postfix none makes Keycloak's part and the service here"
-        ),
-        false => "there is neither a Dovecot nor a Postfix here; --dovecot-config and --postfix-config say where, and \
-                  --dovecot none --postfix none makes Keycloak's part and the service alone"
+    Failure::Data(
+        "there is neither a Dovecot nor a Postfix here; --dovecot-config and --postfix-config say where, --mailcow FOLDER names a \
+         mailcow, and --dovecot none --postfix none makes Keycloak's part and the service alone"
             .to_owned(),
-    })
+    )
 }
 
 fn find_dovecot(answers: &Answers) -> Result<Option<(Dovecot, DovecotWay)>, Failure> {

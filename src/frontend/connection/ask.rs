@@ -8,9 +8,11 @@ use crate::auth::{AuthRequest, MapRequest, SenderRequest, UserRequest};
 use crate::frontend::control::{self, Administration};
 use crate::frontend::dovecot::{MasterAnswer, MasterQuestion};
 use crate::frontend::hook::{HookAnswer, HookQuestion};
+use crate::frontend::portal::PortalService;
 use crate::frontend::question::{Answer, Forget, ListUsers, Question, Questions, Ticket, Ticketed};
 use crate::login::LoginService;
 use crate::login::service::{Arrival, Concluded, Listener, now};
+use crate::portal;
 
 /// Whom the connections of one listener ask.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Desk {
     pub service: Arc<LoginService>,
     /// What administrators ask.
     pub administration: Arc<Administration>,
+    /// What the web portal asks.
+    pub portal: Arc<PortalService>,
     /// By which listener the connections come.
     pub listener: Listener,
 }
@@ -129,6 +133,12 @@ impl Ask for SenderRequest {
 impl Ask for MapRequest {
     async fn ask(self, desk: &Desk, arrival: Arrival) -> Found<Self::Answer> {
         Found::now(desk.service.look_up(&self, arrival).await)
+    }
+}
+
+impl Ask for portal::Request {
+    async fn ask(self, desk: &Desk, arrival: Arrival) -> Found<Self::Answer> {
+        Found::now(Box::pin(desk.portal.answer(self, &desk.listener, arrival)).await)
     }
 }
 

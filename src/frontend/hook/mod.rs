@@ -79,7 +79,7 @@ impl Hook {
             credential: Credential::Password(password),
             service,
             service_name,
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin,
             wants_fields: true,
         };
@@ -258,21 +258,54 @@ fn write_found(word: &str, id: u32, user: &str, fields: &UserFields, out: &mut V
     }
 }
 
-/// What Dovecot may write into its log.
+/// What Dovecot may write into its log: whether there is nobody of that name, whether they may not, or whether what they
+/// presented does not fit.
 fn failure_code(denial: Denial) -> &'static str {
-    use Denial::{
-        AppPasswordExpired, DomainDisabled, DomainUnknown, MailboxDisabled, MailboxIsResource,
-        MailboxUnknown, NameInvalid, OrganizationOff, ProviderOff, ServiceForbidden, StoreDisabled,
-        UserConflict, UserDisabled, UserGone, UserLockedOut, UserReplaced, UserUnknown,
-    };
     match denial {
-        NameInvalid | DomainUnknown | MailboxUnknown | UserGone | UserUnknown => "unknown",
-        DomainDisabled | MailboxDisabled | MailboxIsResource | ServiceForbidden | UserConflict
-        | UserReplaced | UserDisabled | UserLockedOut | StoreDisabled | ProviderOff | OrganizationOff => {
-            "disabled"
-        }
-        AppPasswordExpired => "expired",
-        _ => "mismatch",
+        Denial::NameInvalid
+        | Denial::DomainUnknown
+        | Denial::MailboxUnknown
+        | Denial::UserGone
+        | Denial::UserUnknown => "unknown",
+        Denial::DomainDisabled
+        | Denial::MailboxDisabled
+        | Denial::MailboxIsResource
+        | Denial::ServiceForbidden
+        | Denial::UserConflict
+        | Denial::UserReplaced
+        | Denial::UserDisabled
+        | Denial::UserLockedOut
+        | Denial::StoreDisabled
+        | Denial::ProviderOff
+        | Denial::OrganizationOff => "disabled",
+        Denial::AppPasswordExpired => "expired",
+        Denial::MechanismUnknown
+        | Denial::ResponseMalformed
+        | Denial::ExchangeAbandoned
+        | Denial::PasswordInvalid
+        | Denial::AuthzidForbidden
+        | Denial::ServiceUnknown
+        | Denial::SourceUnsupported
+        | Denial::MailPasswordsOff
+        | Denial::SecondFactorRequired
+        | Denial::EmailUnverified
+        | Denial::AttributeMissing
+        | Denial::RoleMissing
+        | Denial::GroupMissing
+        | Denial::PasswordMissing
+        | Denial::PasswordMismatch
+        | Denial::AppPasswordRequired
+        | Denial::AppPasswordMismatch
+        | Denial::AppPasswordForbidden
+        | Denial::TokenInvalid
+        | Denial::TokenSignature
+        | Denial::TokenExpired
+        | Denial::TokenIssuer
+        | Denial::TokenAudience
+        | Denial::TokenUserMismatch
+        | Denial::TokenSubjectMismatch
+        | Denial::TokenRevoked
+        | Denial::MasterUserMismatch => "mismatch",
     }
 }
 

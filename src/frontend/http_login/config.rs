@@ -26,6 +26,10 @@ pub struct Config {
     pub certificate_file: Option<PathBuf>,
     /// The key of the certificate, PEM.
     pub key_file: Option<PathBuf>,
+    /// The port speaks TLS with a certificate that keydove makes itself at each start (P-256, self-signed). That is
+    /// enough for programs that verify no certificate, as mailcow's script, and keydove needs no key of the mail server.
+    /// Default `false`.
+    pub own_certificate: bool,
     /// How keydove answers a temporary failure. Default: by the host that was asked for: `keydove` gets `"503"`,
     /// every other `"null"`.
     pub cannot_tell: Option<CannotTell>,
@@ -53,6 +57,7 @@ impl Default for Config {
             allow: Vec::new(),
             certificate_file: None,
             key_file: None,
+            own_certificate: false,
             cannot_tell: None,
             token_file: None,
             token_credential: None,
@@ -97,13 +102,13 @@ impl Config {
     #[must_use]
     pub fn is_meant(&self) -> bool {
         let has_token = self.token_file.is_some() || self.token_credential.is_some();
-        self.certificate_file.is_some() || has_token || self.shadow_url.is_some() || !self.allow.is_empty()
+        self.speaks_tls() || has_token || self.shadow_url.is_some() || !self.allow.is_empty()
     }
 
     /// Whether the port speaks TLS.
     #[must_use]
     pub fn speaks_tls(&self) -> bool {
-        self.certificate_file.is_some()
+        self.own_certificate || self.certificate_file.is_some()
     }
 
     /// Whether others than this machine can reach the port.
@@ -121,7 +126,7 @@ impl Section for Config {
             complain(
                 "listen",
                 "everybody could try passwords here, and read those of others",
-                "set allow to the network of mailcow's containers, such as [\"172.22.1.0/24\"], and certificate_file",
+                "set allow to the network of mailcow's containers, such as [\"172.22.1.0/24\"], and own_certificate = true",
             );
         }
         match (&self.certificate_file, &self.key_file) {
@@ -131,6 +136,11 @@ impl Section for Config {
             (None, Some(_)) => {
                 complain("key_file", "a key without its certificate", "set certificate_file too");
             }
+            (Some(_), Some(_)) if self.own_certificate => complain(
+                "own_certificate",
+                "the port has a certificate of files already",
+                "take out own_certificate, or certificate_file and key_file",
+            ),
             _ => {}
         }
         if self.max_connections == 0 {
@@ -186,6 +196,7 @@ mod tests {
             ("listen = '172.22.1.1:9082'", &["listen"]),
             ("listen = '0.0.0.0:9082'\nallow = ['172.22.1.0/24']", &[]),
             ("listen = '0.0.0.0:9082'\ncertificate_file = '/c'\nkey_file = '/k'", &[]),
+            ("listen = '0.0.0.0:9082'\nown_certificate = true", &[]),
         ] {
             assert_eq!(keys(text), expected, "{text}");
         }
@@ -214,6 +225,10 @@ mod tests {
         for (text, expected) in [
             ("listen = '127.0.0.1:1'\ncertificate_file = '/c'", "certificate_file"),
             ("listen = '127.0.0.1:1'\nkey_file = '/k'", "key_file"),
+            (
+                "listen = '127.0.0.1:1'\ncertificate_file = '/c'\nkey_file = '/k'\nown_certificate = true",
+                "own_certificate",
+            ),
             ("listen = '127.0.0.1:1'\nmax_connections = 0", "max_connections"),
             ("listen = '127.0.0.1:1'\nshadow_tls_verify = false", "shadow_tls_verify"),
             ("listen = '127.0.0.1:1'\nshadow_ca_file = '/c'", "shadow_ca_file"),

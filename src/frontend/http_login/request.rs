@@ -75,7 +75,7 @@ pub(super) fn read(body: &[u8]) -> Result<AuthRequest, NotARequest> {
         service,
         service_name,
         // The script is not told which it was: PLAIN and LOGIN come to the same.
-        mechanism: Mechanism::Plain,
+        mechanism: Some(Mechanism::Plain),
         origin: Origin { remote: address.and_then(|text| read_address(&text.0)), ..Origin::default() },
         wants_fields: false,
     })

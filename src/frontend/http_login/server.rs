@@ -65,10 +65,7 @@ impl Server {
     /// See [`OpenError`].
     pub async fn open(config: &Config) -> Result<Option<Self>, OpenError> {
         let Some(address) = config.listen else { return Ok(None) };
-        let tls = match (&config.certificate_file, &config.key_file) {
-            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-            _ => None,
-        };
+        let tls = tls::of(config)?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| OpenError::Bind { address, source })?;
         let (allow, max_connections) = (config.allow.clone(), config.max_connections);

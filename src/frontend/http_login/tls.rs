@@ -9,6 +9,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use super::Config;
+
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -32,13 +34,51 @@ pub enum TlsError {
         /// What went wrong.
         source: rustls::Error,
     },
+    /// The certificate that keydove makes itself.
+    #[error("cannot make a certificate for the port of [http_login]: {0}")]
+    Own(String),
+}
+
+/// What programs find in keydove's own certificate; `mailcow/passwd-verify.lua` asks for that host.
+const OWN_NAME: &str = "keydove";
+
+/// The port's certificate: that of the files, or one that keydove makes itself. `None` is a port without TLS.
+///
+/// # Errors
+/// See [`TlsError`].
+pub(super) fn of(config: &Config) -> Result<Option<TlsAcceptor>, TlsError> {
+    match (&config.certificate_file, &config.key_file) {
+        (Some(certificate), Some(key)) => acceptor(certificate, key).map(Some),
+        _ if config.own_certificate => own_acceptor().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A new certificate with each start. Nobody has seen one before who would miss it, and its key is never written down.
+/// P-256, because each handshake with it costs a tenth of one with a mail server's RSA key.
+fn own_acceptor() -> Result<TlsAcceptor, TlsError> {
+    let failed = |error: &dyn std::fmt::Display| TlsError::Own(error.to_string());
+    let made = rcgen::generate_simple_self_signed([OWN_NAME.to_owned()]).map_err(|error| failed(&error))?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(|error| failed(&error))?;
+    server_config(vec![made.cert.der().clone()], key).map(TlsAcceptor::from).map_err(|error| failed(&error))
+}
+
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = builder
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    config.map(Arc::new)
 }
 
 /// Reads certificate and key. Who asks is shown the certificate as it is now: a renewed one needs a restart.
 ///
 /// # Errors
 /// See [`TlsError`].
-pub(super) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     let failed = |what, path: &Path| {
         let path = path.to_owned();
         move |source| TlsError::File { what, path, source }
@@ -47,21 +87,24 @@ pub(super) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Tl
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(failed("certificate_file", certificate))?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(failed("key_file", key))?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let config = builder
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret));
-    let config = config.map_err(|source| TlsError::Unusable {
+    let config = server_config(chain, secret).map_err(|source| TlsError::Unusable {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
         source,
     })?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(TlsAcceptor::from(config))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_files_keydove_makes_a_certificate_where_it_is_told_to() {
+        let config = |own_certificate| Config { own_certificate, ..Config::default() };
+        assert!(of(&config(true)).unwrap().is_some());
+        assert!(of(&config(false)).unwrap().is_none());
+    }
 
     #[test]
     fn a_file_without_a_certificate_is_named() {

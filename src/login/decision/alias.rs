@@ -12,13 +12,13 @@ impl Decision {
     /// Puts the mailbox's name in the place of the one that was given, where that is an alias which opens it; says whether
     /// it is one. From here on the login is one under the mailbox's own name: its throttling, its log line, its answer.
     ///
-    /// A token names its person's own address, and nobody is looked up before it is verified: it follows no alias.
+    /// A token or an identity names its person's own address, and nobody is looked up before a token is verified: it follows no alias.
     pub(super) async fn follow_alias(
         &self,
         login: &mut Login<'_>,
         trace: &mut Trace,
     ) -> Result<bool, NotAccepted> {
-        if matches!(login.proof, Proof::Token(_)) {
+        if matches!(login.proof, Proof::Token(_) | Proof::Identity(_)) {
             return Ok(false);
         }
         let known = self.find_mailbox(login, trace).await?;

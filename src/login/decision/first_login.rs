@@ -46,7 +46,7 @@ impl Decision {
                 });
                 fits?
             }
-            None => self.confirm_token_of(login, &person).await?,
+            None => self.confirm_word_about(login, &person).await?,
         };
         let quota_bytes = self.take_mailbox(login, &person, trace).await?;
         Ok((quota_bytes, Opened { source, owner: Owner::Person(person) }))
@@ -67,7 +67,7 @@ impl Decision {
     ) -> Result<u64, NotAccepted> {
         let (identity, now) = (Identity::new(person.person()), login.now.monotonic.into_std());
         let (provisioner, database) = (&self.0.provisioner, &self.0.database);
-        if login.purpose == Purpose::Rehearsal {
+        if login.purpose != Purpose::Answer {
             let rehearsed = provisioner.rehearse(database, &identity, now).await;
             trace.step("template", &rehearsed, words::template);
             return match rehearsed?.mailbox {

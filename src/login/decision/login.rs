@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::webmail::Via;
-use crate::auth::{AuthRequest, Credential, Secret, Username};
+use crate::auth::{AuthRequest, Credential, ProvenIdentity, Secret, Username};
 use crate::login::passdb::{Password, Presented, SignedToken};
 
 /// When a request came.
@@ -36,7 +36,7 @@ pub(super) struct Login<'a> {
 }
 
 impl Login<'_> {
-    /// What is compared with stored hashes; `None` for a token.
+    /// What is compared with stored hashes; `None` for a token and for an identity.
     pub(super) fn presented(&self) -> Option<Presented<'_>> {
         self.proof.presented().map(|presented| Presented { name: self.user.as_str(), ..presented })
     }
@@ -47,7 +47,10 @@ impl Login<'_> {
 pub enum Purpose {
     /// Somebody is told the verdict.
     Answer,
-    /// Somebody else decides, or an administrator wants to know how it would end: nothing is made, and nothing noted.
+    /// Somebody else decides: nothing is made or written down, and guesses are counted, so that it is known who would have
+    /// to wait.
+    Shadow,
+    /// An administrator wants to know how it would end: nothing is made, and nothing noted.
     Rehearsal,
 }
 
@@ -56,6 +59,8 @@ pub enum Purpose {
 pub(super) enum Proof<'a> {
     Password(Presented<'a>),
     Token(&'a Secret),
+    /// The web portal has seen that Keycloak says who it is.
+    Identity(&'a ProvenIdentity),
     /// A right main password, where main passwords count, and else a right app password; from there. Of a rehearsal only.
     Assumed(Option<IpAddr>),
 }
@@ -65,7 +70,7 @@ impl<'a> Proof<'a> {
         match self {
             Self::Password(presented) => Some(presented),
             Self::Assumed(remote) => Some(Presented { password: Password::Assumed, remote, name: "" }),
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Identity(_) => None,
         }
     }
 
@@ -77,6 +82,7 @@ impl<'a> Proof<'a> {
                 Self::Password(Presented { password: Password::Given(password), remote, name: "" })
             }
             Credential::Token(token) => Self::Token(token),
+            Credential::Identity(identity) => Self::Identity(identity),
         }
     }
 }

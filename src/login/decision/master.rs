@@ -71,7 +71,7 @@ mod tests {
             credential: Credential::Password(Secret::from("pw")),
             service: Service::Imap,
             service_name: "imap".into(),
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin: Origin::default(),
             wants_fields: true,
         }

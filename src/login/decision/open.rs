@@ -10,9 +10,7 @@ use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Userna
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::people::Entitled;
 use crate::backend::sql::{AppPassword, AuthSource, Mailbox};
-use crate::login::passdb::{
-    AppPasswordAttempt, Aside, Owner, Presented, SignedToken, Tried, is_switched_off, of_mailbox,
-};
+use crate::login::passdb::{AppPasswordAttempt, Aside, Owner, Presented, Tried, is_switched_off, of_mailbox};
 
 /// A mailbox that was opened.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl Decision {
             return Ok(Opened { source: Source::SingleSignOn, owner });
         }
         let Some(presented) = login.presented() else {
-            return Box::pin(self.open_with_token(login, mailbox, record, trace)).await;
+            return Box::pin(self.open_with_word(login, mailbox, record, trace)).await;
         };
         // An app password that keydove made names its row, so that no other hash need be tried.
         let app_passwords = record.app_passwords();
@@ -177,34 +175,39 @@ impl Decision {
         Ok(())
     }
 
-    /// A token is no password: settings that switch main passwords off are not about it, and neither are app passwords.
-    /// The service's own switch is.
-    async fn open_with_token(
+    /// Keycloak's word about somebody is no password: settings that switch main passwords off are not about it, and
+    /// neither are app passwords. The service's own switch is.
+    async fn open_with_word(
         &self,
         login: &Login<'_>,
         mailbox: &Mailbox,
         record: &MailboxRecord,
         trace: &mut Trace,
     ) -> Result<Opened, NotAccepted> {
-        let (token, signed) = signed_token(login)?;
         check_access(login, mailbox)?;
         if mailbox.authsource != Some(AuthSource::Keycloak) {
             return Err(Denial::SourceUnsupported.into());
         }
         let owner = self.find_owner(login, mailbox, record, trace).await?;
         let Some(entitled) = owner.entitled() else { return Err(Denial::SourceUnsupported.into()) };
-        self.0.passdb.confirm_token(token, signed, entitled).await?;
-        Ok(Opened { source: Source::Token, owner })
+        let source = self.confirm_word_about(login, entitled).await?;
+        Ok(Opened { source, owner })
     }
 
-    /// The person of a token who has no mailbox yet.
-    pub(super) async fn confirm_token_of(
+    /// Whether Keycloak's word is about this person, who may have no mailbox yet.
+    pub(super) async fn confirm_word_about(
         &self,
         login: &Login<'_>,
         entitled: &Entitled,
     ) -> Result<Source, NotAccepted> {
-        let (token, signed) = signed_token(login)?;
-        self.0.passdb.confirm_token(token, signed, entitled).await?;
+        let passdb = &self.0.passdb;
+        match (login.proof, login.signed.get()) {
+            (Proof::Token(token), Some(signed)) => passdb.confirm_token(token, signed, entitled).await?,
+            (Proof::Identity(identity), _) => passdb.confirm_identity(identity, entitled)?,
+            (Proof::Token(_), None) | (Proof::Password(_) | Proof::Assumed(_), _) => {
+                return Err(Denial::TokenInvalid.into());
+            }
+        }
         Ok(Source::Token)
     }
 
@@ -279,14 +282,6 @@ pub(super) fn attempt<'a>(login: &Login<'a>, presented: Presented<'a>) -> AppPas
         service: Some(&login.request.service)
             .filter(|service| login.via == Via::Client && **service != Service::Unnamed),
         wall: login.now.wall,
-    }
-}
-
-/// The token of a login, and what the realm has said of it.
-fn signed_token<'a>(login: &'a Login<'_>) -> Result<(&'a Secret, &'a SignedToken), Denial> {
-    match (login.proof, login.signed.get()) {
-        (Proof::Token(token), Some(signed)) => Ok((token, signed)),
-        _ => Err(Denial::TokenInvalid),
     }
 }
 

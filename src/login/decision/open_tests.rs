@@ -178,7 +178,7 @@ impl Bench {
             authcid: user.into_bytes(),
             authzid: Vec::new(),
             credential: Credential::Password(Secret::from(&*password)),
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             service: Service::Imap,
             service_name: "imap".into(),
             origin: Origin { remote: Some("192.0.2.1".parse().unwrap()), ..Origin::default() },

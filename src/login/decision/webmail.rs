@@ -91,7 +91,7 @@ mod tests {
             credential: Credential::Password(Secret::from(password)),
             service: Service::Imap,
             service_name: "imap".into(),
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin: Origin { remote, ..Origin::default() },
             wants_fields: false,
         }

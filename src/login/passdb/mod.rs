@@ -124,6 +124,12 @@ impl Passdb {
         self
     }
 
+    /// Whether access tokens open mailboxes.
+    #[must_use]
+    pub fn takes_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// The hashing threads.
     #[must_use]
     pub fn hasher(&self) -> &Hasher {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Passdb;
-use crate::auth::{Denial, NotAccepted, Secret, TempFail, TempFailReason, Username};
+use crate::auth::{Denial, NotAccepted, ProvenIdentity, Secret, TempFail, TempFailReason, Username};
 use crate::backend::keycloak::{Activity, LookupBy, Signature};
 use crate::backend::people::Entitled;
 use crate::token::{Claims, Config, Demands, Token};
@@ -56,6 +56,26 @@ impl Passdb {
             subject: claims.subject().map(Into::into),
             is_for_client: claims.is_for(client.client_id()),
         })
+    }
+
+    /// Whether what the portal has seen proven is about this person, in the realm of the mailbox's domain.
+    ///
+    /// # Errors
+    /// A denial, or the reason why nobody can tell.
+    pub fn confirm_identity(
+        &self,
+        identity: &ProvenIdentity,
+        entitled: &Entitled,
+    ) -> Result<(), NotAccepted> {
+        let person = entitled.person();
+        let client = self.people.sources().client_for(&person.address)?;
+        if identity.issuer != client.issuer() {
+            return Err(Denial::TokenIssuer.into());
+        }
+        if identity.subject != person.id() {
+            return Err(Denial::TokenSubjectMismatch.into());
+        }
+        Ok(())
     }
 
     /// Verifies that a token is this person's and, where the configuration wants that, that Keycloak would still take

@@ -31,7 +31,9 @@ impl LoginService {
         };
         let named = request.named_service();
         let guess = match &verdict {
-            Verdict::Refuse(denial) if denial.is_guess() => Some(refused_guess(&request, normal, ended)),
+            Verdict::Refuse(denial) if denial.is_guess() && may_be_guess(&request) => {
+                Some(refused_guess(&request, normal, ended))
+            }
             Verdict::Accept(_) | Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
         };
         let throttle = self.decision.throttle();
@@ -49,7 +51,7 @@ impl LoginService {
             normal,
             service: named.as_ref().unwrap_or(&request.service),
             counts_as: named.as_ref().map(|_| &request.service),
-            mechanism: Some(request.mechanism),
+            mechanism: request.mechanism,
             origin: &request.origin,
             verdict: &verdict,
             repeated,
@@ -129,6 +131,11 @@ impl LoginService {
     }
 }
 
+/// Whoever comes with Keycloak's word has guessed nothing.
+fn may_be_guess(request: &AuthRequest) -> bool {
+    !matches!(request.credential, Credential::Identity(_))
+}
+
 /// What was refused, as it is told to ban tools.
 fn refused_guess<'a>(
     request: &'a AuthRequest,
@@ -137,6 +144,7 @@ fn refused_guess<'a>(
 ) -> RefusedGuess<'a> {
     let secret = match &request.credential {
         Credential::Password(secret) | Credential::Token(secret) => secret.expose(),
+        Credential::Identity(identity) => identity.subject.as_bytes(),
     };
     let name = normal.map_or(&*request.authcid, |normal| normal.as_str().as_bytes());
     RefusedGuess { name, secret, remote: request.origin.remote, now, word: Word::LogLine }

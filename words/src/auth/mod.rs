@@ -29,7 +29,7 @@ pub use name::{DefaultDomain, InvalidName, Username, normalise_domain};
 pub use reason::{
     Denial, Guess, HashTrouble, MainPassword, Outdated, ProvisionRefusal, Reason, Telling, TempFailReason,
 };
-pub use request::{AuthRequest, Credential, Mechanism, Origin, UserRequest};
+pub use request::{AuthRequest, Credential, Mechanism, Origin, ProvenIdentity, UserRequest};
 pub use secret::Secret;
 pub use service::{BadServiceName, Service, ServiceNames};
 pub use temp_fail::TempFail;

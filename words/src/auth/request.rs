@@ -21,8 +21,8 @@ pub struct AuthRequest {
     pub service: Service,
     /// The service's name as sent, for mailcow's login history.
     pub service_name: Cow<'static, str>,
-    /// How the credential travelled.
-    pub mechanism: Mechanism,
+    /// How the credential travelled; `None` where no SASL was spoken.
+    pub mechanism: Option<Mechanism>,
     /// The client's address and session, as the peer tells them.
     pub origin: Origin,
     /// Whether somebody will want to know where the mail lives. Postfix never does.
@@ -51,6 +51,17 @@ pub enum Credential {
     Password(Secret),
     /// An OAuth 2.0 access token (RFC 6750). May be empty: a client may ask that way which tokens are wanted.
     Token(Secret),
+    /// Keycloak's word, which the web portal has verified. No mail client can send it.
+    Identity(ProvenIdentity),
+}
+
+/// Whom somebody has proven to be, to Keycloak itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenIdentity {
+    /// Which realm says so: its `iss`.
+    pub issuer: String,
+    /// The person's id there.
+    pub subject: String,
 }
 
 impl Credential {
@@ -59,7 +70,7 @@ impl Credential {
     pub fn password(&self) -> Option<&Secret> {
         match self {
             Self::Password(password) => Some(password),
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Identity(_) => None,
         }
     }
 }

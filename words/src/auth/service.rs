@@ -23,6 +23,8 @@ pub enum Service {
     Lmtp,
     /// `doveadm`: the administrator's tool; `doveadm auth test` logs in with it
     Doveadm,
+    /// `portal`: the web portal, which has no switch. No mail server can name it.
+    Portal,
     /// None was named, which only mailcow's HTTP login may do (`NONE` there): no service's switch counts.
     Unnamed,
     /// Anything else, lower-cased. A login for it is refused.
@@ -73,6 +75,7 @@ impl Service {
             Self::Eas => "eas",
             Self::Lmtp => "lmtp",
             Self::Doveadm => "doveadm",
+            Self::Portal => "portal",
             Self::Unnamed => "none",
             Self::Other(name) => name,
         }
@@ -90,7 +93,7 @@ impl Service {
             Self::Sieve => Some("sieve_access"),
             Self::Dav => Some("dav_access"),
             Self::Eas => Some("eas_access"),
-            Self::Lmtp | Self::Doveadm | Self::Unnamed | Self::Other(_) => None,
+            Self::Lmtp | Self::Doveadm | Self::Portal | Self::Unnamed | Self::Other(_) => None,
         }
     }
 }

@@ -93,7 +93,7 @@ pub enum Revocation {
     All,
 }
 
-pub(super) struct AddAppPassword(pub(super) NewAppPassword);
+pub(in crate::backend::sql) struct AddAppPassword(pub(in crate::backend::sql) NewAppPassword);
 
 impl Work for AddAppPassword {
     const ATTEMPT: &'static str = "adding an app password";
@@ -183,7 +183,10 @@ impl Work for ListAppPasswords {
 }
 
 /// The rows of exactly this mailbox, without when they were used.
-async fn find_all<S: Session>(session: &mut S, user: &Username) -> Result<Vec<AppPasswordRow>, Fault> {
+pub(in crate::backend::sql) async fn find_all<S: Session>(
+    session: &mut S,
+    user: &Username,
+) -> Result<Vec<AppPasswordRow>, Fault> {
     let with_own = session.has_own_tables();
     let statement = match with_own {
         true => format!(

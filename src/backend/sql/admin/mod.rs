@@ -23,7 +23,8 @@ pub use domain::{DomainName, DomainRow, DomainSettings};
 pub use mailbox::{MailboxRow, MailboxSettings};
 pub use obstacle::{AdminError, Obstacle};
 
-use obstacle::Outcome;
+pub(super) use app_password::{AddAppPassword, find_all as find_app_passwords};
+pub(super) use obstacle::Outcome;
 
 impl Database {
     /// Makes a domain.
@@ -167,7 +168,7 @@ impl Database {
         self.settle(app_password::Revoke { user: user.clone(), which: which.clone() }).await
     }
 
-    async fn settle<T: Send + 'static, W: Work<Output = Outcome<T>>>(
+    pub(super) async fn settle<T: Send + 'static, W: Work<Output = Outcome<T>>>(
         &self,
         work: W,
     ) -> Result<T, AdminError> {

@@ -147,4 +147,4 @@ fn explain(refusal: ProvisionRefusal) -> &'static str {
 }
 
 /// An answer, or what stands against it.
-pub(super) type Outcome<T> = Result<T, Obstacle>;
+pub(in crate::backend::sql) type Outcome<T> = Result<T, Obstacle>;

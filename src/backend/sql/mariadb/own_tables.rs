@@ -10,20 +10,34 @@ use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::Cell;
 use crate::backend::sql::session::{Kind, Session};
 
-const OWN_TABLES: &str = include_str!("../migrations/mariadb/keydove_tables.sql");
-/// First those that logins write, then all.
-const COUNT_OWN_TABLES: &str = "\
-SELECT COUNT(CASE WHEN table_name IN ('keydove_person', 'keydove_app_password') THEN 1 END), COUNT(*) \
-  FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN \
-  ('keydove_person', 'keydove_app_password', 'keydove_lease', 'keydove_sync', 'keydove_mark')";
-const LOGINS_TABLES_COUNT: i64 = 2;
-const OWN_TABLES_COUNT: i64 = 5;
+/// Tables of keydove's own that one part of it needs.
+pub(super) struct TableSet {
+    /// What makes them.
+    file: &'static str,
+    /// Those that suffice for logins.
+    first: &'static [&'static str],
+    /// The others.
+    further: &'static [&'static str],
+}
+
+/// What logins, the sync and the commands keep.
+pub(super) const OF_LOGINS: TableSet = TableSet {
+    file: include_str!("../migrations/mariadb/keydove_tables.sql"),
+    first: &["keydove_person", "keydove_app_password"],
+    further: &["keydove_lease", "keydove_sync", "keydove_mark"],
+};
+/// What the web portal keeps.
+pub(super) const OF_PORTAL: TableSet = TableSet {
+    file: include_str!("../migrations/mariadb/keydove_portal.sql"),
+    first: &["keydove_session", "keydove_origin"],
+    further: &[],
+};
 /// While some are missing, those who only read look no more often; an administrator may load them at any time.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is known about keydove's own tables on the server. Once all were seen nobody looks again.
-#[derive(Default)]
 pub(super) struct OwnTables {
+    set: &'static TableSet,
     /// Those that logins write were seen.
     seen: AtomicBool,
     /// All were seen.
@@ -34,6 +48,17 @@ pub(super) struct OwnTables {
 }
 
 impl OwnTables {
+    pub(super) fn new(set: &'static TableSet) -> Self {
+        let never = || AtomicBool::new(false);
+        Self {
+            set,
+            seen: never(),
+            complete: never(),
+            not_ours_to_create: never(),
+            last_look: Mutex::new(None),
+        }
+    }
+
     pub(super) fn are_seen(&self) -> bool {
         self.seen.load(Ordering::Relaxed)
     }
@@ -52,7 +77,7 @@ impl OwnTables {
         if self.are_complete() || self.not_ours_to_create.load(Ordering::Relaxed) {
             return Ok(());
         }
-        for statement in create_own_tables() {
+        for statement in self.set.statements() {
             match session.query(statement, Vec::new()).await {
                 Ok(_) => {}
                 Err(fault) if fault.trouble == Trouble::ConnectionLost => {
@@ -71,10 +96,12 @@ impl OwnTables {
     }
 
     async fn look(&self, session: &mut impl Session) -> Result<(), Fault> {
-        let rows = session.query(COUNT_OWN_TABLES, Vec::new()).await?;
+        let rows = session.query(&self.set.count(), Vec::new()).await?;
         if let Some([Cell::Integer(of_logins), Cell::Integer(all)]) = rows.first().map(|row| &row.0[..]) {
-            self.seen.store(*of_logins == LOGINS_TABLES_COUNT, Ordering::Relaxed);
-            self.complete.store(*all == OWN_TABLES_COUNT, Ordering::Relaxed);
+            let first = self.set.first.len();
+            self.seen.store(usize::try_from(*of_logins) == Ok(first), Ordering::Relaxed);
+            let expected = first + self.set.further.len();
+            self.complete.store(usize::try_from(*all) == Ok(expected), Ordering::Relaxed);
         }
         *self.last_look() = Some(Instant::now());
         Ok(())
@@ -85,24 +112,41 @@ impl OwnTables {
     }
 }
 
-/// The file's statements; nothing but their ends is a semicolon there.
-fn create_own_tables() -> impl Iterator<Item = &'static str> {
-    OWN_TABLES.split_inclusive(';').filter(|text| !text.trim().is_empty())
+impl TableSet {
+    /// Counts those that are there: first those that logins write, then all.
+    fn count(&self) -> String {
+        let quoted =
+            |names: &[&str]| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+        let (first, all) = (quoted(self.first), quoted(&[self.first, self.further].concat()));
+        format!(
+            "SELECT COUNT(CASE WHEN table_name IN ({first}) THEN 1 END), COUNT(*) FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name IN ({all})"
+        )
+    }
+
+    /// The file's statements; nothing but their ends is a semicolon there.
+    fn statements(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.file.split_inclusive(';').filter(|text| !text.trim().is_empty())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::create_own_tables;
+    use super::{OF_LOGINS, OF_PORTAL};
 
     #[test]
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
-        let statements: Vec<String> = create_own_tables().map(code).collect();
-        let tables =
-            ["keydove_person", "keydove_app_password", "keydove_lease", "keydove_sync", "keydove_mark"];
-        assert_eq!(statements.len(), tables.len());
-        for (statement, table) in statements.iter().zip(tables) {
-            assert!(statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{statement}");
+        for set in [OF_LOGINS, OF_PORTAL] {
+            let statements: Vec<String> = set.statements().map(code).collect();
+            let tables = [set.first, set.further].concat();
+            assert_eq!(statements.len(), tables.len());
+            for (statement, table) in statements.iter().zip(tables) {
+                assert!(
+                    statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")),
+                    "{statement}"
+                );
+            }
         }
     }
 }

@@ -93,6 +93,9 @@ impl MariadbSession<'_> {
         may_be_written: &AtomicBool,
     ) -> Result<W::Output, Fault> {
         self.server.own_tables.find(self, W::KIND).await?;
+        if W::OF_PORTAL {
+            self.server.portal_tables.find(self, W::KIND).await?;
+        }
         match W::KIND {
             Kind::Reads => work.run(self).await,
             Kind::WritesOnce(_) => {
@@ -160,6 +163,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_own_tables(&self) -> bool {
         self.server.own_tables.are_seen()
+    }
+
+    fn has_portal_tables(&self) -> bool {
+        self.server.portal_tables.are_complete()
     }
 
     fn follows_lost_commit(&self) -> bool {

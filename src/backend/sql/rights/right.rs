@@ -40,13 +40,15 @@ pub enum Feature {
     OldPeople,
     /// `[housekeeping] login_log`
     OldLogins,
+    /// Listeners that speak `portal`.
+    Portal,
     /// The administrator's commands that change domains, mailboxes, aliases, templates and app passwords.
     Commands,
 }
 
 impl Feature {
     /// Every feature, in the order of the table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Logins,
         Self::AppPasswords,
         Self::Owners,
@@ -63,6 +65,7 @@ impl Feature {
         Self::Housekeeping,
         Self::OldPeople,
         Self::OldLogins,
+        Self::Portal,
         Self::Commands,
     ];
 
@@ -86,6 +89,7 @@ impl Feature {
             Self::Housekeeping => "housekeeping",
             Self::OldPeople => "housekeeping of people who are gone",
             Self::OldLogins => "housekeeping of the login history",
+            Self::Portal => "the web portal",
             Self::Commands => "the administrator's commands",
         }
     }

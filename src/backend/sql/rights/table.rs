@@ -7,7 +7,7 @@ type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
 use Feature::{
     AliasLogins, AppPasswords, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
-    IdentityProvider, LoginLog, Logins, Maps, OldLogins, OldPeople, Owners, Policy, Sync, Templates,
+    IdentityProvider, LoginLog, Logins, Maps, OldLogins, OldPeople, Owners, Policy, Portal, Sync, Templates,
 };
 use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
@@ -18,6 +18,21 @@ const MARK: &[&str] = &["mailbox", "attribute", "value"];
 const LEASE: &[&str] = &["name", "holder", "expires", "finished"];
 const SYNC: &[&str] = &["mailbox", "source_name", "switched_to"];
 const OF_APP_PASSWORD: &[&str] = &["app_passwd", "expires", "networks"];
+const SESSION: &[&str] = &[
+    "session",
+    "mailbox",
+    "issuer",
+    "subject",
+    "sid",
+    "auth_time",
+    "administrator",
+    "remote",
+    "browser",
+    "created",
+    "used",
+    "ends",
+];
+const ORIGIN: &[&str] = &["app_passwd", "mailbox", "created", "remote"];
 const QUOTA: &[&str] = &["username", "bytes", "messages"];
 const LIMITS: &[&str] = &["domain", "active", "mailboxes", "maxquota", "quota"];
 const ALIAS_ROW: &[&str] = &["address", "goto", "domain", "active", "sender_allowed"];
@@ -88,11 +103,11 @@ const LINES: &[Line] = &[
         &["username", "active", "kind", "authsource", "password", "quota", "attributes"],
     ),
     (&[Logins], Select, "tfa", &["username", "active"]),
-    (&[AppPasswords, Commands], Select, "app_passwd", APP_PASSWORD),
+    (&[AppPasswords, Portal, Commands], Select, "app_passwd", APP_PASSWORD),
     // Which was used last is tried first.
-    (&[AppPasswords, Commands], Select, "sasl_log", &["app_password", "datetime", "username"]),
-    (&[AppPasswords, Owners, Commands], Create, "keydove_app_password", &[]),
-    (&[AppPasswords, Owners, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
+    (&[AppPasswords, Portal, Commands], Select, "sasl_log", &["app_password", "datetime", "username"]),
+    (&[AppPasswords, Owners, Portal, Commands], Create, "keydove_app_password", &[]),
+    (&[AppPasswords, Owners, Portal, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
     // keydove uses its tables when it sees all of them.
     (&[Owners], Create, "keydove_lease", &[]),
     (&[Owners], Select, "keydove_lease", &["name"]),
@@ -193,12 +208,22 @@ const LINES: &[Line] = &[
     (&[Commands], Select, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
     (&[Commands], Insert, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
     (&[Commands], Update, "alias", &["goto", "active", "sender_allowed", "internal"]),
-    (&[Commands], Select, "app_passwd", &["name", "created"]),
-    (&[Commands], Insert, "app_passwd", NEW_APP_PASSWORD),
-    (&[Commands], Update, "app_passwd", &["password", "active"]),
-    (&[Commands], Insert, "keydove_app_password", OF_APP_PASSWORD),
-    (&[Commands], Delete, "keydove_app_password", &[]),
-    (&[Commands], Select, "sasl_log", &["service", "real_rip"]),
+    (&[Portal, Commands], Select, "app_passwd", &["name", "created"]),
+    (&[Portal, Commands], Insert, "app_passwd", NEW_APP_PASSWORD),
+    (&[Portal, Commands], Update, "app_passwd", &["password", "active"]),
+    (&[Portal, Commands], Insert, "keydove_app_password", OF_APP_PASSWORD),
+    (&[Portal, Commands], Delete, "keydove_app_password", &[]),
+    (&[Portal, Commands], Select, "sasl_log", &["service", "real_rip"]),
+    (&[Portal], Select, "mailbox", &["name"]),
+    (&[Portal], Create, "keydove_session", &[]),
+    (&[Portal], Select, "keydove_session", SESSION),
+    (&[Portal], Insert, "keydove_session", SESSION),
+    (&[Portal], Update, "keydove_session", &["used"]),
+    (&[Portal], Delete, "keydove_session", &[]),
+    (&[Portal], Create, "keydove_origin", &[]),
+    (&[Portal], Select, "keydove_origin", ORIGIN),
+    (&[Portal], Insert, "keydove_origin", ORIGIN),
+    (&[Portal], Delete, "keydove_origin", &[]),
 ];
 
 pub(super) fn of(feature: Feature) -> impl Iterator<Item = Right> {

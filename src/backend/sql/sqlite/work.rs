@@ -150,6 +150,10 @@ impl Session for SqliteSession<'_> {
         true
     }
 
+    fn has_portal_tables(&self) -> bool {
+        true
+    }
+
     fn query(
         &mut self,
         statement: &str,

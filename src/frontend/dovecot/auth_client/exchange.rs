@@ -71,7 +71,7 @@ impl AuthClient {
                     credential: presented.credential,
                     service: open.service,
                     service_name: open.service_name,
-                    mechanism: open.mechanism,
+                    mechanism: Some(open.mechanism),
                     origin: open.origin,
                     wants_fields: self.role.opens_mailboxes() && !open.nologin,
                 };

@@ -1,0 +1,255 @@
+//! `keydove setup` beside mailcow: shadow mode, then keydove decides, and all of it back.
+//!
+//! mailcow's own files stay as they are. What is changed is its administrator's: `docker-compose.override.yml`
+//! ([`overlay`]) and `data/conf/dovecot/extra.conf`.
+
+mod compose;
+mod host;
+mod machine;
+mod overlay;
+mod plan;
+mod probe;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::output::say;
+use super::super::storage::Failure;
+use super::answers::{Answers, agrees};
+use super::apply::{apply, names, take_back};
+use super::change::Phase;
+use super::interrupt;
+use super::journal::{Facts, Journal};
+use super::mariadb::Session;
+use super::running;
+use super::service::Service;
+use super::{Arguments, given, is_elsewhere, must_be_root, test_user};
+pub(super) use compose::Compose;
+use host::Host;
+use machine::{Goal, Site};
+use plan::Plan;
+
+const DOVECOT: &str = "dovecot-mailcow";
+const NGINX: &str = "nginx-mailcow";
+/// Which containers must run for this.
+const NEEDED: [&str; 5] = [DOVECOT, NGINX, "php-fpm-mailcow", "mysql-mailcow", "redis-mailcow"];
+
+/// What an undo must know of a mailcow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mailcow {
+    folder: PathBuf,
+    is_standalone: bool,
+    /// The commands that start and stop keydove, without systemd.
+    commands: Option<(String, String)>,
+    /// From where MariaDB sees keydove come.
+    database_from: String,
+    /// Whether keydove decides.
+    decides: bool,
+}
+
+/// The mailcow that is meant: the one that was named, that of the run before, or the usual one where nothing is said of
+/// other mail servers.
+pub(super) fn find(answers: &Answers, config: &Path) -> Result<Option<PathBuf>, Failure> {
+    if let Some(folder) = &answers.mailcow {
+        return Ok(Some(folder.clone()));
+    }
+    if let Some(known) = Journal::read(&Journal::path(config))?.and_then(|journal| journal.facts.mailcow) {
+        return Ok(Some(known.folder));
+    }
+    let is_for_others = answers.dovecot.is_some()
+        || answers.postfix.is_some()
+        || answers.dovecot_config.is_some()
+        || answers.postfix_config.is_some()
+        || answers.server_url.is_some();
+    Ok(if is_for_others { None } else { Host::usual() })
+}
+
+/// Tells whether `keydove check` finds no fault at the end.
+pub(super) fn set_up(arguments: &Arguments, config: &Path, folder: &Path) -> Result<bool, Failure> {
+    let answers = given(arguments)?;
+    must_be_root(arguments)?;
+    let path = Journal::path(config);
+    let mut journal = Journal::read(&path)?.unwrap_or_else(|| Journal::new(Facts::default()));
+    let known = journal.facts.mailcow.clone();
+    if known.is_none() && !journal.entries.is_empty() {
+        return Err(Failure::Usage(
+            "setup has set up mail servers of this machine; take that back by `keydove setup --undo` before mailcow"
+                .to_owned(),
+        ));
+    }
+    if known.is_none() && arguments.decide {
+        return Err(Failure::Usage(
+            "keydove is not in shadow mode yet: run `keydove setup --mailcow`, watch the differences as docs/mailcow.md says, \
+             and decide then"
+                .to_owned(),
+        ));
+    }
+    let host = Host::read(folder)?;
+    let given_commands = answers.start_command.clone().zip(answers.stop_command.clone());
+    let commands = given_commands.or_else(|| known.as_ref().and_then(|known| known.commands.clone()));
+    let service = Service::find(commands.clone())?;
+    let decides = arguments.decide || known.as_ref().is_some_and(|known| known.decides);
+    let compose = Compose { folder: folder.to_owned(), is_standalone: host.is_standalone };
+    compose.must_run(&NEEDED)?;
+    let database = Session::InContainer(compose.clone());
+    let given_from = answers.mariadb_from.clone();
+    let database_from = given_from.or_else(|| known.as_ref().map(|known| known.database_from.clone()));
+    let database_from = database_from.unwrap_or_else(|| "%".to_owned());
+    let plan = Plan::new((config, &journal), (&host, &service), (&answers, &database_from), decides)?;
+    let changes = plan.changes(&database)?;
+    say(&describe(&host, decides));
+    changes.iter().for_each(|change| say(&change.show()));
+    say(&steps(changes.iter().map(|change| change.phase)));
+    if arguments.dry_run {
+        say(&format!("changes: {}; none was made", changes.len()));
+        return Ok(true);
+    }
+    if !changes.is_empty() && !arguments.yes && !agrees("make these changes?")? {
+        return Err(Failure::Usage(
+            "nothing was changed; --yes makes the changes without a question".to_owned(),
+        ));
+    }
+    let goal = Goal { address: host.own_address(), test_user: test_user(&answers)? };
+    let password = plan.mariadb.password.clone();
+    let mut site = Site {
+        config: config.to_owned(),
+        compose,
+        database,
+        password,
+        service,
+        goal: Some(goal),
+        written: Vec::new(),
+    };
+    interrupt::watch()?;
+    let before = journal.facts.clone();
+    journal.facts = Facts {
+        made_folder: before.made_folder,
+        mailcow: Some(Mailcow {
+            folder: folder.to_owned(),
+            is_standalone: host.is_standalone,
+            commands,
+            database_from,
+            decides,
+        }),
+        ..Facts::default()
+    };
+    if changes.is_empty() {
+        site.must_answer()?;
+    } else {
+        journal.make_folder(&path)?;
+        let end = apply(&mut site, &changes, &mut journal);
+        if end.is_err() && before.mailcow.is_some() {
+            // Shadow mode goes on.
+            journal.facts.mailcow = before.mailcow;
+            journal.write(&path)?;
+        }
+        end?;
+    }
+    let output = running::check(config, site.goal.as_ref().and_then(|goal| goal.test_user.as_ref()), |_| ())?;
+    let is_sound = running::show(&output);
+    say(&match changes.is_empty() {
+        true => "nothing had to be changed".to_owned(),
+        false => done(&path, decides),
+    });
+    Ok(is_sound)
+}
+
+fn describe(host: &Host, decides: bool) -> String {
+    let mode = match decides {
+        true => "keydove decides each login",
+        false => "shadow mode: mailcow decides each login as before, and keydove is only compared with it",
+    };
+    format!(
+        "mailcow: {}, network {}.0/24, database {} at {}, Redis at {}, {}\n{mode}",
+        host.folder.display(),
+        host.network,
+        host.database,
+        host.sql,
+        host.redis,
+        if host.sogo_secret.is_some() { "with SOGo" } else { "without SOGo" },
+    )
+}
+
+/// What is done besides the changes.
+fn steps(phases: impl Iterator<Item = Phase>) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for phase in phases {
+        let line = match phase {
+            Phase::Nginx => {
+                "then: `docker compose up -d nginx-mailcow`; mailcow's web pages are away for some seconds"
+            }
+            Phase::Keydove => "then: keydove is started, and `keydove check` must find no fault",
+            Phase::Containers => {
+                "then: `docker compose up -d` for Dovecot and nginx; mail clients connect again after some seconds"
+            }
+            _ => continue,
+        };
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}
+
+fn done(journal: &Path, decides: bool) -> String {
+    let next = match decides {
+        true => "keydove decides; `journalctl -fu keydove` has a line of each login",
+        false => {
+            "mailcow decides as before; `journalctl -u keydove | grep 'mailcow and keydove differ'` shows the differences, and \
+             `keydove setup --decide` is the next step"
+        }
+    };
+    format!(
+        "done: {next}\n{} says what was changed, and `keydove setup --undo` takes it back",
+        journal.display()
+    )
+}
+
+/// Takes all of it back: from a keydove that decides, and from shadow mode.
+pub(super) fn undo(
+    arguments: &Arguments,
+    config: &Path,
+    (mut journal, known): (Journal, &Mailcow),
+) -> Result<(), Failure> {
+    for entry in journal.entries.iter().rev() {
+        say(&format!("to be taken back: {}", entry.place));
+    }
+    if !arguments.yes && !agrees("take these changes back?")? {
+        return Err(Failure::Usage("nothing was changed; --yes takes it back without a question".to_owned()));
+    }
+    let from = match arguments.keep_keycloak {
+        true => {
+            journal.entries.sort_by_key(|entry| !is_elsewhere(entry));
+            journal.entries.iter().take_while(|entry| is_elsewhere(entry)).count()
+        }
+        false => 0,
+    };
+    let compose = Compose { folder: known.folder.clone(), is_standalone: known.is_standalone };
+    let mut site = Site {
+        config: config.to_owned(),
+        database: Session::InContainer(compose.clone()),
+        compose,
+        password: String::new(),
+        service: Service::find(known.commands.clone())?,
+        goal: None,
+        written: Vec::new(),
+    };
+    let kept = take_back(&mut site, &mut journal, from)?;
+    if !kept.is_empty() {
+        return Err(Failure::Data(format!(
+            "these were changed since setup wrote them, and stay: {}\nset them as you want them; {} remembers what was there \
+             before",
+            names(&kept),
+            Journal::path(config).display()
+        )));
+    }
+    say(match from > 0 {
+        true => "taken back, but for the database user",
+        false => {
+            "everything is as it was before setup; keydove's own tables (keydove_...) stay in mailcow's database"
+        }
+    });
+    Ok(())
+}

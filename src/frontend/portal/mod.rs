@@ -1,0 +1,167 @@
+//! The web portal's socket: one JSON request a line, one JSON answer a line, in the words of `keydove_words::portal`.
+//!
+//! * This file is the protocol, [`Portal`], which is pure: what is said first, and that only after it anything is asked.
+//! * [`PortalService`] answers. `sessions.rs`: who is signed in; `app_passwords.rs`: what people make for their devices.
+//!
+//! The portal names no person: a request carries a session, and the daemon knows whose it is.
+
+mod app_passwords;
+mod config;
+mod service;
+mod sessions;
+
+use std::time::Instant;
+
+use super::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, Ticketed};
+use crate::auth::TempFailReason;
+use crate::portal::{MAX_REQUEST, Request, Response, VERSION};
+
+pub use config::Config;
+pub use service::PortalService;
+
+/// What is said to whoever may not ask, before the connection is closed.
+pub const REFUSAL: &[u8] =
+    b"{\"answer\":\"error\",\"detail\":\"only the owner of this socket, root and the user that runs keydove may ask here\"}\n";
+
+impl Question for Request {
+    type Answer = Response;
+
+    fn when_stopping() -> Response {
+        Response::Unavailable { code: TempFailReason::Stopping.code().to_owned() }
+    }
+}
+
+/// One connection of the portal.
+#[derive(Debug, Default)]
+pub struct Portal {
+    next_ticket: u64,
+    /// How many questions are under way.
+    asked: usize,
+    /// The portal has said that it is of this version.
+    is_greeted: bool,
+}
+
+fn to_line(response: &Response, out: &mut Vec<u8>) {
+    // Every one of them has a form in JSON.
+    if let Ok(line) = serde_json::to_vec(response) {
+        out.extend_from_slice(&line);
+        out.push(b'\n');
+    }
+}
+
+fn fault(detail: String) -> Response {
+    Response::Error { detail }
+}
+
+/// Reads a request. The words of the reader are not passed on: they may quote what was sent.
+fn parse(line: Line<'_>) -> Result<Request, Response> {
+    let Line::Whole(line) = line else { return Err(fault("the request is longer than 16 KiB".to_owned())) };
+    serde_json::from_slice(line).map_err(|_| fault("this is no request of the portal".to_owned()))
+}
+
+impl Portal {
+    /// What is asked; else what is answered at once.
+    fn take(&mut self, line: Line<'_>) -> Result<Request, Response> {
+        match parse(line)? {
+            Request::Hello { version } if version == VERSION => {
+                self.is_greeted = true;
+                Err(Response::Hello { version: VERSION.to_owned() })
+            }
+            Request::Hello { version } => Err(fault(format!(
+                "the portal is of version {}, this keydove of version {VERSION}: install both of one version, and restart both",
+                version.chars().filter(|c| c.is_ascii_graphic()).take(20).collect::<String>()
+            ))),
+            _ if !self.is_greeted => Err(fault("the first request is `hello`".to_owned())),
+            request => Ok(request),
+        }
+    }
+}
+
+impl Protocol for Portal {
+    type Asked = Ticketed<Request>;
+
+    const MAX_LINE: usize = MAX_REQUEST;
+
+    fn receive(
+        &mut self,
+        line: Line<'_>,
+        _now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<Received<Ticketed<Request>>, ProtocolError> {
+        match self.take(line) {
+            Ok(question) => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.asked += 1;
+                Ok(Received::Question(Ticketed { ticket, question }))
+            }
+            Err(response) => {
+                to_line(&response, out);
+                Ok(Received::Nothing)
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        answer: Answer<Request>,
+        _now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next<Ticketed<Request>> {
+        self.asked = self.asked.saturating_sub(1);
+        to_line(&answer.answer, out);
+        Next::Open
+    }
+
+    fn is_idle(&self) -> bool {
+        self.asked == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::SessionKey;
+
+    #[expect(clippy::disallowed_methods, reason = "the protocol looks at no clock")]
+    fn say(portal: &mut Portal, line: &[u8]) -> (bool, String) {
+        let mut out = Vec::new();
+        let received = portal.receive(Line::Whole(line), Instant::now(), &mut out).unwrap();
+        (matches!(received, Received::Question(_)), String::from_utf8(out).unwrap())
+    }
+
+    fn hello(version: &str) -> Vec<u8> {
+        serde_json::to_vec(&Request::Hello { version: version.to_owned() }).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_asked_before_the_versions_are_known_to_agree() {
+        let session = serde_json::to_vec(&Request::Session { session: SessionKey("ab".repeat(32)) }).unwrap();
+        let mut portal = Portal::default();
+        assert!(say(&mut portal, &session).1.contains("`hello`"));
+        let (asked, said) = say(&mut portal, &hello("99.0.0"));
+        assert!(!asked && said.contains("version 99.0.0") && said.contains("restart both"), "{said}");
+        assert!(say(&mut portal, &session).1.contains("`hello`"));
+        assert!(say(&mut portal, &hello(VERSION)).1.starts_with("{\"answer\":\"hello\""));
+        assert_eq!(say(&mut portal, &session), (true, String::new()));
+    }
+
+    #[test]
+    fn what_is_no_request_is_not_quoted() {
+        let mut portal = Portal::default();
+        for line in [
+            &b"hunter2"[..],
+            b"",
+            b"{\"request\":\"hunter2\"}",
+            b"\xff\x00",
+            b"{}",
+            b"{\"request\":\"session\"}",
+        ] {
+            let (asked, said) = say(&mut portal, line);
+            assert!(
+                !asked && said.starts_with("{\"answer\":\"error\"") && !said.contains("hunter2"),
+                "{said}"
+            );
+        }
+    }
+}
