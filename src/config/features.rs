@@ -54,7 +54,10 @@ fn only_compares(file: &Tables) -> bool {
     let asks = |protocol| {
         matches!(
             protocol,
-            ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
+            ListenerProtocol::AuthClient
+                | ListenerProtocol::AuthMaster
+                | ListenerProtocol::Hook
+                | ListenerProtocol::Portal
         )
     };
     let syncs = !file.sync.interval().is_zero()

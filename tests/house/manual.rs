@@ -63,9 +63,9 @@ const STEPS: [(&str, &str); 3] = [
         "Shadow mode: reading only",
         "[http_login]\nlisten = '127.0.0.1:9082'\nshadow_url = 'https://127.0.0.1:9443'\n",
     ),
-    ("keydove decides, and creates mailboxes at the first login", ""),
+    ("keydove decides, and does what mailcow's settings say of first logins and its sync", ""),
     (
-        "With the sync, which switches leavers off",
+        "The sync switches leavers off, too",
         "[sync]\nimport = true\nimport_limit = 100\ndeactivate = 'receive-only'\n",
     ),
 ];

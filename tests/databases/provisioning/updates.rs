@@ -106,4 +106,17 @@ async fn what_mailcow_applied_is_not_applied_again(database: &Database, other: &
         assert_eq!(known.template_fingerprint.as_deref(), Some(GOLD_HASH));
         assert_eq!(provisioner.update_if_due(database, &gold, now).await.unwrap(), Update::NotDue);
     }
+    // So it is where another template is remembered: mailcow was quicker, and somebody has changed the quota since.
+    other
+        .run(&format!(
+            "UPDATE keydove_person SET template_fingerprint = 'old', template_attributes = '{{\"quota\":1}}'
+              WHERE mailbox = '{name}';
+             UPDATE mailbox SET quota = 7 WHERE username = '{name}'"
+        ))
+        .await;
+    let gold = person(name, "gold");
+    assert_eq!(provisioner.update_if_due(database, &gold, now).await.unwrap(), Update::NotDue);
+    assert_eq!(one_row(other, "mailbox", "quota", "username", name).await, ["7"]);
+    let known = database.person_of(&user(name)).await.unwrap().unwrap();
+    assert_eq!(known.template_fingerprint.as_deref(), Some(GOLD_HASH));
 }

@@ -2,7 +2,7 @@
 //!
 //! Each is tried by a statement that no row fits, so that nothing is changed, in a transaction that is rolled back.
 
-use super::right::{Right, Verb};
+use super::right::{Feature, Right, Verb};
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::retry::{Fault, Trouble};
@@ -52,7 +52,10 @@ impl Database {
             return Ok(missing);
         }
         for &right in rights {
-            missing.extend(self.run(Try(right)).await?);
+            missing.extend(match right.feature {
+                Feature::Portal => self.run(TryOfPortal(Try(right))).await?,
+                _ => self.run(Try(right)).await?,
+            });
         }
         Ok(missing)
     }
@@ -106,6 +109,20 @@ impl Work for Try {
             Err(other) => return Err(other),
         };
         Ok(Some(Missing { right, lack, sees_table }))
+    }
+}
+
+/// The same of the web portal's tables, which only its own works look for and make.
+struct TryOfPortal(Try);
+
+impl Work for TryOfPortal {
+    const ATTEMPT: &'static str = Try::ATTEMPT;
+    const KIND: Kind = Try::KIND;
+    const OF_PORTAL: bool = true;
+    type Output = Option<Missing>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
+        self.0.run(session).await
     }
 }
 
