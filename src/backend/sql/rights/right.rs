@@ -48,7 +48,7 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, in the order of the table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Logins,
         Self::AppPasswords,
         Self::Owners,
