@@ -8,11 +8,13 @@ use crate::jobs::sync::Deactivate;
 pub(super) fn of(file: &Tables) -> Vec<Feature> {
     let has_protocol = |protocol| file.listeners.iter().any(|listener| listener.protocol == protocol);
     let is_mailcows = file.mailcow.identity_provider;
-    let makes_mailboxes = file.provisioning.enabled.unwrap_or(is_mailcows) || file.sync.import;
+    let makes_mailboxes = file.provisioning.enabled.unwrap_or(is_mailcows) || file.sync.import == Some(true);
     let follows_templates = !file.provisioning.mappings.is_empty() || is_mailcows;
     let is_kept = |period: crate::settings::Period| !period.get().is_zero();
     let deactivates = file.sync.deactivate != Deactivate::Off;
-    let syncs = is_kept(file.sync.interval) || file.sync.import || deactivates;
+    let is_followed = is_mailcows && file.sync.interval.is_none() && file.http_login.shadow_url.is_none();
+    let syncs =
+        !file.sync.interval().is_zero() || is_followed || file.sync.import == Some(true) || deactivates;
     let keeps_house = is_kept(file.housekeeping.interval);
     if only_compares(file) {
         let features = [
@@ -55,8 +57,9 @@ fn only_compares(file: &Tables) -> bool {
             ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
         )
     };
-    let syncs =
-        !file.sync.interval.get().is_zero() || file.sync.import || file.sync.deactivate != Deactivate::Off;
+    let syncs = !file.sync.interval().is_zero()
+        || file.sync.import == Some(true)
+        || file.sync.deactivate != Deactivate::Off;
     file.http_login.shadow_url.is_some()
         && !syncs
         && !file.listeners.iter().any(|listener| asks(listener.protocol))
@@ -83,6 +86,11 @@ mod tests {
         let sync = features("[sync]\ndeactivate = 'disabled'");
         assert!(sync.contains(&Feature::Sync) && sync.contains(&Feature::Deactivation));
         assert!(!features("[bookkeeping]\nlogin_log = false").contains(&Feature::LoginLog));
+        let mailcow = "[mailcow]\nidentity_provider = true\n";
+        assert!(features(mailcow).contains(&Feature::Sync), "mailcow's table may say so");
+        for more in ["[sync]\ninterval = '0'", "[http_login]\nshadow_url = 'https://x'"] {
+            assert!(!features(&format!("{mailcow}{more}")).contains(&Feature::Sync), "{more}");
+        }
         let shadow = "[http_login]\nlisten = '127.0.0.1:1'\nshadow_url = 'https://x'\n";
         assert!(features(shadow).contains(&Feature::Comparisons));
         assert!(

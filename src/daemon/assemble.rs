@@ -90,7 +90,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let provisioner = Arc::new(provisioner);
-    let schedule = assemble_schedule(config, &for_jobs, &sources, &provisioner)?;
+    let schedule = assemble_schedule(config, &for_jobs, (&sources, refresher.as_ref()), &provisioner)?;
     let (kicker, kick_worker) = config.kick.clone().map(kick::new).unzip();
     let in_all = Arc::new(OnceLock::new());
     let on_loss = kicker.clone().map(|kicker| on_loss(config, kicker, Arc::clone(&in_all)));
@@ -275,23 +275,33 @@ async fn assemble_sources(
 pub(super) async fn assemble_sync_alone(config: &Config) -> Result<Sync, AssembleError> {
     let password = config.secrets.duplicate().database_password;
     let database = Arc::new(sql::open(&config.storage, password).await?);
-    let (sources, provisioner, _) = assemble_sources(config, &database).await?;
-    assemble_sync(config, database, sources, Arc::new(provisioner))
+    let (sources, provisioner, refresher) = assemble_sources(config, &database).await?;
+    let mut sync = assemble_sync(config, database, sources, Arc::new(provisioner))?;
+    if let Some(refresher) = refresher {
+        // Whoever calls for a run wants all of it.
+        sync.want(&sync::Wanted { updates: true, ..*refresher.wanted().get() });
+    }
+    Ok(sync)
 }
 
 /// The sync, where it has an interval.
 fn assemble_schedule(
     config: &Config,
     database: &Arc<sql::Database>,
-    sources: &Sources,
+    (sources, refresher): (&Sources, Option<&Refresher>),
     provisioner: &Arc<Provisioner>,
 ) -> Result<Option<Schedule>, AssembleError> {
-    if config.sync.interval.get().is_zero() {
-        return Ok(None);
-    }
+    // In shadow mode mailcow does what it does.
+    let follows = config.sync.interval.is_none() && config.http_login.shadow_url.is_none();
+    let plan = match refresher {
+        Some(refresher) if follows => sync::Plan::Mailcow(refresher.wanted()),
+        _ if config.sync.interval().is_zero() => return Ok(None),
+        Some(refresher) => sync::Plan::Mailcow(refresher.wanted()),
+        None => sync::Plan::Configured(config.sync.wanted()),
+    };
     let sync = assemble_sync(config, Arc::clone(database), sources.clone(), Arc::clone(provisioner))?;
     let jitter = f64::from(getrandom::u32().map_err(AssembleError::Random)?) / f64::from(u32::MAX);
-    Ok(Some(Schedule::new(sync, jitter)))
+    Ok(Some(Schedule::new(sync, plan, jitter)))
 }
 
 fn assemble_sync(
@@ -364,7 +374,8 @@ async fn follow_mailcow(
 ) -> Result<Refresher, AssembleError> {
     keycloak.check_setup()?;
     let enabled = config.provisioning.enabled;
-    let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), enabled);
+    let overruling = (enabled, config.sync.clone());
+    let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), overruling);
     refresher.refresh().await;
     Ok(refresher)
 }

@@ -9,6 +9,7 @@ use keydove::backend::keycloak::Client;
 use keydove::backend::people::LiveSource;
 use keydove::backend::sql::Database;
 use keydove::jobs::mailcow::{Config, IdentityProvider, Refresher};
+use keydove::jobs::sync;
 use keydove::provision::Rules;
 
 use super::mariadb::{DATABASE, MariadbServer, USER};
@@ -157,7 +158,12 @@ pub async fn few_rights_are_enough(server: &MariadbServer, other: &impl Other) {
 
 fn refresher(database: &Arc<Database>, provisioning: Option<bool>) -> Refresher {
     let keycloak = keycloak::Config::default();
-    Refresher::new(&Config::default(), Arc::clone(database), keycloak, provisioning)
+    Refresher::new(
+        &Config::default(),
+        Arc::clone(database),
+        keycloak,
+        (provisioning, sync::Config::default()),
+    )
 }
 
 async fn set(other: &impl Other, key: &str, value: &str) {

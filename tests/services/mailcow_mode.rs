@@ -141,7 +141,7 @@ fn mariadb(system: &mut System) -> Result<&mut MariaDb> {
 }
 
 /// A keydove that knows of Keycloak by mailcow's table only.
-fn start(system: &System, name: &'static str) -> Result<Keydove> {
+pub fn start(system: &System, name: &'static str) -> Result<Keydove> {
     fill_table(system)?;
     system.keydove.beside(name, mailcow_mode)
 }
@@ -158,11 +158,11 @@ pub fn fill_table(system: &System) -> Result<()> {
     ))
 }
 
-fn mailcow_mode(text: String) -> String {
+pub fn mailcow_mode(text: String) -> String {
     without_keycloak(&text) + SETTINGS
 }
 
-fn set(system: &System, key: &str, value: &str) -> Result<()> {
+pub fn set(system: &System, key: &str, value: &str) -> Result<()> {
     system.execute(&format!(
         "BEGIN; DELETE FROM identity_provider WHERE `key` = '{key}';
          INSERT INTO identity_provider (`key`, value) VALUES ('{key}', '{value}'); COMMIT;"
@@ -216,7 +216,7 @@ fn expect_temp_fail(what: &str, answer: std::io::Result<String>) -> Result<()> {
     ensure(temporary, || format!("{what}: got `{answer}`"))
 }
 
-fn login(keydove: &Keydove, socket: &str, user: &str) -> std::io::Result<String> {
+pub fn login(keydove: &Keydove, socket: &str, user: &str) -> std::io::Result<String> {
     let path = keydove.socket(socket).map_err(|failure| std::io::Error::other(failure.0))?;
     let mut socket = AuthSocket::client(path, 7100)?;
     socket.login(1, user, "pw")?;
@@ -224,7 +224,7 @@ fn login(keydove: &Keydove, socket: &str, user: &str) -> std::io::Result<String>
 }
 
 /// What `keydove check` prints; it must end with this code.
-fn check(keydove: &Keydove, code: i32) -> Result<String> {
+pub fn check(keydove: &Keydove, code: i32) -> Result<String> {
     let mut command = keydove.command("check");
     let output = attempt("run", std::path::Path::new("keydove check"), command.output())?;
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -232,4 +232,20 @@ fn check(keydove: &Keydove, code: i32) -> Result<String> {
         format!("check ended with {}: {shown}{}", output.status, String::from_utf8_lossy(&output.stderr))
     })?;
     Ok(shown)
+}
+
+/// One person has no mailbox.
+pub fn prepare_for_import(system: &System) -> Result<()> {
+    let attributes = r#"{"quota":"1048576","active":"1","imap_access":"1","pop3_access":"1","smtp_access":"1","sieve_access":"1","quarantine_category":"reject"}"#;
+    set(system, "default_template", "Open")?;
+    system.execute(&format!(
+        "DELETE FROM templates WHERE template = 'Open';
+         INSERT INTO templates (template, type, attributes) VALUES ('Open', 'mailbox', '{attributes}');
+         UPDATE domain SET mailboxes = 1000, maxquota = 10240, quota = 102400 WHERE domain = 'example.org';
+         DELETE FROM keydove_person WHERE mailbox = '{ALICE}';
+         DELETE FROM user_acl WHERE username = '{PLAIN}';
+         DELETE FROM tags_mailbox WHERE username = '{PLAIN}';
+         DELETE FROM alias WHERE address = '{PLAIN}';
+         DELETE FROM mailbox WHERE username = '{PLAIN}';"
+    ))
 }

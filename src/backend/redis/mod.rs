@@ -137,6 +137,16 @@ impl Redis {
         self.ask("cutting a list", &command).await
     }
 
+    /// The newest texts of a list that is written by [`push`](Self::push), the newest first.
+    ///
+    /// # Errors
+    /// As [`set_field`](Self::set_field).
+    pub async fn newest(&mut self, list: &str, count: usize) -> Result<Vec<String>, Error> {
+        let mut command = redis::cmd("LRANGE");
+        command.arg(list).arg(0).arg(count.saturating_sub(1));
+        self.query("reading a list", &command).await
+    }
+
     /// Publishes a text once. It is never sent a second time, whatever happens: whoever counts would count twice.
     ///
     /// # Errors

@@ -11,10 +11,10 @@ use crate::auth::Secret;
 
 /// `key` is a word of MariaDB's grammar; SQLite takes MariaDB's quotes too.
 const FIND_ROWS: &str =
-    "SELECT `key`, value FROM identity_provider WHERE `key` IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "SELECT `key`, value FROM identity_provider WHERE `key` IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const CLIENT_SECRET: &str = "client_secret";
 /// No other row is read: `access_token`, `bindpass` and the like are none of our business.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 14] = [
     "authsource",
     "server_url",
     "realm",
@@ -25,7 +25,13 @@ const KEYS: [&str; 10] = [
     "default_template",
     "mappers",
     "templates",
+    "periodic_sync",
+    "import_users",
+    "sync_interval",
+    "ignore_ssl_error",
 ];
+/// For whoever looks at the whole table; values of other rows are none of their business either.
+const FIND_KEYS: &str = "SELECT `key` FROM identity_provider ORDER BY `key`";
 
 /// The rows of mailcow's table `identity_provider` that concern mail logins, as they are stored.
 #[derive(Debug, Default)]
@@ -82,6 +88,30 @@ impl Database {
     /// The database cannot be asked, or the table may not be read.
     pub async fn identity_provider(&self) -> Result<IdentityProviderRows, Error> {
         self.run(FindRows).await
+    }
+
+    /// The keys of all its rows.
+    ///
+    /// # Errors
+    /// As [`identity_provider`](Self::identity_provider).
+    pub async fn identity_provider_keys(&self) -> Result<Vec<String>, Error> {
+        self.run(FindKeys).await
+    }
+}
+
+struct FindKeys;
+
+impl Work for FindKeys {
+    const ATTEMPT: &'static str = "reading the keys of the table `identity_provider`";
+    const KIND: Kind = Kind::Reads;
+    type Output = Vec<String>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
+        let mut found = Vec::new();
+        for mut row in session.query(FIND_KEYS, Vec::new().into()).await? {
+            found.push(row.read("identity_provider", "", |row| row.words(0))?);
+        }
+        Ok(found)
     }
 }
 

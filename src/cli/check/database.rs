@@ -3,7 +3,7 @@
 use super::finding::{Finding, Findings, Level};
 use super::logins::{Candidates, find_candidates};
 use super::{Checked, NO_TEMPLATE};
-use super::{database_file, mailcow, rights};
+use super::{database_file, mailcow, mailcow_rows, rights};
 use crate::auth::Username;
 use crate::backend::sql;
 use crate::backend::sql::{Database, DomainRow, StoredTemplate};
@@ -53,6 +53,16 @@ async fn look_inside(database: &Database, checked: &mut Checked<'_>, findings: &
                     checked.config.provisioning.enabled.unwrap_or(settings.provisioning);
                 checked.mapping = settings.mapping.clone();
                 mailcow::tell(&settings, checked.config.provisioning.enabled, findings);
+                if let Ok(keys) = database.identity_provider_keys().await {
+                    let lines = mailcow_rows::lines(&keys, &settings, checked);
+                    lines.into_iter().for_each(|line| findings.fine(line));
+                }
+                if settings.ignores_tls && checked.config.mailcow.ignore_ssl_error {
+                    let cure = "give Keycloak a certificate of an authority that [keycloak] ca_file names";
+                    findings
+                        .warning("no certificate of Keycloak is verified: mailcow ignores SSL errors", cure);
+                }
+                mailcow::look_for_its_job(checked.config, &settings, findings).await;
                 checked.mailcow = Some(settings);
             }
             Err(error) => findings.fault(

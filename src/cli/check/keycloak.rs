@@ -37,7 +37,8 @@ fn clients(checked: &Checked<'_>, findings: &mut Findings) -> Vec<Client> {
         && settings.is_keycloak()
         && let Ok(address) = settings.address()
     {
-        add(Client::new(address, keycloak, settings.client_secret.duplicate()));
+        let keycloak = settings.client_settings(keycloak, &config.mailcow);
+        add(Client::new(address, &keycloak, settings.client_secret.duplicate()));
     }
     clients
 }

@@ -1,7 +1,12 @@
 //! What `keydove check` says of mailcow mode.
 
+use std::time::SystemTime;
+
 use super::finding::{Findings, Level};
+use crate::backend::redis::Redis;
+use crate::config::Config;
 use crate::jobs::mailcow::IdentityProvider;
+use crate::jobs::sync;
 
 /// Which settings the table has now. `provisioning` is keydove's own setting, which overrules mailcow's.
 pub(super) fn tell(settings: &IdentityProvider, provisioning: Option<bool>, findings: &mut Findings) {
@@ -9,6 +14,22 @@ pub(super) fn tell(settings: &IdentityProvider, provisioning: Option<bool>, find
     match describe(settings, provisioning) {
         Ok(lines) => lines.into_iter().for_each(|line| findings.fine(line)),
         Err(trouble) => findings.told(Level::Fault, trouble),
+    }
+}
+
+/// mailcow's own job beside keydove's sync.
+pub(super) async fn look_for_its_job(config: &Config, settings: &IdentityProvider, findings: &mut Findings) {
+    let follows = config.http_login.shadow_url.is_none() || config.sync.interval.is_some();
+    if !follows || config.sync.overriding(settings.sync).interval.is_zero() {
+        return;
+    }
+    let Some(redis) = &config.redis else { return };
+    let password = config.secrets.duplicate().redis_password;
+    let Ok(mut redis) = Redis::new(redis, password) else { return };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    if sync::mailcows_job_runs(&mut redis, now.as_secs()).await.unwrap_or(false) {
+        let cure = "switch one of the two off: docs/mailcow.md, \"The sync\"";
+        findings.warning("mailcow's own job keycloak-sync.php runs beside keydove's sync", cure);
     }
 }
 

@@ -10,6 +10,7 @@ mod kick;
 mod logins;
 mod mail_settings;
 mod mailcow;
+mod mailcow_rows;
 mod person;
 mod postfix;
 mod protocols;

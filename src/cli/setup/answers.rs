@@ -121,7 +121,7 @@ pub(super) struct Answers {
     /// The command that starts keydove, on a machine without systemd.
     #[arg(long, value_name = "COMMAND", requires = "stop_command")]
     pub(super) start_command: Option<String>,
-    /// The command that stops keydove, on a machine without systemd.
+    /// The command that stops keydove and waits for its end, on a machine without systemd.
     #[arg(long, value_name = "COMMAND", requires = "start_command")]
     pub(super) stop_command: Option<String>,
 }

@@ -54,7 +54,7 @@ pub(super) fn make(wishes: &Wishes) -> Result<Vec<String>, Failure> {
 
 fn import(wishes: &Wishes) -> Result<String, Failure> {
     let mut config = Config::load(&wishes.config)?;
-    config.tables.sync.import = true;
+    config.tables.sync.import = Some(true);
     config.tables.sync.import_limit = Some(IMPORT_LIMIT);
     let end = daemon::sync_once(&config, &Request::default(), &|_, _| {});
     match end.map_err(|error| Failure::System(error.to_string()))? {

@@ -193,7 +193,7 @@ fn compare_later(login: &Arc<HttpLogin>, shadow: &Arc<Shadow>, body: &[u8]) -> o
     };
     let (login, shadow) = (Arc::clone(login), Arc::clone(shadow));
     (Arc::clone(&login).spawner)(Box::pin(async move {
-        let ours = Box::pin(login.service.rehearse(&mut request)).await;
+        let ours = Box::pin(login.service.shadow(&mut request)).await;
         let Ok(theirs) = receiver.await else { return };
         let now = tokio::time::Instant::now().into_std();
         if !is_second(&login, &request, &ours, theirs.name(), now) {

@@ -11,11 +11,12 @@
 //! * `answer.rs`: one request from its first byte to its answer. A login has the same decision, line, numbers and
 //!   notes as in every other protocol, and a refusal waits as there: what it took here would tell who exists.
 //! * `repeats.rs`: why a wrong password that is asked about twice is one line.
-//! * `shadow.rs`: mailcow decides, and keydove is compared with it.
+//! * `shadow.rs`: mailcow decides, and keydove is compared with it; `differences.rs`: the table of what may differ.
 //! * `server.rs`, `tls.rs`: the port.
 
 mod answer;
 mod config;
+mod differences;
 mod repeats;
 mod request;
 mod server;
@@ -33,6 +34,7 @@ use repeats::Repeats;
 use shadow::Shadow;
 
 pub use config::{CannotTell, Config};
+pub use differences::manual as manual_of_differences;
 pub use server::{Client, OpenError, Server, serve};
 pub use shadow::{ShadowError, report as report_shadow};
 pub use tls::TlsError;

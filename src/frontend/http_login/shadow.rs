@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::Config;
+use super::{Config, differences};
 use crate::auth::{AuthRequest, Username, Verdict};
 use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{self, SentText};
@@ -122,11 +122,13 @@ impl Shadow {
             Verdict::CannotTell(trouble) => Some(trouble.detail.as_str()),
             Verdict::Accept(_) | Verdict::Refuse(_) => None,
         };
+        let row = differences::find(mailcow, keydove, reason).map(|row| row.name);
         let normal = Username::parse(&request.authcid).ok();
         tracing::warn!(
             mailcow,
             keydove,
             reason,
+            row,
             user = SentText::new(&request.authcid).as_str(),
             normal = normal.as_ref().map(Username::as_str),
             service = request.named_service().as_ref().unwrap_or(&request.service).name(),

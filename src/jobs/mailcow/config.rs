@@ -17,6 +17,9 @@ pub struct Config {
     /// and the client secret must not stand in `[keycloak]`, nor `default_template` and `mappings` in
     /// `[provisioning]`. Default `false`.
     pub identity_provider: bool,
+    /// Let mailcow's own switch *Ignore SSL errors* count: while it is on there, keydove verifies Keycloak's certificate
+    /// in no call. A program that answers in Keycloak's place then decides who may log in. Default `false`.
+    pub ignore_ssl_error: bool,
     /// How often keydove reads the table; at least `"100ms"`. Default `"30s"`.
     pub refresh: Period,
 }
@@ -27,12 +30,20 @@ impl Section for Config {
             let advice = "each refresh is a question to the database; 30s is a good value";
             SettingFault::new("refresh", "the refresh must be 100ms or more", advice)
         };
-        (self.refresh.get() < MIN_REFRESH).then(fault).into_iter().collect()
+        let useless = || {
+            let sentence = "this setting is about mailcow's table, which is not read";
+            SettingFault::new("ignore_ssl_error", sentence, "set identity_provider = true, or take it out")
+        };
+        let faults = [
+            (self.refresh.get() < MIN_REFRESH).then(fault),
+            (self.ignore_ssl_error && !self.identity_provider).then(useless),
+        ];
+        faults.into_iter().flatten().collect()
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { identity_provider: false, refresh: DEFAULT_REFRESH }
+        Self { identity_provider: false, ignore_ssl_error: false, refresh: DEFAULT_REFRESH }
     }
 }

@@ -1,8 +1,13 @@
 //! What the rows of mailcow's table `identity_provider` mean.
 
+use std::time::Duration;
+
+use super::Config;
 use crate::auth::{Secret, TempFail, TempFailReason};
+use crate::backend::keycloak;
 use crate::backend::keycloak::{Address, RealmName, ServerUrl};
 use crate::backend::sql::IdentityProviderRows;
+use crate::jobs::sync::Wanted;
 use crate::provision::Mapping;
 
 /// mailcow's settings of its identity provider, as far as mail logins need them.
@@ -27,7 +32,16 @@ pub struct IdentityProvider {
     pub provisioning: bool,
     /// `mappers`, `templates` and `default_template`.
     pub mapping: Mapping,
+    /// `periodic_sync`, `import_users` and `sync_interval`: what mailcow's own job does, and keydove's sync in its place.
+    pub sync: Wanted,
+    /// `ignore_ssl_error`: certificates are not verified.
+    pub ignores_tls: bool,
 }
+
+/// In minutes: a week.
+const LONGEST_INTERVAL: u64 = 7 * 24 * 60;
+/// Minutes between two runs, where the table has none that mailcow would take.
+const SYNC_INTERVAL: u64 = 15;
 
 /// A setting without which Keycloak cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +84,17 @@ impl IdentityProvider {
                 rows.text("templates"),
                 rows.text("default_template"),
             ),
+            sync: read_sync(rows),
+            ignores_tls: is_on(rows.text("ignore_ssl_error")),
         }
+    }
+
+    /// `[keycloak]` for this Keycloak. Certificates are not verified only where mailcow's form and the administrator of
+    /// keydove both say so.
+    #[must_use]
+    pub fn client_settings(&self, keycloak: &keycloak::Config, config: &Config) -> keycloak::Config {
+        let tls_verify = keycloak.tls_verify && !(self.ignores_tls && config.ignore_ssl_error);
+        keycloak::Config { tls_verify, ..keycloak.clone() }
     }
 
     /// Whether people are in Keycloak.
@@ -99,6 +123,22 @@ impl IdentityProvider {
         }
         Ok(Address { server_url, realm, client_id: self.client_id.clone() })
     }
+}
+
+/// As mailcow stores a switch of its form.
+fn is_on(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.trim() == "1")
+}
+
+/// mailcow's job begins with neither switch on, and not without Keycloak.
+fn read_sync(rows: &IdentityProviderRows) -> Wanted {
+    let (updates, import) = (is_on(rows.text("periodic_sync")), is_on(rows.text("import_users")));
+    if rows.text("authsource") != Some("keycloak") || !(updates || import) {
+        return Wanted::NOTHING;
+    }
+    let minutes = rows.text("sync_interval").and_then(|text| text.trim().parse().ok());
+    let minutes = minutes.filter(|minutes| *minutes >= 1).unwrap_or(SYNC_INTERVAL).min(LONGEST_INTERVAL);
+    Wanted { interval: Duration::from_secs(60 * minutes), updates, import }
 }
 
 #[cfg(test)]
@@ -157,6 +197,35 @@ mod tests {
         assert!(!read([]).mail_passwords);
         for value in ["", "0", "2", "true", "on", "11"] {
             assert!(!read([("mailpassword_flow", value)]).mail_passwords, "{value}");
+        }
+    }
+
+    #[test]
+    fn mailcows_switches_say_what_the_sync_does() {
+        let sync = |pairs: &[(&'static str, &'static str)]| {
+            read([("authsource", "keycloak")].into_iter().chain(pairs.iter().copied())).sync
+        };
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(sync(&[]), Wanted::NOTHING);
+        assert_eq!(sync(&[("sync_interval", "5")]), Wanted::NOTHING);
+        let both = sync(&[("periodic_sync", "1"), ("import_users", "1"), ("sync_interval", "5")]);
+        assert_eq!(both, Wanted { interval: minutes(5), updates: true, import: true });
+        for interval in ["", "0", "-3", "x"] {
+            let import = sync(&[("import_users", "1"), ("sync_interval", interval)]);
+            assert_eq!(import, Wanted { interval: minutes(15), updates: false, import: true }, "{interval}");
+        }
+        assert_eq!(read([("authsource", "ldap"), ("periodic_sync", "1")]).sync, Wanted::NOTHING);
+    }
+
+    #[test]
+    fn certificates_are_ignored_only_where_both_sides_say_so() {
+        for (row, setting, verifies) in
+            [("1", true, false), ("1", false, true), ("0", true, true), ("", true, true)]
+        {
+            let config = Config { ignore_ssl_error: setting, ..Config::default() };
+            let settings = read([("ignore_ssl_error", row)]);
+            let client = settings.client_settings(&keycloak::Config::default(), &config);
+            assert_eq!(client.tls_verify, verifies, "{row} {setting}");
         }
     }
 

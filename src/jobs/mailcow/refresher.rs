@@ -13,6 +13,8 @@ use crate::backend::keycloak::{Address, Client, SetupError};
 use crate::backend::people::LiveSource;
 use crate::backend::sql;
 use crate::backend::sql::{Database, IdentityProviderRows};
+use crate::jobs::sync;
+use crate::jobs::sync::Wanted;
 use crate::provision::Rules;
 use crate::settings::Live;
 
@@ -23,11 +25,15 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// What was read once stays in use while the database is down.
 pub struct Refresher {
+    config: Config,
     database: Arc<Database>,
     keycloak: keycloak::Config,
     /// `[provisioning] enabled`, which overrules mailcow where it is set.
     provisioning: Option<bool>,
+    /// `[sync]`, which overrules mailcow where something is set.
+    sync: sync::Config,
     period: Duration,
+    wanted: Live<Wanted>,
     source: Live<LiveSource>,
     rules: Live<Rules>,
     /// The rows that are in use.
@@ -40,6 +46,8 @@ pub struct Refresher {
 /// A client and what it was made from.
 struct Connected {
     address: Address,
+    /// Whether it looks at Keycloak's certificate.
+    verifies: bool,
     secret: Secret,
     client: Arc<Client>,
 }
@@ -47,20 +55,23 @@ struct Connected {
 impl Refresher {
     /// Prepares; nothing is read yet, and until then nobody can tell.
     ///
-    /// `keycloak` is what mailcow has no setting for; `provisioning` overrules mailcow.
+    /// `keycloak` is what mailcow has no setting for; `provisioning` and `sync` overrule mailcow.
     #[must_use]
     pub fn new(
         config: &Config,
         database: Arc<Database>,
         keycloak: keycloak::Config,
-        provisioning: Option<bool>,
+        (provisioning, sync): (Option<bool>, sync::Config),
     ) -> Self {
         let detail = "Keycloak's settings were not read from mailcow's table yet";
         let unread = TempFail::new(TempFailReason::SqlUnreachable, detail);
         Self {
+            config: config.clone(),
             database,
             keycloak,
             provisioning,
+            sync,
+            wanted: Live::new(Wanted::NOTHING),
             period: config.refresh.get(),
             source: Live::new(LiveSource::Unknown(unread.clone())),
             rules: Live::new(Rules::Unknown(unread)),
@@ -80,6 +91,12 @@ impl Refresher {
     #[must_use]
     pub fn rules(&self) -> Live<Rules> {
         self.rules.clone()
+    }
+
+    /// What the sync is to do, by the table and the settings.
+    #[must_use]
+    pub fn wanted(&self) -> Live<Wanted> {
+        self.wanted.clone()
     }
 
     /// Whether the table could not be read last time. What was read before is in use meanwhile.
@@ -131,6 +148,8 @@ impl Refresher {
         let makes_mailboxes = settings.is_keycloak() && settings.provisioning;
         let enabled = self.provisioning.unwrap_or(makes_mailboxes);
         report(&settings, &source, enabled);
+        self.report_tls(&settings);
+        self.wanted.set(self.sync.overriding(settings.sync));
         self.applied = is_final.then_some(rows);
         self.rules.set(Rules::Known { enabled, mapping: settings.mapping });
         self.source.set(source);
@@ -144,21 +163,42 @@ impl Refresher {
             Ok(address) => address,
             Err(unusable) => return Ok(LiveSource::Unknown(unusable.temp_fail())),
         };
-        let client = self.connect(address, &settings.client_secret)?;
+        let keycloak = settings.client_settings(&self.keycloak, &self.config);
+        let client = self.connect(address, &keycloak, &settings.client_secret)?;
         Ok(LiveSource::Keycloak { client, mail_passwords: settings.mail_passwords })
     }
 
     /// The client in use, if it is for the same address and secret: it has a token and open connections.
-    fn connect(&mut self, address: Address, secret: &Secret) -> Result<Arc<Client>, SetupError> {
+    fn connect(
+        &mut self,
+        address: Address,
+        keycloak: &keycloak::Config,
+        secret: &Secret,
+    ) -> Result<Arc<Client>, SetupError> {
         if let Some(connected) = &self.client
             && connected.address == address
+            && connected.verifies == keycloak.tls_verify
             && connected.secret.matches(secret.expose())
         {
             return Ok(Arc::clone(&connected.client));
         }
-        let client = Arc::new(Client::new(address.clone(), &self.keycloak, secret.duplicate())?);
-        self.client = Some(Connected { address, secret: secret.duplicate(), client: Arc::clone(&client) });
+        let client = Arc::new(Client::new(address.clone(), keycloak, secret.duplicate())?);
+        let (verifies, secret) = (keycloak.tls_verify, secret.duplicate());
+        self.client = Some(Connected { address, verifies, secret, client: Arc::clone(&client) });
         Ok(client)
+    }
+
+    fn report_tls(&self, settings: &IdentityProvider) {
+        match (settings.ignores_tls, self.config.ignore_ssl_error) {
+            (true, true) => tracing::warn!(
+                "mailcow ignores SSL errors, and so does keydove ([mailcow] ignore_ssl_error): NO CERTIFICATE OF KEYCLOAK IS \
+                 VERIFIED; whoever answers in its place decides who may log in"
+            ),
+            (true, false) => tracing::info!(
+                "mailcow ignores SSL errors; keydove verifies Keycloak's certificate all the same ([mailcow] ignore_ssl_error)"
+            ),
+            (false, _) => {}
+        }
     }
 
     fn knows_nothing(&self) -> bool {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::Wanted;
 use crate::backend::sql::SwitchOff;
 use crate::settings::{Period, Section, SettingFault};
 
@@ -20,11 +21,12 @@ const LEAST: u64 = 5;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// How often the daemon runs the sync: `"10s"` to `"7d"`; `"0"`: only the command `keydove sync` does. Default
-    /// `"0"`.
-    pub interval: Period,
-    /// Whether users without a mailbox get one, by the rules and templates of `[provisioning]`. Default `false`.
-    pub import: bool,
-    /// How many mailboxes one run creates at most. Default: required with `import`.
+    /// `"0"`; with `[mailcow] identity_provider` what mailcow's table says, except in shadow mode.
+    pub interval: Option<Period>,
+    /// Whether users without a mailbox get one, by the rules and templates of `[provisioning]`. Default `false`; with
+    /// `[mailcow] identity_provider` what mailcow's table says.
+    pub import: Option<bool>,
+    /// How many mailboxes one run creates at most. Default: required with `import`; else no limit.
     pub import_limit: Option<u64>,
     /// The pause after each page of 100 users, at most `"1m"`; it lasts at least as long as the page took. Default
     /// `"100ms"`.
@@ -53,8 +55,8 @@ pub enum Deactivate {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            interval: Period::from_secs(0),
-            import: false,
+            interval: None,
+            import: None,
             import_limit: None,
             pause: DEFAULT_PAUSE,
             deactivate: Deactivate::Off,
@@ -65,6 +67,28 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How often; zero where the setting says nothing.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.interval.map_or(Duration::ZERO, Period::get)
+    }
+
+    /// What `[sync]` alone wants.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        Wanted { interval: self.interval(), updates: true, import: self.import.unwrap_or(false) }
+    }
+
+    /// The same where mailcow's table has something to say, too; a setting overrides it.
+    #[must_use]
+    pub fn overriding(&self, table: Wanted) -> Wanted {
+        Wanted {
+            interval: self.interval.map_or(table.interval, Period::get),
+            updates: table.updates || self.interval.is_some(),
+            import: self.import.unwrap_or(table.import),
+        }
+    }
+
     /// What leavers' mailboxes are switched to, if at all.
     pub(super) fn switch_off(&self) -> Option<SwitchOff> {
         match self.deactivate {
@@ -84,14 +108,14 @@ impl Section for Config {
     fn faults(&self) -> Vec<SettingFault> {
         let mut faults = Vec::new();
         let mut complain = |key, sentence, advice| faults.push(SettingFault::new(key, sentence, advice));
-        let interval = self.interval.get();
+        let interval = self.interval();
         if !interval.is_zero() && !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
             complain("interval", "`interval` must be 0 or between `10s` and `7d`", "15m is a good value");
         }
         if self.pause.get() > LONGEST_PAUSE {
             complain("pause", "`pause` must be at most `1m`", "100ms is a good value");
         }
-        if self.import && self.import_limit.is_none() {
+        if self.import == Some(true) && self.import_limit.is_none() {
             complain(
                 "import",
                 "`import` needs `import_limit`: without it a default template gives everybody in the realm a mailbox",
@@ -124,7 +148,17 @@ mod tests {
     #[test]
     fn nothing_is_done_unless_it_is_switched_on() {
         let config = read("").unwrap();
-        assert!(config.interval.get().is_zero() && !config.import && config.switch_off().is_none());
+        assert!(config.interval().is_zero() && config.import.is_none() && config.switch_off().is_none());
+    }
+
+    #[test]
+    fn a_setting_overrides_mailcows_table() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let table = Wanted { interval: minutes(15), updates: false, import: true };
+        assert_eq!(read("").unwrap().overriding(table), table);
+        let own = read("interval = '5m'\nimport = false").unwrap().overriding(table);
+        assert_eq!(own, Wanted { interval: minutes(5), updates: true, import: false });
+        assert!(read("interval = '0'").unwrap().overriding(table).interval.is_zero());
     }
 
     #[test]

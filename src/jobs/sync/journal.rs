@@ -7,11 +7,11 @@ use crate::auth::ProvisionRefusal;
 use crate::backend::redis::Redis;
 use crate::provision::json_encode;
 
-const LIST: &str = "CRON_LOG";
+pub(super) const LIST: &str = "CRON_LOG";
 /// As many as mailcow itself keeps.
 const KEEP: usize = 9999;
 /// The name under which mailcow's own job writes.
-const TASK: &str = "Keycloak Sync";
+pub(super) const TASK: &str = "Keycloak Sync";
 /// So many lines of one run say what is as it should be, and so many that something is not; the others are in keydove's
 /// own log.
 const MOST_OF_A_RUN: usize = 500;

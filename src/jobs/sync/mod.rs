@@ -13,6 +13,7 @@ mod due;
 mod foresight;
 mod journal;
 mod leavers;
+mod mailcows_job;
 mod person;
 mod readmit;
 mod report;
@@ -20,6 +21,7 @@ mod run;
 mod schedule;
 mod stores;
 mod walk;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -38,10 +40,12 @@ use run::Run;
 
 pub use census::{Census, Found, Grade, PasswordCount, Sighting};
 pub use config::{Config, Deactivate};
+pub use mailcows_job::runs as mailcows_job_runs;
 pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
 pub use schedule::{RunStatus, Schedule, StatusNumbers};
 pub use walk::Doubt;
+pub use wanted::{Plan, Wanted};
 
 /// The name of the lease.
 const LEASE: &str = "sync";
@@ -73,6 +77,10 @@ pub struct SyncParts {
 pub struct Sync {
     config: Config,
     parts: SyncParts,
+    /// Mailboxes that are there are brought in line.
+    updates: bool,
+    /// Users without a mailbox get one.
+    imports: bool,
 }
 
 /// What is wanted of a run.
@@ -154,7 +162,13 @@ impl Sync {
     /// Prepares; nobody is asked yet.
     #[must_use]
     pub fn new(config: Config, parts: SyncParts) -> Self {
-        Self { config, parts }
+        let imports = config.import.unwrap_or(false);
+        Self { config, parts, updates: true, imports }
+    }
+
+    /// What the next runs are to do.
+    pub fn want(&mut self, wanted: &Wanted) {
+        (self.updates, self.imports) = (wanted.updates, wanted.import);
     }
 
     /// One run. A dry run and one of a single person need no lease.

@@ -127,6 +127,9 @@ impl Run<'_> {
         if mailbox.is_resource || !mailbox.is_keycloaks {
             return Err(Skip::LocalMailbox);
         }
+        if !self.sync.updates {
+            return Ok(Outcome::Unchanged);
+        }
         let name = self.name_of(identity);
         let update = self.rulebook.due_update(standing.person.as_ref(), identity);
         let due = Due::find(mailbox, standing, (&name, identity.mark.as_ref()), update.is_some());
@@ -203,7 +206,7 @@ impl Run<'_> {
         person: &Person,
         identity: &Identity,
     ) -> Result<Outcome, Skip> {
-        if self.sync.config.import {
+        if self.sync.imports {
             return self.make_mailbox(client, person, identity).await;
         }
         // A dry run says how many they would be, so that a limit can be chosen.
@@ -235,7 +238,7 @@ impl Run<'_> {
             return Err(Skip::ImportLimit);
         }
         if self.request.dry_run {
-            return self.foresight.import(&database, &plan, self.sync.config.import).await;
+            return self.foresight.import(&database, &plan, self.sync.imports).await;
         }
         let parts = &self.sync.parts;
         let settings = match parts.provisioner.import(&database, identity, Instant::now().into_std()).await {

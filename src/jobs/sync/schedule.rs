@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{End, Report, Request, Sync};
+use super::{End, Plan, Report, Request, Sync, Wanted, mailcows_job};
 
 /// After a run that did not get to the end, the next one comes so much sooner.
 const SOONER: u32 = 4;
@@ -79,10 +79,16 @@ impl RunStatus {
     }
 }
 
+/// How often mailcow's table is looked at for another wish.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Runs it for as long as keydove runs.
 #[derive(Debug)]
 pub struct Schedule {
     sync: Sync,
+    plan: Plan,
+    /// mailcow's own job was told of.
+    told_of_mailcows_job: bool,
     status: Arc<RunStatus>,
     /// Part of the interval by which this process is late, so that several do not ask Keycloak at one moment.
     jitter: f64,
@@ -91,8 +97,9 @@ pub struct Schedule {
 impl Schedule {
     /// Prepares. `jitter` is from 0 to 1, another one in each process.
     #[must_use]
-    pub fn new(sync: Sync, jitter: f64) -> Self {
-        Self { sync, status: Arc::default(), jitter: jitter.clamp(0.0, 1.0) }
+    pub fn new(sync: Sync, plan: Plan, jitter: f64) -> Self {
+        let jitter = jitter.clamp(0.0, 1.0);
+        Self { sync, plan, told_of_mailcows_job: false, status: Arc::default(), jitter }
     }
 
     /// How runs end.
@@ -103,24 +110,59 @@ impl Schedule {
 
     /// Runs now and then until it is told to stop. A run in the middle is left; the next one finds what is done.
     pub async fn run(mut self, stop: CancellationToken) {
-        let interval = self.sync.config.interval.get();
-        let mut pause = (interval / 10).mul_f64(self.jitter).max(Duration::from_secs(1));
-        loop {
-            self.status.plan(Some(Instant::now() + pause));
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                () = sleep(pause) => {}
-            }
-            self.status.plan(None);
-            let due = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                due = self.once(interval) => due,
-            };
-            pause = due.max(SHORTEST_PAUSE);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.run_forever() => {}
         }
         self.sync.give_up(true).await;
+    }
+
+    async fn run_forever(&mut self) {
+        let mut pause = None;
+        loop {
+            let wanted = self.plan.now();
+            if wanted.interval.is_zero() {
+                self.status.plan(None);
+                sleep(LOOK).await;
+                continue;
+            }
+            let first = || (wanted.interval / 10).mul_f64(self.jitter).max(Duration::from_secs(1));
+            let next = Instant::now() + pause.take().unwrap_or_else(first);
+            self.status.plan(Some(next));
+            if !self.wait(next, wanted).await {
+                continue;
+            }
+            self.status.plan(None);
+            self.sync.want(&wanted);
+            pause = Some(self.once(wanted.interval).await.max(SHORTEST_PAUSE));
+            self.look_for_mailcows_job().await;
+        }
+    }
+
+    /// Waits for the moment; tells whether the same is wanted still.
+    async fn wait(&self, moment: Instant, wanted: Wanted) -> bool {
+        while Instant::now() < moment {
+            sleep(LOOK.min(moment - Instant::now())).await;
+            if self.plan.now() != wanted {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Two jobs would do the same work, each in its own way.
+    async fn look_for_mailcows_job(&mut self) {
+        let (Plan::Mailcow(_), Some(redis)) = (&self.plan, self.sync.parts.redis.as_mut()) else { return };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let runs = mailcows_job::runs(redis, now.as_secs()).await.unwrap_or(false);
+        if runs && !self.told_of_mailcows_job {
+            tracing::warn!(
+                "mailcow's own job keycloak-sync.php runs beside keydove's sync; switch one of the two off: docs/mailcow.md, \
+                 \"The sync\""
+            );
+        }
+        self.told_of_mailcows_job = runs;
     }
 
     /// One run, if it is time. Says when it is again.

@@ -67,7 +67,7 @@ impl Decision {
     ) -> Result<u64, NotAccepted> {
         let (identity, now) = (Identity::new(person.person()), login.now.monotonic.into_std());
         let (provisioner, database) = (&self.0.provisioner, &self.0.database);
-        if login.purpose == Purpose::Rehearsal {
+        if login.purpose != Purpose::Answer {
             let rehearsed = provisioner.rehearse(database, &identity, now).await;
             trace.step("template", &rehearsed, words::template);
             return match rehearsed?.mailbox {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::webmail::Via;
-use crate::auth::{AuthRequest, Credential, ProvenIdentity, Secret, Username};
+use crate::auth::{AuthRequest, Credential, ProvenIdentity, Secret, Service, Username};
 use crate::login::passdb::{Password, Presented, SignedToken};
 
 /// When a request came.
@@ -47,7 +47,10 @@ impl Login<'_> {
 pub enum Purpose {
     /// Somebody is told the verdict.
     Answer,
-    /// Somebody else decides, or an administrator wants to know how it would end: nothing is made, and nothing noted.
+    /// Somebody else decides: nothing is made or written down, and guesses are counted, so that it is known who would have
+    /// to wait.
+    Shadow,
+    /// An administrator wants to know how it would end: nothing is made, and nothing noted.
     Rehearsal,
 }
 
@@ -60,6 +63,8 @@ pub(super) enum Proof<'a> {
     Identity(&'a ProvenIdentity),
     /// A right main password, where main passwords count, and else a right app password; from there. Of a rehearsal only.
     Assumed(Option<IpAddr>),
+    /// At the web portal: Keycloak says that it is whoever has the mailbox. Of a rehearsal only.
+    AssumedIdentity,
 }
 
 impl<'a> Proof<'a> {
@@ -67,13 +72,14 @@ impl<'a> Proof<'a> {
         match self {
             Self::Password(presented) => Some(presented),
             Self::Assumed(remote) => Some(Presented { password: Password::Assumed, remote, name: "" }),
-            Self::Token(_) | Self::Identity(_) => None,
+            Self::Token(_) | Self::Identity(_) | Self::AssumedIdentity => None,
         }
     }
 
     pub(super) fn of(&Asked { request, assumes_proof, .. }: &Asked<'a>) -> Self {
         let remote = request.origin.remote;
         match &request.credential {
+            _ if assumes_proof && request.service == Service::Portal => Self::AssumedIdentity,
             _ if assumes_proof => Self::Assumed(remote),
             Credential::Password(password) => {
                 Self::Password(Presented { password: Password::Given(password), remote, name: "" })

@@ -2,7 +2,7 @@
 //!
 //! * [`LoginService::log_in`]: the decision under a deadline, then `conclude.rs`: the one log line, the counters, and
 //!   what is to be written down.
-//! * [`DecidedLogin`]: the same in two steps, for a protocol that must answer by other means; [`LoginService::rehearse`] for
+//! * [`DecidedLogin`]: the same in two steps, for a protocol that must answer by other means; [`LoginService::shadow`] for
 //!   a login that somebody else decides.
 //! * `lookups.rs`: the questions without a password: users, lists, senders, mail maps, forgetting.
 //! * `explain.rs`: how a login would end now, and how the last ones did.
@@ -107,10 +107,16 @@ impl LoginService {
         Concluded { verdict, ended, not_before }
     }
 
-    /// How a login would end that somebody else decides. Nothing is logged, counted, written down or made; the names of the
-    /// request are read as for a login.
+    /// How a login would end. Nothing is logged, counted, written down or made; the names of the request are read as for a
+    /// login.
     pub async fn rehearse(&self, request: &mut AuthRequest) -> Verdict {
         self.decide(request, Arrival::now(), Purpose::Rehearsal).await.verdict
+    }
+
+    /// How a login would end that somebody else decides. Nothing is logged, written down or made, and guesses are counted, so
+    /// that it ends as it would if keydove decided; the names of the request are read as for a login.
+    pub async fn shadow(&self, request: &mut AuthRequest) -> Verdict {
+        self.decide(request, Arrival::now(), Purpose::Shadow).await.verdict
     }
 
     /// Every way to a verdict leads through here, so that names mean the same at each. A known user is decided at once;

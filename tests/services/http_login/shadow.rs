@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::double::{MailcowDouble, Script};
 use super::{NO, Served, YES, login, metric};
 use crate::mailcow::WorldCase;
-use crate::mailcow::world::{RIGHT, RIGHT_HASH, World};
+use crate::mailcow::provisioning::newcomer;
+use crate::mailcow::world::{RIGHT, RIGHT_HASH, SETTINGS, World, domain};
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::{Result, free_port};
 use crate::{ensure, eventually, in_time};
@@ -69,7 +70,7 @@ pub const CASES: &[WorldCase] = &[
         served.answers(&body, 401)?;
         differs(
             &served,
-            "mailcow=\"refuse\" keydove=\"accept\" reason=\"ok\" user=\"shadow-diff@case.example\"",
+            "mailcow=\"refuse\" keydove=\"accept\" reason=\"ok\" row=\"mailcow_wrong\" user=\"shadow-diff@case.example\"",
         )?;
         double.turn(ACCEPTS);
         let wrong = login("shadow-diff@case.example", "a wrong one", "imap");
@@ -94,6 +95,57 @@ pub const CASES: &[WorldCase] = &[
         keydove.stop()?;
         let log = keydove.log();
         ensure(log.contains("shadow mode so far: 3 logins, 3 differences"), || log.clone())
+    }),
+    ("http_login_shadow_shows_who_would_have_to_wait_and_holds_nobody_up", |world| {
+        let double = MailcowDouble::start(REFUSES)?;
+        let throttle = "[throttle]\nguesses = 3\n";
+        let (served, _) = shadow_edited(world, "shadow-wait", &double.url, "", |text| {
+            text.replace("[throttle]\nenabled = false\n", throttle)
+        })?;
+        world.person_with_hash("shadow-wait@case.example", RIGHT_HASH)?;
+        let guess = |number: u32| login("shadow-wait@case.example", &format!("guess {number}"), "imap");
+        for number in 0..3 {
+            served.answers(&guess(number), 401)?;
+        }
+        // Each guess is counted beside the answer, which does not wait for it.
+        eventually(|| {
+            served.answers(&login("shadow-wait@case.example", RIGHT, "imap"), 401)?;
+            let log = served.keydove.log();
+            ensure(log.contains("reason=\"throttled\" row=\"guesses_held_up\""), || log.clone())
+        })?;
+        double.turn(ACCEPTS);
+        served.answers(&login("shadow-wait@case.example", RIGHT, "imap"), 200)?;
+        differs(&served, "mailcow=\"accept\" keydove=\"cannot_tell\" reason=\"throttled\" row=\"throttled\"")
+    }),
+    ("http_login_shadow_shows_limits_of_domains_switches_of_templates_and_aliases", |world| {
+        let double = MailcowDouble::start(ACCEPTS)?;
+        let (served, _) = shadow_edited(world, "shadow-rules", &double.url, SETTINGS, |text| {
+            text.replace("[login]\n", "[login]\naliases = true\n")
+        })?;
+        world.system.execute(&format!(
+            "{} INSERT INTO alias (address, goto, domain, active) VALUES
+             ('shadow-alias@case.example', 'shadow-rules@case.example', 'case.example', 1);",
+            domain("shadow-full.example", "mailboxes = 0"),
+        ))?;
+        world.person_with_hash("shadow-rules@case.example", RIGHT_HASH)?;
+        newcomer(world, "shadow-off@case.example", Some("off"))?;
+        newcomer(world, "shadow@shadow-full.example", None)?;
+        for (user, words) in [
+            ("shadow-off@case.example", "reason=\"mailbox_disabled\" row=\"mailbox_off\""),
+            (
+                "shadow@shadow-full.example",
+                "reason=\"provision_max_mailbox_exceeded\" row=\"new_mailbox_refused\"",
+            ),
+        ] {
+            served.answers(&login(user, RIGHT, "imap"), 200)?;
+            differs(&served, words)?;
+        }
+        double.turn(REFUSES);
+        served.answers(&login("shadow-alias@case.example", RIGHT, "imap"), 401)?;
+        differs(&served, "keydove=\"accept\" reason=\"ok\" row=\"mailcow_wrong\"")?;
+        let made = world
+            .count("mailbox", "username IN ('shadow-off@case.example', 'shadow@shadow-full.example')")?;
+        ensure(made == 0, || "a mailbox was made".to_owned())
     }),
     ("http_login_shadow_waits_for_mailcow_and_never_for_keydove", |world| {
         let double = MailcowDouble::start(ACCEPTS)?;
@@ -133,9 +185,19 @@ const PROVISIONING: &str = "\n[provisioning]\nenabled = true\ndefault_template =
 
 /// A keydove in shadow mode, and the port of its metrics.
 fn shadow(world: &World<'_>, name: &'static str, url: &str, more: &str) -> Result<(Served, u16)> {
+    shadow_edited(world, name, url, more, |text| text)
+}
+
+fn shadow_edited(
+    world: &World<'_>,
+    name: &'static str,
+    url: &str,
+    more: &str,
+    edit: impl FnOnce(String) -> String,
+) -> Result<(Served, u16)> {
     let port = free_port()?;
     let settings = format!("shadow_url = \"{url}\"\n\n[http]\nlisten = \"127.0.0.1:{port}\"\n{more}");
-    Ok((Served::start(world, name, &settings)?, port))
+    Ok((Served::start_edited(world, name, &settings, edit)?, port))
 }
 
 fn pair(port: u16, mailcow: &str, keydove: &str) -> Result<u64> {

@@ -40,6 +40,11 @@ const COMPOSE: &str = "services:\n  dovecot-mailcow:\n    image: ghcr.io/mailcow
 /// Dovecot's settings of the administrator.
 const EXTRA: &str = "mail_max_userip_connections = 60\n";
 
+/// mailcow's table of SOGo's users, which keydove's own tables lack.
+const SOGO: &str = "CREATE TABLE _sogo_static_view (c_uid VARCHAR(255) PRIMARY KEY, domain VARCHAR(255), c_name VARCHAR(255), \
+     c_password VARCHAR(255) DEFAULT '', c_cn VARCHAR(255), mail VARCHAR(255), aliases TEXT, ad_aliases VARCHAR(6144), \
+     ext_acl VARCHAR(6144), kind VARCHAR(100), multiple_bookings INT);";
+
 /// In place of `docker`: it notes what it is told, answers `ps` as Docker Compose does, runs MariaDB's client for the
 /// database's container and curl for Dovecot's, and does to mounted files what mailcow's containers do when they start.
 /// A file `fails` beside it makes the command fail that is named in it.
@@ -71,9 +76,11 @@ pub struct Ground {
     pub etc: PathBuf,
     bin: PathBuf,
     folder: PathBuf,
-    network: String,
+    pub network: String,
     metrics: u16,
-    shadow: u16,
+    pub shadow: u16,
+    sql: u16,
+    cache: u16,
     _redis: Redis,
     _mailcow: Keydove,
 }
@@ -81,6 +88,7 @@ pub struct Ground {
 impl Ground {
     pub fn prepare(system: &mut System) -> Result<Self> {
         fill_table(system)?;
+        system.execute(SOGO)?;
         let stage = Arc::clone(system.stage());
         let folder = stage.folder("host")?;
         let (opt, etc, bin) = (folder.join("opt"), folder.join("etc"), folder.join("bin"));
@@ -123,7 +131,19 @@ impl Ground {
         let mailcow = system.keydove.beside("mailcow", |text| {
             format!("{text}\n[http_login]\nlisten = \"127.0.0.1:{shadow}\"\nown_certificate = true\n")
         })?;
-        Ok(Self { opt, etc, bin, folder, network, metrics, shadow, _redis: redis, _mailcow: mailcow })
+        Ok(Self {
+            opt,
+            etc,
+            bin,
+            folder,
+            network,
+            metrics,
+            shadow,
+            sql,
+            cache,
+            _redis: redis,
+            _mailcow: mailcow,
+        })
     }
 
     /// `keydove setup` on this host.
@@ -145,7 +165,7 @@ impl Ground {
         let mut command = self.setup(&["--mailcow"]);
         command.arg(&self.opt).args(["--mariadb-user", USER, "--mariadb-from", "localhost"]);
         command.args(["--start-command", &start]);
-        command.args(["--stop-command", &format!("kill $(cat {folder}/pid)")]);
+        command.args(["--stop-command", &stop(&self.folder)]);
         command.arg("--socket-folder").arg(self.folder.join("run"));
         command.args(["--shadow-port", &self.shadow.to_string()]);
         command.args(["--metrics-port", &self.metrics.to_string()]).args(arguments);
@@ -181,6 +201,30 @@ impl Ground {
             }
         }
         found
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Lets a program be run.
+    pub fn allow(&self, name: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        attempt("change", &path, fs::set_permissions(&path, Permissions::from_mode(0o755)))
+    }
+
+    /// As an administrator edits keydove.toml where a port is another one than mailcow's.
+    pub fn edit_configuration(&self) -> Result<()> {
+        let text = self.read("etc/keydove.toml");
+        let text = text
+            .replace("port = 13306", &format!("port = {}", self.sql))
+            .replace("port = 7654", &format!("port = {}", self.cache))
+            .replace("user = \"keydove\"", &format!("user = \"{USER}\""))
+            .replace("/run/keydove", &self.folder.join("run").display().to_string())
+            .replace("/etc/keydove", &self.etc.display().to_string())
+            .replace("https://127.0.0.1:9082", &format!("https://127.0.0.1:{}", self.shadow))
+            .replace("127.0.0.1:9153", &format!("127.0.0.1:{}", self.metrics));
+        self.write("etc/keydove.toml", &text)
     }
 
     pub fn read(&self, path: &str) -> String {
@@ -222,6 +266,15 @@ impl Drop for Ground {
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
         }
     }
+}
+
+/// A line that stops keydove, and waits for its end: another one needs its ports.
+pub fn stop(folder: &Path) -> String {
+    let pid = folder.join("pid");
+    format!(
+        "p=$(cat {0}); kill $p; while readlink -q /proc/$p/exe >/dev/null; do sleep 0.1; done",
+        pid.display()
+    )
 }
 
 fn database_socket(system: &mut System) -> Result<PathBuf> {

@@ -2,12 +2,14 @@
 //! layout and `docker` is a double, because no containers run here; MariaDB, Redis, Keycloak and keydove are real.
 
 mod ground;
+mod page;
 
 use super::LoneCase;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{ensure, eventually};
 use ground::{ALICE, Ground, OVERRIDE, USER};
+use page::Typist;
 
 const DONE: i32 = 0;
 const USAGE: i32 = 64;
@@ -22,7 +24,65 @@ pub const CASES: &[LoneCase] = &[
     }),
     ("a_mailcow_that_is_not_as_it_should_be_is_told_of_and_left_alone", |system| wrong(system)),
     ("a_setup_that_docker_does_not_take_leaves_mailcow_as_it_was", |system| failing(system)),
+    ("the_page_about_mailcow_is_followed_step_by_step_and_back", |system| by_hand(system)),
 ];
+
+const SHADOW: &str = "1. Shadow mode";
+const DECIDES: &str = "2. keydove decides";
+const BACK: &str = "3. The way back";
+
+fn by_hand(system: &mut System) -> Result<()> {
+    let ground = Ground::prepare(system)?;
+    let before = ground.files();
+    let typist = Typist::new(&ground)?;
+    let blocks = [typist.count(SHADOW)?, typist.count(DECIDES)?, typist.count(BACK)?];
+    ensure(blocks == [10, 2, 2], || format!("the page has other blocks than are typed here: {blocks:?}"))?;
+    let file = "opt/docker-compose.override.yml";
+
+    typist.types(SHADOW, 0..2)?;
+    ground.edit_configuration()?;
+    typist.types(SHADOW, 2..4)?;
+    // An administrator puts both parts into what is there already.
+    let port = typist.file(SHADOW, 4)?.replace("services:\n", "");
+    ground.write(file, &format!("{OVERRIDE}{port}"))?;
+    typist.types(SHADOW, 5..7)?;
+    let refused = typist.types(SHADOW, 7..8)?;
+    ensure(refused.trim() == NO, || format!("by hand: {refused}"))?;
+    let dovecot = typist.file(SHADOW, 8)?.replace("  dovecot-mailcow:\n", "").replace("    volumes:\n", "");
+    let (hosts, script) = dovecot.split_at(dovecot.rfind("      - ").unwrap_or_default());
+    let own = OVERRIDE.replace("ro\n", &format!("ro\n{script}{hosts}"));
+    ground.write(file, &format!("{own}{port}"))?;
+    typist.types(SHADOW, 9..10)?;
+    expect(&ground, "pw", YES)?;
+    ensure(ground.log().contains("shadow mode: mailcow decides logins over HTTP"), || ground.log())?;
+    ensure(!ground.log().contains("verdict="), || "a login in shadow mode has a line".to_owned())?;
+
+    typist.types(DECIDES, 0..1)?;
+    ground.write(file, &own)?;
+    typist.types(DECIDES, 1..2)?;
+    expect(&ground, "pw", YES)?;
+    eventually(|| {
+        let log = ground.log();
+        ensure(log.contains("login verdict=accept"), || log)
+    })?;
+    ensure(ground.read("opt/data/conf/dovecot/extra.conf").contains("\nauth_cache_size = 0\n"), || {
+        "Dovecot remembers passwords".to_owned()
+    })?;
+
+    ground.write(file, OVERRIDE)?;
+    typist.types(BACK, 0..2)?;
+    ensure(ground.log_in(ALICE, "pw").is_err(), || "keydove still answers".to_owned())?;
+    let left = std::fs::read_dir(ground.path("systemd/keydove.service.d")).map_or(0, Iterator::count);
+    ensure(left == 0, || "a unit's file is left".to_owned())?;
+    let mut now = ground.files();
+    now.retain(|path, _| path.starts_with(&ground.opt));
+    let mut mailcow = before.clone();
+    mailcow.retain(|path, _| path.starts_with(&ground.opt));
+    // Comments of extra.conf stay.
+    let extra = ground.opt.join("data/conf/dovecot/extra.conf");
+    let is_same = now.iter().all(|(path, state)| *path == extra || mailcow.get(path) == Some(state));
+    ensure(is_same, || format!("not as before: {now:?}"))
+}
 
 fn there_and_back(system: &mut System) -> Result<()> {
     let ground = Ground::prepare(system)?;

@@ -63,6 +63,9 @@ pub(super) fn without(text: &str, element: &Element) -> Result<String, String> {
     if !remove_from(&mut wanted, &element.path(), &element.text) {
         return Ok(text.to_owned());
     }
+    if wanted.as_object().is_some_and(Map::is_empty) {
+        wanted = Value::Null;
+    }
     let mut lines: Vec<&str> = text.lines().collect();
     let mut parents = Vec::new();
     let mut block = Block { start: 0, end: lines.len(), least: 0 };
