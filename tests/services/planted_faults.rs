@@ -279,7 +279,7 @@ const FAULTS: &[Fault] = &[
         },
         code: FAULT,
         says: &[
-            "takes connections, but not as the door ",
+            "takes connections, but not in the protocol ",
             "nobody answers within",
             "journalctl -u keydove",
             EACH,

@@ -3,21 +3,20 @@
 //! The listening sockets are handed in and outlive keydove, as with systemd.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use super::LoneCase;
 use super::clients::{Login, imap_authenticate, imap_login, smtp_auth_login, smtp_login};
 use super::logins::{ALL, accepted};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
+use super::{LoneCase, ensure, eventually};
 
-/// How often keydove restarts under load, and how long it serves in between.
+/// How often keydove restarts under load, and how many logins each client has in between.
 const RESTARTS: usize = 5;
-const BETWEEN: Duration = Duration::from_millis(2500);
+const BETWEEN: usize = 10;
 /// Fewer logins than this would be no load.
-const LEAST_LOGINS: usize = 100;
+const LEAST_LOGINS: usize = (RESTARTS + 1) * BETWEEN * PEOPLE.len();
 /// People enough that Dovecot's limit of connections for one person and address is far away.
 const PEOPLE: [&str; 4] =
     ["alice@example.org", "carol@example.org", "plain@example.org", "ssha512@example.org"];
@@ -29,14 +28,13 @@ pub const CASES: &[LoneCase] = &[("restarts_under_load_cost_only_temporary_failu
     let sockets = system.keydove.open_sockets()?;
     system.keydove.start_with_sockets(&sockets)?;
     let postfix_log = system.postfix.log().len();
-    let result = under_load(system, |system| {
+    let result = under_load(system, |system, accepted| {
         for _ in 0..RESTARTS {
-            thread::sleep(BETWEEN);
+            all_log_in(accepted)?;
             system.keydove.stop()?;
             system.keydove.start_with_sockets(&sockets)?;
         }
-        thread::sleep(BETWEEN);
-        Ok(())
+        all_log_in(accepted)
     });
     let ended = system.keydove.stop();
     drop(sockets);
@@ -55,8 +53,27 @@ type LogIn = fn(u16, Login<'_>) -> std::io::Result<String>;
 /// What was answered, by protocol and the beginning of the answer, and how often.
 type Answers = BTreeMap<String, usize>;
 
+/// How many logins of each client ended well.
+type Accepted = [AtomicUsize; PEOPLE.len()];
+
+/// Waits until each client has logged in again, and often.
+fn all_log_in(accepted: &Accepted) -> Result<()> {
+    let count = || accepted.each_ref().map(|count| count.load(Ordering::Relaxed));
+    let before = count();
+    eventually(|| {
+        let now = count();
+        ensure(now.iter().zip(before).all(|(now, before)| *now >= before + BETWEEN), || {
+            format!("logins went from {before:?} to {now:?} only")
+        })
+    })
+}
+
 /// Logs in again and again from several threads while `work` runs.
-fn under_load(system: &mut System, work: impl FnOnce(&mut System) -> Result<()>) -> Result<Answers> {
+fn under_load(
+    system: &mut System,
+    work: impl FnOnce(&mut System, &Accepted) -> Result<()>,
+) -> Result<Answers> {
+    let accepted = Accepted::default();
     let (imap, smtp) = (system.dovecot.imap, system.postfix.submission);
     let over = AtomicBool::new(false);
     let doors: [(&str, u16, LogIn); 4] = [
@@ -67,20 +84,22 @@ fn under_load(system: &mut System, work: impl FnOnce(&mut System) -> Result<()>)
     ];
     thread::scope(|scope| {
         let log_in = |(number, (protocol, port, log_in)): (usize, (_, u16, LogIn))| {
-            let over = &over;
+            let (over, accepted) = (&over, &accepted[number]);
             let login = Login { user: PEOPLE[number % PEOPLE.len()], password: "pw" };
             scope.spawn(move || {
                 let mut answers = Answers::new();
                 while !over.load(Ordering::Relaxed) {
                     let answer: std::io::Result<String> = log_in(port, login);
                     let answer = answer.unwrap_or_else(|error| format!("an error: {error}"));
+                    let is_in = answer.starts_with("OK ") || answer.starts_with("235 ");
+                    accepted.fetch_add(usize::from(is_in), Ordering::Relaxed);
                     *answers.entry(format!("{protocol} {}", beginning(&answer))).or_default() += 1;
                 }
                 answers
             })
         };
         let threads: Vec<_> = doors.into_iter().enumerate().map(log_in).collect();
-        let result = work(system);
+        let result = work(system, &accepted);
         over.store(true, Ordering::Relaxed);
         let mut all = Answers::new();
         for thread in threads {

@@ -7,7 +7,7 @@ REALM=tests/realm/mail-realm.json
 REALM_COPIES=11
 # Making a realm takes Keycloak most of a second, so realms without people stand ready for cases that need one more:
 # blank-1 and so on, of the version that everything is tested with.
-BLANK_REALMS=96
+BLANK_REALMS=64
 
 # The version that everything is tested with.
 KEYCLOAK_VERSION=26.7.3
@@ -104,7 +104,7 @@ make_template() (
     tries=0
     until curl -fs --noproxy '*' -o /dev/null "http://127.0.0.1:$port/realms/mail"; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 300 ] || ! kill -0 "$server" 2>/dev/null; then
+        if [ "$tries" -gt 1200 ] || ! kill -0 "$server" 2>/dev/null; then
             tail -n 20 "$log" >&2
             die "Keycloak $1 did not come up for the import; its log is $log"
         fi

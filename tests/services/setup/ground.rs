@@ -256,6 +256,8 @@ fn log_in_until(ends: &AtomicBool, port: u16) -> Result<u32> {
             ensure(is_in(&second), || format!("a login was lost: {first:?}, and again: {second:?}"))?;
         }
         count += 1;
+        // Or the logins would keep from setup the processors that it needs.
+        std::thread::sleep(Duration::from_millis(25));
     }
     Ok(count)
 }
