@@ -57,8 +57,9 @@ fn only_compares(file: &Tables) -> bool {
             ListenerProtocol::AuthClient | ListenerProtocol::AuthMaster | ListenerProtocol::Hook
         )
     };
-    let syncs =
-        !file.sync.interval().is_zero() || file.sync.import == Some(true) || file.sync.deactivate != Deactivate::Off;
+    let syncs = !file.sync.interval().is_zero()
+        || file.sync.import == Some(true)
+        || file.sync.deactivate != Deactivate::Off;
     file.http_login.shadow_url.is_some()
         && !syncs
         && !file.listeners.iter().any(|listener| asks(listener.protocol))
