@@ -19,13 +19,25 @@ demo: setup
 
 # `--workspace` everywhere: with other features for each command, crates would be built more than once.
 check:
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
-	cargo test --workspace --lib --bins --test house
+	$(LINTS)
+	cargo test --workspace --no-run $(QUICK)
+	@$(DOC_BESIDE) cargo test --workspace $(QUICK); $(AND_DOC)
 
-test: setup check
-	cargo test --workspace --test databases --test services
+# What needs servers and what needs none is built at once, so that no processor waits for the last of the first.
+test: setup
+	$(LINTS)
+	cargo test --workspace --no-run $(QUICK) --test databases --test services
+	@$(DOC_BESIDE) cargo test --workspace $(QUICK) --test databases; $(AND_DOC)
+	cargo test --workspace --test services
+
+LINTS = cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
+QUICK = --lib --bins --test house
+
+# The documentation keeps one processor busy for half a minute, and these tests mostly wait. Both commands lock the build for a
+# moment; the tests should come first, and if they do not, they only begin later.
+DOC_BESIDE = { sleep 2; RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items; } \
+	>target/documentation.log 2>&1 & doc=$$!;
+AND_DOC = tests=$$?; wait $$doc || { cat target/documentation.log; exit 1; }; exit $$tests
 
 test-machine: setup
 	tests/machine/run

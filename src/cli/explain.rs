@@ -16,7 +16,7 @@ use crate::login::service::{Explained, PastAttempt};
 pub(super) struct Arguments {
     /// The name that the user logs in with.
     address: String,
-    /// The service: imap, pop3, smtp, sieve.
+    /// The service: imap, pop3, smtp, sieve; or portal, which Keycloak signs people in to.
     #[arg(long, value_name = "SERVICE", default_value = "imap")]
     service: String,
     /// The client's address, for app passwords that are limited to networks.

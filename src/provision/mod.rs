@@ -271,6 +271,21 @@ mod tests {
         is_send(|provisioner, database, person, now| provisioner.update_if_due(database, person, now));
     }
 
+    /// In mailcow a login leaves the name empty, and the sync fills it in.
+    #[test]
+    fn beside_mailcow_names_come_as_in_mailcow() {
+        let names = |provisioner: Provisioner| (provisioner.names.at_login(), provisioner.names.in_sync());
+        let rules = || Live::new(Rules::of(&Config::default()));
+        assert_eq!(names(Provisioner::new(&Config::default())), (true, true));
+        assert_eq!(names(Provisioner::with_rules(&Config::default(), rules())), (false, true));
+        for (set, expected) in [("always", (true, true)), ("sync", (false, true)), ("never", (false, false))]
+        {
+            let config: Config = toml::from_str(&format!("names = '{set}'")).unwrap();
+            assert_eq!(names(Provisioner::with_rules(&config, rules())), expected, "{set}");
+        }
+        assert!(toml::from_str::<Config>("names = 'sometimes'").is_err());
+    }
+
     #[test]
     fn the_rule_is_in_the_reason_and_in_the_words() {
         let user = Username::parse(b"alice@example.org").unwrap();

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use keydove::backend::sql::{Right, grants, needed};
+use keydove::config::Config;
 use keydove::{cli, daemon};
 
 use crate::settings;
@@ -52,4 +54,32 @@ fn the_table_of_differences_in_shadow_mode_is_what_the_log_names() {
 #[test]
 fn the_page_of_settings_is_what_the_structs_say() {
     holds("configuration.md", &settings::page());
+}
+
+const CONTROL: &str = "[[listener]]\ndoor = 'control'\npath = '/run/keydove/control'\n";
+/// Beside mailcow, step by step.
+const STEPS: [(&str, &str); 3] = [
+    (
+        "Shadow mode: reading only",
+        "[http_login]\nlisten = '127.0.0.1:9082'\nshadow_url = 'https://127.0.0.1:9443'\n",
+    ),
+    ("keydove decides, and creates mailboxes at the first login", ""),
+    (
+        "With the sync, which switches leavers off",
+        "[sync]\nimport = true\nimport_limit = 100\ndeactivate = 'receive-only'\n",
+    ),
+];
+
+#[test]
+fn the_page_of_grants_is_what_the_table_of_rights_says() {
+    let mut page = String::new();
+    for (title, more) in STEPS {
+        let text = format!("{CONTROL}[mailcow]\nidentity_provider = true\n{more}");
+        let features = Config::parse_features(Path::new("keydove.toml"), &text).unwrap();
+        let rights: Vec<Right> =
+            needed(&features).into_iter().filter(|right| !right.is_for_mysql()).collect();
+        let statements = grants(&rights, "mailcow", "'keydove'@'%'").join("\n");
+        page.push_str(&format!("## {title}\n\n```sql\n{statements}\n```\n\n"));
+    }
+    holds("grants.md", page.trim_end());
 }

@@ -49,6 +49,7 @@ mod organizations;
 mod outages;
 mod people;
 mod planted_faults;
+mod portal;
 mod portal_socket;
 mod postfix_doors;
 mod protocol_edges;
@@ -83,6 +84,9 @@ type Case = (&'static str, fn(&System) -> Result<()>);
 type LoneCase = (&'static str, fn(&mut System) -> Result<()>);
 
 fn main() -> ExitCode {
+    if let Some(code) = portal::become_portal() {
+        return code;
+    }
     if let Some(code) = stage::root::become_root() {
         return code;
     }
@@ -163,6 +167,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("outages", On::BothDatabases, outages::CASES),
     ("outages", On::OwnMariaDb, outages::SERVER_CASES),
     ("planted_faults", On::OwnMariaDb, planted_faults::CASES),
+    ("portal", On::BothDatabases, portal::CASES),
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),

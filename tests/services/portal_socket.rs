@@ -127,6 +127,11 @@ pub const CASES: &[Case] = &[
         system.execute(&format!("UPDATE mailbox SET authsource = 'mailcow' WHERE username = '{other}'"))?;
         let refused = stand.sign_in(other, json!({}))?;
         ensure(refused["code"] == "source_unsupported", || refused.to_string())?;
+        // An administrator is told the same.
+        for (name, reason) in [(other, "source_unsupported"), (user, "token")] {
+            let explained = stand.explain(name)?;
+            ensure(explained["explanation"]["reason"] == reason, || explained.to_string())?;
+        }
         let unknown = stand.ask("session", json!({}))?;
         ensure(unknown["answer"] == "no_session", || unknown.to_string())?;
         // None of that is a guess.
@@ -181,8 +186,13 @@ struct Stand<'a> {
 impl<'a> Stand<'a> {
     fn start(system: &'a System, name: &'static str, memory: Memory) -> Result<Self> {
         let socket = system.stage().path(&format!("keydove/{name}.portal"));
-        let listener =
-            format!("[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0666\"\n", socket.display());
+        let control = system.stage().path(&format!("keydove/{name}.control"));
+        let listener = format!(
+            "[[listener]]\ndoor = \"control\"\npath = \"{}\"\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \
+             \"0666\"\n",
+            control.display(),
+            socket.display()
+        );
         let keydove = system.keydove.beside(name, |text| {
             let text = if memory == Memory::Usual { remembering(&text) } else { text };
             format!("{listener}{text}\n{SETTINGS}")
@@ -214,6 +224,14 @@ impl<'a> Stand<'a> {
             request[key] = value.clone();
         }
         self.say(&request)
+    }
+
+    /// What an administrator is told of a sign-in.
+    fn explain(&self, user: &str) -> Result<Value> {
+        let mut command = self.keydove.command("explain");
+        command.args([user, "--service", "portal", "--json"]);
+        let output = command.output().map_err(|error| Failure(format!("run keydove explain: {error}")))?;
+        serde_json::from_slice(&output.stdout).map_err(|error| Failure(format!("{error}: {output:?}")))
     }
 
     fn make(&self, name: &str, services: &[&str]) -> Result<Value> {

@@ -69,7 +69,7 @@ impl Decision {
             Proof::Password(_) | Proof::Assumed(_) => {
                 self.check_main_password_counts(login, newer.record.hosting.mailbox.as_ref()).is_ok()
             }
-            Proof::Token(_) | Proof::Identity(_) => true,
+            Proof::Token(_) | Proof::Identity(_) | Proof::AssumedIdentity => true,
         };
         // An app password, too, opens nothing of somebody who is shut out.
         let is_about_person = matches!(outdated, Outdated::ByArrival | Outdated::ByReturn);

@@ -18,7 +18,7 @@ impl Decision {
         login: &mut Login<'_>,
         trace: &mut Trace,
     ) -> Result<bool, NotAccepted> {
-        if matches!(login.proof, Proof::Token(_) | Proof::Identity(_)) {
+        if matches!(login.proof, Proof::Token(_) | Proof::Identity(_) | Proof::AssumedIdentity) {
             return Ok(false);
         }
         let known = self.find_mailbox(login, trace).await?;

@@ -40,8 +40,12 @@ impl Decision {
 /// A token or an identity proves who somebody is, which no master user's name can be.
 fn check_proof_form(proof: Proof<'_>, master_user: Option<&str>) -> Result<(), Denial> {
     match (proof, master_user) {
-        (Proof::Token(_) | Proof::Identity(_), Some(_)) => Err(Denial::AuthzidForbidden),
-        (Proof::Token(_) | Proof::Identity(_), None) | (Proof::Assumed(_), _) => Ok(()),
+        (Proof::Token(_) | Proof::Identity(_) | Proof::AssumedIdentity, Some(_)) => {
+            Err(Denial::AuthzidForbidden)
+        }
+        (Proof::Token(_) | Proof::Identity(_) | Proof::AssumedIdentity, None) | (Proof::Assumed(_), _) => {
+            Ok(())
+        }
         (Proof::Password(presented), _) => presented.password.given().map_or(Ok(()), check_password_form),
     }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::webmail::Via;
-use crate::auth::{AuthRequest, Credential, ProvenIdentity, Secret, Username};
+use crate::auth::{AuthRequest, Credential, ProvenIdentity, Secret, Service, Username};
 use crate::login::passdb::{Password, Presented, SignedToken};
 
 /// When a request came.
@@ -63,6 +63,8 @@ pub(super) enum Proof<'a> {
     Identity(&'a ProvenIdentity),
     /// A right main password, where main passwords count, and else a right app password; from there. Of a rehearsal only.
     Assumed(Option<IpAddr>),
+    /// At the web portal: Keycloak says that it is whoever has the mailbox. Of a rehearsal only.
+    AssumedIdentity,
 }
 
 impl<'a> Proof<'a> {
@@ -70,13 +72,14 @@ impl<'a> Proof<'a> {
         match self {
             Self::Password(presented) => Some(presented),
             Self::Assumed(remote) => Some(Presented { password: Password::Assumed, remote, name: "" }),
-            Self::Token(_) | Self::Identity(_) => None,
+            Self::Token(_) | Self::Identity(_) | Self::AssumedIdentity => None,
         }
     }
 
     pub(super) fn of(&Asked { request, assumes_proof, .. }: &Asked<'a>) -> Self {
         let remote = request.origin.remote;
         match &request.credential {
+            _ if assumes_proof && request.service == Service::Portal => Self::AssumedIdentity,
             _ if assumes_proof => Self::Assumed(remote),
             Credential::Password(password) => {
                 Self::Password(Presented { password: Password::Given(password), remote, name: "" })

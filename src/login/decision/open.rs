@@ -204,6 +204,7 @@ impl Decision {
         match (login.proof, login.signed.get()) {
             (Proof::Token(token), Some(signed)) => passdb.confirm_token(token, signed, entitled).await?,
             (Proof::Identity(identity), _) => passdb.confirm_identity(identity, entitled)?,
+            (Proof::AssumedIdentity, _) => {}
             (Proof::Token(_), None) | (Proof::Password(_) | Proof::Assumed(_), _) => {
                 return Err(Denial::TokenInvalid.into());
             }

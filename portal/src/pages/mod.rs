@@ -1,0 +1,109 @@
+//! What people see. Each page is one question to keydove and one template.
+
+mod app_passwords;
+mod device;
+mod frame;
+mod made;
+mod plain;
+mod rows;
+mod sessions;
+mod sign_ins;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+pub use frame::Frame;
+pub(crate) use plain::{problem, signed_out};
+
+/// A page that a sign-in may lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Page {
+    /// *Set up a device*
+    Device,
+    /// *App passwords*
+    AppPasswords,
+    /// *My sign-ins*
+    SignIns,
+    /// *My sessions*
+    Sessions,
+}
+
+impl Page {
+    const ALL: [Self; 4] = [Self::Device, Self::AppPasswords, Self::SignIns, Self::Sessions];
+
+    /// Its path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Device => "/device",
+            Self::AppPasswords => "/app-passwords",
+            Self::SignIns => "/sign-ins",
+            Self::Sessions => "/sessions",
+        }
+    }
+
+    /// Its name in addresses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.path().trim_start_matches('/')
+    }
+
+    /// The page of a name. There is no other way to say where a sign-in leads.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|page| page.name() == name)
+    }
+
+    /// The page that a path belongs to.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        Self::parse(path.split('/').nth(1)?)
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(plain::welcome))
+        .route("/help", get(plain::help))
+        .route("/language", post(plain::set_language))
+        .route("/device", get(device::show))
+        .route("/device/thunderbird.xpi", get(device::thunderbird_add_on))
+        .route("/app-passwords", get(app_passwords::show).post(app_passwords::make))
+        .route("/app-passwords/revoke", post(app_passwords::revoke))
+        .route("/app-passwords/revoke-all", post(app_passwords::revoke_all))
+        .route("/sign-ins", get(sign_ins::show))
+        .route("/sessions", get(sessions::show))
+        .route("/sessions/end", post(sessions::end))
+        .route("/sessions/end-all", post(sessions::end_all))
+}
+
+/// A template as an answer.
+fn html(page: &impl askama::Template) -> Result<Response, Problem> {
+    Ok(Html(page.render()?).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Page;
+
+    #[test]
+    fn a_sign_in_leads_to_a_page_and_nowhere_else() {
+        for page in Page::ALL {
+            assert_eq!(Page::parse(page.name()), Some(page));
+            assert_eq!(Page::of_path(page.path()), Some(page));
+        }
+        assert_eq!(Page::of_path("/app-passwords/revoke"), Some(Page::AppPasswords));
+        for text in ["", "//evil.example", "https://evil.example", "/device", "device/", "\\evil", "sign-out"]
+        {
+            assert_eq!(Page::parse(text), None, "{text}");
+        }
+    }
+}
