@@ -108,7 +108,7 @@ impl Work for FindKeys {
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let mut found = Vec::new();
-        for mut row in session.query(FIND_KEYS, Vec::new().into()).await? {
+        for mut row in session.query(FIND_KEYS, Vec::new()).await? {
             found.push(row.read("identity_provider", "", |row| row.words(0))?);
         }
         Ok(found)

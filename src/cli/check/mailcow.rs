@@ -1,9 +1,8 @@
 //! What `keydove check` says of mailcow mode.
 
-use std::time::SystemTime;
-
 use super::finding::{Findings, Level};
 use crate::backend::redis::Redis;
+use crate::cli::date;
 use crate::config::Config;
 use crate::jobs::mailcow::IdentityProvider;
 use crate::jobs::sync;
@@ -26,8 +25,8 @@ pub(super) async fn look_for_its_job(config: &Config, settings: &IdentityProvide
     let Some(redis) = &config.redis else { return };
     let password = config.secrets.duplicate().redis_password;
     let Ok(mut redis) = Redis::new(redis, password) else { return };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    if sync::mailcows_job_runs(&mut redis, now.as_secs()).await.unwrap_or(false) {
+    let now = u64::try_from(date::now()).unwrap_or_default();
+    if sync::mailcows_job_runs(&mut redis, now).await.unwrap_or(false) {
         let cure = "switch one of the two off: docs/mailcow.md, \"The sync\"";
         findings.warning("mailcow's own job keycloak-sync.php runs beside keydove's sync", cure);
     }

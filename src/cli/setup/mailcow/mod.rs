@@ -19,7 +19,7 @@ use super::super::output::say;
 use super::super::storage::Failure;
 use super::answers::{Answers, agrees};
 use super::apply::{apply, names, take_back};
-use super::change::Phase;
+use super::change::{Change, Phase};
 use super::interrupt;
 use super::journal::{Facts, Journal};
 use super::mariadb::Session;
@@ -49,6 +49,21 @@ pub(super) struct Mailcow {
     decides: bool,
 }
 
+impl Mailcow {
+    /// What is said now counts before what the run before was told.
+    fn settle(host: &Host, answers: &Answers, (known, decide): (Option<&Self>, bool)) -> Self {
+        let commands = answers.start_command.clone().zip(answers.stop_command.clone());
+        let from = answers.mariadb_from.clone().or_else(|| known.map(|known| known.database_from.clone()));
+        Self {
+            folder: host.folder.clone(),
+            is_standalone: host.is_standalone,
+            commands: commands.or_else(|| known.and_then(|known| known.commands.clone())),
+            database_from: from.unwrap_or_else(|| "%".to_owned()),
+            decides: decide || known.is_some_and(|known| known.decides),
+        }
+    }
+}
+
 /// The mailcow that is meant: the one that was named, that of the run before, or the usual one where nothing is said of
 /// other mail servers.
 pub(super) fn find(answers: &Answers, config: &Path) -> Result<Option<PathBuf>, Failure> {
@@ -72,34 +87,16 @@ pub(super) fn set_up(arguments: &Arguments, config: &Path, folder: &Path) -> Res
     must_be_root(arguments)?;
     let path = Journal::path(config);
     let mut journal = Journal::read(&path)?.unwrap_or_else(|| Journal::new(Facts::default()));
-    let known = journal.facts.mailcow.clone();
-    if known.is_none() && !journal.entries.is_empty() {
-        return Err(Failure::Usage(
-            "setup has set up mail servers of this machine; take that back by `keydove setup --undo` before mailcow"
-                .to_owned(),
-        ));
-    }
-    if known.is_none() && arguments.decide {
-        return Err(Failure::Usage(
-            "keydove is not in shadow mode yet: run `keydove setup --mailcow`, watch the differences as docs/mailcow.md says, \
-             and decide then"
-                .to_owned(),
-        ));
-    }
+    must_be_next(arguments, &journal)?;
     let host = Host::read(folder)?;
-    let given_commands = answers.start_command.clone().zip(answers.stop_command.clone());
-    let commands = given_commands.or_else(|| known.as_ref().and_then(|known| known.commands.clone()));
-    let service = Service::find(commands.clone())?;
-    let decides = arguments.decide || known.as_ref().is_some_and(|known| known.decides);
+    let mailcow = Mailcow::settle(&host, &answers, (journal.facts.mailcow.as_ref(), arguments.decide));
+    let service = Service::find(mailcow.commands.clone())?;
     let compose = Compose { folder: folder.to_owned(), is_standalone: host.is_standalone };
     compose.must_run(&NEEDED)?;
     let database = Session::InContainer(compose.clone());
-    let given_from = answers.mariadb_from.clone();
-    let database_from = given_from.or_else(|| known.as_ref().map(|known| known.database_from.clone()));
-    let database_from = database_from.unwrap_or_else(|| "%".to_owned());
-    let plan = Plan::new((config, &journal), (&host, &service), (&answers, &database_from), decides)?;
+    let plan = Plan::new((config, &journal), (&host, &service), &answers, &mailcow)?;
     let changes = plan.changes(&database)?;
-    say(&describe(&host, decides));
+    say(&describe(&host, mailcow.decides));
     changes.iter().for_each(|change| say(&change.show()));
     say(&steps(changes.iter().map(|change| change.phase)));
     if arguments.dry_run {
@@ -113,47 +110,52 @@ pub(super) fn set_up(arguments: &Arguments, config: &Path, folder: &Path) -> Res
     }
     let goal = Goal { address: host.own_address(), test_user: test_user(&answers)? };
     let password = plan.mariadb.password.clone();
-    let mut site = Site {
-        config: config.to_owned(),
-        compose,
-        database,
-        password,
-        service,
-        goal: Some(goal),
-        written: Vec::new(),
-    };
+    let (config, written) = (config.to_owned(), Vec::new());
+    let mut site = Site { config, compose, database, password, service, goal: Some(goal), written };
     interrupt::watch()?;
-    let before = journal.facts.clone();
-    journal.facts = Facts {
-        made_folder: before.made_folder,
-        mailcow: Some(Mailcow {
-            folder: folder.to_owned(),
-            is_standalone: host.is_standalone,
-            commands,
-            database_from,
-            decides,
-        }),
-        ..Facts::default()
-    };
+    let decides = mailcow.decides;
     if changes.is_empty() {
         site.must_answer()?;
     } else {
-        journal.make_folder(&path)?;
-        let end = apply(&mut site, &changes, &mut journal);
-        if end.is_err() && before.mailcow.is_some() {
-            // Shadow mode goes on.
-            journal.facts.mailcow = before.mailcow;
-            journal.write(&path)?;
-        }
-        end?;
+        make(&mut site, &changes, &mut journal, mailcow)?;
     }
-    let output = running::check(config, site.goal.as_ref().and_then(|goal| goal.test_user.as_ref()), |_| ())?;
-    let is_sound = running::show(&output);
+    let test_user = site.goal.as_ref().and_then(|goal| goal.test_user.as_ref());
+    let is_sound = running::show(&running::check(&site.config, test_user, |_| ())?);
     say(&match changes.is_empty() {
         true => "nothing had to be changed".to_owned(),
         false => done(&path, decides),
     });
     Ok(is_sound)
+}
+
+/// Shadow mode comes first, and no other mail servers are set up.
+fn must_be_next(arguments: &Arguments, journal: &Journal) -> Result<(), Failure> {
+    let what = match &journal.facts.mailcow {
+        Some(_) => return Ok(()),
+        None if !journal.entries.is_empty() => {
+            "setup has set up mail servers of this machine; take that back by `keydove setup --undo` before mailcow"
+        }
+        None if arguments.decide => {
+            "keydove is not in shadow mode yet: run `keydove setup --mailcow`, watch the differences as docs/mailcow.md says, \
+             and decide then"
+        }
+        None => return Ok(()),
+    };
+    Err(Failure::Usage(what.to_owned()))
+}
+
+/// Makes the changes. If they fail after shadow mode was reached, it goes on.
+fn make(site: &mut Site, changes: &[Change], journal: &mut Journal, mailcow: Mailcow) -> Result<(), Failure> {
+    let path = Journal::path(&site.config);
+    let before = std::mem::take(&mut journal.facts);
+    journal.facts = Facts { made_folder: before.made_folder, mailcow: Some(mailcow), ..Facts::default() };
+    journal.make_folder(&path)?;
+    let end = apply(site, changes, journal);
+    if end.is_err() && before.mailcow.is_some() {
+        journal.facts.mailcow = before.mailcow;
+        journal.write(&path)?;
+    }
+    end
 }
 
 fn describe(host: &Host, decides: bool) -> String {

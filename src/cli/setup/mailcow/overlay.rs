@@ -150,11 +150,11 @@ fn list_of<'a>(root: &'a mut Value, element: &Element) -> Result<&'a mut Vec<Val
 
 /// Whether it was there.
 fn remove_from(place: &mut Value, path: &[&str], text: &str) -> bool {
-    let is_gone = match (place, path) {
+    match (place, path) {
         (Value::Array(list), []) => {
             let before = list.len();
             list.retain(|one| one.as_str() != Some(text));
-            return list.len() < before;
+            list.len() < before
         }
         (Value::Object(object), [name, rest @ ..]) => {
             let Some(inner) = object.get_mut(&key(name)) else { return false };
@@ -167,8 +167,7 @@ fn remove_from(place: &mut Value, path: &[&str], text: &str) -> bool {
             is_gone
         }
         _ => false,
-    };
-    is_gone
+    }
 }
 
 /// The lines inside a key, all of which are indented by more than `least`, or not at all at the root.
@@ -233,8 +232,7 @@ fn find(lines: &[&str], block: Block, key: &str) -> Result<Option<(usize, Block)
 /// Where it ends: behind its last line with something on it. A list may stand as far left as its key.
 fn end_of(lines: &[&str], block: Block, may_be_list: bool) -> usize {
     let mut end = block.start;
-    for at in block.start..block.end {
-        let line = lines[at];
+    for (at, line) in lines.iter().enumerate().take(block.end).skip(block.start) {
         if !is_content(line) {
             continue;
         }

@@ -13,7 +13,7 @@ use super::super::{files, running};
 use super::host::{Host, USUAL};
 use super::overlay::{self, Element};
 use super::text;
-use super::{DOVECOT, NGINX};
+use super::{DOVECOT, Mailcow, NGINX};
 use crate::config::Config;
 
 const SCRIPT: &str = include_str!("../../../../mailcow/passwd-verify.lua");
@@ -48,10 +48,10 @@ impl<'a> Plan<'a> {
     pub(super) fn new(
         (config, journal): (&'a Path, &Journal),
         (host, service): (&'a Host, &'a Service),
-        (answers, database_from): (&'a Answers, &str),
-        decides: bool,
+        answers: &'a Answers,
+        mailcow: &Mailcow,
     ) -> Result<Self, Failure> {
-        let now = files::read(config)?;
+        let (now, decides) = (files::read(config)?, mailcow.decides);
         let is_ours = journal.entries.iter().any(|entry| entry.place == Place::File(config.to_owned()));
         let text = match &now {
             State::File { text, .. } if is_ours => text.clone(),
@@ -66,7 +66,7 @@ impl<'a> Plan<'a> {
         };
         let text = if decides { text::deciding(config, &text)? } else { text };
         let user = value(&text, "storage.mariadb.user").unwrap_or_else(|| "keydove".to_owned());
-        let mariadb = Mariadb::of_mailcow(host.sql, &host.database, &user, database_from)?;
+        let mariadb = Mariadb::of_mailcow(host.sql, &host.database, &user, &mailcow.database_from)?;
         Ok(Self { config, host, service, answers, decides, mariadb, text, now })
     }
 
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
         let port = self.port()?;
         let mut middle = before.clone();
         if !self.decides {
-            middle = self.edited(&before, &[port.clone()])?;
+            middle = self.edited(&before, std::slice::from_ref(&port))?;
         }
         let middle_state = self.override_state(&first, middle.clone());
         let place = Place::File(self.host.compose_override.clone());
