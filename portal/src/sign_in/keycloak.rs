@@ -266,7 +266,7 @@ fn refusal(status: u16, body: &[u8]) -> Problem {
 async fn fetch(request: RequestBuilder) -> Result<(u16, Zeroizing<Vec<u8>>), Problem> {
     let away = |error: reqwest::Error| {
         let mut told = error.without_url().to_string();
-        told.truncate(200);
+        told.truncate(told.floor_char_boundary(200));
         Problem::KeycloakAway(told)
     };
     let mut response = request.send().await.map_err(away)?;
