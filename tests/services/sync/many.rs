@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::ensure;
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::Accept;
 use crate::mailcow::world::{Attempt, RIGHT, attempt_at, person};
 use crate::stage::{Failure, Result};
+use crate::{LATE_TRIES, ensure};
 
 use super::IMPORT;
 use super::field::{Field, counts};
@@ -23,12 +23,17 @@ pub const CASES: &[WorldCase] = &[
     ("two_thousand_people_are_synced_and_logins_go_on_meanwhile", |world| {
         let field = crowd(world, "want29", PEOPLE)?;
         let mut first = start(&field)?;
-        let mut logins = 0;
+        let (mut logins, mut late) = (0, 0);
         while first.try_wait().map_err(|error| Failure(error.to_string()))?.is_none() {
             let address = field.address(&format!("p{:04}", (logins * 37) % PEOPLE));
-            // Within its deadline, or it would be a temporary failure.
-            attempt_at(&field.keydove, Attempt::new(&address, RIGHT), Accept("keycloak"))?;
-            logins += 1;
+            // Within its deadline, or it is a temporary failure: on a busy machine now and then, by a fault each time.
+            match attempt_at(&field.keydove, Attempt::new(&address, RIGHT), Accept("keycloak")) {
+                Ok(_) => (late, logins) = (0, logins + 1),
+                Err(Failure(told)) => {
+                    late += 1;
+                    ensure(told.contains("reason=deadline") && late < LATE_TRIES, || told.clone())?;
+                }
+            }
             sleep(BETWEEN_LOGINS);
         }
         let report = finished(first)?;
