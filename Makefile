@@ -14,7 +14,7 @@
 export DEMO_EXIT
 
 demo: setup
-	cargo build --bins --example demo
+	cargo build --workspace --bins --example demo
 	cargo run --quiet --example demo
 
 # `--workspace` everywhere: with other features for each command, crates would be built more than once.

@@ -1,7 +1,7 @@
 //! `make demo`: a whole mail system out of one folder, and people who log in to it.
 //!
 //! Starts Keycloak, keydove with an embedded database, Dovecot and Postfix on loopback, as the tests do; shows logins,
-//! refusals, a mail on its way and an outage; then stays up until Ctrl-C. With `DEMO_EXIT=1` it ends instead.
+//! refusals, a mail on its way and an outage; starts the web portal, and then stays up until Ctrl-C. With `DEMO_EXIT=1` it ends instead.
 //! The exit code says whether everything went as it should.
 #![expect(
     clippy::print_stdout,
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use keydove_stage as stage;
 use stage::clients::{Imap, Login, Smtp, imap_login, pop3_login, sieve_login, smtp_login};
+use stage::portal::{PROVISIONING, Portal, take_mailbox};
 use stage::system::{Database, Plan, System};
 use stage::{Failure, Result};
 
@@ -26,6 +27,8 @@ const CAROL: Login<'_> = Login { user: "carol@example.org", password: "pw" };
 /// Somebody of whom keydove knows nothing when Keycloak stops.
 const LATECOMER: Login<'_> = Login { user: "plain@example.org", password: "pw" };
 const SUBJECT: &str = "Hello from the demo";
+/// Somebody whose first sign-in at the portal makes their mailbox.
+const NEWCOMER: &str = "notemplate@example.org";
 const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
 fn demonstrate() -> Result<u32> {
     let start = Instant::now();
     println!("Starting the servers (Keycloak takes 10 to 30 s) ...");
-    let binary = built_keydove()?;
+    let binary = built("keydove")?;
     let plan = Plan { binary: &binary, database: Database::Sqlite, failure_delay: "2s", remembers: true };
     let mut system =
         System::boot(&plan, &|step| println!("  {:>6.1} s  {step}", start.elapsed().as_secs_f64()))?;
@@ -58,8 +61,9 @@ fn demonstrate() -> Result<u32> {
     show_refusals(&system, &mut show);
     show_mail(&system, &mut show);
     show_outage(&mut system, &mut show)?;
+    let portal = show_portal(&mut system, &mut show)?;
     if std::env::var_os("DEMO_EXIT").is_none_or(|value| value.is_empty() || value == "0") {
-        stay(&system)?;
+        stay(&system, &portal)?;
     }
     println!("\nStopping the servers ...");
     Ok(show.surprises)
@@ -130,7 +134,20 @@ fn show_outage(system: &mut System, show: &mut Show) -> Result<()> {
     Ok(())
 }
 
-fn stay(system: &System) -> Result<()> {
+fn show_portal(system: &mut System, show: &mut Show) -> Result<Portal> {
+    show.title("the web portal starts, and is checked");
+    take_mailbox(system, NEWCOMER)?;
+    let words = vec![built("keydove-portal")?.into()];
+    let portal = Portal::start(system, words, |text| text + PROVISIONING)?;
+    let checked = portal.check()?;
+    for line in checked.lines().filter(|line| line.ends_with(": good")) {
+        show.answer("keydove-portal check", "", || Ok(line.to_owned()));
+    }
+    show.answer("", "3 good", || Ok(format!("{} good", checked.matches(": good").count())));
+    Ok(portal)
+}
+
+fn stay(system: &System, portal: &Portal) -> Result<()> {
     println!(
         "\nEverything is up on 127.0.0.1, without TLS. People: alice, bob (bob-pw), carol; password pw."
     );
@@ -139,6 +156,7 @@ fn stay(system: &System) -> Result<()> {
         system.dovecot.imap, system.dovecot.pop3, system.dovecot.sieve
     );
     println!("  SMTP submission {}", system.postfix.submission);
+    println!("  web portal {} (alice, or {NEWCOMER}, who has no mailbox yet)", portal.address);
     println!("  Keycloak {}/admin/master/console/#/mail (admin, admin)", system.keycloak.url());
     println!("  folder with logs and configuration: {}", system.stage().path("").display());
     println!("Ctrl-C ends it.");
@@ -173,11 +191,11 @@ impl Show {
     }
 }
 
-/// The program that was built beside this one.
-fn built_keydove() -> Result<PathBuf> {
+/// A program that was built beside this one.
+fn built(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().map_err(|error| Failure(format!("find this program: {error}")))?;
-    let binary = this.ancestors().nth(2).map(|folder| folder.join("keydove"));
-    binary
-        .filter(|path| path.exists())
-        .ok_or_else(|| Failure("find keydove beside the demo: run `cargo build` first".to_owned()))
+    let binary = this.ancestors().nth(2).map(|folder| folder.join(name));
+    binary.filter(|path| path.exists()).ok_or_else(|| {
+        Failure(format!("find {name} beside the demo: run `cargo build --workspace --bins` first"))
+    })
 }

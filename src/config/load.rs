@@ -12,6 +12,9 @@ use crate::backend::{keycloak, sql};
 use crate::diagnostics;
 use crate::login::userdb;
 
+/// Where every setting is listed.
+const PAGE: &str = "docs/configuration.md";
+
 impl Config {
     /// Reads and checks the configuration for a command that says what the database user needs: no secret is read.
     /// Where mailcow's settings say whether first logins make mailboxes, they are taken to do so.
@@ -56,7 +59,7 @@ impl Config {
     /// As [`load`](Self::load).
     pub fn load_storage(path: &Path) -> Result<(sql::Config, Option<Secret>), Error> {
         let text = diagnostics::read(path)?;
-        let file = diagnostics::parse(path, &text)?;
+        let file = diagnostics::parse(path, &text, PAGE)?;
         let credentials = Credentials::find(path);
         let mut reading = Reading::new(&credentials, find_faults(&file));
         let secrets = reading.read(&file, |table| table == "storage");
@@ -83,7 +86,7 @@ impl Config {
     }
 
     fn parse_with(path: &Path, text: &str, credentials: &Credentials) -> Result<Self, Error> {
-        let mut tables = diagnostics::parse(path, text)?;
+        let mut tables = diagnostics::parse(path, text, PAGE)?;
         let mut reading = Reading::new(credentials, find_faults(&tables));
         let secrets = reading.read(&tables, |_| true);
         if !reading.faults.is_empty() {
@@ -111,7 +114,7 @@ fn read_file(path: &Path) -> Result<Tables, Error> {
 
 /// The same from text; `path` is for messages only.
 fn parse_file(path: &Path, text: &str) -> Result<Tables, Error> {
-    let file = diagnostics::parse(path, text)?;
+    let file = diagnostics::parse(path, text, PAGE)?;
     match find_faults(&file) {
         faults if faults.is_empty() => Ok(file),
         faults => Err(diagnostics::locate(path, text, faults)),

@@ -7,10 +7,10 @@ use toml::Value;
 
 /// What a program that only speaks to the daemon must not link: database drivers, and the HTTP and Redis clients of the
 /// daemon's own backends.
-const FORBIDDEN: [(&str, &[&str]); 1] = [(
-    "keydove-words",
-    &["keydove", "libsqlite3-sys", "mysql_async", "redis", "reqwest", "rusqlite", "tokio"],
-)];
+const FORBIDDEN: [(&str, &[&str]); 2] = [
+    ("keydove-words", &["keydove", "libsqlite3-sys", "mysql_async", "redis", "reqwest", "rusqlite", "tokio"]),
+    ("keydove-portal", &["keydove", "libsqlite3-sys", "mysql_async", "redis", "rusqlite"]),
+];
 
 /// Every package of the lock file with what it depends on.
 fn packages() -> BTreeMap<String, Vec<String>> {

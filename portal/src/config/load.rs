@@ -7,6 +7,9 @@ use keydove_words::diagnostics::{Error, locate, parse, read};
 use super::Config;
 use super::checks::find_faults;
 
+/// Where every setting is listed.
+const PAGE: &str = "docs/portal.md";
+
 impl Config {
     /// Reads and checks the file. The secret is not read.
     ///
@@ -21,7 +24,7 @@ impl Config {
     /// # Errors
     /// [`Error::Faults`]
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let config: Self = parse(path, text)?;
+        let config: Self = parse(path, text, PAGE)?;
         match find_faults(&config) {
             faults if faults.is_empty() => Ok(config),
             faults => Err(locate(path, text, faults)),
@@ -49,6 +52,7 @@ mod tests {
     #[test]
     fn a_fault_shows_its_line_a_caret_and_what_to_do() {
         let text = GOOD.replace("https://account.example.org", "http://account.example.org/mail");
+        assert!(faults(&format!("{GOOD}\n[odd]\n")).contains("docs/portal.md lists every setting"));
         let shown = faults(&text);
         assert!(shown.contains("p.toml:"), "{shown}");
         assert!(shown.contains("the portal needs a name of its own, without a path"), "{shown}");

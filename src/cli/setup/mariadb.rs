@@ -3,7 +3,9 @@
 //!
 //! The `mariadb` program speaks to the server, because it knows every way in which a server lets an administrator in.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod granted;
+
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use super::command::DATABASE_PASSWORD;
 use super::mailcow::Compose;
 use crate::auth::Secret;
 use crate::backend::sql::{Feature, Right, grants, needed};
+use granted::{by_table, parts, rights_of};
 
 const TABLES: &str = include_str!("../../backend/sql/migrations/mariadb/0001_mailboxes.sql");
 const OWN_TABLES: &str = include_str!("../../backend/sql/migrations/mariadb/keydove_tables.sql");
@@ -320,25 +323,6 @@ impl Session {
     }
 }
 
-/// What is wanted and not there yet, a grant for each table: one that does not exist is taken only together with `CREATE`.
-fn by_table(wanted: &BTreeSet<String>, has: &BTreeSet<String>) -> Vec<String> {
-    let parted =
-        |right: &String| right.rsplit_once(" ON ").map(|(verb, table)| (table.to_owned(), verb.to_owned()));
-    let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (table, verb) in wanted.difference(has).filter_map(parted) {
-        tables.entry(table).or_default().insert(verb);
-    }
-    for (table, verbs) in &mut tables {
-        if wanted.contains(&format!("CREATE ON {table}")) {
-            verbs.insert("CREATE".to_owned());
-        }
-    }
-    let grant = |(table, verbs): (String, BTreeSet<String>)| {
-        format!("{} ON {table}", verbs.into_iter().collect::<Vec<_>>().join(", "))
-    };
-    tables.into_iter().map(grant).collect()
-}
-
 fn client(server: &Server, program: &str, password: Option<&Secret>) -> std::process::Command {
     let mut client = command::program(program);
     client.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
@@ -361,43 +345,6 @@ fn client(server: &Server, program: &str, password: Option<&Secret>) -> std::pro
 fn table_name(line: &str) -> Option<&str> {
     let name = line.strip_prefix("CREATE TABLE ")?;
     name.strip_prefix("IF NOT EXISTS ").unwrap_or(name).split_whitespace().next()
-}
-
-fn rights_of(state: &State) -> BTreeSet<String> {
-    let State::Json(Value::Array(rights)) = state else { return BTreeSet::new() };
-    rights.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// The single rights of a `GRANT` statement, each as `SELECT (column) ON database.table`, in one spelling.
-fn parts(statement: &str) -> Vec<String> {
-    let Some((verbs, rest)) = statement.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON "))
-    else {
-        return Vec::new();
-    };
-    let Some((table, _)) = rest.split_once(" TO ") else { return Vec::new() };
-    let bare = |name: &str| name.trim().trim_matches('`').to_owned();
-    let quoted = |name: &str| if name == "*" { name.to_owned() } else { format!("`{}`", bare(name)) };
-    let table = table.split('.').map(quoted).collect::<Vec<_>>().join(".");
-    let mut found = Vec::new();
-    let mut left = verbs;
-    while !left.is_empty() {
-        let end = left.find([',', '(']).unwrap_or(left.len());
-        let verb = left[..end].trim();
-        left = &left[end..];
-        match left.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            Some((columns, after)) => {
-                found.extend(
-                    columns.split(',').map(|column| format!("{verb} (`{}`) ON {table}", bare(column))),
-                );
-                left = after;
-            }
-            None => found.push(format!("{verb} ON {table}")),
-        }
-        left = left.trim_start_matches([',', ' ']);
-    }
-    // Every user may log in.
-    found.retain(|right| !right.starts_with("USAGE "));
-    found
 }
 
 fn random() -> Result<String, Failure> {
@@ -438,25 +385,6 @@ mod tests {
             ..Answers::default()
         };
         assert!(Mariadb::settle(&hostile).is_err());
-    }
-
-    #[test]
-    fn what_a_server_shows_and_what_keydove_grants_are_one_spelling() {
-        let granted = parts("GRANT SELECT (active, domain), DELETE ON mail.domain TO 'k'@'%';");
-        let shown = parts("GRANT SELECT (`domain`, `active`), DELETE ON `mail`.`domain` TO `k`@`%`");
-        assert_eq!(granted.len(), 3);
-        assert_eq!(granted.iter().collect::<BTreeSet<_>>(), shown.iter().collect::<BTreeSet<_>>());
-        assert!(parts("GRANT USAGE ON *.* TO `k`@`%` IDENTIFIED BY PASSWORD '*1'").is_empty());
-        assert_eq!(parts("GRANT ALL PRIVILEGES ON `mail`.* TO `k`@`%`"), ["ALL PRIVILEGES ON `mail`.*"]);
-    }
-
-    #[test]
-    fn a_table_that_is_not_there_yet_is_granted_in_one_statement() {
-        let set = |rights: &[&str]| rights.iter().map(|right| (*right).to_owned()).collect::<BTreeSet<_>>();
-        let wanted = set(&["CREATE ON `m`.`k`", "DELETE ON `m`.`k`", "SELECT (`a`) ON `m`.`d`"]);
-        let grants = by_table(&wanted, &set(&["CREATE ON `m`.`k`"]));
-        assert_eq!(grants, ["SELECT (`a`) ON `m`.`d`", "CREATE, DELETE ON `m`.`k`"]);
-        assert!(by_table(&wanted, &wanted).is_empty());
     }
 
     #[test]

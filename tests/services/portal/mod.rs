@@ -7,18 +7,16 @@ use serde_json::json;
 
 use super::clients::{Login, imap_login};
 use super::stage::keycloak_admin::KeycloakAdmin;
+use super::stage::portal::{PROVISIONING, Portal, listener, take_mailbox};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{LoneCase, ensure, eventually, expect};
 use browser::{Browser, Scripts};
-use stand::Portal;
 
 pub use stand::become_portal;
 
 /// The Keycloak password of the test people.
 const PASSWORD: &str = "pw";
-/// First sign-ins make mailboxes.
-const PROVISIONING: &str = "\n[provisioning]\nenabled = true\ndefault_template = \"Default\"\n";
 const NEWCOMER: &str = "notemplate@example.org";
 const ALICE: &str = "alice@example.org";
 /// What an idle portal may take.
@@ -139,14 +137,12 @@ pub const PAGES: &[LoneCase] = &[
 
 fn start(system: &mut System) -> Result<Portal> {
     system.dovecot.start();
-    Portal::start(system, |text| text + PROVISIONING)
+    stand::start(system, |text| text + PROVISIONING)
 }
 
 /// keydove as [`start`] has it.
 fn start_keydove(system: &mut System) -> Result<()> {
-    let socket = system.stage().path("keydove/portal.sock");
-    let listener =
-        format!("[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n", socket.display());
+    let listener = listener(system.stage());
     system.keydove.start_changed(|text| format!("{listener}{text}{PROVISIONING}"))
 }
 
@@ -177,6 +173,7 @@ fn make(browser: &Browser, portal: &Portal, name: &str) -> Result<String> {
 }
 
 fn whole_way(system: &System, portal: &Portal, browser: &Browser) -> Result<()> {
+    take_mailbox(system, NEWCOMER)?;
     browser.open(&portal.address)?;
     browser.click("main a.button")?;
     prove(browser, NEWCOMER)?;

@@ -67,19 +67,19 @@ pub fn read(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// The types of a file's text; `path` is for messages only.
+/// The types of a file's text. For messages: its `path`, and the page that lists its settings.
 ///
 /// # Errors
 /// [`Error::Faults`], with the first fault.
-pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
-    toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, &fault)]))
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str, page: &str) -> Result<T, Error> {
+    toml::from_str(text).map_err(|fault| Error::Faults(vec![explain(path, text, page, &fault)]))
 }
 
 /// A fault that the TOML reader or a type has found.
-fn explain(path: &Path, text: &str, fault: &toml::de::Error) -> Diagnostic {
+fn explain(path: &Path, text: &str, page: &str, fault: &toml::de::Error) -> Diagnostic {
     let message = fault.message().lines().next().unwrap_or_default();
     let diagnostic = Diagnostic::new(path, text, fault.span().unwrap_or(0..0), message);
-    diagnostic.with_advice(advise_on_key(message).unwrap_or_else(|| advise_on_form(message).to_owned()))
+    diagnostic.with_advice(advise_on_key(message).unwrap_or_else(|| advise_on_form(message, page)))
 }
 
 /// For an unknown key: what may have been meant.
@@ -101,21 +101,20 @@ fn advise_on_key(message: &str) -> Option<String> {
 }
 
 /// For everything else that the TOML reader or a type does not take.
-fn advise_on_form(message: &str) -> &'static str {
+fn advise_on_form(message: &str, page: &str) -> String {
+    let begins = |beginning| message.starts_with(beginning);
     match message {
-        _ if message.starts_with("missing field") => {
-            "add it to this table; docs/configuration.md lists every setting"
+        _ if begins("missing field") => format!("add it to this table; {page} lists every setting"),
+        _ if begins("wanted exactly 1 element") => {
+            "keep [storage.sqlite] or [storage.mariadb], not both".to_owned()
         }
-        _ if message.starts_with("wanted exactly 1 element") => {
-            "keep [storage.sqlite] or [storage.mariadb], not both"
+        _ if begins("unknown variant") => "use one of the expected words".to_owned(),
+        _ if begins("unknown field") => format!("take it out; {page} lists every setting"),
+        _ if begins("invalid type") => "texts stand in quotes, numbers and true or false do not".to_owned(),
+        "invalid socket address syntax" => {
+            "write the address as a number, with its port: \"127.0.0.1:9153\"".to_owned()
         }
-        _ if message.starts_with("unknown variant") => "use one of the expected words",
-        _ if message.starts_with("unknown field") => "take it out; docs/configuration.md lists every setting",
-        _ if message.starts_with("invalid type") => "texts stand in quotes, numbers and true or false do not",
-        _ if message == "invalid socket address syntax" => {
-            "write the address as a number, with its port: \"127.0.0.1:9153\""
-        }
-        _ => "docs/configuration.md shows how every setting is written",
+        _ => format!("{page} shows how every setting is written"),
     }
 }
 

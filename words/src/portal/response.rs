@@ -1,168 +1,15 @@
-//! What the portal and the daemon say to each other on a socket `door = "portal"`: one JSON request a line, one JSON
-//! answer a line. The first request of a connection is [`Request::Hello`].
-//!
-//! Times are seconds since 1970. A person is never named by the portal: requests carry the session, and the daemon knows
-//! whose it is.
+//! What the daemon answers.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
-
-/// Both programs are of this version, or do not talk to each other.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Longest request in bytes, with its line end.
-pub const MAX_REQUEST: usize = 16_384;
-/// Longest answer in bytes, with its line end.
-pub const MAX_ANSWER: usize = 1 << 20;
-/// How old a proof of identity may be where a secret is shown, in seconds.
-pub const RECENT: u64 = 300;
-
-/// The SHA-256 of a session cookie's value, in lower-case hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SessionKey(pub String);
-
-/// What may be asked.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
-    /// The first one: which version asks? → [`Response::Hello`]
-    Hello {
-        /// The portal's.
-        version: String,
-    },
-    /// Somebody has proven who they are. Makes or updates the mailbox and begins a session. → [`Response::Session`],
-    /// [`Response::Refused`]
-    SignIn(Box<SignIn>),
-    /// Who is that? → [`Response::Session`], [`Response::NoSession`]
-    Session {
-        /// Whose.
-        session: SessionKey,
-    },
-    /// End a session. → [`Response::Ended`]
-    EndSession {
-        /// Which.
-        session: SessionKey,
-    },
-    /// End another one of the same person. → [`Response::Ended`]
-    EndOther {
-        /// Whose.
-        session: SessionKey,
-        /// Its number in the list.
-        id: i64,
-    },
-    /// End all sessions of the person. → [`Response::Ended`]
-    EndAll {
-        /// Whose.
-        session: SessionKey,
-    },
-    /// Keycloak says that somebody has signed out. → [`Response::Ended`]
-    BackChannel {
-        /// Which Keycloak.
-        issuer: String,
-        /// All sessions of this person.
-        subject: Option<String>,
-        /// Without a person: those of this session of Keycloak's.
-        sid: Option<String>,
-    },
-    /// The person's sessions. → [`Response::Sessions`]
-    Sessions {
-        /// Whose.
-        session: SessionKey,
-    },
-    /// What a mail program needs. → [`Response::Device`]
-    Device {
-        /// Whose.
-        session: SessionKey,
-    },
-    /// → [`Response::AppPasswords`]
-    AppPasswords {
-        /// Whose.
-        session: SessionKey,
-    },
-    /// → [`Response::Made`], [`Response::Rejected`], [`Response::Stale`]
-    MakeAppPassword {
-        /// Whose.
-        session: SessionKey,
-        /// What is wanted.
-        new: WantedAppPassword,
-        /// The browser's address.
-        remote: Option<IpAddr>,
-    },
-    /// → [`Response::Revoked`]
-    RevokeAppPassword {
-        /// Whose.
-        session: SessionKey,
-        /// Which.
-        id: i64,
-        /// The browser's address.
-        remote: Option<IpAddr>,
-    },
-    /// → [`Response::Revoked`]
-    RevokeAllAppPasswords {
-        /// Whose.
-        session: SessionKey,
-        /// The browser's address.
-        remote: Option<IpAddr>,
-    },
-    /// → [`Response::SignIns`]
-    SignIns {
-        /// Whose.
-        session: SessionKey,
-    },
-}
-
-/// What an ID token says, and from where it came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignIn {
-    /// Which Keycloak.
-    pub issuer: String,
-    /// Keycloak's id of the person.
-    pub subject: String,
-    /// Their address, as the token has it.
-    pub email: String,
-    /// Whether they have shown that it is theirs.
-    pub email_verified: Option<bool>,
-    /// The session that begins.
-    pub session: SessionKey,
-    /// The one of the same browser that ends with it.
-    pub replaces: Option<SessionKey>,
-    /// Keycloak's session.
-    pub sid: Option<String>,
-    /// When they proved who they are.
-    pub auth_time: u64,
-    /// How.
-    pub acr: Option<String>,
-    /// Whether the token has the administrators' role.
-    pub administrator: bool,
-    /// The browser's address.
-    pub remote: Option<IpAddr>,
-    /// What the browser is, such as `Firefox, Linux`; at most 60 characters.
-    pub browser: String,
-}
-
-/// An app password that is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WantedAppPassword {
-    /// What the person calls it.
-    pub name: String,
-    /// `imap`, `pop3`, `smtp`, `sieve`, `dav`, `eas`.
-    pub services: Vec<String>,
-    /// In how many days it ends; `None` is never.
-    pub days: Option<u32>,
-    /// From where it may be used; none is from anywhere.
-    pub networks: Vec<String>,
-}
 
 /// What is answered.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Response {
-    /// To [`Request::Hello`].
+    /// To [`Request::Hello`](super::Request::Hello).
     Hello {
         /// The daemon's version.
         version: String,
@@ -184,7 +31,7 @@ pub enum Response {
         /// The reason code.
         code: String,
     },
-    /// The proof of identity is older than [`RECENT`].
+    /// The proof of identity is older than [`RECENT`](super::RECENT).
     Stale,
     /// So many sessions have ended.
     Ended {
@@ -193,21 +40,21 @@ pub enum Response {
     },
     /// There is no such row, or it is somebody else's.
     NotFound,
-    /// To [`Request::Sessions`], the newest first.
+    /// To [`Request::Sessions`](super::Request::Sessions), the newest first.
     Sessions {
         /// All of them.
         sessions: Vec<SessionRow>,
     },
-    /// To [`Request::Device`].
+    /// To [`Request::Device`](super::Request::Device).
     Device(Box<Device>),
-    /// To [`Request::AppPasswords`].
+    /// To [`Request::AppPasswords`](super::Request::AppPasswords).
     AppPasswords {
         /// The newest first; revoked ones are left out.
         passwords: Vec<OwnAppPassword>,
         /// What may be made.
         limits: Limits,
     },
-    /// To [`Request::MakeAppPassword`].
+    /// To [`Request::MakeAppPassword`](super::Request::MakeAppPassword).
     Made(Box<Made>),
     /// What was wanted cannot be.
     Rejected {
@@ -223,7 +70,7 @@ pub enum Response {
         /// After how many seconds every node refuses them.
         holds_within: u64,
     },
-    /// To [`Request::SignIns`].
+    /// To [`Request::SignIns`](super::Request::SignIns).
     SignIns {
         /// The newest first.
         accepted: Vec<MailSignIn>,

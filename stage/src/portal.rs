@@ -1,0 +1,175 @@
+//! A portal beside a system: its client in Keycloak, its configuration, its process.
+
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::keycloak::REALM;
+use crate::keycloak_admin::KeycloakAdmin;
+use crate::process::{Group, Program, accepts, run};
+use crate::system::System;
+use crate::{Failure, Result, Stage, attempt, free_port};
+
+const SECRET: &str = "portal-secret";
+
+/// A portal that runs.
+pub struct Portal {
+    program: Option<Program>,
+    stage: Arc<Stage>,
+    /// What starts it: a program, and its first arguments.
+    words: Vec<OsString>,
+    config: PathBuf,
+    /// What people open.
+    pub address: String,
+    port: u16,
+}
+
+impl Portal {
+    /// Starts one for the people of the system, and has its keydove open the portal's socket. `words` are the program
+    /// and its first arguments, if it has any; an edit of keydove's configuration comes beside.
+    ///
+    /// # Errors
+    /// keydove or the portal does not start, or Keycloak takes no client.
+    pub fn start(
+        system: &mut System,
+        words: Vec<OsString>,
+        keydove: impl FnOnce(String) -> String,
+    ) -> Result<Self> {
+        let stage = Arc::clone(system.stage());
+        let socket = socket(&stage);
+        system.keydove.stop()?;
+        system.keydove.start_changed(|text| keydove(format!("{}{text}", listener(&stage))))?;
+        let port = free_port()?;
+        let address = format!("http://localhost:{port}");
+        KeycloakAdmin::new(&system.keycloak).make_client(&client(&address, port))?;
+        let secret = stage.write("keydove/portal-secret", SECRET)?;
+        attempt("change mode of", &secret, fs::set_permissions(&secret, Permissions::from_mode(0o600)))?;
+        let imap = system.dovecot.imap;
+        let realm = format!("{}/realms/{}", system.keycloak.url(), system.keycloak.names().realm(REALM));
+        let text = format!(
+            "[portal]\npublic_url = \"{address}\"\nlisten = \"127.0.0.1:{port}\"\ndaemon_socket = \"{}\"\n\n\
+             [keycloak]\nissuer = \"{realm}\"\nclient_secret_file = \"{}\"\n\n\
+             [mail]\ndomains = [\"example.org\"]\n[mail.imap]\nhost = \"localhost\"\nport = {imap}\n\
+             [mail.smtp]\nhost = \"localhost\"\nport = 465\n",
+            socket.display(),
+            secret.display()
+        );
+        let config = stage.write("keydove/portal.toml", &text)?;
+        let mut portal = Self { program: None, stage, words, config, address, port };
+        portal.start_again()?;
+        Ok(portal)
+    }
+
+    /// Starts it again, as it was.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.program = None;
+        let mut program = Program::start(&self.stage, "portal", self.command("serve")?, Group::Own)?;
+        let port = self.port;
+        program.wait_until(|| accepts(port))?;
+        self.program = Some(program);
+        Ok(())
+    }
+
+    /// What `keydove-portal check` prints.
+    ///
+    /// # Errors
+    /// It does not run, or finds a fault.
+    pub fn check(&self) -> Result<String> {
+        run(&mut self.command("check")?)
+    }
+
+    /// All that it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.program.as_ref().map(Program::log).unwrap_or_default()
+    }
+
+    /// The memory that it uses, in KiB.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let path = PathBuf::from(format!("/proc/{}/status", self.program.as_ref().map_or(0, Program::id)));
+        let status = attempt("read", &path, fs::read_to_string(&path))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        Ok(line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX))
+    }
+
+    fn command(&self, word: &str) -> Result<Command> {
+        let (program, first) =
+            self.words.split_first().ok_or_else(|| Failure("the portal has no program".to_owned()))?;
+        let mut command = Command::new(program);
+        command.args(first).arg(word).arg("--config").arg(&self.config);
+        Ok(command)
+    }
+}
+
+/// keydove's settings by which first sign-ins make mailboxes, to be put behind its configuration.
+pub const PROVISIONING: &str = "\n[provisioning]\nenabled = true\ndefault_template = \"Default\"\n";
+
+/// Takes somebody's mailbox away, and gives the template by which [`PROVISIONING`] makes another.
+///
+/// # Errors
+/// The database does not do it.
+pub fn take_mailbox(system: &System, user: &str) -> Result<()> {
+    system.execute(&format!(
+        "INSERT INTO templates (template, type, attributes)
+         VALUES ('Default', 'mailbox', '{{\"quota\":\"1048576\",\"active\":\"1\",\"quarantine_category\":\"reject\"}}');
+         UPDATE domain SET mailboxes = 1000, maxquota = 10240, quota = 102400 WHERE domain = 'example.org';
+         DELETE FROM mailbox WHERE username = '{user}'"
+    ))
+}
+
+/// Where keydove answers the portal.
+fn socket(stage: &Stage) -> PathBuf {
+    stage.path("keydove/portal.sock")
+}
+
+/// keydove's listener for the portal, to be put before its configuration.
+#[must_use]
+pub fn listener(stage: &Stage) -> String {
+    let socket = socket(stage);
+    format!("[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n", socket.display())
+}
+
+/// The client as docs/portal.md makes it.
+fn client(address: &str, port: u16) -> Value {
+    json!({
+        "clientId": "keydove-portal",
+        "protocol": "openid-connect",
+        "publicClient": false,
+        "secret": SECRET,
+        "standardFlowEnabled": true,
+        "directAccessGrantsEnabled": false,
+        "serviceAccountsEnabled": false,
+        "fullScopeAllowed": false,
+        "redirectUris": [format!("{address}/sign-in/done")],
+        "attributes": {
+            "pkce.code.challenge.method": "S256",
+            "post.logout.redirect.uris": format!("{address}/signed-out"),
+            "backchannel.logout.url": format!("http://127.0.0.1:{port}/back-channel-logout"),
+            "backchannel.logout.session.required": "true",
+        },
+        "protocolMappers": [{
+            "name": "roles of the portal",
+            "protocol": "openid-connect",
+            "protocolMapper": "oidc-usermodel-client-role-mapper",
+            "config": {
+                "usermodel.clientRoleMapping.clientId": "keydove-portal",
+                "claim.name": "resource_access.${client_id}.roles",
+                "jsonType.label": "String",
+                "multivalued": "true",
+                "id.token.claim": "true",
+                "access.token.claim": "false",
+            },
+        }],
+    })
+}
