@@ -34,6 +34,7 @@ pub(super) fn service<'a>(t: &'static Texts, name: &'a str) -> &'a str {
         "sieve" | "managesieve" => t.app_passwords.sieve,
         "dav" => t.app_passwords.dav,
         "eas" => t.app_passwords.eas,
+        "portal" => t.lists.portal,
         other => other,
     }
 }

@@ -41,6 +41,7 @@ pub(super) async fn show(
         service: service(t, &login.service).to_owned(),
         remote: login.remote,
         note: match (login.app_password, login.app_password_name) {
+            (None, _) if login.service == "portal" => t.lists.keycloak.to_owned(),
             (None, _) => t.lists.main_password.to_owned(),
             (Some(_), Some(name)) => fill(t.lists.app_password, &name),
             (Some(id), None) => fill(t.lists.app_password_gone, &id.to_string()),

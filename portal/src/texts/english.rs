@@ -163,8 +163,8 @@ const APP_PASSWORDS: AppPasswordTexts = AppPasswordTexts {
 };
 
 const LISTS: ListTexts = ListTexts {
-    sign_ins_intro: "The last times that a mail program signed in to your mailbox.",
-    sign_ins_none: "No mail program has signed in yet.",
+    sign_ins_intro: "The last times that somebody signed in to your mailbox, or here.",
+    sign_ins_none: "Nobody has signed in yet.",
     refused: "Refused",
     refused_intro: "These attempts got nothing. If they are yours, the reason says what to change.",
     when: "When",
@@ -172,6 +172,8 @@ const LISTS: ListTexts = ListTexts {
     place: "From",
     with: "With",
     why: "Why",
+    portal: "this portal",
+    keycloak: "your sign-in",
     main_password: "your mail password",
     app_password: "app password \"{}\"",
     app_password_gone: "app password number {}, which is revoked",

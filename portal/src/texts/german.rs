@@ -163,8 +163,8 @@ const APP_PASSWORDS: AppPasswordTexts = AppPasswordTexts {
 };
 
 const LISTS: ListTexts = ListTexts {
-    sign_ins_intro: "Die letzten Male, dass sich ein Mailprogramm an Ihrem Postfach angemeldet hat.",
-    sign_ins_none: "Noch hat sich kein Mailprogramm angemeldet.",
+    sign_ins_intro: "Die letzten Male, dass sich jemand an Ihrem Postfach oder hier angemeldet hat.",
+    sign_ins_none: "Noch hat sich niemand angemeldet.",
     refused: "Abgelehnt",
     refused_intro: "Diese Versuche haben nichts bekommen. Wenn es Ihre waren, sagt der Grund, was Sie ändern müssen.",
     when: "Wann",
@@ -172,6 +172,8 @@ const LISTS: ListTexts = ListTexts {
     place: "Woher",
     with: "Womit",
     why: "Warum",
+    portal: "dieses Portal",
+    keycloak: "Ihre Anmeldung",
     main_password: "Ihr Mailpasswort",
     app_password: "App-Passwort „{}“",
     app_password_gone: "App-Passwort Nummer {}, das widerrufen ist",

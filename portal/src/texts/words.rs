@@ -160,6 +160,8 @@ pub struct ListTexts {
     pub place: Text,
     pub with: Text,
     pub why: Text,
+    pub portal: Text,
+    pub keycloak: Text,
     pub main_password: Text,
     pub app_password: Text,
     pub app_password_gone: Text,

@@ -193,7 +193,8 @@ fn whole_way(system: &System, portal: &Portal, browser: &Browser) -> Result<()> 
     })?;
     browser.open(&format!("{}/sign-ins", portal.address))?;
     let text = browser.text_of("#accepted")?;
-    ensure(text.contains("app password \"my laptop\"") && text.contains("127.0.0.1"), || text)?;
+    ensure(text.contains("app password \"my laptop\"") && text.contains("127.0.0.1"), || text.clone())?;
+    ensure(text.contains("this portal") && text.contains("your sign-in"), || text.clone())?;
     browser.open(&format!("{}/app-passwords", portal.address))?;
     browser.click(".list button")?;
     let text = browser.text_of("[role=status]")?;
