@@ -14,6 +14,7 @@ pub mod dovecot;
 pub mod hook;
 pub mod http_login;
 mod input;
+mod json_lines;
 pub mod operations;
 pub mod portal;
 pub mod postfix;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 use crate::login::service::EndedEarly;
 
 pub use input::{Framing, Line, LineBuffer};
+pub use json_lines::{JsonLines, JsonWords};
 pub use question::{Answer, Forget, ListUsers, Question, Questions, Ticket, Ticketed};
 
 /// A protocol of the line kind, without I/O and without a clock.

@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::control::make_person;
-use super::mailcow::world::End::{Accept, Refuse};
-use super::mailcow::world::{Attempt, attempt_at};
+use super::mailcow::world::End::{Accept, CannotTell, Refuse};
+use super::mailcow::world::{Attempt, RIGHT, attempt_at};
 use super::stage::keycloak::REALM;
 use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
@@ -138,6 +138,24 @@ pub const CASES: &[Case] = &[
         let log = stand.keydove.log();
         ensure(!log.contains("guessing"), || log.clone())
     }),
+    ("guesses_by_mail_keep_nobody_out_of_the_portal", |system| {
+        let throttle = "[throttle]\nfirst_wait = \"15m\"\n";
+        let stand = Stand::start_with(system, "guessed", |text| {
+            remembering(&text).replace("[throttle]\nenabled = false\n", throttle)
+        })?;
+        let user = "guessed@example.org";
+        make_person(system, user)?;
+        let from = |password: &str, end| {
+            let attempt = Attempt { remote: Some("203.0.113.5"), ..Attempt::new(user, password) };
+            attempt_at(&stand.keydove, attempt, end).map(drop)
+        };
+        for guess in 0..GUESSES {
+            from(&format!("guess {guess}"), Refuse("password_mismatch"))?;
+        }
+        from(RIGHT, CannotTell("throttled"))?;
+        let session = stand.sign_in(user, json!({}))?;
+        ensure(session["answer"] == "session", || session.to_string())
+    }),
     ("a_mail_client_cannot_name_the_portals_service", |system| {
         let stand = Stand::start(system, "client", Memory::Usual)?;
         let attempt = Attempt { service: "portal", ..Attempt::new("alice@example.org", "pw") };
@@ -163,11 +181,13 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
+/// So many wrong passwords from one address are free.
+const GUESSES: usize = 10;
 /// What stands for a cookie.
 const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// For how long keydove remembers people and mailboxes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Memory {
     /// As where nobody says otherwise.
     Usual,
@@ -185,6 +205,17 @@ struct Stand<'a> {
 
 impl<'a> Stand<'a> {
     fn start(system: &'a System, name: &'static str, memory: Memory) -> Result<Self> {
+        Self::start_with(system, name, |text| match memory {
+            Memory::Usual => remembering(&text),
+            Memory::Short => text,
+        })
+    }
+
+    fn start_with(
+        system: &'a System,
+        name: &'static str,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<Self> {
         let socket = system.stage().path(&format!("keydove/{name}.portal"));
         let control = system.stage().path(&format!("keydove/{name}.control"));
         let listener = format!(
@@ -193,10 +224,7 @@ impl<'a> Stand<'a> {
             control.display(),
             socket.display()
         );
-        let keydove = system.keydove.beside(name, |text| {
-            let text = if memory == Memory::Usual { remembering(&text) } else { text };
-            format!("{listener}{text}\n{SETTINGS}")
-        })?;
+        let keydove = system.keydove.beside(name, |text| format!("{listener}{}\n{SETTINGS}", edit(text)))?;
         let issuer = format!("{}/realms/{}", system.keycloak.url(), system.keycloak.names().realm(REALM));
         Ok(Self { system, keydove, socket, issuer })
     }

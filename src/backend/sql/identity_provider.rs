@@ -13,8 +13,8 @@ use crate::auth::Secret;
 const FIND_ROWS: &str =
     "SELECT `key`, value FROM identity_provider WHERE `key` IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const CLIENT_SECRET: &str = "client_secret";
-/// No other row is read: `access_token`, `bindpass` and the like are none of our business.
-const KEYS: [&str; 14] = [
+/// The keys that keydove reads. No other row is read: `access_token`, `bindpass` and the like are none of our business.
+pub const KEYS: [&str; 14] = [
     "authsource",
     "server_url",
     "realm",

@@ -53,7 +53,7 @@ pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use database::{Database, back_up, open, open_to_read};
 pub use error::Error;
 pub(crate) use housekeeping::Leftover;
-pub use identity_provider::IdentityProviderRows;
+pub use identity_provider::{IdentityProviderRows, KEYS as IDENTITY_PROVIDER_KEYS};
 pub use logins::LoginRow;
 pub(crate) use logins::PastLogin;
 pub use lookup::LoginFacts;

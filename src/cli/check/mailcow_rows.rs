@@ -2,6 +2,7 @@
 //! secret.
 
 use super::Checked;
+use crate::backend::sql::IDENTITY_PROVIDER_KEYS;
 use crate::jobs::mailcow::IdentityProvider;
 use crate::jobs::sync::Wanted;
 
@@ -27,28 +28,10 @@ pub(super) fn lines(keys: &[String], settings: &IdentityProvider, checked: &Chec
             Use::Unused(why) => format!("  {key}: {why}"),
         }
     };
-    let read = READ.iter().copied();
-    let others = keys.iter().map(String::as_str).filter(|key| !READ.contains(key));
+    let read = IDENTITY_PROVIDER_KEYS.iter().copied();
+    let others = keys.iter().map(String::as_str).filter(|key| !IDENTITY_PROVIDER_KEYS.contains(key));
     read.chain(others).map(line).collect()
 }
-
-/// The keys that keydove reads, in the order in which they are shown.
-const READ: [&str; 14] = [
-    "authsource",
-    "server_url",
-    "realm",
-    "client_id",
-    "client_secret",
-    "mailpassword_flow",
-    "login_provisioning",
-    "default_template",
-    "mappers",
-    "templates",
-    "periodic_sync",
-    "import_users",
-    "sync_interval",
-    "ignore_ssl_error",
-];
 
 fn meaning(key: &str, settings: &IdentityProvider, checked: &Checked<'_>) -> Use {
     let config = checked.config;

@@ -11,7 +11,6 @@ mod status;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -19,7 +18,8 @@ use zeroize::Zeroizing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, Ticketed};
+use super::json_lines::to_line;
+use super::{JsonLines, JsonWords, Line, Question};
 use crate::auth::Secret;
 use crate::backend::kick;
 use crate::login::decision::{CacheCounts, Forgotten, Known};
@@ -166,9 +166,7 @@ impl Reply {
     /// The line, with its end.
     #[must_use]
     pub fn to_line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).unwrap_or_default();
-        line.push(b'\n');
-        line
+        to_line(self)
     }
 }
 
@@ -181,12 +179,11 @@ impl Question for Request {
 }
 
 /// One connection of a peer that has the right.
+pub type Control = JsonLines<ControlWords>;
+
+/// What is said on the control socket.
 #[derive(Debug, Default)]
-pub struct Control {
-    next_ticket: u64,
-    /// How many questions are under way.
-    asked: usize,
-}
+pub struct ControlWords;
 
 /// Reads a request. The words of the reader are not passed on: they may quote what was sent.
 fn parse(line: Line<'_>) -> Result<Request, &'static str> {
@@ -195,50 +192,18 @@ fn parse(line: Line<'_>) -> Result<Request, &'static str> {
         .map_err(|_| "this is no request of this keydove; are the daemon and the command one version?")
 }
 
-impl Protocol for Control {
-    type Asked = Ticketed<Request>;
+impl JsonWords for ControlWords {
+    type Request = Request;
 
-    const MAX_LINE: usize = 16_384;
-
-    fn receive(
-        &mut self,
-        line: Line<'_>,
-        _now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Result<Received<Ticketed<Request>>, ProtocolError> {
-        match parse(line) {
-            Ok(question) => {
-                let ticket = Ticket(self.next_ticket);
-                self.next_ticket += 1;
-                self.asked += 1;
-                Ok(Received::Question(Ticketed { ticket, question }))
-            }
-            Err(error) => {
-                out.extend_from_slice(&Reply::Error(error.to_owned()).to_line());
-                Ok(Received::Nothing)
-            }
-        }
-    }
-
-    fn answer(
-        &mut self,
-        answer: Answer<Request>,
-        _now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Next<Ticketed<Request>> {
-        self.asked = self.asked.saturating_sub(1);
-        out.extend_from_slice(&answer.answer.to_line());
-        Next::Open
-    }
-
-    fn is_idle(&self) -> bool {
-        self.asked == 0
+    fn read(&mut self, line: Line<'_>) -> Result<Request, Reply> {
+        parse(line).map_err(|error| Reply::Error(error.to_owned()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frontend::Protocol;
 
     #[test]
     fn requests_and_replies_survive_the_wire() {

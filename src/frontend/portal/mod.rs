@@ -1,6 +1,6 @@
 //! The web portal's socket: one JSON request a line, one JSON answer a line, in the words of `keydove_words::portal`.
 //!
-//! * This file is the protocol, [`Portal`], which is pure: what is said first, and that only after it anything is asked.
+//! * This file is the protocol, [`PortalWords`], which is pure: what is said first, and that only after it anything is asked.
 //! * [`PortalService`] answers. `sessions.rs`: who is signed in; `app_passwords.rs`: what people make for their devices.
 //!
 //! The portal names no person: a request carries a session, and the daemon knows whose it is.
@@ -10,11 +10,9 @@ mod config;
 mod service;
 mod sessions;
 
-use std::time::Instant;
-
-use super::{Answer, Line, Next, Protocol, ProtocolError, Question, Received, Ticket, Ticketed};
+use super::{JsonLines, JsonWords, Line, Question};
 use crate::auth::TempFailReason;
-use crate::portal::{MAX_REQUEST, Request, Response, VERSION};
+use crate::portal::{Request, Response, VERSION};
 
 pub use config::Config;
 pub use service::PortalService;
@@ -32,21 +30,13 @@ impl Question for Request {
 }
 
 /// One connection of the portal.
+pub type Portal = JsonLines<PortalWords>;
+
+/// What is said on the portal's socket.
 #[derive(Debug, Default)]
-pub struct Portal {
-    next_ticket: u64,
-    /// How many questions are under way.
-    asked: usize,
+pub struct PortalWords {
     /// The portal has said that it is of this version.
     is_greeted: bool,
-}
-
-fn to_line(response: &Response, out: &mut Vec<u8>) {
-    // Every one of them has a form in JSON.
-    if let Ok(line) = serde_json::to_vec(response) {
-        out.extend_from_slice(&line);
-        out.push(b'\n');
-    }
 }
 
 fn fault(detail: String) -> Response {
@@ -59,9 +49,10 @@ fn parse(line: Line<'_>) -> Result<Request, Response> {
     serde_json::from_slice(line).map_err(|_| fault("this is no request of the portal".to_owned()))
 }
 
-impl Portal {
-    /// What is asked; else what is answered at once.
-    fn take(&mut self, line: Line<'_>) -> Result<Request, Response> {
+impl JsonWords for PortalWords {
+    type Request = Request;
+
+    fn read(&mut self, line: Line<'_>) -> Result<Request, Response> {
         match parse(line)? {
             Request::Hello { version } if version == VERSION => {
                 self.is_greeted = true;
@@ -77,50 +68,12 @@ impl Portal {
     }
 }
 
-impl Protocol for Portal {
-    type Asked = Ticketed<Request>;
-
-    const MAX_LINE: usize = MAX_REQUEST;
-
-    fn receive(
-        &mut self,
-        line: Line<'_>,
-        _now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Result<Received<Ticketed<Request>>, ProtocolError> {
-        match self.take(line) {
-            Ok(question) => {
-                let ticket = Ticket(self.next_ticket);
-                self.next_ticket += 1;
-                self.asked += 1;
-                Ok(Received::Question(Ticketed { ticket, question }))
-            }
-            Err(response) => {
-                to_line(&response, out);
-                Ok(Received::Nothing)
-            }
-        }
-    }
-
-    fn answer(
-        &mut self,
-        answer: Answer<Request>,
-        _now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Next<Ticketed<Request>> {
-        self.asked = self.asked.saturating_sub(1);
-        to_line(&answer.answer, out);
-        Next::Open
-    }
-
-    fn is_idle(&self) -> bool {
-        self.asked == 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::frontend::{Protocol, Received};
     use crate::portal::SessionKey;
 
     #[expect(clippy::disallowed_methods, reason = "the protocol looks at no clock")]

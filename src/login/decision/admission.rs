@@ -1,7 +1,7 @@
 //! Whether somebody may try at all, and what their try says of them.
 
 use super::Decision;
-use super::login::{Login, Purpose};
+use super::login::{Login, Proof, Purpose};
 use super::trace::Trace;
 use super::webmail::Via;
 use super::words;
@@ -14,6 +14,10 @@ impl Decision {
     pub(super) fn admit(&self, login: &Login<'_>, trace: &mut Trace) -> Result<(), TempFail> {
         let remote = login.request.origin.remote;
         if login.via != Via::Client {
+            return Ok(());
+        }
+        // Keycloak has seen who it is, and counts guesses itself: nobody's guesses by mail keep them out.
+        if matches!(login.proof, Proof::Identity(_) | Proof::AssumedIdentity) {
             return Ok(());
         }
         // An administrator who names no address asks about none.
