@@ -192,33 +192,16 @@ fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         }
         _ => None,
     };
-    for entry in journal.entries.iter().rev() {
-        say(&format!("to be taken back: {}", entry.place));
-    }
-    if !arguments.yes && !agrees("take these changes back?")? {
-        return Err(Failure::Usage("nothing was changed; --yes takes it back without a question".to_owned()));
-    }
+    confirm_undo(arguments, &journal)?;
     let from = match arguments.keep_keycloak {
-        true => {
-            // Places of theirs and others have nothing to do with each other, so they may change their order.
-            journal.entries.sort_by_key(|entry| !is_elsewhere(entry));
-            journal.entries.iter().take_while(|entry| is_elsewhere(entry)).count()
-        }
+        true => put_elsewhere_first(&mut journal),
         false => {
             keep_data(arguments, &mut journal)?;
             0
         }
     };
     let mut site = Site::new(config, facts, (admin, database), reactor()?);
-    let kept = take_back(&mut site, &mut journal, from)?;
-    if !kept.is_empty() {
-        return Err(Failure::Data(format!(
-            "these were changed since setup wrote them, and stay: {}\nset them as you want them; {} remembers what was \
-             there before",
-            names(&kept),
-            path.display()
-        )));
-    }
+    tell_kept(&take_back(&mut site, &mut journal, from)?, &path)?;
     say(match arguments.keep_keycloak && from > 0 {
         true => "taken back, but for Keycloak and MariaDB",
         false => "everything is as it was before setup",
@@ -241,6 +224,37 @@ fn must_be_root(arguments: &Arguments) -> Result<(), Failure> {
 /// Whether an administrator must sign in to take it back.
 fn is_elsewhere(entry: &Entry) -> bool {
     matches!(entry.place, Place::Database(_) | Place::DatabaseUser(_)) || entry.phase == Phase::Keycloak
+}
+
+/// Lists what is to be taken back, and asks whether it shall be.
+fn confirm_undo(arguments: &Arguments, journal: &Journal) -> Result<(), Failure> {
+    for entry in journal.entries.iter().rev() {
+        say(&format!("to be taken back: {}", entry.place));
+    }
+    if !arguments.yes && !agrees("take these changes back?")? {
+        return Err(Failure::Usage("nothing was changed; --yes takes it back without a question".to_owned()));
+    }
+    Ok(())
+}
+
+/// Puts that for which an administrator must sign in before the rest; says how much it is. Places of theirs and others
+/// have nothing to do with each other, so they may change their order.
+fn put_elsewhere_first(journal: &mut Journal) -> usize {
+    journal.entries.sort_by_key(|entry| !is_elsewhere(entry));
+    journal.entries.iter().take_while(|entry| is_elsewhere(entry)).count()
+}
+
+/// Whether something was not taken back, because somebody has changed it since.
+fn tell_kept(kept: &[Place], journal: &Path) -> Result<(), Failure> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Data(format!(
+        "these were changed since setup wrote them, and stay: {}\nset them as you want them; {} remembers what was there \
+         before",
+        names(kept),
+        journal.display()
+    )))
 }
 
 /// A database that setup made goes only if somebody says so: it holds all mailboxes by now.

@@ -216,7 +216,7 @@ pub(super) fn login(address: &str, identity: ProvenIdentity, remote: Option<IpAd
 }
 
 /// A session as the portal sees it.
-pub(super) fn shown(session: StoredSession) -> Session {
+fn shown(session: StoredSession) -> Session {
     Session {
         user: session.mailbox,
         issuer: session.issuer,

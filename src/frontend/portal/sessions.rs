@@ -1,11 +1,11 @@
 //! Who is signed in to the portal.
 
-use super::service::{PortalService, SignedIn, login, out_of_reach, seconds, shown, unavailable, unsigned};
+use super::service::{PortalService, SignedIn, login, out_of_reach, seconds, unavailable, unsigned};
 use crate::auth::{ProvenIdentity, Verdict};
 use crate::backend::sql::{NewSession, SessionEnd, StoredSession};
 use crate::login::service::{Arrival, Listener};
 use crate::observe;
-use crate::portal::{Response, SessionKey, SessionRow, SignIn};
+use crate::portal::{Response, Session, SessionKey, SessionRow, SignIn};
 
 /// What the table has room for, in characters.
 const LONGEST_BROWSER: usize = 60;
@@ -45,30 +45,23 @@ impl PortalService {
             created: now,
             ends: now.saturating_add(length),
         };
-        let session = StoredSession {
-            id: 0,
-            session: new.session.clone(),
-            mailbox: grant.user.as_str().to_owned(),
+        let session = Session {
+            user: grant.user.as_str().to_owned(),
             issuer: new.issuer.clone(),
             subject: new.subject.clone(),
-            auth_time: new.auth_time,
+            auth_time: unsigned(new.auth_time),
             administrator: new.administrator,
-            remote: new.remote.clone(),
-            browser: new.browser.clone(),
-            created: now,
-            used: now,
-            ends: new.ends,
-            sid: new.sid.clone(),
+            ends: unsigned(new.ends),
         };
         self.service.decision.database().begin_session(new).await.map_err(|error| out_of_reach(&error))?;
         tracing::info!(
-            user = session.mailbox,
+            user = session.user,
             subject = session.subject,
             administrator = session.administrator,
             remote = observe::remote_field(sign_in.remote),
             "somebody has signed in to the portal"
         );
-        Ok(Response::Session(Box::new(shown(session))))
+        Ok(Response::Session(Box::new(session)))
     }
 
     pub(super) async fn end(&self, which: SessionEnd) -> Result<Response, Response> {

@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 use super::super::output::say;
 use super::super::storage::Failure;
 use super::answers::{Answers, agrees};
-use super::apply::{apply, names, take_back};
+use super::apply::{apply, take_back};
 use super::change::{Change, Phase};
 use super::interrupt;
 use super::journal::{Facts, Journal};
 use super::mariadb::Session;
 use super::running;
 use super::service::Service;
-use super::{Arguments, given, is_elsewhere, must_be_root, test_user};
+use super::{Arguments, confirm_undo, given, must_be_root, put_elsewhere_first, tell_kept, test_user};
 pub(super) use compose::Compose;
 use host::Host;
 use machine::{Goal, Site};
@@ -215,17 +215,9 @@ pub(super) fn undo(
     config: &Path,
     (mut journal, known): (Journal, &Mailcow),
 ) -> Result<(), Failure> {
-    for entry in journal.entries.iter().rev() {
-        say(&format!("to be taken back: {}", entry.place));
-    }
-    if !arguments.yes && !agrees("take these changes back?")? {
-        return Err(Failure::Usage("nothing was changed; --yes takes it back without a question".to_owned()));
-    }
+    confirm_undo(arguments, &journal)?;
     let from = match arguments.keep_keycloak {
-        true => {
-            journal.entries.sort_by_key(|entry| !is_elsewhere(entry));
-            journal.entries.iter().take_while(|entry| is_elsewhere(entry)).count()
-        }
+        true => put_elsewhere_first(&mut journal),
         false => 0,
     };
     let compose = Compose { folder: known.folder.clone(), is_standalone: known.is_standalone };
@@ -238,15 +230,7 @@ pub(super) fn undo(
         goal: None,
         written: Vec::new(),
     };
-    let kept = take_back(&mut site, &mut journal, from)?;
-    if !kept.is_empty() {
-        return Err(Failure::Data(format!(
-            "these were changed since setup wrote them, and stay: {}\nset them as you want them; {} remembers what was there \
-             before",
-            names(&kept),
-            Journal::path(config).display()
-        )));
-    }
+    tell_kept(&take_back(&mut site, &mut journal, from)?, &Journal::path(config))?;
     say(match from > 0 {
         true => "taken back, but for the database user",
         false => {
