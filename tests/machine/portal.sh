@@ -13,7 +13,10 @@ portal_client() {
     BESIDE=(env HOME="$home" PATH="$programs:$PATH" JAVA_OPTS=-XX:TieredStopAtLevel=1 bash -c)
     ANSWERS='Enter password:\tadmin\n'
     on_beside "$PORTAL_PAGE: an administrator of Keycloak" \
-        "kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin"
+        "kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin
+        # On a busy machine a minute passes between two commands.
+        kcadm.sh update realms/master -s accessTokenLifespan=3600
+        kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin"
     types_beside "$PORTAL_PAGE" '1. The client in Keycloak'
     # It stands in the last line.
     portal_secret=$(tail -n 1 <<<"${typed%$'\n'}" | tr -d '\r')

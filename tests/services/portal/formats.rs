@@ -17,11 +17,9 @@ use super::{ALICE, Portal, sign_in, start};
 /// What `tests/setup` has fetched.
 const VNU: &str = ".stage/download/vnu-26.9.27.jar";
 const RELAX_NG: &str = "nu.validator.vendor.thaiopensource.relaxng.util.Driver";
-const PAGES: [&str; 13] = [
-    "/",
-    "/help",
-    "/signed-out",
-    "/nowhere",
+/// For anybody.
+const OPEN_PAGES: [&str; 4] = ["/", "/help", "/signed-out", "/nowhere"];
+const PAGES: [&str; 9] = [
     "/device",
     "/device?program=thunderbird",
     "/device?program=apple",
@@ -37,7 +35,14 @@ const REFUSED: &str = "name=&services=lmtp&days=0&networks=here";
 
 pub const CASES: &[LoneCase] =
     &[("every_page_is_valid_html_and_every_file_for_mail_programs_follows_its_schema", |system| {
-        let portal = start(system)?;
+        let mut portal = start(system)?;
+        let path = system.stage().path("keydove/portal.toml");
+        let text = attempt("read", &path, fs::read_to_string(&path))?;
+        let more = "[portal]\nhelp = \"https://help.example.org\"\nname = \"Müller & <Söhne> \\\"\"\n";
+        let text = text.replace("[portal]\n", more) + "\n[oauth]\nclient_id = \"thunderbird\"\n";
+        attempt("write", &path, fs::write(&path, text))?;
+        portal.stop();
+        portal.start_again()?;
         let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
         sign_in(&browser, &portal, ALICE, "device")?;
         let cookie = browser.cookies()?;
@@ -45,6 +50,10 @@ pub const CASES: &[LoneCase] =
         let folder = system.stage().folder("pages")?;
         let mut pages = Vec::new();
         for language in ["en", "de"] {
+            for path in OPEN_PAGES {
+                let page = fetch(&portal, path, &[("Accept-Language", language)], None)?;
+                pages.push(keep(&folder, &format!("{language}-open{}.html", path.replace('/', "-")), &page)?);
+            }
             for (number, path) in PAGES.iter().enumerate() {
                 let page = fetch(&portal, path, &[("Cookie", &cookie), ("Accept-Language", language)], None)?;
                 pages.push(keep(&folder, &format!("{language}-{number}.html"), &page)?);
@@ -86,14 +95,22 @@ fn java() -> Result<(Command, PathBuf)> {
     let vnu = source_tree().join(VNU);
     ensure(vnu.is_file(), || format!("there is no {}: run tests/setup", vnu.display()))?;
     let mut java = Command::new("java");
-    java.args(["-Xss1m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
+    java.args(["-Xss8m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
     Ok((java, vnu))
 }
 
 /// All in one run: Java takes its time to start.
 fn is_valid_html(pages: &[PathBuf]) -> Result<()> {
-    let (mut java, vnu) = java()?;
-    run(java.arg("-jar").arg(vnu).arg("--errors-only").args(pages)).map(drop)
+    let validate = |pages: &[PathBuf]| {
+        let (mut java, vnu) = java()?;
+        run(java.arg("-jar").arg(vnu).arg("--errors-only").args(pages)).map(drop)
+    };
+    validate(pages)?;
+    let [first, ..] = pages else { return Err(Failure("there is no page".to_owned())) };
+    let text = attempt("read", first, fs::read_to_string(first))?;
+    let broken = first.with_file_name("broken.html");
+    attempt("write", &broken, fs::write(&broken, text.replace("</main>", "")))?;
+    ensure(validate(&[broken]).is_err(), || "the validator finds nothing in a broken page".to_owned())
 }
 
 fn follows_schema(system: &System, folder: &Path, portal: &Portal) -> Result<()> {
@@ -139,7 +156,7 @@ fn is_pacc(document: &Value) -> std::result::Result<(), String> {
     object(&document["info"], &["provider", "help"], &["provider"])?;
     object(&document["info"]["provider"], &["name", "shortName", "logo"], &["name"])?;
     let known = ["imap", "pop3", "smtp", "managesieve", "sieve", "jmap", "caldav", "carddav"];
-    for (name, protocol) in object(&document["protocols"], &known, &["imap"])? {
+    for (name, protocol) in object(&document["protocols"], &known, &["smtp"])? {
         let is_host = |host: &str| !host.is_empty() && !host.contains([':', '/', ' ']);
         let is_good = match (protocol["host"].as_str(), protocol["url"].as_str()) {
             (Some(host), None) => is_host(host),
