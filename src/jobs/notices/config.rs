@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::letter::{self, Language};
 use crate::settings::{Period, Section, SettingFault};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -13,7 +12,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Mail to users: that an app password of theirs was made, by whomever, and that one ends within a week. keydove sends each
+/// Mail to users: that an app password of theirs was made, and that one ends within a week. keydove sends each
 /// mail at most once; without `relay` none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +31,17 @@ pub struct Config {
     pub interval: Period,
     /// How long one step of the talk with the mail server may take; `"1s"` to `"5m"`. Default `"30s"`.
     pub timeout: Period,
+}
+
+/// The language of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Language {
+    /// English.
+    #[serde(rename = "en")]
+    English,
+    /// German.
+    #[serde(rename = "de")]
+    German,
 }
 
 impl Default for Config {
@@ -61,7 +71,7 @@ impl Section for Config {
                 "add sender = \"postmaster@example.org\", with your domain",
             );
         }
-        if self.sender.as_deref().is_some_and(|sender| !letter::is_plain_address(sender)) {
+        if self.sender.as_deref().is_some_and(|sender| !is_plain_address(sender)) {
             complain(
                 "sender",
                 "this is no mail address in ASCII",
@@ -83,6 +93,21 @@ impl Section for Config {
         }
         faults
     }
+}
+
+/// Whether an address can stand in a header line and in SMTP's commands as it is: ASCII, and in the local part nothing but
+/// what needs no quotes (RFC 5321, `Dot-string`).
+#[must_use]
+pub(super) fn is_plain_address(address: &str) -> bool {
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    address.len() <= 254
+        && address.split_once('@').is_some_and(|(local, domain)| {
+            let has_dots = local.starts_with('.') || local.ends_with('.') || local.contains("..");
+            !local.is_empty() && !has_dots && local.bytes().all(is_atom) && domain.split('.').all(is_label)
+        })
 }
 
 fn is_address(url: &str) -> bool {

@@ -3,11 +3,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::config::Config;
+use super::config::{Config, Language, is_plain_address};
 use crate::backend::sql::{Notice, Occasion};
 
 /// Longest name that is shown, in characters.
@@ -16,17 +15,6 @@ const LONGEST_NAME: usize = 100;
 const LINE: usize = 76;
 /// Octets of a subject in one encoded word (RFC 2047, 2: at most 75 characters, with what is around them).
 const WORD: usize = 45;
-
-/// The language of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Language {
-    /// English.
-    #[serde(rename = "en")]
-    English,
-    /// German.
-    #[serde(rename = "de")]
-    German,
-}
 
 struct Words {
     code: &'static str,
@@ -92,21 +80,6 @@ pub(super) struct Letter {
     pub(super) to: String,
     /// Header and body. Lines end with CR LF, and none begins with a dot.
     pub(super) text: String,
-}
-
-/// Whether an address can stand in a header line and in SMTP's commands as it is: ASCII, and in the local part nothing but
-/// what needs no quotes (RFC 5321, `Dot-string`).
-#[must_use]
-pub fn is_plain_address(address: &str) -> bool {
-    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    address.len() <= 254
-        && address.split_once('@').is_some_and(|(local, domain)| {
-            let has_dots = local.starts_with('.') || local.ends_with('.') || local.contains("..");
-            !local.is_empty() && !has_dots && local.bytes().all(is_atom) && domain.split('.').all(is_label)
-        })
 }
 
 /// Writes it; `None` where the mailbox has a name that no mail server here takes. `now` is in seconds since 1970.

@@ -1,4 +1,4 @@
-//! Users are told by mail of their app passwords: that one was made, by whomever, and that one ends within a week.
+//! Users are told by mail of their app passwords: that one was made, and that one ends within a week.
 //!
 //! Of several processes whichever comes first claims a mail in the database, and only it sends the mail; a process that dies
 //! in between sends none. So nobody gets one twice. A mail that the mail server has not taken for sure is tried once more.
@@ -18,8 +18,7 @@ use crate::backend::sql;
 use crate::backend::sql::{Database, Notice, NoticesDue};
 use relay::{Relay, RelayError};
 
-pub use config::Config;
-pub use letter::Language;
+pub use config::{Config, Language};
 
 /// How long a mail on its way may take after the order to stop.
 const GRACE: Duration = Duration::from_secs(2);

@@ -142,7 +142,7 @@ impl Work for Due {
         let mut found = NoticesFound { notices: Vec::new(), newest };
         let made = format!(
             "SELECT {columns} {TABLES} LEFT JOIN keydove_notice n ON n.app_passwd = p.id AND n.occasion = 'made' \
-              WHERE p.id > ? AND {created} > ? AND (n.app_passwd IS NULL OR n.retry <= ?) ORDER BY p.id LIMIT {BATCH}"
+              WHERE p.id > ? AND {created} > ? AND (n.app_passwd IS NULL OR NOT n.retry > ?) ORDER BY p.id LIMIT {BATCH}"
         );
         let parameters = vec![(after - OVERLAP).into(), made_since.into(), now.into()];
         let rows = session.query(&made, parameters).await?;
@@ -157,8 +157,8 @@ impl Work for Due {
         let Some(until) = ending_until else { return Ok(found) };
         let ends = format!(
             "SELECT {columns} {TABLES} LEFT JOIN keydove_notice n ON n.app_passwd = p.id AND n.occasion = 'ends' \
-              WHERE k.expires > ? AND k.expires <= ? AND k.expires > {created} + {SHORT} AND p.active = 1 \
-                AND (n.app_passwd IS NULL OR n.retry <= ?) ORDER BY p.id LIMIT {BATCH}"
+              WHERE k.expires > ? AND NOT k.expires > ? AND k.expires > {created} + {SHORT} AND p.active = 1 \
+                AND (n.app_passwd IS NULL OR NOT n.retry > ?) ORDER BY p.id LIMIT {BATCH}"
         );
         for row in session.query(&ends, vec![now.into(), until.into(), now.into()]).await? {
             found.notices.extend(read(row, Occasion::Ends)?);
