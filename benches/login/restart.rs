@@ -33,7 +33,7 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, report: &mut Report) -> Result<(
     let secrets = [Secret::from("s3cret")];
     let failed = |error: &dyn std::fmt::Display| Failure(format!("write {}: {error}", path.display()));
     let belonging = Belonging { secrets: &secrets, origin: &origin };
-    let file = RecordFile::open(&path, belonging, 2 * MIB << 20).map_err(|error| failed(&error))?;
+    let file = RecordFile::open(&path, belonging, (2 * MIB) << 20).map_err(|error| failed(&error))?;
     let asked = seconds(SystemTime::now());
     let mailboxes: Vec<Value> = (0..count).map(|number| saved(number, asked)).collect();
     let written = file.write(&json!({ "people": [], "mailboxes": mailboxes }), SystemTime::now());
