@@ -24,6 +24,7 @@ use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
+use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
 use crate::jobs::{EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
@@ -104,6 +105,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let saved_people = people.clone();
     let followers = EventFollower::for_each_source(&people);
     let passdb = assemble_passdb(config, people, hasher)?;
+    let notices = Notices::new(&config.notices, Arc::clone(&for_jobs));
     let (bookkeeper, worker, housekeeping) =
         assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
@@ -154,6 +156,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         schedule,
         kick: kick_worker,
         housekeeping: Some(housekeeping),
+        notices,
     };
     Ok(Assembled { parts, workers })
 }

@@ -138,6 +138,13 @@ impl Browser {
         })
     }
 
+    /// Its cookies for the page that it is at, as it sends them.
+    pub fn cookies(&self) -> Result<String> {
+        let all = self.run("read cookies", async |client| client.get_all_cookies().await)?;
+        let pairs = all.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
+        Ok(pairs.collect::<Vec<_>>().join("; "))
+    }
+
     /// Runs a script of the test's own.
     pub fn script(&self, script: &str) -> Result<Value> {
         self.run("run a script", async |client| client.execute(script, Vec::new()).await)

@@ -1,6 +1,8 @@
 //! The portal in a real browser: Chromium in front, a real Keycloak beside it, keydove and Dovecot behind.
 
 mod browser;
+pub mod formats;
+pub mod old_browser;
 mod stand;
 
 use serde_json::json;
