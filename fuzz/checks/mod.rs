@@ -258,7 +258,7 @@ pub fn sasl(data: &[u8]) {
     assert!(matches!(step, ExchangeStep::Challenge(_)));
     match exchange.respond(data) {
         ExchangeStep::Done(presented) => {
-            assert!(presented.authcid == data && password_of(&presented.credential) == data)
+            assert!(*presented.authcid == *data && password_of(&presented.credential) == data)
         }
         other => panic!("{other:?}"),
     }

@@ -1,6 +1,7 @@
 //! Settings → running parts: the only file that names every concrete type.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -36,6 +37,9 @@ use crate::login::{decision, throttle};
 use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{LoginMetrics, RecentAttempts};
 use crate::provision::Provisioner;
+
+/// Reading a large record file takes longer, and goes on while the first logins come.
+const RESTORE_PATIENCE: Duration = Duration::from_millis(1200);
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -106,9 +110,9 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
-    let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
-    if let Some(keeper) = &keeper {
-        keeper.restore();
+    let mut keeper = open_record_keeper(config, saved_people, mailboxes.clone());
+    if let Some(keeper) = &mut keeper {
+        keeper.restore(RESTORE_PATIENCE).await;
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
     let parts = decision::DecisionParts {

@@ -65,6 +65,7 @@ pub use portal::{
     AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, Notice, NoticesDue, NoticesFound, Occasion,
     OwnAppPasswords, SessionEnd, StoredSession, TooManyAppPasswords,
 };
+pub use provision::ImportedMailbox;
 pub use provision::rows::{
     Announced, AttributeChange, Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows,
     StoredTemplate, UserAcl, WouldChange,
