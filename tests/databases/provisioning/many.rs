@@ -9,7 +9,7 @@ use super::{Other, count, nothing_is_left_of, now, person, provision, provisione
 /// One that is an alias and one that is there already stand among them, and at the end the domain is full; and where the
 /// database takes no row of `user_acl`, nothing is left of anybody.
 pub async fn what_stands_against_one_leaves_the_others(database: &Database, other: &impl Other) {
-    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('many.example', 60)").await;
+    other.run("INSERT INTO domain (domain, mailboxes, quota) VALUES ('many.example', 60, 1000000)").await;
     other.run("INSERT INTO alias (address, goto, domain) VALUES ('p05@many.example', 'x@y.example', 'many.example')").await;
     provision(database, &person("p07@many.example", "gold")).await.unwrap();
     let provisioner = provisioner(std::time::Duration::ZERO);
