@@ -6,12 +6,11 @@ use keydove::provision::Provisioned;
 
 use super::{Other, count, nothing_is_left_of, now, person, provision, provisioner};
 
-/// One that is an alias, one that is there already, and one that the database takes no row of stand among them; and at the
-/// end the domain is full.
+/// One that is an alias and one that is there already stand among them, and at the end the domain is full; and where the
+/// database takes no row of `user_acl`, nothing is left of anybody.
 pub async fn what_stands_against_one_leaves_the_others(database: &Database, other: &impl Other) {
-    other.run("INSERT INTO domain (domain, mailboxes) VALUES ('many.example', 60)").await;
+    other.run("INSERT INTO domain (domain, mailboxes, quota) VALUES ('many.example', 60, 1000000)").await;
     other.run("INSERT INTO alias (address, goto, domain) VALUES ('p05@many.example', 'x@y.example', 'many.example')").await;
-    other.run("INSERT INTO user_acl (username) VALUES ('p09@many.example')").await;
     provision(database, &person("p07@many.example", "gold")).await.unwrap();
     let provisioner = provisioner(std::time::Duration::ZERO);
     let rulebook = provisioner.rulebook(database).await.unwrap();
@@ -26,10 +25,7 @@ pub async fn what_stands_against_one_leaves_the_others(database: &Database, othe
                 assert_eq!(trouble.reason, TempFailReason::Provisioning(ProvisionRefusal::IsAlias));
             }
             (7, end) => assert_eq!(end, Ok(Provisioned::AlreadyThere)),
-            (9, Err(NotAccepted::CannotTell(trouble))) => {
-                assert_eq!(trouble.reason, TempFailReason::SqlError, "{trouble}");
-            }
-            (62.., Err(NotAccepted::CannotTell(trouble))) => {
+            (61.., Err(NotAccepted::CannotTell(trouble))) => {
                 let full = ProvisionRefusal::MaxMailboxExceeded;
                 assert_eq!(trouble.reason, TempFailReason::Provisioning(full), "{number}");
             }
@@ -44,7 +40,15 @@ pub async fn what_stands_against_one_leaves_the_others(database: &Database, othe
             assert_eq!(count(other, table, &format!("{column} = '{name}'")).await, 1, "{name} in {table}");
         }
     }
-    other.run("DELETE FROM user_acl WHERE username = 'p09@many.example'").await;
-    nothing_is_left_of(other, "p09@many.example").await;
+    nothing_is_left_of(other, "p61@many.example").await;
+    other.run("UPDATE domain SET mailboxes = 70 WHERE domain = 'many.example'").await;
+    other.break_acl(true).await;
+    let plans = people[62..64].iter().map(|person| (rulebook.plan(person).unwrap(), "Alice".to_owned()));
+    for end in provisioner.import(database, plans.collect(), now()).await {
+        let Err(NotAccepted::CannotTell(trouble)) = end else { panic!("it was made") };
+        assert_eq!(trouble.reason, TempFailReason::SqlError, "{trouble}");
+    }
+    other.break_acl(false).await;
     nothing_is_left_of(other, "p62@many.example").await;
+    nothing_is_left_of(other, "p63@many.example").await;
 }
