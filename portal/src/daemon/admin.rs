@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use keydove_words::portal::admin::{
-    AdminRequest, AdminResponse, DomainList, Done, Effect, Explanation, HostingRequest, MailboxList,
-    Obstacle, Overview, OverviewRequest, PeopleRequest, Person, PersonChange,
+    AdminObstacle, AdminRequest, AdminResponse, DomainList, Done, Effect, ExplainedLogin, HostingRequest,
+    MailboxList, Overview, OverviewRequest, PeopleRequest, PersonCard, PersonChange,
 };
 use keydove_words::portal::{Request, Response};
 
@@ -43,7 +43,7 @@ impl Daemon {
         &self,
         who: &Administrator,
         user: &str,
-    ) -> Result<Result<Box<Person>, Obstacle>, Problem> {
+    ) -> Result<Result<Box<PersonCard>, AdminObstacle>, Problem> {
         match self.look(who, AdminRequest::People(PeopleRequest::Show { user: user.to_owned() })).await? {
             AdminResponse::Person(person) => Ok(Ok(person)),
             AdminResponse::Obstacle(obstacle) => Ok(Err(obstacle)),
@@ -59,7 +59,7 @@ impl Daemon {
         &self,
         who: &Administrator,
         (user, service, remote): (String, &str, Option<IpAddr>),
-    ) -> Result<Box<Explanation>, Problem> {
+    ) -> Result<Box<ExplainedLogin>, Problem> {
         let request = PeopleRequest::Explain { user, service: service.to_owned(), remote };
         match self.look(who, AdminRequest::People(request)).await? {
             AdminResponse::Explained(explanation) => Ok(explanation),
@@ -77,7 +77,7 @@ impl Daemon {
         user: &str,
         change: PersonChange,
         remote: Option<IpAddr>,
-    ) -> Result<Result<Done, Obstacle>, Problem> {
+    ) -> Result<Result<Done, AdminObstacle>, Problem> {
         let request = PeopleRequest::Change { user: user.to_owned(), change };
         self.change(who, AdminRequest::People(request), remote).await
     }
@@ -92,7 +92,7 @@ impl Daemon {
         search: String,
         domain: Option<String>,
         page: u32,
-    ) -> Result<Result<MailboxList, Obstacle>, Problem> {
+    ) -> Result<Result<MailboxList, AdminObstacle>, Problem> {
         let request = HostingRequest::Mailboxes { search, domain, page };
         match self.look(who, AdminRequest::Hosting(request)).await? {
             AdminResponse::Mailboxes(list) => Ok(Ok(list)),
@@ -138,7 +138,7 @@ impl Daemon {
         who: &RecentAdministrator,
         what: AdminRequest,
         remote: Option<IpAddr>,
-    ) -> Result<Result<Done, Obstacle>, Problem> {
+    ) -> Result<Result<Done, AdminObstacle>, Problem> {
         match self.administrate(who.administrator(), what, remote).await? {
             AdminResponse::Done(done) => Ok(Ok(done)),
             AdminResponse::Obstacle(obstacle) => Ok(Err(obstacle)),

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::{CONTENT_TYPE, COOKIE};
-use keydove_words::portal::admin::{AdminRequest, AdminResponse, Effect, Obstacle, ObstacleKind};
+use keydove_words::portal::admin::{AdminObstacle, AdminRequest, AdminResponse, Effect, ObstacleKind};
 use keydove_words::portal::{Request as Asked, Response};
 
 use super::double::{HOSTILE_NAME, answer_administrator};
@@ -206,7 +206,7 @@ async fn what_stands_against_a_change_is_told_with_what_to_do() {
     ] {
         let portal = Portal::new(DaemonDouble::new(move |request| match request {
             Asked::Administrate { what, .. } if what.effect() != Effect::Reads => Response::Administration {
-                said: AdminResponse::Obstacle(Obstacle { kind, detail: "<b>".to_owned() }),
+                said: AdminResponse::Obstacle(AdminObstacle { kind, detail: "<b>".to_owned() }),
             },
             request => answer_administrator(request, NOW),
         }));
@@ -242,7 +242,10 @@ async fn a_person_is_explained_with_what_to_do() {
     assert!(page.has("This is your own mailbox"));
     let odd = Portal::new(DaemonDouble::new(|request| match request {
         Asked::Administrate { .. } => Response::Administration {
-            said: AdminResponse::Obstacle(Obstacle { kind: ObstacleKind::Malformed, detail: String::new() }),
+            said: AdminResponse::Obstacle(AdminObstacle {
+                kind: ObstacleKind::Malformed,
+                detail: String::new(),
+            }),
         },
         request => answer_administrator(request, NOW),
     }));

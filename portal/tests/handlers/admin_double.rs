@@ -1,9 +1,9 @@
 //! What keydove answers administrators.
 
 use keydove_words::portal::admin::{
-    AdminRequest, AdminResponse, BackendState, DomainLine, DomainList, Done, Explanation, ExplanationStep,
-    HostingRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList, Overview, OverviewRequest,
-    Owner, PeopleRequest, Person, StepEnd, SyncState,
+    AdminRequest, AdminResponse, BackendState, DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin,
+    ExplainedStep, HostingRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList, Overview,
+    OverviewRequest, OwnerCard, PeopleRequest, PersonCard, SyncState,
 };
 use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
 
@@ -73,8 +73,8 @@ fn overview() -> Overview {
     }
 }
 
-fn person() -> Person {
-    Person {
+fn person() -> PersonCard {
+    PersonCard {
         user: USER.to_owned(),
         mailbox: Some(MailboxCard {
             name: HOSTILE_NAME.to_owned(),
@@ -84,7 +84,7 @@ fn person() -> Person {
             used: 1 << 20,
             services: vec!["imap".to_owned(), "smtp".to_owned()],
         }),
-        owner: Some(Owner { keycloak_id: HOSTILE_NAME.to_owned(), source: String::new() }),
+        owner: Some(OwnerCard { keycloak_id: HOSTILE_NAME.to_owned(), source: String::new() }),
         app_passwords: vec![password(1, HOSTILE_NAME), password(2, "phone")],
         accepted: (0..50)
             .map(|number| MailSignIn {
@@ -107,17 +107,17 @@ fn person() -> Person {
     }
 }
 
-fn explanation(service: &str) -> Explanation {
-    let step = |end| ExplanationStep {
+fn explanation(service: &str) -> ExplainedLogin {
+    let step = |end| ExplainedStep {
         step: "mailbox".to_owned(),
         end,
         from: Some("memory".to_owned()),
         saw: HOSTILE_NAME.to_owned(),
     };
-    Explanation {
+    ExplainedLogin {
         user: USER.to_owned(),
         service: service.to_owned(),
-        steps: vec![step(StepEnd::Passed), step(StepEnd::Closed), step(StepEnd::Stopped)],
+        steps: vec![step(ExplainedEnd::Passed), step(ExplainedEnd::Closed), step(ExplainedEnd::Stopped)],
         verdict: "refuse".to_owned(),
         reason: "mailbox_disabled".to_owned(),
         detail: Some(HOSTILE_NAME.to_owned()),

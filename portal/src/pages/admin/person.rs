@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use keydove_words::portal::MailSignIn;
 use keydove_words::portal::admin::{
-    Done, Explanation, MailState, MailboxCard, Obstacle, ObstacleKind, PasswordSource, Person, PersonChange,
-    StepEnd,
+    AdminObstacle, Done, ExplainedEnd, ExplainedLogin, MailState, MailboxCard, ObstacleKind, PasswordSource,
+    PersonCard, PersonChange,
 };
 
 use super::{SERVICES, size};
@@ -244,7 +244,7 @@ fn said(words: &PersonTexts, what: &str, done: Done) -> Notice {
     Notice { is_good: true, text: format!("{first} {count} {holds}"), detail: None }
 }
 
-fn refused(words: &PersonTexts, obstacle: Obstacle) -> Notice {
+fn refused(words: &PersonTexts, obstacle: AdminObstacle) -> Notice {
     let (why, detail) = match obstacle.kind {
         ObstacleKind::Malformed => (words.malformed, None),
         ObstacleKind::Unknown => (words.unknown, None),
@@ -298,7 +298,7 @@ fn bad(sentence: &'static str) -> Notice {
     Notice { is_good: false, text: sentence.to_owned(), detail: None }
 }
 
-fn known(frame: &Frame, who: &Administrator, (person, explanation): (Person, Explanation)) -> Known {
+fn known(frame: &Frame, who: &Administrator, (person, explanation): (PersonCard, ExplainedLogin)) -> Known {
     let (t, language) = (frame.t, frame.language);
     let accepted = person.accepted.into_iter().map(|login| Row {
         at: Moment::new(language, login.at),
@@ -335,16 +335,16 @@ fn with_what(t: &'static Texts, login: &MailSignIn) -> String {
     }
 }
 
-fn explained(words: &AdminTexts, explanation: Explanation) -> Explained {
+fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
     let words = &words.person;
     let steps = explanation.steps.into_iter().map(|step| StepRow {
         step: step.step,
         end: match step.end {
-            StepEnd::Passed => words.passed,
-            StepEnd::Closed => words.closed,
-            StepEnd::Stopped => words.stopped,
+            ExplainedEnd::Passed => words.passed,
+            ExplainedEnd::Closed => words.closed,
+            ExplainedEnd::Stopped => words.stopped,
         },
-        is_end: step.end == StepEnd::Stopped,
+        is_end: step.end == ExplainedEnd::Stopped,
         from: step.from.unwrap_or_default(),
         saw: step.saw,
     });

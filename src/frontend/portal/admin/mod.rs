@@ -10,12 +10,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::service::{PortalService, SignedIn, is_recent, out_of_reach, seconds};
-use crate::backend::sql::{AdminError, Obstacle as SqlObstacle, StoredSession};
+use crate::backend::sql::{AdminError, Obstacle, StoredSession};
 use crate::jobs::sync;
 use crate::login::service::Arrival;
 use crate::observe;
 use crate::portal::Response;
-use crate::portal::admin::{AdminRequest, AdminResponse, Change, Effect, Obstacle, ObstacleKind};
+use crate::portal::admin::{AdminObstacle, AdminRequest, AdminResponse, Audited, Effect, ObstacleKind};
 
 /// As much of what was sent as a line of the log shows, in characters.
 const LONGEST_NOTE: usize = 200;
@@ -72,7 +72,7 @@ impl PortalService {
 /// The line that a change leaves, written when it is dropped: also where there was no time to end it.
 struct Audit<'a> {
     session: &'a StoredSession,
-    change: Change,
+    change: Audited,
     remote: Option<IpAddr>,
     end: Option<String>,
 }
@@ -110,16 +110,16 @@ fn obstacle(error: AdminError) -> Result<AdminResponse, Response> {
         AdminError::Obstacle(obstacle) => obstacle,
     };
     let kind = match obstacle {
-        SqlObstacle::MailboxUnknown(_)
-        | SqlObstacle::DomainUnknown(_)
-        | SqlObstacle::AppPasswordUnknown { .. } => ObstacleKind::Unknown,
-        SqlObstacle::MailboxWithoutPassword(_) => ObstacleKind::NoOwnPassword,
+        Obstacle::MailboxUnknown(_) | Obstacle::DomainUnknown(_) | Obstacle::AppPasswordUnknown { .. } => {
+            ObstacleKind::Unknown
+        }
+        Obstacle::MailboxWithoutPassword(_) => ObstacleKind::NoOwnPassword,
         _ => ObstacleKind::Other,
     };
-    Ok(AdminResponse::Obstacle(Obstacle { kind, detail: obstacle.to_string() }))
+    Ok(AdminResponse::Obstacle(AdminObstacle { kind, detail: obstacle.to_string() }))
 }
 
 /// What was named is none.
 fn malformed(detail: String) -> AdminResponse {
-    AdminResponse::Obstacle(Obstacle { kind: ObstacleKind::Malformed, detail })
+    AdminResponse::Obstacle(AdminObstacle { kind: ObstacleKind::Malformed, detail })
 }

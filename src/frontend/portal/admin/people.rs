@@ -16,8 +16,8 @@ use crate::login::decision::{self, Step};
 use crate::login::service::{Arrival, ExplainRequest};
 use crate::portal::Response;
 use crate::portal::admin::{
-    AdminResponse, Done, Explanation, ExplanationStep, MailState, MailboxCard, Owner, PasswordSource,
-    PeopleRequest, Person, PersonChange, StepEnd,
+    AdminResponse, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard,
+    PasswordSource, PeopleRequest, PersonCard, PersonChange,
 };
 
 impl PortalService {
@@ -50,10 +50,10 @@ impl PortalService {
         let (accepted, refused) = self.sign_ins_of(user, &own).await?;
         let sessions = database.list_sessions_of(user, now).await.map_err(out)?;
         let sessions = sessions.into_iter().filter(|session| !self.is_idle(session, now));
-        Ok(AdminResponse::Person(Box::new(Person {
+        Ok(AdminResponse::Person(Box::new(PersonCard {
             user: user.as_str().to_owned(),
             mailbox: row.map(card),
-            owner: owner.map(|owner| Owner { keycloak_id: owner.keycloak_id, source: owner.source }),
+            owner: owner.map(|owner| OwnerCard { keycloak_id: owner.keycloak_id, source: owner.source }),
             app_passwords: own.into_iter().map(shown).collect(),
             accepted,
             refused,
@@ -69,7 +69,7 @@ impl PortalService {
         let request = ExplainRequest { user: user.trim().to_owned(), service, remote, password: None };
         let decision::Explanation { user, service, steps, verdict, reason, detail } =
             Box::pin(self.service.explain(request, arrival)).await.explanation;
-        AdminResponse::Explained(Box::new(Explanation {
+        AdminResponse::Explained(Box::new(ExplainedLogin {
             cure: Reason::of_code(&reason).map_or("", Reason::cure).to_owned(),
             steps: steps.into_iter().map(step).collect(),
             user,
@@ -183,13 +183,13 @@ fn card(row: MailboxRow) -> MailboxCard {
     }
 }
 
-fn step(step: Step) -> ExplanationStep {
+fn step(step: Step) -> ExplainedStep {
     let end = match step.end {
-        decision::StepEnd::Passed => StepEnd::Passed,
-        decision::StepEnd::Closed => StepEnd::Closed,
-        decision::StepEnd::Stopped => StepEnd::Stopped,
+        decision::StepEnd::Passed => ExplainedEnd::Passed,
+        decision::StepEnd::Closed => ExplainedEnd::Closed,
+        decision::StepEnd::Stopped => ExplainedEnd::Stopped,
     };
-    ExplanationStep { step: step.step, end, from: step.from, saw: step.saw }
+    ExplainedStep { step: step.step, end, from: step.from, saw: step.saw }
 }
 
 #[cfg(test)]

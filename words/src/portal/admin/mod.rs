@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub use hosting::{DomainLine, DomainList, HostingRequest, MailboxLine, MailboxList, PAGE_ROWS};
 pub use overview::{BackendState, LoginCount, Overview, OverviewRequest, SyncState};
 pub use people::{
-    Explanation, ExplanationStep, MailState, MailboxCard, Owner, PasswordSource, PeopleRequest, Person,
-    PersonChange, StepEnd,
+    ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard, PasswordSource,
+    PeopleRequest, PersonCard, PersonChange,
 };
 
 /// What an administrator asks: the area, and what there.
@@ -32,12 +32,12 @@ pub enum Effect {
     /// Nothing is changed.
     Reads,
     /// Something is. It needs a recent proof of who asks, and is noted.
-    Changes(Change),
+    Changes(Audited),
 }
 
 /// What is noted of a change: never a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct Audited {
     /// What is done.
     pub action: &'static str,
     /// To whom or what.
@@ -74,15 +74,15 @@ pub enum AdminResponse {
     /// To every change that was made.
     Done(Done),
     /// What stands against the change, or against the question. Nothing was changed.
-    Obstacle(Obstacle),
+    Obstacle(AdminObstacle),
     /// To [`OverviewRequest::Show`].
     Overview(Box<Overview>),
     /// To [`OverviewRequest::Check`]: what is wrong, in the daemon's words; none where all is well.
     Checked(Vec<String>),
     /// To [`PeopleRequest::Show`].
-    Person(Box<Person>),
+    Person(Box<PersonCard>),
     /// To [`PeopleRequest::Explain`].
-    Explained(Box<Explanation>),
+    Explained(Box<ExplainedLogin>),
     /// To [`HostingRequest::Mailboxes`].
     Mailboxes(MailboxList),
     /// To [`HostingRequest::Domains`].
@@ -100,7 +100,7 @@ pub struct Done {
 
 /// What stands against what an administrator asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Obstacle {
+pub struct AdminObstacle {
     /// Which kind.
     pub kind: ObstacleKind,
     /// The same in the words of the command line, with names and numbers.

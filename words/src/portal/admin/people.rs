@@ -4,19 +4,19 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Effect};
+use super::{Audited, Effect};
 use crate::portal::{MailSignIn, OwnAppPassword, RefusedSignIn, SessionRow};
 
 /// What may be asked. A person is named by their address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PeopleRequest {
-    /// All that is known of them. → [`Person`]
+    /// All that is known of them. → [`PersonCard`]
     Show {
         /// Whose address.
         user: String,
     },
-    /// How a login would end now, and why. → [`Explanation`]
+    /// How a login would end now, and why. → [`ExplainedLogin`]
     Explain {
         /// The name that they log in with.
         user: String,
@@ -113,7 +113,7 @@ impl PeopleRequest {
             Self::Show { .. } | Self::Explain { .. } => Effect::Reads,
             Self::Change { user, change } => {
                 let (action, value) = change.note();
-                Effect::Changes(Change { action, row: user.clone(), value })
+                Effect::Changes(Audited { action, row: user.clone(), value })
             }
         }
     }
@@ -163,13 +163,13 @@ impl PersonChange {
 
 /// What is known of a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub struct PersonCard {
     /// The address, in normal form.
     pub user: String,
     /// The mailbox, if there is one.
     pub mailbox: Option<MailboxCard>,
     /// Whose it was when keydove saw it last.
-    pub owner: Option<Owner>,
+    pub owner: Option<OwnerCard>,
     /// App passwords that are on, the newest first.
     pub app_passwords: Vec<OwnAppPassword>,
     /// The last logins, the newest first.
@@ -199,7 +199,7 @@ pub struct MailboxCard {
 
 /// Somebody in Keycloak.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
+pub struct OwnerCard {
     /// Their id there.
     pub keycloak_id: String,
     /// Which Keycloak; empty where there is only one.
@@ -208,13 +208,13 @@ pub struct Owner {
 
 /// How a login would end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
+pub struct ExplainedLogin {
     /// The name in normal form; as given where it has none.
     pub user: String,
     /// For which service.
     pub service: String,
     /// What was looked at, in order.
-    pub steps: Vec<ExplanationStep>,
+    pub steps: Vec<ExplainedStep>,
     /// `accept` (with the right password), `refuse` or `cannot_tell`.
     pub verdict: String,
     /// The reason code; for `accept` which password opens the mailbox.
@@ -227,11 +227,11 @@ pub struct Explanation {
 
 /// One step of an explanation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExplanationStep {
+pub struct ExplainedStep {
     /// What was looked at.
     pub step: String,
     /// How it ended.
-    pub end: StepEnd,
+    pub end: ExplainedEnd,
     /// Where the answer came from.
     pub from: Option<String>,
     /// What was seen there.
@@ -241,7 +241,7 @@ pub struct ExplanationStep {
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StepEnd {
+pub enum ExplainedEnd {
     /// The login goes on.
     Passed,
     /// One way is closed; another may be open.
