@@ -2,8 +2,8 @@
 
 use keydove_words::portal::admin::{
     AdminRequest, AdminResponse, BackendState, DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin,
-    ExplainedStep, HostingRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList, Overview,
-    OverviewRequest, OwnerCard, PeopleRequest, PersonCard, SyncState,
+    ExplainedStep, HostingRequest, MailState, MailboxCard, MailboxLine, MailboxList, Overview,
+    OverviewRequest, OwnerCard, PeopleRequest, PersonCard, ReasonCount, SyncState,
 };
 use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
 
@@ -48,7 +48,7 @@ fn say(what: &AdminRequest) -> AdminResponse {
 }
 
 fn overview() -> Overview {
-    let login = |verdict: &str, reason: &str| LoginCount {
+    let login = |verdict: &str, reason: &str| ReasonCount {
         verdict: verdict.to_owned(),
         reason: reason.to_owned(),
         count: 17,

@@ -8,7 +8,7 @@ mod people;
 use serde::{Deserialize, Serialize};
 
 pub use hosting::{DomainLine, DomainList, HostingRequest, MailboxLine, MailboxList, PAGE_ROWS};
-pub use overview::{BackendState, LoginCount, Overview, OverviewRequest, SyncState};
+pub use overview::{BackendState, Overview, OverviewRequest, ReasonCount, SyncState};
 pub use people::{
     ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard, PasswordSource,
     PeopleRequest, PersonCard, PersonChange,
