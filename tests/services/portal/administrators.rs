@@ -137,7 +137,7 @@ fn find_by_the_lists(portal: &Portal, browser: &Browser) -> Result<()> {
     browser.wait_for_address("/admin/mailboxes")?;
     browser.fill("#search", "bob@")?;
     browser.click("#find")?;
-    browser.click("#mailboxes a")?;
+    browser.click("#mailboxes a[href$=\"user=bob%40example.org\"]")?;
     browser.wait_for_address("/admin/person?user=bob%40example.org")
 }
 
