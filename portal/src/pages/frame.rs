@@ -10,7 +10,7 @@ use super::{Page, admin};
 use crate::app::App;
 use crate::daemon::VERSION;
 use crate::session::SignedIn;
-use crate::texts::{AdminTexts, Language, Texts};
+use crate::texts::{Language, Texts};
 
 /// Language, names, and who is signed in.
 #[derive(Debug)]
@@ -63,9 +63,7 @@ impl Frame {
     #[must_use]
     pub fn administration(&self) -> Vec<(Page, &'static str, bool)> {
         let words = &self.t.admin;
-        let entry = |&(page, title): &(Page, fn(&AdminTexts) -> &'static str)| {
-            (page, title(words), self.here == Some(page))
-        };
+        let entry = |&(page, title): &(Page, admin::Title)| (page, title(words), self.here == Some(page));
         admin::MENU.iter().map(entry).collect()
     }
 

@@ -140,7 +140,7 @@ fn domain(number: u32) -> DomainLine {
     DomainLine {
         name: format!("a-domain-with-a-long-name-{number}.example.org"),
         description: HOSTILE_NAME.to_owned(),
-        active: number % 2 == 0,
+        active: number.is_multiple_of(2),
         mailboxes: 10,
         mailboxes_used: 10,
         default_quota: 3 << 30,

@@ -6,7 +6,7 @@ use super::super::stage::keycloak_admin::KeycloakAdmin;
 use super::super::stage::portal::Portal;
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result};
-use super::super::{LoneCase, ensure, expect};
+use super::super::{LoneCase, ensure, eventually, expect};
 use super::browser::{Browser, Scripts};
 use super::{ALICE, look, pictures, sign_in, start};
 
@@ -70,8 +70,7 @@ pub const PAGES: &[LoneCase] =
         browser.wait_for_address("/confirm")?;
         pictures(&browser, "admin-confirm")?;
         browser.click("#confirm")?;
-        let text = browser.text_of("[role=status]")?;
-        ensure(text.contains("Done"), || text)?;
+        shows(&browser, "[role=status]", "Done")?;
         let complaints = browser.complaints()?;
         ensure(complaints.is_empty(), || format!("{complaints:?}"))
     })];
@@ -81,8 +80,15 @@ fn let_administrate(keycloak: &KeycloakAdmin, may: bool) -> Result<()> {
 }
 
 fn has(browser: &Browser, sentence: &str) -> Result<()> {
-    let text = browser.text()?;
-    ensure(text.contains(sentence), || format!("not there: {sentence}\n{text}"))
+    shows(browser, "body", sentence)
+}
+
+/// A click may return before the page that follows is there.
+fn shows(browser: &Browser, css: &str, sentence: &str) -> Result<()> {
+    eventually(|| {
+        let text = browser.text_of(css)?;
+        ensure(text.contains(sentence), || format!("not in {css}: {sentence}\n{text}"))
+    })
 }
 
 fn person(portal: &Portal) -> String {
@@ -97,16 +103,13 @@ fn switch_the_source(system: &System, portal: &Portal, browser: &Browser) -> Res
     browser.open(&format!("{}/admin/person", portal.address))?;
     browser.fill("#user", BOB)?;
     browser.click("#find")?;
-    let verdict = browser.text_of("#verdict")?;
-    ensure(verdict.contains("would be accepted"), || verdict)?;
+    shows(browser, "#verdict", "would be accepted")?;
     browser.click("#source-mailcow")?;
-    let now = browser.text_of("#source-now")?;
-    ensure(now.contains("the mailbox itself"), || now)?;
+    shows(browser, "#source-now", "the mailbox itself")?;
     expect("a login with the mailbox's own password", login(OTHER), "OK")?;
     expect("a login with the password in Keycloak", login(BOBS), "NO")?;
     browser.click("#source-keycloak")?;
-    let now = browser.text_of("#source-now")?;
-    ensure(now.contains("Keycloak"), || now)?;
+    shows(browser, "#source-now", "Keycloak")?;
     expect("a login with the password in Keycloak", login(BOBS), "OK")
 }
 
@@ -122,8 +125,8 @@ fn revoke_after_a_new_proof(system: &System, browser: &Browser) -> Result<()> {
     has(browser, "Nothing has been changed yet")?;
     expect("a login with an app password that is not revoked yet", login(), "OK")?;
     browser.click("#confirm")?;
-    let text = browser.text_of("[role=status]")?;
-    ensure(text.contains("Revoke an app password"), || text)?;
+    browser.wait_for_address("/admin/person/revoke")?;
+    shows(browser, "[role=status]", "Revoke an app password")?;
     expect("a login with the revoked app password", login(), "NO")?;
     let log = system.keydove.log();
     let is_noted =

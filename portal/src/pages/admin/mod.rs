@@ -17,8 +17,11 @@ use crate::texts::AdminTexts;
 /// The services that a mailbox has switches for, in the order of forms.
 const SERVICES: [&str; 6] = ["imap", "pop3", "smtp", "sieve", "dav", "eas"];
 
+/// The title of a page in a language.
+pub(super) type Title = fn(&AdminTexts) -> &'static str;
+
 /// The menu: each page with its title.
-pub(super) const MENU: &[(Page, fn(&AdminTexts) -> &'static str)] = &[
+pub(super) const MENU: &[(Page, Title)] = &[
     (Page::Overview, |t| t.overview.title),
     (Page::Person, |t| t.person.title),
     (Page::Mailboxes, |t| t.hosting.mailboxes),
