@@ -1,6 +1,7 @@
 //! Settings → running parts: the only file that names every concrete type.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -23,6 +24,7 @@ use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
+use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
 use crate::jobs::{EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
@@ -35,6 +37,9 @@ use crate::login::{decision, throttle};
 use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{LoginMetrics, RecentAttempts};
 use crate::provision::Provisioner;
+
+/// Reading a large record file takes longer, and goes on while the first logins come.
+const RESTORE_PATIENCE: Duration = Duration::from_millis(1200);
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -100,13 +105,14 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let saved_people = people.clone();
     let followers = EventFollower::for_each_source(&people);
     let passdb = assemble_passdb(config, people, hasher)?;
+    let notices = Notices::new(&config.notices, Arc::clone(&for_jobs));
     let (bookkeeper, worker, housekeeping) =
         assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
-    let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
-    if let Some(keeper) = &keeper {
-        keeper.restore();
+    let mut keeper = open_record_keeper(config, saved_people, mailboxes.clone());
+    if let Some(keeper) = &mut keeper {
+        keeper.restore(RESTORE_PATIENCE).await;
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
     let parts = decision::DecisionParts {
@@ -127,12 +133,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
             in_use: Arc::new(config.in_use.clone()),
             sync: schedule.as_ref().map(Schedule::status),
         }),
-        portal: Arc::new(PortalService::new(
-            Arc::clone(&service),
-            config.portal.clone(),
-            config.cache.mailbox_staleness.get().as_secs(),
-            AdminParts { sync: schedule.as_ref().map(Schedule::status) },
-        )),
+        portal: Arc::new(portal_service(config, &service, schedule.as_ref())),
         service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
@@ -151,8 +152,19 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         schedule,
         kick: kick_worker,
         housekeeping: Some(housekeeping),
+        notices,
     };
     Ok(Assembled { parts, workers })
+}
+
+fn portal_service(
+    config: &Config,
+    service: &Arc<LoginService>,
+    schedule: Option<&Schedule>,
+) -> PortalService {
+    let holds_within = config.cache.mailbox_staleness.get().as_secs();
+    PortalService::new(Arc::clone(service), config.portal.clone(), holds_within)
+        .with_administration(AdminParts { sync: schedule.map(Schedule::status) })
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {

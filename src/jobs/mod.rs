@@ -3,6 +3,7 @@
 //! * [`bookkeeping`]: what is written down after logins: sign-ins, owners, template updates, lines for ban tools.
 //! * [`sync`]: everybody in Keycloak gone through: mailboxes made, updated, switched off; the census.
 //! * [`housekeeping`]: rows that nobody needs any more are deleted.
+//! * [`notices`]: mail to users about their app passwords.
 //! * [`mailcow`]: Keycloak's settings from mailcow's own table, read again now and then.
 //! * [`EventFollower`]: Keycloak's events read, and the records that they name fetched again.
 //! * [`RecordKeeper`]: records saved to a file, so that they outlive a restart.
@@ -11,6 +12,7 @@ pub mod bookkeeping;
 mod events;
 pub mod housekeeping;
 pub mod mailcow;
+pub mod notices;
 mod record_keeper;
 pub mod sync;
 

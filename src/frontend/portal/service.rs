@@ -47,8 +47,14 @@ impl PortalService {
     /// Takes what it asks. `holds_within` is the age, in seconds, up to which another node goes by what it remembers of a
     /// mailbox.
     #[must_use]
-    pub fn new(service: Arc<LoginService>, config: Config, holds_within: u64, admin: AdminParts) -> Self {
-        Self { service, config, holds_within, admin }
+    pub fn new(service: Arc<LoginService>, config: Config, holds_within: u64) -> Self {
+        Self { service, config, holds_within, admin: AdminParts::default() }
+    }
+
+    /// The same with what administrators ask about beside logins.
+    #[must_use]
+    pub fn with_administration(self, admin: AdminParts) -> Self {
+        Self { admin, ..self }
     }
 
     /// Answers, no later than a login would be.
@@ -245,7 +251,7 @@ pub(super) fn is_recent(session: &StoredSession, now: i64) -> bool {
 /// A sign-in, as the decision is asked about it.
 pub(super) fn login(address: &str, identity: ProvenIdentity, remote: Option<IpAddr>) -> AuthRequest {
     AuthRequest {
-        authcid: address.as_bytes().to_vec(),
+        authcid: address.as_bytes().into(),
         authzid: Vec::new(),
         credential: Credential::Identity(identity),
         service: Service::Portal,

@@ -2,6 +2,8 @@
 
 mod administrators;
 mod browser;
+pub mod formats;
+pub mod old_browser;
 mod stand;
 
 use serde_json::json;
