@@ -19,7 +19,7 @@ use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
 use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
-use crate::frontend::portal::PortalService;
+use crate::frontend::portal::{AdminParts, PortalService};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
 use crate::jobs::housekeeping::Housekeeping;
@@ -133,11 +133,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
             in_use: Arc::new(config.in_use.clone()),
             sync: schedule.as_ref().map(Schedule::status),
         }),
-        portal: Arc::new(PortalService::new(
-            Arc::clone(&service),
-            config.portal.clone(),
-            config.cache.mailbox_staleness.get().as_secs(),
-        )),
+        portal: Arc::new(portal_service(config, &service, schedule.as_ref())),
         service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
         pending: PendingLogins::default(),
@@ -159,6 +155,16 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         notices,
     };
     Ok(Assembled { parts, workers })
+}
+
+fn portal_service(
+    config: &Config,
+    service: &Arc<LoginService>,
+    schedule: Option<&Schedule>,
+) -> PortalService {
+    let holds_within = config.cache.mailbox_staleness.get().as_secs();
+    PortalService::new(Arc::clone(service), config.portal.clone(), holds_within)
+        .with_administration(AdminParts { sync: schedule.map(Schedule::status) })
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {

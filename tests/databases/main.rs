@@ -283,9 +283,11 @@ async fn sqlite_serves_the_portal() {
     let path = folder.path().join("keydove.sqlite");
     let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
     let database = open(&config, None).await.unwrap();
-    portal::portal_battery(&database, &OtherSqlite::open(&path)).await;
+    let other = OtherSqlite::open(&path);
+    portal::portal_battery(&database, &other).await;
+    portal::an_administrator_finds_mailboxes(&database, &other).await;
     let ago = |seconds| format!("datetime('now', '-{seconds} seconds')");
-    notices::notices_battery(&database, &OtherSqlite::open(&path), ago).await;
+    notices::notices_battery(&database, &other, ago).await;
     database.close().await;
 }
 
@@ -298,6 +300,9 @@ async fn mariadb_serves_the_portal() {
     rights::give_only(&features, &server, &other).await;
     let database = connect(&server).await;
     portal::portal_battery(&database, &other).await;
+    // `[portal] administrators` asks for the rights of the commands.
+    rights::give_only(&[&features[..], &[Feature::Commands]].concat(), &server, &other).await;
+    portal::an_administrator_finds_mailboxes(&database, &other).await;
     database.close().await;
     other.run("DROP TABLE keydove_notice, keydove_origin, keydove_session").await;
     rights::give_only(&[Feature::Notices, Feature::Owners], &server, &other).await;

@@ -1,5 +1,6 @@
 //! The portal in a real browser: Chromium in front, a real Keycloak beside it, keydove and Dovecot behind.
 
+mod administrators;
 mod browser;
 pub mod formats;
 pub mod old_browser;
@@ -15,6 +16,7 @@ use super::stage::{Failure, Result};
 use super::{LoneCase, ensure, eventually, expect};
 use browser::{Browser, Scripts};
 
+pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use stand::become_portal;
 
 /// The Keycloak password of the test people.
