@@ -173,6 +173,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),
     ("setup", On::Sqlite, setup::CASES),
+    ("setup", On::Sqlite, setup::portal::CASES),
     ("sqlite_files", On::Sqlite, sqlite_files::CASES),
     ("takeover", On::Sqlite, takeover::CASES),
     ("throttling", On::Sqlite, throttling::LONE_CASES),

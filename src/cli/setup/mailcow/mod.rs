@@ -28,6 +28,7 @@ use super::service::Service;
 use super::{Arguments, confirm_undo, given, must_be_root, put_elsewhere_first, tell_kept, test_user};
 pub(super) use compose::Compose;
 use host::Host;
+pub(super) use host::Web;
 use machine::{Goal, Site};
 use plan::Plan;
 
@@ -50,6 +51,11 @@ pub(super) struct Mailcow {
 }
 
 impl Mailcow {
+    /// mailcow's MariaDB, in its container.
+    pub(super) fn database(&self) -> Session {
+        Session::InContainer(Compose { folder: self.folder.clone(), is_standalone: self.is_standalone })
+    }
+
     /// What is said now counts before what the run before was told.
     fn settle(host: &Host, answers: &Answers, (known, decide): (Option<&Self>, bool)) -> Self {
         let commands = answers.start_command.clone().zip(answers.stop_command.clone());
