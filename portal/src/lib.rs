@@ -8,7 +8,7 @@
 //! | [`serve`] | sockets, connections, start and stop |
 //! | [`routes`] | every path, and the guards around them |
 //! | [`pages`] | what people see; each handler takes proofs of who asks |
-//! | [`session`] | those proofs: [`session::SignedIn`], [`session::RecentlySignedIn`] |
+//! | [`session`] | those proofs: [`session::SignedIn`], [`session::RecentlySignedIn`], [`session::Administrator`], [`session::RecentAdministrator`] |
 //! | [`sign_in`] | the way through Keycloak and back; sealed cookies |
 //! | [`guard`] | headers of every answer, cross-site requests, limits, whose address it is |
 //! | [`problem`] | what went wrong, in words for people |

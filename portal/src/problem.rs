@@ -51,6 +51,15 @@ pub enum Problem {
     /// keydove refuses the person.
     #[error("keydove refuses: {0}")]
     Refused(String),
+    /// The page is for administrators.
+    #[error("only administrators may do that")]
+    NotAdministrator,
+    /// The proof of identity is too old for a change. [`crate::guard`] sends the browser to Keycloak, and the form waits.
+    #[error("the proof of identity is too old")]
+    Stale {
+        /// Whose form waits: Keycloak's id.
+        subject: String,
+    },
     /// Another site sent the browser here with a form.
     #[error("a form of another site")]
     CrossSite,
@@ -141,8 +150,9 @@ impl Problem {
             | Self::NotAskedAgain
             | Self::NoAddress
             | Self::Refused(_)
+            | Self::NotAdministrator
             | Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::NoSession(_) => StatusCode::UNAUTHORIZED,
+            Self::Stale { .. } | Self::NoSession(_) => StatusCode::UNAUTHORIZED,
             Self::DaemonAway(_) | Self::Unavailable(_) | Self::KeycloakAway(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -21,6 +21,15 @@ pub struct SignedIn {
 #[derive(Clone, Debug)]
 pub struct RecentlySignedIn(pub SignedIn);
 
+/// They had the administrators' role when they signed in. Others are refused.
+#[derive(Clone, Debug)]
+pub struct Administrator(SignedIn);
+
+/// An administrator who has proven who they are, and that they have the role, within the last five minutes. Others are
+/// sent to Keycloak, and their form waits.
+#[derive(Clone, Debug)]
+pub struct RecentAdministrator(Administrator);
+
 impl SignedIn {
     /// What the daemon knows the session by.
     #[must_use]
@@ -38,6 +47,18 @@ impl SignedIn {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.session.subject
+    }
+
+    /// Whether they are an administrator.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.session.administrator
+    }
+
+    /// What makes their form wait until they have proven who they are.
+    #[must_use]
+    pub fn stale(&self) -> Problem {
+        Problem::Stale { subject: self.session.subject.clone() }
     }
 
     /// Proves that it was not long ago that they proved who they are.
@@ -61,6 +82,40 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         let key = cookie::session_key(value.ok_or(Problem::NoSession(NoSession::Unknown))?);
         let session = app.daemon.session(key.clone()).await?;
         Ok(Self { key, session })
+    }
+}
+
+impl Administrator {
+    /// As somebody who is signed in.
+    #[must_use]
+    pub fn who(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl RecentAdministrator {
+    /// The same for what needs no recent proof.
+    #[must_use]
+    pub fn administrator(&self) -> &Administrator {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let who = SignedIn::from_request_parts(parts, app).await?;
+        if who.is_administrator() { Ok(Self(who)) } else { Err(Problem::NotAdministrator) }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for RecentAdministrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let who = Administrator::from_request_parts(parts, app).await?;
+        if is_recent(who.0.session.auth_time, app.clock.now()) { Ok(Self(who)) } else { Err(who.0.stale()) }
     }
 }
 

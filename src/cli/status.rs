@@ -9,8 +9,8 @@ use super::control::{ask, other_answer};
 use super::output::{self, control, say};
 use super::storage::{Answer, Failure};
 use super::table::table;
-use crate::frontend::control::{Logins, Status, SyncStatus, Timed};
 use crate::frontend::control::{Reply, Request};
+use crate::login::service::{Logins, Status, SyncStatus, Timed};
 
 /// Between the two looks that make a rate.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -44,6 +44,7 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::Housekeeping, keeps_house),
         (Feature::OldPeople, keeps_house && is_kept(file.housekeeping.people)),
         (Feature::Portal, has_protocol(ListenerProtocol::Portal)),
+        (Feature::Commands, has_protocol(ListenerProtocol::Portal) && file.portal.administrators),
         (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
     ];
     features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()

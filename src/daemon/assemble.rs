@@ -18,7 +18,7 @@ use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
 use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
-use crate::frontend::portal::PortalService;
+use crate::frontend::portal::{AdminParts, PortalService};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
 use crate::jobs::housekeeping::Housekeeping;
@@ -131,6 +131,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
             Arc::clone(&service),
             config.portal.clone(),
             config.cache.mailbox_staleness.get().as_secs(),
+            AdminParts { sync: schedule.as_ref().map(Schedule::status) },
         )),
         service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),

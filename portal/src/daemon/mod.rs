@@ -3,6 +3,8 @@
 //! What concerns a person takes a proof of who asks ([`SignedIn`], [`RecentlySignedIn`]); the daemon looks the session up
 //! once more by itself.
 
+mod admin;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -226,6 +228,7 @@ impl Daemon {
             Response::Refused { code } => Err(Problem::Refused(code)),
             Response::Unavailable { code } => Err(Problem::Unavailable(code)),
             Response::NotFound => Err(Problem::NoSuchRow),
+            Response::Forbidden => Err(Problem::NotAdministrator),
             Response::Error { detail } => Err(Problem::OtherVersion(detail)),
             answer => Ok(answer),
         }

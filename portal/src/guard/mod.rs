@@ -23,6 +23,7 @@ use crate::cookie;
 use crate::pages::{self, Frame, Page};
 use crate::problem::{Carried, Problem};
 use crate::routes::{self, redirect};
+use crate::sign_in;
 use crate::texts::Language;
 
 pub use headers::Policy;
@@ -39,6 +40,12 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub struct Posted(Arc<Vec<(String, String)>>);
 
 impl Posted {
+    /// A form with these fields.
+    #[must_use]
+    pub fn of(fields: Vec<(String, String)>) -> Self {
+        Self(Arc::new(fields))
+    }
+
     /// The first field of this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
@@ -126,6 +133,13 @@ fn show(
     if is_over && method == Method::GET {
         let to = Page::of_path(path).unwrap_or(Page::Device);
         return redirect(&format!("/sign-in?to={}", to.name()));
+    }
+    if let Problem::Stale { subject } = problem {
+        let form = (path, posted.map(Posted::all).unwrap_or_default());
+        return match sign_in::away(app, subject, form, language) {
+            Ok(answer) => answer,
+            Err(problem) => show(app, &problem, (method, path, posted), language),
+        };
     }
     let repeat = (problem.may_pass() && method == Method::POST)
         .then(|| (path.to_owned(), posted.cloned().unwrap_or_default()));

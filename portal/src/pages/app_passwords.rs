@@ -18,7 +18,7 @@ use crate::daemon::Making;
 use crate::guard::{Posted, Remote};
 use crate::problem::Problem;
 use crate::session::SignedIn;
-use crate::sign_in::{Draft, away, with_cookie};
+use crate::sign_in::{Draft, with_cookie};
 use crate::texts::{AppPasswordTexts, fill};
 
 /// The services that the form offers, in its order.
@@ -75,9 +75,12 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let mut start = Start::default();
-    if let Some(draft) = Draft::find(&app, &headers, &who) {
+    let draft = Draft::find(&app, &headers, &who).filter(|draft| draft.action == Page::AppPasswords.path());
+    if let Some(draft) = draft {
+        let filled = Posted::of(draft.fields);
         start.is_back = who.clone().recently(app.clock.now()).is_some();
-        (start.wish, start.program) = (Some(draft.wish), draft.program.as_deref().and_then(Program::parse));
+        start.program = filled.field("program").and_then(Program::parse);
+        start.wish = Some(read(&app, &who, &filled).await?);
     } else {
         let query = query.unwrap_or_default();
         let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "program");
@@ -96,9 +99,7 @@ pub(super) async fn make(
 ) -> Result<Response, Problem> {
     let program = posted.field("program").and_then(Program::parse);
     let wish = read(&app, &who, &posted).await?;
-    let language = frame.language;
-    let draft = |wish: WantedAppPassword| away(&app, &who, (wish, program.map(Program::name)), language);
-    let Some(recent) = who.clone().recently(app.clock.now()) else { return draft(wish) };
+    let recent = who.clone().recently(app.clock.now()).ok_or_else(|| who.stale())?;
     match app.daemon.make_app_password(&recent, wish.clone(), remote.0).await? {
         Making::Made(made) => {
             let device = app.daemon.device(&who).await?;
@@ -106,7 +107,7 @@ pub(super) async fn make(
                 made::show(&app, frame.of(&who, Page::AppPasswords), (&made, &wish, &device), program)?;
             Ok(with_cookie(answer, &cookie::forget(cookie::DRAFT)))
         }
-        Making::Stale => draft(wish),
+        Making::Stale => Err(who.stale()),
         Making::Rejected(field, why) => {
             let start = Start { wish: Some(wish), program, fault: Some((field, why)), ..Start::default() };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&app, &who, frame, start).await?).into_response())

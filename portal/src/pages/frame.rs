@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::Page;
+use super::{Page, admin};
 use crate::app::App;
 use crate::daemon::VERSION;
 use crate::session::SignedIn;
-use crate::texts::{Language, Texts};
+use crate::texts::{AdminTexts, Language, Texts};
 
 /// Language, names, and who is signed in.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Frame {
     pub user: Option<String>,
     /// Which page it is.
     pub here: Option<Page>,
+    /// Whether the administrators' pages are offered.
+    pub is_administrator: bool,
     /// For addresses of files that browsers keep.
     pub version: &'static str,
 }
@@ -45,6 +47,7 @@ impl Frame {
             contact: app.config.portal.help.clone(),
             user: None,
             here: None,
+            is_administrator: false,
             version: VERSION,
         }
     }
@@ -52,7 +55,18 @@ impl Frame {
     /// The same for somebody who is signed in, on a page.
     #[must_use]
     pub fn of(self, who: &SignedIn, here: Page) -> Self {
-        Self { user: Some(who.user().to_owned()), here: Some(here), ..self }
+        let is_administrator = who.is_administrator();
+        Self { user: Some(who.user().to_owned()), here: Some(here), is_administrator, ..self }
+    }
+
+    /// The administrators' pages, and whether each is this one.
+    #[must_use]
+    pub fn administration(&self) -> Vec<(Page, &'static str, bool)> {
+        let words = &self.t.admin;
+        let entry = |&(page, title): &(Page, fn(&AdminTexts) -> &'static str)| {
+            (page, title(words), self.here == Some(page))
+        };
+        admin::MENU.iter().map(entry).collect()
     }
 
     /// Whether this is the page.

@@ -1,6 +1,8 @@
 //! What people see. Each page is one question to keydove and one template.
 
+mod admin;
 mod app_passwords;
+mod confirm;
 mod device;
 mod frame;
 mod made;
@@ -34,10 +36,30 @@ pub enum Page {
     SignIns,
     /// *My sessions*
     Sessions,
+    /// A form that has waited for a sign-in.
+    Confirm,
+    /// The administrators' *Overview*
+    Overview,
+    /// A person's page
+    Person,
+    /// The list of mailboxes
+    Mailboxes,
+    /// The list of domains
+    Domains,
 }
 
 impl Page {
-    const ALL: [Self; 4] = [Self::Device, Self::AppPasswords, Self::SignIns, Self::Sessions];
+    const ALL: [Self; 9] = [
+        Self::Device,
+        Self::AppPasswords,
+        Self::SignIns,
+        Self::Sessions,
+        Self::Confirm,
+        Self::Overview,
+        Self::Person,
+        Self::Mailboxes,
+        Self::Domains,
+    ];
 
     /// Its path.
     #[must_use]
@@ -47,6 +69,11 @@ impl Page {
             Self::AppPasswords => "/app-passwords",
             Self::SignIns => "/sign-ins",
             Self::Sessions => "/sessions",
+            Self::Confirm => "/confirm",
+            Self::Overview => "/admin",
+            Self::Person => "/admin/person",
+            Self::Mailboxes => "/admin/mailboxes",
+            Self::Domains => "/admin/domains",
         }
     }
 
@@ -62,10 +89,25 @@ impl Page {
         Self::ALL.into_iter().find(|page| page.name() == name)
     }
 
-    /// The page that a path belongs to.
+    /// The page that a path belongs to: the one whose path is its longest beginning.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
-        Self::parse(path.split('/').nth(1)?)
+        let is_below = |page: &Self| {
+            path.strip_prefix(page.path()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        Self::ALL.into_iter().filter(is_below).max_by_key(|page| page.path().len())
+    }
+
+    /// Whether only administrators see it.
+    #[must_use]
+    pub fn is_for_administrators(self) -> bool {
+        self.path().starts_with(Self::Overview.path())
+    }
+
+    /// Whether the page shows a form of its own that has waited; others are shown on [`Page::Confirm`].
+    #[must_use]
+    pub fn takes_drafts(self) -> bool {
+        self == Self::AppPasswords
     }
 }
 
@@ -83,6 +125,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sessions", get(sessions::show))
         .route("/sessions/end", post(sessions::end))
         .route("/sessions/end-all", post(sessions::end_all))
+        .route("/confirm", get(confirm::show))
+        .merge(admin::routes())
 }
 
 /// A template as an answer.
@@ -101,6 +145,8 @@ mod tests {
             assert_eq!(Page::of_path(page.path()), Some(page));
         }
         assert_eq!(Page::of_path("/app-passwords/revoke"), Some(Page::AppPasswords));
+        assert_eq!(Page::of_path("/admin/person/source"), Page::of_path("/admin/person"));
+        assert_eq!((Page::of_path("/administration"), Page::of_path("/")), (None, None));
         for text in ["", "//evil.example", "https://evil.example", "/device", "device/", "\\evil", "sign-out"]
         {
             assert_eq!(Page::parse(text), None, "{text}");

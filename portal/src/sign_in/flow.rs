@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use keydove_words::portal::{SignIn, WantedAppPassword};
+use keydove_words::portal::SignIn;
 use keydove_words::token::IdToken;
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +28,10 @@ const MAX_DRAFT: usize = 3800;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Draft {
     subject: String,
+    /// Where the form is sent: one of our paths.
+    pub action: String,
     /// What was filled in.
-    pub wish: WantedAppPassword,
-    /// For which program.
-    pub program: Option<String>,
+    pub fields: Vec<(String, String)>,
 }
 
 impl Draft {
@@ -57,22 +57,24 @@ pub(super) async fn start(
     send(&app, Attempt::new(to, false)?, language)
 }
 
-/// Sends somebody who is signed in to Keycloak once more, because a secret is to be shown; what they have filled in waits.
+/// Sends somebody who is signed in to Keycloak once more, because of what their form does. It waits: whoever comes back
+/// finds it on its own page, or on one that shows it and sends it.
 ///
 /// # Errors
-/// The system has no random bytes.
+/// The system has no random bytes, or the form is longer than a cookie.
 pub fn away(
     app: &App,
-    who: &SignedIn,
-    (wish, program): (WantedAppPassword, Option<&str>),
+    subject: &str,
+    (action, fields): (&str, &[(String, String)]),
     language: Language,
 ) -> Result<Response, Problem> {
-    let draft = Draft { subject: who.subject().to_owned(), wish, program: program.map(str::to_owned) };
+    let draft = Draft { subject: subject.to_owned(), action: action.to_owned(), fields: fields.to_owned() };
     let sealed = app.seal.seal(cookie::DRAFT, &draft, app.clock.now())?;
     if sealed.len() > MAX_DRAFT {
         return Err(Problem::TooLarge);
     }
-    let response = send(app, Attempt::new(Page::AppPasswords, true)?, language)?;
+    let to = Page::of_path(action).filter(|page| page.takes_drafts()).unwrap_or(Page::Confirm);
+    let response = send(app, Attempt::new(to, true)?, language)?;
     Ok(with_cookie(response, &cookie::set(cookie::DRAFT, &sealed, Some(cookie::SEALED_LIFE))))
 }
 

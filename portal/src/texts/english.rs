@@ -1,7 +1,8 @@
 //! English.
 
 use super::{
-    AppPasswordTexts, DeviceTexts, Frame, HelpTexts, ListTexts, ProblemTexts, ProgramTexts, Texts, Told,
+    AdminTexts, AppPasswordTexts, DeviceTexts, Frame, HelpTexts, ListTexts, ProblemTexts, ProgramTexts,
+    Texts, Told,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -11,6 +12,7 @@ pub(super) const TEXTS: Texts = Texts {
     app_passwords: APP_PASSWORDS,
     lists: LISTS,
     help: HELP,
+    admin: AdminTexts::ENGLISH,
     problems: PROBLEMS,
 };
 
@@ -332,6 +334,11 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         heading: "You may not use mail here",
         happened: "You are signed in, but the rules of the mail system exclude your account.",
         mend: "Tell your administrator the code below.",
+    },
+    not_administrator: Told {
+        heading: "This page is for administrators",
+        happened: "Your account has no administrator's role here, or had none when you signed in. Nothing was changed.",
+        mend: "Whoever runs Keycloak can give you the role. Sign out and in again after that.",
     },
     cross_site: Told {
         heading: "This form came from elsewhere",

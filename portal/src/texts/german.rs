@@ -1,7 +1,8 @@
 //! German.
 
 use super::{
-    AppPasswordTexts, DeviceTexts, Frame, HelpTexts, ListTexts, ProblemTexts, ProgramTexts, Texts, Told,
+    AdminTexts, AppPasswordTexts, DeviceTexts, Frame, HelpTexts, ListTexts, ProblemTexts, ProgramTexts,
+    Texts, Told,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -11,6 +12,7 @@ pub(super) const TEXTS: Texts = Texts {
     app_passwords: APP_PASSWORDS,
     lists: LISTS,
     help: HELP,
+    admin: AdminTexts::GERMAN,
     problems: PROBLEMS,
 };
 
@@ -332,6 +334,11 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         heading: "Sie dürfen Mail hier nicht benutzen",
         happened: "Sie sind angemeldet, aber die Regeln des Mailsystems schließen Ihr Konto aus.",
         mend: "Sagen Sie Ihrer Administration den Code unten.",
+    },
+    not_administrator: Told {
+        heading: "Diese Seite ist für Administratoren",
+        happened: "Ihr Konto hat hier keine Administrator-Rolle oder hatte sie bei der Anmeldung nicht. Es wurde nichts geändert.",
+        mend: "Wer Keycloak betreibt, kann Ihnen die Rolle geben. Melden Sie sich danach ab und wieder an.",
     },
     cross_site: Told {
         heading: "Dieses Formular kam von anderswo",

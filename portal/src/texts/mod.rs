@@ -1,6 +1,7 @@
 //! Every sentence that people read, in each language. A language is one value of [`Texts`], so a text that is missing in
 //! one of them does not compile. `{}` stands for what a page puts in.
 
+mod admin;
 mod dates;
 mod english;
 mod german;
@@ -9,6 +10,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use admin::{AdminTexts, HostingTexts, OverviewTexts, PersonTexts};
 pub use problems::{ProblemTexts, Told};
 pub use words::{AppPasswordTexts, DeviceTexts, Frame, HelpTexts, ListTexts, ProgramTexts, Texts};
 

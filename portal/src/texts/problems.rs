@@ -38,6 +38,7 @@ pub struct ProblemTexts {
     pub no_mailbox: Told,
     pub not_verified: Told,
     pub refused: Told,
+    pub not_administrator: Told,
     pub cross_site: Told,
     pub too_many: Told,
     pub too_large: Told,
@@ -57,7 +58,7 @@ impl ProblemTexts {
     pub fn of(&self, problem: &Problem) -> Told {
         match problem {
             Problem::NoSession(NoSession::Disabled) => self.disabled,
-            Problem::NoSession(_) => self.session_over,
+            Problem::NoSession(_) | Problem::Stale { .. } => self.session_over,
             Problem::DaemonAway(_) | Problem::Unavailable(_) => self.mail_away,
             Problem::KeycloakAway(_) => self.keycloak_away,
             Problem::OtherVersion(_) => self.other_version,
@@ -77,6 +78,7 @@ impl ProblemTexts {
                 RefusedKind::NotVerified => self.not_verified,
                 RefusedKind::Other => self.refused,
             },
+            Problem::NotAdministrator => self.not_administrator,
             Problem::CrossSite => self.cross_site,
             Problem::TooMany => self.too_many,
             Problem::TooLarge => self.too_large,

@@ -1,7 +1,7 @@
 //! The sentences of the pages, by name.
 #![expect(missing_docs, reason = "a text's name says where it stands, and the languages show it")]
 
-use super::ProblemTexts;
+use super::{AdminTexts, ProblemTexts};
 
 type Text = &'static str;
 
@@ -14,6 +14,7 @@ pub struct Texts {
     pub app_passwords: AppPasswordTexts,
     pub lists: ListTexts,
     pub help: HelpTexts,
+    pub admin: AdminTexts,
     pub problems: ProblemTexts,
 }
 

@@ -14,6 +14,8 @@ use tokio::net::UnixListener;
 
 use super::NOW;
 
+pub(crate) use super::admin_double::answer_administrator;
+
 pub(crate) const PASSWORD: &str = "kd17-a3x9kq-7hmw2p-zz4c8t-n5vbeg";
 
 /// The double, and what it was asked.
@@ -77,6 +79,17 @@ impl DaemonDouble {
     pub(crate) fn count(&self, kind: &str) -> usize {
         let kind = format!("\"request\":\"{kind}\"");
         self.asked.lock().unwrap().iter().filter(|line| line.contains(&kind)).count()
+    }
+
+    /// All lines of this kind.
+    pub(crate) fn all(&self, kind: &str) -> Vec<serde_json::Value> {
+        let kind = format!("\"request\":\"{kind}\"");
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .filter(|line| line.contains(&kind))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// The last line of this kind.
@@ -162,7 +175,7 @@ pub(crate) fn alice(auth_time: u64) -> Session {
     }
 }
 
-fn password(id: i64, name: &str) -> OwnAppPassword {
+pub(crate) fn password(id: i64, name: &str) -> OwnAppPassword {
     OwnAppPassword {
         id,
         name: name.to_owned(),
@@ -175,7 +188,7 @@ fn password(id: i64, name: &str) -> OwnAppPassword {
     }
 }
 
-fn session(id: i64, current: bool) -> SessionRow {
+pub(crate) fn session(id: i64, current: bool) -> SessionRow {
     SessionRow {
         id,
         current,

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
+mod admin;
+mod admin_double;
 mod double;
 mod forms;
 mod keycloak_double;

@@ -45,7 +45,7 @@ mod sync;
 pub use access::AccessSwitches;
 pub use admin::{
     AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainName, DomainRow, DomainSettings,
-    MadeAppPassword, MailboxRow, MailboxSettings, NewAppPassword, Obstacle, Revocation,
+    MadeAppPassword, MailboxRow, MailboxSearch, MailboxSettings, NewAppPassword, Obstacle, Revocation,
 };
 pub use app_password::AppPassword;
 pub use census::{StoredHash, StoredIn};

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::time::timeout;
-
-use super::{InUse, Reply, Request, SentPassword, Status};
+use super::{InUse, Reply, Request, SentPassword};
 use crate::auth::Username;
 use crate::backend::kick::Kicker;
 use crate::jobs::sync;
@@ -45,10 +43,8 @@ impl Administration {
                 tracing::info!("everything is forgotten on request");
                 Reply::Forgotten(decision.flush())
             }
-            Request::Status => {
-                Reply::Status(Box::new(Status::collect(&self.service, self.sync.as_deref(), now)))
-            }
-            Request::Probe => Reply::Probed(Box::pin(self.probe()).await),
+            Request::Status => Reply::Status(Box::new(self.service.status(self.sync.as_deref(), now))),
+            Request::Probe => Reply::Probed(Box::pin(self.service.probe()).await),
             Request::Compare { with } => Reply::Differs(self.in_use.differences(&with)),
             Request::Explain { user, service, remote, password } => {
                 let Ok(password) = password.as_ref().map(SentPassword::read).transpose() else {
@@ -75,27 +71,6 @@ impl Administration {
             Request::KickRelease { user } => self.with_kicker(|kicker| self.settle(kicker, user, true, now)),
             Request::KickSpare { user } => self.with_kicker(|kicker| self.settle(kicker, user, false, now)),
         }
-    }
-
-    /// What the backends say that do not answer the daemon, with the settings and secrets that it started with; nothing
-    /// where all do. Keycloak is asked for a new token: the one at hand may outlive the secret that it was had with.
-    async fn probe(&self) -> Vec<String> {
-        let (decision, deadline) = (&self.service.decision, self.service.deadline);
-        let mut troubles = Vec::new();
-        for client in decision.people().sources().clients() {
-            let what = || format!("Keycloak, realm `{}`", client.address().realm.as_str());
-            match timeout(deadline, client.check_with_new_token()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => troubles.push(format!("{}: {error}", what())),
-                Err(_) => troubles.push(format!("{}: no answer within {deadline:?}", what())),
-            }
-        }
-        match timeout(deadline, decision.database().check()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => troubles.push(error.to_string()),
-            Err(_) => troubles.push(format!("the database: no answer within {deadline:?}")),
-        }
-        troubles
     }
 
     fn with_kicker(&self, reply: impl FnOnce(&Kicker) -> Reply) -> Reply {

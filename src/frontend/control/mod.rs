@@ -3,11 +3,10 @@
 //! * This file is the protocol: [`Request`] and [`Reply`], and [`Control`], which is pure.
 //! * [`Administration`] answers. Most of what is asked is in memory and answered at once; to explain a login may take a
 //!   call of Keycloak.
-//! * [`Status`] is what `keydove status` shows, [`InUse`] what `keydove check` compares its own configuration with.
+//! * [`InUse`] is what `keydove check` compares its own configuration with.
 
 mod administration;
 mod in_use;
-mod status;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -23,12 +22,11 @@ use super::{JsonLines, JsonWords, Line, Question};
 use crate::auth::Secret;
 use crate::backend::kick;
 use crate::login::decision::{CacheCounts, Forgotten, Known};
-use crate::login::service::Explained;
+use crate::login::service::{Explained, Status};
 use crate::login::throttle::ListedCounter;
 
 pub use administration::Administration;
 pub use in_use::{InUse, Tagged};
-pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
 
 /// What is said to whoever may not ask, before the connection is closed.
 pub const REFUSAL: &str = "only root and the user that runs keydove may ask here";

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::service::{PortalService, SERVICES, SignedIn, name_of, out_of_reach, unavailable, unsigned};
+use super::service::{
+    PortalService, SERVICES, SignedIn, is_recent, name_of, out_of_reach, unavailable, unsigned,
+};
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service};
 use crate::backend::sql::{
     AdminError, AppPasswordOrigin, AppPasswordRow, AppPasswordUse, NewAppPassword, Obstacle, Revocation,
@@ -11,13 +13,11 @@ use crate::backend::sql::{
 use crate::credential::scheme::SALT_BYTES;
 use crate::observe;
 use crate::portal::{
-    LastUse, Limits, Made, OwnAppPassword, RECENT, Rejection, Response, SentSecret, WantedAppPassword,
+    LastUse, Limits, Made, OwnAppPassword, Rejection, Response, SentSecret, WantedAppPassword,
 };
 use crate::settings::Network;
 
 const DAY: i64 = 86_400;
-/// How far the clocks of Keycloak and this machine may disagree, in seconds.
-const LEEWAY: i64 = 30;
 /// In characters; the width of the column is 255.
 const LONGEST_NAME: usize = 100;
 const MOST_NETWORKS: usize = 20;
@@ -56,8 +56,7 @@ impl PortalService {
         wanted: WantedAppPassword,
         (remote, now): (Option<IpAddr>, i64),
     ) -> Result<Response, Response> {
-        let recent = i64::try_from(RECENT).unwrap_or(0) + LEEWAY;
-        if now > asked.session.auth_time.saturating_add(recent) {
+        if !is_recent(&asked.session, now) {
             return Ok(Response::Stale);
         }
         let decision = &self.service.decision;
@@ -189,7 +188,7 @@ fn random_bytes() -> Result<(Secret, [u8; SALT_BYTES]), Response> {
     Ok((Secret::new(random), salt))
 }
 
-fn shown((row, known): (AppPasswordRow, AppPasswordUse)) -> OwnAppPassword {
+pub(super) fn shown((row, known): (AppPasswordRow, AppPasswordUse)) -> OwnAppPassword {
     OwnAppPassword {
         id: row.id,
         name: row.name,

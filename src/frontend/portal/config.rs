@@ -14,6 +14,10 @@ const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Whether users whom Keycloak gives the portal's client role `administrator` are administrators there: they see why
+    /// anybody's login ends as it does, and change mailboxes. The database account then needs the rights of keydove's
+    /// commands (`keydove grants`). Default `false`.
+    pub administrators: bool,
     /// A session ends when nothing was done in it for so long; `"1m"` to `"30d"`. Default `"30m"`.
     pub session_idle: Period,
     /// A session ends after so long in any case; `"1m"` to `"30d"`. Default `"8h"`.
@@ -36,6 +40,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            administrators: false,
             session_idle: Period::from_secs(1800),
             session_length: Period::from_secs(8 * 3600),
             administrator_idle: Period::from_secs(900),

@@ -3,8 +3,11 @@
 //! * This file is the protocol, [`PortalWords`], which is pure: what is said first, and that only after it anything is asked.
 //! * [`PortalService`] answers. `sessions.rs`: who is signed in; `app_passwords.rs`: what people make for their devices.
 //!
-//! The portal names no person: a request carries a session, and the daemon knows whose it is.
+//! * `admin`: what administrators ask, a file for each area of their pages.
+//!
+//! The portal names nobody for themselves: a request carries a session, and the daemon knows whose it is.
 
+mod admin;
 mod app_passwords;
 mod config;
 mod service;
@@ -14,6 +17,7 @@ use super::{JsonLines, JsonWords, Line, Question};
 use crate::auth::TempFailReason;
 use crate::portal::{Request, Response, VERSION};
 
+pub use admin::AdminParts;
 pub use config::Config;
 pub use service::PortalService;
 

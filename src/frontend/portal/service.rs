@@ -8,16 +8,21 @@ use std::time::UNIX_EPOCH;
 use tokio::time::timeout;
 
 use super::Config;
+use super::admin::AdminParts;
 use crate::auth::{AuthRequest, Credential, Origin, ProvenIdentity, Service, TempFail, Username, Verdict};
-use crate::backend::sql::{Error, MailLogin, SessionEnd, StoredSession};
+use crate::backend::sql::{Error, MailLogin, OwnAppPasswords, SessionEnd, StoredSession};
 use crate::login::LoginService;
 use crate::login::decision::too_late;
 use crate::login::service::{Arrival, Listener};
 use crate::observe::RecentAttempt;
-use crate::portal::{Device, MailSignIn, NoSession, RefusedSignIn, Request, Response, Session, SessionKey};
+use crate::portal::{
+    Device, MailSignIn, NoSession, RECENT, RefusedSignIn, Request, Response, Session, SessionKey,
+};
 
 /// As many refused sign-ins as one looks at.
 const REFUSED_SHOWN: usize = 20;
+/// How far the clocks of Keycloak and this machine may disagree, in seconds.
+const LEEWAY: i64 = 30;
 /// What an app password can open, and a mailbox switch on and off.
 pub(super) const SERVICES: [Service; 6] =
     [Service::Imap, Service::Pop3, Service::Smtp, Service::Sieve, Service::Dav, Service::Eas];
@@ -29,6 +34,7 @@ pub struct PortalService {
     pub(super) config: Config,
     /// After how many seconds every node refuses what was revoked.
     pub(super) holds_within: u64,
+    pub(super) admin: AdminParts,
 }
 
 /// Somebody whose session it is.
@@ -41,8 +47,8 @@ impl PortalService {
     /// Takes what it asks. `holds_within` is the age, in seconds, up to which another node goes by what it remembers of a
     /// mailbox.
     #[must_use]
-    pub fn new(service: Arc<LoginService>, config: Config, holds_within: u64) -> Self {
-        Self { service, config, holds_within }
+    pub fn new(service: Arc<LoginService>, config: Config, holds_within: u64, admin: AdminParts) -> Self {
+        Self { service, config, holds_within, admin }
     }
 
     /// Answers, no later than a login would be.
@@ -68,7 +74,7 @@ impl PortalService {
             Request::SignIn(sign_in) => self.sign_in(*sign_in, listener, arrival).await,
             Request::Session { session } => {
                 let SignedIn { session, .. } = self.signed_in(&session, now).await?;
-                Ok(Response::Session(Box::new(shown(session))))
+                Ok(Response::Session(Box::new(self.shown(session))))
             }
             Request::EndSession { session } => self.end(SessionEnd::One(session.0)).await,
             Request::EndOther { session, id } => {
@@ -107,6 +113,10 @@ impl PortalService {
             Request::SignIns { session } => {
                 let asked = self.signed_in(&session, now).await?;
                 self.list_sign_ins(&asked).await
+            }
+            Request::Administrate { session, what, remote } => {
+                let asked = self.signed_in(&session, now).await?;
+                self.administrate(&asked, what, (remote, arrival)).await
             }
         }
     }
@@ -182,9 +192,20 @@ impl PortalService {
     }
 
     async fn list_sign_ins(&self, asked: &SignedIn) -> Result<Response, Response> {
-        let database = self.service.decision.database();
-        let logins = database.mail_logins(&asked.user).await.map_err(|error| out_of_reach(&error))?;
-        let own = database.own_app_passwords(&asked.user).await.map_err(|error| out_of_reach(&error))?;
+        let own = self.service.decision.database().own_app_passwords(&asked.user).await;
+        let own = own.map_err(|error| out_of_reach(&error))?;
+        let (accepted, refused) = self.sign_ins_of(&asked.user, &own).await?;
+        Ok(Response::SignIns { accepted, refused })
+    }
+
+    /// Accepted and refused mail logins, the newest first.
+    pub(super) async fn sign_ins_of(
+        &self,
+        user: &Username,
+        own: &OwnAppPasswords,
+    ) -> Result<(Vec<MailSignIn>, Vec<RefusedSignIn>), Response> {
+        let logins = self.service.decision.database().mail_logins(user).await;
+        let logins = logins.map_err(|error| out_of_reach(&error))?;
         let name = |id: i64| own.iter().find(|(row, _)| row.id == id).map(|(row, _)| row.name.clone());
         let accepted = logins.into_iter().map(|MailLogin { at, service, remote, app_password }| MailSignIn {
             at: unsigned(at),
@@ -193,12 +214,32 @@ impl PortalService {
             app_password: Some(app_password).filter(|id| *id > 0),
             app_password_name: name(app_password),
         });
-        let refused = self.service.recent.of(&asked.user, REFUSED_SHOWN);
-        Ok(Response::SignIns {
-            accepted: accepted.collect(),
-            refused: refused.into_iter().map(refused_sign_in).collect(),
-        })
+        let refused = self.service.recent.of(user, REFUSED_SHOWN);
+        Ok((accepted.collect(), refused.into_iter().map(refused_sign_in).collect()))
     }
+
+    /// Whether somebody is an administrator, as far as Keycloak said so when they signed in.
+    pub(super) fn is_administrator(&self, session: &StoredSession) -> bool {
+        session.administrator && self.config.administrators
+    }
+
+    /// A session as the portal sees it.
+    fn shown(&self, session: StoredSession) -> Session {
+        Session {
+            administrator: self.is_administrator(&session),
+            user: session.mailbox,
+            issuer: session.issuer,
+            subject: session.subject,
+            auth_time: unsigned(session.auth_time),
+            ends: unsigned(session.ends),
+        }
+    }
+}
+
+/// Whether a proof of identity is young enough to show a secret or to change something.
+pub(super) fn is_recent(session: &StoredSession, now: i64) -> bool {
+    let recent = i64::try_from(RECENT).unwrap_or(0) + LEEWAY;
+    now <= session.auth_time.saturating_add(recent)
 }
 
 /// A sign-in, as the decision is asked about it.
@@ -212,18 +253,6 @@ pub(super) fn login(address: &str, identity: ProvenIdentity, remote: Option<IpAd
         mechanism: None,
         origin: Origin { remote, secured: true, session: None },
         wants_fields: false,
-    }
-}
-
-/// A session as the portal sees it.
-fn shown(session: StoredSession) -> Session {
-    Session {
-        user: session.mailbox,
-        issuer: session.issuer,
-        subject: session.subject,
-        auth_time: unsigned(session.auth_time),
-        administrator: session.administrator,
-        ends: unsigned(session.ends),
     }
 }
 

@@ -30,7 +30,8 @@ impl PortalService {
             Verdict::CannotTell(trouble) => return Err(unavailable(&trouble)),
         };
         let now = seconds(arrival);
-        let (_, length) = self.config.session_limits(sign_in.administrator);
+        let administrator = sign_in.administrator && self.config.administrators;
+        let (_, length) = self.config.session_limits(administrator);
         let new = NewSession {
             session: sign_in.session.0.clone(),
             replaces: sign_in.replaces.map(|replaced| replaced.0),
@@ -39,7 +40,7 @@ impl PortalService {
             subject: sign_in.subject,
             sid: sign_in.sid,
             auth_time: i64::try_from(sign_in.auth_time).unwrap_or(0),
-            administrator: sign_in.administrator,
+            administrator,
             remote: sign_in.remote.map(|remote| remote.to_string()),
             browser: sign_in.browser.chars().filter(|c| !c.is_control()).take(LONGEST_BROWSER).collect(),
             created: now,
@@ -91,22 +92,29 @@ impl PortalService {
         Ok(response)
     }
 
+    pub(super) fn is_idle(&self, row: &StoredSession, now: i64) -> bool {
+        now >= row.used.saturating_add(self.config.session_limits(row.administrator).0)
+    }
+
     pub(super) async fn list_sessions(&self, asked: &SignedIn, now: i64) -> Result<Response, Response> {
         let StoredSession { issuer, subject, .. } = &asked.session;
         let found = self.service.decision.database().list_sessions(issuer, subject, now).await;
-        let is_idle = |row: &StoredSession| {
-            now >= row.used.saturating_add(self.config.session_limits(row.administrator).0)
-        };
-        let rows = found.map_err(|error| out_of_reach(&error))?.into_iter().filter(|row| !is_idle(row));
-        let row = |row: StoredSession| SessionRow {
-            id: row.id,
-            current: row.session == asked.session.session,
-            created: unsigned(row.created),
-            used: unsigned(row.used),
-            remote: row.remote,
-            browser: row.browser,
-        };
-        Ok(Response::Sessions { sessions: rows.map(row).collect() })
+        let rows = found.map_err(|error| out_of_reach(&error))?;
+        let rows = rows.into_iter().filter(|row| !self.is_idle(row, now));
+        let current = &asked.session.session;
+        Ok(Response::Sessions { sessions: rows.map(|row| listed(row, Some(current))).collect() })
+    }
+}
+
+/// A row of the list, for somebody who has this session.
+pub(super) fn listed(row: StoredSession, current: Option<&String>) -> SessionRow {
+    SessionRow {
+        id: row.id,
+        current: Some(&row.session) == current,
+        created: unsigned(row.created),
+        used: unsigned(row.used),
+        remote: row.remote,
+        browser: row.browser,
     }
 }
 

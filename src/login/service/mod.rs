@@ -6,6 +6,7 @@
 //!   a login that somebody else decides.
 //! * `lookups.rs`: the questions without a password: users, lists, senders, mail maps, forgetting.
 //! * `explain.rs`: how a login would end now, and how the last ones did.
+//! * `status.rs`: how things stand, and whether the backends answer.
 //! * [`Naming`]: what the names that programs send stand for here.
 //! * [`Arrival`]: the clock of logins. It is read there and nowhere else; everybody else is told.
 //!
@@ -18,6 +19,7 @@ mod decided;
 mod explain;
 mod lookups;
 mod naming;
+mod status;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub use decided::DecidedLogin;
 pub use explain::{ExplainRequest, Explained, PastAttempt};
 pub use lookups::{MapAnswer, UserAnswer, UserPage};
 pub use naming::Naming;
+pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
 
 /// What a call of a backend should find left of the deadline when it begins.
 const LAST_CALL: Duration = Duration::from_secs(1);

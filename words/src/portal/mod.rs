@@ -1,9 +1,10 @@
 //! What the portal and the daemon say to each other on a socket `door = "portal"`: one JSON request a line, one JSON
 //! answer a line. The first request of a connection is [`Request::Hello`].
 //!
-//! Times are seconds since 1970. A person is never named by the portal: requests carry the session, and the daemon knows
-//! whose it is.
+//! Times are seconds since 1970. A person is never named by the portal for themselves: requests carry the session, and the
+//! daemon knows whose it is. Administrators name others ([`admin`]); the daemon knows who is one.
 
+pub mod admin;
 mod request;
 mod response;
 

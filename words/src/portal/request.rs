@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::SessionKey;
+use super::admin::AdminRequest;
 
 /// What may be asked.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,16 @@ pub enum Request {
     SignIns {
         /// Whose.
         session: SessionKey,
+    },
+    /// What only administrators may ask. → [`Response::Administration`](super::Response::Administration),
+    /// [`Response::Forbidden`](super::Response::Forbidden), for changes [`Response::Stale`](super::Response::Stale)
+    Administrate {
+        /// The administrator's.
+        session: SessionKey,
+        /// What is asked.
+        what: AdminRequest,
+        /// The browser's address.
+        remote: Option<IpAddr>,
     },
 }
 

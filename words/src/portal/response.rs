@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::admin::AdminResponse;
+
 /// What is answered.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -77,6 +79,13 @@ pub enum Response {
         /// The newest first; empty where keydove remembers none.
         refused: Vec<RefusedSignIn>,
     },
+    /// To [`Request::Administrate`](super::Request::Administrate).
+    Administration {
+        /// What is said.
+        said: AdminResponse,
+    },
+    /// Whoever asks is no administrator. Nothing was done.
+    Forbidden,
     /// The request is none that this daemon knows.
     Error {
         /// For the log.

@@ -20,7 +20,7 @@ use crate::backend::sql::{Creation, MailboxState, sogo};
 const MIB: i64 = 1_048_576;
 
 const FIND: &str = "SELECT username, kind, quota, attributes, authsource, password <> '' FROM mailbox WHERE username IN (?, ?)";
-const LIST: &str = "\
+pub(super) const LIST: &str = "\
 SELECT m.username, m.kind, m.name, m.active, m.authsource, m.quota, m.attributes, q.bytes, q.username \
   FROM mailbox m LEFT JOIN quota2 q ON q.username = m.username";
 
@@ -259,7 +259,7 @@ impl Work for Mailboxes {
 
 impl MailboxRow {
     /// `None` for a resource.
-    fn read(row: &mut Row) -> Result<Option<Self>, String> {
+    pub(super) fn read(row: &mut Row) -> Result<Option<Self>, String> {
         if is_resource(&row.text(1)?.unwrap_or_default()) {
             return Ok(None);
         }

@@ -9,6 +9,7 @@ mod app_password;
 mod domain;
 mod mailbox;
 mod obstacle;
+mod search;
 mod template;
 
 use super::database::Database;
@@ -22,6 +23,7 @@ pub use app_password::{AppPasswordRow, MadeAppPassword, NewAppPassword, Revocati
 pub use domain::{DomainName, DomainRow, DomainSettings};
 pub use mailbox::{MailboxRow, MailboxSettings};
 pub use obstacle::{AdminError, Obstacle};
+pub use search::MailboxSearch;
 
 pub(super) use app_password::{AddAppPassword, find_all as find_app_passwords};
 pub(super) use obstacle::Outcome;
@@ -78,6 +80,22 @@ impl Database {
     /// The database cannot be asked.
     pub async fn mailboxes(&self, domain: Option<&DomainName>) -> Result<Vec<MailboxRow>, Error> {
         self.run(mailbox::Mailboxes(domain.cloned())).await
+    }
+
+    /// The mailbox of exactly this address; `None` where there is none, or a resource has it.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn mailbox_row(&self, user: &Username) -> Result<Option<MailboxRow>, Error> {
+        self.run(search::FindRow(user.clone())).await
+    }
+
+    /// Mailboxes that a search finds, by address; at most as many as it wants. Resources are left out.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn search_mailboxes(&self, search: MailboxSearch) -> Result<Vec<MailboxRow>, Error> {
+        self.run(search::Search(search)).await
     }
 
     /// The default quota of new mailboxes in a domain, in MiB; `None` where the domain is unknown.

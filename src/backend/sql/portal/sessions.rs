@@ -99,6 +99,8 @@ pub enum SessionEnd {
         /// The person's id there.
         subject: String,
     },
+    /// All of a mailbox, whoever began them.
+    Mailbox(Username),
     /// All of one session of Keycloak's.
     Keycloak {
         /// Which Keycloak.
@@ -144,6 +146,14 @@ impl Database {
         now: i64,
     ) -> Result<Vec<StoredSession>, Error> {
         self.run(List { issuer: issuer.to_owned(), subject: subject.to_owned(), now }).await
+    }
+
+    /// All sessions of a mailbox that have not ended by `now`, the newest first.
+    ///
+    /// # Errors
+    /// As [`begin_session`](Self::begin_session).
+    pub async fn list_sessions_of(&self, user: &Username, now: i64) -> Result<Vec<StoredSession>, Error> {
+        self.run(ListOf { user: user.clone(), now }).await
     }
 
     /// Ends sessions; says how many there were.
@@ -247,6 +257,29 @@ impl Work for List {
     }
 }
 
+struct ListOf {
+    user: Username,
+    now: i64,
+}
+
+impl Work for ListOf {
+    const ATTEMPT: &'static str = "listing a mailbox's sessions of the portal";
+    const KIND: Kind = Kind::Reads;
+    const OF_PORTAL: bool = true;
+    type Output = Vec<StoredSession>;
+
+    async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
+        require_tables(session)?;
+        let statement = format!(
+            "SELECT {COLUMNS} FROM keydove_session WHERE mailbox = ? AND ends > ? ORDER BY id DESC LIMIT 200"
+        );
+        let rows = session.query(&statement, vec![self.user.as_str().into(), self.now.into()]).await?;
+        let mut found = read_all(rows)?;
+        found.retain(|row| row.mailbox == self.user.as_str());
+        Ok(found)
+    }
+}
+
 struct End(SessionEnd);
 
 impl Work for End {
@@ -261,6 +294,7 @@ impl Work for End {
             SessionEnd::One(cookie) => ("session = ?", cookie.as_str().into()),
             SessionEnd::Number { id, .. } => ("id = ?", (*id).into()),
             SessionEnd::Person { subject, .. } => ("subject = ?", subject.as_str().into()),
+            SessionEnd::Mailbox(user) => ("mailbox = ?", user.as_str().into()),
             SessionEnd::Keycloak { sid, .. } => ("sid = ?", sid.as_str().into()),
         };
         let statement =
@@ -283,6 +317,7 @@ impl SessionEnd {
             Self::Number { issuer, subject, .. } | Self::Person { issuer, subject } => {
                 row.issuer == *issuer && row.subject == *subject
             }
+            Self::Mailbox(user) => row.mailbox == user.as_str(),
             Self::Keycloak { issuer, sid } => row.issuer == *issuer && row.sid.as_ref() == Some(sid),
         }
     }

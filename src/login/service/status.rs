@@ -1,13 +1,14 @@
-//! What `keydove status` shows: numbers since the start. Whoever asks twice gets rates.
+//! How things stand, for administrators: numbers since the start. Whoever asks twice gets rates.
 
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
+use super::LoginService;
 use crate::backend::breaker::Condition;
 use crate::backend::records::RecordCounts;
 use crate::jobs::sync::{self, StatusNumbers};
-use crate::login::LoginService;
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot};
 
 /// Microseconds in a second.
@@ -137,11 +138,12 @@ impl Timed {
     }
 }
 
-impl Status {
-    /// Collects the numbers.
-    pub(super) fn collect(service: &LoginService, sync: Option<&sync::RunStatus>, now: Instant) -> Self {
-        let decision = &service.decision;
-        let snapshot = service.logins.snapshot();
+impl LoginService {
+    /// The numbers; those of the sync where this process does it.
+    #[must_use]
+    pub fn status(&self, sync: Option<&sync::RunStatus>, now: Instant) -> Status {
+        let decision = &self.decision;
+        let snapshot = self.logins.snapshot();
         let logins = snapshot.counts.iter().map(|login| Logins {
             service: login.service.to_owned(),
             verdict: login.verdict.to_owned(),
@@ -156,17 +158,38 @@ impl Status {
         let counts = decision.counts();
         let hashing = decision.passdb().hasher().counts();
         let cache = |name: &str, counts| CacheStatus { name: name.to_owned(), counts };
-        Self {
-            uptime_ms: service.logins.uptime_ms(now),
+        Status {
+            uptime_ms: self.logins.uptime_ms(now),
             logins: logins.collect(),
             paths: snapshot.seconds.iter().map(|(path, seconds)| Timed::new(path, seconds)).collect(),
             caches: vec![cache("people", counts.people), cache("mailboxes", counts.mailboxes)],
             backends,
             hashing_waiting: hashing.waiting,
             hashing_shed: hashing.shed,
-            dropped_notes: service.bookkeeper.dropped(),
+            dropped_notes: self.bookkeeper.dropped(),
             sync: sync.map(|status| SyncStatus::from(status.numbers())),
         }
+    }
+
+    /// What the backends say that do not answer the daemon, with the settings and secrets that it started with; nothing
+    /// where all do. Keycloak is asked for a new token: the one at hand may outlive the secret that it was had with.
+    pub async fn probe(&self) -> Vec<String> {
+        let (decision, deadline) = (&self.decision, self.deadline);
+        let mut troubles = Vec::new();
+        for client in decision.people().sources().clients() {
+            let what = || format!("Keycloak, realm `{}`", client.address().realm.as_str());
+            match timeout(deadline, client.check_with_new_token()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => troubles.push(format!("{}: {error}", what())),
+                Err(_) => troubles.push(format!("{}: no answer within {deadline:?}", what())),
+            }
+        }
+        match timeout(deadline, decision.database().check()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => troubles.push(error.to_string()),
+            Err(_) => troubles.push(format!("the database: no answer within {deadline:?}")),
+        }
+        troubles
     }
 }
 

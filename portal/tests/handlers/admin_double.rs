@@ -1,0 +1,151 @@
+//! What keydove answers administrators.
+
+use keydove_words::portal::admin::{
+    AdminRequest, AdminResponse, BackendState, DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin,
+    ExplainedStep, HostingRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList, Overview,
+    OverviewRequest, OwnerCard, PeopleRequest, PersonCard, SyncState,
+};
+use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
+
+use super::NOW;
+use super::double::{HOSTILE_NAME, alice, answer, password, session};
+
+const USER: &str = "alice@example.org";
+
+/// What keydove says to Alice where she is an administrator, who proved at `auth_time` who she is.
+pub(crate) fn answer_administrator(request: &Request, auth_time: u64) -> Response {
+    match request {
+        Request::Session { .. } => {
+            let mut session = alice(auth_time);
+            session.administrator = true;
+            Response::Session(Box::new(session))
+        }
+        Request::Administrate { what, .. } => Response::Administration { said: say(what) },
+        other => answer(other, auth_time),
+    }
+}
+
+fn say(what: &AdminRequest) -> AdminResponse {
+    match what {
+        AdminRequest::Overview(OverviewRequest::Show) => AdminResponse::Overview(Box::new(overview())),
+        AdminRequest::Overview(OverviewRequest::Check) => {
+            AdminResponse::Checked(vec![HOSTILE_NAME.to_owned()])
+        }
+        AdminRequest::People(PeopleRequest::Show { .. }) => AdminResponse::Person(Box::new(person())),
+        AdminRequest::People(PeopleRequest::Explain { service, .. }) => {
+            AdminResponse::Explained(Box::new(explanation(service)))
+        }
+        AdminRequest::People(PeopleRequest::Change { .. }) => {
+            AdminResponse::Done(Done { count: 1, holds_within: 30 })
+        }
+        AdminRequest::Hosting(HostingRequest::Mailboxes { .. }) => {
+            AdminResponse::Mailboxes(MailboxList { rows: (0..50).map(mailbox).collect(), more: true })
+        }
+        AdminRequest::Hosting(HostingRequest::Domains { .. }) => {
+            AdminResponse::Domains(DomainList { rows: (0..50).map(domain).collect(), more: true })
+        }
+    }
+}
+
+fn overview() -> Overview {
+    let login = |verdict: &str, reason: &str| LoginCount {
+        verdict: verdict.to_owned(),
+        reason: reason.to_owned(),
+        count: 17,
+    };
+    let backend = |name: &str, state: &str| BackendState {
+        name: name.to_owned(),
+        state: state.to_owned(),
+        calls: 100,
+        failed: 3,
+    };
+    Overview {
+        uptime: 7200,
+        logins: vec![login("accept", "accepted"), login("refuse", "password_mismatch")],
+        backends: vec![backend("sql", "asked"), backend(HOSTILE_NAME, "left alone")],
+        sync: Some(SyncState {
+            last: Some("complete".to_owned()),
+            last_ago: Some(60),
+            complete_ago: Some(60),
+            next: None,
+            people: vec![("unchanged".to_owned(), 12)],
+        }),
+    }
+}
+
+fn person() -> PersonCard {
+    PersonCard {
+        user: USER.to_owned(),
+        mailbox: Some(MailboxCard {
+            name: HOSTILE_NAME.to_owned(),
+            state: MailState::On,
+            source: "keycloak".to_owned(),
+            quota: 3 << 30,
+            used: 1 << 20,
+            services: vec!["imap".to_owned(), "smtp".to_owned()],
+        }),
+        owner: Some(OwnerCard { keycloak_id: HOSTILE_NAME.to_owned(), source: String::new() }),
+        app_passwords: vec![password(1, HOSTILE_NAME), password(2, "phone")],
+        accepted: (0..50)
+            .map(|number| MailSignIn {
+                at: NOW - number,
+                service: "imap".to_owned(),
+                remote: "2001:db8::7".to_owned(),
+                app_password: Some(1),
+                app_password_name: Some(HOSTILE_NAME.to_owned()),
+            })
+            .collect(),
+        refused: (0..20)
+            .map(|number| RefusedSignIn {
+                at: NOW - number,
+                service: "smtp".to_owned(),
+                remote: None,
+                code: "password_mismatch".to_owned(),
+            })
+            .collect(),
+        sessions: vec![session(1, false)],
+    }
+}
+
+fn explanation(service: &str) -> ExplainedLogin {
+    let step = |end| ExplainedStep {
+        step: "mailbox".to_owned(),
+        end,
+        from: Some("memory".to_owned()),
+        saw: HOSTILE_NAME.to_owned(),
+    };
+    ExplainedLogin {
+        user: USER.to_owned(),
+        service: service.to_owned(),
+        steps: vec![step(ExplainedEnd::Passed), step(ExplainedEnd::Closed), step(ExplainedEnd::Stopped)],
+        verdict: "refuse".to_owned(),
+        reason: "mailbox_disabled".to_owned(),
+        detail: Some(HOSTILE_NAME.to_owned()),
+        cure: "switch it on".to_owned(),
+    }
+}
+
+fn mailbox(number: u32) -> MailboxLine {
+    MailboxLine {
+        address: format!("somebody-with-a-long-name-{number}@example.org"),
+        name: HOSTILE_NAME.to_owned(),
+        state: MailState::ReceiveOnly,
+        source: "keycloak".to_owned(),
+        quota: 0,
+        used: 1 << 30,
+    }
+}
+
+fn domain(number: u32) -> DomainLine {
+    DomainLine {
+        name: format!("a-domain-with-a-long-name-{number}.example.org"),
+        description: HOSTILE_NAME.to_owned(),
+        active: number % 2 == 0,
+        mailboxes: 10,
+        mailboxes_used: 10,
+        default_quota: 3 << 30,
+        max_quota: 10 << 30,
+        quota: 100 << 30,
+        quota_given: 30 << 30,
+    }
+}
