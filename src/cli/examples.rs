@@ -63,6 +63,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "app-password revoke",
         &[("keydove app-password revoke ann@example.org --name phone", "it opens nothing any more")],
     ),
+    (
+        "portal-session end",
+        &[("keydove portal-session end ann@example.org", "she is no administrator any more")],
+    ),
     ("backup", &[("keydove backup /var/backups/keydove.sqlite", "while the daemon runs")]),
     (
         "cache",

@@ -24,6 +24,7 @@ mod mailbox;
 mod man;
 mod manual;
 mod output;
+mod portal_session;
 mod readmit;
 mod roff;
 mod setup;
@@ -101,6 +102,9 @@ enum Command {
     /// Add, list and revoke app passwords: passwords for single devices and programs.
     #[command(name = "app-password")]
     AppPassword(app_password::Arguments),
+    /// List and end sessions of the web portal.
+    #[command(name = "portal-session")]
+    PortalSession(portal_session::Arguments),
     /// Show and forget what the running daemon remembers of Keycloak and the database.
     Cache(cache::Arguments),
     /// Show how the running daemon is doing.
@@ -196,6 +200,7 @@ fn run_command() -> ExitCode {
         Command::Alias(arguments) => report(alias::run(arguments, config)),
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
+        Command::PortalSession(arguments) => report(portal_session::run(arguments, config)),
         Command::Sync(arguments) => sync::run(arguments, config),
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),

@@ -148,11 +148,14 @@ fn socket(stage: &Stage) -> PathBuf {
     stage.path("keydove/portal.sock")
 }
 
-/// keydove's listener for the portal, to be put before its configuration.
+/// keydove's settings and listener for the portal, to be put before its configuration.
 #[must_use]
 pub fn listener(stage: &Stage) -> String {
     let socket = socket(stage);
-    format!("[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n", socket.display())
+    format!(
+        "[portal]\nadministrators = true\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n",
+        socket.display()
+    )
 }
 
 /// The client as docs/portal.md makes it.

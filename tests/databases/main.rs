@@ -281,7 +281,9 @@ async fn sqlite_serves_the_portal() {
     let path = folder.path().join("keydove.sqlite");
     let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
     let database = open(&config, None).await.unwrap();
-    portal::portal_battery(&database, &OtherSqlite::open(&path)).await;
+    let other = OtherSqlite::open(&path);
+    portal::portal_battery(&database, &other).await;
+    portal::an_administrator_finds_mailboxes(&database, &other).await;
     database.close().await;
 }
 
@@ -294,6 +296,9 @@ async fn mariadb_serves_the_portal() {
     rights::give_only(&features, &server, &other).await;
     let database = connect(&server).await;
     portal::portal_battery(&database, &other).await;
+    // `[portal] administrators` asks for the rights of the commands.
+    rights::give_only(&[&features[..], &[Feature::Commands]].concat(), &server, &other).await;
+    portal::an_administrator_finds_mailboxes(&database, &other).await;
     database.close().await;
 }
 

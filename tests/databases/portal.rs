@@ -3,8 +3,8 @@
 
 use keydove::auth::{APP_PASSWORD_BYTES, Secret, Service, Username};
 use keydove::backend::sql::{
-    AppPasswordOrigin, Database, MadeAppPassword, NewAppPassword, NewSession, Revocation, SessionEnd,
-    TooManyAppPasswords,
+    AppPasswordOrigin, Database, DomainName, MadeAppPassword, MailboxSearch, NewAppPassword, NewSession,
+    Revocation, SessionEnd, StoredSession, TooManyAppPasswords,
 };
 use keydove::credential::scheme::SALT_BYTES;
 
@@ -29,6 +29,42 @@ pub async fn portal_battery(database: &Database, other: &impl Other) {
     a_session_ends_with_its_person_or_keycloaks_session(database, other).await;
     app_passwords_are_made_within_limits(database, other).await;
     people_see_their_own_passwords_and_logins(database, other).await;
+}
+
+/// The searches of administrators, after [`portal_battery`].
+pub async fn an_administrator_finds_mailboxes(database: &Database, other: &impl Other) {
+    other
+        .run(
+            "INSERT INTO mailbox (username, password, name, local_part, domain, attributes, authsource, kind)
+             VALUES ('room@portal.example', '', 'Room', 'room', 'portal.example', '{}', 'mailcow', 'location'),
+                    ('a_b@portal.example', '', '100% Ann', 'a_b', 'portal.example', '{}', 'mailcow', '');
+             INSERT INTO quota2 (username, bytes, messages) VALUES ('ann@portal.example', 4096, 1)",
+        )
+        .await;
+    let find = async |text: &str, skip: u64, most: u32| -> Vec<String> {
+        let domain = Some(DomainName::parse("PORTAL.example").unwrap());
+        let search = MailboxSearch { text: text.to_owned(), domain, skip, most };
+        let found = database.search_mailboxes(search).await.unwrap();
+        found.into_iter().map(|row| row.address.trim_end_matches("@portal.example").to_owned()).collect()
+    };
+    assert_eq!(find("", 0, 10).await, ["a_b", "ann", "ben"], "resources are left out");
+    assert_eq!(find("", 1, 1).await, ["ann"]);
+    assert_eq!(find("", 3, 10).await, [""; 0]);
+    assert_eq!(find("ann", 0, 10).await, ["a_b", "ann"], "by the name too");
+    for (text, found) in [("%", &["a_b"][..]), ("_", &["a_b"]), ("!", &[]), ("' OR 1 = 1 --", &[])] {
+        assert_eq!(find(text, 0, 10).await, found, "{text}");
+    }
+    let everywhere = MailboxSearch { text: "@portal.example".to_owned(), domain: None, skip: 0, most: 10 };
+    assert_eq!(database.search_mailboxes(everywhere).await.unwrap().len(), 3);
+
+    let row = database.mailbox_row(&user("ANN@portal.example")).await.unwrap().unwrap();
+    assert_eq!(
+        (row.address.as_str(), row.used, row.source.as_str()),
+        ("ann@portal.example", 4096, "keycloak")
+    );
+    for nobody in ["room@portal.example", "nobody@portal.example"] {
+        assert_eq!(database.mailbox_row(&user(nobody)).await.unwrap(), None, "{nobody}");
+    }
 }
 
 fn session(key: char, subject: &str, sid: Option<&str>) -> NewSession {
@@ -97,6 +133,18 @@ async fn a_session_ends_with_its_person_or_keycloaks_session(database: &Database
     let everything = SessionEnd::Person { issuer, subject: "id-1".to_owned() };
     assert_eq!(database.end_sessions(everything).await.unwrap(), 1);
     assert_eq!(count(other, "keydove_session", "1 = 1").await, 3);
+
+    // An administrator asks by the mailbox, whoever has signed in to it.
+    let ben = NewSession { user: user("ben@portal.example"), ..session('6', "id-3", None) };
+    database.begin_session(ben).await.unwrap();
+    let keys = |rows: Vec<StoredSession>| -> Vec<String> {
+        rows.into_iter().map(|row| row.session[..1].to_owned()).collect()
+    };
+    let ann = user("ANN@portal.example");
+    assert_eq!(keys(database.list_sessions_of(&ann, NOW).await.unwrap()), ["5", "4", "3"]);
+    assert_eq!(keys(database.list_sessions_of(&ann, NOW + 3600).await.unwrap()), [""; 0]);
+    assert_eq!(database.end_sessions(SessionEnd::Mailbox(ann)).await.unwrap(), 3);
+    assert_eq!(count(other, "keydove_session", "mailbox = 'ben@portal.example'").await, 1);
     other.run("DELETE FROM keydove_session").await;
 }
 

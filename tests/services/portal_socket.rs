@@ -1,5 +1,7 @@
 //! The web portal's socket, asked as the portal asks: whom it lets sign in, for how long, and what they may make.
 
+mod admin;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{Case, ensure, eventually};
+
+pub use admin::{CASES as ADMIN_CASES, ROWS as ADMIN_ROWS};
 
 const SETTINGS: &str = "[provisioning]\nenabled = true\ndefault_template = \"Default\"\n";
 const ATTRIBUTES: &str =

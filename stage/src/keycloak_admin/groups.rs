@@ -45,6 +45,21 @@ impl KeycloakAdmin {
         self.call(if may { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
     }
 
+    /// Makes a role of a client, unless it is there, and gives it to a person, or takes it away.
+    pub fn let_have_client_role(&self, email: &str, client: &str, role: &str, has_it: bool) -> Result<()> {
+        let realm = format!("/admin/realms/{}", self.realm);
+        let found = self.read(&format!("{realm}/clients?clientId={client}"))?;
+        let client = found[0]["id"].as_str();
+        let client = client.ok_or_else(|| Failure(format!("Keycloak has no such client: {found}")))?;
+        let roles = self.read(&format!("{realm}/clients/{client}/roles"))?;
+        if !roles.as_array().into_iter().flatten().any(|known| known["name"] == role) {
+            self.call("POST", &format!("{realm}/clients/{client}/roles"), &json!({ "name": role }))?;
+        }
+        let role = self.read(&format!("{realm}/clients/{client}/roles/{role}"))?;
+        let path = format!("{realm}/users/{}/role-mappings/clients/{client}", self.id(email)?);
+        self.call(if has_it { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
+    }
+
     fn group(&self, name: &str) -> Result<String> {
         let found = self.read(&format!("/admin/realms/{}/groups?exact=true&search={name}", self.realm))?;
         let id = found[0]["id"].as_str();

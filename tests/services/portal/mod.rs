@@ -1,5 +1,6 @@
 //! The portal in a real browser: Chromium in front, a real Keycloak beside it, keydove and Dovecot behind.
 
+mod administrators;
 pub mod browser;
 mod stand;
 
@@ -13,6 +14,7 @@ use super::stage::{Failure, Result};
 use super::{LoneCase, ensure, eventually, expect};
 use browser::{Browser, Scripts};
 
+pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use stand::{AS_PORTAL, become_portal};
 
 /// The Keycloak password of the test people.
