@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
 use super::background::Workers;
+use super::provider::provider;
 use crate::auth::{DefaultDomain, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
 use crate::backend::mailboxes::Mailboxes;
@@ -21,6 +22,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::frontend::portal::{AdminParts, PortalService};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
+use crate::jobs::errands::Errands;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::sync::{Schedule, Sync};
@@ -131,7 +133,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
             Arc::clone(&service),
             config.portal.clone(),
             config.cache.mailbox_staleness.get().as_secs(),
-            AdminParts { sync: schedule.as_ref().map(Schedule::status) },
+            administrators(config, schedule.as_ref()),
         )),
         service,
         server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
@@ -222,6 +224,16 @@ fn on_loss(config: &Config, kicker: kick::Kicker, people: Arc<OnceLock<People>>)
 
 fn alias_logins(config: &Config) -> AliasLogins {
     AliasLogins { domains: config.login.alias_domains, addresses: config.login.aliases }
+}
+
+/// What the portal's administrators see and begin.
+fn administrators(config: &Config, schedule: Option<&Schedule>) -> AdminParts {
+    let program = std::env::current_exe().unwrap_or_else(|_| "keydove".into());
+    AdminParts {
+        sync: schedule.map(Schedule::status),
+        errands: Arc::new(Errands::new(program, config.path.clone())),
+        provider: provider(config),
+    }
 }
 
 /// Loading the configuration has refused what cannot be read here.

@@ -35,7 +35,10 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
         ],
     ),
     ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
-    ("jobs", &[&["events", "housekeeping", "mailcow", "record_keeper"], &["sync"], &["bookkeeping"]]),
+    (
+        "jobs",
+        &[&["errands", "events", "housekeeping", "mailcow", "record_keeper"], &["sync"], &["bookkeeping"]],
+    ),
     ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
     ("credential", &[&["hashing"], &["compared", "scheme"]]),
 ];

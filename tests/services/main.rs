@@ -172,6 +172,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("portal", On::BothDatabases, portal::CASES),
     ("portal", On::Sqlite, portal::PAGES),
     ("portal", On::BothDatabases, portal::ADMIN_CASES),
+    ("portal", On::Sqlite, portal::ERRAND_CASES),
     ("portal", On::Sqlite, portal::ADMIN_PAGES),
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),

@@ -46,10 +46,16 @@ pub enum Page {
     Mailboxes,
     /// The list of domains
     Domains,
+    /// *Identity Provider*
+    IdentityProvider,
+    /// *Sync*
+    Sync,
+    /// *Census*
+    Census,
 }
 
 impl Page {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Device,
         Self::AppPasswords,
         Self::SignIns,
@@ -59,6 +65,9 @@ impl Page {
         Self::Person,
         Self::Mailboxes,
         Self::Domains,
+        Self::IdentityProvider,
+        Self::Sync,
+        Self::Census,
     ];
 
     /// Its path.
@@ -74,6 +83,9 @@ impl Page {
             Self::Person => "/admin/person",
             Self::Mailboxes => "/admin/mailboxes",
             Self::Domains => "/admin/domains",
+            Self::IdentityProvider => "/admin/identity-provider",
+            Self::Sync => "/admin/sync",
+            Self::Census => "/admin/census",
         }
     }
 

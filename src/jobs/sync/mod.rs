@@ -43,7 +43,7 @@ pub use config::{Config, Deactivate};
 pub use mailcows_job::runs as mailcows_job_runs;
 pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
-pub use schedule::{RunStatus, Schedule, StatusNumbers};
+pub use schedule::{PastRun, RunStatus, Schedule, StatusNumbers};
 pub use walk::Doubt;
 pub use wanted::{Plan, Wanted};
 

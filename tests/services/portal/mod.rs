@@ -2,6 +2,7 @@
 
 mod administrators;
 pub mod browser;
+mod errands;
 mod stand;
 
 use serde_json::json;
@@ -15,6 +16,7 @@ use super::{LoneCase, ensure, eventually, expect};
 use browser::{Browser, Scripts};
 
 pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
+pub use errands::CASES as ERRAND_CASES;
 pub use stand::{AS_PORTAL, become_portal};
 
 /// The Keycloak password of the test people.

@@ -3,10 +3,14 @@
 mod hosting;
 mod overview;
 mod person;
+mod provider;
+mod sync;
 
 pub use hosting::HostingTexts;
 pub use overview::OverviewTexts;
 pub use person::PersonTexts;
+pub use provider::{CensusTexts, ProviderTexts};
+pub use sync::SyncTexts;
 
 /// All of them.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,9 @@ pub struct AdminTexts {
     pub overview: OverviewTexts,
     pub person: PersonTexts,
     pub hosting: HostingTexts,
+    pub sync: SyncTexts,
+    pub provider: ProviderTexts,
+    pub census: CensusTexts,
 }
 
 impl AdminTexts {
@@ -32,6 +39,9 @@ impl AdminTexts {
         overview: OverviewTexts::ENGLISH,
         person: PersonTexts::ENGLISH,
         hosting: HostingTexts::ENGLISH,
+        sync: SyncTexts::ENGLISH,
+        provider: ProviderTexts::ENGLISH,
+        census: CensusTexts::ENGLISH,
     };
     pub(super) const GERMAN: Self = Self {
         menu: "Verwaltung",
@@ -42,5 +52,8 @@ impl AdminTexts {
         overview: OverviewTexts::GERMAN,
         person: PersonTexts::GERMAN,
         hosting: HostingTexts::GERMAN,
+        sync: SyncTexts::GERMAN,
+        provider: ProviderTexts::GERMAN,
+        census: CensusTexts::GERMAN,
     };
 }

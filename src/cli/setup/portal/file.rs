@@ -17,6 +17,12 @@ use crate::config::Config;
 /// The file's name where systemd hands the secret in.
 const SECRET: &str = "client-secret";
 
+/// What keydove itself is told of the portal.
+const TABLE: &str = "\
+[portal]                           # how long sessions last, which app passwords users may make there
+administrators = true              # those to whom Keycloak gives the client's role
+";
+
 /// What a file that is there says, so that it need not be said again.
 #[derive(Debug, Default)]
 pub(super) struct Values {
@@ -156,9 +162,7 @@ pub(super) fn with_listener(wishes: &Wishes, listener: &Listener, now: &State) -
         add(&listener.text(wishes.service == Service::Systemd));
     }
     if !wishes.has_table {
-        add(
-            "[portal]                           # how long sessions last, which app passwords users may make there\n",
-        );
+        add(TABLE);
     }
     // Where the file ends in an odd way, nothing is written that cannot be read again.
     Config::parse_features(path, &text)?;

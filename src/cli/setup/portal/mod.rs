@@ -280,6 +280,10 @@ fn next(wishes: &Wishes, account: Option<&Account>) -> String {
     }
     steps.push(format!("Let {} lead to the proxy, in DNS.", wishes.host()));
     steps.push(proxy::advice(wishes));
+    if wishes.has_table && !wishes.has_administrators {
+        let config = wishes.config.display();
+        steps.push(format!("Set `administrators = true` in [portal] of {config}, and restart keydove, to have administrators."));
+    }
     steps.push(match wishes.administrators.as_slice() {
         [] => format!(
             "Name an administrator: `keydove setup --portal --administrator ADDRESS`, or in Keycloak under Users, Role mapping, \

@@ -52,6 +52,8 @@ pub(super) struct Wishes {
     /// Whether the socket is to be made by setup: an administrator's own listener stays as it is.
     pub(super) is_own_listener: bool,
     pub(super) has_table: bool,
+    /// Whether keydove takes anybody for an administrator, by the `[portal]` that is there.
+    pub(super) has_administrators: bool,
     /// Whether the mailboxes are on a database server, where keydove has the rights that somebody gave it.
     pub(super) is_on_server: bool,
     pub(super) service: Service,
@@ -115,6 +117,7 @@ impl Wishes {
             is_own_listener: own.is_none() || known_socket.as_deref() == Some(&*socket),
             socket,
             has_table: toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("portal")),
+            has_administrators: keydove.portal.administrators,
             is_on_server: matches!(keydove.storage, sql::Config::Mariadb(_)),
             service: Service::find(commands)?,
             mailcow,
