@@ -1,10 +1,10 @@
-//! What administrators ask keydove about the sync, the Identity Provider and the census.
+//! What administrators ask keydove about the sync, the Identity Provider, the census and templates.
 
 use std::net::IpAddr;
 
 use keydove_words::portal::admin::{
-    AdminObstacle, AdminRequest, AdminResponse, Census, CensusRequest, IdentityProvider,
-    IdentityProviderRequest, SyncBoard, SyncRequest, SyncRun,
+    AdminObstacle, AdminRequest, AdminResponse, Census, CensusRequest, Done, IdentityProvider,
+    IdentityProviderRequest, SyncBoard, SyncRequest, SyncRun, TemplateCard, TemplateList, TemplatesRequest,
 };
 
 use super::Daemon;
@@ -95,6 +95,43 @@ impl Daemon {
     /// The daemon cannot be asked, or refuses.
     pub async fn count(&self, who: &Administrator) -> Result<Begun, Problem> {
         self.begin(who, AdminRequest::Census(CensusRequest::Count)).await
+    }
+
+    /// All templates, and who gets which.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked, or refuses.
+    pub async fn templates(&self, who: &Administrator) -> Result<TemplateList, Problem> {
+        match self.look(who, AdminRequest::Templates(TemplatesRequest::List)).await? {
+            AdminResponse::Templates(list) => Ok(list),
+            other => Err(odd(other)),
+        }
+    }
+
+    /// A template; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked, or refuses.
+    pub async fn template(&self, who: &Administrator, name: &str) -> Result<Option<TemplateCard>, Problem> {
+        let name = name.to_owned();
+        match self.look(who, AdminRequest::Templates(TemplatesRequest::Show { name })).await? {
+            AdminResponse::Template(card) => Ok(Some(*card)),
+            AdminResponse::Obstacle(_) => Ok(None),
+            other => Err(odd(other)),
+        }
+    }
+
+    /// Adds or changes one.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked, or refuses.
+    pub async fn change_templates(
+        &self,
+        who: &RecentAdministrator,
+        what: TemplatesRequest,
+        remote: Option<IpAddr>,
+    ) -> Result<Result<Done, AdminObstacle>, Problem> {
+        self.change(who, AdminRequest::Templates(what), remote).await
     }
 
     async fn begin(&self, who: &Administrator, what: AdminRequest) -> Result<Begun, Problem> {

@@ -46,6 +46,8 @@ pub enum Page {
     Mailboxes,
     /// The list of domains
     Domains,
+    /// *Templates*
+    Templates,
     /// *Identity Provider*
     IdentityProvider,
     /// *Sync*
@@ -55,7 +57,7 @@ pub enum Page {
 }
 
 impl Page {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Device,
         Self::AppPasswords,
         Self::SignIns,
@@ -65,6 +67,7 @@ impl Page {
         Self::Person,
         Self::Mailboxes,
         Self::Domains,
+        Self::Templates,
         Self::IdentityProvider,
         Self::Sync,
         Self::Census,
@@ -83,6 +86,7 @@ impl Page {
             Self::Person => "/admin/person",
             Self::Mailboxes => "/admin/mailboxes",
             Self::Domains => "/admin/domains",
+            Self::Templates => "/admin/templates",
             Self::IdentityProvider => "/admin/identity-provider",
             Self::Sync => "/admin/sync",
             Self::Census => "/admin/census",

@@ -5,7 +5,8 @@ use keydove_words::portal::admin::{
     DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, Finding, HostingRequest,
     IdentityProvider, IdentityProviderRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList,
     ObstacleKind, Overview, OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard,
-    ProviderSetting, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, Work,
+    ProviderSetting, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, TemplateCard,
+    TemplateField, TemplateLine, TemplateList, TemplatesRequest, Work,
 };
 use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
 
@@ -55,6 +56,20 @@ fn say(what: &AdminRequest) -> AdminResponse {
         AdminRequest::Sync(SyncRequest::Run { number }) => AdminResponse::SyncRun(Box::new(run(*number))),
         AdminRequest::IdentityProvider(IdentityProviderRequest::Show) => {
             AdminResponse::IdentityProvider(Box::new(provider()))
+        }
+        AdminRequest::Templates(TemplatesRequest::List) => AdminResponse::Templates(TemplateList {
+            templates: vec![TemplateLine {
+                name: HOSTILE_NAME.to_owned(),
+                quota: 1 << 30,
+                services: vec!["imap".to_owned()],
+            }],
+            mapping: provider().settings,
+        }),
+        AdminRequest::Templates(TemplatesRequest::Show { .. }) => {
+            AdminResponse::Template(Box::new(template()))
+        }
+        AdminRequest::Templates(TemplatesRequest::Add { .. } | TemplatesRequest::Set { .. }) => {
+            AdminResponse::Done(Done { count: 1, holds_within: 0 })
         }
         AdminRequest::Census(CensusRequest::Show) => AdminResponse::Census(Box::new(census())),
         AdminRequest::Sync(SyncRequest::Rehearse | SyncRequest::Start)
@@ -210,6 +225,22 @@ fn provider() -> IdentityProvider {
         ],
         test: Work { running: None, ended: Some(3), trouble: None },
         findings: ["fault", "warning", "fine"].map(finding).to_vec(),
+    }
+}
+
+fn template() -> TemplateCard {
+    let field = |key: &str, value: &str, choices: &[&str]| TemplateField {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+    };
+    TemplateCard {
+        name: HOSTILE_NAME.to_owned(),
+        fields: vec![
+            field("tags", HOSTILE_NAME, &[]),
+            field("pop3_access", "1", &["0", "1"]),
+            field("acl_pw_reset", "", &["0", "1"]),
+        ],
     }
 }
 

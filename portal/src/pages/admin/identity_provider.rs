@@ -15,12 +15,12 @@ use crate::problem::Problem;
 use crate::session::Administrator;
 use crate::texts::{ProviderTexts, fill};
 
-struct SettingRow {
-    name: String,
-    about: &'static str,
-    value: String,
-    is_set: bool,
-    place: String,
+pub(super) struct SettingRow {
+    pub(super) name: String,
+    pub(super) about: &'static str,
+    pub(super) value: String,
+    pub(super) is_set: bool,
+    pub(super) place: String,
 }
 
 struct FindingRow {
@@ -90,7 +90,7 @@ async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Re
     Ok(if is_running { refreshing(answer, Page::IdentityProvider) } else { answer })
 }
 
-fn setting_row(words: &ProviderTexts, setting: ProviderSetting) -> SettingRow {
+pub(super) fn setting_row(words: &ProviderTexts, setting: ProviderSetting) -> SettingRow {
     let is_set = setting.is_secret || setting.value.is_some();
     SettingRow {
         about: words.name(&setting.name),

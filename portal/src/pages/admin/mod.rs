@@ -7,6 +7,7 @@ mod identity_provider;
 mod overview;
 mod person;
 mod sync;
+mod templates;
 
 use std::sync::Arc;
 
@@ -28,12 +29,16 @@ const SERVICES: [&str; 6] = ["imap", "pop3", "smtp", "sieve", "dav", "eas"];
 /// After so many seconds a page is shown again on which something goes on.
 const REFRESH: u32 = 2;
 
-/// The menu: each page with its title.
-pub(super) const MENU: &[(Page, fn(&AdminTexts) -> &'static str)] = &[
+/// A page, and its title.
+type MenuEntry = (Page, fn(&AdminTexts) -> &'static str);
+
+/// The menu.
+pub(super) const MENU: &[MenuEntry] = &[
     (Page::Overview, |t| t.overview.title),
     (Page::Person, |t| t.person.title),
     (Page::Mailboxes, |t| t.hosting.mailboxes),
     (Page::Domains, |t| t.hosting.domains),
+    (Page::Templates, |t| t.templates.title),
     (Page::IdentityProvider, |t| t.provider.title),
     (Page::Sync, |t| t.sync.title),
     (Page::Census, |t| t.census.title),
@@ -47,6 +52,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/admin/person/{form}", post(person::change))
         .route("/admin/mailboxes", get(hosting::mailboxes))
         .route("/admin/domains", get(hosting::domains))
+        .route("/admin/templates", get(templates::list))
+        .route("/admin/templates/show", get(templates::show))
+        .route("/admin/templates/{form}", post(templates::change))
         .route("/admin/identity-provider", get(identity_provider::show))
         .route("/admin/identity-provider/test", post(identity_provider::test))
         .route("/admin/sync", get(sync::show))
@@ -61,6 +69,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
 pub(super) fn title_of(words: &AdminTexts, action: &str) -> Option<&'static str> {
     if action == "/admin/sync/start" {
         return Some(words.sync.start);
+    }
+    match action {
+        "/admin/templates/add" => return Some(words.templates.add),
+        "/admin/templates/set" => return Some(words.templates.set),
+        _ => {}
     }
     let form = action.strip_prefix("/admin/person/")?;
     person::Form::parse(form).map(|form| form.title(words))

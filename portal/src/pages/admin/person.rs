@@ -138,8 +138,7 @@ pub(super) async fn change(
     who: RecentAdministrator,
     frame: Frame,
     Path(form): Path<String>,
-    Extension(posted): Extension<Posted>,
-    Extension(remote): Extension<Remote>,
+    (Extension(posted), Extension(remote)): (Extension<Posted>, Extension<Remote>),
 ) -> Result<Response, Problem> {
     let form = Form::parse(&form).ok_or(Problem::NotFound)?;
     let change = form.read(&posted).ok_or(Problem::BadForm)?;

@@ -5,12 +5,14 @@ mod overview;
 mod person;
 mod provider;
 mod sync;
+mod templates;
 
 pub use hosting::HostingTexts;
 pub use overview::OverviewTexts;
 pub use person::PersonTexts;
 pub use provider::{CensusTexts, ProviderTexts};
 pub use sync::SyncTexts;
+pub use templates::TemplateTexts;
 
 /// All of them.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,7 @@ pub struct AdminTexts {
     pub hosting: HostingTexts,
     pub sync: SyncTexts,
     pub provider: ProviderTexts,
+    pub templates: TemplateTexts,
     pub census: CensusTexts,
 }
 
@@ -41,6 +44,7 @@ impl AdminTexts {
         hosting: HostingTexts::ENGLISH,
         sync: SyncTexts::ENGLISH,
         provider: ProviderTexts::ENGLISH,
+        templates: TemplateTexts::ENGLISH,
         census: CensusTexts::ENGLISH,
     };
     pub(super) const GERMAN: Self = Self {
@@ -54,6 +58,7 @@ impl AdminTexts {
         hosting: HostingTexts::GERMAN,
         sync: SyncTexts::GERMAN,
         provider: ProviderTexts::GERMAN,
+        templates: TemplateTexts::GERMAN,
         census: CensusTexts::GERMAN,
     };
 }

@@ -30,6 +30,15 @@ impl PortalService {
         if request == IdentityProviderRequest::Test {
             return Ok(self.begin(Errand::Check));
         }
+        let settings = self.provider_settings().await?;
+        let (test, found) = self.errand(Errand::Check);
+        let mut findings: Vec<Finding> = serde_json::from_value(found).unwrap_or_default();
+        findings.sort_by_key(|finding| LEVELS.iter().position(|level| *level == finding.level));
+        Ok(AdminResponse::IdentityProvider(Box::new(IdentityProvider { settings, test, findings })))
+    }
+
+    /// Each setting with the place where it stands.
+    pub(super) async fn provider_settings(&self) -> Result<Vec<ProviderSetting>, Response> {
         let provider = &self.admin.provider;
         let mut settings = Vec::new();
         if provider.in_mailcows_table {
@@ -37,10 +46,7 @@ impl PortalService {
             settings = of_mailcow(&rows.map_err(|error| out_of_reach(&error))?);
         }
         settings.extend(provider.settings.iter().cloned());
-        let (test, found) = self.errand(Errand::Check);
-        let mut findings: Vec<Finding> = serde_json::from_value(found).unwrap_or_default();
-        findings.sort_by_key(|finding| LEVELS.iter().position(|level| *level == finding.level));
-        Ok(AdminResponse::IdentityProvider(Box::new(IdentityProvider { settings, test, findings })))
+        Ok(settings)
     }
 }
 

@@ -8,6 +8,7 @@ mod identity_provider;
 mod overview;
 mod people;
 mod sync;
+mod templates;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -79,6 +80,7 @@ impl PortalService {
             AdminRequest::Sync(request) => Ok(self.answer_sync(&request)),
             AdminRequest::IdentityProvider(request) => self.answer_identity_provider(request).await,
             AdminRequest::Census(request) => Ok(self.answer_census(request)),
+            AdminRequest::Templates(request) => self.answer_templates(request).await,
         }
     }
 }

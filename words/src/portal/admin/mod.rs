@@ -7,6 +7,7 @@ mod identity_provider;
 mod overview;
 mod people;
 mod sync;
+mod templates;
 mod work;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use people::{
 };
 
 pub use sync::{SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun};
+pub use templates::{TemplateCard, TemplateField, TemplateLine, TemplateList, TemplatesRequest};
 pub use work::Work;
 
 /// What an administrator asks: the area, and what there.
@@ -39,6 +41,8 @@ pub enum AdminRequest {
     IdentityProvider(IdentityProviderRequest),
     /// Users and passwords, counted.
     Census(CensusRequest),
+    /// What new mailboxes get.
+    Templates(TemplatesRequest),
 }
 
 /// What a request does.
@@ -72,6 +76,7 @@ impl AdminRequest {
             Self::Sync(request) => request.effect(),
             Self::IdentityProvider(request) => request.effect(),
             Self::Census(request) => request.effect(),
+            Self::Templates(request) => request.effect(),
         }
     }
 
@@ -84,7 +89,15 @@ impl AdminRequest {
         let sync = SyncRequest::examples().into_iter().map(Self::Sync);
         let provider = IdentityProviderRequest::examples().into_iter().map(Self::IdentityProvider);
         let census = CensusRequest::examples().into_iter().map(Self::Census);
-        overview.chain(people).chain(hosting).chain(sync).chain(provider).chain(census).collect()
+        let templates = TemplatesRequest::examples().into_iter().map(Self::Templates);
+        overview
+            .chain(people)
+            .chain(hosting)
+            .chain(sync)
+            .chain(provider)
+            .chain(census)
+            .chain(templates)
+            .collect()
     }
 }
 
@@ -116,6 +129,10 @@ pub enum AdminResponse {
     IdentityProvider(Box<IdentityProvider>),
     /// To [`CensusRequest::Show`].
     Census(Box<Census>),
+    /// To [`TemplatesRequest::List`].
+    Templates(TemplateList),
+    /// To [`TemplatesRequest::Show`].
+    Template(Box<TemplateCard>),
 }
 
 /// A change that was made.
@@ -186,6 +203,7 @@ mod tests {
         assert_eq!(names(&SyncRequest::examples()), variants::<SyncRequest>());
         assert_eq!(names(&IdentityProviderRequest::examples()), variants::<IdentityProviderRequest>());
         assert_eq!(names(&CensusRequest::examples()), variants::<CensusRequest>());
+        assert_eq!(names(&TemplatesRequest::examples()), variants::<TemplatesRequest>());
     }
 
     #[test]
