@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use keydove_words::portal::admin::{
-    AdminObstacle, AdminRequest, AdminResponse, Census, CensusRequest, Done, IdentityProvider,
-    IdentityProviderRequest, SyncBoard, SyncRequest, SyncRun, TemplateCard, TemplateList, TemplatesRequest,
+    AdminObstacle, AdminRequest, AdminResponse, CensusCard, CensusRequest, Done, IdentityProviderRequest,
+    ProviderCard, SyncBoard, SyncRequest, SyncRun, TemplateCard, TemplateList, TemplatesRequest,
 };
 
 use super::Daemon;
@@ -63,7 +63,7 @@ impl Daemon {
     ///
     /// # Errors
     /// The daemon cannot be asked, or refuses.
-    pub async fn identity_provider(&self, who: &Administrator) -> Result<IdentityProvider, Problem> {
+    pub async fn identity_provider(&self, who: &Administrator) -> Result<ProviderCard, Problem> {
         match self.look(who, AdminRequest::IdentityProvider(IdentityProviderRequest::Show)).await? {
             AdminResponse::IdentityProvider(provider) => Ok(*provider),
             other => Err(odd(other)),
@@ -82,7 +82,7 @@ impl Daemon {
     ///
     /// # Errors
     /// The daemon cannot be asked, or refuses.
-    pub async fn census(&self, who: &Administrator) -> Result<Census, Problem> {
+    pub async fn census(&self, who: &Administrator) -> Result<CensusCard, Problem> {
         match self.look(who, AdminRequest::Census(CensusRequest::Show)).await? {
             AdminResponse::Census(census) => Ok(*census),
             other => Err(odd(other)),

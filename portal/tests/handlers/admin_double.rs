@@ -1,10 +1,10 @@
 //! What keydove answers administrators.
 
 use keydove_words::portal::admin::{
-    AdminObstacle, AdminRequest, AdminResponse, BackendState, Census, CensusFinding, CensusRequest,
+    AdminObstacle, AdminRequest, AdminResponse, BackendState, CensusCard, CensusFinding, CensusRequest,
     DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, Finding, HostingRequest,
-    IdentityProvider, IdentityProviderRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList,
-    ObstacleKind, Overview, OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard,
+    IdentityProviderRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList, ObstacleKind,
+    Overview, OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard, ProviderCard,
     ProviderSetting, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, TemplateCard,
     TemplateField, TemplateLine, TemplateList, TemplatesRequest, Work,
 };
@@ -204,7 +204,7 @@ fn run(number: u64) -> SyncRun {
     }
 }
 
-fn provider() -> IdentityProvider {
+fn provider() -> ProviderCard {
     let setting = |name: &str, value: Option<&str>, is_secret| ProviderSetting {
         name: name.to_owned(),
         value: value.map(str::to_owned),
@@ -217,7 +217,7 @@ fn provider() -> IdentityProvider {
         what: HOSTILE_NAME.to_owned(),
         cure: Some(HOSTILE_NAME.to_owned()),
     };
-    IdentityProvider {
+    ProviderCard {
         settings: vec![
             setting("realm", Some(HOSTILE_NAME), false),
             setting("client_secret", Some("hunter2"), true),
@@ -244,9 +244,9 @@ fn template() -> TemplateCard {
     }
 }
 
-fn census() -> Census {
+fn census() -> CensusCard {
     let examples = vec![HOSTILE_NAME.to_owned()];
-    Census {
+    CensusCard {
         count: Work { running: None, ended: Some(3), trouble: None },
         seen: 12,
         troubles: examples.clone(),
@@ -259,6 +259,6 @@ fn census() -> Census {
             examples: examples.clone(),
         }],
         findings: vec![CensusFinding { code: "no_address".to_owned(), count: 1, examples }],
-        ..Census::default()
+        ..CensusCard::default()
     }
 }

@@ -141,10 +141,10 @@ impl fmt::Display for Place {
             }
             Self::Folder(path) => write!(f, "{}/", path.display()),
             Self::Client(id) | Self::SignInClient(id) => write!(f, "Keycloak: client {id}"),
-            Self::ClientScope { client, scope } => {
-                write!(f, "Keycloak: scope {scope} of the client {client}")
+            Self::ClientScope { client: id, scope } => {
+                write!(f, "Keycloak: scope {scope} of the client {id}")
             }
-            Self::ClientRole { client, role } => write!(f, "Keycloak: role {role} of the client {client}"),
+            Self::ClientRole { client: id, role } => write!(f, "Keycloak: role {role} of the client {id}"),
             Self::RoleMapper(id) => write!(f, "Keycloak: mapper for roles of the client {id}"),
             Self::PersonsRole { role, person, .. } => write!(f, "Keycloak: role {role} of {person}"),
             Self::Role { client: id, role } => write!(f, "Keycloak: role {role} of {id}'s service account"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use keydove_words::portal::admin::{Census, CensusFinding, PasswordLine};
+use keydove_words::portal::admin::{CensusCard, CensusFinding, PasswordLine};
 
 use super::overview::span;
 use super::{begun, refreshing};
@@ -82,7 +82,7 @@ async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Re
     Ok(if is_running { refreshing(answer, Page::Census) } else { answer })
 }
 
-fn counted(words: &CensusTexts, census: Census, ended: String) -> Counted {
+fn counted(words: &CensusTexts, census: CensusCard, ended: String) -> Counted {
     let grade = |grade: &str| match grade {
         "good" => words.good,
         "cheap" => words.cheap,

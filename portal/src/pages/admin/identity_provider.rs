@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use keydove_words::portal::admin::{Finding, IdentityProvider, ProviderSetting};
+use keydove_words::portal::admin::{Finding, ProviderCard, ProviderSetting};
 
 use super::overview::span;
 use super::{begun, refreshing};
@@ -71,7 +71,7 @@ pub(super) async fn test(
 }
 
 async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Result<Response, Problem> {
-    let IdentityProvider { settings, test, findings } = app.daemon.identity_provider(who).await?;
+    let ProviderCard { settings, test, findings } = app.daemon.identity_provider(who).await?;
     let words = &frame.t.admin.provider;
     let is_running = test.running.is_some();
     let tested = test.ended.map(|ago| Tested {

@@ -1,72 +1,22 @@
 //! keydove-portal.toml as setup writes it, and the portal's part of keydove.toml.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use super::super::super::storage::Failure;
 use super::super::change::{Place, State};
 use super::super::configuration::quoted;
-use super::super::files;
 use super::super::journal::Journal;
 use super::super::listener::Listener;
 use super::super::service::Service;
+use super::values::{SECRET, parse, value};
 use super::wishes::Wishes;
 use crate::config::Config;
-
-/// The file's name where systemd hands the secret in.
-const SECRET: &str = "client-secret";
 
 /// What keydove itself is told of the portal.
 const TABLE: &str = "\
 [portal]                           # how long sessions last, which app passwords users may make there
 administrators = true              # those to whom Keycloak gives the client's role
 ";
-
-/// What a file that is there says, so that it need not be said again.
-#[derive(Debug, Default)]
-pub(super) struct Values {
-    pub(super) public_url: Option<String>,
-    pub(super) listen: Option<SocketAddr>,
-    pub(super) client_id: Option<String>,
-    pub(super) mail_host: Option<String>,
-}
-
-impl Values {
-    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
-        let State::File { text, .. } = files::read(file)? else { return Ok(Self::default()) };
-        let table = parse(file, &text)?;
-        Ok(Self {
-            public_url: value(&table, "portal.public_url"),
-            listen: value(&table, "portal.listen").and_then(|listen| listen.parse().ok()),
-            client_id: value(&table, "keycloak.client_id"),
-            mail_host: value(&table, "mail.imap.host"),
-        })
-    }
-}
-
-fn parse(file: &Path, text: &str) -> Result<toml::Value, Failure> {
-    // The library shows line, column and caret.
-    let table: Result<toml::Table, _> = toml::from_str(text);
-    table.map(toml::Value::Table).map_err(|error| Failure::Data(format!("{}:\n{error}", file.display())))
-}
-
-/// A text, by its dotted name.
-fn value(table: &toml::Value, name: &str) -> Option<String> {
-    let found = name.split('.').try_fold(table, |value, step| value.get(step))?;
-    found.as_str().map(str::to_owned)
-}
-
-/// Where the client's secret lies, by the file that is there.
-pub(super) fn secret(file: &Path) -> PathBuf {
-    let named = || {
-        let text = std::fs::read_to_string(file).ok()?;
-        let table = parse(file, &text).ok()?;
-        let credential = || Some(file.with_file_name(value(&table, "keycloak.client_secret_credential")?));
-        value(&table, "keycloak.client_secret_file").map(PathBuf::from).or_else(credential)
-    };
-    named().unwrap_or_else(|| file.with_file_name(SECRET))
-}
 
 /// What keydove-portal.toml is to be. A file that setup did not write stays as it is, if it is for this portal.
 pub(super) fn text(wishes: &Wishes, now: &State, journal: &Journal) -> Result<String, Failure> {
@@ -167,28 +117,4 @@ pub(super) fn with_listener(wishes: &Wishes, listener: &Listener, now: &State) -
     // Where the file ends in an odd way, nothing is written that cannot be read again.
     Config::parse_features(path, &text)?;
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_file_says_is_read_and_its_secret_found() {
-        let folder = std::env::temp_dir().join(format!("keydove-setup-portal-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("p.toml");
-        assert!(Values::read(&file).unwrap().public_url.is_none());
-        assert_eq!(secret(&file), folder.join("client-secret"));
-        std::fs::write(&file, include_str!("../../../../packaging/portal/keydove-portal.toml")).unwrap();
-        let values = Values::read(&file).unwrap();
-        assert_eq!(values.public_url.as_deref(), Some("https://account.example.org"));
-        assert_eq!(values.listen.map(|listen| listen.to_string()).as_deref(), Some("127.0.0.1:8484"));
-        assert_eq!(values.mail_host.as_deref(), Some("mail.example.org"));
-        std::fs::write(&file, "[keycloak]\nclient_secret_file = \"/x/y\"\n").unwrap();
-        assert_eq!(secret(&file), Path::new("/x/y"));
-        std::fs::write(&file, "[keycloak").unwrap();
-        assert!(Values::read(&file).unwrap_err().to_string().contains("p.toml"));
-        std::fs::remove_dir_all(folder).unwrap();
-    }
 }

@@ -8,6 +8,7 @@ mod file;
 mod proxy;
 mod realm;
 mod site;
+mod values;
 mod wishes;
 
 use std::path::{Path, PathBuf};
@@ -179,7 +180,7 @@ fn listener(wishes: &Wishes) -> Result<Listener, Failure> {
 
 /// The file with the client's secret, unless it holds the right one.
 fn secret(site: &Site, wishes: &Wishes) -> Result<Option<Change>, Failure> {
-    let path = file::secret(&wishes.file);
+    let path = values::secret(&wishes.file);
     let before = files::read(&path)?;
     let access = match &before {
         State::File { access, .. } if access.mode & 0o027 == 0 => *access,
@@ -255,7 +256,7 @@ fn not_installed(what: &str) -> Failure {
 fn check(wishes: &Wishes) -> Result<bool, Failure> {
     let mut command: Command = command::program(PROGRAM);
     command.arg("check").arg("--config").arg(&wishes.file);
-    if let Some(folder) = file::secret(&wishes.file).parent() {
+    if let Some(folder) = values::secret(&wishes.file).parent() {
         // systemd hands the secret in from there.
         command.env("CREDENTIALS_DIRECTORY", folder);
     }

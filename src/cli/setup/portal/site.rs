@@ -16,7 +16,7 @@ use super::super::realm::Realm;
 use super::super::running::{self, wait};
 use super::super::service::{self, SERVICE, Service};
 use super::super::{command, files, interrupt};
-use super::{Account, Portal, UNIT, file};
+use super::{Account, Portal, UNIT, values};
 use crate::backend::keycloak::Admin;
 use crate::portal::{Request, VERSION};
 
@@ -110,7 +110,7 @@ impl Site {
             say("  keydove answers the portal");
         }
         // One that runs already has read its files before.
-        let secret = file::secret(&self.portal.file);
+        let secret = values::secret(&self.portal.file);
         let is_its = |place: &Place| matches!(place, Place::File(path) if *path == self.portal.file || *path == secret);
         match is_systemd && self.written.iter().any(is_its) && service::is_active(UNIT) {
             true => service::restart_unit(UNIT),

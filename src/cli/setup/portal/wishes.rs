@@ -11,7 +11,8 @@ use super::super::journal::Facts;
 use super::super::mailcow::{self, Web};
 use super::super::running;
 use super::super::service::Service;
-use super::{Portal, Proxy, file};
+use super::values::Values;
+use super::{Portal, Proxy};
 use crate::auth::{Username, normalise_domain};
 use crate::backend::keycloak::{Address, RealmName, ServerUrl};
 use crate::backend::sql;
@@ -73,7 +74,7 @@ impl Wishes {
         let (address, ca_file) = keycloak(config, &keydove)?;
         let file = answers.portal_config.clone().or_else(|| known.map(|known| known.file.clone()));
         let file = file.unwrap_or_else(|| FILE.into());
-        let there = file::Values::read(&file)?;
+        let there = Values::read(&file)?;
         let mailcow = mailcow::find(answers, config)?.map(|folder| Web::read(&folder)).transpose()?;
         let mut asked = Asked::default();
         let public_url = asked.answer(

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::service::PortalService;
 use crate::jobs::errands::Errand;
-use crate::portal::admin::{AdminResponse, Census, CensusFinding, CensusRequest};
+use crate::portal::admin::{AdminResponse, CensusCard, CensusFinding, CensusRequest};
 
 impl PortalService {
     pub(super) fn answer_census(&self, request: CensusRequest) -> AdminResponse {
@@ -12,14 +12,14 @@ impl PortalService {
             CensusRequest::Count => self.begin(Errand::Census),
             CensusRequest::Show => {
                 let (count, found) = self.errand(Errand::Census);
-                AdminResponse::Census(Box::new(Census { count, ..of_document(&found) }))
+                AdminResponse::Census(Box::new(CensusCard { count, ..of_document(&found) }))
             }
         }
     }
 }
 
 /// What `keydove census --json` prints.
-fn of_document(found: &Value) -> Census {
+fn of_document(found: &Value) -> CensusCard {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let number = |key: &str| found[key].as_u64().unwrap_or(0);
     let finding = |(code, sighting): (&String, &Value)| CensusFinding {
@@ -29,14 +29,14 @@ fn of_document(found: &Value) -> Census {
     };
     let trouble =
         |source: &Value| Some(format!("{}: {}", text(&source["name"]), source["trouble"].as_str()?));
-    Census {
+    CensusCard {
         complete: found["complete"] == true,
         seen: number("seen"),
         set_aside: number("set_aside"),
         troubles: found["sources"].as_array().into_iter().flatten().filter_map(trouble).collect(),
         passwords: serde_json::from_value(found["passwords"].clone()).unwrap_or_default(),
         findings: found["findings"].as_object().into_iter().flatten().map(finding).collect(),
-        ..Census::default()
+        ..CensusCard::default()
     }
 }
 

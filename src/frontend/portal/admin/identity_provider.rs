@@ -4,9 +4,7 @@ use super::super::service::{PortalService, out_of_reach};
 use crate::backend::sql::{IDENTITY_PROVIDER_KEYS, IdentityProviderRows};
 use crate::jobs::errands::Errand;
 use crate::portal::Response;
-use crate::portal::admin::{
-    AdminResponse, Finding, IdentityProvider, IdentityProviderRequest, ProviderSetting,
-};
+use crate::portal::admin::{AdminResponse, Finding, IdentityProviderRequest, ProviderCard, ProviderSetting};
 
 /// Never shown.
 const SECRET: &str = "client_secret";
@@ -34,7 +32,7 @@ impl PortalService {
         let (test, found) = self.errand(Errand::Check);
         let mut findings: Vec<Finding> = serde_json::from_value(found).unwrap_or_default();
         findings.sort_by_key(|finding| LEVELS.iter().position(|level| *level == finding.level));
-        Ok(AdminResponse::IdentityProvider(Box::new(IdentityProvider { settings, test, findings })))
+        Ok(AdminResponse::IdentityProvider(Box::new(ProviderCard { settings, test, findings })))
     }
 
     /// Each setting with the place where it stands.

@@ -8,7 +8,7 @@ use super::{Effect, Work};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CensusRequest {
-    /// What the last count found. → [`Census`]
+    /// What the last count found. → [`CensusCard`]
     Show,
     /// Begins a count.
     Count,
@@ -32,7 +32,7 @@ impl CensusRequest {
 
 /// A count of all users and passwords.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Census {
+pub struct CensusCard {
     /// Whether one is under way.
     pub count: Work,
     /// Everybody was gone through.

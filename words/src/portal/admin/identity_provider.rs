@@ -8,7 +8,7 @@ use super::{Effect, Work};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityProviderRequest {
-    /// The settings, and how the last test ended. → [`IdentityProvider`]
+    /// The settings, and how the last test ended. → [`ProviderCard`]
     Show,
     /// Begins a connection test: what `keydove check` finds.
     Test,
@@ -32,7 +32,7 @@ impl IdentityProviderRequest {
 
 /// Where users come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdentityProvider {
+pub struct ProviderCard {
     /// In the order of mailcow's page, then what keydove has besides.
     pub settings: Vec<ProviderSetting>,
     /// The connection test.

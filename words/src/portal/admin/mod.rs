@@ -12,9 +12,9 @@ mod work;
 
 use serde::{Deserialize, Serialize};
 
-pub use census::{Census, CensusFinding, CensusRequest, PasswordLine};
+pub use census::{CensusCard, CensusFinding, CensusRequest, PasswordLine};
 pub use hosting::{DomainLine, DomainList, HostingRequest, MailboxLine, MailboxList, PAGE_ROWS};
-pub use identity_provider::{Finding, IdentityProvider, IdentityProviderRequest, ProviderSetting};
+pub use identity_provider::{Finding, IdentityProviderRequest, ProviderCard, ProviderSetting};
 pub use overview::{BackendState, LoginCount, Overview, OverviewRequest, SyncState};
 pub use people::{
     ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard, PasswordSource,
@@ -126,9 +126,9 @@ pub enum AdminResponse {
     /// To [`SyncRequest::Run`].
     SyncRun(Box<SyncRun>),
     /// To [`IdentityProviderRequest::Show`].
-    IdentityProvider(Box<IdentityProvider>),
+    IdentityProvider(Box<ProviderCard>),
     /// To [`CensusRequest::Show`].
-    Census(Box<Census>),
+    Census(Box<CensusCard>),
     /// To [`TemplatesRequest::List`].
     Templates(TemplateList),
     /// To [`TemplatesRequest::Show`].
