@@ -186,6 +186,7 @@ impl Problem {
                 | Self::CodeNotTaken
                 | Self::KeycloakSaidNo(_)
                 | Self::NotAskedAgain
+                | Self::NotAdministrator
         )
     }
 

@@ -37,7 +37,7 @@ pub async fn an_administrator_finds_mailboxes(database: &Database, other: &impl 
         .run(
             "INSERT INTO mailbox (username, password, name, local_part, domain, attributes, authsource, kind)
              VALUES ('room@portal.example', '', 'Room', 'room', 'portal.example', '{}', 'mailcow', 'location'),
-                    ('a_b@portal.example', '', '100% Ann', 'a_b', 'portal.example', '{}', 'mailcow', '');
+                    ('z_b@portal.example', '', '100% Ann', 'z_b', 'portal.example', '{}', 'mailcow', '');
              INSERT INTO quota2 (username, bytes, messages) VALUES ('ann@portal.example', 4096, 1)",
         )
         .await;
@@ -47,11 +47,11 @@ pub async fn an_administrator_finds_mailboxes(database: &Database, other: &impl 
         let found = database.search_mailboxes(search).await.unwrap();
         found.into_iter().map(|row| row.address.trim_end_matches("@portal.example").to_owned()).collect()
     };
-    assert_eq!(find("", 0, 10).await, ["a_b", "ann", "ben"], "resources are left out");
-    assert_eq!(find("", 1, 1).await, ["ann"]);
+    assert_eq!(find("", 0, 10).await, ["ann", "ben", "z_b"], "resources are left out");
+    assert_eq!(find("", 1, 1).await, ["ben"]);
     assert_eq!(find("", 3, 10).await, [""; 0]);
-    assert_eq!(find("ann", 0, 10).await, ["a_b", "ann"], "by the name too");
-    for (text, found) in [("%", &["a_b"][..]), ("_", &["a_b"]), ("!", &[]), ("' OR 1 = 1 --", &[])] {
+    assert_eq!(find("ann", 0, 10).await, ["ann", "z_b"], "by the name too");
+    for (text, found) in [("%", &["z_b"][..]), ("_", &["z_b"]), ("!", &[]), ("' OR 1 = 1 --", &[])] {
         assert_eq!(find(text, 0, 10).await, found, "{text}");
     }
     let everywhere = MailboxSearch { text: "@portal.example".to_owned(), domain: None, skip: 0, most: 10 };

@@ -338,7 +338,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     not_administrator: Told {
         heading: "This page is for administrators",
         happened: "Your account has no administrator's role here, or had none when you signed in. Nothing was changed.",
-        mend: "Whoever runs Keycloak can give you the role. Sign out and in again after that.",
+        mend: "Whoever runs Keycloak can give you the role. Then sign in again: that brings it here.",
     },
     cross_site: Told {
         heading: "This form came from elsewhere",

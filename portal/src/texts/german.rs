@@ -338,7 +338,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     not_administrator: Told {
         heading: "Diese Seite ist für Administratoren",
         happened: "Ihr Konto hat hier keine Administrator-Rolle oder hatte sie bei der Anmeldung nicht. Es wurde nichts geändert.",
-        mend: "Wer Keycloak betreibt, kann Ihnen die Rolle geben. Melden Sie sich danach ab und wieder an.",
+        mend: "Wer Keycloak betreibt, kann Ihnen die Rolle geben. Melden Sie sich dann noch einmal an, damit sie hier gilt.",
     },
     cross_site: Told {
         heading: "Dieses Formular kam von anderswo",

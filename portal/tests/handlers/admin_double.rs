@@ -3,9 +3,9 @@
 use keydove_words::portal::admin::{
     AdminObstacle, AdminRequest, AdminResponse, BackendState, CensusCard, CensusFinding, CensusRequest,
     DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, Finding, HostingRequest,
-    IdentityProviderRequest, LoginCount, MailState, MailboxCard, MailboxLine, MailboxList, ObstacleKind,
-    Overview, OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard, ProviderCard,
-    ProviderSetting, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, TemplateCard,
+    IdentityProviderRequest, MailState, MailboxCard, MailboxLine, MailboxList, ObstacleKind, Overview,
+    OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard, ProviderCard, ProviderSetting,
+    ReasonCount, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, TemplateCard,
     TemplateField, TemplateLine, TemplateList, TemplatesRequest, Work,
 };
 use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
@@ -81,7 +81,7 @@ fn say(what: &AdminRequest) -> AdminResponse {
 }
 
 fn overview() -> Overview {
-    let login = |verdict: &str, reason: &str| LoginCount {
+    let login = |verdict: &str, reason: &str| ReasonCount {
         verdict: verdict.to_owned(),
         reason: reason.to_owned(),
         count: 17,

@@ -63,12 +63,12 @@ pub const CASES: &[Case] = &[
             ensure(answer["answer"] == "administration", || format!("{what:?}: {answer}"))?;
             let log = stand.keydove.log();
             let lines: Vec<_> = log.lines().filter(|line| line.contains("wanted a change")).collect();
-            let of_this = lines.iter().filter(|line| line.contains(&format!("action={}", change.action)));
+            let of_this = lines.iter().filter(|line| line.contains(&format!("action=\"{}\"", change.action)));
             let of_this: Vec<_> = of_this.collect();
             let is_right = of_this.len() == 1
-                && of_this[0].contains(&format!("user={ADMINISTRATOR}"))
+                && of_this[0].contains(&format!("user=\"{ADMINISTRATOR}\""))
                 && of_this[0].contains("subject=")
-                && of_this[0].contains(&format!("row={}", change.row))
+                && of_this[0].contains(&format!("row=\"{}\"", change.row))
                 && of_this[0].contains("remote=203.0.113.5")
                 && of_this[0].contains("end=");
             ensure(is_right, || format!("{change:?}: {of_this:?}"))?;
@@ -115,15 +115,18 @@ pub const ROWS: &[Case] = &[
         let explained = explain(&stand, "imap")?;
         ensure(explained["verdict"] == "accept", || explained.to_string())?;
 
+        let main = |end| attempt_at(&stand.keydove, Attempt::new(USER, RIGHT), end).map(drop);
         done(&change(&stand, json!({ "set_services": ["smtp"] }))?)?;
-        login(Refuse("service_forbidden"))?;
-        let explained = explain(&stand, "imap")?;
-        let has_cure = explained["cure"].as_str().is_some_and(|cure| !cure.is_empty());
-        ensure(explained["reason"] == "service_forbidden" && has_cure, || explained.to_string())?;
-        done(&change(&stand, json!({ "set_services": ["smtp", "imap"] }))?)?;
+        main(Refuse("service_forbidden"))?;
+        // An app password has switches of its own.
         login(Accept("app_password"))?;
+        done(&change(&stand, json!({ "set_services": ["smtp", "imap"] }))?)?;
+        main(Accept("keycloak"))?;
         done(&change(&stand, json!({ "set_state": "off" }))?)?;
         login(Refuse("mailbox_disabled"))?;
+        let explained = explain(&stand, "imap")?;
+        let has_cure = explained["cure"].as_str().is_some_and(|cure| !cure.is_empty());
+        ensure(explained["reason"] == "mailbox_disabled" && has_cure, || explained.to_string())?;
         done(&change(&stand, json!({ "set_state": "on" }))?)?;
         login(Accept("app_password"))?;
         done(&change(&stand, json!({ "revoke_app_password": made["id"] }))?)?;

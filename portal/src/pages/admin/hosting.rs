@@ -149,7 +149,10 @@ fn link(path: &str, field: &str, value: &str) -> String {
 }
 
 fn mailbox(words: &AdminTexts, row: MailboxLine) -> MailboxRow {
-    let quota = if row.quota == 0 { words.person.unlimited.to_owned() } else { size(row.quota) };
+    let used = match row.quota {
+        0 => format!("{}, {}", size(row.used), words.person.unlimited),
+        quota => fill(&fill(words.hosting.used_of, &size(row.used)), &size(quota)),
+    };
     MailboxRow {
         link: link(Page::Person.path(), "user", &row.address),
         address: row.address,
@@ -157,7 +160,7 @@ fn mailbox(words: &AdminTexts, row: MailboxLine) -> MailboxRow {
         state: state_title(&words.person, row.state),
         is_on: row.state == keydove_words::portal::admin::MailState::On,
         source: source_title(&words.person, &row.source),
-        used: fill(&fill(words.hosting.used_of, &size(row.used)), &quota),
+        used,
     }
 }
 

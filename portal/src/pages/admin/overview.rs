@@ -77,6 +77,8 @@ async fn page(
     let backends = backends.into_iter().map(|backend| BackendRow {
         name: match backend.name.as_str() {
             "sql" => words.database.to_owned(),
+            // The name of the only one.
+            "keycloak" => "Keycloak".to_owned(),
             name => fill(words.keycloak, name),
         },
         is_well: backend.state == "asked",

@@ -54,6 +54,8 @@ struct Explained {
     reason: String,
     detail: Option<String>,
     cure: String,
+    /// How many steps there are.
+    count: String,
     steps: Vec<StepRow>,
 }
 
@@ -336,6 +338,7 @@ fn with_what(t: &'static Texts, login: &MailSignIn) -> String {
 
 fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
     let words = &words.person;
+    let count = fill(words.steps, &explanation.steps.len().to_string());
     let steps = explanation.steps.into_iter().map(|step| StepRow {
         step: step.step,
         end: match step.end {
@@ -348,6 +351,7 @@ fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
         saw: step.saw,
     });
     Explained {
+        count,
         steps: steps.collect(),
         verdict: match explanation.verdict.as_str() {
             "accept" => words.would_accept,

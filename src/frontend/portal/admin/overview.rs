@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::frontend::portal::PortalService;
 use crate::login::service::{Arrival, Status};
-use crate::portal::admin::{AdminResponse, BackendState, LoginCount, Overview, OverviewRequest, SyncState};
+use crate::portal::admin::{AdminResponse, BackendState, Overview, OverviewRequest, ReasonCount, SyncState};
 
 impl PortalService {
     pub(super) async fn answer_overview(&self, request: OverviewRequest, arrival: Arrival) -> AdminResponse {
@@ -23,7 +23,7 @@ fn overview(status: Status) -> Overview {
     for login in status.logins {
         *logins.entry((login.verdict, login.reason)).or_default() += login.count;
     }
-    let logins = logins.into_iter().map(|((verdict, reason), count)| LoginCount { verdict, reason, count });
+    let logins = logins.into_iter().map(|((verdict, reason), count)| ReasonCount { verdict, reason, count });
     let backends = status.backends.into_iter().map(|backend| BackendState {
         name: backend.name,
         state: backend.state,

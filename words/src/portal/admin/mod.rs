@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use census::{CensusCard, CensusFinding, CensusRequest, PasswordLine};
 pub use hosting::{DomainLine, DomainList, HostingRequest, MailboxLine, MailboxList, PAGE_ROWS};
 pub use identity_provider::{Finding, IdentityProviderRequest, ProviderCard, ProviderSetting};
-pub use overview::{BackendState, LoginCount, Overview, OverviewRequest, SyncState};
+pub use overview::{BackendState, Overview, OverviewRequest, ReasonCount, SyncState};
 pub use people::{
     ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard, PasswordSource,
     PeopleRequest, PersonCard, PersonChange,

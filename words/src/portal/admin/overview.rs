@@ -36,7 +36,7 @@ pub struct Overview {
     /// How long it has run, in seconds.
     pub uptime: u64,
     /// Logins by verdict and reason code; those that never happened are left out.
-    pub logins: Vec<LoginCount>,
+    pub logins: Vec<ReasonCount>,
     /// The database and each Keycloak.
     pub backends: Vec<BackendState>,
     /// The sync, where this daemon does it.
@@ -45,7 +45,7 @@ pub struct Overview {
 
 /// Logins of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoginCount {
+pub struct ReasonCount {
     /// `accept`, `refuse`, `cannot_tell`.
     pub verdict: String,
     /// The reason code.
