@@ -7,10 +7,11 @@
 # make docs      the pages that are made from the source
 # make fuzz      every parser fuzzed for a minute
 # make bench     hashes beside the bcrypt crate; logins beside an echo server, Dovecot and Keycloak, as ratios
+# make bench-instructions  what a login of somebody known costs by step, in instructions and allocations; needs valgrind
 # make coverage  which lines the tests reach; needs `cargo install cargo-llvm-cov`
 # make setup     what all but check need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo check test test-machine test-versions docs deb image fuzz bench coverage setup
+.PHONY: demo check test test-machine test-versions docs deb image fuzz bench bench-instructions coverage setup
 export DEMO_EXIT
 
 demo: setup
@@ -60,6 +61,9 @@ fuzz:
 bench: setup
 	cargo bench --bench hashing
 	cargo bench --bench login
+
+bench-instructions:
+	cargo bench --bench instructions
 
 # Each step adds to the profiles of the one before, and a failed case does not cost the number. A keydove that ends writes its
 # profile; one that a case kills does not, which loses only what that process ran.

@@ -60,6 +60,11 @@ impl Keydove {
         Ok(())
     }
 
+    /// Ends it.
+    pub fn stop(&mut self) {
+        self.program = None;
+    }
+
     /// Makes mailboxes.
     pub fn fill<'a>(&self, mailboxes: impl IntoIterator<Item = (&'a str, Source<'a>)>) -> Result<()> {
         let path = self.database();

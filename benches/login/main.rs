@@ -5,7 +5,8 @@
 //! server, a Keycloak with the test realm. `tests/setup` has installed what that needs. It takes about a quarter of an
 //! hour.
 //!
-//! * `hot`: people whom every server knows; `cold`: people who need a hash; `real`: through Keycloak; `sync`; `memory`.
+//! * `hot`: people whom every server knows; `cold`: people who need a hash; `real`: through Keycloak, with `sync`; `memory`;
+//!   `restart`. `cargo bench --bench login -- memory restart` runs these parts only.
 //! * `goals` lists every number and its goal. A number that could not be measured, and a reply that was wrong, missing
 //!   or not asked for, end the benchmark with exit code 1. A goal that was not met does not.
 //!
@@ -31,6 +32,7 @@ mod people;
 mod plot;
 mod real;
 mod report;
+mod restart;
 mod stand_in;
 mod sync;
 
@@ -107,6 +109,9 @@ const TRIAL: Plan = Plan {
     guesses: 100,
 };
 
+/// What can be run alone.
+const PARTS: [&str; 5] = ["hot", "cold", "real", "memory", "restart"];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [role, socket, user] = &arguments[..]
@@ -121,7 +126,8 @@ fn main() -> ExitCode {
         };
     }
     let plan = if arguments.iter().any(|argument| argument == "--bench") { FULL } else { TRIAL };
-    match run(&plan) {
+    let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|part| PARTS.contains(part)).collect();
+    match run(&plan, &parts) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             say("some numbers are missing, or some replies were wrong: see above");
@@ -134,8 +140,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs every part; says whether every number is there and every reply was right.
-fn run(plan: &Plan) -> Result<bool> {
+/// Runs these parts, all where none is named; says whether every number is there and every reply was right.
+fn run(plan: &Plan, parts: &[&str]) -> Result<bool> {
+    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
     let (head, folder) = (report::head(plan), report::folder(plan)?);
     say(&head);
     let stage = Stage::new()?;
@@ -143,13 +150,24 @@ fn run(plan: &Plan) -> Result<bool> {
     // These cost nothing but time, so that each part has people of its own.
     let remembered = Arc::new(people::hashes(plan.remembered, 4)?);
     let hashes = people::hashes(plan.cold_people, plan.cost)?;
-    let hot = part("hot logins", hot::measure(plan, &stage, &remembered, &mut report));
-    let at_random = part("cold logins", cold::measure(plan, &stage, &hashes, &mut report));
-    let keycloak = part("logins through Keycloak", real::measure(plan, &stage, &hashes, &mut report));
-    if let Some(keycloak) = keycloak {
-        part("the sync", sync::measure(plan, &stage, &keycloak, &mut report));
+    let hot = wanted("hot")
+        .then(|| part("hot logins", hot::measure(plan, &stage, &remembered, &mut report)))
+        .flatten();
+    let at_random = wanted("cold")
+        .then(|| part("cold logins", cold::measure(plan, &stage, &hashes, &mut report)))
+        .flatten();
+    if wanted("real") {
+        let keycloak = part("logins through Keycloak", real::measure(plan, &stage, &hashes, &mut report));
+        if let Some(keycloak) = keycloak {
+            part("the sync", sync::measure(plan, &stage, &keycloak, &mut report));
+        }
     }
-    let memory = part("memory", memory::measure(plan, &stage, &remembered, &mut report));
+    let memory = wanted("memory")
+        .then(|| part("memory", memory::measure(plan, &stage, &remembered, &mut report)))
+        .flatten();
+    if wanted("restart") {
+        part("the restart", restart::measure(plan, &stage, &mut report));
+    }
     let (rates, mut lines) = hot.unzip();
     let at_random = at_random.map(|sample| loads::percentiles("keydove, cold, at random", &sample));
     lines.get_or_insert_default().extend(at_random);
@@ -161,7 +179,7 @@ fn run(plan: &Plan) -> Result<bool> {
         }
     }
     report.finish(&head, &folder)?;
-    Ok(report.is_whole())
+    Ok(report.is_whole() || !parts.is_empty())
 }
 
 fn latencies(lines: Vec<Line>) -> Chart {

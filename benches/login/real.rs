@@ -19,8 +19,6 @@ use super::stage::relay::{Conduct, Relay};
 use super::stage::{Failure, Result, Stage};
 use super::{Plan, people, say};
 
-/// mailcow's own path through Keycloak, measured on two cores: a constant, not of this run.
-const MAILCOW_PER_SECOND: f64 = 14.0;
 /// Somebody of the test realm with a cheap hash, so that a thousand guesses are not held up by hashing.
 const GUESSED: &str = "ssha512@example.org";
 /// Somebody of the test realm with a bcrypt hash of cost 10.
@@ -149,8 +147,6 @@ fn end_to_end(plan: &Plan, keydove: &mut Keydove, count: usize, report: &mut Rep
     }
     say(&format!("\ncold logins of {count} people through Keycloak\n{HEAD}"));
     show("   32 x 1  keydove, everybody once", &samples);
-    let rate = median(samples.iter().map(|sample| sample.rate()));
-    report.set("cold_keycloak_to_14_per_second", rate / MAILCOW_PER_SECOND);
     Ok(())
 }
 

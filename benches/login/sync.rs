@@ -46,6 +46,7 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, keycloak: &Keycloak, report: &mu
     let wrote: u64 =
         ["created", "changed", "restored", "deactivated"].iter().map(|what| count(&again, what)).sum();
     report.set("sync_keycloak_share", share(&again));
+    report.set("sync_first_run_to_second", seconds(&first) / seconds(&again));
     report.set("sync_second_run_writes", wrote as f64);
     report.set("sync_memory_mib", first.peak_kib / 1024.0);
     report.set("sync_memory_more_than_of_a_tenth_mib", (first.peak_kib - first_of_few.peak_kib) / 1024.0);

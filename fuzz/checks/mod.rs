@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each target uses one of these")]
 
+mod portal;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,11 +27,13 @@ use keydove::frontend::{Line, LineBuffer, Next, Protocol, Received, Ticketed};
 use keydove::login::service::{MapAnswer, UserAnswer, UserPage};
 use keydove::token::{Claims, Keys, Token};
 
+pub use portal::{portal_config, portal_cookie, portal_form, portal_token, portal_wire};
+
 /// A check by the name of its target.
 pub type Check = fn(&[u8]);
 
 /// Every check, for the replay of the corpus.
-pub const ALL: [(&str, Check); 14] = [
+pub const ALL: [(&str, Check); 19] = [
     ("line", line),
     ("input", input),
     ("auth_client", auth_client),
@@ -44,6 +48,11 @@ pub const ALL: [(&str, Check); 14] = [
     ("switches", switches),
     ("policy", policy),
     ("socketmap", socketmap),
+    ("portal_form", portal_form),
+    ("portal_cookie", portal_cookie),
+    ("portal_token", portal_token),
+    ("portal_config", portal_config),
+    ("portal_wire", portal_wire),
 ];
 
 /// Escaping loses nothing, and its output cannot break a line.
@@ -249,7 +258,7 @@ pub fn sasl(data: &[u8]) {
     assert!(matches!(step, ExchangeStep::Challenge(_)));
     match exchange.respond(data) {
         ExchangeStep::Done(presented) => {
-            assert!(presented.authcid == data && password_of(&presented.credential) == data)
+            assert!(*presented.authcid == *data && password_of(&presented.credential) == data)
         }
         other => panic!("{other:?}"),
     }

@@ -3,11 +3,12 @@
 use keydove_words::auth::Secret;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, SecretError};
 use crate::cookie::Seal;
 use crate::daemon::Daemon;
 use crate::guard::{Policy, SignInLimits};
 use crate::sign_in::{self, Keycloak};
+use crate::signing::Signing;
 
 /// The portal's parts.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct App {
     pub limits: SignInLimits,
     /// The headers of every answer.
     pub policy: Policy,
+    /// Who signs profiles, where somebody does.
+    pub signing: Option<Signing>,
 }
 
 /// Why the portal cannot start.
@@ -37,6 +40,9 @@ pub enum SetupError {
     /// No key can be made of the client's secret.
     #[error("no key can be made of the client's secret")]
     Seal,
+    /// The certificate's key for profiles.
+    #[error(transparent)]
+    Signing(#[from] SecretError),
 }
 
 impl App {
@@ -52,6 +58,7 @@ impl App {
             keycloak: Keycloak::new(&config.keycloak, &config.portal.public_url, secret)?,
             limits: SignInLimits::default(),
             policy: Policy::new(&config),
+            signing: config.apple.as_ref().map(Signing::new).transpose()?,
             config,
         })
     }

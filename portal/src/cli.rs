@@ -124,6 +124,15 @@ fn serve(path: &Path) -> Result<(), Failure> {
         if let Err(problem) = app.daemon.check().await {
             tracing::warn!("{problem}; pages say so until it is there");
         }
+        if let Some(signing) = &app.signing {
+            match signing.check().await {
+                Ok(None) => {}
+                Ok(Some(warning)) => tracing::warn!("{warning}"),
+                Err(error) => {
+                    tracing::error!(%error, "profiles for Apple's devices go out without a signature")
+                }
+            }
+        }
         let (stop, stopping) = watch::channel(false);
         let max_connections = app.config.portal.max_connections;
         tracing::info!(address = app.config.portal.public_url.as_str(), "keydove-portal is ready");
@@ -152,6 +161,14 @@ fn check(path: &Path) -> Result<(), Failure> {
         match app.keycloak.check().await {
             Ok(()) => println!("Keycloak, {}: good", app.keycloak.issuer()),
             Err(sentence) => troubles.push(format!("Keycloak: {sentence}")),
+        }
+        match &app.signing {
+            None => {}
+            Some(signing) => match signing.check().await {
+                Ok(None) => println!("the certificate for Apple's profiles: good"),
+                Ok(Some(warning)) => troubles.push(warning),
+                Err(error) => troubles.push(error.to_string()),
+            },
         }
     });
     for (record, value) in crate::formats::dns_records(&app.config) {

@@ -10,6 +10,7 @@
 //! | [`pages`] | what people see; each handler takes proofs of who asks |
 //! | [`session`] | those proofs: [`session::SignedIn`], [`session::RecentlySignedIn`], [`session::Administrator`], [`session::RecentAdministrator`] |
 //! | [`sign_in`] | the way through Keycloak and back; sealed cookies |
+//! | [`signing`] | profiles signed with a certificate of the administrator's |
 //! | [`guard`] | headers of every answer, cross-site requests, limits, whose address it is |
 //! | [`problem`] | what went wrong, in words for people |
 //! | [`formats`] | settings for mail programs: autoconfig, Autodiscover, PACC, Apple profile, QR code, add-on |
@@ -35,4 +36,5 @@ pub mod routes;
 pub mod serve;
 pub mod session;
 pub mod sign_in;
+pub mod signing;
 pub mod texts;

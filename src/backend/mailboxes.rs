@@ -28,7 +28,7 @@ pub(crate) struct MailboxRecord {
     /// Keycloak's id of whoever had the mailbox when keydove saw it last.
     pub(crate) owner_id: Option<Box<str>>,
     /// Whose mailbox a login under this name opens, where it is an alias.
-    pub(crate) alias_of: Option<Username>,
+    pub(crate) alias_of: Option<Box<Username>>,
     /// Beside the hash of the row.
     pub(crate) fitted: Fitted,
 }
@@ -118,11 +118,14 @@ impl Mailboxes {
         self.records.names()
     }
 
-    /// Puts back what was asked at `asked`.
-    pub fn restore(&self, user: &Username, saved: SavedMailboxRecord, asked: Instant) -> bool {
-        let Some(record) = saved.restore() else { return false };
-        self.records.restore(user.clone(), record, asked);
-        true
+    /// Begins to put back what a file has kept: each with when it was asked. Says of each whether it is of use.
+    pub fn restoring(&self) -> impl Fn(Username, SavedMailboxRecord, Instant) -> bool + use<> {
+        let records = self.records.restoring();
+        move |user, saved, asked| {
+            let Some(record) = saved.restore() else { return false };
+            records.put(user, record, asked);
+            true
+        }
     }
 
     /// Another number than before whenever something that was known may no longer be so.
@@ -259,7 +262,8 @@ async fn ask(
     let mut alias_of = None;
     let may_be_alias = hosting.mailbox.is_none() && hosting.domain.is_none_or(|domain| domain.active);
     if may_be_alias && alias_logins.any() {
-        alias_of = database.find_login(user, alias_logins).await.map_err(|error| error.temp_fail())?;
+        let found = database.find_login(user, alias_logins).await.map_err(|error| error.temp_fail())?;
+        alias_of = found.map(Box::new);
     }
     let app_passwords = match app_passwords {
         Ok(rows) => Ok(rows.into()),

@@ -45,6 +45,7 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::OldPeople, keeps_house && is_kept(file.housekeeping.people)),
         (Feature::Portal, has_protocol(ListenerProtocol::Portal)),
         (Feature::Commands, has_protocol(ListenerProtocol::Portal) && file.portal.administrators),
+        (Feature::Notices, file.notices.relay.is_some()),
         (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
     ];
     features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()
@@ -66,6 +67,7 @@ fn only_compares(file: &Tables) -> bool {
         || file.sync.deactivate != Deactivate::Off;
     file.http_login.shadow_url.is_some()
         && !syncs
+        && file.notices.relay.is_none()
         && !file.listeners.iter().any(|listener| asks(listener.protocol))
 }
 

@@ -7,7 +7,7 @@ use super::{KeycloakTable, ListenerConfig};
 use crate::backend::{keycloak, kick, records, redis, sql};
 use crate::credential::hashing;
 use crate::frontend::operations;
-use crate::jobs::{bookkeeping, housekeeping, mailcow, sync};
+use crate::jobs::{bookkeeping, housekeeping, mailcow, notices, sync};
 use crate::login::{decision, passdb, service, throttle, userdb};
 use crate::observe::LogConfig;
 use crate::settings::Section;
@@ -73,6 +73,8 @@ tables! {
     "bookkeeping" => bookkeeping: bookkeeping::Config,
     /// The web portal.
     "portal" => portal: frontend::portal::Config,
+    /// Mail to users.
+    "notices" => notices: notices::Config,
     /// The threads that verify passwords.
     "hashing" => hashing: hashing::Config,
     /// The log.

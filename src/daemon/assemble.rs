@@ -1,6 +1,7 @@
 //! Settings → running parts: the only file that names every concrete type.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -25,6 +26,7 @@ use crate::jobs::bookkeeping::{Bookkeeper, Worker};
 use crate::jobs::errands::Errands;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
+use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
 use crate::jobs::{EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
@@ -37,6 +39,9 @@ use crate::login::{decision, throttle};
 use crate::observe::metrics::ShadowMetrics;
 use crate::observe::{LoginMetrics, RecentAttempts};
 use crate::provision::Provisioner;
+
+/// Reading a large record file takes longer, and goes on while the first logins come.
+const RESTORE_PATIENCE: Duration = Duration::from_millis(1200);
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -102,13 +107,14 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let saved_people = people.clone();
     let followers = EventFollower::for_each_source(&people);
     let passdb = assemble_passdb(config, people, hasher)?;
+    let notices = Notices::new(&config.notices, Arc::clone(&for_jobs));
     let (bookkeeper, worker, housekeeping) =
         assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
-    let keeper = open_record_keeper(config, saved_people, mailboxes.clone());
-    if let Some(keeper) = &keeper {
-        keeper.restore();
+    let mut keeper = open_record_keeper(config, saved_people, mailboxes.clone());
+    if let Some(keeper) = &mut keeper {
+        keeper.restore(RESTORE_PATIENCE).await;
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
     let parts = decision::DecisionParts {
@@ -153,6 +159,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         schedule,
         kick: kick_worker,
         housekeeping: Some(housekeeping),
+        notices,
     };
     Ok(Assembled { parts, workers })
 }

@@ -15,6 +15,7 @@ use crate::frontend::operations::Watcher;
 use crate::jobs::bookkeeping::Worker;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
+use crate::jobs::notices::Notices;
 use crate::jobs::sync::Schedule;
 use crate::jobs::{EventFollower, RecordKeeper};
 use crate::login::throttle;
@@ -35,6 +36,7 @@ pub(super) struct Workers {
     pub(super) schedule: Option<Schedule>,
     pub(super) kick: Option<kick::Worker>,
     pub(super) housekeeping: Option<Housekeeping>,
+    pub(super) notices: Option<Notices>,
 }
 
 type Run = Box<dyn FnOnce(CancellationToken) -> Pin<Box<dyn Future<Output = ()> + Send>>>;
@@ -147,6 +149,13 @@ fn beside_connections(workers: Workers) -> Vec<BackgroundTask> {
             how_often: "every `[housekeeping] interval`",
             stops: Stops::AtOnce,
             runs: runs(workers.housekeeping, Housekeeping::run_now_and_then),
+        },
+        BackgroundTask {
+            name: "notices",
+            does: "sends mail to users about their app passwords, with `[notices] relay`",
+            how_often: "every `[notices] interval`",
+            stops: Stops::AtOnce,
+            runs: runs(workers.notices, Notices::run),
         },
     ]
 }

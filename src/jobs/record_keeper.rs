@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Username;
@@ -28,6 +30,8 @@ pub struct RecordKeeper {
     people: People,
     mailboxes: Mailboxes,
     stale_limit: Duration,
+    /// Ends when all that the file knows has been read, if that is still going on.
+    loading: Option<oneshot::Receiver<()>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +59,7 @@ impl RecordKeeper {
         match RecordFile::open(path, belonging, config.max_file_bytes()) {
             Ok(file) => {
                 let stale_limit = config.stale_limit.get();
-                Some(Self { file: Arc::new(file), people, mailboxes, stale_limit })
+                Some(Self { file: Arc::new(file), people, mailboxes, stale_limit, loading: None })
             }
             Err(error) => {
                 warn(path, &error.to_string());
@@ -64,42 +68,38 @@ impl RecordKeeper {
         }
     }
 
-    /// Takes over what the file knows and is young enough.
-    pub fn restore(&self) {
-        let path = self.file.path();
-        match self.file.read::<Saved>() {
-            Ok(None) => tracing::info!(path = %path.display(), "there is no record file yet"),
-            Err(error) => warn(path, &error.to_string()),
-            Ok(Some((saved, written))) => {
-                let found = saved.people.len() + saved.mailboxes.len();
-                let (people, mailboxes) = self.restore_all(saved, written, Clocks::now());
-                if found > 0 && people + mailboxes == 0 {
-                    warn(
-                        path,
-                        "what it knows is too old, from a time that is yet to come, or of other settings",
-                    );
-                } else {
-                    tracing::info!(people, mailboxes, path = %path.display(), "restored what was known");
-                }
-            }
+    /// Takes over what the file knows and is young enough, on a thread of its own. Returns when that is done, or after
+    /// `patience`: then the rest comes in while logins go on, and nothing is saved before it has.
+    pub async fn restore(&mut self, patience: Duration) {
+        let (sender, loaded) = oneshot::channel();
+        // From now on what is forgotten stays forgotten.
+        let (people, mailboxes) = (self.people.restoring(), self.mailboxes.restoring());
+        let (file, stale_limit) = (Arc::clone(&self.file), self.stale_limit);
+        let work = move || {
+            restore_all(&file, stale_limit, people, mailboxes);
+            // Whoever stops does not wait for it.
+            let _ = sender.send(());
+        };
+        // A thread that is not waited for at the end, because all it has is in the file.
+        if let Err(error) = thread::Builder::new().name("keydove-records".to_owned()).spawn(work) {
+            return warn(self.file.path(), &error.to_string());
+        }
+        let mut loaded = loaded;
+        if timeout(patience, &mut loaded).await.is_err() {
+            tracing::info!(path = %self.file.path().display(), "what was known is still being read; logins begin");
+            self.loading = Some(loaded);
         }
     }
 
-    fn restore_all(&self, saved: Saved, written: SystemTime, now: Clocks) -> (usize, usize) {
-        let asked = |asked: u64| {
-            // A machine that has just started has no monotonic clock that goes back so far, on some systems.
-            now.monotonic.checked_sub(age(asked, written, now.wall, self.stale_limit)?)
-        };
-        (
-            restore_each(saved.people, asked, |user, record, asked| self.people.restore(user, record, asked)),
-            restore_each(saved.mailboxes, asked, |user, record, asked| {
-                self.mailboxes.restore(user, record, asked)
-            }),
-        )
-    }
-
     /// Saves now and then, soon after something that the file says is no longer so, and at the end.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        if let Some(loading) = self.loading.take() {
+            tokio::select! {
+                // The file knows more than we do.
+                () = stop.cancelled() => return,
+                _ = loading => {}
+            }
+        }
         let (mut saved_at, mut in_trouble) = (Instant::now(), false);
         let mut withdrawals = self.withdrawals();
         loop {
@@ -168,16 +168,44 @@ impl Clocks {
     }
 }
 
+/// Reads the file, and puts back what is young enough.
+fn restore_all(
+    file: &RecordFile,
+    stale_limit: Duration,
+    people: impl Fn(Username, SavedPerson, Instant) -> bool,
+    mailboxes: impl Fn(Username, SavedMailboxRecord, Instant) -> bool,
+) {
+    let path = file.path();
+    let (saved, written) = match file.read::<Saved>() {
+        Ok(None) => return tracing::info!(path = %path.display(), "there is no record file yet"),
+        Err(error) => return warn(path, &error.to_string()),
+        Ok(Some(found)) => found,
+    };
+    let found = saved.people.len() + saved.mailboxes.len();
+    let now = Clocks::now();
+    let asked = |asked: u64| {
+        // A machine that has just started has no monotonic clock that goes back so far, on some systems.
+        now.monotonic.checked_sub(age(asked, written, now.wall, stale_limit)?)
+    };
+    let people = restore_each(saved.people, asked, people);
+    let mailboxes = restore_each(saved.mailboxes, asked, mailboxes);
+    if found > 0 && people + mailboxes == 0 {
+        warn(path, "what it knows is too old, from a time that is yet to come, or of other settings");
+    } else {
+        tracing::info!(people, mailboxes, path = %path.display(), "restored what was known");
+    }
+}
+
 /// Restores records of one kind; says how many. The last used come last, and stay if there is no room for all.
 fn restore_each<V>(
     records: Vec<SavedRecord<V>>,
     asked: impl Fn(u64) -> Option<Instant>,
-    restore: impl Fn(&Username, V, Instant) -> bool,
+    restore: impl Fn(Username, V, Instant) -> bool,
 ) -> usize {
     let mut restored = 0;
     for SavedRecord { user, asked: when, record } in records.into_iter().rev() {
         let Some((user, when)) = Username::parse(user.as_bytes()).ok().zip(asked(when)) else { continue };
-        restored += usize::from(restore(&user, record, when));
+        restored += usize::from(restore(user, record, when));
     }
     restored
 }

@@ -28,9 +28,10 @@ impl<'a> SentText<'a> {
     #[must_use]
     pub(super) fn bounded(bytes: &'a [u8], limit: usize) -> Self {
         // Nearly every name: nothing to escape, nothing to cut.
-        let is_plain = |&byte: &u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+        let is_plain = |&byte: &u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
         if bytes.len() <= limit
-            && bytes.iter().all(is_plain)
+            // Looked at without an early end, which takes a few instructions for all bytes.
+            && bytes.iter().fold(true, |plain, byte| plain & is_plain(byte))
             && let Ok(text) = std::str::from_utf8(bytes)
         {
             return Self(Cow::Borrowed(text));

@@ -4,7 +4,7 @@
 //! here. A rule that stands against a mailbox is "cannot tell" with its reason, never a refusal.
 //!
 //! * [`Provisioner::provision`] makes a mailbox, before the login is answered; [`Provisioner::rehearse`] makes it and
-//!   takes it back.
+//!   takes it back. [`Provisioner::import`] makes those of the sync, many in one transaction.
 //! * [`Provisioner::update_if_due`] applies a template that changed, off the login path.
 //!
 //! What mailcow keeps in Redis is handed back to the caller; nothing here talks to Redis.
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::{Denial, NotAccepted, ProvisionRefusal, TempFail, TempFailReason, Username};
 use crate::backend::sql;
-use crate::backend::sql::{Announced, Creation, Database, Mailbox};
+use crate::backend::sql::{Announced, Creation, Database, ImportedMailbox, Mailbox};
 use crate::settings::Live;
 use backoff::BackOff;
 use reserved::Reserved;
@@ -138,31 +138,8 @@ impl Provisioner {
         person: &Identity,
         now: Instant,
     ) -> Result<Provisioned, NotAccepted> {
-        self.make(database, person, self.names.at_login(), now).await
-    }
-
-    /// The same, where the sync makes it.
-    ///
-    /// # Errors
-    /// As [`provision`](Self::provision).
-    pub async fn import(
-        &self,
-        database: &Database,
-        person: &Identity,
-        now: Instant,
-    ) -> Result<Provisioned, NotAccepted> {
-        self.make(database, person, self.names.in_sync(), now).await
-    }
-
-    async fn make(
-        &self,
-        database: &Database,
-        person: &Identity,
-        with_name: bool,
-        now: Instant,
-    ) -> Result<Provisioned, NotAccepted> {
         let plan = match self.plan(database, person, now).await? {
-            Ok(plan) => plan.named(with_name),
+            Ok(plan) => plan.named(self.names.at_login()),
             Err(refusal) => return Err(self.refuse(&person.user, refusal, now)),
         };
         let end = database.create_mailbox(&plan.rows).await;
@@ -171,6 +148,39 @@ impl Provisioner {
             Ok(Made::Before) => Ok(Provisioned::AlreadyThere),
             Err(refusal) => Err(self.refuse(&person.user, refusal, now)),
         }
+    }
+
+    /// Makes those that the sync has planned by a [`Rulebook`], all of one domain. Says how each ended.
+    ///
+    /// # Errors
+    /// Of each, as [`provision`](Self::provision).
+    pub async fn import(
+        &self,
+        database: &Database,
+        of_one_domain: Vec<(NewMailbox, String)>,
+        now: Instant,
+    ) -> Vec<Result<Provisioned, NotAccepted>> {
+        let (mut rows, mut redis) = (Vec::new(), Vec::new());
+        for (plan, source_name) in of_one_domain {
+            rows.push(ImportedMailbox { rows: plan.rows, source_name });
+            redis.push(plan.redis);
+        }
+        let ends = database.create_mailboxes(&rows).await;
+        let made = ends.into_iter().zip(rows.iter().zip(redis));
+        made.map(|(end, (mailbox, redis))| match judge(end)? {
+            Ok(Made::Now) => Ok(Provisioned::Created(redis)),
+            Ok(Made::Before) => Ok(Provisioned::AlreadyThere),
+            Err(refusal) => Err(self.refuse(&mailbox.rows.user, refusal, now)),
+        })
+        .collect()
+    }
+
+    /// A mailbox that was refused not long ago, which is not tried again yet.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn check_not_refused(&self, user: &Username, now: Instant) -> Result<(), ProvisionRefusal> {
+        self.refused.still_refused(user, now).map_or(Ok(()), Err)
     }
 
     /// The same, and all of it is taken back: how [`provision`](Self::provision) would end now, and with which mailbox. A

@@ -21,6 +21,8 @@ const OTHER_VERSION: &str = "KEYDOVE_TEST_KEYCLOAK";
 const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC";
 /// Room for what a request leaves, so that there is seldom something to collect.
 const HEAP: &str = "-Xms512m -Xmx768m -Xmn320m";
+/// Nothing has to outlast a crash, so the database writes in larger pieces and leaves the holes in its file alone.
+const DATABASE: &str = ";NON_KEYWORDS=VALUE;WRITE_DELAY=5000;AUTO_COMPACT_FILL_RATE=0";
 /// The first version that tells events by the time of day.
 pub const KEYCLOAK_OF_EVENTS: (u32, u32) = (26, 2);
 
@@ -82,6 +84,7 @@ impl Server {
             .arg(format!("--https-certificate-key-file={}", self.tls.key.display()))
             .env("JAVA_OPTS_APPEND", JAVA_OPTIONS)
             .env("JAVA_OPTS_KC_HEAP", HEAP)
+            .env("KC_DB_URL_PROPERTIES", DATABASE)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin")
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin")
             // Their names up to 25.

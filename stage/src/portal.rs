@@ -88,9 +88,15 @@ impl Portal {
         self.program = None;
         let mut program = Program::start(&self.stage, "portal", self.command("serve")?, Group::Own)?;
         let port = self.port;
+        // Behind a relay, that port is open before.
         program.wait_until(|| accepts(port))?;
         self.program = Some(program);
         Ok(())
+    }
+
+    /// Ends it.
+    pub fn stop(&mut self) {
+        self.program = None;
     }
 
     /// What `keydove-portal check` prints.

@@ -11,6 +11,8 @@ use crate::{Failure, Result};
 
 /// Below the ports that the kernel chooses by itself (`net.ipv4.ip_local_port_range`), for connections and for port 0.
 const FIRST: u16 = 10_000;
+/// Browsers go to no address with this port, which was an old backup program's.
+const NO_BROWSERS: u16 = 10_080;
 const PER_BLOCK: u16 = 100;
 const BLOCKS: u16 = 225;
 
@@ -40,7 +42,7 @@ pub fn free_port() -> Result<u16> {
         };
         blocks.next += 1;
         let port = FIRST + block * PER_BLOCK + u16::try_from(place).unwrap_or_default();
-        if is_free(port) {
+        if port != NO_BROWSERS && is_free(port) {
             return Ok(port);
         }
     }

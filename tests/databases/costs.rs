@@ -201,7 +201,7 @@ fn executed(statements: &[String]) -> Vec<&String> {
 
 fn request(name: &str, password: &str) -> AuthRequest {
     AuthRequest {
-        authcid: name.as_bytes().to_vec(),
+        authcid: name.into(),
         authzid: Vec::new(),
         credential: Credential::Password(Secret::from(password)),
         service: Service::Imap,

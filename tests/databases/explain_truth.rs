@@ -272,8 +272,13 @@ impl<O: Other> Stage<'_, O> {
 
     async fn log_in(&self, user: &str, world: &World, password: &str) -> End {
         let decision = self.decision(user, world);
-        let verdict = decision.authenticate(&request(user, world, password), moment()).await.verdict;
-        let (verdict, reason) = match verdict.into_source() {
+        let request = request(user, world, password);
+        let source = decision.authenticate(&request, moment()).await.verdict.into_source();
+        // Whoever is let in at once is whom all steps let in, by the same.
+        if let Some(at_once) = decision.let_in_at_once(&request, moment()) {
+            assert_eq!(at_once.verdict.into_source(), source, "{password} in {world:#?}");
+        }
+        let (verdict, reason) = match source {
             Ok(source) => ("accept", source.name()),
             Err(NotAccepted::Refused(denial)) => ("refuse", denial.code()),
             Err(NotAccepted::CannotTell(trouble)) => ("cannot_tell", trouble.reason.code()),
@@ -349,7 +354,7 @@ fn request(user: &str, world: &World, password: &str) -> AuthRequest {
         Some(MasterIs::Known | MasterIs::Untold) => format!("*{MASTER}"),
     };
     AuthRequest {
-        authcid: format!("{user}{master}").into_bytes(),
+        authcid: format!("{user}{master}").as_bytes().into(),
         authzid: Vec::new(),
         credential: Credential::Password(Secret::from(password)),
         service: Service::parse(world.service),

@@ -16,6 +16,7 @@ mod lost_commit;
 mod maps;
 mod mariadb;
 mod marks;
+mod notices;
 mod others;
 mod pool;
 mod portal;
@@ -35,6 +36,7 @@ use keydove_stage as stage;
 use mariadb::{DATABASE, MariadbServer, USER};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};
+use provisioning::Other as _;
 use tokio::sync::Mutex;
 
 /// Worlds in which every login is explained and then done.
@@ -284,6 +286,8 @@ async fn sqlite_serves_the_portal() {
     let other = OtherSqlite::open(&path);
     portal::portal_battery(&database, &other).await;
     portal::an_administrator_finds_mailboxes(&database, &other).await;
+    let ago = |seconds| format!("datetime('now', '-{seconds} seconds')");
+    notices::notices_battery(&database, &OtherSqlite::open(&path), ago).await;
     database.close().await;
 }
 
@@ -299,6 +303,11 @@ async fn mariadb_serves_the_portal() {
     // `[portal] administrators` asks for the rights of the commands.
     rights::give_only(&[&features[..], &[Feature::Commands]].concat(), &server, &other).await;
     portal::an_administrator_finds_mailboxes(&database, &other).await;
+    database.close().await;
+    other.run("DROP TABLE keydove_notice, keydove_origin, keydove_session").await;
+    rights::give_only(&[Feature::Notices, Feature::Owners], &server, &other).await;
+    let database = connect(&server).await;
+    notices::notices_battery(&database, &other, |seconds| format!("NOW() - INTERVAL {seconds} SECOND")).await;
     database.close().await;
 }
 

@@ -3,9 +3,9 @@
 //! The tables must be empty, and keydove's user must be allowed to write.
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
-mod updates;
-
 mod limits;
+mod many;
+mod updates;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -37,6 +37,7 @@ pub async fn provisioning_battery(database: &Database, other: &impl Other) {
     every_row_is_mailcows(database, other).await;
     fifty_first_logins_make_one_mailbox(database, other).await;
     limits::limits_battery(database, other).await;
+    many::what_stands_against_one_leaves_the_others(database, other).await;
     a_failure_in_the_middle_leaves_nothing(database, other).await;
     what_was_refused_is_left_alone_for_a_while(database, other).await;
     a_mailbox_belongs_to_one_person(database, other).await;

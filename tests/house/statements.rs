@@ -60,6 +60,7 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("person.rs", "mailbox IN (", "is_name_of"),
     ("person.rs", "p.mailbox IN (", "is_name_of"),
     ("portal/app_passwords.rs", "mailbox =", "of keydove's own table, in normal form"),
+    ("portal/notices.rs", "occasion =", "one of two words of keydove's own"),
     (
         "portal/app_passwords.rs",
         "mailbox IN (",
@@ -97,7 +98,18 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("sync/standing.rs", "username =", "by the stored name, the primary key"),
 ];
 /// Columns of numbers, and values that are set, not compared.
-const NUMBERS: [&str; 6] = ["id =", "id >", "app_passwd >", "app_passwd =", "expires =", "finished ="];
+const NUMBERS: [&str; 10] = [
+    "id =",
+    "id >",
+    "p.id >",
+    "app_passwd >",
+    "app_passwd =",
+    "expires =",
+    "k.expires >",
+    "n.retry >",
+    "{created} >",
+    "finished =",
+];
 
 /// What stands directly before each `?` that is compared: a column and its operator, or a function.
 fn comparisons(code: &str) -> BTreeSet<String> {

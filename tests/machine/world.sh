@@ -59,22 +59,26 @@ boot() {
     "$HERE/machine" up
 }
 
-# An apt repository of the package, to which `offer_later` adds it again under a later version.
+# An apt repository of the packages, to which `offer_later` adds them again under a later version.
 make_repository() {
     local root
     root=$("$HERE/machine" root)
     cp "$package" "$root$DESK/apt/keydove.deb"
+    cp "${package/keydove_/keydove-portal_}" "$root$DESK/apt/keydove-portal.deb"
     rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
     printf 'Types: deb\nURIs: file:%s/apt\nSuites: ./\nTrusted: yes\n' "$DESK" >"$root/etc/apt/sources.list.d/keydove.sources"
     (cd "$root$DESK/apt" && dpkg-scanpackages --multiversion . 2>/dev/null >Packages)
 }
 offer_later() {
-    local folder work=.stage/machine/$SUITE/later
+    local folder name work=.stage/machine/$SUITE/later
     folder=$("$HERE/machine" root)$DESK/apt
-    rm -rf "$work"
-    dpkg-deb -R "$package" "$work"
-    sed -i 's/^Version: .*/&+later/' "$work/DEBIAN/control"
-    dpkg-deb --root-owner-group -Znone -b "$work" "$folder/keydove-later.deb" >/dev/null
+    for name in keydove keydove-portal; do
+        rm -rf "$work"
+        dpkg-deb -R "$folder/$name.deb" "$work"
+        # Also in what the packages say of each other.
+        sed -i -E 's/^Version: .*/&+later/; s/\((=|<<|>>) ([^)]*)\)/(\1 \2+later)/g' "$work/DEBIAN/control"
+        dpkg-deb --root-owner-group -Znone -b "$work" "$folder/$name-later.deb" >/dev/null
+    done
     rm -rf "$work"
     (cd "$folder" && dpkg-scanpackages --multiversion . 2>/dev/null >Packages)
 }

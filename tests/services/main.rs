@@ -43,6 +43,7 @@ mod mailcow_mode;
 mod mailcow_setup;
 mod mailcow_switches;
 mod master_users;
+mod notices;
 mod oauth;
 mod operations;
 mod organizations;
@@ -164,6 +165,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("mailcow_switches", On::Sqlite, mailcow_switches::CASES),
     ("mailcow_setup", On::OwnMariaDb, mailcow_setup::CASES),
     ("master_users", On::Sqlite, master_users::CASES),
+    ("notices", On::BothDatabases, notices::CASES),
     ("oauth", On::Sqlite, oauth::LONE_CASES),
     ("operations", On::Sqlite, operations::LONE_CASES),
     ("outages", On::BothDatabases, outages::CASES),
@@ -174,6 +176,8 @@ const ACTING: &[Group<LoneCase>] = &[
     ("portal", On::BothDatabases, portal::ADMIN_CASES),
     ("portal", On::Sqlite, portal::ERRAND_CASES),
     ("portal", On::Sqlite, portal::ADMIN_PAGES),
+    ("portal", On::Sqlite, portal::formats::CASES),
+    ("portal", On::Sqlite, portal::old_browser::CASES),
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),
     ("record_file", On::BothWithOwnMariaDb, record_file::CASES),
     ("restart", On::BothDatabases, restart::CASES),

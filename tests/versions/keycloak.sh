@@ -7,7 +7,7 @@ REALM=tests/realm/mail-realm.json
 REALM_COPIES=11
 # Making a realm takes Keycloak most of a second, so realms without people stand ready for cases that need one more:
 # blank-1 and so on, of the version that everything is tested with.
-BLANK_REALMS=64
+BLANK_REALMS=96
 
 # The version that everything is tested with.
 KEYCLOAK_VERSION=26.7.3

@@ -3,13 +3,15 @@
 use keydove_words::auth::normalise_domain;
 use keydove_words::settings::SettingFault;
 
-use super::{Config, HttpAddress, Keycloak, Mail, Portal};
+use super::{Apple, Config, HttpAddress, Keycloak, Mail, Portal};
 
 pub(super) fn find_faults(config: &Config) -> Vec<SettingFault> {
     let mut faults: Vec<_> =
         of_portal(&config.portal).into_iter().map(|fault| fault.under("portal")).collect();
     faults.extend(of_keycloak(&config.keycloak).into_iter().map(|fault| fault.under("keycloak")));
     faults.extend(of_mail(&config.mail).into_iter().map(|fault| fault.under("mail")));
+    let of_apple = config.apple.iter().flat_map(Apple::faults);
+    faults.extend(of_apple.map(|fault| fault.under("apple")));
     if config.oauth.as_ref().is_some_and(|oauth| oauth.client_id.is_empty()) {
         let sentence = "an empty client is none";
         let advice = "take the client of docs/oauth.md, such as \"thunderbird\", or take [oauth] out";

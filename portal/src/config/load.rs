@@ -81,6 +81,16 @@ mod tests {
             ("client_secret_credential = \"client-secret\"", "", "must come from one place"),
             ("\"127.0.0.1:8484\"", "\"8484\"", "no path of a socket"),
             ("[mail.smtp]", "[mail.pop3]", "people could not send mail"),
+            (
+                "#[oauth]",
+                "[apple]\ncertificate_file = \"/x\"\n#",
+                "the certificate's key must come from one place",
+            ),
+            (
+                "#[oauth]",
+                "[apple]\ncertificate_file = \"x\"\nkey_credential = \"k\"\n#",
+                "this is no absolute path",
+            ),
         ] {
             let text = GOOD.replace(good, bad);
             assert_ne!(text, GOOD, "{good}");

@@ -3,6 +3,7 @@
 //! As keydove's own file it is read in three steps: text, types, checks. Faults show file, line, column and a caret.
 
 mod address;
+mod apple;
 mod checks;
 mod load;
 mod mail;
@@ -19,6 +20,7 @@ use crate::texts::Language;
 pub use keydove_words::diagnostics::Error;
 
 pub use address::{HttpAddress, NotAnAddress};
+pub use apple::Apple;
 pub use mail::{Mail, Server, Tls};
 pub use secret::SecretError;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub mail: Mail,
     /// Access tokens instead of passwords in mail programs. Only where keydove has `[oauth]`.
     pub oauth: Option<Oauth>,
+    /// The certificate for Apple's profiles. Default: they are not signed.
+    pub apple: Option<Apple>,
 }
 
 /// `[portal]`: where the portal is and how it looks.

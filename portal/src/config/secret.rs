@@ -50,15 +50,16 @@ impl Keycloak {
     pub fn read_secret(&self) -> Result<Secret, SecretError> {
         match (&self.client_secret_file, &self.client_secret_credential) {
             (Some(path), _) => read(path.clone()),
-            (None, name) => {
-                let name = name.as_deref().unwrap_or_default();
-                let is_plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-                let folder = credentials_folder().filter(|_| is_plain);
-                let folder = folder.ok_or_else(|| SecretError::NoCredential(name.to_owned()))?;
-                read(folder.join(name))
-            }
+            (None, name) => read(credential_path(name.as_deref().unwrap_or_default())?),
         }
     }
+}
+
+/// Where systemd puts a credential of this name.
+pub(super) fn credential_path(name: &str) -> Result<PathBuf, SecretError> {
+    let is_plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+    let folder = credentials_folder().filter(|_| is_plain);
+    Ok(folder.ok_or_else(|| SecretError::NoCredential(name.to_owned()))?.join(name))
 }
 
 #[expect(clippy::disallowed_methods, reason = "systemd tells the credentials' folder in the environment")]

@@ -46,6 +46,12 @@ impl Posted {
         Self(Arc::new(fields))
     }
 
+    /// Reads a body as browsers write forms.
+    #[must_use]
+    pub fn parse(body: &[u8]) -> Self {
+        Self(Arc::new(form_urlencoded::parse(body).into_owned().collect()))
+    }
+
     /// The first field of this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
@@ -103,8 +109,7 @@ async fn admit(app: &App, request: Request) -> Result<Request, Problem> {
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
     if is_form {
-        let fields = form_urlencoded::parse(&bytes).into_owned().collect();
-        parts.extensions.insert(Posted(Arc::new(fields)));
+        parts.extensions.insert(Posted::parse(&bytes));
     } else {
         parts.extensions.insert(Posted::default());
     }

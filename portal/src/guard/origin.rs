@@ -8,7 +8,8 @@ use crate::problem::Problem;
 /// Whether one of our own pages sent this. Browsers say so in `Sec-Fetch-Site`, older ones in `Origin`; a request that
 /// says neither is refused.
 ///
-/// Our pages have the policy `no-referrer`, under which a browser writes `Origin: null` for their own forms (Fetch, 3.2):
+/// Our pages have the policy `same-origin`, so that older browsers name us in `Origin`. Where a proxy or an add-on makes
+/// that `no-referrer`, a browser writes `Origin: null` for our own forms (Fetch, 3.2), as it does for those of a sandbox:
 /// that counts for nothing either way.
 pub(super) fn check(headers: &HeaderMap, own: &str) -> Result<(), Problem> {
     let one = |name: &str| {

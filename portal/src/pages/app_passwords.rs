@@ -104,7 +104,8 @@ pub(super) async fn make(
         Making::Made(made) => {
             let device = app.daemon.device(&who).await?;
             let answer =
-                made::show(&app, frame.of(&who, Page::AppPasswords), (&made, &wish, &device), program)?;
+                made::show(&app, frame.of(&who, Page::AppPasswords), (&made, &wish, &device), program)
+                    .await?;
             Ok(with_cookie(answer, &cookie::forget(cookie::DRAFT)))
         }
         Making::Stale => Err(who.stale()),
@@ -117,10 +118,20 @@ pub(super) async fn make(
 
 /// Reads the form. The short forms of *Set up a device* leave the end to the administrator's default.
 async fn read(app: &App, who: &SignedIn, posted: &Posted) -> Result<WantedAppPassword, Problem> {
+    let says_nothing = posted.field("days").is_none_or(|days| days.trim().is_empty());
+    let default_days = if says_nothing { app.daemon.app_passwords(who).await?.1.default_days } else { None };
+    wish(posted, default_days)
+}
+
+/// What a form asks for.
+///
+/// # Errors
+/// [`Problem::BadForm`]: the number of days is none.
+pub fn wish(posted: &Posted, default_days: Option<u32>) -> Result<WantedAppPassword, Problem> {
     let text = |name: &str| posted.field(name).unwrap_or_default().trim().to_owned();
     let days = match text("days").as_str() {
         "never" => None,
-        "" => app.daemon.app_passwords(who).await?.1.default_days,
+        "" => default_days,
         days => Some(days.parse().map_err(|_| Problem::BadForm)?),
     };
     let known = |name: &&str| SERVICES.contains(name);

@@ -26,7 +26,7 @@ struct MadePage<'a> {
 }
 
 /// The answer to the form.
-pub(super) fn show(
+pub(super) async fn show(
     app: &App,
     frame: Frame,
     (made, wish, device): (&Made, &WantedAppPassword, &Device),
@@ -37,7 +37,7 @@ pub(super) fn show(
     if program == Some(Program::Apple) {
         let profile = Profile { user: &device.user, display_name, password };
         if let Some(text) = formats::profile(&app.config, profile)? {
-            return Ok(as_profile(text));
+            return Ok(as_profile(app, text).await);
         }
     }
     let opens = |service: &str| wish.services.iter().any(|wished| wished == service);
@@ -54,10 +54,18 @@ pub(super) fn show(
     })
 }
 
-fn as_profile(text: String) -> Response {
+/// Where it cannot be signed, it is not signed: the app password is there, and nobody sees it again.
+async fn as_profile(app: &App, text: String) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/x-apple-aspen-config"),
         (CONTENT_DISPOSITION, "attachment; filename=\"mail.mobileconfig\""),
     ];
-    (headers, text).into_response()
+    let Some(signing) = &app.signing else { return (headers, text).into_response() };
+    match signing.sign(text.as_bytes()).await {
+        Ok(signed) => (headers, signed).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a profile goes out without a signature");
+            (headers, text).into_response()
+        }
+    }
 }

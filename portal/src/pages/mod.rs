@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::problem::Problem;
 
+pub use app_passwords::wish;
 pub use frame::Frame;
 pub(crate) use plain::{problem, signed_out};
 

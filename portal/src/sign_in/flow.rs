@@ -9,9 +9,8 @@ use keydove_words::portal::SignIn;
 use keydove_words::token::IdToken;
 use serde::{Deserialize, Serialize};
 
-use super::Attempt;
-use super::attempt::Reply;
 use super::keycloak::LEEWAY;
+use super::{Attempt, Reply};
 use crate::app::App;
 use crate::cookie;
 use crate::guard::{Remote, browser_name};

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Reply};
 pub(crate) use flow::with_cookie;
 pub use flow::{Draft, away};
 pub use keycloak::{Keycloak, SetupError};

@@ -9,6 +9,7 @@ mod forms;
 mod keycloak_double;
 mod pages;
 mod sign_in;
+mod signing;
 mod tokens;
 
 use std::path::Path;
@@ -44,6 +45,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: axum::http::HeaderMap,
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Portal {
@@ -54,11 +56,16 @@ impl Portal {
 
     /// One that reaches Keycloak at this address.
     pub(crate) fn at(daemon: DaemonDouble, keycloak: &str) -> Self {
+        Self::with(daemon, keycloak, "")
+    }
+
+    /// One whose configuration says more.
+    pub(crate) fn with(daemon: DaemonDouble, keycloak: &str, more: &str) -> Self {
         let text = include_str!("../../../packaging/portal/keydove-portal.toml");
         let text = text.replace("#[oauth]", "[oauth]").replace("#client_id", "client_id");
         let text = text.replace("/run/keydove/portal", daemon.path().to_str().unwrap());
         let text = text.replace("client_id = \"keydove-portal\"", &format!("backend_url = \"{keycloak}\""));
-        let config = Config::parse(Path::new("p.toml"), &text).unwrap();
+        let config = Config::parse(Path::new("p.toml"), &format!("{text}\n{more}")).unwrap();
         let app = App::new(config, Secret::from("s3cret"), Clock::new(|| NOW)).unwrap();
         Self { routes: routes(Arc::new(app)), daemon }
     }
@@ -68,7 +75,7 @@ impl Portal {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = String::from_utf8_lossy(&bytes).into_owned();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer { status: parts.status, headers: parts.headers, body, bytes: bytes.to_vec() }
     }
 
     /// A page, for whoever has the cookie.

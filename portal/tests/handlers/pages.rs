@@ -44,7 +44,7 @@ async fn every_answer_has_the_headers() {
              form-action 'self' https://sso.example.org; frame-ancestors 'none'; base-uri 'none'"
         );
         for (name, value) in [
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
             ("strict-transport-security", "max-age=31536000"),

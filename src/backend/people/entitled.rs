@@ -48,6 +48,15 @@ impl Entitled {
         }
     }
 
+    /// The same where nobody asks why not.
+    pub(crate) fn of(held: Held<PersonRecord>) -> Option<Self> {
+        let is_entitled = matches!(
+            &held.record.finding,
+            Finding::Person(person, None) if person.state.is_enabled()
+        );
+        is_entitled.then_some(Self(held))
+    }
+
     /// Who it is.
     #[must_use]
     pub fn person(&self) -> &Person {

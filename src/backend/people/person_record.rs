@@ -81,7 +81,11 @@ pub(super) fn fetch(sources: Arc<Sources>, user: Username) -> Fetch<PersonRecord
             ),
         })?;
         let finding = match client.find_person(&user).await.map_err(|error| error.temp_fail())? {
-            Lookup::Found(person) if person.state.is_enabled() => {
+            Lookup::Found(mut person) if person.state.is_enabled() => {
+                // One text for the record and for its place: there may be a million people.
+                if person.address == user {
+                    person.address = user;
+                }
                 let unmet = client.find_unmet(&person).await.map_err(|error| error.temp_fail())?;
                 Finding::Person(*person, unmet)
             }

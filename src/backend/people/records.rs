@@ -89,6 +89,13 @@ impl People {
         }
     }
 
+    /// The person if they are known, fresh, and entitled whoever had the address before.
+    pub(crate) fn peek_if_entitled(&self, user: &Username, now: Instant) -> Option<Entitled> {
+        let held = self.records.peek(user, now)?;
+        let is_asked_today = self.sources.is_client_for(user, &held.record.client).ok()?;
+        Entitled::of(held).filter(|_| is_asked_today)
+    }
+
     /// Makes sure that what is known about a person was asked for no sooner than `since`. Says whether it is newer
     /// than what was known before.
     pub(crate) async fn renew(
@@ -146,13 +153,16 @@ impl People {
         self.records.names()
     }
 
-    /// Puts back what was asked at `asked`, if the same Keycloak would be asked the same today.
-    pub fn restore(&self, user: &Username, saved: SavedPerson, asked: Instant) -> bool {
-        let Ok(client) = self.sources.client_for(user) else { return false };
-        let Some((person, unmet)) = saved.restore(user, &client) else { return false };
-        let finding = Finding::Person(person, unmet);
-        self.records.restore(user.clone(), PersonRecord::new(finding, client), asked);
-        true
+    /// Begins to put back what a file has kept: each with when it was asked. Says of each whether it is of use: whether
+    /// the same Keycloak would be asked the same today.
+    pub fn restoring(&self) -> impl Fn(Username, SavedPerson, Instant) -> bool + use<> {
+        let (sources, records) = (Arc::clone(&self.sources), self.records.restoring());
+        move |user, saved, asked| {
+            let Ok(client) = sources.client_for(&user) else { return false };
+            let Some((person, unmet)) = saved.restore(&user, &client) else { return false };
+            records.put(user, PersonRecord::new(Finding::Person(person, unmet), client), asked);
+            true
+        }
     }
 
     /// Another number than before whenever something that was known may no longer be so.

@@ -138,7 +138,11 @@ impl Sources {
         user: &Username,
         look: impl FnOnce(&Arc<Client>, bool) -> T,
     ) -> Result<T, NotAccepted> {
-        match self.by_domain.get(user.domain()).or(self.default.as_ref()) {
+        let own = match self.by_domain.is_empty() {
+            true => None,
+            false => self.by_domain.get(user.domain()),
+        };
+        match own.or(self.default.as_ref()) {
             Some(DomainSource::Fixed(client)) => Ok(look(client, true)),
             Some(DomainSource::Live(live)) => match &*live.get() {
                 LiveSource::Keycloak { client, mail_passwords } => Ok(look(client, *mail_passwords)),

@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 
+use foldhash::quality::RandomState;
 use lru::LruCache;
 
 /// What an entry costs beside its key and value: the map's own links, and room for growth.
@@ -9,14 +10,14 @@ const OVERHEAD_BYTES: usize = 96;
 
 /// A map with a bound in bytes. An entry larger than the bound is not kept.
 pub(crate) struct BoundedMap<K: Hash + Eq, V> {
-    entries: LruCache<K, (V, usize)>,
+    entries: LruCache<K, (V, usize), RandomState>,
     bytes: usize,
     max_bytes: usize,
 }
 
 impl<K: Hash + Eq, V> BoundedMap<K, V> {
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { entries: LruCache::unbounded(), bytes: 0, max_bytes }
+        Self { entries: LruCache::unbounded_with_hasher(RandomState::default()), bytes: 0, max_bytes }
     }
 
     /// Finds an entry, which is then the last used.

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entries::{Entries, Entry, millis};
-use super::in_flight::{FetchEnd, InFlight};
+use super::in_flight::{FetchEnd, InFlight, end_of};
 use super::record::{Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Spawner};
+use super::restoring::Restoring;
 use crate::auth::{TempFail, TempFailReason, Username};
 
 /// Which records are in use is noted no more often than this, in milliseconds, because the note costs as
@@ -69,8 +70,11 @@ impl<V: Record> Records<V> {
     pub fn peek(&self, user: &Username, now: Instant) -> Option<Held<V>> {
         let (held, refresh) = {
             let mut state = self.shared.lock();
-            let entry = state.entries.peek_mut(user).filter(|entry| entry.is_fresh(now))?;
+            let entry = state.entries.peek_mut(user)?;
             let age = millis(now.saturating_duration_since(entry.asked));
+            if age >= entry.fresh_for {
+                return None;
+            }
             let (held, refresh) = (entry.hold(None), age >= entry.refresh_after);
             if age >= entry.promoted.saturating_add(PROMOTION_PAUSE) {
                 entry.promoted = age;
@@ -244,12 +248,23 @@ impl<V: Record> Records<V> {
         self.shared.lock().entries.iter().map(|(user, _)| user.clone()).collect()
     }
 
-    /// Puts a record in that was asked for at `asked`, unless a younger one is there.
-    pub fn restore(&self, user: Username, record: V, asked: Instant) {
+    /// Begins to put records back that a file has kept. What is forgotten from now on is not put back.
+    #[must_use]
+    pub fn restoring(&self) -> Restoring<V> {
+        Restoring::new(self.clone(), self.shared.lock().in_flight.begin_restoring())
+    }
+
+    /// See [`Restoring::put`].
+    pub(super) fn put_back(&self, number: u64, user: Username, record: V, asked: Instant) {
         let mut state = self.shared.lock();
-        if state.entries.get_mut(&user).is_none() {
+        let is_forgotten = state.in_flight.is_invalidated(number, &user, &record);
+        if !is_forgotten && state.entries.peek_mut(&user).is_none() {
             state.keep(user, Arc::new(record), asked, &self.shared.lifetimes);
         }
+    }
+
+    pub(super) fn end_restoring(&self, number: u64) {
+        self.shared.lock().in_flight.finish(number);
     }
 
     /// What has happened so far.
@@ -258,18 +273,6 @@ impl<V: Record> Records<V> {
         let state = self.shared.lock();
         RecordCounts { entries: state.entries.len(), bytes: state.entries.bytes(), ..state.counts }
     }
-}
-
-/// Waits for a fetch.
-async fn end_of<V>(mut fetch: watch::Receiver<FetchEnd<V>>) -> Result<Held<V>, TempFail> {
-    match fetch.wait_for(Option::is_some).await {
-        Ok(landing) => landing.clone().unwrap_or_else(|| Err(stopping())),
-        Err(_) => Err(stopping()),
-    }
-}
-
-fn stopping() -> TempFail {
-    TempFail::new(TempFailReason::Stopping, "keydove is stopping")
 }
 
 impl<V: Record> Shared<V> {

@@ -447,13 +447,32 @@ async fn a_restored_record_is_as_old_as_it_was() {
     let records = source.records();
     let user = alice();
     advance(secs(1000)).await;
-    records.restore(user.clone(), Number(7), Instant::now() - secs(900));
+    records.restoring().put(user.clone(), Number(7), Instant::now() - secs(900));
     source.will_say(0, AWAY);
     let held = records.get(&user).await.unwrap();
     assert_eq!((held.record.0, held.stale.is_some()), (7, true));
     source.will_say(0, Ok(8));
     assert_eq!(records.get(&user).await.unwrap().record.0, 8);
-    records.restore(user.clone(), Number(7), Instant::now());
+    records.restoring().put(user.clone(), Number(7), Instant::now());
     assert_eq!(records.look(&user).unwrap().record.0, 8);
     assert_eq!(records.all().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_while_records_are_put_back_is_not_put_back() {
+    let records = Source::default().records();
+    let bob = Username::parse(b"bob@example.org").unwrap();
+    let (restoring, other) = (records.restoring(), records.restoring());
+    assert!(!records.forget(&alice()));
+    restoring.put(alice(), Number(7), Instant::now());
+    restoring.put(bob.clone(), Number(8), Instant::now());
+    assert!(records.look(&alice()).is_none());
+    assert_eq!(records.look(&bob).unwrap().record.0, 8);
+    // Of some by what is known of them, and what comes later is not meant.
+    records.forget_where(|number| number.0 == 9);
+    let later = records.restoring();
+    other.put(alice(), Number(9), Instant::now());
+    assert!(records.look(&alice()).is_none());
+    later.put(alice(), Number(9), Instant::now());
+    assert_eq!(records.look(&alice()).unwrap().record.0, 9);
 }

@@ -10,7 +10,7 @@ use foldhash::HashMap;
 use tokio::sync::watch;
 
 use super::record::Held;
-use crate::auth::{TempFail, Username};
+use crate::auth::{TempFail, TempFailReason, Username};
 
 /// More reasons to forget than this, while one and the same fetch is under way, count as one that means everybody.
 const MOST_INVALIDATIONS: usize = 1000;
@@ -19,6 +19,18 @@ const MOST_INVALIDATIONS: usize = 1000;
 pub(super) type FetchEnd<V> = Option<Result<Held<V>, TempFail>>;
 /// Whether a record that was under way is meant by what was forgotten.
 pub(super) type Invalidation<V> = Arc<dyn Fn(&Username, &V) -> bool + Send + Sync>;
+
+/// Waits for a fetch.
+pub(super) async fn end_of<V>(mut fetch: watch::Receiver<FetchEnd<V>>) -> Result<Held<V>, TempFail> {
+    match fetch.wait_for(Option::is_some).await {
+        Ok(landing) => landing.clone().unwrap_or_else(|| Err(stopping())),
+        Err(_) => Err(stopping()),
+    }
+}
+
+fn stopping() -> TempFail {
+    TempFail::new(TempFailReason::Stopping, "keydove is stopping")
+}
 
 /// All fetches of one source.
 pub(super) struct InFlight<V> {
@@ -59,6 +71,14 @@ impl<V> InFlight<V> {
         number
     }
 
+    /// Records are put back from a file, which nobody can join; says the number of that.
+    pub(super) fn begin_restoring(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.unfinished.insert(number);
+        number
+    }
+
     /// Nobody joins the fetch for this address any more, and what it brings is invalidated.
     pub(super) fn invalidate_one(&mut self, user: &Username) {
         self.joinable.remove(user);
@@ -88,15 +108,24 @@ impl<V> InFlight<V> {
         if self.joinable.get(user).is_some_and(|fetch| fetch.number == number) {
             self.joinable.remove(user);
         }
+        let is_invalidated = record.is_some_and(|record| self.is_invalidated(number, user, record));
+        self.finish(number);
+        is_invalidated
+    }
+
+    /// Whether a record is one of those that were forgotten since this began.
+    pub(super) fn is_invalidated(&self, number: u64, user: &Username, record: &V) -> bool {
         let mut since = self.invalidations.iter().filter(|(next, _)| number < *next);
-        let is_invalidated =
-            record.is_some_and(|record| since.any(|(_, invalidation)| invalidation(user, record)));
+        since.any(|(_, invalidation)| invalidation(user, record))
+    }
+
+    /// Nothing more comes of this.
+    pub(super) fn finish(&mut self, number: u64) {
         self.unfinished.remove(&number);
         let oldest = self.unfinished.first().copied().unwrap_or(u64::MAX);
         while self.invalidations.front().is_some_and(|(next, _)| *next <= oldest) {
             self.invalidations.pop_front();
         }
-        is_invalidated
     }
 }
 

@@ -14,6 +14,7 @@ mod entries;
 mod in_flight;
 mod record;
 mod record_file;
+mod restoring;
 
 pub(crate) use bounded::BoundedMap;
 pub use cache::Records;
@@ -22,3 +23,4 @@ pub use record::{
     Fetch, Fetcher, Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, RecordWatch, Spawner,
 };
 pub use record_file::{Belonging, RecordFile, RecordFileError, SavedRecord, Written, age, seconds};
+pub use restoring::Restoring;

@@ -62,9 +62,10 @@ pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use person::StoredPerson;
 pub use portal::{
-    AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, OwnAppPasswords, SessionEnd, StoredSession,
-    TooManyAppPasswords,
+    AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, Notice, NoticesDue, NoticesFound, Occasion,
+    OwnAppPasswords, SessionEnd, StoredSession, TooManyAppPasswords,
 };
+pub use provision::ImportedMailbox;
 pub use provision::rows::{
     Announced, AttributeChange, Change, Creation, MailboxChanges, MailboxOwner, NewMailboxRows,
     StoredTemplate, UserAcl, WouldChange,

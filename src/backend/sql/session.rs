@@ -70,6 +70,9 @@ pub(super) trait Session: Send {
     /// so in SQLite.
     fn has_portal_tables(&self) -> bool;
 
+    /// Runs a command that a server does not prepare, such as `SAVEPOINT`.
+    fn command(&mut self, command: &'static str) -> impl Future<Output = Result<(), Fault>> + Send;
+
     /// Runs one statement and reads all its rows; one that writes has none.
     fn query(
         &mut self,

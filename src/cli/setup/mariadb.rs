@@ -240,11 +240,12 @@ impl Session {
 
     /// Runs statements; the rows come as lines, their columns parted by tabs.
     fn ask(&self, statements: &str) -> Result<Vec<String>, Failure> {
-        let mut client = match self {
-            Self::ByProgram { server, program, password } => client(server, program, password.as_ref()),
-            Self::InContainer(compose) => compose.mariadb(),
+        let rows = match self {
+            Self::ByProgram { server, program, password } => {
+                command::output_of(&mut client(server, program, password.as_ref()), statements)?
+            }
+            Self::InContainer(compose) => compose.mariadb(statements)?,
         };
-        let rows = command::output_of(&mut client, statements)?;
         Ok(rows.lines().map(str::to_owned).collect())
     }
 

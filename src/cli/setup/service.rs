@@ -160,6 +160,12 @@ pub(super) fn write(unit: &str, runs: bool) -> Result<(), Failure> {
         false => {
             let sockets = sockets_of(unit);
             systemctl(&["disable", "--now", unit])?;
+            if let Some(name) = unit.strip_suffix(".path") {
+                // What it has started may still run, and would write what is taken away next.
+                let started = format!("{name}.service");
+                systemctl(&["stop", &started])?;
+                let _ = systemctl(&["reset-failed", &started]);
+            }
             sockets.iter().for_each(|socket| remove_deaf(socket));
             Ok(())
         }

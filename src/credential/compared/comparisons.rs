@@ -92,6 +92,12 @@ impl Comparisons {
         self.verified.flush()
     }
 
+    /// Whether this password has fitted the hash that this place is beside.
+    #[must_use]
+    pub fn knows(&self, fitted: &Fitted, password: &[u8]) -> bool {
+        fitted.is_set() && fitted.is(&self.tag_beside(password))
+    }
+
     /// Compares: from memory, or with whoever is at it, or by `work`. `fitted` is the hash's own place, if it has one.
     ///
     /// # Errors
@@ -105,7 +111,7 @@ impl Comparisons {
     where
         W: Future<Output = Result<bool, TempFail>>,
     {
-        if fitted.is_some_and(|fitted| fitted.is_set() && fitted.is(&self.tag_beside(password))) {
+        if fitted.is_some_and(|fitted| self.knows(fitted, password)) {
             return Ok(true);
         }
         let end = self.compare_elsewhere((stored, fitted.is_some()), password, work).await;

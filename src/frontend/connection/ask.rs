@@ -40,12 +40,22 @@ pub struct Replied<A> {
 
 /// Questions of a protocol that the connection loop can put.
 pub trait Put: Questions + Sized {
+    /// The answer, where nobody needs to be waited for. `None`: the question is to be [put](Self::put).
+    fn put_at_once(&mut self, _: &Desk, _: Arrival) -> Option<Replied<Self::Answers>> {
+        None
+    }
+
     /// Puts the question, and waits for its answer no longer than the deadline of logins.
     fn put(self, desk: &Desk, arrival: Arrival) -> impl Future<Output = Replied<Self::Answers>> + Send;
 }
 
 /// How one kind of question is answered.
 trait Ask: Question {
+    /// See [`Put::put_at_once`].
+    fn ask_at_once(&mut self, _: &Desk, _: Arrival) -> Option<Found<Self::Answer>> {
+        None
+    }
+
     fn ask(self, desk: &Desk, arrival: Arrival) -> impl Future<Output = Found<Self::Answer>> + Send;
 }
 
@@ -70,6 +80,12 @@ impl<A> Replied<A> {
 }
 
 impl<Q: Ask + Send> Put for Ticketed<Q> {
+    fn put_at_once(&mut self, desk: &Desk, arrival: Arrival) -> Option<Replied<Answer<Q>>> {
+        let ticket = self.ticket;
+        let Found { answer, at, not_before } = self.question.ask_at_once(desk, arrival)?;
+        Some(Replied { ticket, answer: Answer { ticket, answer }, at, not_before })
+    }
+
     async fn put(self, desk: &Desk, arrival: Arrival) -> Replied<Answer<Q>> {
         let Self { ticket, question } = self;
         let Found { answer, at, not_before } = question.ask(desk, arrival).await;
@@ -88,6 +104,13 @@ impl Put for MasterQuestion {
 }
 
 impl Put for HookQuestion {
+    fn put_at_once(&mut self, desk: &Desk, arrival: Arrival) -> Option<Replied<HookAnswer>> {
+        match self {
+            Self::Login(asked) => Some(asked.put_at_once(desk, arrival)?.map(HookAnswer::Login)),
+            Self::User(_) | Self::List(_) => None,
+        }
+    }
+
     async fn put(self, desk: &Desk, arrival: Arrival) -> Replied<HookAnswer> {
         match self {
             Self::Login(asked) => asked.put(desk, arrival).await.map(HookAnswer::Login),
@@ -99,6 +122,12 @@ impl Put for HookQuestion {
 }
 
 impl Ask for AuthRequest {
+    fn ask_at_once(&mut self, desk: &Desk, arrival: Arrival) -> Option<Found<Self::Answer>> {
+        let Concluded { verdict, ended, not_before } =
+            desk.service.log_in_at_once(&desk.listener, self, arrival)?;
+        Some(Found { answer: verdict, at: ended, not_before })
+    }
+
     async fn ask(self, desk: &Desk, arrival: Arrival) -> Found<Self::Answer> {
         let Concluded { verdict, ended, not_before } =
             desk.service.log_in(&desk.listener, self, arrival).await;

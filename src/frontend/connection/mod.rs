@@ -2,6 +2,8 @@
 //!
 //! It knows no protocol and no kind of question: `ask.rs` puts the questions of each protocol to the login service.
 
+#[cfg(test)]
+mod allocations;
 mod ask;
 mod questions;
 mod timer;
@@ -95,7 +97,11 @@ where
     let mut timer = pin!(Timer::default());
     connection.protocol.greet(&mut connection.output);
     let end = loop {
-        while let Some((question, arrival)) = connection.asked.pop_front() {
+        while let Some((mut question, arrival)) = connection.asked.pop_front() {
+            if let Some(reply) = question.put_at_once(&desk, arrival) {
+                connection.take_reply(reply);
+                continue;
+            }
             let (ticket, when_stopping) = (question.ticket(), question.when_stopping());
             match questions.put(question.put(&desk, arrival)) {
                 Some(reply) => connection.take_reply(reply),

@@ -1,10 +1,11 @@
 //! Successful logins that wait for a mail process to redeem them.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use subtle::ConstantTimeEq;
 
 use crate::auth::{Mechanism, UserFields, Username};
@@ -84,7 +85,14 @@ struct Shared {
     is_redeemed: AtomicBool,
 }
 
-type Table = HashMap<(u32, u32), Vec<Entry>>;
+type Table = HashMap<(u32, u32), Entries>;
+
+/// Those of one key: nearly always one, which needs no vector.
+#[derive(Debug)]
+struct Entries {
+    first: Entry,
+    more: Vec<Entry>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -93,13 +101,29 @@ struct Entry {
     login: PendingLogin,
 }
 
+impl Entries {
+    fn iter(&self) -> impl Iterator<Item = &Entry> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// A connection has one success of a key: its newest.
+    fn put(&mut self, entry: Entry) {
+        let mut all = std::iter::once(&mut self.first).chain(&mut self.more);
+        match all.find(|known| known.cookie.matches(entry.cookie)) {
+            Some(known) => *known = entry,
+            None => self.more.push(entry),
+        }
+    }
+}
+
 impl PendingLogins {
     /// Remembers a success until it is redeemed, forgotten, or 150 s old.
     pub fn remember(&self, key: (u32, u32), cookie: Cookie, login: PendingLogin, now: Instant) {
-        let mut table = self.lock();
-        let entries = table.entry(key).or_default();
-        entries.retain(|entry| !entry.cookie.matches(cookie));
-        entries.push(Entry { cookie, expires: now + LIFETIME, login });
+        let entry = Entry { cookie, expires: now + LIFETIME, login };
+        match self.lock().entry(key) {
+            Place::Vacant(place) => drop(place.insert(Entries { first: entry, more: Vec::new() })),
+            Place::Occupied(mut place) => place.get_mut().put(entry),
+        }
     }
 
     /// Hands a success out, once.
@@ -133,7 +157,7 @@ impl PendingLogins {
     /// How many successes wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().values().map(Vec::len).sum()
+        self.lock().values().map(|entries| 1 + entries.more.len()).sum()
     }
 
     /// Whether none waits.
@@ -144,13 +168,18 @@ impl PendingLogins {
 
     fn take(&self, key: (u32, u32), cookie: Cookie) -> Option<Entry> {
         let mut table = self.lock();
-        let entries = table.get_mut(&key)?;
-        let found = entries.iter().position(|entry| entry.cookie.matches(cookie))?;
-        let entry = entries.swap_remove(found);
-        if entries.is_empty() {
-            table.remove(&key);
+        let Place::Occupied(mut place) = table.entry(key) else { return None };
+        let entries = place.get_mut();
+        if let Some(found) = entries.more.iter().position(|entry| entry.cookie.matches(cookie)) {
+            return Some(entries.more.swap_remove(found));
         }
-        Some(entry)
+        if !entries.first.cookie.matches(cookie) {
+            return None;
+        }
+        match entries.more.pop() {
+            Some(other) => Some(std::mem::replace(&mut entries.first, other)),
+            None => Some(place.remove().first),
+        }
     }
 
     /// A poisoned lock still guards a sound map: no operation above can stop half-way.

@@ -74,7 +74,7 @@ impl Hook {
         let Parameters { service, origin } = read_parameters(fields);
         let (service, service_name) = service.ok_or(ProtocolError::Parameter)?;
         let request = AuthRequest {
-            authcid,
+            authcid: authcid.into(),
             authzid: Vec::new(),
             credential: Credential::Password(password),
             service,

@@ -103,7 +103,7 @@ fn a_login_is_asked_as_it_was_sent() {
     let mut talk = Talk::default();
     talk.say("VERSION\t1\t0\nAUTH\t7\talice@example.org\tp\x01tw\tservice=submission\trip=::ffff:192.0.2.7\tsession=Xk3\tsecured\tnew=1\n");
     let request = talk.login(0);
-    assert_eq!(request.authcid, b"alice@example.org");
+    assert_eq!(&*request.authcid, b"alice@example.org");
     assert!(
         request.credential.password().unwrap().matches(b"p\tw")
             && request.authzid.is_empty()
@@ -216,7 +216,7 @@ proptest! {
         line.extend_from_slice(b"\tservice=imap");
         let mut talk = Talk::default();
         prop_assert_eq!(talk.try_say(&line), Ok(String::new()));
-        prop_assert_eq!(&talk.login(0).authcid, &user);
+        prop_assert_eq!(&*talk.login(0).authcid, &*user);
         prop_assert!(talk.login(0).credential.password().unwrap().matches(&password));
     }
 

@@ -7,7 +7,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
+use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, SentName, Service};
 use crate::frontend::dovecot::read_address;
 
 /// What mailcow calls a login for no service in particular.
@@ -69,7 +69,7 @@ pub(super) fn read(body: &[u8]) -> Result<AuthRequest, NotARequest> {
     };
     let (service, service_name) = read_service(body.service.as_ref().map(|name| name.0.as_slice()));
     Ok(AuthRequest {
-        authcid: username.0.to_vec(),
+        authcid: SentName::new(&username.0),
         authzid: Vec::new(),
         credential: Credential::Password(Secret::new(std::mem::take(&mut *password.0))),
         service,
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_the_script_sends_is_a_login() {
         let request = read(ALICE.as_bytes()).unwrap();
-        assert_eq!(request.authcid, b"alice@example.org");
+        assert_eq!(&*request.authcid, b"alice@example.org");
         assert!(request.credential.password().unwrap().matches(b"pw"));
         assert_eq!(request.service, Service::Imap);
         assert_eq!(request.origin.remote, "192.0.2.7".parse().ok());

@@ -123,7 +123,7 @@ impl Shadow {
             Verdict::Accept(_) | Verdict::Refuse(_) => None,
         };
         let row = differences::find(mailcow, keydove, reason).map(|row| row.name);
-        let normal = Username::parse(&request.authcid).ok();
+        let normal = request.authcid.parse().ok();
         tracing::warn!(
             mailcow,
             keydove,

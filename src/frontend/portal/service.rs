@@ -245,7 +245,7 @@ pub(super) fn is_recent(session: &StoredSession, now: i64) -> bool {
 /// A sign-in, as the decision is asked about it.
 pub(super) fn login(address: &str, identity: ProvenIdentity, remote: Option<IpAddr>) -> AuthRequest {
     AuthRequest {
-        authcid: address.as_bytes().to_vec(),
+        authcid: address.as_bytes().into(),
         authzid: Vec::new(),
         credential: Credential::Identity(identity),
         service: Service::Portal,

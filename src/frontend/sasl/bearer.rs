@@ -63,7 +63,7 @@ pub(super) fn parse_xoauth2(message: &[u8]) -> Option<PresentedIdentity> {
 
 fn present(authcid: Vec<u8>, token: &[u8]) -> PresentedIdentity {
     PresentedIdentity {
-        authcid,
+        authcid: authcid.into(),
         authzid: Vec::new(),
         credential: Credential::Token(Secret::new(token.to_vec())),
     }
@@ -305,7 +305,7 @@ mod tests {
             let bearer = parse_oauthbearer(format!("n,a={escaped},\x01auth=Bearer {token}{end}").as_bytes());
             let older = parse_xoauth2(format!("user={user}\x01auth=Bearer {token}{end}").as_bytes());
             for presented in [bearer.unwrap(), older.unwrap()] {
-                prop_assert_eq!(presented.authcid, user.as_bytes());
+                prop_assert_eq!(&*presented.authcid, user.as_bytes());
                 let Credential::Token(found) = presented.credential else { panic!("no token") };
                 prop_assert!(found.matches(token.as_bytes()));
             }

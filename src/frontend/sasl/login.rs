@@ -21,7 +21,7 @@ impl Login {
                 ExchangeStep::Challenge(PASSWORD_PROMPT)
             }
             Some(authcid) => ExchangeStep::Done(PresentedIdentity {
-                authcid,
+                authcid: authcid.into(),
                 authzid: Vec::new(),
                 credential: Credential::Password(Secret::new(response.to_vec())),
             }),
@@ -46,7 +46,7 @@ mod tests {
         match exchange.respond(b"pw") {
             ExchangeStep::Done(presented) => {
                 let password = presented.credential.password().unwrap().expose().to_vec();
-                (presented.authcid, password)
+                (presented.authcid.to_vec(), password)
             }
             other => panic!("{other:?}"),
         }

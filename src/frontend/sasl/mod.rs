@@ -7,7 +7,7 @@ mod bearer;
 mod login;
 mod plain;
 
-use crate::auth::{Credential, Mechanism};
+use crate::auth::{Credential, Mechanism, SentName};
 
 pub use bearer::ErrorChallenges;
 
@@ -39,7 +39,7 @@ pub enum ExchangeStep {
 #[derive(Debug)]
 pub struct PresentedIdentity {
     /// Who proves who they are.
-    pub authcid: Vec<u8>,
+    pub authcid: SentName,
     /// As whom they want to act; empty = as themselves.
     pub authzid: Vec<u8>,
     /// The password or token.

@@ -11,7 +11,7 @@ pub(super) fn parse(message: &[u8]) -> Option<PresentedIdentity> {
         return None;
     }
     Some(PresentedIdentity {
-        authcid: authcid.to_vec(),
+        authcid: authcid.into(),
         authzid: authzid.to_vec(),
         credential: Credential::Password(Secret::new(password.to_vec())),
     })
@@ -27,7 +27,7 @@ mod tests {
     fn three_parts_are_read_as_they_are() {
         let presented = parse(b"boss\0alice@example.org\0 pass\xFFword ").unwrap();
         assert_eq!(presented.authzid, b"boss");
-        assert_eq!(presented.authcid, b"alice@example.org");
+        assert_eq!(&*presented.authcid, b"alice@example.org");
         assert_eq!(presented.credential.password().unwrap().expose(), b" pass\xFFword ");
     }
 
@@ -43,7 +43,7 @@ mod tests {
         fn what_is_put_in_comes_out(zid in "[^\0]{0,20}", cid in "[^\0]{0,20}", password in "[^\0]{0,40}") {
             let presented = parse(format!("{zid}\0{cid}\0{password}").as_bytes()).unwrap();
             prop_assert_eq!(presented.authzid, zid.as_bytes());
-            prop_assert_eq!(presented.authcid, cid.as_bytes());
+            prop_assert_eq!(&*presented.authcid, cid.as_bytes());
             prop_assert!(presented.credential.password().unwrap().matches(password.as_bytes()));
         }
     }

@@ -12,6 +12,8 @@ pub(super) const LIST: &str = "CRON_LOG";
 const KEEP: usize = 9999;
 /// The name under which mailcow's own job writes.
 pub(super) const TASK: &str = "Keycloak Sync";
+/// Who wrote a line.
+pub(super) const SIGNATURE: &str = "keydove";
 /// So many lines of one run say what is as it should be, and so many that something is not; the others are in keydove's
 /// own log.
 const MOST_OF_A_RUN: usize = 500;
@@ -76,7 +78,7 @@ impl Journal {
         let passed = i64::try_from(self.began.1.elapsed().as_secs()).unwrap_or_default();
         let (time, message) = (self.began.0 + passed, json_encode(message));
         self.lines.push(format!(
-            r#"{{"time":{time},"priority":"{priority}","task":"{TASK}","message":{message}}}"#
+            r#"{{"time":{time},"priority":"{priority}","task":"{TASK}","message":{message},"by":"{SIGNATURE}"}}"#
         ));
     }
 
@@ -189,7 +191,7 @@ mod tests {
         journal.finish(true);
         let line = |priority: &str, message: &str| {
             format!(
-                r#"{{"time":1700000002,"priority":"{priority}","task":"Keycloak Sync","message":"{message}"}}"#
+                r#"{{"time":1700000002,"priority":"{priority}","task":"Keycloak Sync","message":"{message}","by":"keydove"}}"#
             )
         };
         assert_eq!(

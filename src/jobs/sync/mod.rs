@@ -11,6 +11,7 @@ mod census;
 mod config;
 mod due;
 mod foresight;
+mod import;
 mod journal;
 mod leavers;
 mod mailcows_job;

@@ -6,15 +6,16 @@ use tokio::time::Instant;
 
 use super::Trouble;
 use super::due::{Due, failed};
+use super::import::{Newcomer, Settled};
 use super::journal::Told;
 use super::report::{Outcome, Skip};
 use super::run::Run;
-use crate::auth::{NotAccepted, TempFailReason, Username};
+use crate::auth::Username;
 use crate::backend::keycloak::{Client, Entry, Listed, Person};
 use crate::backend::sql;
 use crate::backend::sql::{Standing, StandingMailbox};
 use crate::jobs::bookkeeping;
-use crate::provision::{Identity, Provisioned, RedisSettings, Update};
+use crate::provision::{Identity, RedisSettings, Update};
 
 impl Run<'_> {
     /// Looks at a page of people.
@@ -69,6 +70,7 @@ impl Run<'_> {
             self.keep_lease().await?;
             self.take_person(client, person, &standing).await;
         }
+        self.make_mailboxes().await;
         self.journal.send(self.sync.parts.redis.as_mut()).await;
         Ok(())
     }
@@ -77,15 +79,22 @@ impl Run<'_> {
     pub(super) async fn take_person(&mut self, client: &Arc<Client>, person: &Person, standing: &Standing) {
         let identity = Identity::new(person);
         let outcome = match self.settle(client, (person, &identity), standing).await {
-            Ok(outcome) => outcome,
+            Ok(Settled::Done(outcome)) => outcome,
+            // What becomes of them is said when their mailbox is made.
+            Ok(Settled::Wants(plan)) => return self.newcomers.push(Newcomer { identity, plan }),
             Err(skip) => Outcome::Skipped(skip),
         };
         if matches!(outcome, Outcome::Skipped(Skip::Conflict)) {
             let (user, keycloak_id) = (identity.user.as_str(), &identity.keycloak_id);
             tracing::warn!(user, keycloak_id, "the mailbox belongs to a person with another Keycloak id");
         }
-        let is_unmapped = self.rulebook.is_unmapped(&identity);
-        let (name, has_mailbox) = (identity.user.as_str(), standing.mailbox.is_some());
+        self.note_person(&identity, outcome, standing.mailbox.is_some());
+    }
+
+    /// Says what became of somebody whose address could have a mailbox here.
+    pub(super) fn note_person(&mut self, identity: &Identity, outcome: Outcome, has_mailbox: bool) {
+        let is_unmapped = self.rulebook.is_unmapped(identity);
+        let name = identity.user.as_str();
         self.note(&identity.user, Told { name, outcome, is_unmapped, has_mailbox });
     }
 
@@ -94,7 +103,7 @@ impl Run<'_> {
         client: &Arc<Client>,
         (person, identity): (&Person, &Identity),
         standing: &Standing,
-    ) -> Result<Outcome, Skip> {
+    ) -> Result<Settled, Skip> {
         let asked = self.sync.parts.sources.client_for(&identity.user);
         if !asked.is_ok_and(|asked| Arc::ptr_eq(&asked, client)) {
             return Err(Skip::OtherSource);
@@ -112,7 +121,9 @@ impl Run<'_> {
             return Err(Skip::Conflict);
         }
         match &standing.mailbox {
-            Some(mailbox) => self.follow(client, (person, identity), (mailbox, standing)).await,
+            Some(mailbox) => {
+                self.follow(client, (person, identity), (mailbox, standing)).await.map(Settled::Done)
+            }
             None => self.import(client, person, identity).await,
         }
     }
@@ -173,7 +184,7 @@ impl Run<'_> {
     }
 
     /// That it is not remembered costs nobody anything today.
-    async fn note_mark(&mut self, identity: &Identity) {
+    pub(super) async fn note_mark(&mut self, identity: &Identity) {
         let Some(mark) = identity.mark.as_ref().filter(|_| !self.marks_denied) else { return };
         let noted = self.sync.parts.database.note_mark(&identity.user, &identity.keycloak_id, mark).await;
         if let Err(error) = noted {
@@ -199,83 +210,15 @@ impl Run<'_> {
         }
     }
 
-    /// Makes a mailbox for somebody who has none.
-    async fn import(
-        &mut self,
-        client: &Client,
-        person: &Person,
-        identity: &Identity,
-    ) -> Result<Outcome, Skip> {
-        if self.sync.imports {
-            return self.make_mailbox(client, person, identity).await;
-        }
-        // A dry run says how many they would be, so that a limit can be chosen.
-        if self.request.dry_run
-            && let Ok(Outcome::Created) = self.make_mailbox(client, person, identity).await
-        {
-            self.report.importable += 1;
-        }
-        Err(Skip::NotImported)
-    }
-
-    async fn make_mailbox(
-        &mut self,
-        client: &Client,
-        person: &Person,
-        identity: &Identity,
-    ) -> Result<Outcome, Skip> {
-        let (database, user) = (Arc::clone(&self.sync.parts.database), &identity.user);
-        let other =
-            database.mailbox_of_id(&identity.keycloak_id).await.map_err(|error| failed(user, &error))?;
-        if let Some(other) = other.filter(|other| Username::parse(other.as_bytes()).as_ref() != Ok(user)) {
-            let (user, mailbox) = (user.as_str(), other);
-            tracing::warn!(user, mailbox, "a person's address changed; no second mailbox is made");
-            return Err(Skip::AddressChanged);
-        }
-        self.check_demands(client, person).await?;
-        let plan = self.rulebook.plan(identity).map_err(Skip::Refused)?;
-        if self.sync.config.import_limit.is_some_and(|limit| self.report.created >= limit) {
-            return Err(Skip::ImportLimit);
-        }
-        if self.request.dry_run {
-            return self.foresight.import(&database, &plan, self.sync.imports).await;
-        }
-        let parts = &self.sync.parts;
-        let settings = match parts.provisioner.import(&database, identity, Instant::now().into_std()).await {
-            Ok(Provisioned::Created(settings)) => settings,
-            Ok(Provisioned::AlreadyThere) => return Ok(Outcome::Unchanged),
-            Err(NotAccepted::Refused(_)) => return Err(Skip::Conflict),
-            Err(NotAccepted::CannotTell(trouble)) => match trouble.reason {
-                TempFailReason::Provisioning(refusal) => return Err(Skip::Refused(refusal)),
-                _ => return Err(failed(user, &trouble)),
-            },
-        };
-        tracing::info!(
-            user = user.as_str(),
-            template = identity.template.as_deref(),
-            "mailbox made by the sync"
-        );
-        self.tell_redis(user, &settings).await;
-        self.note_mark(identity).await;
-        let name = self.name_of(identity);
-        if !name.is_empty()
-            && let Err(error) = database.follow_name(user.as_str(), &name, false).await
-        {
-            // The next run writes it.
-            failed(user, &error);
-        }
-        Ok(Outcome::Created)
-    }
-
     /// Keycloak's name; empty where mailboxes do not get it.
-    fn name_of(&self, identity: &Identity) -> String {
+    pub(super) fn name_of(&self, identity: &Identity) -> String {
         match self.rulebook.follows_names() {
             true => identity.display_name(),
             false => String::new(),
         }
     }
 
-    async fn check_demands(&self, client: &Client, person: &Person) -> Result<(), Skip> {
+    pub(super) async fn check_demands(&self, client: &Client, person: &Person) -> Result<(), Skip> {
         match client.find_unmet(person).await {
             Ok(None) => Ok(()),
             Ok(Some(_)) => Err(Skip::Filtered),
@@ -283,7 +226,7 @@ impl Run<'_> {
         }
     }
 
-    async fn tell_redis(&mut self, user: &Username, settings: &RedisSettings) {
+    pub(super) async fn tell_redis(&mut self, user: &Username, settings: &RedisSettings) {
         let Some(redis) = &mut self.sync.parts.redis else { return };
         if let Err(error) = bookkeeping::tell_redis(redis, user, settings).await {
             tracing::warn!(user = user.as_str(), %error, "Redis was not told of a mailbox's settings");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::foresight::Foresight;
+use super::import::Newcomer;
 use super::journal::Journal;
 use super::report::{Outcome, Report, Skip, SourceReport};
 use super::walk::Walk;
@@ -45,6 +46,8 @@ pub(super) struct Run<'s> {
     pub(super) sight: Sight,
     /// What a dry run has announced.
     pub(super) foresight: Foresight,
+    /// People of this page who get a mailbox at its end.
+    pub(super) newcomers: Vec<Newcomer>,
     /// Marks cannot be written.
     pub(super) marks_denied: bool,
     /// The lease, and when it was prolonged last; `None` where there is none.
@@ -69,6 +72,7 @@ impl<'s> Run<'s> {
             claimed: HashSet::new(),
             sight: Sight::default(),
             foresight: Foresight::default(),
+            newcomers: Vec::new(),
             marks_denied: false,
             lease: lease.map(|wish| (wish, Instant::now())),
         }
@@ -86,6 +90,7 @@ impl<'s> Run<'s> {
                 LiveSource::Keycloak { client, .. } => {
                     self.addresses.clear();
                     self.claimed.clear();
+                    self.newcomers.clear();
                     self.sight = Sight::default();
                     self.foresight.on = 0;
                     (client.name().to_owned(), self.one_source(&client, watch).await)
@@ -132,10 +137,14 @@ impl<'s> Run<'s> {
         walk: &mut Walk<'_, Client>,
         watch: Watch<'_>,
     ) -> Result<(), Trouble> {
-        while let Some(page) = walk.next().await? {
+        let mut page = walk.next().await?;
+        while let Some(people) = page {
             self.keep_lease().await?;
-            self.take_page(client, page).await?;
+            // While this page is written, Keycloak is left alone and then asked for the next one.
+            let (taken, next) = tokio::join!(self.take_page(client, people), walk.next());
+            taken?;
             watch(&self.report, walk.expected());
+            page = next?;
         }
         Ok(())
     }
@@ -162,6 +171,7 @@ impl<'s> Run<'s> {
         for standing in standings {
             self.take_person(&client, &person, &standing).await;
         }
+        self.make_mailboxes().await;
         self.report.complete = true;
         Ok(())
     }

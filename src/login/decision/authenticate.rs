@@ -9,7 +9,7 @@ use super::login::{Asked, Login, Moment, Proof, Purpose};
 use super::trace::{Path, Trace};
 use super::webmail::Via;
 use super::words;
-use crate::auth::{AuthRequest, Denial, Grant, NotAccepted, UserFields, Username, Verdict};
+use crate::auth::{AuthRequest, Denial, Grant, NotAccepted, Service, UserFields, Username, Verdict};
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::records::Held;
 use crate::backend::sql::{Hosting, Mailbox, MailboxState};
@@ -158,10 +158,6 @@ pub(super) fn check_mailbox(mailbox: &Mailbox) -> Result<(), Denial> {
 
 /// The mailbox's own switch of the service. It is about the main password only, as in mailcow: an app password
 /// has switches of its own. From the webmail it does not count.
-pub(super) fn check_access(login: &Login<'_>, mailbox: &Mailbox) -> Result<(), Denial> {
-    if login.via == Via::Webmail || mailbox.access.allows(&login.request.service) {
-        Ok(())
-    } else {
-        Err(Denial::ServiceForbidden)
-    }
+pub(super) fn check_access(via: Via, service: &Service, mailbox: &Mailbox) -> Result<(), Denial> {
+    if via == Via::Webmail || mailbox.access.allows(service) { Ok(()) } else { Err(Denial::ServiceForbidden) }
 }

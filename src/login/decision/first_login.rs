@@ -96,7 +96,8 @@ impl Decision {
 
 /// What the template has switched off stands against the first login too.
 fn judge_new(login: &Login<'_>, mailbox: &Mailbox, trace: &mut Trace) -> Result<u64, NotAccepted> {
-    let stands = check_mailbox(mailbox).and_then(|()| check_access(login, mailbox));
+    let stands =
+        check_mailbox(mailbox).and_then(|()| check_access(login.via, &login.request.service, mailbox));
     trace.step("new mailbox", &stands, |_| words::new_mailbox(mailbox));
     stands?;
     Ok(mailbox.quota_bytes)

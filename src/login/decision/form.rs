@@ -50,7 +50,7 @@ fn check_proof_form(proof: Proof<'_>, master_user: Option<&str>) -> Result<(), D
     }
 }
 
-fn check_password_form(password: &Secret) -> Result<(), Denial> {
+pub(super) fn check_password_form(password: &Secret) -> Result<(), Denial> {
     let bytes = password.expose();
     if bytes.is_empty() || bytes.len() > MAX_PASSWORD_BYTES || bytes.contains(&0) {
         return Err(Denial::PasswordInvalid);

@@ -48,15 +48,15 @@ fn opens_mailbox(request: &AuthRequest) -> bool {
 
 /// Who is it, where nobody may act as somebody else?
 fn check_name(request: &AuthRequest) -> Result<Username, Denial> {
-    let user = Username::parse(&request.authcid).map_err(|_| Denial::NameInvalid)?;
+    let user = request.authcid.parse().map_err(|_| Denial::NameInvalid)?;
     if acts_for_another(request) { Err(Denial::AuthzidForbidden) } else { Ok(user) }
 }
 
 /// Naming oneself twice is no such thing (doveadm does).
 fn acts_for_another(request: &AuthRequest) -> bool {
     let (authcid, authzid) = (&request.authcid, &request.authzid);
-    let is_oneself = || Username::parse(authcid).is_ok_and(|user| Username::parse(authzid) == Ok(user));
-    !authzid.is_empty() && authzid != authcid && !is_oneself()
+    let is_oneself = || authcid.parse().is_ok_and(|user| Username::parse(authzid) == Ok(user));
+    !authzid.is_empty() && **authzid != **authcid && !is_oneself()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! * [`Decision::authenticate`]: the steps of a login, in order, on one screen; which of the passwords opens the
 //!   mailbox is in `open.rs`.
 //!   A second look at what may be out of date is in `again.rs`.
+//! * [`Decision::let_in_at_once`]: the same steps for somebody known with the right password, without a future.
 //! * Whose mailbox an alias opens is in `alias.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
 //! * [`Decision::explain`]: the same run of the same steps, with an administrator who listens (`trace.rs`, `words.rs`).
@@ -14,6 +15,7 @@
 mod admission;
 mod again;
 mod alias;
+mod at_once;
 mod authenticate;
 mod explain;
 mod first_login;

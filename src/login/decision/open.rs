@@ -7,6 +7,7 @@ use super::trace::Trace;
 use super::webmail::Via;
 use super::words;
 use crate::auth::{Denial, NotAccepted, Secret, Service, Source, TempFail, Username};
+use crate::backend::keycloak::Person;
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::people::Entitled;
 use crate::backend::sql::{AppPassword, AuthSource, Mailbox};
@@ -184,7 +185,7 @@ impl Decision {
         record: &MailboxRecord,
         trace: &mut Trace,
     ) -> Result<Opened, NotAccepted> {
-        check_access(login, mailbox)?;
+        check_access(login.via, &login.request.service, mailbox)?;
         if mailbox.authsource != Some(AuthSource::Keycloak) {
             return Err(Denial::SourceUnsupported.into());
         }
@@ -221,7 +222,7 @@ impl Decision {
     ) -> Result<(), NotAccepted> {
         let authsource = match mailbox {
             Some(mailbox) => {
-                check_access(login, mailbox)?;
+                check_access(login.via, &login.request.service, mailbox)?;
                 mailbox.authsource
             }
             None => Some(AuthSource::Keycloak),
@@ -265,16 +266,25 @@ pub(super) fn check_same_person(
     record: &MailboxRecord,
     owner: &Owner,
 ) -> Result<(), Denial> {
-    let Some(person) = owner.person() else { return Ok(()) };
-    let Some(known) = record.owner_id.as_deref().filter(|known| *known != person.id()) else { return Ok(()) };
+    if is_same_person(record, owner) {
+        return Ok(());
+    }
     tracing::warn!(
         user = user.as_str(),
-        known,
-        found = person.id(),
+        known = record.owner_id.as_deref(),
+        found = owner.person().map(Person::id),
         "the address has another person in Keycloak than before; to give them the mailbox, run \
          `keydove mailbox adopt`"
     );
     Err(Denial::UserReplaced)
+}
+
+/// The same, said to nobody. A row has no person, and a mailbox whose owner nobody has seen yet has any.
+pub(super) fn is_same_person(record: &MailboxRecord, owner: &Owner) -> bool {
+    match (owner.person(), record.owner_id.as_deref()) {
+        (Some(person), Some(known)) => person.id() == known,
+        (None, _) | (_, None) => true,
+    }
 }
 
 pub(super) fn attempt<'a>(login: &Login<'a>, presented: Presented<'a>) -> AppPasswordAttempt<'a> {

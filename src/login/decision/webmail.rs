@@ -86,7 +86,7 @@ mod tests {
     fn request(remote: Option<&str>, password: &str) -> AuthRequest {
         let remote = remote.map(|remote| remote.parse().unwrap());
         AuthRequest {
-            authcid: b"alice@example.org".to_vec(),
+            authcid: "alice@example.org".into(),
             authzid: Vec::new(),
             credential: Credential::Password(Secret::from(password)),
             service: Service::Imap,

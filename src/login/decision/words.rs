@@ -6,7 +6,7 @@ use super::Decision;
 use super::known::{KnownMailbox, state};
 use super::login::{Login, Proof};
 use super::trace::Sight;
-use crate::auth::{AuthRequest, Denial, NotAccepted, TempFail, Username};
+use crate::auth::{AuthRequest, Denial, NotAccepted, TempFail};
 use crate::backend::mailboxes::MailboxRecord;
 use crate::backend::records::{Freshness, Held};
 use crate::backend::sql::{AppPassword, Mailbox};
@@ -85,7 +85,7 @@ impl Decision {
 
 /// The name in normal form; as given where it has none.
 pub(super) fn name(request: &AuthRequest) -> String {
-    Username::parse(&request.authcid).map_or_else(
+    request.authcid.parse().map_or_else(
         |_| String::from_utf8_lossy(&request.authcid).into_owned(),
         |user| user.as_str().to_owned(),
     )

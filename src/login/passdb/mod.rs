@@ -198,6 +198,15 @@ impl Passdb {
         }
     }
 
+    /// Whoever has a mailbox, if that is known and fresh and nothing stands against them.
+    #[must_use]
+    pub fn peek_entitled_owner(&self, user: &Username, mailbox: &Mailbox, now: Instant) -> Option<Owner> {
+        match mailbox.authsource {
+            Some(AuthSource::Keycloak) => self.people.peek_if_entitled(user, now).map(Owner::Person),
+            Some(AuthSource::Mailcow | AuthSource::Ldap | AuthSource::GenericOidc) | None => Some(Owner::Row),
+        }
+    }
+
     /// Makes sure that what is known about a person was asked for no sooner than `since`; waits for that until
     /// `until` at most. Says whether it is newer than what was known before.
     ///
@@ -247,6 +256,29 @@ impl Passdb {
             (Some(AuthSource::Mailcow), Owner::Row) => mailbox::check(self, mailbox, of_row, presented).await,
             (_, Owner::Row) => Err(Denial::SourceUnsupported.into()),
         }
+    }
+
+    /// Whether the main password is known to fit, as [`check_main_password`](Self::check_main_password) would find.
+    #[must_use]
+    pub fn knows_main_password(
+        &self,
+        mailbox: &Mailbox,
+        owner: &Owner,
+        of_row: &Fitted,
+        password: &Secret,
+    ) -> Option<Source> {
+        let (fitted, source) = match (mailbox.authsource, owner) {
+            (_, Owner::Person(entitled)) => {
+                keycloak::stored(entitled).ok()?;
+                (entitled.fitted(), Source::Keycloak)
+            }
+            (Some(AuthSource::Mailcow), Owner::Row) => {
+                mailbox::stored(mailbox, of_row).ok()?;
+                (of_row, Source::Mailbox)
+            }
+            (_, Owner::Row) => return None,
+        };
+        self.comparisons.knows(fitted, password.expose()).then_some(source)
     }
 
     /// Compares with the password of somebody who is entitled and may have no mailbox yet.

@@ -14,25 +14,25 @@ impl LoginService {
     pub(super) fn conclude(
         &self,
         listener: &Listener,
-        request: AuthRequest,
+        request: &AuthRequest,
         judgement: Judgement,
         (arrival, ended): (Arrival, Instant),
     ) -> Verdict {
         let Judgement { verdict, path, target } = judgement;
         let took = ended - arrival.monotonic;
-        let alias = target.as_ref().and_then(|_| Username::parse(&request.authcid).ok());
+        let alias = target.as_ref().and_then(|_| request.authcid.parse().ok());
         let parsed;
         let normal = match &verdict {
             Verdict::Accept(grant) => Some(&grant.user),
             Verdict::Refuse(_) | Verdict::CannotTell(_) => {
-                parsed = target.or_else(|| Username::parse(&request.authcid).ok());
+                parsed = target.or_else(|| request.authcid.parse().ok());
                 parsed.as_ref()
             }
         };
         let named = request.named_service();
         let guess = match &verdict {
-            Verdict::Refuse(denial) if denial.is_guess() && may_be_guess(&request) => {
-                Some(refused_guess(&request, normal, ended))
+            Verdict::Refuse(denial) if denial.is_guess() && may_be_guess(request) => {
+                Some(refused_guess(request, normal, ended))
             }
             Verdict::Accept(_) | Verdict::Refuse(_) | Verdict::CannotTell(_) => None,
         };
@@ -67,7 +67,7 @@ impl LoginService {
         }
         match &verdict {
             Verdict::Accept(grant) => self.note_accepted(request, grant, ended),
-            Verdict::Refuse(denial) if publishes => self.note_refused(&request, *denial),
+            Verdict::Refuse(denial) if publishes => self.note_refused(request, *denial),
             Verdict::Refuse(_) | Verdict::CannotTell(_) => {}
         }
         verdict
@@ -97,18 +97,18 @@ impl LoginService {
 
     /// The login history names the webmail as mailcow does: by itself, or by no service at all where it came with the
     /// person's own password.
-    fn note_accepted(&self, request: AuthRequest, grant: &Grant, now: Instant) {
+    fn note_accepted(&self, request: &AuthRequest, grant: &Grant, now: Instant) {
         // It is not the person who was there.
         if grant.master_user.is_some() {
             return;
         }
         let service = match (grant.through_webmail, grant.source) {
-            (false, _) => request.service_name,
-            (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO".into(),
-            (true, Source::Keycloak | Source::Mailbox | Source::Token | Source::MasterUser) => "NONE".into(),
+            (false, _) => &*request.service_name,
+            (true, Source::AppPassword(_) | Source::SingleSignOn) => "SOGO",
+            (true, Source::Keycloak | Source::Mailbox | Source::Token | Source::MasterUser) => "NONE",
         };
         let (remote, app_password) = (request.origin.remote, grant.source.app_password());
-        if self.bookkeeper.has_noted((&grant.user, &service, remote), app_password, now) {
+        if self.bookkeeper.has_noted((&grant.user, service, remote), app_password, now) {
             return;
         }
         self.bookkeeper.note(Note::Accepted(AcceptedLogin {

@@ -20,7 +20,10 @@ impl DecidedLogin {
     /// up would be a way to try a password unseen.
     pub async fn decide(service: &LoginService, mut request: AuthRequest) -> Self {
         let arrival = Arrival::now();
-        let judgement = service.decide(&mut request, arrival, Purpose::Answer).await;
+        let judgement = match service.let_in_at_once(&mut request, arrival) {
+            Some(judgement) => judgement,
+            None => Box::pin(service.decide(&mut request, arrival, Purpose::Answer)).await,
+        };
         Self { request, judgement, arrival, ended: now() }
     }
 
@@ -49,6 +52,6 @@ impl DecidedLogin {
 
     /// Logs and counts it, and has written down what is to be, as for every other protocol.
     pub fn conclude(self, service: &LoginService, listener: &Listener) -> Verdict {
-        service.conclude(listener, self.request, self.judgement, (self.arrival, self.ended))
+        service.conclude(listener, &self.request, self.judgement, (self.arrival, self.ended))
     }
 }

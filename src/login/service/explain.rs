@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::timeout;
 
 use super::{Arrival, LoginService};
-use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service, Username};
+use crate::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
 use crate::backend::sql::PastLogin;
 use crate::login::decision::Explanation;
 use crate::observe::RecentAttempt;
@@ -35,7 +35,7 @@ impl ExplainRequest {
     fn into_login(self) -> (AuthRequest, bool) {
         let has_password = self.password.is_some();
         let request = AuthRequest {
-            authcid: self.user.into_bytes(),
+            authcid: self.user.as_bytes().into(),
             authzid: Vec::new(),
             credential: Credential::Password(self.password.unwrap_or_else(|| Secret::from(""))),
             // No mail server can name the portal; an administrator asks about people who come with Keycloak's word.
@@ -83,7 +83,7 @@ impl LoginService {
     pub async fn explain(&self, request: ExplainRequest, arrival: Arrival) -> Explained {
         let (mut request, has_password) = request.into_login();
         self.naming.read_login(&mut request);
-        let user = Username::parse(&request.authcid).ok();
+        let user = request.authcid.parse().ok();
         let explanation = self.decision.explain(&request, has_password, self.moment(arrival), self.deadline);
         let mut explanation = explanation.await;
         if let Some(named) = request.named_service() {

@@ -105,9 +105,27 @@ impl LoginService {
     pub async fn log_in(&self, listener: &Listener, mut request: AuthRequest, arrival: Arrival) -> Concluded {
         let judgement = self.decide(&mut request, arrival, Purpose::Answer).await;
         let ended = now();
-        let verdict = self.conclude(listener, request, judgement, (arrival, ended));
+        let verdict = self.conclude(listener, &request, judgement, (arrival, ended));
         let not_before = self.not_before(&verdict, arrival);
         Concluded { verdict, ended, not_before }
+    }
+
+    /// The same at once, where somebody known is let in. `None`: it is to be [logged in](Self::log_in).
+    pub fn log_in_at_once(
+        &self,
+        listener: &Listener,
+        request: &mut AuthRequest,
+        arrival: Arrival,
+    ) -> Option<Concluded> {
+        let judgement = self.let_in_at_once(request, arrival)?;
+        let ended = now();
+        let verdict = self.conclude(listener, request, judgement, (arrival, ended));
+        Some(Concluded { verdict, ended, not_before: None })
+    }
+
+    fn let_in_at_once(&self, request: &mut AuthRequest, arrival: Arrival) -> Option<Judgement> {
+        self.naming.read_login(request);
+        self.decision.let_in_at_once(request, self.moment(arrival))
     }
 
     /// How a login would end. Nothing is logged, counted, written down or made; the names of the request are read as for a

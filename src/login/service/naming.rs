@@ -1,7 +1,9 @@
 //! What the names that peers send stand for here: services that the administrator allows, and people whose domain goes
 //! without saying.
 
-use crate::auth::{AuthRequest, DefaultDomain, SenderRequest, ServiceNames, UserRequest, Username};
+use std::borrow::Cow;
+
+use crate::auth::{AuthRequest, DefaultDomain, SenderRequest, SentName, ServiceNames, UserRequest, Username};
 
 /// The administrator's words about names. One place reads them, so that every protocol understands the same.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,10 @@ impl Naming {
             return;
         }
         if request.authzid.is_empty() {
-            return self.complete_mailbox(&mut request.authcid);
+            if let Some(whole) = self.complete_mailbox(&request.authcid) {
+                request.authcid = whole.into();
+            }
+            return;
         }
         self.complete(&mut request.authzid);
         let whole = self.default_domain.complete(&request.authcid);
@@ -41,29 +46,29 @@ impl Naming {
             || Username::parse(&whole).is_ok_and(|user| Username::parse(&request.authzid) == Ok(user));
         // A master user acts for somebody else, and their names have no domain.
         if self.master_separator.is_none() || names_oneself() {
-            request.authcid = whole.into_owned();
+            request.authcid = SentName::new(&whole);
         }
     }
 
     /// The same for `mailbox*master`: the mailbox gets the domain, the master user does not.
-    fn complete_mailbox(&self, name: &mut Vec<u8>) {
+    fn complete_mailbox(&self, name: &[u8]) -> Option<Vec<u8>> {
         let mut buffer = [0; 4];
         let separator = self.master_separator.map(|separator| &*separator.encode_utf8(&mut buffer));
         let at = separator.and_then(|separator| {
             name.windows(separator.len()).rposition(|window| window == separator.as_bytes())
         });
-        match at {
-            Some(at) => {
-                let master = name.split_off(at);
-                self.complete(name);
-                name.extend(master);
+        let (mailbox, master) = name.split_at(at.unwrap_or(name.len()));
+        match self.default_domain.complete(mailbox) {
+            Cow::Owned(mut whole) => {
+                whole.extend(master);
+                Some(whole)
             }
-            None => self.complete(name),
+            Cow::Borrowed(_) => None,
         }
     }
 
     fn complete(&self, name: &mut Vec<u8>) {
-        if let std::borrow::Cow::Owned(whole) = self.default_domain.complete(name) {
+        if let Cow::Owned(whole) = self.default_domain.complete(name) {
             *name = whole;
         }
     }
@@ -95,8 +100,8 @@ mod tests {
         naming.read_login(&mut request);
         assert_eq!(request.service, Service::Imap);
         assert_eq!(request.named_service(), Some(Service::Other("xmpp".into())));
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (text(request.authcid), text(request.authzid))
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (text(&request.authcid), text(&request.authzid))
     }
 
     #[test]

@@ -59,6 +59,8 @@ impl Familiar {
             }
         }
         let mut places = shard.remove(&account).unwrap_or_default();
+        // Nearly everybody has one place, or two.
+        places.0.reserve_exact(1);
         places.0.push((place, second));
         let bytes = places.0.capacity() * size_of::<(u32, u32)>();
         shard.put(account, places, bytes);

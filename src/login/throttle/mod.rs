@@ -138,10 +138,16 @@ impl Throttle {
     /// [`TempFailReason::Throttled`]
     pub fn admit(&self, user: &Username, remote: Option<IpAddr>, now: Instant) -> Result<(), TempFail> {
         let Some(inner) = &self.0 else { return Ok(()) };
-        if inner.busy_until.load(Relaxed) <= inner.millis(now) {
+        if self.makes_nobody_wait(now) {
             return Ok(());
         }
         inner.wait(user, ClientNetwork::narrow(remote), now).map_or(Ok(()), |wait| Err(inner.put_off(wait)))
+    }
+
+    /// Whether nobody has to wait anywhere, so that [`admit`](Self::admit) lets everybody try.
+    #[must_use]
+    pub fn makes_nobody_wait(&self, now: Instant) -> bool {
+        self.0.as_ref().is_none_or(|inner| inner.busy_until.load(Relaxed) <= inner.millis(now))
     }
 
     /// Before a password is looked at that nobody knows yet: many at once must not get past the limit.

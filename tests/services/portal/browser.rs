@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
@@ -72,6 +72,22 @@ impl Browser {
         })
     }
 
+    /// The same, and once more for as long as a page comes in whose place another was: what was found on the old one is
+    /// gone.
+    fn run_on_what_stays<T>(
+        &self,
+        what: &str,
+        act: impl AsyncFn(&Client) -> std::result::Result<T, fantoccini::error::CmdError>,
+    ) -> Result<T> {
+        let since = Instant::now();
+        loop {
+            match self.run(what, &act) {
+                Err(Failure(failure)) if failure.contains("stale element") && since.elapsed() < PATIENCE => {}
+                end => return end,
+            }
+        }
+    }
+
     /// Goes to an address and waits for what it leads to.
     pub fn open(&self, address: &str) -> Result<()> {
         self.run("open", async |client| client.goto(address).await)
@@ -84,12 +100,12 @@ impl Browser {
 
     /// What is on the page, as people read it.
     pub fn text(&self) -> Result<String> {
-        self.run("read", async |client| client.find(Locator::Css("body")).await?.text().await)
+        self.run_on_what_stays("read", async |client| client.find(Locator::Css("body")).await?.text().await)
     }
 
     /// What is in the first element of this kind, once there is one.
     pub fn text_of(&self, css: &str) -> Result<String> {
-        self.run(&format!("read {css}"), async |client| wait(client, css).await?.text().await)
+        self.run_on_what_stays(&format!("read {css}"), async |client| wait(client, css).await?.text().await)
     }
 
     /// Whether there is such an element now.
@@ -99,7 +115,7 @@ impl Browser {
 
     /// Writes into a field.
     pub fn fill(&self, css: &str, text: &str) -> Result<()> {
-        self.run(&format!("fill {css}"), async |client| {
+        self.run_on_what_stays(&format!("fill {css}"), async |client| {
             let field = wait(client, css).await?;
             field.clear().await?;
             field.send_keys(text).await
@@ -120,6 +136,13 @@ impl Browser {
             };
             super::super::ensure(address.contains(part), complaint)
         })
+    }
+
+    /// Its cookies for the page that it is at, as it sends them.
+    pub fn cookies(&self) -> Result<String> {
+        let all = self.run("read cookies", async |client| client.get_all_cookies().await)?;
+        let pairs = all.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
+        Ok(pairs.collect::<Vec<_>>().join("; "))
     }
 
     /// Runs a script of the test's own.

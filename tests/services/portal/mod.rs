@@ -3,6 +3,8 @@
 mod administrators;
 pub mod browser;
 mod errands;
+pub mod formats;
+pub mod old_browser;
 mod stand;
 
 use serde_json::json;

@@ -17,6 +17,7 @@ mod name;
 mod reason;
 mod request;
 mod secret;
+mod sent_name;
 mod service;
 mod temp_fail;
 mod verdict;
@@ -31,6 +32,7 @@ pub use reason::{
 };
 pub use request::{AuthRequest, Credential, Mechanism, Origin, ProvenIdentity, UserRequest};
 pub use secret::Secret;
+pub use sent_name::SentName;
 pub use service::{BadServiceName, Service, ServiceNames};
 pub use temp_fail::TempFail;
 pub use verdict::{Grant, NotAccepted, Source, Told, Verdict};

@@ -17,11 +17,7 @@ const MAX_LOCAL_BYTES: usize = 64;
 ///
 /// A copy shares its text with the original: a name passes through many hands in one login.
 #[derive(Clone)]
-pub struct Username {
-    text: Arc<str>,
-    /// Where the `@` stands.
-    at: usize,
-}
+pub struct Username(Arc<str>);
 
 /// Why a name is none. Nobody is asked about such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +59,7 @@ impl Username {
     }
 
     /// Nearly every name is short, in normal form already, and of letters and digits with single joints between them.
-    fn of_plain(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn of_plain(bytes: &[u8]) -> Option<Self> {
         // So short that no part of it is too long.
         if bytes.len() > MAX_LOCAL_BYTES {
             return None;
@@ -81,7 +77,8 @@ impl Username {
         }
         // A domain that ends with a digit is for the converter to judge.
         bytes.last().filter(|last| last.is_ascii_lowercase())?;
-        Some(Self { at: at?, text: str::from_utf8(bytes).ok()?.into() })
+        at?;
+        Some(Self(str::from_utf8(bytes).ok()?.into()))
     }
 
     /// Any name.
@@ -100,25 +97,30 @@ impl Username {
         if text.len() > MAX_BYTES {
             return Err(InvalidName::TooLong);
         }
-        Ok(Self { at: local.len(), text: text.into() })
+        Ok(Self(text.into()))
     }
 
     /// The whole address.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 
     /// What stands before the `@`.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        &self.text[..self.at]
+        self.parts().0
     }
 
     /// What stands after the `@`, as A-labels.
     #[must_use]
     pub fn domain(&self) -> &str {
-        &self.text[self.at + 1..]
+        self.parts().1
+    }
+
+    /// There may be millions of names, so none remembers where its `@` stands; it has exactly one.
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('@').unwrap_or_default()
     }
 
     /// The address with the domain as U-labels, if that is written otherwise.
@@ -136,7 +138,7 @@ impl Username {
 
 impl PartialEq for Username {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0 == other.0
     }
 }
 
@@ -144,7 +146,7 @@ impl Eq for Username {}
 
 impl std::hash::Hash for Username {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        self.0.hash(state);
     }
 }
 
@@ -156,7 +158,7 @@ impl PartialOrd for Username {
 
 impl Ord for Username {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.text.cmp(&other.text)
+        self.0.cmp(&other.0)
     }
 }
 
@@ -219,13 +221,13 @@ impl DefaultDomain {
 
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0)
     }
 }
 
 impl fmt::Debug for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.text)
+        write!(f, "{:?}", self.0)
     }
 }
 

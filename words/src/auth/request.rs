@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{Secret, Service};
+use super::{Secret, SentName, Service};
 
 /// One person asks for one service with one credential.
 ///
@@ -12,7 +12,7 @@ use super::{Secret, Service};
 #[derive(Debug)]
 pub struct AuthRequest {
     /// Who proves who they are.
-    pub authcid: Vec<u8>,
+    pub authcid: SentName,
     /// As whom they want to act; empty when they act as themselves.
     pub authzid: Vec<u8>,
     /// By what they prove it.

@@ -28,6 +28,9 @@ const REPLACE_OWN: &str =
 const COLUMNS: &str = "\
 p.mailbox, p.id, p.name, p.imap_access, p.pop3_access, p.smtp_access, p.sieve_access, p.dav_access, p.eas_access, \
 p.active, CAST(p.created AS CHAR)";
+/// What [`read_services`] reads.
+pub(in crate::backend::sql) const SERVICE_SWITCHES: &str =
+    "p.imap_access, p.pop3_access, p.smtp_access, p.sieve_access, p.dav_access, p.eas_access";
 const WHERE: &str = "WHERE p.mailbox IN (?, ?) ORDER BY p.id DESC";
 const LAST_USED: &str = "\
 SELECT app_password, CAST(MAX(datetime) AS CHAR) FROM sasl_log \
@@ -209,12 +212,7 @@ pub(in crate::backend::sql) async fn find_all<S: Session>(
 
 impl AppPasswordRow {
     fn read(row: &mut Row) -> Result<Self, String> {
-        let mut services = Vec::new();
-        for (column, service) in (3..).zip(&SERVICES) {
-            if row.number(column)? == 1 {
-                services.push(name_of(service));
-            }
-        }
+        let services = read_services(row, 3)?;
         let networks = row.text(12)?.unwrap_or_default();
         let networks = networks.split([',', ' ']).filter(|network| !network.is_empty());
         Ok(Self {
@@ -228,6 +226,17 @@ impl AppPasswordRow {
             active: row.number(9)? == 1,
         })
     }
+}
+
+/// The services that a row opens; its switches begin at this column.
+pub(in crate::backend::sql) fn read_services(row: &Row, first: usize) -> Result<Vec<&'static str>, String> {
+    let mut services = Vec::new();
+    for (column, service) in (first..).zip(&SERVICES) {
+        if row.number(column)? == 1 {
+            services.push(name_of(service));
+        }
+    }
+    Ok(services)
 }
 
 fn name_of(service: &Service) -> &'static str {

@@ -25,7 +25,9 @@ pub use mailbox::{MailboxRow, MailboxSettings};
 pub use obstacle::{AdminError, Obstacle};
 pub use search::MailboxSearch;
 
-pub(super) use app_password::{AddAppPassword, find_all as find_app_passwords};
+pub(super) use app_password::{
+    AddAppPassword, SERVICE_SWITCHES, find_all as find_app_passwords, read_services,
+};
 pub(super) use obstacle::Outcome;
 
 impl Database {

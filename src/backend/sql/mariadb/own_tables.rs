@@ -26,10 +26,10 @@ pub(super) const OF_LOGINS: TableSet = TableSet {
     first: &["keydove_person", "keydove_app_password"],
     further: &["keydove_lease", "keydove_sync", "keydove_mark"],
 };
-/// What the web portal keeps.
+/// What the web portal and mails to users keep.
 pub(super) const OF_PORTAL: TableSet = TableSet {
     file: include_str!("../migrations/mariadb/keydove_portal.sql"),
-    first: &["keydove_session", "keydove_origin"],
+    first: &["keydove_session", "keydove_origin", "keydove_notice"],
     further: &[],
 };
 /// While some are missing, those who only read look no more often; an administrator may load them at any time.

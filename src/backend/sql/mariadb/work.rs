@@ -144,11 +144,6 @@ impl MariadbSession<'_> {
         }
     }
 
-    async fn command(&mut self, command: &'static str) -> Result<(), Fault> {
-        let done = self.lease.connection().query_drop(command).await;
-        done.map_err(|error| self.explain(error))
-    }
-
     fn explain(&self, error: DriverError) -> Fault {
         self.server.explain(self.attempt, error)
     }
@@ -171,6 +166,11 @@ impl Session for MariadbSession<'_> {
 
     fn follows_lost_commit(&self) -> bool {
         self.follows_lost_commit
+    }
+
+    async fn command(&mut self, command: &'static str) -> Result<(), Fault> {
+        let done = self.lease.connection().query_drop(command).await;
+        done.map_err(|error| self.explain(error))
     }
 
     async fn query(&mut self, statement: &str, parameters: Vec<Parameter>) -> Result<Vec<Row>, Fault> {

@@ -168,10 +168,12 @@ pub(in crate::backend::sql) fn counts(kind: &str) -> bool {
     kind.trim_end_matches(' ').is_empty()
 }
 
-/// Asks for everything that the rules look at, the domain first.
+/// Asks for everything that the rules look at, the domain first. What all mailboxes of the domain have together takes a look
+/// at each, so it is not asked where it is `known` already.
 pub(in crate::backend::sql) async fn gather<S: Session>(
     session: &mut S,
     user: &Username,
+    known: Option<Usage>,
 ) -> Result<Facts, Fault> {
     let limits = Limits::find(session, user).await?;
     let [name, unicode, domain, unicode_domain] = spellings(user);
@@ -191,6 +193,9 @@ pub(in crate::backend::sql) async fn gather<S: Session>(
     let is_alias = look_for_address(session, ("alias", "address"), user).await? != Presence::Free;
     let temporary = look_for_address(session, ("spamalias", "address"), user).await?;
     let is_spam_alias = matches!(temporary, Presence::There(_));
-    let usage = Usage::sum_up(session, user).await?;
+    let usage = match known {
+        Some(usage) => usage,
+        None => Usage::sum_up(session, user).await?,
+    };
     Ok(Facts { limits, objects, is_alias, is_spam_alias, other_person: false, usage })
 }

@@ -1,6 +1,6 @@
 //! The rows of a new mailbox, in mailcow's order.
 
-use super::checks::gather;
+use super::checks::{Usage, gather};
 use super::rows::{Announced, Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
 use crate::backend::sql::mailbox::{AuthSource, MIB};
@@ -47,8 +47,20 @@ impl Work for CreateMailbox {
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
+        self.create(session, &mut None).await
+    }
+}
+
+impl CreateMailbox {
+    /// `usage` is what the mailboxes of the domain have together, where that is known; afterwards it is.
+    pub(super) async fn create<S: Session>(
+        &self,
+        session: &mut S,
+        usage: &mut Option<Usage>,
+    ) -> Result<Creation, Fault> {
         let rows = &self.rows;
-        let mut facts = gather(session, &rows.user).await?;
+        let mut facts = gather(session, &rows.user, *usage).await?;
+        *usage = Some(facts.usage);
         let known = PersonOf(rows.user.clone()).run(session).await?;
         facts.other_person = match (known, &rows.owner) {
             (Some(known), Some(owner)) => known.keycloak_id != owner.keycloak_id,
@@ -67,6 +79,8 @@ impl Work for CreateMailbox {
             person::remember(session, &rows.user, owner).await?;
         }
         sogo::tell(session, &rows.user).await?;
+        let quota_bytes = rows.quota_mib.saturating_mul(MIB);
+        *usage = Some(facts.usage.and(Announced { mailboxes: 1, quota_bytes }));
         Ok(Creation::Created)
     }
 }
@@ -99,7 +113,7 @@ impl Work for WouldCreate {
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
-        let mut facts = gather(session, &self.0.user).await?;
+        let mut facts = gather(session, &self.0.user, None).await?;
         facts.usage = facts.usage.and(self.1);
         Ok(facts.judge(&self.0).unwrap_or(Creation::Created))
     }

@@ -5,6 +5,7 @@
 
 pub(super) mod checks;
 pub(super) mod create;
+mod create_many;
 pub(super) mod rows;
 mod update;
 
@@ -13,6 +14,7 @@ use super::error::Error;
 use super::retry::Fault;
 use super::row::Row;
 use super::session::{Kind, Session, Work};
+pub use create_many::ImportedMailbox;
 use rows::{Announced, Change, Creation, MailboxChanges, NewMailboxRows, StoredTemplate, WouldChange};
 
 impl Database {
@@ -27,6 +29,27 @@ impl Database {
     /// [`Error::Uncertain`]; the next attempt finds whether the mailbox is there.
     pub async fn create_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
         self.run(create::CreateMailbox::new(rows.clone(), None)).await
+    }
+
+    /// Makes mailboxes of one domain as [`create_mailbox`](Self::create_mailbox) does, in as few transactions as do without
+    /// keeping anybody's first login waiting. Says how each ended.
+    ///
+    /// # Errors
+    /// Of each, as [`create_mailbox`](Self::create_mailbox).
+    pub async fn create_mailboxes(&self, of_one_domain: &[ImportedMailbox]) -> Vec<Result<Creation, Error>> {
+        let mut ends = Vec::new();
+        while let Some(rest) = of_one_domain.get(ends.len()..).filter(|rest| !rest.is_empty()) {
+            match self.run(create_many::CreateMailboxes(rest.to_vec())).await {
+                Ok(made) => ends.extend(made),
+                // What stands against the whole may be of one of them, so each is made alone.
+                Err(_) => {
+                    for mailbox in rest {
+                        ends.push(self.create_mailbox(&mailbox.rows).await);
+                    }
+                }
+            }
+        }
+        ends
     }
 
     /// Makes a mailbox as [`create_mailbox`](Self::create_mailbox) does, and takes all of it back: limits, rights and

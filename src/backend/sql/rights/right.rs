@@ -42,13 +42,15 @@ pub enum Feature {
     OldLogins,
     /// Listeners that speak `portal`.
     Portal,
+    /// `[notices]`: mail to users.
+    Notices,
     /// The administrator's commands that change domains, mailboxes, aliases, templates and app passwords.
     Commands,
 }
 
 impl Feature {
     /// Every feature, in the order of the table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Logins,
         Self::AppPasswords,
         Self::Owners,
@@ -66,6 +68,7 @@ impl Feature {
         Self::OldPeople,
         Self::OldLogins,
         Self::Portal,
+        Self::Notices,
         Self::Commands,
     ];
 
@@ -90,6 +93,7 @@ impl Feature {
             Self::OldPeople => "housekeeping of people who are gone",
             Self::OldLogins => "housekeeping of the login history",
             Self::Portal => "the web portal",
+            Self::Notices => "mail to users",
             Self::Commands => "the administrator's commands",
         }
     }

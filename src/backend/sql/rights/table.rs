@@ -7,7 +7,8 @@ type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
 use Feature::{
     AliasLogins, AppPasswords, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
-    IdentityProvider, LoginLog, Logins, Maps, OldLogins, OldPeople, Owners, Policy, Portal, Sync, Templates,
+    IdentityProvider, LoginLog, Logins, Maps, Notices, OldLogins, OldPeople, Owners, Policy, Portal, Sync,
+    Templates,
 };
 use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
@@ -32,6 +33,7 @@ const SESSION: &[&str] = &[
     "used",
     "ends",
 ];
+const NOTICE: &[&str] = &["app_passwd", "occasion", "attempts", "retry"];
 const ORIGIN: &[&str] = &["app_passwd", "mailbox", "created", "remote"];
 const QUOTA: &[&str] = &["username", "bytes", "messages"];
 const LIMITS: &[&str] = &["domain", "active", "mailboxes", "maxquota", "quota"];
@@ -103,11 +105,11 @@ const LINES: &[Line] = &[
         &["username", "active", "kind", "authsource", "password", "quota", "attributes"],
     ),
     (&[Logins], Select, "tfa", &["username", "active"]),
-    (&[AppPasswords, Portal, Commands], Select, "app_passwd", APP_PASSWORD),
+    (&[AppPasswords, Portal, Notices, Commands], Select, "app_passwd", APP_PASSWORD),
     // Which was used last is tried first.
     (&[AppPasswords, Portal, Commands], Select, "sasl_log", &["app_password", "datetime", "username"]),
-    (&[AppPasswords, Owners, Portal, Commands], Create, "keydove_app_password", &[]),
-    (&[AppPasswords, Owners, Portal, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
+    (&[AppPasswords, Owners, Portal, Notices, Commands], Create, "keydove_app_password", &[]),
+    (&[AppPasswords, Owners, Portal, Notices, Commands], Select, "keydove_app_password", OF_APP_PASSWORD),
     // keydove uses its tables when it sees all of them.
     (&[Owners], Create, "keydove_lease", &[]),
     (&[Owners], Select, "keydove_lease", &["name"]),
@@ -208,22 +210,30 @@ const LINES: &[Line] = &[
     (&[Commands], Select, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
     (&[Commands], Insert, "alias", &["address", "goto", "domain", "active", "sender_allowed", "internal"]),
     (&[Commands], Update, "alias", &["goto", "active", "sender_allowed", "internal"]),
-    (&[Portal, Commands], Select, "app_passwd", &["name", "created"]),
+    (&[Portal, Notices, Commands], Select, "app_passwd", &["name", "created"]),
     (&[Portal, Commands], Insert, "app_passwd", NEW_APP_PASSWORD),
     (&[Portal, Commands], Update, "app_passwd", &["password", "active"]),
     (&[Portal, Commands], Insert, "keydove_app_password", OF_APP_PASSWORD),
     (&[Portal, Commands], Delete, "keydove_app_password", &[]),
     (&[Portal, Commands], Select, "sasl_log", &["service", "real_rip"]),
     (&[Portal], Select, "mailbox", &["name"]),
-    (&[Portal], Create, "keydove_session", &[]),
+    // As above: all of these, or none.
+    (&[Portal, Notices], Create, "keydove_session", &[]),
+    (&[Notices], Select, "keydove_session", &["session"]),
+    (&[Portal, Notices], Create, "keydove_notice", &[]),
+    (&[Portal], Select, "keydove_notice", &["app_passwd"]),
     (&[Portal], Select, "keydove_session", SESSION),
     (&[Portal], Insert, "keydove_session", SESSION),
     (&[Portal], Update, "keydove_session", &["used"]),
     (&[Portal], Delete, "keydove_session", &[]),
-    (&[Portal], Create, "keydove_origin", &[]),
-    (&[Portal], Select, "keydove_origin", ORIGIN),
+    (&[Portal, Notices], Create, "keydove_origin", &[]),
+    (&[Portal, Notices], Select, "keydove_origin", ORIGIN),
     (&[Portal], Insert, "keydove_origin", ORIGIN),
     (&[Portal], Delete, "keydove_origin", &[]),
+    (&[Notices], Select, "keydove_notice", NOTICE),
+    (&[Notices], Insert, "keydove_notice", NOTICE),
+    (&[Notices], Update, "keydove_notice", &["attempts", "retry"]),
+    (&[Notices], Delete, "keydove_notice", &[]),
 ];
 
 pub(super) fn of(feature: Feature) -> impl Iterator<Item = Right> {

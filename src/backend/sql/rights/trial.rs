@@ -53,7 +53,7 @@ impl Database {
         }
         for &right in rights {
             missing.extend(match right.feature {
-                Feature::Portal => self.run(TryOfPortal(Try(right))).await?,
+                Feature::Portal | Feature::Notices => self.run(TryOfPortal(Try(right))).await?,
                 _ => self.run(Try(right)).await?,
             });
         }

@@ -12,6 +12,7 @@ use crate::auth::Username;
 
 pub use lease::{LeaseEnd, LeaseWish};
 pub use leavers::{Remembered, SwitchOff};
+pub(super) use standing::FollowName;
 pub use standing::{Standing, StandingMailbox};
 
 impl Database {

@@ -204,10 +204,10 @@ impl Work for StoresOf {
     }
 }
 
-pub(super) struct FollowName {
-    pub(super) mailbox: String,
-    pub(super) name: String,
-    pub(super) write: bool,
+pub(in crate::backend::sql) struct FollowName {
+    pub(in crate::backend::sql) mailbox: String,
+    pub(in crate::backend::sql) name: String,
+    pub(in crate::backend::sql) write: bool,
 }
 
 impl Work for FollowName {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::super::super::storage::Failure;
 use super::super::change::State;
 use super::super::files;
@@ -25,7 +27,6 @@ const SQL_PORT: &str = "127.0.0.1:13306";
 const REDIS_PORT: &str = "127.0.0.1:7654";
 
 /// mailcow, as far as keydove meets it.
-#[derive(Debug)]
 pub(super) struct Host {
     pub(super) folder: PathBuf,
     /// The first three numbers of the containers' network.
@@ -34,6 +35,8 @@ pub(super) struct Host {
     pub(super) sql: SocketAddr,
     pub(super) redis: SocketAddr,
     pub(super) redis_password: String,
+    /// That of the database, where the container does not know it.
+    pub(super) root_password: Option<Zeroizing<String>>,
     pub(super) database: String,
     /// The file with SOGo's secret, unless mailcow runs without SOGo.
     pub(super) sogo_secret: Option<PathBuf>,
@@ -74,6 +77,7 @@ impl Host {
             sql: conf.address("SQL_PORT", SQL_PORT)?,
             redis: conf.address("REDIS_PORT", REDIS_PORT)?,
             redis_password: conf.needed("REDISPASS", "Redis wants it from whoever connects")?.to_owned(),
+            root_password: conf.get("DBROOT").map(|password| Zeroizing::new(password.to_owned())),
             database: conf.database()?,
             sogo_secret: has_sogo.then_some(secret),
             is_standalone: conf.get("DOCKER_COMPOSE_VERSION") == Some("standalone"),

@@ -97,7 +97,11 @@ pub(super) fn set_up(arguments: &Arguments, config: &Path, folder: &Path) -> Res
     let host = Host::read(folder)?;
     let mailcow = Mailcow::settle(&host, &answers, (journal.facts.mailcow.as_ref(), arguments.decide));
     let service = Service::find(mailcow.commands.clone())?;
-    let compose = Compose { folder: folder.to_owned(), is_standalone: host.is_standalone };
+    let compose = Compose {
+        folder: folder.to_owned(),
+        is_standalone: host.is_standalone,
+        root_password: host.root_password.clone(),
+    };
     compose.must_run(&NEEDED)?;
     let database = Session::InContainer(compose.clone());
     let plan = Plan::new((config, &journal), (&host, &service), &answers, &mailcow)?;
@@ -226,7 +230,12 @@ pub(super) fn undo(
         true => put_elsewhere_first(&mut journal),
         false => 0,
     };
-    let compose = Compose { folder: known.folder.clone(), is_standalone: known.is_standalone };
+    let compose = Compose {
+        folder: known.folder.clone(),
+        is_standalone: known.is_standalone,
+        // A mailcow.conf that is broken by now keeps nobody from going back.
+        root_password: Host::read(&known.folder).ok().and_then(|host| host.root_password),
+    };
     let mut site = Site {
         config: config.to_owned(),
         database: Session::InContainer(compose.clone()),

@@ -137,6 +137,7 @@ mod tests {
             sql: "127.0.0.2:3307".parse().unwrap(),
             redis: "127.0.0.3:6380".parse().unwrap(),
             redis_password: "s3cret".to_owned(),
+            root_password: None,
             database: "cow".to_owned(),
             sogo_secret: has_sogo.then(|| "/m/sso".into()),
             is_standalone: false,

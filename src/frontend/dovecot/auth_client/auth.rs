@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::line::{Fields, split_parameter};
 use super::super::unescape;
-use super::replies::{decode, fail, refuse_malformed};
+use super::replies::{fail, refuse_malformed, with_decoded};
 use super::requests::Open;
 use super::{AuthClient, Received};
 use crate::auth::{Denial, Mechanism, Origin, Service};
@@ -62,10 +62,10 @@ impl AuthClient {
                 denial: Denial::MechanismUnknown,
             }));
         };
-        let initial = match parameters.initial {
-            Initial::Absent => Some(None),
-            Initial::Empty => Some(Some(Vec::new().into())),
-            Initial::Base64(text) => decode(text).map(Some),
+        let begun = match parameters.initial {
+            Initial::Absent => Some(Exchange::begin(mechanism, None)),
+            Initial::Empty => Some(Exchange::begin(mechanism, Some(b""))),
+            Initial::Base64(text) => with_decoded(text, |bytes| Exchange::begin(mechanism, Some(bytes))),
         };
         let mut open = Open {
             exchange: Exchange::Plain,
@@ -76,10 +76,9 @@ impl AuthClient {
             mechanism,
             origin: parameters.origin,
         };
-        let Some(initial) = initial else {
+        let Some((exchange, step)) = begun else {
             return Ok(refuse_malformed(id, open, out));
         };
-        let (exchange, step) = Exchange::begin(mechanism, initial.as_ref().map(|bytes| bytes.as_slice()));
         open.exchange = exchange;
         Ok(self.advance(id, open, step, out))
     }
@@ -102,7 +101,7 @@ pub(super) fn describe_cut_off(beginning: &[u8], minor: u32) -> EndedEarly {
 
 fn read_parameters<'a>(fields: Fields<'a>, minor: u32) -> Result<Parameters<'a>, ProtocolError> {
     let mut parameters = Parameters::default();
-    let mut fields = fields.peekable();
+    let mut fields = fields;
     while let Some(field) = fields.next() {
         let (name, value) = split_parameter(field);
         match (name, value) {
@@ -116,7 +115,7 @@ fn read_parameters<'a>(fields: Fields<'a>, minor: u32) -> Result<Parameters<'a>,
             (b"nologin", None) => parameters.nologin = true,
             (b"resp", value) => {
                 // It must stand last: what follows could be a TAB smuggled in by the mail client.
-                if fields.peek().is_some() {
+                if !fields.is_at_end() {
                     return Err(ProtocolError::Parameter);
                 }
                 parameters.initial = read_initial(value.unwrap_or_default(), minor);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::line::Fields;
-use super::replies::{decode, fail, refuse_malformed, write_challenge};
+use super::replies::{fail, refuse_malformed, with_decoded, write_challenge};
 use super::requests::{Asked, Open, REQUEST_LIFETIME, Refused, Request, end_early, request_user, ticket};
 use super::{AuthClient, Handshake, Received, auth};
 use crate::auth::{AuthRequest, Denial};
@@ -36,10 +36,9 @@ impl AuthClient {
                 return Ok(Received::Nothing);
             }
         };
-        let Some(response) = decode(payload) else {
+        let Some(step) = with_decoded(payload, |response| open.exchange.respond(response)) else {
             return Ok(refuse_malformed(id, *open, out));
         };
-        let step = open.exchange.respond(&response);
         Ok(self.advance(id, *open, step, out))
     }
 
@@ -63,7 +62,7 @@ impl AuthClient {
                     ticket,
                     nologin: open.nologin,
                     mechanism: open.mechanism,
-                    authcid: presented.authcid.as_slice().into(),
+                    authcid: presented.authcid.clone(),
                 };
                 let question = AuthRequest {
                     authcid: presented.authcid,

@@ -3,7 +3,7 @@
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::{Engine as _, alphabet};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::super::escape;
 use super::super::line::write_shown;
@@ -17,8 +17,20 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-pub(super) fn decode(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    BASE64.decode(base64).ok().map(Zeroizing::new)
+/// Decoded bytes of nearly every response, which need no place on the heap.
+const SHORT: usize = 192;
+
+/// Lends out what was encoded, and wipes it. `None`: it is no base64.
+pub(super) fn with_decoded<T>(base64: &[u8], look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    if base64.len() <= SHORT {
+        let mut bytes = [0; SHORT];
+        let end = BASE64.decode_slice(base64, &mut bytes).ok().map(|length| look(&bytes[..length]));
+        // As a slice, which is wiped at once and not byte by byte.
+        bytes[..].zeroize();
+        return end;
+    }
+    let bytes = Zeroizing::new(BASE64.decode(base64).ok()?);
+    Some(look(&bytes))
 }
 
 pub(super) fn write_challenge(id: u32, text: &[u8], out: &mut Vec<u8>) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::auth::{Denial, Mechanism, Origin, Service};
+use crate::auth::{Denial, Mechanism, Origin, SentName, Service};
 use crate::frontend::Ticket;
 use crate::frontend::sasl::Exchange;
 use crate::login::service::EndedEarly;
@@ -52,7 +52,7 @@ pub(super) struct Open {
 pub(super) struct Refused {
     pub(super) told: Instant,
     /// As sent.
-    pub(super) authcid: Box<[u8]>,
+    pub(super) authcid: SentName,
 }
 
 /// What the reply to a question needs.
@@ -62,7 +62,7 @@ pub(super) struct Asked {
     pub(super) nologin: bool,
     pub(super) mechanism: Mechanism,
     /// As sent, for the `user=` of the reply.
-    pub(super) authcid: Box<[u8]>,
+    pub(super) authcid: SentName,
 }
 
 /// A ticket names its request, so that no table of them is needed.

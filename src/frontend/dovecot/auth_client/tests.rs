@@ -98,7 +98,7 @@ fn a_login_with_initial_response_is_asked_at_once() {
     let mut talk = Talk::new(Role::Dovecot, 2);
     assert_eq!(talk.say(&plain(1, "alice@example.org", "pw")), "");
     let request = &talk.asked[0].question;
-    assert_eq!(request.authcid, b"alice@example.org");
+    assert_eq!(&*request.authcid, b"alice@example.org");
     assert_eq!(request.service, Service::Imap);
     assert!(request.credential.password().unwrap().matches(b"pw") && request.origin.secured);
     assert_eq!(request.origin.remote, "192.0.2.7".parse().ok());
@@ -383,7 +383,7 @@ fn a_token_is_accepted_in_one_step_and_not_repeated() {
     let mut talk = with_tokens(Role::Dovecot);
     assert_eq!(talk.say(&xoauth2(1, "ey.marker")), "");
     let request = &talk.asked[0].question;
-    assert!(request.credential.password().is_none() && request.authcid == b"alice@example.org");
+    assert!(request.credential.password().is_none() && *request.authcid == *b"alice@example.org");
     assert!(!format!("{request:?}").contains("marker"));
     assert_eq!(talk.answer(0, accepted("alice@example.org")).0, "OK\t1\tuser=alice@example.org\n");
     assert_eq!(talk.pending.len(), 1);

@@ -1,5 +1,5 @@
--- The web portal's tables beside mailcow's: who is signed in, and from where app passwords were made there. keydove makes
--- them itself where it has the right to. An administrator may load this file instead.
+-- The web portal's tables beside mailcow's: who is signed in, from where app passwords were made there, and which mails about
+-- them were sent to users. keydove makes them itself where it has the right to. An administrator may load this file instead.
 
 CREATE TABLE IF NOT EXISTS keydove_session (
     id            BIGINT NOT NULL AUTO_INCREMENT,
@@ -29,4 +29,12 @@ CREATE TABLE IF NOT EXISTS keydove_origin (
     remote     VARCHAR(45) DEFAULT NULL,
     PRIMARY KEY (app_passwd),
     KEY mailbox (mailbox)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS keydove_notice (
+    app_passwd INT NOT NULL,
+    occasion   VARCHAR(16) NOT NULL,
+    attempts   BIGINT NOT NULL,
+    retry      BIGINT DEFAULT NULL,
+    PRIMARY KEY (app_passwd, occasion)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
