@@ -49,7 +49,12 @@ async fn a_known_login_asks_for_memory_three_times() {
             in_use: Arc::default(),
             sync: None,
         }),
-        portal: Arc::new(PortalService::new(Arc::clone(&service), Default::default(), 60)),
+        portal: Arc::new(PortalService::new(
+            Arc::clone(&service),
+            Default::default(),
+            60,
+            Default::default(),
+        )),
         service,
         listener: LISTENER,
     };
