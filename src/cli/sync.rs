@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::output::{say, say_error};
 use super::table::table;
 use super::{BUSY, FAILED, fail, load_and_log};
@@ -25,6 +27,9 @@ pub(super) struct Arguments {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+    /// For the daemon: print how far it is, a line after each page, and stop when standard input ends.
+    #[arg(long, hide = true, requires = "json")]
+    watched: bool,
     /// Switch off the mailboxes of leavers, however many there are.
     #[arg(long, conflicts_with = "user")]
     allow_mass_change: bool,
@@ -41,10 +46,15 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
         user: arguments.user.clone(),
         ..Request::default()
     };
+    if arguments.watched {
+        std::thread::spawn(stop_with_input);
+    }
     let has_bar = !arguments.json && std::io::stderr().is_terminal();
     let end = daemon::sync_once(&config, &request, &|report, people| {
         if has_bar {
             draw(report, people);
+        } else if arguments.watched {
+            say(&progress(report, people));
         }
     });
     observe::flush();
@@ -112,6 +122,19 @@ fn describe(report: &Report) -> String {
     let dry = if report.dry_run { "; nothing was written" } else { "" };
     lines.push(format!("{whole}, in {:.1} s{dry}", report.seconds));
     lines.join("\n")
+}
+
+/// How far it is, for a program that watches.
+fn progress(report: &Report, people: u64) -> String {
+    let Report { seen, created, changed, .. } = report;
+    json!({ "progress": { "seen": seen, "people": people, "created": created, "changed": changed } })
+        .to_string()
+}
+
+/// Whoever watches has ended. The run is left as on SIGTERM.
+fn stop_with_input() {
+    let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+    let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM);
 }
 
 fn to_json(report: &Report) -> String {

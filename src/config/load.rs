@@ -96,6 +96,7 @@ impl Config {
         let keycloaks = tables.own_keycloaks().filter_map(|(place, source)| complete(place, source));
         let of_mailcow = || tables.keycloak.clone().unwrap_or_default();
         Ok(Self {
+            path: path.to_owned(),
             keycloaks: keycloaks.collect(),
             mailcow_keycloak: tables.mailcow.identity_provider.then(of_mailcow),
             in_use: in_use::of(text, &tables, &reading.named),

@@ -15,6 +15,7 @@ mod tables;
 mod unit;
 
 use std::ops::Deref;
+use std::path::PathBuf;
 
 use crate::auth::normalise_domain;
 use crate::backend::{keycloak, sql};
@@ -31,6 +32,8 @@ pub use unit::Unit;
 /// Everything that the file says, and what it points at.
 #[derive(Debug)]
 pub struct Config {
+    /// Where the file lies.
+    pub path: PathBuf,
     /// The file itself; owners of mail are numbers here. Also by the names of its tables: `config.login`.
     pub tables: Tables,
     /// `[keycloak]`, then each `[[keycloak_source]]`, with their addresses. Without the former where its address comes

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::background::Workers;
+use super::provider::provider;
 use crate::auth::{DefaultDomain, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
 use crate::backend::mailboxes::Mailboxes;
@@ -22,6 +23,7 @@ use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::frontend::portal::{AdminParts, PortalService};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
+use crate::jobs::errands::Errands;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
@@ -164,7 +166,7 @@ fn portal_service(
 ) -> PortalService {
     let holds_within = config.cache.mailbox_staleness.get().as_secs();
     PortalService::new(Arc::clone(service), config.portal.clone(), holds_within)
-        .with_administration(AdminParts { sync: schedule.map(Schedule::status) })
+        .with_administration(administrators(config, schedule))
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {
@@ -234,6 +236,16 @@ fn on_loss(config: &Config, kicker: kick::Kicker, people: Arc<OnceLock<People>>)
 
 fn alias_logins(config: &Config) -> AliasLogins {
     AliasLogins { domains: config.login.alias_domains, addresses: config.login.aliases }
+}
+
+/// What the portal's administrators see and begin.
+fn administrators(config: &Config, schedule: Option<&Schedule>) -> AdminParts {
+    let program = std::env::current_exe().unwrap_or_else(|_| "keydove".into());
+    AdminParts {
+        sync: schedule.map(Schedule::status),
+        errands: Arc::new(Errands::new(program, config.path.clone())),
+        provider: provider(config),
+    }
 }
 
 /// Loading the configuration has refused what cannot be read here.

@@ -3,6 +3,7 @@
 mod assemble;
 mod background;
 mod listener;
+mod provider;
 mod serve;
 mod tasks;
 

@@ -135,6 +135,11 @@ impl TemplateText {
         KEYS.iter().find(|(known, ..)| *known == key).map(|(_, kind, _)| *kind)
     }
 
+    /// Every key that a template may have, in mailcow's order, with what it may hold.
+    pub fn kinds() -> impl Iterator<Item = (&'static str, Kind)> {
+        KEYS.iter().map(|(key, kind, _)| (*key, *kind))
+    }
+
     /// Sets a key from text: a number, a word, tags with commas between them.
     ///
     /// # Errors

@@ -189,7 +189,7 @@ impl KeycloakAdmin {
     /// All that the server says of the realm: its settings, clients and roles, and its user profile. Lists are sorted, as the
     /// server shows them in any order; numbers of rows are left out.
     pub fn export(&self) -> Result<Value> {
-        let realm = escape(&self.realm);
+        let realm = &self.realm;
         let path =
             format!("/admin/realms/{realm}/partial-export?exportClients=true&exportGroupsAndRoles=true");
         let mut realm_and_profile = json!({
@@ -286,7 +286,7 @@ impl KeycloakAdmin {
         Self {
             address: self.address.clone(),
             door: self.door.clone(),
-            realm: self.names.realm(realm),
+            realm: escape(&self.names.realm(realm)),
             names: self.names.clone(),
             changes: self.changes.clone(),
             token: Arc::clone(&self.token),

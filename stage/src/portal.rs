@@ -65,6 +65,21 @@ impl Portal {
         Ok(portal)
     }
 
+    /// Starts one whose configuration is there, for instance because `keydove setup` wrote it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn of(
+        stage: &Arc<Stage>,
+        words: Vec<OsString>,
+        config: PathBuf,
+        (address, port): (String, u16),
+    ) -> Result<Self> {
+        let mut portal = Self { program: None, stage: Arc::clone(stage), words, config, address, port };
+        portal.start_again()?;
+        Ok(portal)
+    }
+
     /// Starts it again, as it was.
     ///
     /// # Errors

@@ -37,7 +37,11 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
     ("login", &[&["service"], &["decision"], &["passdb", "throttle", "userdb"]]),
     (
         "jobs",
-        &[&["events", "housekeeping", "mailcow", "notices", "record_keeper"], &["sync"], &["bookkeeping"]],
+        &[
+            &["errands", "events", "housekeeping", "mailcow", "notices", "record_keeper"],
+            &["sync"],
+            &["bookkeeping"],
+        ],
     ),
     ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
     ("credential", &[&["hashing"], &["compared", "scheme"]]),

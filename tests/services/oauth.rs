@@ -104,7 +104,7 @@ pub const CASES: &[Case] = &[
             );
             format!("{}{second}{OAUTH}", prompt(&text))
         })?;
-        let there = admin.in_realm("oauth%20three");
+        let there = admin.in_realm("oauth three");
         let same_address = access(&there.tokens("oauth3", address, RIGHT)?)?;
         let own = access(&there.tokens("oauth3", other, RIGHT)?)?;
         try_token(&keydove, address, &token, Accept("token"))?;

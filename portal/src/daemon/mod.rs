@@ -4,6 +4,7 @@
 //! once more by itself.
 
 mod admin;
+mod errands;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -47,10 +47,18 @@ pub enum Page {
     Mailboxes,
     /// The list of domains
     Domains,
+    /// *Templates*
+    Templates,
+    /// *Identity Provider*
+    IdentityProvider,
+    /// *Sync*
+    Sync,
+    /// *Census*
+    Census,
 }
 
 impl Page {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Device,
         Self::AppPasswords,
         Self::SignIns,
@@ -60,6 +68,10 @@ impl Page {
         Self::Person,
         Self::Mailboxes,
         Self::Domains,
+        Self::Templates,
+        Self::IdentityProvider,
+        Self::Sync,
+        Self::Census,
     ];
 
     /// Its path.
@@ -75,6 +87,10 @@ impl Page {
             Self::Person => "/admin/person",
             Self::Mailboxes => "/admin/mailboxes",
             Self::Domains => "/admin/domains",
+            Self::Templates => "/admin/templates",
+            Self::IdentityProvider => "/admin/identity-provider",
+            Self::Sync => "/admin/sync",
+            Self::Census => "/admin/census",
         }
     }
 

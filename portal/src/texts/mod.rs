@@ -10,7 +10,10 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub use admin::{AdminTexts, HostingTexts, OverviewTexts, PersonTexts};
+pub use admin::{
+    AdminTexts, CensusTexts, HostingTexts, OverviewTexts, PersonTexts, ProviderTexts, SyncTexts,
+    TemplateTexts,
+};
 pub use problems::{ProblemTexts, Told};
 pub use words::{AppPasswordTexts, DeviceTexts, Frame, HelpTexts, ListTexts, ProgramTexts, Texts};
 

@@ -3,13 +3,16 @@
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::{CONTENT_TYPE, COOKIE};
-use keydove_words::portal::admin::{AdminObstacle, AdminRequest, AdminResponse, Effect, ObstacleKind};
+use keydove_words::portal::admin::{
+    AdminObstacle, AdminRequest, AdminResponse, Effect, ObstacleKind, SyncRequest,
+};
 use keydove_words::portal::{Request as Asked, Response};
 
+use super::admin_double::under_way;
 use super::double::{HOSTILE_NAME, answer_administrator};
 use super::{COOKIE_LINE, DaemonDouble, NOW, Portal, form_request};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 14] = [
     "/admin",
     "/admin/check",
     "/admin/person",
@@ -18,6 +21,12 @@ const PAGES: [&str; 8] = [
     "/admin/mailboxes",
     "/admin/mailboxes?search=a&domain=example.org&page=1",
     "/admin/domains",
+    "/admin/templates",
+    "/admin/templates/show?name=Default",
+    "/admin/identity-provider",
+    "/admin/sync",
+    "/admin/sync/run?number=3",
+    "/admin/census",
 ];
 const FORMS: [(&str, &str); 7] = [
     ("/admin/person/source", "user=alice%40example.org&source=mailcow"),
@@ -28,6 +37,9 @@ const FORMS: [(&str, &str); 7] = [
     ("/admin/person/forget", "user=alice%40example.org"),
     ("/admin/person/end-sessions", "user=alice%40example.org"),
 ];
+/// They begin something that changes nothing.
+const LOOKS: [&str; 3] = ["/admin/sync/rehearse", "/admin/identity-provider/test", "/admin/census/count"];
+const START: &str = "/admin/sync/start";
 /// The most that a page may weigh, with its style sheet, its script and its icon.
 const MOST_BYTES: usize = 60 * 1024;
 
@@ -264,4 +276,79 @@ async fn a_draft_of_one_form_does_not_fill_in_another_page() {
     // Somebody who signs in elsewhere meanwhile finds nothing of it.
     let forged = form_request("/confirm", "").header(COOKIE, "__Host-keydove-draft=forged");
     assert_eq!(portal.send(forged.body(Body::empty()).unwrap()).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_takes_long_is_begun_by_a_form_and_its_page_shows_itself_again() {
+    let portal = Portal::new(of_administrator(NOW));
+    for path in LOOKS.into_iter().chain([START]) {
+        let begun = portal.post(path, "").await;
+        let (page, _) = path.rsplit_once('/').unwrap();
+        assert_eq!((begun.status.as_u16(), begun.location()), (303, page), "{path}");
+        assert_ne!(portal.get(path).await.status, 200, "{path}");
+        let request = Request::post(path).header(COOKIE, COOKIE_LINE).header("sec-fetch-site", "cross-site");
+        assert_eq!(portal.send(request.body(Body::empty()).unwrap()).await.status, 403, "{path}");
+    }
+    assert_eq!(changes(&portal), 1);
+    let page = portal.get("/admin/sync").await;
+    assert_eq!(page.headers["refresh"], "2; url=/admin/sync");
+    assert!(page.has("50 of 120 users gone through"));
+    assert!(portal.get("/admin/census").await.headers.get("refresh").is_none());
+    let page = portal.get("/admin/identity-provider").await;
+    assert!(!page.has("hunter2") && page.has("set, and never shown") && page.has("What to do:"));
+    let run = portal.get("/admin/sync/run?number=3").await;
+    assert!(run.has("Keycloak has no address for them") && run.has("<code>provision_domain_full</code>"));
+}
+
+#[tokio::test]
+async fn a_run_waits_for_a_new_proof_and_nobody_else_begins_one() {
+    let portal = Portal::new(of_administrator(NOW - 301));
+    let away = portal.post(START, "").await;
+    assert!(away.status == 303 && away.location().contains("max_age=300"));
+    let draft = away.cookie("__Host-keydove-draft").unwrap();
+    let cookies = format!("{COOKIE_LINE}; __Host-keydove-draft={draft}");
+    let request = Request::get("/confirm").header(COOKIE, cookies).body(Body::empty()).unwrap();
+    let page = Portal::new(of_administrator(NOW)).send(request).await;
+    assert!(page.has("action=\"/admin/sync/start\"") && page.has("Start a run"));
+    assert_eq!(changes(&portal), 0);
+    let others = Portal::new(DaemonDouble::of_alice());
+    for path in LOOKS.into_iter().chain([START]) {
+        assert_eq!(others.post(path, "").await.status, 403, "{path}");
+    }
+    assert_eq!(others.daemon.count("administrate"), 0);
+}
+
+#[tokio::test]
+async fn a_second_run_is_told_that_one_is_under_way() {
+    let portal = Portal::new(DaemonDouble::new(|request| match request {
+        Asked::Administrate {
+            what: AdminRequest::Sync(SyncRequest::Start | SyncRequest::Rehearse), ..
+        } => Response::Administration { said: under_way() },
+        request => answer_administrator(request, NOW),
+    }));
+    for path in [START, "/admin/sync/rehearse"] {
+        let page = portal.post(path, "").await;
+        assert!(page.status == 200 && page.has("Another one can begin when it has ended"), "{path}");
+        assert!(!page.has(HOSTILE_NAME));
+    }
+}
+
+#[tokio::test]
+async fn a_template_is_changed_by_one_request_that_names_what_was_filled_in() {
+    let portal = Portal::new(of_administrator(NOW));
+    let page = portal.get("/admin/templates/show?name=Default").await;
+    assert!(page.has("<option selected>1</option>") && page.has("selected>not set</option>"));
+    let done = portal.post("/admin/templates/set", "name=Default&pop3_access=0&tags=a").await;
+    assert!(done.status == 200 && done.has("Mailboxes get it as it is now"));
+    let asked = portal.daemon.all("administrate");
+    let set = asked.iter().find_map(|line| line["what"]["templates"].get("set")).unwrap();
+    let wanted = serde_json::json!({ "name": "Default", "values": [["pop3_access", "0"], ["tags", "a"]] });
+    assert_eq!(*set, wanted);
+    assert_eq!(portal.post("/admin/templates/add", "name=Staff").await.status, 200);
+    assert_eq!(portal.post("/admin/templates/drop", "name=Staff").await.status, 404);
+    assert_eq!(portal.post("/admin/templates/set", "pop3_access=0").await.status, 400);
+    assert_eq!(changes(&portal), 2);
+    let old = Portal::new(of_administrator(NOW - 301));
+    let away = old.post("/admin/templates/set", "name=Default&pop3_access=0").await;
+    assert!(away.status == 303 && away.location().contains("max_age=300") && changes(&old) == 0);
 }

@@ -1,9 +1,12 @@
 //! What keydove answers administrators.
 
 use keydove_words::portal::admin::{
-    AdminRequest, AdminResponse, BackendState, DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin,
-    ExplainedStep, HostingRequest, MailState, MailboxCard, MailboxLine, MailboxList, Overview,
-    OverviewRequest, OwnerCard, PeopleRequest, PersonCard, ReasonCount, SyncState,
+    AdminObstacle, AdminRequest, AdminResponse, BackendState, CensusCard, CensusFinding, CensusRequest,
+    DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, Finding, HostingRequest,
+    IdentityProviderRequest, MailState, MailboxCard, MailboxLine, MailboxList, ObstacleKind, Overview,
+    OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard, ProviderCard, ProviderSetting,
+    ReasonCount, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, TemplateCard,
+    TemplateField, TemplateLine, TemplateList, TemplatesRequest, Work,
 };
 use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
 
@@ -43,6 +46,36 @@ fn say(what: &AdminRequest) -> AdminResponse {
         }
         AdminRequest::Hosting(HostingRequest::Domains { .. }) => {
             AdminResponse::Domains(DomainList { rows: (0..50).map(domain).collect(), more: true })
+        }
+        AdminRequest::Sync(SyncRequest::Show) => AdminResponse::Sync(Box::new(SyncBoard {
+            progress: Some(SyncProgress { seen: 50, people: 120, ..SyncProgress::default() }),
+            runs: (1..5).map(run).collect(),
+            is_scheduled: true,
+            next: Some(600),
+        })),
+        AdminRequest::Sync(SyncRequest::Run { number }) => AdminResponse::SyncRun(Box::new(run(*number))),
+        AdminRequest::IdentityProvider(IdentityProviderRequest::Show) => {
+            AdminResponse::IdentityProvider(Box::new(provider()))
+        }
+        AdminRequest::Templates(TemplatesRequest::List) => AdminResponse::Templates(TemplateList {
+            templates: vec![TemplateLine {
+                name: HOSTILE_NAME.to_owned(),
+                quota: 1 << 30,
+                services: vec!["imap".to_owned()],
+            }],
+            mapping: provider().settings,
+        }),
+        AdminRequest::Templates(TemplatesRequest::Show { .. }) => {
+            AdminResponse::Template(Box::new(template()))
+        }
+        AdminRequest::Templates(TemplatesRequest::Add { .. } | TemplatesRequest::Set { .. }) => {
+            AdminResponse::Done(Done { count: 1, holds_within: 0 })
+        }
+        AdminRequest::Census(CensusRequest::Show) => AdminResponse::Census(Box::new(census())),
+        AdminRequest::Sync(SyncRequest::Rehearse | SyncRequest::Start)
+        | AdminRequest::IdentityProvider(IdentityProviderRequest::Test)
+        | AdminRequest::Census(CensusRequest::Count) => {
+            AdminResponse::Done(Done { count: 0, holds_within: 0 })
         }
     }
 }
@@ -147,5 +180,85 @@ fn domain(number: u32) -> DomainLine {
         max_quota: 10 << 30,
         quota: 100 << 30,
         quota_given: 30 << 30,
+    }
+}
+
+/// What keydove says where the same is under way.
+pub(crate) fn under_way() -> AdminResponse {
+    let detail = HOSTILE_NAME.to_owned();
+    AdminResponse::Obstacle(AdminObstacle { kind: ObstacleKind::UnderWay, detail })
+}
+
+fn run(number: u64) -> SyncRun {
+    let person = |outcome: &str| SyncPerson { address: HOSTILE_NAME.to_owned(), outcome: outcome.to_owned() };
+    SyncRun {
+        number,
+        ago: 60,
+        by_hand: true,
+        dry_run: true,
+        end: "incomplete".to_owned(),
+        troubles: vec![HOSTILE_NAME.to_owned()],
+        counts: vec![("seen".to_owned(), 120), (HOSTILE_NAME.to_owned(), 1)],
+        skipped: vec![("no_address".to_owned(), 2), ("provision_domain_full".to_owned(), 1)],
+        people: vec![person("created"), person(HOSTILE_NAME)],
+    }
+}
+
+fn provider() -> ProviderCard {
+    let setting = |name: &str, value: Option<&str>, is_secret| ProviderSetting {
+        name: name.to_owned(),
+        value: value.map(str::to_owned),
+        is_secret,
+        place: HOSTILE_NAME.to_owned(),
+    };
+    let finding = |level: &str| Finding {
+        area: "keycloak".to_owned(),
+        level: level.to_owned(),
+        what: HOSTILE_NAME.to_owned(),
+        cure: Some(HOSTILE_NAME.to_owned()),
+    };
+    ProviderCard {
+        settings: vec![
+            setting("realm", Some(HOSTILE_NAME), false),
+            setting("client_secret", Some("hunter2"), true),
+            setting("ca_file", None, false),
+        ],
+        test: Work { running: None, ended: Some(3), trouble: None },
+        findings: ["fault", "warning", "fine"].map(finding).to_vec(),
+    }
+}
+
+fn template() -> TemplateCard {
+    let field = |key: &str, value: &str, choices: &[&str]| TemplateField {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+    };
+    TemplateCard {
+        name: HOSTILE_NAME.to_owned(),
+        fields: vec![
+            field("tags", HOSTILE_NAME, &[]),
+            field("pop3_access", "1", &["0", "1"]),
+            field("acl_pw_reset", "", &["0", "1"]),
+        ],
+    }
+}
+
+fn census() -> CensusCard {
+    let examples = vec![HOSTILE_NAME.to_owned()];
+    CensusCard {
+        count: Work { running: None, ended: Some(3), trouble: None },
+        seen: 12,
+        troubles: examples.clone(),
+        passwords: vec![PasswordLine {
+            grade: "weak".to_owned(),
+            place: "keycloak".to_owned(),
+            scheme: HOSTILE_NAME.to_owned(),
+            cost: String::new(),
+            count: 3,
+            examples: examples.clone(),
+        }],
+        findings: vec![CensusFinding { code: "no_address".to_owned(), count: 1, examples }],
+        ..CensusCard::default()
     }
 }

@@ -18,6 +18,7 @@ use super::{Config, Error, RealmName, ServerUrl, SetupError};
 use crate::auth::Secret;
 
 const SIGN_IN: &str = "the administrator's sign-in";
+const DESCRIPTION: &str = "the realm's own description";
 /// The client that every realm has for programs like `kcadm.sh`.
 const CLIENT: &str = "admin-cli";
 /// Tokens of the realm `master` live for a minute.
@@ -83,6 +84,23 @@ impl Admin {
         body: Option<&Value>,
     ) -> Result<(), Error> {
         self.ask(call, method, part, body).await.map(drop)
+    }
+
+    /// The name by which the realm signs tokens, which everybody may read; `None` where there is no such realm.
+    ///
+    /// # Errors
+    /// Keycloak does not answer as it should.
+    pub async fn issuer(&self) -> Result<Option<String>, Error> {
+        let realm = escape(self.realm.as_str());
+        let url = format!("{}/realms/{realm}/.well-known/openid-configuration", self.server.as_str());
+        match fetch(DESCRIPTION, self.http.get(url)).await {
+            Ok(body) => {
+                let description: Value = parse(DESCRIPTION, &body)?;
+                Ok(description["issuer"].as_str().map(str::to_owned))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keycloak's address.

@@ -15,6 +15,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0004_sync", sql: include_str!("migrations/sqlite/0004_sync.sql") },
     Migration { name: "0005_marks", sql: include_str!("migrations/sqlite/0005_marks.sql") },
     Migration { name: "0006_portal", sql: include_str!("migrations/sqlite/0006_portal.sql") },
+    Migration { name: "0007_notices", sql: include_str!("migrations/sqlite/0007_notices.sql") },
 ];
 
 /// Which steps a file has had.

@@ -1,6 +1,7 @@
 //! What setup has to know: flags, the answers file, and questions on a terminal, in this order.
 
 use std::io::{BufRead, IsTerminal, stdin};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use super::super::input::Input;
 use super::super::output::prompt;
 use super::super::storage::Failure;
+use super::portal::Proxy;
 use crate::auth::Secret;
 
 /// Largest answers file, in bytes.
@@ -112,6 +114,27 @@ pub(super) struct Answers {
     /// itself at /opt/mailcow-dockerized.
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "/opt/mailcow-dockerized")]
     pub(super) mailcow: Option<PathBuf>,
+    /// The web portal's own address, such as `https://account.example.org`.
+    #[arg(long, value_name = "URL", requires = "portal")]
+    pub(super) public_url: Option<String>,
+    /// The mail server's name, as mail programs reach it. Default: mailcow's, beside one.
+    #[arg(long, value_name = "HOST", requires = "portal")]
+    pub(super) mail_host: Option<String>,
+    /// Somebody who may see the portal's pages for administrators; may be repeated.
+    #[arg(long = "administrator", value_name = "ADDRESS", requires = "portal")]
+    pub(super) administrators: Option<Vec<String>>,
+    /// Which proxy stands before the portal. Default: mailcow's nginx beside a mailcow, else nginx or Caddy.
+    #[arg(long, value_name = "PROXY", requires = "portal")]
+    pub(super) proxy: Option<Proxy>,
+    /// Where the portal listens. Default: 127.0.0.1:8484; beside mailcow the host's address in its network.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "portal")]
+    pub(super) portal_listen: Option<SocketAddr>,
+    /// The portal's client in Keycloak. Default: keydove-portal.
+    #[arg(long, value_name = "ID", requires = "portal")]
+    pub(super) portal_client_id: Option<String>,
+    /// The portal's configuration. Default: /etc/keydove-portal/keydove-portal.toml.
+    #[arg(long, value_name = "FILE", requires = "portal")]
+    pub(super) portal_config: Option<PathBuf>,
     /// The port of 127.0.0.1 at which mailcow's nginx publishes its own login for shadow mode. Default: 9082.
     #[arg(long, value_name = "PORT")]
     pub(super) shadow_port: Option<u16>,
@@ -197,6 +220,13 @@ impl Answers {
             mariadb_admin,
             mariadb_admin_password_file,
             mailcow,
+            public_url,
+            mail_host,
+            administrators,
+            proxy,
+            portal_listen,
+            portal_client_id,
+            portal_config,
             shadow_port,
             metrics_port,
             start_command,

@@ -27,6 +27,10 @@ pub(super) trait Machine {
     fn keep(&mut self, journal: &Journal) -> Result<(), Failure>;
     /// Whether somebody wants it to stop.
     fn is_interrupted(&self) -> bool;
+    /// The command that takes back what is left.
+    fn undo(&self) -> &'static str {
+        "keydove setup --undo"
+    }
     /// Tells how it goes on.
     fn say(&mut self, line: &str);
 }
@@ -44,7 +48,7 @@ pub(super) fn apply(
         Ok(kept) if kept.is_empty() => "everything is as it was".to_owned(),
         Ok(kept) => format!("these were changed meanwhile and stay: {}", names(&kept)),
         Err(error) => {
-            format!("not everything could be taken back: {error}\nmend that, and run `keydove setup --undo`")
+            format!("not everything could be taken back: {error}\nmend that, and run `{}`", machine.undo())
         }
     };
     Err(Failure::System(format!("{failure}\n{back}")))

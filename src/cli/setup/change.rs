@@ -34,6 +34,8 @@ pub(super) enum Phase {
     Postfix,
     /// Whom mailcow's Dovecot asks.
     Containers,
+    /// The web portal's own service.
+    Portal,
 }
 
 impl Phase {
@@ -48,6 +50,7 @@ impl Phase {
             Self::Dovecot => "Dovecot",
             Self::Postfix => "Postfix",
             Self::Containers => "mailcow's Dovecot",
+            Self::Portal => "the web portal",
         }
     }
 }
@@ -80,6 +83,33 @@ pub(super) enum Place {
         /// The role.
         role: String,
     },
+    /// Keycloak's client of this id: the settings by which people sign in at the web portal.
+    SignInClient(String),
+    /// Whether a client scope is among the default ones of the client.
+    ClientScope {
+        /// The client's id.
+        client: String,
+        /// The scope.
+        scope: String,
+    },
+    /// A role of the client.
+    ClientRole {
+        /// The client's id.
+        client: String,
+        /// The role.
+        role: String,
+    },
+    /// The mapper that puts the client's roles into ID tokens.
+    RoleMapper(String),
+    /// Whether a user has the role of the client.
+    PersonsRole {
+        /// The client's id.
+        client: String,
+        /// The role.
+        role: String,
+        /// The user's address.
+        person: String,
+    },
     /// The user profile that the realm stores; Keycloak's default one is not stored.
     StoredProfile,
     /// An attribute of the realm's user profile.
@@ -110,7 +140,13 @@ impl fmt::Display for Place {
                 write!(f, "{}", path.display())
             }
             Self::Folder(path) => write!(f, "{}/", path.display()),
-            Self::Client(id) => write!(f, "Keycloak: client {id}"),
+            Self::Client(id) | Self::SignInClient(id) => write!(f, "Keycloak: client {id}"),
+            Self::ClientScope { client: id, scope } => {
+                write!(f, "Keycloak: scope {scope} of the client {id}")
+            }
+            Self::ClientRole { client: id, role } => write!(f, "Keycloak: role {role} of the client {id}"),
+            Self::RoleMapper(id) => write!(f, "Keycloak: mapper for roles of the client {id}"),
+            Self::PersonsRole { role, person, .. } => write!(f, "Keycloak: role {role} of {person}"),
             Self::Role { client: id, role } => write!(f, "Keycloak: role {role} of {id}'s service account"),
             Self::StoredProfile => f.write_str("Keycloak: the realm's own user profile"),
             Self::Attribute(name) => write!(f, "Keycloak: attribute {name} of the user profile"),

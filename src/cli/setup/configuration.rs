@@ -205,7 +205,7 @@ fn check_storage(mariadb: &Mariadb, value: &toml::Table, path: &Path) -> Result<
 }
 
 /// A text as TOML writes it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     // JSON's way of quoting is TOML's too.
     serde_json::Value::from(text).to_string()
 }

@@ -9,9 +9,11 @@ use super::change::{Access, Phase, Place, State};
 use super::files;
 use super::mailcow::Mailcow;
 use super::mariadb::Server;
+use super::portal::Portal;
 
 /// Beside the configuration. Its folder is root's, so that nobody else can make an undo write what they like.
 const NAME: &str = "setup-journal.json";
+const OF_PORTAL: &str = "setup-portal-journal.json";
 const VERSION: u32 = 1;
 
 /// All changes that were not taken back, the oldest first.
@@ -39,6 +41,8 @@ pub(super) struct Facts {
     pub(super) mariadb: Option<Server>,
     /// The mailcow beside which keydove is set up; then nothing else here is.
     pub(super) mailcow: Option<Mailcow>,
+    /// The web portal, in a journal of its own.
+    pub(super) portal: Option<Portal>,
     /// Whether the folder of the configuration is setup's own; the journal must lie somewhere from the first change on.
     pub(super) made_folder: bool,
 }
@@ -91,6 +95,11 @@ impl Journal {
     /// Where it lies.
     pub(super) fn path(config: &Path) -> PathBuf {
         config.with_file_name(NAME)
+    }
+
+    /// Where the web portal's lies.
+    pub(super) fn path_of_portal(config: &Path) -> PathBuf {
+        config.with_file_name(OF_PORTAL)
     }
 
     /// Reads it; `None` where there is none.

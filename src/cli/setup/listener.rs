@@ -26,6 +26,7 @@ pub(super) enum Purpose {
     Policy,
     Socketmap,
     Control,
+    Portal,
 }
 
 impl Purpose {
@@ -38,6 +39,7 @@ impl Purpose {
             Self::Policy => "door = \"policy\"\n",
             Self::Socketmap => "door = \"socketmap\"\n",
             Self::Control => "door = \"control\"\n",
+            Self::Portal => "door = \"portal\"\n",
         }
     }
 }

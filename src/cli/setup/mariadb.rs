@@ -112,6 +112,15 @@ impl Mariadb {
         settled.must_be_plain().map(|()| settled)
     }
 
+    /// The one that a run before has set up, by its user as `GRANT` wants it.
+    pub(super) fn known(server: Server, database: &str, account: &str) -> Result<Self, Failure> {
+        let (user, from) = account.split_once('@').unwrap_or((account, "%"));
+        let bare = |name: &str| name.trim_matches('\'').to_owned();
+        let (database, user, from) = (database.to_owned(), bare(user), bare(from));
+        let known = Self { server, database, user, from, password: String::new() };
+        known.must_be_plain().map(|()| known)
+    }
+
     /// Names go into statements.
     fn must_be_plain(&self) -> Result<(), Failure> {
         for (flag, name, signs) in [

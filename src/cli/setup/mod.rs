@@ -21,6 +21,7 @@ mod mariadb;
 mod named;
 mod people;
 mod plan;
+mod portal;
 mod postfix;
 mod realm;
 mod running;
@@ -64,6 +65,10 @@ pub(super) struct Arguments {
     /// Take back what setup changed, the last change first.
     #[arg(long, conflicts_with = "dry_run")]
     undo: bool,
+    /// The web portal for a keydove that is set up: its client in Keycloak, its configuration, its service. With --undo: take
+    /// the portal back, and nothing else.
+    #[arg(long, conflicts_with = "decide")]
+    portal: bool,
     /// Beside mailcow: from shadow mode to a keydove that decides.
     #[arg(long, conflicts_with = "undo")]
     decide: bool,
@@ -83,14 +88,17 @@ pub(super) struct Arguments {
 /// Exit codes: 0 done, or nothing to do; 1 done, and `keydove check` finds a fault; 64 something was not said; 65 what was
 /// said cannot be; 70 something failed, and all is as it was.
 pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
-    let end = match arguments.undo {
-        true => undo(arguments, config).map(|()| true),
-        false => set_up(arguments, config),
+    let end = match (arguments.portal, arguments.undo) {
+        (true, true) => portal::undo(arguments, config).map(|()| true),
+        (true, false) => portal::set_up(arguments, config),
+        (false, true) => undo(arguments, config).map(|()| true),
+        (false, false) => set_up(arguments, config),
     };
     match end {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            say_error("keydove: the changes are made, and `keydove check` finds the faults above");
+            let check = if arguments.portal { "keydove-portal check" } else { "keydove check" };
+            say_error(&format!("keydove: the changes are made, and `{check}` finds the faults above"));
             HAS_FAULT.into()
         }
         Err(failure) => fail(failure.code(), &failure),
@@ -129,17 +137,8 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<bool, Failure> {
     let mut site = Site::new(config, facts, (Some(admin), database), reactor);
     let changes = plan(&mut site, &wishes, &journal)?;
     say(&wishes.describe());
-    for change in &changes {
-        say(&change.show());
-    }
-    if arguments.dry_run {
-        say(&format!("changes: {}; none was made", changes.len()));
+    if !agreed(arguments, &changes)? {
         return Ok(true);
-    }
-    if !changes.is_empty() && !arguments.yes && !agrees("make these changes?")? {
-        return Err(Failure::Usage(
-            "nothing was changed; --yes makes the changes without a question".to_owned(),
-        ));
     }
     let test_user = test_user(&answers)?;
     if !changes.is_empty() {
@@ -159,6 +158,23 @@ fn set_up(arguments: &Arguments, config: &Path) -> Result<bool, Failure> {
     Ok(is_sound)
 }
 
+/// Shows the changes, and tells whether they are to be made.
+fn agreed(arguments: &Arguments, changes: &[Change]) -> Result<bool, Failure> {
+    for change in changes {
+        say(&change.show());
+    }
+    if arguments.dry_run {
+        say(&format!("changes: {}; none was made", changes.len()));
+        return Ok(false);
+    }
+    match changes.is_empty() || arguments.yes || agrees("make these changes?")? {
+        true => Ok(true),
+        false => {
+            Err(Failure::Usage("nothing was changed; --yes makes the changes without a question".to_owned()))
+        }
+    }
+}
+
 fn make(site: &mut Site, changes: &[Change], journal: &mut Journal) -> Result<(), Failure> {
     // Where keydove's own part stays as it is, domains and people may be new.
     if changes.iter().all(|change| change.phase != Phase::Keydove) {
@@ -174,6 +190,7 @@ fn undo(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     must_be_root(arguments)?;
+    portal::must_be_back(config)?;
     if let Some(known) = journal.facts.mailcow.clone() {
         return mailcow::undo(arguments, config, (journal, &known));
     }

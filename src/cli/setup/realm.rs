@@ -13,7 +13,7 @@ use super::wishes::Wishes;
 use crate::backend::keycloak::{Admin, Error, encode};
 use crate::settings::Period;
 
-const CLIENT: &str = "the client";
+pub(super) const CLIENT: &str = "the client";
 const ROLES: &str = "the roles of realm-management";
 const PROFILE: &str = "the user profile";
 const REALM: &str = "the realm";
@@ -56,10 +56,7 @@ pub(super) struct Realm<'a> {
 impl Realm<'_> {
     /// All changes that the realm needs.
     pub(super) fn plan(&self, wishes: &Wishes) -> Result<Vec<Change>, Failure> {
-        if self.get(REALM, "")?.is_none() {
-            let realm = self.admin.realm().as_str();
-            return Err(Failure::Data(format!("Keycloak has no realm `{realm}`; letter case counts")));
-        }
+        self.must_be_there()?;
         let client = &wishes.client_id;
         let mut wanted = vec![(Place::Client(client.clone()), merged_client as fn(&State) -> State)];
         let roles: &[&str] = if wishes.events { &["view-users", "view-events"] } else { &["view-users"] };
@@ -91,6 +88,17 @@ impl Realm<'_> {
         Ok(changes)
     }
 
+    pub(super) fn must_be_there(&self) -> Result<(), Failure> {
+        match self.get(REALM, "")? {
+            Some(_) => Ok(()),
+            None => Err(self.no_realm()),
+        }
+    }
+
+    pub(super) fn no_realm(&self) -> Failure {
+        Failure::Data(format!("Keycloak has no realm `{}`; letter case counts", self.admin.realm().as_str()))
+    }
+
     pub(super) fn read(&self, place: &Place) -> Result<State, Failure> {
         match place {
             Place::Client(id) => Ok(match self.client(id)? {
@@ -118,7 +126,7 @@ impl Realm<'_> {
                 }
                 Ok(State::Json(pick(&realm, &EVENT_FIELDS)))
             }
-            _ => Err(elsewhere(place)),
+            _ => self.read_of_portal(place),
         }
     }
 
@@ -179,7 +187,7 @@ impl Realm<'_> {
                 }
                 self.send(REALM, Method::PUT, "", Some(&realm))
             }
-            _ => Err(elsewhere(place)),
+            _ => self.write_of_portal(place, state),
         }
     }
 
@@ -196,7 +204,7 @@ impl Realm<'_> {
         }
     }
 
-    fn client(&self, id: &str) -> Result<Option<Value>, Failure> {
+    pub(super) fn client(&self, id: &str) -> Result<Option<Value>, Failure> {
         let found = self.get(CLIENT, &format!("clients?clientId={}", encode(id)))?.unwrap_or_default();
         Ok(found
             .as_array()
@@ -259,20 +267,23 @@ impl Realm<'_> {
         self.send(PROFILE, Method::PUT, "users/profile", Some(&profile))
     }
 
-    fn get(&self, call: &'static str, part: &str) -> Result<Option<Value>, Failure> {
-        self.reactor.block_on(self.admin.get(call, part)).map_err(|error| explain(error, self.admin.server()))
+    pub(super) fn get(&self, call: &'static str, part: &str) -> Result<Option<Value>, Failure> {
+        self.ask(self.admin.get(call, part))
     }
 
-    fn send(
+    /// Waits for an answer of Keycloak's.
+    pub(super) fn ask<T>(&self, question: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        self.reactor.block_on(question).map_err(|error| explain(error, self.admin.server()))
+    }
+
+    pub(super) fn send(
         &self,
         call: &'static str,
         method: Method,
         part: &str,
         body: Option<&Value>,
     ) -> Result<(), Failure> {
-        self.reactor
-            .block_on(self.admin.send(call, method, part, body))
-            .map_err(|error| explain(error, self.admin.server()))
+        self.ask(self.admin.send(call, method, part, body))
     }
 }
 
@@ -291,14 +302,14 @@ fn explain(error: Error, server: &str) -> Failure {
     })
 }
 
-fn elsewhere(place: &Place) -> Failure {
+pub(super) fn elsewhere(place: &Place) -> Failure {
     Failure::System(format!("{place} cannot be such a thing"))
 }
 
-fn client_part(client: &Value) -> String {
+pub(super) fn client_part(client: &Value) -> String {
     format!("clients/{}", text(&client["id"]))
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -72,10 +72,18 @@ impl Service {
     }
 }
 
+/// Whether systemd knows a unit of this name.
+pub(super) fn has_unit(unit: &str) -> bool {
+    find_unit(unit).is_some()
+}
+
+fn find_unit(unit: &str) -> Option<PathBuf> {
+    UNIT_FOLDERS.iter().map(|folder| Path::new(folder).join(unit)).find(|path| path.is_file())
+}
+
 /// What the shipped unit does not say of its sockets.
 fn drop_in(unit: &str, listeners: &[Listener], changes: &mut Vec<Change>) -> Result<(), Failure> {
-    let shipped = UNIT_FOLDERS.iter().map(|folder| Path::new(folder).join(unit)).find(|path| path.is_file());
-    let Some(shipped) = shipped else {
+    let Some(shipped) = find_unit(unit) else {
         return Err(Failure::Data(format!("systemd has no unit {unit}: install the package keydove first")));
     };
     let State::File { text: shipped, .. } = files::read(&shipped)? else { return Ok(()) };
@@ -142,7 +150,7 @@ pub(super) fn write(unit: &str, runs: bool) -> Result<(), Failure> {
         |arguments: &[&str]| command::output(command::program("systemctl").args(arguments)).map(drop);
     systemctl(&["daemon-reload"])?;
     match runs {
-        true if unit != SERVICE && is_active(SERVICE) => {
+        true if unit.ends_with(".socket") && is_active(SERVICE) => {
             // Logins wait at the other sockets until `settle` starts it again.
             systemctl(&["stop", SERVICE])?;
             systemctl(&["enable", unit])?;
@@ -192,6 +200,11 @@ pub(super) fn restart() -> Result<(), Failure> {
         |arguments: &[&str]| command::output(command::program("systemctl").args(arguments)).map(drop);
     systemctl(&["daemon-reload"])?;
     systemctl(&["restart", SERVICE])
+}
+
+/// Starts another unit anew.
+pub(super) fn restart_unit(unit: &str) -> Result<(), Failure> {
+    command::output(command::program("systemctl").args(["restart", unit])).map(drop)
 }
 
 /// Makes files of units that are gone forgotten.

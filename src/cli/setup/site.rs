@@ -315,7 +315,7 @@ impl Machine for Site {
 
     fn settle(&mut self, phase: Phase, way: Way) -> Result<(), Failure> {
         match phase {
-            Phase::Keycloak | Phase::Database | Phase::Nginx | Phase::Containers => Ok(()),
+            Phase::Keycloak | Phase::Database | Phase::Nginx | Phase::Containers | Phase::Portal => Ok(()),
             Phase::Keydove => self.settle_keydove(way),
             Phase::Dovecot => self.settle_dovecot(way),
             Phase::Submission | Phase::Postfix => self.settle_postfix(phase, way),

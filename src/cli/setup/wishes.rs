@@ -120,6 +120,7 @@ impl Wishes {
             postfix_beside: self.beside.as_ref().map(|postfix| postfix.config.clone()),
             mariadb: self.mariadb().map(|mariadb| mariadb.server.clone()),
             mailcow: None,
+            portal: None,
             made_folder: false,
         }
     }

@@ -5,25 +5,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::due::failed;
+use super::newcomer::{Newcomer, Settled};
 use super::report::{Outcome, Skip};
 use super::run::Run;
 use crate::auth::{NotAccepted, TempFailReason, Username};
 use crate::backend::keycloak::{Client, Person};
 use crate::provision::{Identity, NewMailbox, Provisioned};
-
-/// What looking at one person came to.
-pub(super) enum Settled {
-    /// It is done.
-    Done(Outcome),
-    /// They get this mailbox with the others of their page.
-    Wants(Box<NewMailbox>),
-}
-
-/// Somebody who gets a mailbox.
-pub(super) struct Newcomer {
-    pub(super) identity: Identity,
-    pub(super) plan: Box<NewMailbox>,
-}
 
 impl Run<'_> {
     /// Looks whether somebody who has no mailbox gets one.
@@ -132,11 +119,5 @@ impl Run<'_> {
         self.tell_redis(user, &settings).await;
         self.note_mark(identity).await;
         Ok(Outcome::Created)
-    }
-}
-
-impl Newcomer {
-    fn domain(&self) -> &str {
-        self.identity.user.domain()
     }
 }

@@ -15,6 +15,7 @@ mod import;
 mod journal;
 mod leavers;
 mod mailcows_job;
+mod newcomer;
 mod person;
 mod readmit;
 mod report;
@@ -44,7 +45,7 @@ pub use config::{Config, Deactivate};
 pub use mailcows_job::runs as mailcows_job_runs;
 pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
-pub use schedule::{RunStatus, Schedule, StatusNumbers};
+pub use schedule::{PastRun, RunStatus, Schedule, StatusNumbers};
 pub use walk::Doubt;
 pub use wanted::{Plan, Wanted};
 

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::Trouble;
 use super::due::{Due, failed};
-use super::import::{Newcomer, Settled};
 use super::journal::Told;
+use super::newcomer::{Newcomer, Settled};
 use super::report::{Outcome, Skip};
 use super::run::Run;
 use crate::auth::Username;

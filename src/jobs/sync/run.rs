@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::foresight::Foresight;
-use super::import::Newcomer;
 use super::journal::Journal;
+use super::newcomer::Newcomer;
 use super::report::{Outcome, Report, Skip, SourceReport};
 use super::walk::Walk;
 use super::{Request, Sync, Trouble, Watch};

@@ -14,7 +14,7 @@ const BOB: &str = "bob@example.org";
 /// The mail password of Bob in Keycloak.
 const BOBS: &str = "bob-pw";
 /// A proof of identity becomes too old for changes.
-const AGE: &str = "UPDATE keydove_session SET auth_time = auth_time - 400";
+pub(super) const AGE: &str = "UPDATE keydove_session SET auth_time = auth_time - 400";
 const ONLY_FOR_ADMINISTRATORS: &str = "This page is for administrators";
 
 pub const CASES: &[LoneCase] =
@@ -75,11 +75,11 @@ pub const PAGES: &[LoneCase] =
         ensure(complaints.is_empty(), || format!("{complaints:?}"))
     })];
 
-fn let_administrate(keycloak: &KeycloakAdmin, may: bool) -> Result<()> {
+pub(super) fn let_administrate(keycloak: &KeycloakAdmin, may: bool) -> Result<()> {
     keycloak.let_have_client_role(ALICE, "keydove-portal", "administrator", may)
 }
 
-fn has(browser: &Browser, sentence: &str) -> Result<()> {
+pub(super) fn has(browser: &Browser, sentence: &str) -> Result<()> {
     shows(browser, "body", sentence)
 }
 

@@ -1,7 +1,8 @@
 //! The portal in a real browser: Chromium in front, a real Keycloak beside it, keydove and Dovecot behind.
 
 mod administrators;
-mod browser;
+pub mod browser;
+mod errands;
 pub mod formats;
 pub mod old_browser;
 mod stand;
@@ -17,10 +18,11 @@ use super::{LoneCase, ensure, eventually, expect};
 use browser::{Browser, Scripts};
 
 pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
-pub use stand::become_portal;
+pub use errands::CASES as ERRAND_CASES;
+pub use stand::{AS_PORTAL, become_portal};
 
 /// The Keycloak password of the test people.
-const PASSWORD: &str = "pw";
+pub const PASSWORD: &str = "pw";
 const NEWCOMER: &str = "notemplate@example.org";
 const ALICE: &str = "alice@example.org";
 /// What an idle portal may take.
@@ -151,7 +153,7 @@ fn start_keydove(system: &mut System) -> Result<()> {
 }
 
 /// Signs in with Keycloak, if it asks, and ends at a page of the portal.
-fn sign_in(browser: &Browser, portal: &Portal, user: &str, page: &str) -> Result<()> {
+pub fn sign_in(browser: &Browser, portal: &Portal, user: &str, page: &str) -> Result<()> {
     browser.open(&format!("{}/{page}", portal.address))?;
     if browser.address()?.contains("/protocol/openid-connect/") {
         prove(browser, user)?;

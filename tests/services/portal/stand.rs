@@ -10,7 +10,7 @@ use super::super::stage::{Result, attempt};
 
 /// The first argument of this program when it is to be the portal. Cargo gives a test the programs of its own package
 /// only, and the portal is another; so the tests are built with the portal's code, and become it.
-const AS_PORTAL: &str = "become-the-portal";
+pub const AS_PORTAL: &str = "become-the-portal";
 
 /// Becomes the portal, if that is what this process was started for.
 pub fn become_portal() -> Option<ExitCode> {

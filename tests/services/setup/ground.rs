@@ -134,22 +134,30 @@ impl Ground {
             None => command.args(["--postfix", "none"]),
         };
         if !more.contains(&"--start-command") {
-            let pid = inside("keydove/pid");
-            let start = format!(
-                "{} serve --config {} >>{} 2>&1 & echo $! >{pid}",
-                if self.release == Release::V2_3 {
-                    env!("CARGO_BIN_EXE_keydove")
-                } else {
-                    "/usr/bin/keydove"
-                },
-                inside("etc/keydove.toml"),
-                inside("keydove/log"),
-            );
-            command.args(["--start-command", &start]);
-            command.args(["--stop-command", &format!("kill $(cat {pid})")]);
+            command.args(self.start_and_stop());
         }
         command.args(more);
         command
+    }
+
+    /// The commands that start and stop keydove.
+    pub fn start_and_stop(&self) -> [String; 4] {
+        let inside = |name: &str| self.inside.join(name).display().to_string();
+        let pid = inside("keydove/pid");
+        let program =
+            if self.release == Release::V2_3 { env!("CARGO_BIN_EXE_keydove") } else { "/usr/bin/keydove" };
+        let start = format!(
+            "{program} serve --config {} >>{} 2>&1 & echo $! >{pid}",
+            inside("etc/keydove.toml"),
+            inside("keydove/log"),
+        );
+        let stop = format!("kill $(cat {pid})");
+        ["--start-command".to_owned(), start, "--stop-command".to_owned(), stop]
+    }
+
+    /// The servers' folder.
+    pub fn stage(&self) -> &Arc<Stage> {
+        &self.stage
     }
 
     /// Runs it to its end; it must end with this code. Returns what it printed.

@@ -2,6 +2,7 @@
 //! Postfix.
 
 mod ground;
+pub mod portal;
 
 use std::process::Command;
 

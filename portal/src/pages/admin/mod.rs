@@ -1,21 +1,33 @@
 //! The administrators' pages. Each handler takes the proof of an administrator, and each that changes something the proof
 //! of one who has just signed in.
 
+mod census;
 mod hosting;
+mod identity_provider;
 mod overview;
 mod person;
+mod sync;
+mod templates;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::header;
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::Page;
 use crate::app::App;
+use crate::cookie;
+use crate::routes::redirect;
+use crate::sign_in::with_cookie;
 use crate::texts::AdminTexts;
 
 /// The services that a mailbox has switches for, in the order of forms.
 const SERVICES: [&str; 6] = ["imap", "pop3", "smtp", "sieve", "dav", "eas"];
+
+/// After so many seconds a page is shown again on which something goes on.
+const REFRESH: u32 = 2;
 
 /// The title of a page in a language.
 pub(super) type Title = fn(&AdminTexts) -> &'static str;
@@ -26,6 +38,10 @@ pub(super) const MENU: &[(Page, Title)] = &[
     (Page::Person, |t| t.person.title),
     (Page::Mailboxes, |t| t.hosting.mailboxes),
     (Page::Domains, |t| t.hosting.domains),
+    (Page::Templates, |t| t.templates.title),
+    (Page::IdentityProvider, |t| t.provider.title),
+    (Page::Sync, |t| t.sync.title),
+    (Page::Census, |t| t.census.title),
 ];
 
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -36,12 +52,50 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/admin/person/{form}", post(person::change))
         .route("/admin/mailboxes", get(hosting::mailboxes))
         .route("/admin/domains", get(hosting::domains))
+        .route("/admin/templates", get(templates::list))
+        .route("/admin/templates/show", get(templates::show))
+        .route("/admin/templates/{form}", post(templates::change))
+        .route("/admin/identity-provider", get(identity_provider::show))
+        .route("/admin/identity-provider/test", post(identity_provider::test))
+        .route("/admin/sync", get(sync::show))
+        .route("/admin/sync/run", get(sync::run))
+        .route("/admin/sync/rehearse", post(sync::rehearse))
+        .route("/admin/sync/start", post(sync::start))
+        .route("/admin/census", get(census::show))
+        .route("/admin/census/count", post(census::count))
 }
 
 /// What a form does that is sent there, for whoever is asked to send it once more.
 pub(super) fn title_of(words: &AdminTexts, action: &str) -> Option<&'static str> {
+    if action == "/admin/sync/start" {
+        return Some(words.sync.start);
+    }
+    match action {
+        "/admin/templates/add" => return Some(words.templates.add),
+        "/admin/templates/set" => return Some(words.templates.set),
+        _ => {}
+    }
     let form = action.strip_prefix("/admin/person/")?;
     person::Form::parse(form).map(|form| form.title(words))
+}
+
+/// Something has begun: its page shows how it goes on.
+fn begun(page: Page) -> Response {
+    with_cookie(redirect(page.path()), &cookie::forget(cookie::DRAFT))
+}
+
+/// The page is shown again soon, also without a script.
+fn refreshing(mut answer: Response, page: Page) -> Response {
+    if let Ok(line) = format!("{REFRESH}; url={}", page.path()).parse() {
+        answer.headers_mut().insert(header::REFRESH, line);
+    }
+    answer
+}
+
+/// A field of a query.
+fn field(query: &str, wanted: &str) -> Option<String> {
+    let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
+    found.next().map(|(_, value)| value.trim().to_owned())
 }
 
 /// A size in a unit that fits.

@@ -133,7 +133,7 @@ fn told(words: &OverviewTexts, sync: Option<SyncState>) -> Vec<String> {
 }
 
 /// A span of time in its largest unit of which there are two.
-fn span(words: &OverviewTexts, seconds: u64) -> String {
+pub(super) fn span(words: &OverviewTexts, seconds: u64) -> String {
     let units = [(86_400, words.days), (3600, words.hours), (60, words.minutes)];
     let fitting = units.into_iter().find(|(length, _)| seconds >= 2 * length);
     let (length, sentence) = fitting.unwrap_or((1, words.seconds));

@@ -250,7 +250,7 @@ fn refused(words: &PersonTexts, obstacle: AdminObstacle) -> Notice {
         ObstacleKind::Malformed => (words.malformed, None),
         ObstacleKind::Unknown => (words.unknown, None),
         ObstacleKind::NoOwnPassword => (words.no_own_password, None),
-        ObstacleKind::Other => (words.other, Some(obstacle.detail)),
+        ObstacleKind::UnderWay | ObstacleKind::Other => (words.other, Some(obstacle.detail)),
     };
     Notice { is_good: false, text: format!("{} {why}", words.not_done), detail }
 }

@@ -3,10 +3,16 @@
 mod hosting;
 mod overview;
 mod person;
+mod provider;
+mod sync;
+mod templates;
 
 pub use hosting::HostingTexts;
 pub use overview::OverviewTexts;
 pub use person::PersonTexts;
+pub use provider::{CensusTexts, ProviderTexts};
+pub use sync::SyncTexts;
+pub use templates::TemplateTexts;
 
 /// All of them.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +26,10 @@ pub struct AdminTexts {
     pub overview: OverviewTexts,
     pub person: PersonTexts,
     pub hosting: HostingTexts,
+    pub sync: SyncTexts,
+    pub provider: ProviderTexts,
+    pub templates: TemplateTexts,
+    pub census: CensusTexts,
 }
 
 impl AdminTexts {
@@ -32,6 +42,10 @@ impl AdminTexts {
         overview: OverviewTexts::ENGLISH,
         person: PersonTexts::ENGLISH,
         hosting: HostingTexts::ENGLISH,
+        sync: SyncTexts::ENGLISH,
+        provider: ProviderTexts::ENGLISH,
+        templates: TemplateTexts::ENGLISH,
+        census: CensusTexts::ENGLISH,
     };
     pub(super) const GERMAN: Self = Self {
         menu: "Verwaltung",
@@ -42,5 +56,9 @@ impl AdminTexts {
         overview: OverviewTexts::GERMAN,
         person: PersonTexts::GERMAN,
         hosting: HostingTexts::GERMAN,
+        sync: SyncTexts::GERMAN,
+        provider: ProviderTexts::GERMAN,
+        templates: TemplateTexts::GERMAN,
+        census: CensusTexts::GERMAN,
     };
 }

@@ -91,6 +91,57 @@ impl Host {
     }
 }
 
+/// mailcow's web server, as far as a site beside it needs to know.
+#[derive(Debug)]
+pub(in super::super) struct Web {
+    pub(in super::super) folder: PathBuf,
+    /// Its own name.
+    pub(in super::super) hostname: Option<String>,
+    pub(in super::super) https_port: String,
+    network: String,
+}
+
+impl Web {
+    /// Reads `mailcow.conf`.
+    pub(in super::super) fn read(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join(CONF);
+        let State::File { text, .. } = files::read(&path)? else {
+            return Err(Failure::Data(format!(
+                "there is no {}: --mailcow names mailcow's own folder",
+                path.display()
+            )));
+        };
+        let conf = Conf::parse(&path, &text);
+        Ok(Self {
+            folder: folder.to_owned(),
+            hostname: conf.get("MAILCOW_HOSTNAME").map(str::to_lowercase),
+            https_port: conf.get("HTTPS_PORT").unwrap_or("443").to_owned(),
+            network: conf.network()?,
+        })
+    }
+
+    /// The host's own address in the containers' network.
+    pub(in super::super) fn own_address(&self) -> String {
+        format!("{}.1", self.network)
+    }
+
+    /// The containers' network.
+    pub(in super::super) fn containers(&self) -> String {
+        format!("{}.0/24", self.network)
+    }
+
+    /// For tests: as mailcow is installed.
+    #[cfg(test)]
+    pub(in super::super) fn sample() -> Self {
+        Self {
+            folder: USUAL.into(),
+            hostname: Some("mail.example.org".to_owned()),
+            https_port: "443".to_owned(),
+            network: NETWORK.to_owned(),
+        }
+    }
+}
+
 fn find_override(folder: &Path) -> Result<PathBuf, Failure> {
     let there: Vec<PathBuf> =
         OVERRIDES.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();

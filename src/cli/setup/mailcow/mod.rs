@@ -28,6 +28,7 @@ use super::service::Service;
 use super::{Arguments, confirm_undo, given, must_be_root, put_elsewhere_first, tell_kept, test_user};
 pub(super) use compose::Compose;
 use host::Host;
+pub(super) use host::Web;
 use machine::{Goal, Site};
 use plan::Plan;
 
@@ -50,6 +51,20 @@ pub(super) struct Mailcow {
 }
 
 impl Mailcow {
+    /// mailcow's MariaDB, in its container.
+    pub(super) fn database(&self) -> Session {
+        Session::InContainer(self.compose())
+    }
+
+    fn compose(&self) -> Compose {
+        Compose {
+            folder: self.folder.clone(),
+            is_standalone: self.is_standalone,
+            // A mailcow.conf that is broken by now keeps nobody from going back.
+            root_password: Host::read(&self.folder).ok().and_then(|host| host.root_password),
+        }
+    }
+
     /// What is said now counts before what the run before was told.
     fn settle(host: &Host, answers: &Answers, (known, decide): (Option<&Self>, bool)) -> Self {
         let commands = answers.start_command.clone().zip(answers.stop_command.clone());
@@ -224,12 +239,7 @@ pub(super) fn undo(
         true => put_elsewhere_first(&mut journal),
         false => 0,
     };
-    let compose = Compose {
-        folder: known.folder.clone(),
-        is_standalone: known.is_standalone,
-        // A mailcow.conf that is broken by now keeps nobody from going back.
-        root_password: Host::read(&known.folder).ok().and_then(|host| host.root_password),
-    };
+    let compose = known.compose();
     let mut site = Site {
         config: config.to_owned(),
         database: Session::InContainer(compose.clone()),

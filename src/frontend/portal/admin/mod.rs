@@ -2,20 +2,28 @@
 //! [`PortalService::administrate`]: is it an administrator, and for changes, have they proven who they are just now? Every
 //! change leaves one line in the log, whatever becomes of it.
 
+mod census;
 mod hosting;
+mod identity_provider;
 mod overview;
 mod people;
+mod sync;
+mod templates;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::service::{PortalService, SignedIn, is_recent, out_of_reach, seconds};
 use crate::backend::sql::{AdminError, Obstacle, StoredSession};
-use crate::jobs::sync;
+use crate::jobs::errands::{Errand, Errands, UnderWay};
+use crate::jobs::sync::RunStatus;
 use crate::login::service::Arrival;
 use crate::observe;
 use crate::portal::Response;
-use crate::portal::admin::{AdminObstacle, AdminRequest, AdminResponse, Audited, Effect, ObstacleKind};
+use crate::portal::admin::{
+    AdminObstacle, AdminRequest, AdminResponse, Audited, Done, Effect, ObstacleKind, Work,
+};
+pub use identity_provider::Provider;
 
 /// As much of what was sent as a line of the log shows, in characters.
 const LONGEST_NOTE: usize = 200;
@@ -24,7 +32,11 @@ const LONGEST_NOTE: usize = 200;
 #[derive(Debug, Default)]
 pub struct AdminParts {
     /// How runs of the sync end, where this process does it.
-    pub sync: Option<Arc<sync::RunStatus>>,
+    pub sync: Option<Arc<RunStatus>>,
+    /// What they begin here.
+    pub errands: Arc<Errands>,
+    /// The settings of Keycloak.
+    pub provider: Provider,
 }
 
 impl PortalService {
@@ -65,7 +77,44 @@ impl PortalService {
             AdminRequest::Overview(request) => Ok(self.answer_overview(request, arrival).await),
             AdminRequest::People(request) => self.answer_people(request, arrival).await,
             AdminRequest::Hosting(request) => self.answer_hosting(request).await,
+            AdminRequest::Sync(request) => Ok(self.answer_sync(&request)),
+            AdminRequest::IdentityProvider(request) => self.answer_identity_provider(request).await,
+            AdminRequest::Census(request) => Ok(self.answer_census(request)),
+            AdminRequest::Templates(request) => self.answer_templates(request).await,
         }
+    }
+}
+
+impl PortalService {
+    /// Begins something that takes longer than an answer.
+    fn begin(&self, errand: Errand) -> AdminResponse {
+        match self.admin.errands.start(errand) {
+            Ok(()) => AdminResponse::Done(Done { count: 0, holds_within: 0 }),
+            Err(UnderWay) => {
+                let detail = "that is under way already; its end is shown here".to_owned();
+                AdminResponse::Obstacle(AdminObstacle { kind: ObstacleKind::UnderWay, detail })
+            }
+        }
+    }
+
+    /// How something of that kind stands, and what the last one printed.
+    fn errand(&self, errand: Errand) -> (Work, serde_json::Value) {
+        let running = self.admin.errands.running(errand);
+        let last = self.admin.errands.ended(errand).into_iter().next();
+        let mut work = Work {
+            running: running.map(|running| running.since.elapsed().as_secs()),
+            ended: last.as_ref().map(|ended| ended.at.elapsed().as_secs()),
+            trouble: None,
+        };
+        let printed = match last.map(|ended| ended.end) {
+            Some(Ok(printed)) => printed,
+            Some(Err(complaint)) => {
+                work.trouble = Some(complaint);
+                serde_json::Value::Null
+            }
+            None => serde_json::Value::Null,
+        };
+        (work, printed)
     }
 }
 
@@ -122,4 +171,9 @@ fn obstacle(error: AdminError) -> Result<AdminResponse, Response> {
 /// What was named is none.
 fn malformed(detail: String) -> AdminResponse {
     AdminResponse::Obstacle(AdminObstacle { kind: ObstacleKind::Malformed, detail })
+}
+
+/// There is no such thing.
+fn unknown(detail: String) -> AdminResponse {
+    AdminResponse::Obstacle(AdminObstacle { kind: ObstacleKind::Unknown, detail })
 }

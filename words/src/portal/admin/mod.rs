@@ -1,18 +1,29 @@
 //! What administrators ask through the portal, and what is answered. Each area of their pages has a file with its own
 //! requests, which say by themselves whether they change something and what is then noted of it.
 
+mod census;
 mod hosting;
+mod identity_provider;
 mod overview;
 mod people;
+mod sync;
+mod templates;
+mod work;
 
 use serde::{Deserialize, Serialize};
 
+pub use census::{CensusCard, CensusFinding, CensusRequest, PasswordLine};
 pub use hosting::{DomainLine, DomainList, HostingRequest, MailboxLine, MailboxList, PAGE_ROWS};
+pub use identity_provider::{Finding, IdentityProviderRequest, ProviderCard, ProviderSetting};
 pub use overview::{BackendState, Overview, OverviewRequest, ReasonCount, SyncState};
 pub use people::{
     ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard, PasswordSource,
     PeopleRequest, PersonCard, PersonChange,
 };
+
+pub use sync::{SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun};
+pub use templates::{TemplateCard, TemplateField, TemplateLine, TemplateList, TemplatesRequest};
+pub use work::Work;
 
 /// What an administrator asks: the area, and what there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +35,14 @@ pub enum AdminRequest {
     People(PeopleRequest),
     /// Mailboxes and domains.
     Hosting(HostingRequest),
+    /// Everybody in Keycloak gone through.
+    Sync(SyncRequest),
+    /// Where users come from.
+    IdentityProvider(IdentityProviderRequest),
+    /// Users and passwords, counted.
+    Census(CensusRequest),
+    /// What new mailboxes get.
+    Templates(TemplatesRequest),
 }
 
 /// What a request does.
@@ -54,6 +73,10 @@ impl AdminRequest {
             Self::Overview(request) => request.effect(),
             Self::People(request) => request.effect(),
             Self::Hosting(request) => request.effect(),
+            Self::Sync(request) => request.effect(),
+            Self::IdentityProvider(request) => request.effect(),
+            Self::Census(request) => request.effect(),
+            Self::Templates(request) => request.effect(),
         }
     }
 
@@ -63,7 +86,18 @@ impl AdminRequest {
         let overview = OverviewRequest::examples().into_iter().map(Self::Overview);
         let people = PeopleRequest::examples().into_iter().map(Self::People);
         let hosting = HostingRequest::examples().into_iter().map(Self::Hosting);
-        overview.chain(people).chain(hosting).collect()
+        let sync = SyncRequest::examples().into_iter().map(Self::Sync);
+        let provider = IdentityProviderRequest::examples().into_iter().map(Self::IdentityProvider);
+        let census = CensusRequest::examples().into_iter().map(Self::Census);
+        let templates = TemplatesRequest::examples().into_iter().map(Self::Templates);
+        overview
+            .chain(people)
+            .chain(hosting)
+            .chain(sync)
+            .chain(provider)
+            .chain(census)
+            .chain(templates)
+            .collect()
     }
 }
 
@@ -87,6 +121,18 @@ pub enum AdminResponse {
     Mailboxes(MailboxList),
     /// To [`HostingRequest::Domains`].
     Domains(DomainList),
+    /// To [`SyncRequest::Show`].
+    Sync(Box<SyncBoard>),
+    /// To [`SyncRequest::Run`].
+    SyncRun(Box<SyncRun>),
+    /// To [`IdentityProviderRequest::Show`].
+    IdentityProvider(Box<ProviderCard>),
+    /// To [`CensusRequest::Show`].
+    Census(Box<CensusCard>),
+    /// To [`TemplatesRequest::List`].
+    Templates(TemplateList),
+    /// To [`TemplatesRequest::Show`].
+    Template(Box<TemplateCard>),
 }
 
 /// A change that was made.
@@ -117,6 +163,8 @@ pub enum ObstacleKind {
     Unknown,
     /// The mailbox has no password of its own, and could not be opened with one.
     NoOwnPassword,
+    /// The same is under way.
+    UnderWay,
     /// Anything else; the detail says what.
     Other,
 }
@@ -152,6 +200,10 @@ mod tests {
         assert_eq!(names(&PeopleRequest::examples()), variants::<PeopleRequest>());
         assert_eq!(names(&PersonChange::examples()), variants::<PersonChange>());
         assert_eq!(names(&HostingRequest::examples()), variants::<HostingRequest>());
+        assert_eq!(names(&SyncRequest::examples()), variants::<SyncRequest>());
+        assert_eq!(names(&IdentityProviderRequest::examples()), variants::<IdentityProviderRequest>());
+        assert_eq!(names(&CensusRequest::examples()), variants::<CensusRequest>());
+        assert_eq!(names(&TemplatesRequest::examples()), variants::<TemplatesRequest>());
     }
 
     #[test]

@@ -1,5 +1,4 @@
--- The web portal: who is signed in, and from where app passwords were made there. Mails to users: which were sent. Times are
--- seconds since 1970.
+-- The web portal: who is signed in, and from where app passwords were made there. Times are seconds since 1970.
 
 CREATE TABLE keydove_session (
     id            INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -29,11 +28,3 @@ CREATE TABLE keydove_origin (
 ) STRICT;
 
 CREATE INDEX keydove_origin_mailbox ON keydove_origin (mailbox);
-
-CREATE TABLE keydove_notice (
-    app_passwd INTEGER NOT NULL,
-    occasion   TEXT    NOT NULL CHECK (length(occasion) <= 16),
-    attempts   INTEGER NOT NULL,
-    retry      INTEGER,                                             -- when it is due once more
-    PRIMARY KEY (app_passwd, occasion)
-) STRICT;

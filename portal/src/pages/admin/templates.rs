@@ -1,0 +1,144 @@
+//! *Templates*: what new mailboxes get, and who gets which.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Extension, Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use keydove_words::portal::admin::{AdminObstacle, Done, ObstacleKind, TemplateCard, TemplatesRequest};
+
+use super::identity_provider::{SettingRow, setting_row};
+use super::{field, size};
+use crate::app::App;
+use crate::cookie;
+use crate::guard::{Posted, Remote};
+use crate::pages::{Frame, Page, html};
+use crate::problem::Problem;
+use crate::session::{Administrator, RecentAdministrator};
+use crate::sign_in::with_cookie;
+use crate::texts::TemplateTexts;
+
+struct TemplateRow {
+    name: String,
+    link: String,
+    quota: String,
+    services: String,
+}
+
+/// What is said of a change.
+struct Notice {
+    is_good: bool,
+    text: String,
+    detail: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "admin/templates.html")]
+struct ListPage {
+    frame: Frame,
+    notice: Option<Notice>,
+    templates: Vec<TemplateRow>,
+    mapping: Vec<SettingRow>,
+}
+
+#[derive(Template)]
+#[template(path = "admin/template.html")]
+struct CardPage {
+    frame: Frame,
+    notice: Option<Notice>,
+    card: TemplateCard,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    who: Administrator,
+    frame: Frame,
+) -> Result<Response, Problem> {
+    list_page(&app, &who, frame, None).await
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    who: Administrator,
+    frame: Frame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let name = field(&query.unwrap_or_default(), "name").ok_or(Problem::NotFound)?;
+    card_page(&app, &who, frame, (&name, None)).await
+}
+
+/// Makes a change, and shows what there is then.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    who: RecentAdministrator,
+    frame: Frame,
+    Path(form): Path<String>,
+    (Extension(posted), Extension(remote)): (Extension<Posted>, Extension<Remote>),
+) -> Result<Response, Problem> {
+    let name = posted.field("name").ok_or(Problem::BadForm)?.to_owned();
+    let (request, is_new) = match form.as_str() {
+        "add" => (TemplatesRequest::Add { name: name.clone() }, true),
+        "set" => {
+            let values = posted.all().iter().filter(|(key, _)| key != "name").cloned().collect();
+            (TemplatesRequest::Set { name: name.clone(), values }, false)
+        }
+        _ => return Err(Problem::NotFound),
+    };
+    let words = &frame.t.admin.templates;
+    let (status, notice) = said(words, app.daemon.change_templates(&who, request, remote.0).await?);
+    let who = who.administrator();
+    let page = match is_new {
+        true => list_page(&app, who, frame, Some(notice)).await?,
+        false => card_page(&app, who, frame, (&name, Some(notice))).await?,
+    };
+    Ok(with_cookie((status, page).into_response(), &cookie::forget(cookie::DRAFT)))
+}
+
+fn said(words: &TemplateTexts, end: Result<Done, AdminObstacle>) -> (StatusCode, Notice) {
+    let good = |text: &str| Notice { is_good: true, text: text.to_owned(), detail: None };
+    match end {
+        Ok(Done { count: 0, .. }) => (StatusCode::OK, good(words.unchanged)),
+        Ok(_) => (StatusCode::OK, good(words.done)),
+        Err(AdminObstacle { kind, detail }) => {
+            let text = if kind == ObstacleKind::Unknown { words.unknown } else { words.not_done };
+            let notice = Notice { is_good: false, text: text.to_owned(), detail: Some(detail) };
+            (StatusCode::UNPROCESSABLE_ENTITY, notice)
+        }
+    }
+}
+
+async fn list_page(
+    app: &App,
+    who: &Administrator,
+    frame: Frame,
+    notice: Option<Notice>,
+) -> Result<Response, Problem> {
+    let list = app.daemon.templates(who).await?;
+    let words = &frame.t.admin;
+    let row = |line: keydove_words::portal::admin::TemplateLine| TemplateRow {
+        link: format!(
+            "/admin/templates/show?name={}",
+            form_urlencoded::byte_serialize(line.name.as_bytes()).collect::<String>()
+        ),
+        name: line.name,
+        quota: if line.quota == 0 { words.templates.no_quota.to_owned() } else { size(line.quota) },
+        services: line.services.join(", "),
+    };
+    html(&ListPage {
+        notice,
+        templates: list.templates.into_iter().map(row).collect(),
+        mapping: list.mapping.into_iter().map(|setting| setting_row(&words.provider, setting)).collect(),
+        frame: frame.of(who.who(), Page::Templates),
+    })
+}
+
+async fn card_page(
+    app: &App,
+    who: &Administrator,
+    frame: Frame,
+    (name, notice): (&str, Option<Notice>),
+) -> Result<Response, Problem> {
+    let card = app.daemon.template(who, name).await?.ok_or(Problem::NotFound)?;
+    html(&CardPage { notice, card, frame: frame.of(who.who(), Page::Templates) })
+}
