@@ -22,7 +22,13 @@ pub const CASES: &[LoneCase] = &[
             sockets.push(socket);
         }
         for mut socket in sockets {
-            expect("a first login", socket.line(), "OK\t1\tuser=notemplate@example.org")?;
+            let mut answer = socket.line();
+            // On a busy machine the last of fifty wait longer than a login may, and mail programs come again.
+            while answer.as_ref().is_ok_and(|line| line.contains("\tcode=temp_fail")) {
+                transport(socket.login(1, "notemplate@example.org", "pw"))?;
+                answer = socket.line();
+            }
+            expect("a first login", answer, "OK\t1\tuser=notemplate@example.org")?;
         }
         let made = keydove.log().matches("made a mailbox at the first login").count();
         ensure(made == 1, || format!("{made} mailboxes were made"))?;
@@ -71,9 +77,7 @@ fn prepare(system: &System, name: &'static str, user: &str) -> Result<Keydove> {
          DELETE FROM alias WHERE address = '{user}';
          DELETE FROM mailbox WHERE username = '{user}';"
     ))?;
-    // Fifty at once: on a busy machine the last of them wait longer than a login may.
-    let patient = |text: String| text.replace("deadline = \"9s\"", "deadline = \"60s\"");
-    system.keydove.beside(name, |text| format!("{}\n{SETTINGS}", patient(text)))
+    system.keydove.beside(name, |text| format!("{text}\n{SETTINGS}"))
 }
 
 fn login(keydove: &Keydove, socket: &str, password: &str) -> std::io::Result<String> {

@@ -36,7 +36,7 @@ for MYSQL_PWD in "$MYSQL_ROOT_PASSWORD" "$MARIADB_ROOT_PASSWORD" "$conf"; do
     export MYSQL_PWD
     if [ -n "$MYSQL_PWD" ] && client -e 'SELECT 1' >/dev/null 2>&1 </dev/null; then client; exit; fi
 done
-[ -z "$MYSQL_ROOT_PASSWORD" ] || MYSQL_PWD=$MYSQL_ROOT_PASSWORD
+MYSQL_PWD=$MYSQL_ROOT_PASSWORD
 client
 "#;
 
