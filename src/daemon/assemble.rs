@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::background::Workers;
-use super::provider::provider;
+use super::portal::portal_service;
 use crate::auth::{DefaultDomain, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
 use crate::backend::mailboxes::Mailboxes;
@@ -20,10 +20,9 @@ use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
 use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
-use crate::frontend::portal::{AdminParts, PortalService};
+use crate::frontend::portal::PortalService;
 use crate::frontend::sasl::ErrorChallenges;
 use crate::jobs::bookkeeping::{Bookkeeper, Worker};
-use crate::jobs::errands::Errands;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
@@ -159,16 +158,6 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     Ok(Assembled { parts, workers })
 }
 
-fn portal_service(
-    config: &Config,
-    service: &Arc<LoginService>,
-    schedule: Option<&Schedule>,
-) -> PortalService {
-    let holds_within = config.cache.mailbox_staleness.get().as_secs();
-    PortalService::new(Arc::clone(service), config.portal.clone(), holds_within)
-        .with_administration(administrators(config, schedule))
-}
-
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {
     LoginService {
         decision: Arc::new(decision),
@@ -236,16 +225,6 @@ fn on_loss(config: &Config, kicker: kick::Kicker, people: Arc<OnceLock<People>>)
 
 fn alias_logins(config: &Config) -> AliasLogins {
     AliasLogins { domains: config.login.alias_domains, addresses: config.login.aliases }
-}
-
-/// What the portal's administrators see and begin.
-fn administrators(config: &Config, schedule: Option<&Schedule>) -> AdminParts {
-    let program = std::env::current_exe().unwrap_or_else(|_| "keydove".into());
-    AdminParts {
-        sync: schedule.map(Schedule::status),
-        errands: Arc::new(Errands::new(program, config.path.clone())),
-        provider: provider(config),
-    }
 }
 
 /// Loading the configuration has refused what cannot be read here.
