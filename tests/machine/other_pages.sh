@@ -8,10 +8,14 @@ keycloak_by_hand() {
     rm -rf "$home"
     mkdir -p "$home"
     # What it starts with: a realm, and a user in it.
-    BESIDE=(env HOME="$home" PATH="$programs:$PWD/target/debug:$PATH" JAVA_OPTS=-XX:TieredStopAtLevel=1 bash -c)
+    # Java takes no notice of HOME, and two administrators of two Keycloaks would share their tokens.
+    BESIDE=(env HOME="$home" PATH="$programs:$PWD/target/debug:$PATH" KC_OPTS="-XX:TieredStopAtLevel=1 -Duser.home=$home" bash -c)
     EDITS='s#https://sso.example.org#http://127.0.0.1:24080#; s/-r mail /-r typed /'
     ANSWERS='Enter password:\tadmin\npassword:\tpw\nthe same again:\tpw\n'
     on_beside "$page: a realm" "cd '$home'
+        kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin
+        # On a busy machine a minute passes between two commands.
+        kcadm.sh update realms/master -s accessTokenLifespan=3600
         kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin
         kcadm.sh create realms -s realm=typed -s enabled=true
         kcadm.sh create users -r typed -s username=alice -s enabled=true -s email=$PERSON -s emailVerified=true \\

@@ -10,16 +10,18 @@ portal_client() {
     programs=$(find "$PWD/.stage" -maxdepth 1 -name 'keycloak-26.7*' | head -n 1)/bin
     rm -rf "$home"
     mkdir -p "$home"
-    BESIDE=(env HOME="$home" PATH="$programs:$PATH" JAVA_OPTS=-XX:TieredStopAtLevel=1 bash -c)
+    # Java takes no notice of HOME, and two administrators of two Keycloaks would share their tokens.
+    BESIDE=(env HOME="$home" PATH="$programs:$PATH" KC_OPTS="-XX:TieredStopAtLevel=1 -Duser.home=$home" bash -c)
     ANSWERS='Enter password:\tadmin\n'
     on_beside "$PORTAL_PAGE: an administrator of Keycloak" \
         "kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin
         # On a busy machine a minute passes between two commands.
         kcadm.sh update realms/master -s accessTokenLifespan=3600
         kcadm.sh config credentials --server http://127.0.0.1:24080 --realm master --user admin"
-    types_beside "$PORTAL_PAGE" '1. The client in Keycloak'
+    types_beside "$PORTAL_PAGE" 'By hand: 1. The client in Keycloak'
     # It stands in the last line.
     portal_secret=$(tail -n 1 <<<"${typed%$'\n'}" | tr -d '\r')
+    EDITS='s/--uusername alice/&@example.org/' types_beside "$PORTAL_PAGE" Administrators 1
     rm -rf "$home"
     unset BESIDE
 }
@@ -28,15 +30,15 @@ portal_set_up() {
     local ANSWERS EDITS
     portal_client
     puts "$TOML" "$PORTAL_PAGE" 'Mail to users' 1
-    EDITS='/^(mode|owner) =/d' puts "$TOML" "$PORTAL_PAGE" '2. keydove' 1
-    types "$PORTAL_PAGE" '3. The portal' 1
+    EDITS='/^(mode|owner) =/d' puts "$TOML" "$PORTAL_PAGE" 'By hand: 2. keydove' 1
+    types "$PORTAL_PAGE" 'By hand: 3. The portal' 1
     says "nothing of the portal is started before it is set up" \
         'systemctl is-active keydove-portal.service keydove-for-portal.socket keydove-portal.socket | sort -u' inactive
-    ANSWERS='\t'"$portal_secret"'\\n\\x04\n' types "$PORTAL_PAGE" '3. The portal' 2
+    ANSWERS='\t'"$portal_secret"'\\n\\x04\n' types "$PORTAL_PAGE" 'By hand: 3. The portal' 2
     edits 's|https://sso.example.org/realms/mail|http://127.0.0.1:24080/realms/mail|'
-    types "$PORTAL_PAGE" '3. The portal' 3
-    types "$PORTAL_PAGE" '3. The portal' 4
-    types "$PORTAL_PAGE" '3. The portal' 5
+    types "$PORTAL_PAGE" 'By hand: 3. The portal' 3
+    types "$PORTAL_PAGE" 'By hand: 3. The portal' 4
+    types "$PORTAL_PAGE" 'By hand: 3. The portal' 5
     shown "$PORTAL_PAGE: keydove-portal check is content" "*keydove at /run/keydove/portal: good*Keycloak, *: good*_imaps._tcp.example.org*"
     says "the portal runs" 'systemctl is-active keydove-portal.service keydove-for-portal.socket | sort -u' active
     # Anybody's certificate; nobody verifies it here but by its own.
@@ -121,7 +123,7 @@ portal_goes() {
     types "$PORTAL_PAGE" 'Go back' 2
     does "nothing of the portal is left over" 'set -e
         ! systemctl list-unit-files --no-legend "keydove-portal*" "keydove-for-portal*" | grep .
-        ! find /etc /run /usr /var/lib/systemd -name "*keydove-portal*" ! -name "keydove-portal.service.d" -o -name "keydove-for-portal*" | grep -v "^/etc/passwd\|^/var/lib/dpkg" | grep .'
+        ! find /etc /run /usr /var/lib/systemd -name "*keydove-portal*" ! -name "keydove-portal.service.d" -o -name "keydove-for-portal*" | grep -v "^/etc/passwd\|^/var/lib/dpkg\|/keydove-portal-session" | grep .'
     in_it 'rm -rf /etc/nginx/conf.d/account.conf /etc/systemd/system/keydove-portal.service.d; systemctl daemon-reload; systemctl disable --now nginx'
     says "app passwords stay valid" "keydove app-password list $PERSON" "the machine's phone"
 }
