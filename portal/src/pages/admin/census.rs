@@ -8,7 +8,7 @@ use axum::response::Response;
 use keydove_words::portal::admin::{CensusCard, CensusFinding, PasswordLine};
 
 use super::overview::span;
-use super::{begun, refreshing};
+use super::{begun, refreshing_while};
 use crate::app::App;
 use crate::pages::{Frame, Page, html};
 use crate::problem::Problem;
@@ -79,7 +79,7 @@ async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Re
         counted: ended.map(|ended| counted(words, census, ended)),
         frame: frame.of(who.who(), Page::Census),
     })?;
-    Ok(if is_running { refreshing(answer, Page::Census) } else { answer })
+    Ok(refreshing_while(is_running, answer, Page::Census))
 }
 
 fn counted(words: &CensusTexts, census: CensusCard, ended: String) -> Counted {

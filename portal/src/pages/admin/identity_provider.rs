@@ -8,7 +8,7 @@ use axum::response::Response;
 use keydove_words::portal::admin::{Finding, ProviderCard, ProviderSetting};
 
 use super::overview::span;
-use super::{begun, refreshing};
+use super::{begun, refreshing_while};
 use crate::app::App;
 use crate::pages::{Frame, Page, html};
 use crate::problem::Problem;
@@ -87,7 +87,7 @@ async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Re
         tested,
         frame: frame.of(who.who(), Page::IdentityProvider),
     })?;
-    Ok(if is_running { refreshing(answer, Page::IdentityProvider) } else { answer })
+    Ok(refreshing_while(is_running, answer, Page::IdentityProvider))
 }
 
 pub(super) fn setting_row(words: &ProviderTexts, setting: ProviderSetting) -> SettingRow {

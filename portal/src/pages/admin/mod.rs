@@ -84,9 +84,9 @@ fn begun(page: Page) -> Response {
     with_cookie(redirect(page.path()), &cookie::forget(cookie::DRAFT))
 }
 
-/// The page is shown again soon, also without a script.
-fn refreshing(mut answer: Response, page: Page) -> Response {
-    if let Ok(line) = format!("{REFRESH}; url={}", page.path()).parse() {
+/// While something goes on the page is shown again soon, also without a script.
+fn refreshing_while(is_running: bool, mut answer: Response, page: Page) -> Response {
+    if is_running && let Ok(line) = format!("{REFRESH}; url={}", page.path()).parse() {
         answer.headers_mut().insert(header::REFRESH, line);
     }
     answer

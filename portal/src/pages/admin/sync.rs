@@ -8,7 +8,7 @@ use axum::response::Response;
 use keydove_words::portal::admin::{SyncBoard, SyncProgress, SyncRun};
 
 use super::overview::span;
-use super::{begun, field, refreshing};
+use super::{begun, field, refreshing_while};
 use crate::app::App;
 use crate::guard::Remote;
 use crate::pages::{Frame, Page, html};
@@ -131,7 +131,7 @@ async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Re
         runs: runs.into_iter().map(|run| row(words, run)).collect(),
         frame: frame.of(who.who(), Page::Sync),
     })?;
-    Ok(if is_running { refreshing(answer, Page::Sync) } else { answer })
+    Ok(refreshing_while(is_running, answer, Page::Sync))
 }
 
 fn told(words: &SyncTexts, progress: &SyncProgress) -> (&'static str, String) {
