@@ -17,7 +17,7 @@ use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
 use crate::jobs::sync::Schedule;
-use crate::jobs::{EventFollower, RecordKeeper};
+use crate::jobs::{ChangeFollower, EventFollower, RecordKeeper};
 use crate::login::throttle;
 use crate::observe;
 use crate::observe::metrics::ShadowMetrics;
@@ -33,6 +33,7 @@ pub(super) struct Workers {
     pub(super) refresher: Option<Refresher>,
     /// One for each Keycloak.
     pub(super) followers: Vec<EventFollower>,
+    pub(super) changes: Option<ChangeFollower>,
     pub(super) schedule: Option<Schedule>,
     pub(super) kick: Option<kick::Worker>,
     pub(super) housekeeping: Option<Housekeeping>,
@@ -128,6 +129,13 @@ fn beside_connections(workers: Workers) -> Vec<BackgroundTask> {
             how_often: "every `[keycloak] poll_events`",
             stops: Stops::AtOnce,
             runs: runs(workers.followers, EventFollower::run),
+        },
+        BackgroundTask {
+            name: "changes",
+            does: "forgets what other nodes and the administrator's commands have changed in the database",
+            how_often: "every second",
+            stops: Stops::AtOnce,
+            runs: runs(workers.changes, ChangeFollower::run),
         },
         BackgroundTask {
             name: "sync",

@@ -90,6 +90,7 @@ impl Work for Sweep {
     const ATTEMPT: &'static str = "deleting rows that nobody needs";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const WAITS: bool = false;
+    const OF_CHANGES: bool = false;
     type Output = Swept;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Swept, Fault> {

@@ -44,6 +44,7 @@ impl CreateMailbox {
 impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     type Output = Creation;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {

@@ -34,6 +34,7 @@ pub(super) struct CreateMailboxes(pub(super) Vec<ImportedMailbox>);
 impl Work for CreateMailboxes {
     const ATTEMPT: &'static str = "creating mailboxes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     /// Of the first ones; the others come in the next transaction.
     type Output = Vec<Result<Creation, Error>>;
 
