@@ -45,11 +45,16 @@ pub struct SqliteConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MariadbConfig {
-    /// The server's Unix socket. Default: this or `host` is required.
+    /// The server's Unix socket. Default: this, `host` or `hosts` is required.
     pub socket: Option<PathBuf>,
-    /// The server's name or address. Default: this or `socket` is required.
+    /// The server's name or address. Default: this, `socket` or `hosts` is required.
     pub host: Option<String>,
-    /// The server's TCP port, with `host`. Default `3306`.
+    /// The servers of a Galera cluster, as `"name"` or `"name:port"`, the preferred one first. All connections lead to one
+    /// of them; keydove goes to the next when that one fails or is not ready (`wsrep_ready`), and stays there. Reads
+    /// see all that was committed before them (`wsrep_sync_wait`). Default: none.
+    #[serde(default)]
+    pub hosts: Vec<HostPort>,
+    /// The server's TCP port, with `host`, and with `hosts` of those that name none. Default `3306`.
     #[serde(default = "default_port")]
     pub port: u16,
     /// The database user.
@@ -74,6 +79,53 @@ pub struct MariadbConfig {
     pub connect_timeout: Period,
 }
 
+/// A server's name or address, and its port where one is named: `db1`, `db1:3307`, `[2001:db8::1]:3306`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HostPort {
+    /// Without brackets.
+    pub host: String,
+    /// Where one is named.
+    pub port: Option<u16>,
+}
+
+impl TryFrom<String> for HostPort {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no server: a name or an address, then a port if it is not 3306: \"db1:3307\""
+            )
+        };
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, "")) => (host, None),
+            Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or_else(wrong)?)),
+            None => match text.split_once(':') {
+                // More than one colon is an IPv6 address.
+                Some((_, rest)) if rest.contains(':') => (text.as_str(), None),
+                Some((host, port)) => (host, Some(port)),
+                None => (text.as_str(), None),
+            },
+        };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if host.is_empty() || !host.chars().all(is_name) {
+            return Err(wrong());
+        }
+        let port =
+            port.map(|port| port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)).transpose()?;
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl MariadbConfig {
+    /// The servers' names and ports, in order; none where there is a socket.
+    pub(super) fn servers(&self) -> Vec<(String, u16)> {
+        let of_cluster = self.hosts.iter().map(|host| (host.host.clone(), host.port.unwrap_or(self.port)));
+        self.host.iter().map(|host| (host.clone(), self.port)).chain(of_cluster).collect()
+    }
+}
+
 impl Section for Config {
     fn faults(&self) -> Vec<SettingFault> {
         let (table, faults) = match self {
@@ -93,11 +145,12 @@ impl Section for SqliteConfig {
 impl Section for MariadbConfig {
     fn faults(&self) -> Vec<SettingFault> {
         let mut faults = Vec::new();
-        if self.socket.is_some() == self.host.is_some() {
-            let advice = "set socket to the path of the server's socket, or host to its name or address";
+        let places = [self.socket.is_some(), self.host.is_some(), !self.hosts.is_empty()];
+        if places.into_iter().filter(|is_set| *is_set).count() != 1 {
+            let advice = "set socket to the path of the server's socket, host to its name or address, or hosts to those of a cluster";
             faults.push(SettingFault::at(
                 &[],
-                "one of `socket` and `host` must be set, and not both",
+                "one of `socket`, `host` and `hosts` must be set, and only one",
                 advice,
             ));
         }
@@ -127,9 +180,10 @@ impl fmt::Display for Config {
             Self::Mariadb(MariadbConfig { socket: Some(socket), database, .. }) => {
                 write!(f, "MariaDB database `{database}` on {}", socket.display())
             }
-            Self::Mariadb(MariadbConfig { host, port, database, .. }) => {
-                let host = host.as_deref().unwrap_or_default();
-                write!(f, "MariaDB database `{database}` on {host}:{port}")
+            Self::Mariadb(config) => {
+                let servers = config.servers().into_iter().map(|(host, port)| format!("{host}:{port}"));
+                let servers: Vec<String> = servers.collect();
+                write!(f, "MariaDB database `{}` on {}", config.database, servers.join(", "))
             }
         }
     }
@@ -196,6 +250,8 @@ mod tests {
         for broken in [
             "[storage.mariadb]\nuser = 'u'\ndatabase = 'd'",
             "[storage.mariadb]\nsocket = '/s'\nhost = 'h'\nuser = 'u'\ndatabase = 'd'",
+            "[storage.mariadb]\nhosts = ['h']\nhost = 'h'\nuser = 'u'\ndatabase = 'd'",
+            "[storage.mariadb]\nhosts = []\nuser = 'u'\ndatabase = 'd'",
             "[storage.mariadb]\nsocket = '/s'\nuser = 'u'",
             "[storage.mariadb]\nsocket = '/s'\ndatabase = 'd'",
             "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\nmax_connections = 0",
@@ -204,6 +260,18 @@ mod tests {
             "[storage.mariadb]\nsocket = '/s'\nuser = 'u'\ndatabase = 'd'\npassword = 'p'",
         ] {
             assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn servers_of_a_cluster_are_tried_in_their_order() {
+        let text = "[storage.mariadb]\nhosts = ['db1', 'db2:3307', '[2001:db8::1]:3308', '2001:db8::2']\nport = 3309\n\
+                    user = 'u'\ndatabase = 'd'";
+        let Ok(Config::Mariadb(config)) = read(text) else { panic!("not MariaDB") };
+        let servers = [("db1", 3309), ("db2", 3307), ("2001:db8::1", 3308), ("2001:db8::2", 3309)];
+        assert_eq!(config.servers(), servers.map(|(host, port)| (host.to_owned(), port)));
+        for broken in ["", "db1:", "db1:0", "db1:65536", "db1:x", "[::1", "[::1]3306", "a b", "mysql://db1"] {
+            assert!(HostPort::try_from(broken.to_owned()).is_err(), "{broken}");
         }
     }
 

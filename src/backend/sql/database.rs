@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::config::Config;
 use super::error::Error;
+use super::fence::{Fence, Fenced};
 use super::mariadb::Mariadb;
 use super::session::{Asker, Work};
 use super::sqlite::{Sqlite, backup};
@@ -22,6 +23,8 @@ pub struct Database {
     driver: Driver,
     asker: Asker,
     questions: Calls,
+    /// The lease under which this handle writes.
+    fence: Option<Fence>,
 }
 
 enum Driver {
@@ -82,7 +85,7 @@ pub fn back_up(config: &Config, copy: &Path) -> Result<(), Error> {
 
 impl Database {
     fn new(driver: Driver) -> Self {
-        Self { driver, asker: Asker::Login, questions: Calls::default() }
+        Self { driver, asker: Asker::Login, questions: Calls::default(), fence: None }
     }
 
     /// A handle for jobs, with counters of its own. On a server it shares the pool, of which jobs get only a part, so
@@ -96,11 +99,29 @@ impl Database {
             Driver::Sqlite(file) => Driver::Sqlite(file.open_again().await?),
             Driver::Mariadb(server) => Driver::Mariadb(Arc::clone(server)),
         };
-        Ok(Self { driver, asker: Asker::Job, questions: Calls::default() })
+        Ok(Self { driver, asker: Asker::Job, questions: Calls::default(), fence: None })
+    }
+
+    /// A handle as [`for_jobs`](Self::for_jobs) gives, whose every write fails with [`Error::LeaseLost`] and changes nothing
+    /// once another process has this lease.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub async fn fenced(&self, lease: &'static str, holder: &str) -> Result<Self, Error> {
+        let fence = Some(Fence { lease, holder: holder.to_owned() });
+        Ok(Self { fence, ..self.for_jobs().await? })
     }
 
     /// Runs statements that belong together; all or none of them take effect.
     pub(super) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
+        match &self.fence {
+            Some(fence) if W::KIND.writes() => self.ask(Fenced { fence: fence.clone(), work }).await,
+            _ => self.ask(work).await,
+        }
+    }
+
+    /// Without the fence.
+    pub(super) async fn ask<W: Work>(&self, work: W) -> Result<W::Output, Error> {
         let began = Instant::now();
         let end = match &self.driver {
             Driver::Sqlite(file) => file.run(work).await,

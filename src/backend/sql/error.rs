@@ -55,6 +55,16 @@ pub enum Error {
         /// The reason code of a login that meets this.
         reason: TempFailReason,
     },
+    /// Another process has the lease under which this was to be written. Nothing was written.
+    #[error("{attempt}: the lease `{lease}` has gone to another process ({by}), so nothing was written")]
+    LeaseLost {
+        /// In the form of `creating a mailbox`.
+        attempt: &'static str,
+        /// The lease's name.
+        lease: &'static str,
+        /// Who has it; empty for nobody.
+        by: String,
+    },
     /// A row has a value that cannot be, so that nothing can be concluded from it.
     #[error("table `{table}`, row `{key}`: {detail}")]
     BadRow {
@@ -89,9 +99,11 @@ impl Error {
             Self::Unreachable { .. } => TempFailReason::SqlUnreachable,
             Self::Timeout { .. } => TempFailReason::SqlTimeout,
             Self::Uncertain { reason, .. } => *reason,
-            Self::Settings(_) | Self::Refused { .. } | Self::BadRow { .. } | Self::Schema { .. } => {
-                TempFailReason::SqlError
-            }
+            Self::Settings(_)
+            | Self::Refused { .. }
+            | Self::LeaseLost { .. }
+            | Self::BadRow { .. }
+            | Self::Schema { .. } => TempFailReason::SqlError,
         }
     }
 }

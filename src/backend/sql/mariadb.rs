@@ -37,11 +37,11 @@ impl Mariadb {
     /// # Errors
     /// [`Error::Settings`]: the password or the socket's path is not UTF-8.
     pub(super) fn new(config: &MariadbConfig, password: Option<Secret>) -> Result<Self, Error> {
-        let (name, options) = connection_options(config, password)?;
+        let (name, servers) = connection_options(config, password)?;
         let connect_timeout = config.connect_timeout.get();
         Ok(Self {
             name,
-            pool: ConnectionPool::new(options, config.max_connections.get(), connect_timeout),
+            pool: ConnectionPool::new(servers, config.max_connections.get(), connect_timeout),
             timeout: config.timeout.get(),
             connect_timeout,
             own_tables: OwnTables::new(&own_tables::OF_LOGINS),
@@ -96,7 +96,11 @@ fn trouble_of(error: &DriverError) -> Trouble {
     }
 }
 
-fn connection_options(config: &MariadbConfig, password: Option<Secret>) -> Result<(String, Opts), Error> {
+/// Each server's, in order.
+fn connection_options(
+    config: &MariadbConfig,
+    password: Option<Secret>,
+) -> Result<(String, Vec<Opts>), Error> {
     let password = password
         .map(|password| String::from_utf8(password.expose().to_vec()))
         .transpose()
@@ -111,20 +115,20 @@ fn connection_options(config: &MariadbConfig, password: Option<Secret>) -> Resul
         .setup(vec![format!(
             "SET SESSION lock_wait_timeout = {lock_wait}, innodb_lock_wait_timeout = {lock_wait}"
         )]);
-    let (place, builder) = match (&config.socket, &config.host) {
-        (Some(socket), _) => {
-            let path = socket.to_str().ok_or_else(|| {
-                Error::Settings(format!("the path of `socket` is not UTF-8: {}", socket.display()))
-            })?;
-            (path.to_owned(), builder.socket(Some(path)))
-        }
-        (None, host) => {
-            let host = host.as_deref().unwrap_or("localhost");
-            let place = format!("{host}:{}", config.port);
-            (place, builder.ip_or_hostname(host).tcp_port(config.port))
-        }
-    };
-    Ok((format!("MariaDB database {} at {place}", config.database), Opts::from(builder)))
+    let mut places = Vec::new();
+    let mut servers = Vec::new();
+    if let Some(socket) = &config.socket {
+        let path = socket.to_str().ok_or_else(|| {
+            Error::Settings(format!("the path of `socket` is not UTF-8: {}", socket.display()))
+        })?;
+        places.push(path.to_owned());
+        servers.push(Opts::from(builder.clone().socket(Some(path))));
+    }
+    for (host, port) in config.servers() {
+        places.push(format!("{host}:{port}"));
+        servers.push(Opts::from(builder.clone().ip_or_hostname(host).tcp_port(port)));
+    }
+    Ok((format!("MariaDB database {} at {}", config.database, places.join(", ")), servers))
 }
 
 #[cfg(test)]
@@ -140,6 +144,7 @@ mod tests {
         MariadbConfig {
             socket: Some("/nonexistent/mysqld.sock".into()),
             host: None,
+            hosts: Vec::new(),
             port: 3306,
             user: "keydove".to_owned(),
             password_file: None,

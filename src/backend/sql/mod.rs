@@ -19,6 +19,7 @@ mod changes;
 mod config;
 mod database;
 mod error;
+mod fence;
 mod housekeeping;
 mod identity_provider;
 mod invalidation;

@@ -113,7 +113,7 @@ impl History {
                 }
             }
             // The same statement would be refused again.
-            Error::Refused { .. } | Error::Settings(_) | Error::BadRow { .. } => {
+            Error::Refused { .. } | Error::Settings(_) | Error::BadRow { .. } | Error::LeaseLost { .. } => {
                 self.dropped.add(rows.len() as u64);
                 if is_new {
                     tracing::warn!(%error, "logins are missing in the login history");

@@ -99,7 +99,7 @@ impl Housekeeping {
 
     async fn run_after(&self, dry_run: bool, gap: Duration) -> Result<End, sql::Error> {
         if dry_run {
-            return Ok(End::Ran(self.sweep(None).await?));
+            return Ok(End::Ran(self.sweep(&self.database, None).await?));
         }
         let gap = i64::try_from(gap.as_secs()).unwrap_or(i64::MAX);
         let wish = LeaseWish { name: LEASE, holder: self.holder.clone(), seconds: LEASE_SECONDS, gap };
@@ -108,26 +108,28 @@ impl Housekeeping {
             LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
             LeaseEnd::Taken { .. } => {}
         }
-        let swept = self.sweep(Some(&wish)).await;
+        // Stopped for as long as the lease lasts, this process writes nothing more.
+        let fenced = self.database.fenced(LEASE, &self.holder).await?;
+        let swept = self.sweep(&fenced, Some(&wish)).await;
         self.database.end_lease(&wish, swept.is_ok()).await?;
         swept.map(End::Ran)
     }
 
     /// Without a lease it only counts.
-    async fn sweep(&self, lease: Option<&LeaseWish>) -> Result<Report, sql::Error> {
+    async fn sweep(&self, database: &Database, lease: Option<&LeaseWish>) -> Result<Report, sql::Error> {
         let mut report = Report { dry_run: lease.is_none(), ..Report::default() };
         for &what in &self.leftovers {
             let mut removed = Removed { table: what.table(), rows: 0 };
             let mut after = None;
             loop {
-                let swept = self.database.sweep(what, after, lease.is_none()).await?;
+                let swept = database.sweep(what, after, lease.is_none()).await?;
                 removed.rows += swept.removed;
                 after = swept.next;
                 if after.is_none() {
                     break;
                 }
                 if let Some(lease) = lease {
-                    self.database.keep_lease(lease).await?;
+                    database.keep_lease(lease).await?;
                     sleep(PAUSE).await;
                 }
             }

@@ -179,6 +179,13 @@ impl Sync {
     /// It could not begin: the database cannot be asked, or mailcow's settings are not known. What goes wrong later is in
     /// the report.
     pub async fn run(&mut self, request: &Request, watch: Watch<'_>) -> Result<End, Trouble> {
+        let unfenced = Arc::clone(&self.parts.database);
+        let end = self.run_once(request, watch).await;
+        self.parts.database = unfenced;
+        end
+    }
+
+    async fn run_once(&mut self, request: &Request, watch: Watch<'_>) -> Result<End, Trouble> {
         let began = Instant::now();
         let wish = self.wish(request);
         let leased = !request.dry_run && request.user.is_none();
@@ -190,6 +197,8 @@ impl Sync {
                 LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
             };
             journal = Journal::new(self.parts.redis.is_some().then_some(now));
+            // Stopped for as long as the lease lasts, this process writes nothing more.
+            self.parts.database = Arc::new(self.parts.database.fenced(LEASE, &wish.holder).await?);
         }
         let rulebook = self.parts.provisioner.rulebook(&self.parts.database).await;
         let rulebook = match rulebook {

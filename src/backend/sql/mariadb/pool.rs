@@ -3,10 +3,12 @@
 //! The driver has a pool too, but it hands out the connection that was idle longest, so that every connection has to
 //! prepare every statement; it keeps dead connections after a restart of the server; and it knows no two kinds of askers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as DriverError, Opts};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
@@ -18,7 +20,10 @@ const IDLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Open connections that nobody uses, and permits to have one.
 pub(super) struct ConnectionPool {
-    options: Opts,
+    /// The servers, in the order in which they are tried.
+    servers: Vec<Opts>,
+    /// The server to which all connections lead.
+    current: AtomicUsize,
     connect_timeout: Duration,
     /// One for each connection that may be open.
     all: Semaphore,
@@ -30,6 +35,7 @@ pub(super) struct ConnectionPool {
 
 struct Idle {
     connection: Conn,
+    server: usize,
     since: Instant,
 }
 
@@ -47,11 +53,13 @@ const fn share_of_jobs(max: usize) -> usize {
 }
 
 impl ConnectionPool {
-    /// Opens nothing yet. `max`: at least 1.
-    pub(super) fn new(options: Opts, max: usize, connect_timeout: Duration) -> Self {
+    /// Opens nothing yet. `servers`: at least one, the preferred one first; several are nodes of a Galera cluster. `max`: at
+    /// least 1.
+    pub(super) fn new(servers: Vec<Opts>, max: usize, connect_timeout: Duration) -> Self {
         let max = max.min(Semaphore::MAX_PERMITS);
         Self {
-            options,
+            servers,
+            current: AtomicUsize::new(0),
             connect_timeout,
             all: Semaphore::new(max),
             of_jobs: Semaphore::new(share_of_jobs(max)),
@@ -72,17 +80,65 @@ impl ConnectionPool {
             Asker::Job => self.of_jobs.acquire().await.ok(),
         };
         let permit = self.all.acquire().await.ok();
-        let connection = match self.take_idle() {
-            Some(connection) => connection,
-            None => Conn::new(self.options.clone()).await?,
+        let (connection, server) = match self.take_idle() {
+            Some(idle) => (idle.connection, idle.server),
+            None => self.connect().await?,
         };
-        Ok(Lease { pool: self, connection: Some(connection), _permits: (permit, of_job) })
+        Ok(Lease { pool: self, connection: Some(connection), server, _permits: (permit, of_job) })
     }
 
-    fn take_idle(&self) -> Option<Conn> {
+    /// A new connection to the current server, or to the next one that is ready, which is the current one from then on.
+    async fn connect(&self) -> Result<(Conn, usize), DriverError> {
+        let first = self.current.load(Ordering::Relaxed);
+        let [only] = self.servers.as_slice() else { return self.connect_in_turn(first).await };
+        Ok((Conn::new(only.clone()).await?, 0))
+    }
+
+    async fn connect_in_turn(&self, first: usize) -> Result<(Conn, usize), DriverError> {
+        let count = self.servers.len();
+        // One that says nothing must leave time for the others.
+        let share = self.connect_timeout / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let mut last = None;
+        for server in (0..count).map(|step| (first + step) % count) {
+            match timeout(share, connect_ready(self.servers[server].clone())).await {
+                Ok(Ok(connection)) => {
+                    if server != first {
+                        tracing::warn!(
+                            server = self.servers[server].ip_or_hostname(),
+                            port = self.servers[server].tcp_port(),
+                            "another server of the database cluster is used from now on"
+                        );
+                        self.current.store(server, Ordering::Relaxed);
+                        self.clear();
+                    }
+                    return Ok((connection, server));
+                }
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => {
+                    last.get_or_insert_with(|| DriverError::Other("no server greeted in its time".into()));
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| DriverError::Other("no server is configured".into())))
+    }
+
+    /// Of connections to another server than the current one nobody takes any.
+    fn take_idle(&self) -> Option<Idle> {
+        let current = self.current.load(Ordering::Relaxed);
         let mut idle = self.idle();
         close_old(&mut idle);
-        idle.pop().map(|idle| idle.connection)
+        let (of_current, others) =
+            std::mem::take(&mut *idle).into_iter().partition(|idle| idle.server == current);
+        *idle = of_current;
+        for other in others {
+            close(other.connection);
+        }
+        idle.pop()
+    }
+
+    /// Whether another server can take over.
+    pub(super) fn has_others(&self) -> bool {
+        self.servers.len() > 1
     }
 
     /// Closes the idle connections: where one is dead, the others most likely are too.
@@ -111,6 +167,25 @@ impl Drop for ConnectionPool {
     }
 }
 
+/// A node that has lost its cluster greets, and answers nothing.
+async fn connect_ready(options: Opts) -> Result<Conn, DriverError> {
+    let place = format!("{}:{}", options.ip_or_hostname(), options.tcp_port());
+    let mut connection = Conn::new(options).await?;
+    let ready: Option<(String, String)> = connection.query_first("SHOW STATUS LIKE 'wsrep_ready'").await?;
+    match ready.as_ref().map(|(_, value)| value.as_str()) {
+        Some("ON") => connection.query_drop("SET SESSION wsrep_sync_wait = 1").await?,
+        // A server without Galera.
+        None => {}
+        Some(_) => {
+            let detail = format!(
+                "the node {place} is not ready: it has lost its cluster, or is joining it (wsrep_ready=OFF)"
+            );
+            return Err(DriverError::Other(detail.into()));
+        }
+    }
+    Ok(connection)
+}
+
 fn close_old(idle: &mut Vec<Idle>) {
     let fresh = idle.iter().position(|idle| idle.since.elapsed() < IDLE_LIMIT).unwrap_or(idle.len());
     idle.drain(..fresh).for_each(|idle| close(idle.connection));
@@ -128,6 +203,8 @@ fn close(connection: Conn) {
 pub(super) struct Lease<'a> {
     pool: &'a ConnectionPool,
     connection: Option<Conn>,
+    /// Where it leads.
+    server: usize,
     /// Given back when the connection is closed or idle.
     _permits: (Option<SemaphorePermit<'a>>, Option<SemaphorePermit<'a>>),
 }
@@ -141,7 +218,7 @@ impl Lease<'_> {
         if let Some(connection) = self.connection.take() {
             let mut idle = self.pool.idle();
             close_old(&mut idle);
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { connection, server: self.server, since: Instant::now() });
         }
     }
 }

@@ -38,7 +38,13 @@ impl Mariadb {
                 sleep(pause).await;
             }
         };
-        let end = timeout(self.timeout, tries).await.unwrap_or_else(|_| Err(self.too_late(W::ATTEMPT)));
+        let end = timeout(self.timeout, tries).await.unwrap_or_else(|_| {
+            // A server that hangs is found by the next new connection, which goes to another.
+            if self.pool.has_others() {
+                self.pool.clear();
+            }
+            Err(self.too_late(W::ATTEMPT))
+        });
         match end {
             // Of this try, or of one before.
             Err(error) if may_be_written.load(Ordering::Relaxed) => Err(Error::Uncertain {

@@ -21,7 +21,7 @@ impl Database {
     /// # Errors
     /// The database cannot be asked; [`Error::Schema`] where keydove's own tables are missing.
     pub async fn take_lease(&self, wish: &LeaseWish) -> Result<LeaseEnd, Error> {
-        self.run(lease::Take(wish.clone())).await
+        self.ask(lease::Take(wish.clone())).await
     }
 
     /// Prolongs a lease. Says whether it still was this holder's.
@@ -29,7 +29,7 @@ impl Database {
     /// # Errors
     /// As [`take_lease`](Self::take_lease).
     pub async fn keep_lease(&self, wish: &LeaseWish) -> Result<bool, Error> {
-        self.run(lease::Keep(wish.clone())).await
+        self.ask(lease::Keep(wish.clone())).await
     }
 
     /// Gives a lease back; `finished` notes that the work was done.
@@ -37,7 +37,7 @@ impl Database {
     /// # Errors
     /// As [`take_lease`](Self::take_lease).
     pub async fn end_lease(&self, wish: &LeaseWish, finished: bool) -> Result<(), Error> {
-        self.run(lease::End { wish: wish.clone(), finished }).await
+        self.ask(lease::End { wish: wish.clone(), finished }).await
     }
 
     /// What is known of each of these addresses, in their order. A few statements in all.
