@@ -115,6 +115,26 @@ fn read_copy(from: &Path, to: &Path) -> Result<State, Failure> {
     })
 }
 
+/// mailcow empties the file before it writes the secret.
+fn read_whole(path: &Path) -> Result<String, Failure> {
+    let mut text = Ok(String::new());
+    let is_there = wait(|| {
+        text = match files::read(path) {
+            Ok(State::File { text, .. }) => Ok(text),
+            Ok(_) => Err(Failure::Data(format!("{} is gone", path.display()))),
+            Err(error) => Err(error),
+        };
+        !matches!(&text, Ok(text) if text.trim().is_empty())
+    });
+    match is_there {
+        true => text,
+        false => Err(Failure::Data(format!(
+            "{} is empty; mailcow writes SOGo's secret into it when its Dovecot starts: docker compose restart {DOVECOT}",
+            path.display()
+        ))),
+    }
+}
+
 impl Machine for Site {
     fn read(&mut self, place: &Place) -> Result<State, Failure> {
         match place {
@@ -134,10 +154,7 @@ impl Machine for Site {
     fn write(&mut self, place: &Place, state: &State) -> Result<(), Failure> {
         match (place, state) {
             (Place::Copy { from, to, access }, State::Json(_)) => {
-                let State::File { text, .. } = files::read(from)? else {
-                    return Err(Failure::Data(format!("{} is gone", from.display())));
-                };
-                files::write(to, &State::File { text, access: *access })?;
+                files::write(to, &State::File { text: read_whole(from)?, access: *access })?;
             }
             (Place::File(path) | Place::Folder(path) | Place::Script(path), state) => {
                 files::write(path, state)?
