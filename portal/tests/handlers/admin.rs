@@ -12,7 +12,7 @@ use super::admin_double::under_way;
 use super::double::{HOSTILE_NAME, answer_administrator};
 use super::{COOKIE_LINE, DaemonDouble, NOW, Portal, form_request};
 
-const PAGES: [&str; 14] = [
+pub(super) const PAGES: [&str; 14] = [
     "/admin",
     "/admin/check",
     "/admin/person",
@@ -28,7 +28,7 @@ const PAGES: [&str; 14] = [
     "/admin/sync/run?number=3",
     "/admin/census",
 ];
-const FORMS: [(&str, &str); 7] = [
+pub(super) const FORMS: [(&str, &str); 7] = [
     ("/admin/person/source", "user=alice%40example.org&source=mailcow"),
     ("/admin/person/state", "user=alice%40example.org&state=receive-only"),
     ("/admin/person/services", "user=alice%40example.org&services=imap"),
@@ -43,7 +43,7 @@ const START: &str = "/admin/sync/start";
 /// The most that a page may weigh, with its style sheet, its script and its icon.
 const MOST_BYTES: usize = 60 * 1024;
 
-fn of_administrator(auth_time: u64) -> DaemonDouble {
+pub(super) fn of_administrator(auth_time: u64) -> DaemonDouble {
     DaemonDouble::new(move |request| answer_administrator(request, auth_time))
 }
 

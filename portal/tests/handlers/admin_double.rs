@@ -1,5 +1,6 @@
 //! What keydove answers administrators.
 
+use keydove_words::auth::Reason;
 use keydove_words::portal::admin::{
     AdminObstacle, AdminRequest, AdminResponse, BackendState, CensusCard, CensusFinding, CensusRequest,
     DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, Finding, HostingRequest,
@@ -141,10 +142,11 @@ fn person() -> PersonCard {
 }
 
 fn explanation(service: &str) -> ExplainedLogin {
+    let reason = Reason::of_code("mailbox_disabled").unwrap();
     let step = |end| ExplainedStep {
-        step: "mailbox".to_owned(),
+        step: "new mailbox".to_owned(),
         end,
-        from: Some("memory".to_owned()),
+        from: Some(HOSTILE_NAME.to_owned()),
         saw: HOSTILE_NAME.to_owned(),
     };
     ExplainedLogin {
@@ -152,9 +154,9 @@ fn explanation(service: &str) -> ExplainedLogin {
         service: service.to_owned(),
         steps: vec![step(ExplainedEnd::Passed), step(ExplainedEnd::Closed), step(ExplainedEnd::Stopped)],
         verdict: "refuse".to_owned(),
-        reason: "mailbox_disabled".to_owned(),
+        reason: reason.code().to_owned(),
         detail: Some(HOSTILE_NAME.to_owned()),
-        cure: "switch it on".to_owned(),
+        cure: reason.cure().to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ mod admin_double;
 mod double;
 mod forms;
 mod keycloak_double;
+mod languages;
 mod pages;
 mod sign_in;
 mod signing;

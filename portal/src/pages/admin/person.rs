@@ -45,6 +45,8 @@ struct Row {
 
 struct StepRow {
     step: String,
+    /// The name is the daemon's.
+    is_daemons: bool,
     end: &'static str,
     is_end: bool,
     from: String,
@@ -58,6 +60,8 @@ struct Explained {
     reason: String,
     detail: Option<String>,
     cure: String,
+    /// In the daemon's words.
+    is_daemons: bool,
     /// How many steps there are.
     count: String,
     steps: Vec<StepRow>,
@@ -264,8 +268,10 @@ fn with_what(t: &'static Texts, login: &MailSignIn) -> String {
 fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
     let words = &words.person;
     let count = fill(words.steps, &explanation.steps.len().to_string());
+    let cure = words.cure_of(&explanation.reason);
     let steps = explanation.steps.into_iter().map(|step| StepRow {
-        step: step.step,
+        is_daemons: words.step_name(&step.step).is_none(),
+        step: words.step_name(&step.step).map_or(step.step, str::to_owned),
         end: match step.end {
             ExplainedEnd::Passed => words.passed,
             ExplainedEnd::Closed => words.closed,
@@ -286,7 +292,8 @@ fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
         is_good: explanation.verdict == "accept",
         reason: explanation.reason,
         detail: explanation.detail,
-        cure: explanation.cure,
+        is_daemons: cure.is_none(),
+        cure: cure.map_or(explanation.cure, str::to_owned),
     }
 }
 
