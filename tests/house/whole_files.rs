@@ -10,7 +10,10 @@ use super::code;
 /// What writes files in place, each with the reason why nobody reads them meanwhile.
 const IN_PLACE: [(&str, &str); 4] = [
     ("src/cli/man.rs", "pages for the package that is being built"),
-    ("src/cli/setup/postfix.rs", "a copy in a folder of its own, which Postfix's programs read when it is complete"),
+    (
+        "src/cli/setup/postfix.rs",
+        "a copy in a folder of its own, which Postfix's programs read when it is complete",
+    ),
     ("src/backend/sql/sqlite/place.rs", "an empty database, which SQLite fills"),
     ("src/bin/keydove-checkpassword/reply.rs", "a pipe of Dovecot's"),
 ];
@@ -62,8 +65,7 @@ fn whoever_reads_the_copy_of_sogos_secret_reads_a_whole_one() {
     let ids = Command::new("id").arg("-u").output().unwrap();
     let own = String::from_utf8(ids.stdout).unwrap();
     // Only root gives files away.
-    let script =
-        script.replace("$$", "$").replace("-o root -g keydove", &format!("-o {}", own.trim()));
+    let script = script.replace("$$", "$").replace("-o root -g keydove", &format!("-o {}", own.trim()));
     let copy = || {
         let status = Command::new("/bin/sh").arg("-ec").arg(&script).arg(&from).arg(&to).status().unwrap();
         assert!(status.success());

@@ -10,15 +10,13 @@ PORTAL_TOML=/etc/keydove-portal/keydove-portal.toml
 portal_by_setup() {
     local name="$1, the portal" before output password state=.stage/machine/$SUITE/first-visitor
     local run='keydove-portal.service keydove-for-portal.socket' ANSWERS
-    # Before it is set up, so that its user and its files are no part of what setup changes.
-    does "$name: its package" 'DEBIAN_FRONTEND=noninteractive apt-get install -y keydove-portal'
     before=$(etc)
     ANSWERS="the portal's own address, such as https://account.example.org:\thttps://account.example.org
 the mail server's name, as mail programs reach it:\tmail.example.org
 an administrator of Keycloak:\tadmin
 password of Keycloak's administrator:\tadmin
 make these changes? [y/N]:\ty
-" types "$PORTAL_PAGE" 'With one command 1'
+" types "$PORTAL_PAGE" 'With one command' 1
     shown "$name: keydove-portal check is content" "*keydove at /run/keydove/portal: good*Keycloak, *: good*"
     # What was printed for nginx, with anybody's certificate.
     in_it 'cat /etc/ssl/certs/ssl-cert-snakeoil.pem >/etc/ssl/account.pem; install -m 0600 /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/account.key'
@@ -48,7 +46,6 @@ disabled"
     same_etc "$name, undone" "$before"
     case "${*:2}" in *--mariadb*) on_mariadb "$name, undone" ;; esac
     logins "$name, undone"
-    does "$name: its package goes" 'DEBIAN_FRONTEND=noninteractive apt-get purge -y keydove-portal'
 }
 
 portal_client() {

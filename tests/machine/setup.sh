@@ -94,6 +94,8 @@ ways() {
     before=$(etc)
     says "a dry run shows the changes" "KEYDOVE_ADMIN_PASSWORD=admin keydove setup --dry-run --answers $DESK/answers.toml" "none was made"
     same_etc "a dry run" "$before"
+    # Its user and its files are no part of what setup changes.
+    does "the portal's package" 'DEBIAN_FRONTEND=noninteractive apt-get install -y keydove-portal'
     if [ "$SUITE" = bookworm ]; then
         THEN=portal_by_setup way "the takeover" --dovecot takeover
     else
@@ -101,6 +103,7 @@ ways() {
         THEN=portal_by_setup way "the takeover, with MariaDB" --dovecot takeover --mariadb "$MARIADB"
         database_goes
     fi
+    does "the portal's package goes" 'DEBIAN_FRONTEND=noninteractive apt-get purge -y keydove-portal'
     [ "$SUITE" != bookworm ] || way "checkpassword" --dovecot checkpassword --postfix sasl
     removal "Lua, and everything that Postfix can ask" --dovecot lua --postfix sasl --postfix maps --postfix policy
 }

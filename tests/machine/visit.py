@@ -113,6 +113,7 @@ def administrate(browser, user):
         claim(answer.status == 200 and address.startswith(f"{PORTAL}/admin"), f"{page}: {answer.status} at {address}: {text[:2000]}")
         looks_right(answer)
         claim('role="alert"' not in text, f"{page} complains: {text}")
+        claim('id="on-disk"' not in text and 'id="unusable"' not in text, f"{page} sees another configuration: {text}")
     claim(user in browser.open(f"{PORTAL}/admin/mailboxes")[1], "the mailbox is in no list")
 
 

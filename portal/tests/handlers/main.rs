@@ -6,6 +6,7 @@ mod admin;
 mod admin_double;
 mod double;
 mod forms;
+mod hosting;
 mod keycloak_double;
 mod languages;
 mod pages;

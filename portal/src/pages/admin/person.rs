@@ -15,7 +15,7 @@ use keydove_words::portal::admin::{
     PersonCard,
 };
 
-use super::{SERVICES, size};
+use super::{Notice, SERVICES, size};
 use crate::app::App;
 use crate::cookie;
 use crate::guard::{Posted, Remote};
@@ -88,13 +88,6 @@ struct Known {
     accepted: Vec<Row>,
     refused: Vec<Row>,
     sessions: Vec<SessionView>,
-}
-
-/// What is said of a change, or of what was asked.
-struct Notice {
-    is_good: bool,
-    text: String,
-    detail: Option<String>,
 }
 
 #[derive(Template)]
@@ -171,7 +164,7 @@ fn said(words: &PersonTexts, what: &str, done: Done) -> Notice {
         0 => words.holds_now.to_owned(),
         within => fill(words.holds_within, &within.to_string()),
     };
-    Notice { is_good: true, text: format!("{first} {count} {holds}"), detail: None }
+    Notice::good(&format!("{first} {count} {holds}"))
 }
 
 fn refused(words: &PersonTexts, obstacle: AdminObstacle) -> Notice {
@@ -181,7 +174,7 @@ fn refused(words: &PersonTexts, obstacle: AdminObstacle) -> Notice {
         ObstacleKind::NoOwnPassword => (words.no_own_password, None),
         ObstacleKind::UnderWay | ObstacleKind::Other => (words.other, Some(obstacle.detail)),
     };
-    Notice { is_good: false, text: format!("{} {why}", words.not_done), detail }
+    Notice::bad(&format!("{} {why}", words.not_done), detail)
 }
 
 async fn page(
@@ -201,13 +194,13 @@ async fn page(
                 Some(known(&frame, who, (*person, *explained)))
             }
             Err(_) => {
-                notice = notice.or_else(|| Some(bad(words.malformed)));
+                notice = notice.or_else(|| Some(Notice::bad(words.malformed, None)));
                 None
             }
         },
     };
     if !asked.from.is_empty() && asked.remote().is_none() {
-        notice = notice.or_else(|| Some(bad(words.from_wrong)));
+        notice = notice.or_else(|| Some(Notice::bad(words.from_wrong, None)));
     }
     let chosen = asked.service();
     let services = SERVICES.into_iter().chain(["portal"]).map(|name| Choice {
@@ -222,10 +215,6 @@ async fn page(
         known,
         frame: frame.of(who.who(), Page::Person),
     })
-}
-
-fn bad(sentence: &'static str) -> Notice {
-    Notice { is_good: false, text: sentence.to_owned(), detail: None }
 }
 
 fn known(frame: &Frame, who: &Administrator, (person, explanation): (PersonCard, ExplainedLogin)) -> Known {

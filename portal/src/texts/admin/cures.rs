@@ -129,7 +129,8 @@ mod tests {
             for cure in found {
                 assert_eq!(typed(cure), typed(reason.cure()), "{}", reason.code());
                 for verb in ["add", "set", "list", "adopt", "hash", "check", "clear"] {
-                    let command = |text: &str| text.split(" keydove ").nth(1).is_some_and(|rest| rest.contains(verb));
+                    let command =
+                        |text: &str| text.split(" keydove ").nth(1).is_some_and(|rest| rest.contains(verb));
                     assert!(!command(reason.cure()) || cure.contains(verb), "{}: {verb}", reason.code());
                 }
             }
