@@ -63,8 +63,9 @@ fn demonstrate() -> Result<u32> {
     show_mail(&system, &mut show);
     show_outage(&mut system, &mut show)?;
     let portal = show_portal(&mut system, &mut show)?;
+    tell(&system, &portal);
     if std::env::var_os("DEMO_EXIT").is_none_or(|value| value.is_empty() || value == "0") {
-        stay(&system, &portal)?;
+        stay()?;
     }
     println!("\nStopping the servers ...");
     Ok(show.surprises)
@@ -154,7 +155,8 @@ fn show_portal(system: &mut System, show: &mut Show) -> Result<Portal> {
     Ok(portal)
 }
 
-fn stay(system: &System, portal: &Portal) -> Result<()> {
+/// Where everything is, and whom to sign in as.
+fn tell(system: &System, portal: &Portal) {
     println!(
         "\nEverything is up on 127.0.0.1, without TLS. People: alice, bob (bob-pw), carol; password pw."
     );
@@ -163,10 +165,16 @@ fn stay(system: &System, portal: &Portal) -> Result<()> {
         system.dovecot.imap, system.dovecot.pop3, system.dovecot.sieve
     );
     println!("  SMTP submission {}", system.postfix.submission);
-    println!("  web portal {} (alice, or {NEWCOMER}, who has no mailbox yet)", portal.address);
-    println!("    its administrators' pages {}/admin (carol)", portal.address);
+    println!(
+        "  web portal {}: sign in as {}, or as {NEWCOMER}, who has no mailbox yet",
+        portal.address, ALICE.user
+    );
+    println!("    its administrators' pages {}/admin: sign in as {}", portal.address, CAROL.user);
     println!("  Keycloak {}/admin/master/console/#/mail (admin, admin)", system.keycloak.url());
     println!("  folder with logs and configuration: {}", system.stage().path("").display());
+}
+
+fn stay() -> Result<()> {
     println!("Ctrl-C ends it.");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let waited = runtime.and_then(|runtime| runtime.block_on(tokio::signal::ctrl_c()));

@@ -105,7 +105,7 @@ def sign_in(browser, user, password):
 
 def administrate(browser, user):
     # Keycloak remembers who signed in, and tells the roles of this moment.
-    answer, text, address = browser.open(f"{PORTAL}/sign-in?to=/admin")
+    answer, text, address = browser.open(f"{PORTAL}/sign-in?to=admin")
     claim(address == f"{PORTAL}/admin", f"the sign-in ends at {address}: {text[:2000]}")
     person = urllib.parse.urlencode({"user": user})
     for page in ("", "/check", f"/person?{person}", "/mailboxes", "/domains", "/templates", "/identity-provider", "/sync", "/census"):

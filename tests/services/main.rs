@@ -176,6 +176,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("portal", On::BothDatabases, portal::ADMIN_CASES),
     ("portal", On::Sqlite, portal::ERRAND_CASES),
     ("portal", On::Sqlite, portal::ADMIN_PAGES),
+    ("portal", On::Sqlite, portal::WEIGHT_CASES),
     ("portal", On::Sqlite, portal::formats::CASES),
     ("portal", On::Sqlite, portal::old_browser::CASES),
     ("protocol_edges", On::Sqlite, protocol_edges::LONE_CASES),

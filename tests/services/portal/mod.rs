@@ -6,6 +6,7 @@ mod errands;
 pub mod formats;
 pub mod old_browser;
 mod stand;
+mod weights;
 
 use serde_json::json;
 
@@ -20,6 +21,7 @@ use browser::{Browser, Scripts};
 pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use errands::CASES as ERRAND_CASES;
 pub use stand::{AS_PORTAL, become_portal};
+pub use weights::CASES as WEIGHT_CASES;
 
 /// The Keycloak password of the test people.
 pub const PASSWORD: &str = "pw";
