@@ -262,9 +262,15 @@ impl Keydove {
         }
     }
 
+    /// The process that serves; 0 where none does.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.program.as_ref().map(Program::id).unwrap_or_default()
+    }
+
     /// The memory it uses now, in KiB.
     pub fn memory_kib(&self) -> Result<u64> {
-        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let id = self.process();
         let path = format!("/proc/{id}/status");
         let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
         let used = status

@@ -117,10 +117,16 @@ impl Portal {
     /// # Errors
     /// It does not run.
     pub fn memory_kib(&self) -> Result<u64> {
-        let path = PathBuf::from(format!("/proc/{}/status", self.program.as_ref().map_or(0, Program::id)));
+        let path = PathBuf::from(format!("/proc/{}/status", self.process()));
         let status = attempt("read", &path, fs::read_to_string(&path))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         Ok(line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX))
+    }
+
+    /// The process that serves; 0 where none does.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.program.as_ref().map_or(0, Program::id)
     }
 
     fn command(&self, word: &str) -> Result<Command> {
