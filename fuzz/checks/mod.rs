@@ -141,6 +141,7 @@ fn answer_login(client: &mut AuthClient, asked: &Ticketed<AuthRequest>, choice: 
             master_user: None,
             source: Source::Keycloak,
             fields: UserFields::default(),
+            proxied: None,
             through_webmail: false,
         }),
     };
@@ -188,7 +189,7 @@ pub fn auth_master(data: &[u8]) {
             pages -= 1;
             let answer = match asked {
                 MasterQuestion::User(asked) => {
-                    MasterAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default())))
+                    MasterAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default(), None)))
                 }
                 MasterQuestion::Forget(asked) => MasterAnswer::Forget(asked.answer(asked.question.0.len())),
                 MasterQuestion::List(asked) => MasterAnswer::List(asked.answer(Some(UserPage {
@@ -229,7 +230,7 @@ pub fn hook(data: &[u8]) {
                     HookAnswer::Login(asked.answer(Verdict::Refuse(Denial::PasswordMismatch)))
                 }
                 HookQuestion::User(asked) => {
-                    HookAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default())))
+                    HookAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default(), None)))
                 }
                 HookQuestion::List(asked) => {
                     HookAnswer::List(asked.answer(Some(UserPage { users: Vec::new(), next: None })))

@@ -69,6 +69,7 @@ impl Costs<'_> {
             provisioner,
             webmail: Webmail::new(&toml::from_str("").unwrap(), None),
             throttle: Throttle::disabled(),
+            mail_hosts: None,
             kicker: None,
             bookkeeper,
         })
