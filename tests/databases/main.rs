@@ -195,6 +195,9 @@ async fn a_login_costs_mariadb_few_statements() {
     let database = Arc::new(connect(&server).await);
     database.templates().await.unwrap();
     Box::pin(costs::a_login_costs_few_statements(database, &other)).await;
+    let backends = placement::candidates(&[("b1", 1)]);
+    let database = Arc::new(connect(&server).await.with_candidates(Some(backends)));
+    Box::pin(costs::a_backend_costs_no_statement(database, &other)).await;
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ impl Decision {
         trace: &mut Trace,
     ) -> Result<Proxied, NotAccepted> {
         let Some(hosts) = &self.0.mail_hosts else { return Ok(None) };
-        if !opens_mailbox(login.request) && login.purpose != Purpose::Rehearsal {
+        let is_explained = login.purpose == Purpose::Rehearsal && is_of_mailbox(&login.request.service);
+        if !opens_mailbox(login.request) && !is_explained {
             return Ok(None);
         }
         let known = record.backend().map_err(TempFail::clone)?;
@@ -110,9 +111,15 @@ impl Decision {
     }
 }
 
-/// Postfix and the webmail's login only want to know who it is.
+/// Postfix and mailcow's login over HTTP only want to know who it is, also where Postfix asks through Dovecot's own auth
+/// server. Dovecot's own submission is called so.
 fn opens_mailbox(request: &AuthRequest) -> bool {
-    request.wants_fields
+    request.wants_fields && (request.service != Service::Smtp || request.service_name == "submission")
+}
+
+/// Whether an administrator who asks about such a login has a mailbox in mind.
+fn is_of_mailbox(service: &Service) -> bool {
+    matches!(service, Service::Imap | Service::Pop3 | Service::Sieve)
 }
 
 fn proxied(request: &AuthRequest, found: MailPlace) -> Proxied {
@@ -139,4 +146,33 @@ fn seen(known: Option<&str>, found: &Result<MailPlace, TempFail>) -> Sight {
         (Err(_), None) => "none".to_owned(),
     };
     (saw, from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Mechanism, Origin};
+
+    #[test]
+    fn whoever_only_sends_through_postfix_depends_on_no_backend() {
+        let request = |name: &'static str, wants_fields| AuthRequest {
+            authcid: "alice@example.org".into(),
+            authzid: Vec::new(),
+            credential: Credential::Password(Secret::from("pw")),
+            service: Service::parse(name),
+            service_name: name.into(),
+            mechanism: Some(Mechanism::Plain),
+            origin: Origin::default(),
+            wants_fields,
+        };
+        for (name, wants_fields, opens) in [
+            ("imap", true, true),
+            ("sieve", true, true),
+            ("submission", true, true),
+            ("smtp", true, false),
+            ("imap", false, false),
+        ] {
+            assert_eq!(opens_mailbox(&request(name, wants_fields)), opens, "{name} {wants_fields}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod site;
 use serde_json::Value;
 
 use super::LoneCase;
-use super::clients::{Imap, Login, Smtp, imap_login};
+use super::clients::{Imap, Login, Smtp, coming_from, imap_login};
 use super::control::make_person;
 use super::hook::dovecot::HookDovecot;
 use super::mailcow::world::RIGHT;
@@ -75,6 +75,10 @@ pub const PROXIES: &[LoneCase] = &[
         let mut lmtp = transport(Smtp::connect_lmtp(wrong.lmtp))?;
         expect("LMTP", lmtp.send("carol@example.org", &address, "astray", "x"), "451 ")?;
         ensure(wrong.count_mail(&address).is_none(), || "it was delivered".to_owned())?;
+        // Who logs in there is passed on.
+        let login = Login { user: &address, password: RIGHT };
+        expect("IMAP", imap_login(wrong.imap, login), "OK ")?;
+        ensure(wrong.count_mail(&address).is_none(), || "it was opened there".to_owned())?;
         // A doveadm that copies mail may look at either.
         wrong.doveadm(&["user", "-f", "home", &address]).map(drop)
     }),
@@ -100,7 +104,9 @@ struct Proxy {
     backends: Backends,
 }
 
-const LMTP_PROXY: &str = "lmtp_proxy = yes\n";
+/// Clients come from other addresses than the server's, and without TLS.
+const OF_2_3: &str = "lmtp_proxy = yes\ndisable_plaintext_auth = no\n";
+const OF_2_4: &str = "lmtp_proxy = yes\nauth_allow_cleartext = yes\n";
 
 /// What a keydove of the proxy has beside its own settings: the backends, a control socket, a command that kicks.
 fn more(system: &System, backends: &Backends) -> Result<String> {
@@ -122,7 +128,7 @@ impl Proxy {
         system.keydove.rewrite(with_more(&more))?;
         system.keydove.stop()?;
         system.keydove.start_again()?;
-        system.dovecot.reconfigure(LMTP_PROXY)?;
+        system.dovecot.reconfigure(OF_2_3)?;
         let (imap, lmtp) = (system.dovecot.imap, system.dovecot.lmtp);
         Ok(Self { front: Front::System, imap, lmtp, backends })
     }
@@ -133,7 +139,7 @@ impl Proxy {
         let more = more(system, &backends)?;
         let keydove = system.keydove.beside_as_auth_server("keydove-2.4", &base, with_more(&more))?;
         let dovecot = Dovecot::start(system.stage(), Release::V2_4, None)?;
-        dovecot.reconfigure(LMTP_PROXY)?;
+        dovecot.reconfigure(OF_2_4)?;
         let (imap, lmtp) = (dovecot.imap, dovecot.lmtp);
         let front = Front::Own(Box::new(keydove), FrontDovecot::TakenOver(Box::new(dovecot)));
         Ok(Self { front, imap, lmtp, backends })
@@ -143,7 +149,7 @@ impl Proxy {
         let backends = Backends::start(system, "")?;
         let more = more(system, &backends)?;
         let keydove = super::hook::keydove(system, with_more(&more))?;
-        let databases = format!("!include lua-2.3.conf\n{LMTP_PROXY}");
+        let databases = format!("!include lua-2.3.conf\n{OF_2_3}");
         let dovecot = HookDovecot::start(system.stage(), &databases, None)?;
         let (imap, lmtp) = (dovecot.imap, dovecot.lmtp);
         let front = Front::Own(Box::new(keydove), FrontDovecot::Hooked(Box::new(dovecot)));
@@ -248,6 +254,14 @@ fn lives_in_one_place(system: &mut System, proxy: &mut Proxy) -> Result<()> {
         ensure(here?.count_mail(&address) == Some(expected), || format!("{address} is not on {backend}"))?;
         ensure(there?.count_mail(&address).is_none(), || format!("{address} is on both"))?;
         seen[usize::from(backend == NAMES[1])] += 1;
+        // The backend sees the client and not the proxy.
+        let login = || proxy.login(&address, RIGHT);
+        expect("IMAP", coming_from([127, 0, 0, 9], login), "OK ")?;
+        eventually(|| {
+            let log = proxy.backends.of(&backend)?.keydove_log();
+            let seen = log.lines().any(|line| line.contains(&address) && line.contains("remote=127.0.0.9"));
+            ensure(seen, || log)
+        })?;
         // What is refused is refused at the proxy.
         expect("IMAP", proxy.login(&address, "wrong"), "NO [AUTHENTICATIONFAILED]")?;
     }
@@ -278,6 +292,8 @@ fn drains(system: &mut System, proxy: &Proxy) -> Result<()> {
     let (address, rows) = ("nowhere@example.org", || backend_of(system, "nowhere@example.org"));
     expect("IMAP", proxy.login(address, RIGHT), "OK ")?;
     ensure(rows()? == other, || "it is on the drained one".to_owned())?;
+    let explained = process::run(system.keydove.command("explain").arg(&old))?;
+    ensure(explained.contains("backend") && explained.contains(&backend), || explained.clone())?;
     let unknown = proxy.command(system, &["drain", "b9"]);
     ensure(matches!(&unknown, Err(Failure(said)) if said.contains("b1, b2")), || format!("{unknown:?}"))
 }

@@ -145,6 +145,11 @@ impl Backend {
         self.program.as_ref().map(Program::log).unwrap_or_default()
     }
 
+    /// What its keydove has logged.
+    pub fn keydove_log(&self) -> String {
+        self.keydove.as_ref().map(Keydove::log).unwrap_or_default()
+    }
+
     /// How many messages lie here for somebody; `None` where there is no mailbox at all.
     pub fn count_mail(&self, address: &str) -> Option<usize> {
         let (local_part, domain) = address.split_once('@')?;

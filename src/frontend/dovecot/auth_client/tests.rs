@@ -121,10 +121,11 @@ fn a_login_on_another_machine_is_for_the_proxy() {
         port: Some(1143),
         tls: Some(("ssl", "any-cert")),
     };
-    let proxied = ProxiedLogin { host, pass: Secret::from("p\tw"), mechanism: None };
+    let proxied = ProxiedLogin { host, pass: Secret::from("p\tw"), mechanism: Some("XOAUTH2") };
     let grant = Grant { master_user: Some("admin".into()), proxied: Some(Box::new(proxied)), ..grant };
     let reply = "OK\t1\tuser=alice@example.org\tproxy\thost=mail1.example.org\thostip=192.0.2.11\tport=1143\t\
-                 ssl=any-cert\tmaster=admin\tpass=p\x01tw\n";
+                 ssl=any-cert\tmaster=admin\tproxy_mech=XOAUTH2\t\
+                 pass=p\x01tw\n";
     assert_eq!(talk.answer(0, Verdict::Accept(grant)).0, reply);
     assert!(talk.pending.is_empty());
 }
