@@ -137,7 +137,7 @@ impl Client<'_> {
         }
         let name = format!("{}-{number}", self.name());
         let cookie = format!("{:064x}", (number << 8) + self.place as u64);
-        let act = Act::SignIn { session: name.clone() };
+        let act = Act::SignIn { user: user.clone(), session: name.clone() };
         let done = self.recorder.record(self.name(), act, || {
             let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             outcome(self.node.ask_for_portal(&json!({

@@ -1,7 +1,7 @@
 //! MariaDB with Galera: one server on each machine.
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -190,10 +190,4 @@ fn prepare(stage: &Stage) -> Result<PathBuf> {
     let folder = stage.folder("mariadb")?;
     give(&folder, "mysql", "mysql", 0o755)?;
     Ok(folder)
-}
-
-/// Whether the package is there.
-#[must_use]
-pub fn is_installed() -> bool {
-    Path::new(PROVIDER).exists()
 }

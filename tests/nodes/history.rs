@@ -57,6 +57,8 @@ pub enum Act {
     },
     /// Somebody signs in at the portal.
     SignIn {
+        /// The mailbox.
+        user: String,
         /// The session's name, like no other's.
         session: String,
     },

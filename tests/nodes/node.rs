@@ -22,6 +22,8 @@ use crate::stage::{Result, Stage, attempt};
 
 /// The client that may read Keycloak's events.
 const CLIENT: &str = "mailcow-events";
+/// Keycloak as people know it: each node reaches it by another address.
+const PUBLIC: &str = "https://keycloak.example.org";
 /// How long somebody waits for the portal's socket.
 const PORTAL: Duration = Duration::from_secs(15);
 /// How long keydove goes by what it knows while it reaches nobody, in milliseconds. By default it is twelve hours.
@@ -51,7 +53,6 @@ pub struct Node {
     /// The realm as the node's portal names it.
     pub issuer: String,
     portal: PathBuf,
-    stage: Arc<Stage>,
 }
 
 impl Node {
@@ -97,9 +98,8 @@ impl Node {
             keydove: Mutex::new(keydove),
             redis: Mutex::new(redis),
             database: Mutex::new(database),
-            issuer: format!("{}/realms/{}", around.keycloak_url, REALM),
+            issuer: format!("{PUBLIC}/realms/{REALM}"),
             portal,
-            stage: Arc::clone(stage),
         })
     }
 
@@ -116,11 +116,6 @@ impl Node {
     /// Redis's.
     pub fn redis(&self) -> MutexGuard<'_, Redis> {
         lock(&self.redis)
-    }
-
-    /// Where the logs are.
-    pub fn stage(&self) -> &Arc<Stage> {
-        &self.stage
     }
 
     /// Runs a command of keydove's; its arguments come behind. Says what it printed if it ended well.
@@ -176,7 +171,7 @@ fn configuration(text: &str, portal: &Path, key: &Path, around: &Surroundings) -
         .iter()
         .fold(before, |text, key| text.replace(&format!("\n{key} = \"8s\""), &format!("\n{key} = \"2s\"")));
     let before = before.replacen("\n[userdb]", "\n[cache]\nstale_limit = \"15s\"\n\n[userdb]", 1);
-    let before = before.replacen("[keycloak]\n", "[keycloak]\npoll_events = \"1s\"\n", 1);
+    let before = before.replacen("[keycloak]\n", &format!("[keycloak]\npublic_url = \"{PUBLIC}\"\npoll_events = \"1s\"\n"), 1);
     format!(
         "[portal]\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n{before}\
          [login]\nfailure_delay = \"100ms\"\n\n\

@@ -2,6 +2,7 @@
 
 use crate::history::{Act, Outcome, Time};
 
+use super::passwords::MAIN;
 use super::{Invariant, Story, Verdict};
 
 pub(super) fn judge(story: &Story<'_>, verdict: &mut Verdict) {
@@ -10,7 +11,11 @@ pub(super) fn judge(story: &Story<'_>, verdict: &mut Verdict) {
         let (mut may_end, mut must_end, mut begun) = (Time::MAX, Time::MAX, Time::MAX);
         for other in story.events() {
             match &other.act {
-                Act::SignIn { session: of } if of == session && other.result == Outcome::Yes => begun = other.end,
+                Act::SignIn { user, session: of } if of == session && other.result == Outcome::Yes => {
+                    begun = other.end;
+                    // Whoever is disabled has no session either; since when, the logins show.
+                    may_end = may_end.min(story.end_of(user, MAIN).may);
+                }
                 Act::SignOut { session: of } if of == session => {
                     may_end = may_end.min(other.begin);
                     if other.result == Outcome::Yes {
