@@ -57,7 +57,9 @@ impl Network {
             let name = self.name(machine);
             let address = format!("{}/24", self.address(machine));
             ip(&["netns", "add", &name])?;
-            ip(&["-n", &hub, "link", "add", machine, "type", "veth", "peer", "name", "wire", "netns", &name])?;
+            ip(&[
+                "-n", &hub, "link", "add", machine, "type", "veth", "peer", "name", "wire", "netns", &name,
+            ])?;
             ip(&["-n", &hub, "link", "set", machine, "master", "bridge", "up"])?;
             ip(&["-n", &name, "addr", "add", &address, "dev", "wire"])?;
             ip(&["-n", &name, "link", "set", "wire", "up"])?;

@@ -47,7 +47,8 @@ impl Client<'_> {
             75..82 => pick(&self.book.passwords(), &mut self.dice).cloned().map(named),
             82..88 => {
                 let disabled: Vec<_> = self.book.disabled().iter().cloned().collect();
-                pick(&disabled, &mut self.dice).map(|user| (user.clone(), MAIN.to_owned(), PASSWORD.to_owned()))
+                pick(&disabled, &mut self.dice)
+                    .map(|user| (user.clone(), MAIN.to_owned(), PASSWORD.to_owned()))
             }
             88..94 => return self.use_session(),
             _ => self.main_password().map(|(user, ..)| (user, "nonsense".to_owned(), "wrong".to_owned())),
@@ -68,7 +69,11 @@ impl Client<'_> {
         let login = Login { user, password };
         let by_imap = self.dice.below(3) > 0;
         self.recorder.record(self.name(), act, || {
-            if by_imap { imap(imap_login(self.node.imap, login)) } else { smtp(smtp_login(self.node.submission, login)) }
+            if by_imap {
+                imap(imap_login(self.node.imap, login))
+            } else {
+                smtp(smtp_login(self.node.submission, login))
+            }
         })
     }
 
@@ -77,7 +82,8 @@ impl Client<'_> {
         let from = GUESSER.map(|byte| byte.to_string()).join(".");
         let act = Act::Guess { user: user.to_owned(), from };
         self.recorder.record(self.name(), act, || {
-            coming_from(GUESSER, || imap(imap_login(self.node.imap, Login { user, password: guess })))
+            // Dovecot takes no password from another address than its own without TLS.
+            coming_from(GUESSER, || smtp(smtp_login(self.node.submission, Login { user, password: guess })))
         })
     }
 
@@ -97,14 +103,15 @@ impl Client<'_> {
         let act = Act::Make { user: user.clone(), key: name.clone(), expires: None };
         let mut password = String::new();
         let arguments = ["add", &user, "--name", &name, "--service", "imap,smtp"];
-        let made = self.recorder.record(self.name(), act, || match self.node.command("app-password", &arguments) {
-            Ok(printed) => {
-                printed.trim().clone_into(&mut password);
-                Outcome::Yes
-            }
-            // It may have been written.
-            Err(_) => Outcome::NoAnswer,
-        });
+        let made =
+            self.recorder.record(self.name(), act, || match self.node.command("app-password", &arguments) {
+                Ok(printed) => {
+                    printed.trim().clone_into(&mut password);
+                    Outcome::Yes
+                }
+                // It may have been written.
+                Err(_) => Outcome::NoAnswer,
+            });
         if made == Outcome::Yes {
             let standing = Standing::Open;
             self.book.passwords().push(AppPassword { user, name, password, standing });
@@ -112,7 +119,9 @@ impl Client<'_> {
     }
 
     fn revoke(&mut self) {
-        let Some(AppPassword { user, name, .. }) = self.book.recent(Standing::Open, &mut self.dice) else { return };
+        let Some(AppPassword { user, name, .. }) = self.book.recent(Standing::Open, &mut self.dice) else {
+            return;
+        };
         let stand = |standing| {
             for one in self.book.passwords().iter_mut().filter(|one| one.name == name) {
                 one.standing = standing;
@@ -152,7 +161,9 @@ impl Client<'_> {
     }
 
     fn sign_out(&mut self) {
-        let Some(Session { name, cookie, ended: false }) = self.book.recent_session(&mut self.dice) else { return };
+        let Some(Session { name, cookie, ended: false }) = self.book.recent_session(&mut self.dice) else {
+            return;
+        };
         for one in self.book.sessions().iter_mut().filter(|one| one.name == name) {
             one.ended = true;
         }

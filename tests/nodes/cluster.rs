@@ -27,7 +27,8 @@ const AHEAD: &str = "+45s";
 const HASH: &str = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu32Z55V0r1FNbOnfmZgRJzhshaOohINe";
 /// Everybody's password in Keycloak.
 pub const PASSWORD: &str = "right";
-const ATTRIBUTES: &str = r#"{"quota":"1048576","active":"1","imap_access":"1","smtp_access":"1","pop3_access":"1"}"#;
+const ATTRIBUTES: &str =
+    r#"{"quota":"1048576","active":"1","imap_access":"1","smtp_access":"1","pop3_access":"1"}"#;
 
 /// All servers. They end in this order, and the network after them.
 pub struct Cluster {
@@ -47,7 +48,12 @@ impl Cluster {
     ///
     /// # Errors
     /// Something does not start. The folders with the logs are kept then.
-    pub fn boot(binary: &Path, residents: &[String], newcomers: &[String], say: &dyn Fn(&str)) -> Result<Self> {
+    pub fn boot(
+        binary: &Path,
+        residents: &[String],
+        newcomers: &[String],
+        say: &dyn Fn(&str),
+    ) -> Result<Self> {
         let stages = (0..=NODES.len()).map(|_| Stage::new()).collect::<Result<Vec<_>>>()?;
         let result = Self::boot_on(&stages, binary, (residents, newcomers), say);
         if result.is_err() {
@@ -86,7 +92,11 @@ impl Cluster {
         let target = target.ok_or_else(|| Failure("Keycloak has no port".to_owned()))?;
         let ports = FIRST_PORT..;
         let proxies = network.inside(KEYCLOAK, || {
-            NODES.iter().zip(ports.clone()).map(|(_, port)| Proxy::start(port, target)).collect::<Result<Vec<_>>>()
+            NODES
+                .iter()
+                .zip(ports.clone())
+                .map(|(_, port)| Proxy::start(port, target))
+                .collect::<Result<Vec<_>>>()
         })??;
         let server = network.address(KEYCLOAK);
         let mut starting = Vec::new();
@@ -133,6 +143,17 @@ impl Cluster {
     }
 }
 
+impl Drop for Cluster {
+    /// The nodes end at one time: each of their servers takes its time.
+    fn drop(&mut self) {
+        thread::scope(|scope| {
+            for node in self.nodes.drain(..) {
+                scope.spawn(|| drop(node));
+            }
+        });
+    }
+}
+
 /// One server on each machine, with the same data.
 fn galera(network: &Network, stages: &[Arc<Stage>], residents: &[String]) -> Result<Vec<Database>> {
     let addresses: Vec<Ipv4Addr> = NODES.iter().map(|name| network.address(name)).collect();
@@ -143,9 +164,13 @@ fn galera(network: &Network, stages: &[Arc<Stage>], residents: &[String]) -> Res
         databases.push(Database::copy(stage, &databases[0], &addresses, place)?);
     }
     network.inside(NODES[0], || databases[0].begin())??;
-    at_once(databases.iter_mut().zip(NODES).skip(1).map(|(database, name)| {
-        move || network.inside(name, || database.join())?
-    }))?;
+    at_once(
+        databases
+            .iter_mut()
+            .zip(NODES)
+            .skip(1)
+            .map(|(database, name)| move || network.inside(name, || database.join())?),
+    )?;
     Ok(databases)
 }
 

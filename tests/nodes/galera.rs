@@ -89,8 +89,9 @@ impl Database {
         let _ = std::fs::remove_file(&log);
         run(self.server().arg("--wsrep-recover").arg(format!("--log-error={}", log.display())))?;
         let text = attempt("read", &log, std::fs::read_to_string(&log))?;
-        let position = text.lines().filter_map(|line| line.split_once("Recovered position: ")).last();
-        let position = position.ok_or_else(|| Failure(format!("where the database stood is not said:\n{text}")))?;
+        let position = text.lines().rev().find_map(|line| line.split_once("Recovered position: "));
+        let position =
+            position.ok_or_else(|| Failure(format!("where the database stood is not said:\n{text}")))?;
         self.start(&[format!("--wsrep-start-position={}", position.1.trim())])
     }
 
@@ -106,10 +107,24 @@ impl Database {
     fn server(&self) -> Command {
         let mut command = Command::new("/usr/sbin/mariadbd");
         command
-            .args(["--no-defaults", "--user=mysql", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=10M"])
-            .args(["--performance-schema=off", "--max-connections=200", "--bind-address=0.0.0.0", "--port=3306"])
+            .args([
+                "--no-defaults",
+                "--user=mysql",
+                "--innodb-buffer-pool-size=32M",
+                "--innodb-log-file-size=10M",
+            ])
+            .args([
+                "--performance-schema=off",
+                "--max-connections=200",
+                "--bind-address=0.0.0.0",
+                "--port=3306",
+            ])
             // What Galera asks for, and docs/nodes.md.
-            .args(["--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--innodb-flush-log-at-trx-commit=1"])
+            .args([
+                "--binlog-format=ROW",
+                "--innodb-autoinc-lock-mode=2",
+                "--innodb-flush-log-at-trx-commit=1",
+            ])
             .args(["--wsrep-on=ON", "--wsrep-cluster-name=keydove", "--wsrep-sst-method=rsync"])
             .arg(format!("--wsrep-provider={PROVIDER}"))
             .arg(format!("--wsrep-provider-options={SILENCE}"))
@@ -127,7 +142,8 @@ impl Database {
     pub fn is_synced(&self) -> bool {
         let asked = "SHOW STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_local_state_comment')";
         let found = self.query(asked).unwrap_or_default();
-        let is = |name: &str, value: &str| found.iter().any(|row| row[..] == [name.to_owned(), value.to_owned()]);
+        let is =
+            |name: &str, value: &str| found.iter().any(|row| row[..] == [name.to_owned(), value.to_owned()]);
         is("wsrep_ready", "ON") && is("wsrep_local_state_comment", "Synced")
     }
 

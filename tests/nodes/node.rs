@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::galera::Database;
 use crate::redis::Redis;
 use crate::stage::dovecot::{Dovecot, Release};
-use crate::stage::keydove::{Keydove, Settings, Storage, with};
 use crate::stage::keycloak::REALM;
+use crate::stage::keydove::{Keydove, Settings, Storage, with};
 use crate::stage::names::Names;
 use crate::stage::postfix::{Folders, Postfix};
 use crate::stage::{Result, Stage, attempt};
@@ -171,7 +171,11 @@ fn configuration(text: &str, portal: &Path, key: &Path, around: &Surroundings) -
         .iter()
         .fold(before, |text, key| text.replace(&format!("\n{key} = \"8s\""), &format!("\n{key} = \"2s\"")));
     let before = before.replacen("\n[userdb]", "\n[cache]\nstale_limit = \"15s\"\n\n[userdb]", 1);
-    let before = before.replacen("[keycloak]\n", &format!("[keycloak]\npublic_url = \"{PUBLIC}\"\npoll_events = \"1s\"\n"), 1);
+    let before = before.replacen(
+        "[keycloak]\n",
+        &format!("[keycloak]\npublic_url = \"{PUBLIC}\"\npoll_events = \"1s\"\n"),
+        1,
+    );
     format!(
         "[portal]\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n{before}\
          [login]\nfailure_delay = \"100ms\"\n\n\

@@ -35,6 +35,8 @@ const VISITORS: u64 = 2;
 /// A node's guesses before the budget is used up, and after it.
 const GUESSES: u64 = 12;
 const GUESSES_LATER: u64 = 3;
+/// So many of the last app passwords and sessions are tried in the end.
+const AGAIN: usize = 12;
 /// The tables in which a first login makes a row, and the column with the address.
 const ROWS: [(&str, &str); 4] =
     [("mailbox", "username"), ("alias", "address"), ("user_acl", "username"), ("keydove_person", "mailbox")];
@@ -59,7 +61,8 @@ pub fn run(binary: &Path, plan: &Plan) -> Result<Verdict> {
     let since = Instant::now();
     let say = |what: &str| eprintln!("nodes: {:.1} s: {what}", since.elapsed().as_secs_f64());
     let residents: Vec<_> = (0..plan.residents).map(|number| format!("r{number}@example.org")).collect();
-    let newcomers: Vec<_> = (0..plan.residents * 2).map(|number| format!("new{number}@example.org")).collect();
+    let newcomers: Vec<_> =
+        (0..plan.residents * 2).map(|number| format!("new{number}@example.org")).collect();
     let cluster = Cluster::boot(binary, &residents, &newcomers, &say)?;
     let result = run_on(&cluster, plan, residents, &newcomers, &say);
     if result.as_ref().map_or(true, |verdict| !verdict.violations.is_empty()) {
@@ -77,7 +80,13 @@ fn run_on(
 ) -> Result<Verdict> {
     let ids = cluster.administer(|admin| residents.iter().map(|user| admin.id(user)).collect())?;
     let (book, recorder) = (Book::new(residents, ids), Recorder::new());
-    let play = Play { cluster, book: &book, recorder: &recorder, numbers: AtomicU64::new(1), is_over: AtomicBool::new(false) };
+    let play = Play {
+        cluster,
+        book: &book,
+        recorder: &recorder,
+        numbers: AtomicU64::new(1),
+        is_over: AtomicBool::new(false),
+    };
     play.know_everybody(plan.seed)?;
     say("everybody was there once");
     let faults = thread::scope(|scope| {
@@ -138,7 +147,9 @@ impl<'a> Play<'a> {
                 })?
             };
             let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
-            visits.into_iter().try_for_each(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            visits
+                .into_iter()
+                .try_for_each(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
@@ -169,7 +180,9 @@ impl<'a> Play<'a> {
             self.book.arrived().push(user.clone());
             thread::scope(|scope| {
                 for place in 0..NODES.len() {
-                    scope.spawn(move || self.cluster.at(place, |_| self.client(place, plan.seed).log_in(user, MAIN, PASSWORD)));
+                    scope.spawn(move || {
+                        self.cluster.at(place, |_| self.client(place, plan.seed).log_in(user, MAIN, PASSWORD))
+                    });
                 }
             });
         }
@@ -177,15 +190,17 @@ impl<'a> Play<'a> {
 
     /// People whom Keycloak is told to disable; half of them stay.
     fn leavers(&self, plan: &Plan) {
-        let leavers: Vec<_> = self.book.residents.iter().skip(self.book.residents.len() / 2).cloned().collect();
+        let leavers: Vec<_> =
+            self.book.residents.iter().skip(self.book.residents.len() / 2).cloned().collect();
         for user in leavers {
             if !self.pause(plan.pace) || !self.pause(plan.pace) {
                 return;
             }
             self.book.disabled().insert(user.clone());
             self.recorder.record("keycloak", Act::Disable { user: user.clone() }, || {
-                let disabled =
-                    self.cluster.administer(|admin| admin.update(&user, |person| person["enabled"] = false.into()));
+                let disabled = self
+                    .cluster
+                    .administer(|admin| admin.update(&user, |person| person["enabled"] = false.into()));
                 disabled.map_or(Outcome::NoAnswer, |()| Outcome::Yes)
             });
         }
@@ -268,13 +283,16 @@ impl<'a> Play<'a> {
     fn everybody_again(&self) -> Result<bool> {
         let disabled = self.book.disabled().clone();
         let mut logins: Vec<(String, String, String, bool)> = Vec::new();
-        let everybody = self.book.residents.iter().cloned().chain(self.book.arrived().clone());
+        let arrived = self.book.arrived().clone();
+        let (first, last) =
+            (self.book.residents.iter().take(AGAIN), self.book.residents.iter().rev().take(AGAIN / 2));
+        let everybody = first.chain(last).chain(arrived.iter().rev().take(AGAIN)).cloned();
         for user in everybody {
             let opens = !disabled.contains(&user);
             logins.push((user, MAIN.to_owned(), PASSWORD.to_owned(), opens));
         }
         let passwords = self.book.passwords().clone();
-        for one in passwords.into_iter().rev().take(30).filter(|one| one.standing != Standing::Unknown) {
+        for one in passwords.into_iter().rev().take(AGAIN).filter(|one| one.standing != Standing::Unknown) {
             let opens = one.standing == Standing::Open && !disabled.contains(&one.user);
             logins.push((one.user, one.name, one.password, opens));
         }
@@ -292,7 +310,9 @@ impl<'a> Play<'a> {
                 })
             };
             let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
-            let ends = visits.into_iter().map(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let ends = visits
+                .into_iter()
+                .map(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             ends.collect::<Result<Vec<_>>>().map(|fits| fits.iter().all(|fits| *fits))
         })
     }
@@ -317,7 +337,7 @@ impl<'a> Play<'a> {
             let sessions = self.book.sessions().clone();
             self.cluster.at(place, |_| {
                 let client = self.client(place, 0);
-                for session in sessions.iter().rev().take(30) {
+                for session in sessions.iter().rev().take(AGAIN) {
                     client.look_at_session(&session.name, &session.cookie);
                 }
             })?;

@@ -93,7 +93,10 @@ fn answers(story: &Story<'_>, healed: Time, verdict: &mut Verdict) {
     }
     for (node, (_, fits)) in nodes {
         if !fits {
-            verdict.blame(Invariant::Agreement, format!("after the mending {node} has not come to answer rightly"));
+            verdict.blame(
+                Invariant::Agreement,
+                format!("after the mending {node} has not come to answer rightly"),
+            );
         }
     }
 }

@@ -67,9 +67,7 @@ pub const CASES: &[Case] = &[
         expect(&history, Some(Invariant::Revoked))
     }),
     ("a_second_mailbox_is_found", || planted(rows("n2", 2), Invariant::OneMailbox)),
-    ("two_holders_of_one_lease_are_found", || {
-        planted(lease("keydove-b", 7, 11_000), Invariant::OneHolder)
-    }),
+    ("two_holders_of_one_lease_are_found", || planted(lease("keydove-b", 7, 11_000), Invariant::OneHolder)),
     ("a_write_with_an_older_number_is_found", || {
         let act = Act::Write { work: "sync".into(), fence: 7 };
         planted(at("n1", 16_000, act, Outcome::Yes), Invariant::OneHolder)

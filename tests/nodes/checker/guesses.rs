@@ -20,7 +20,9 @@ pub(super) fn judge(story: &Story<'_>, verdict: &mut Verdict) {
         let heard = last.end + story.limits.guesses_heard;
         let late: Vec<_> = guesses
             .iter()
-            .filter(|event| event.begin > heard && !story.was_cut_off(&event.node, guesses[0].begin, event.end))
+            .filter(|event| {
+                event.begin > heard && !story.was_cut_off(&event.node, guesses[0].begin, event.end)
+            })
             .collect();
         if let Some(first) = late.first() {
             let what = format!(

@@ -23,11 +23,12 @@ pub(super) fn judge(story: &Story<'_>, verdict: &mut Verdict) {
     }
     for event in story.events() {
         let Act::Write { work, fence } = &event.act else { continue };
-        let newer = holders.iter().find(|((of, number), (_, seen))| {
-            of == work && number > fence && *seen < event.begin
-        });
+        let newer = holders
+            .iter()
+            .find(|((of, number), (_, seen))| of == work && number > fence && *seen < event.begin);
         if let (Outcome::Yes, Some(((_, number), (holder, _)))) = (event.result, newer) {
-            let what = format!("{holder} held {work} with the number {number}, and an older one wrote: {event:?}");
+            let what =
+                format!("{holder} held {work} with the number {number}, and an older one wrote: {event:?}");
             verdict.blame(Invariant::OneHolder, what);
         }
     }

@@ -11,7 +11,10 @@ pub(super) fn judge(story: &Story<'_>, verdict: &mut Verdict) {
     for (event, user, key) in story.logins() {
         let Some(made) = made(story, user, key) else {
             if event.result == Outcome::Yes {
-                verdict.blame(Invariant::Revoked, format!("{key} of {user} was never right and opened: {event:?}"));
+                verdict.blame(
+                    Invariant::Revoked,
+                    format!("{key} of {user} was never right and opened: {event:?}"),
+                );
             }
             continue;
         };
