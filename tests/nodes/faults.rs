@@ -43,7 +43,7 @@ impl Cluster {
             Fault::Unplug(node) | Fault::OneWay(_, node) => self.network.heal(NODES[node]),
             Fault::Freeze(part, node) => self.signal(part, node, Signal::SIGCONT),
             Fault::Kill(part, node) => self.at(node, |node| match part {
-                Part::Keydove => node.keydove().start_again(),
+                Part::Keydove => node.start_keydove(),
                 Part::Database => node.database().join(),
                 Part::Redis => node.redis().start_again(),
             })?,

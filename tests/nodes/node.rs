@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,6 +44,7 @@ pub struct Node {
     _postfix: Postfix,
     _dovecot: Dovecot,
     keydove: Mutex<Keydove>,
+    sockets: Vec<UnixListener>,
     redis: Mutex<Redis>,
     database: Mutex<Database>,
     /// Dovecot's port.
@@ -87,7 +88,9 @@ impl Node {
         let key = stage.write("keydove/throttle.key", "the key that these nodes share")?;
         attempt("close", &key, std::fs::set_permissions(&key, Permissions::from_mode(0o600)))?;
         keydove.rewrite(|text| configuration(&text, &portal, &key, around))?;
-        keydove.start_again()?;
+        // As systemd does: while keydove is not there, connections wait.
+        let sockets = keydove.open_sockets()?;
+        keydove.start_with_sockets(&sockets)?;
         let dovecot = Dovecot::start(stage, Release::V2_3, Some(&folders.lmtp_socket()))?;
         let postfix = Postfix::start(stage, &folders)?;
         Ok(Self {
@@ -96,6 +99,7 @@ impl Node {
             _postfix: postfix,
             _dovecot: dovecot,
             keydove: Mutex::new(keydove),
+            sockets,
             redis: Mutex::new(redis),
             database: Mutex::new(database),
             issuer: format!("{PUBLIC}/realms/{REALM}"),
@@ -106,6 +110,14 @@ impl Node {
     /// keydove's process.
     pub fn keydove(&self) -> MutexGuard<'_, Keydove> {
         lock(&self.keydove)
+    }
+
+    /// Starts keydove again after it was killed.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_keydove(&self) -> Result<()> {
+        self.keydove().start_with_sockets(&self.sockets)
     }
 
     /// MariaDB's.
