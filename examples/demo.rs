@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use keydove_stage as stage;
 use stage::clients::{Imap, Login, Smtp, imap_login, pop3_login, sieve_login, smtp_login};
-use stage::keycloak_admin::KeycloakAdmin;
 use stage::portal::{PROVISIONING, Portal, take_mailbox};
 use stage::system::{Database, Plan, System};
 use stage::{Failure, Result};
@@ -140,12 +139,7 @@ fn show_portal(system: &mut System, show: &mut Show) -> Result<Portal> {
     take_mailbox(system, NEWCOMER)?;
     let words = vec![built("keydove-portal")?.into()];
     let portal = Portal::start(system, words, |text| text + PROVISIONING)?;
-    KeycloakAdmin::new(&system.keycloak).let_have_client_role(
-        CAROL.user,
-        "keydove-portal",
-        "administrator",
-        true,
-    )?;
+    system.keycloak.admin().let_have_client_role(CAROL.user, "keydove-portal", "administrator", true)?;
     let checked = portal.check()?;
     for line in checked.lines().filter(|line| line.ends_with(": good")) {
         show.answer("keydove-portal check", "", || Ok(line.to_owned()));

@@ -29,6 +29,7 @@ pub mod portal;
 mod ports;
 pub mod postfix;
 pub mod process;
+mod realm_changes;
 mod realm_keys;
 mod realms;
 pub mod redis;

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::keycloak::REALM;
-use crate::keycloak_admin::KeycloakAdmin;
+use crate::names::REALM;
 use crate::process::{Group, Program, accepts, run};
 use crate::system::System;
 use crate::{Failure, Result, Stage, attempt, free_port};
@@ -46,7 +45,7 @@ impl Portal {
         system.keydove.start_changed(|text| keydove(format!("{}{text}", listener(&stage))))?;
         let port = free_port()?;
         let address = format!("http://localhost:{port}");
-        KeycloakAdmin::new(&system.keycloak).make_client(&client(&address, port))?;
+        system.keycloak.admin().make_client(&client(&address, port))?;
         let secret = stage.write("keydove/portal-secret", SECRET)?;
         attempt("change mode of", &secret, fs::set_permissions(&secret, Permissions::from_mode(0o600)))?;
         let imap = system.dovecot.imap;
