@@ -20,7 +20,7 @@ use crate::stage::{Failure, PATIENCE, Result, attempt, source_tree};
 /// What the history is judged by. A machine that does much else is slow, and that is none of the faults: the measured maxima
 /// say how long it really took.
 const LIMITS: Limits = Limits {
-    revocation: 10_000,
+    revocation: 40_000,
     disabled: 15_000,
     revocation_cut_off: STALE_LIMIT + 60_000,
     new_password: 10_000,
