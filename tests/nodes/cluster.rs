@@ -85,7 +85,7 @@ impl Cluster {
                             "attributes": { "mailcow_password": [HASH] } })
                 })
                 .collect();
-            KeycloakAdmin::new(&keycloak).import(&people)
+            keycloak.admin().import(&people)
         })??;
         say("Keycloak is up");
         let target = keycloak.url().rsplit(':').next().and_then(|port| port.parse().ok());
@@ -134,7 +134,7 @@ impl Cluster {
     /// # Errors
     /// Keycloak does not do it.
     pub fn administer<T: Send>(&self, act: impl FnOnce(&KeycloakAdmin) -> Result<T> + Send) -> Result<T> {
-        self.network.inside(KEYCLOAK, || act(&KeycloakAdmin::new(&self.keycloak)))?
+        self.network.inside(KEYCLOAK, || act(&self.keycloak.admin()))?
     }
 
     /// Leaves all logs for somebody to look at.

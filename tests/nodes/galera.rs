@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
-use crate::stage::mariadb::{DATABASE, PASSWORD, USER};
+use crate::stage::mariadb::{PASSWORD, USER};
+use crate::stage::names::DATABASE;
 use crate::stage::process::{Group, Program, run};
 use crate::stage::{Failure, Result, Stage, attempt, give, source_tree};
 

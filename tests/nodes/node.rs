@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::galera::Database;
 use crate::redis::Redis;
 use crate::stage::dovecot::{Dovecot, Release};
-use crate::stage::keycloak::REALM;
 use crate::stage::keydove::{Keydove, Settings, Storage, with};
 use crate::stage::names::Names;
+use crate::stage::names::REALM;
 use crate::stage::postfix::{Folders, Postfix};
 use crate::stage::{Result, Stage, attempt};
 

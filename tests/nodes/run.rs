@@ -14,7 +14,7 @@ use crate::history::{Act, Event, Outcome, to_lines};
 use crate::node::STALE_LIMIT;
 use crate::recorder::Recorder;
 use crate::schedule::{Dice, Fault, NODES, Part, Step};
-use crate::stage::mariadb::DATABASE;
+use crate::stage::names::DATABASE;
 use crate::stage::{Failure, PATIENCE, Result, attempt, source_tree};
 
 /// What the history is judged by. A machine that does much else is slow, and that is none of the faults: the measured maxima
