@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -22,13 +23,20 @@ pub const KEYCLOAK: &str = "keycloak";
 /// The ports of Keycloak for each node begin here.
 const FIRST_PORT: u16 = 8_081;
 /// How far the clock of the last node is ahead.
-const AHEAD: &str = "+45s";
+const AHEAD: Duration = Duration::from_secs(45);
 /// `{BLF-CRYPT}` of [`PASSWORD`], as cheap as can be.
 const HASH: &str = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu32Z55V0r1FNbOnfmZgRJzhshaOohINe";
 /// Everybody's password in Keycloak.
 pub const PASSWORD: &str = "right";
 const ATTRIBUTES: &str =
     r#"{"quota":"1048576","active":"1","imap_access":"1","smtp_access":"1","pop3_access":"1"}"#;
+
+/// How far a node's clock is ahead.
+#[must_use]
+pub fn clock_ahead(place: usize) -> Duration {
+    let is_ahead = place + 1 == NODES.len() && Path::new(FAKE_CLOCK).exists();
+    if is_ahead { AHEAD } else { Duration::ZERO }
+}
 
 /// All servers. They end in this order, and the network after them.
 pub struct Cluster {
@@ -101,11 +109,10 @@ impl Cluster {
         let server = network.address(KEYCLOAK);
         let mut starting = Vec::new();
         for ((place, name), port) in NODES.iter().enumerate().zip(ports) {
-            let is_last = place + 1 == NODES.len();
             let around = Surroundings {
                 keycloak_url: format!("http://{server}:{port}"),
                 redis: network.address(NODES[0]),
-                clock: (is_last && Path::new(FAKE_CLOCK).exists()).then_some(AHEAD),
+                ahead: clock_ahead(place),
             };
             starting.push((*name, &stages_of_nodes[place], databases.remove(0), around));
         }

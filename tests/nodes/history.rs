@@ -88,6 +88,11 @@ pub enum Act {
         /// The fencing number, which grows with each holder.
         fence: u64,
     },
+    /// The node did what one node does for all, from begin to end, by its own log.
+    Turn {
+        /// What was done.
+        work: String,
+    },
     /// Something is written under this lease.
     Write {
         /// What is done.

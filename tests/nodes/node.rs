@@ -35,8 +35,8 @@ pub struct Surroundings {
     pub keycloak_url: String,
     /// The machine with Redis.
     pub redis: Ipv4Addr,
-    /// How far this node's clock is ahead, if it is.
-    pub clock: Option<&'static str>,
+    /// How far this node's clock is ahead.
+    pub ahead: Duration,
 }
 
 /// The servers of one machine. They end in this order.
@@ -78,9 +78,9 @@ impl Node {
             failure_delay: "100ms",
             remembers: true,
         };
-        let binary = match around.clock {
-            Some(ahead) => another_clock(stage, binary, ahead)?,
-            None => binary.to_owned(),
+        let binary = match around.ahead {
+            Duration::ZERO => binary.to_owned(),
+            ahead => another_clock(stage, binary, ahead)?,
         };
         let mut keydove = Keydove::start(stage, &binary, &settings)?;
         keydove.stop()?;
@@ -159,9 +159,10 @@ impl Node {
 }
 
 /// A program that starts another one with its clock ahead.
-fn another_clock(stage: &Stage, binary: &Path, ahead: &str) -> Result<PathBuf> {
+fn another_clock(stage: &Stage, binary: &Path, ahead: Duration) -> Result<PathBuf> {
     let script = format!(
-        "#!/bin/sh\nLD_PRELOAD={FAKE_CLOCK} DONT_FAKE_MONOTONIC=1 FAKETIME={ahead} exec {} \"$@\"\n",
+        "#!/bin/sh\nLD_PRELOAD={FAKE_CLOCK} DONT_FAKE_MONOTONIC=1 FAKETIME=+{}s exec {} \"$@\"\n",
+        ahead.as_secs(),
         binary.display()
     );
     // Nobody may have it open for writing when it is run: see `copy_program`.

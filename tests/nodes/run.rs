@@ -1,6 +1,7 @@
 //! One run: boot, clients, faults, mending, and the checker.
 
-use std::collections::BTreeMap;
+mod looks;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -14,7 +15,6 @@ use crate::history::{Act, Event, Outcome, to_lines};
 use crate::node::STALE_LIMIT;
 use crate::recorder::Recorder;
 use crate::schedule::{Dice, Fault, NODES, Part, Step};
-use crate::stage::names::DATABASE;
 use crate::stage::{Failure, PATIENCE, Result, attempt, source_tree};
 
 /// What the history is judged by. A revocation counts on other nodes after `[cache] mailbox_staleness` (30 s). A machine that does much else is slow, and that is none of the faults: the measured maxima
@@ -37,10 +37,6 @@ const GUESSES: u64 = 12;
 const GUESSES_LATER: u64 = 3;
 /// So many of the last app passwords and sessions are tried in the end.
 const AGAIN: usize = 12;
-/// The tables in which a first login makes a row, and the column with the address.
-const ROWS: [(&str, &str); 4] =
-    [("mailbox", "username"), ("alias", "address"), ("user_acl", "username"), ("keydove_person", "mailbox")];
-
 /// How long a run is, and what it breaks.
 pub struct Plan {
     /// Decides everything that could be otherwise.
@@ -103,6 +99,7 @@ fn run_on(
         end
     });
     let end = faults.and_then(|()| play.settle(say)).and_then(|()| play.look());
+    play.turns();
     let history = recorder.history();
     let path = source_tree().join(format!("target/nodes-history-{}.jsonl", plan.seed));
     let lines = to_lines(&history).map_err(|error| Failure(error.to_string()))?;
@@ -318,42 +315,6 @@ impl<'a> Play<'a> {
             ends.collect::<Result<Vec<_>>>().map(|fits| fits.iter().all(|fits| *fits))
         })
     }
-
-    /// What each database holds in the end, and which sessions there are.
-    fn look(&self) -> Result<()> {
-        for (place, name) in NODES.iter().enumerate() {
-            let found = self.cluster.at(place, |node| {
-                node.database().query(&format!("SELECT mailbox, name, active FROM {DATABASE}.app_passwd"))
-            })??;
-            for row in found {
-                let [user, key, active] = &row[..] else { continue };
-                let result = if active == "1" { Outcome::Yes } else { Outcome::No };
-                let act = Act::Standing { user: user.clone(), key: key.clone() };
-                self.recorder.record(name, act, || result);
-            }
-            let arrived = self.book.arrived().clone();
-            for user in arrived {
-                let rows = self.cluster.at(place, |node| count(&node.database(), &user))??;
-                self.recorder.record(name, Act::Rows { user, rows }, || Outcome::Yes);
-            }
-            let sessions = self.book.sessions().clone();
-            self.cluster.at(place, |_| {
-                let client = self.client(place, 0);
-                for session in sessions.iter().rev().take(AGAIN) {
-                    client.look_at_session(&session.name, &session.cookie);
-                }
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn count(database: &crate::galera::Database, user: &str) -> Result<BTreeMap<String, u64>> {
-    let questions = ROWS.map(|(table, column)| {
-        format!("SELECT '{table}', COUNT(*) FROM {DATABASE}.{table} WHERE {column} = '{user}'")
-    });
-    let rows = database.query(&questions.join(" UNION ALL "))?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.first()?.clone(), row.get(1)?.parse().ok()?))).collect())
 }
 
 /// Waits until it holds.

@@ -72,6 +72,9 @@ pub const CASES: &[Case] = &[
         let act = Act::Write { work: "sync".into(), fence: 7 };
         planted(at("n1", 16_000, act, Outcome::Yes), Invariant::OneHolder)
     }),
+    ("two_nodes_that_do_the_same_at_one_time_are_found", || {
+        planted(turn("n2", 29_970), Invariant::OneHolder)
+    }),
     ("a_second_budget_at_another_node_is_found", || planted(guess("n3", 14_000), Invariant::OneBudget)),
     ("a_session_that_outlives_its_end_is_found", || {
         planted(session("n1", 16_000, "s-1", Outcome::Yes), Invariant::Everywhere)
@@ -122,6 +125,8 @@ fn good() -> Vec<Event> {
         lease("keydove-a", 7, 10_000),
         lease("keydove-a", 7, 12_000),
         lease("keydove-b", 8, 15_000),
+        turn("n1", 29_950),
+        turn("n3", 30_100),
         guess("n1", 12_000),
         guess("n2", 12_000),
         guess("n3", 12_100),
@@ -189,6 +194,10 @@ fn guess(node: &str, begin: Time) -> Event {
 fn lease(holder: &str, fence: u64, begin: Time) -> Event {
     let act = Act::Lease { work: "sync".into(), holder: holder.into(), fence };
     at("n1", begin, act, Outcome::Yes)
+}
+
+fn turn(node: &str, begin: Time) -> Event {
+    at(node, begin, Act::Turn { work: "sync".into() }, Outcome::Yes)
 }
 
 fn standing(node: &str, key: &str, result: Outcome) -> Event {
