@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use keydove_stage as stage;
 use stage::clients::{Imap, Login, Smtp, imap_login, pop3_login, sieve_login, smtp_login};
-use stage::keycloak_admin::KeycloakAdmin;
 use stage::portal::{PROVISIONING, Portal, take_mailbox};
 use stage::system::{Database, Plan, System};
 use stage::{Failure, Result};
@@ -63,8 +62,9 @@ fn demonstrate() -> Result<u32> {
     show_mail(&system, &mut show);
     show_outage(&mut system, &mut show)?;
     let portal = show_portal(&mut system, &mut show)?;
+    tell(&system, &portal);
     if std::env::var_os("DEMO_EXIT").is_none_or(|value| value.is_empty() || value == "0") {
-        stay(&system, &portal)?;
+        stay()?;
     }
     println!("\nStopping the servers ...");
     Ok(show.surprises)
@@ -140,12 +140,7 @@ fn show_portal(system: &mut System, show: &mut Show) -> Result<Portal> {
     take_mailbox(system, NEWCOMER)?;
     let words = vec![built("keydove-portal")?.into()];
     let portal = Portal::start(system, words, |text| text + PROVISIONING)?;
-    KeycloakAdmin::new(&system.keycloak).let_have_client_role(
-        CAROL.user,
-        "keydove-portal",
-        "administrator",
-        true,
-    )?;
+    system.keycloak.admin().let_have_client_role(CAROL.user, "keydove-portal", "administrator", true)?;
     let checked = portal.check()?;
     for line in checked.lines().filter(|line| line.ends_with(": good")) {
         show.answer("keydove-portal check", "", || Ok(line.to_owned()));
@@ -154,7 +149,8 @@ fn show_portal(system: &mut System, show: &mut Show) -> Result<Portal> {
     Ok(portal)
 }
 
-fn stay(system: &System, portal: &Portal) -> Result<()> {
+/// Where everything is, and whom to sign in as.
+fn tell(system: &System, portal: &Portal) {
     println!(
         "\nEverything is up on 127.0.0.1, without TLS. People: alice, bob (bob-pw), carol; password pw."
     );
@@ -163,10 +159,16 @@ fn stay(system: &System, portal: &Portal) -> Result<()> {
         system.dovecot.imap, system.dovecot.pop3, system.dovecot.sieve
     );
     println!("  SMTP submission {}", system.postfix.submission);
-    println!("  web portal {} (alice, or {NEWCOMER}, who has no mailbox yet)", portal.address);
-    println!("    its administrators' pages {}/admin (carol)", portal.address);
+    println!(
+        "  web portal {}: sign in as {}, or as {NEWCOMER}, who has no mailbox yet",
+        portal.address, ALICE.user
+    );
+    println!("    its administrators' pages {}/admin: sign in as {}", portal.address, CAROL.user);
     println!("  Keycloak {}/admin/master/console/#/mail (admin, admin)", system.keycloak.url());
     println!("  folder with logs and configuration: {}", system.stage().path("").display());
+}
+
+fn stay() -> Result<()> {
     println!("Ctrl-C ends it.");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let waited = runtime.and_then(|runtime| runtime.block_on(tokio::signal::ctrl_c()));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::stage::process::{Group, Program};
-use super::stage::{Failure, PATIENCE, Result, Stage, attempt, keycloak};
+use super::stage::{Failure, PATIENCE, Result, Stage, attempt, names};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_keydove");
 /// Its log lines are made and written, but no disk is measured.
@@ -127,7 +127,7 @@ path = "{place}/keydove.sqlite"
 {more}
 "#,
         place = folder.display(),
-        realm = keycloak::REALM,
+        realm = names::REALM,
     )
 }
 

@@ -13,9 +13,9 @@ use super::keydove::{Keydove, Source};
 use super::loads::{each_once, run};
 use super::machine::{median, micros, now};
 use super::report::Report;
-use super::stage::keycloak::{Keycloak, REALM};
-use super::stage::keycloak_admin::KeycloakAdmin;
-use super::stage::relay::{Conduct, Relay};
+use super::stage::keycloak::Keycloak;
+use super::stage::names::REALM;
+use super::stage::relay::Conduct;
 use super::stage::{Failure, Result, Stage};
 use super::{Plan, people, say};
 
@@ -36,7 +36,7 @@ pub fn measure(plan: &Plan, stage: &Arc<Stage>, hashes: &[String], report: &mut 
     say("\nKeycloak starts (10 to 30 s) ...");
     let mut keycloak = Keycloak::start(stage)?;
     keycloak.wait_until_ready()?;
-    let admin = KeycloakAdmin::new(&keycloak);
+    let admin = keycloak.admin();
     let everybody: Vec<Value> =
         hashes.iter().enumerate().map(|(number, hash)| people::representation(number, hash)).collect();
     admin.import(&everybody)?;
@@ -56,7 +56,7 @@ fn fill(keydove: &Keydove, count: usize) -> Result<()> {
 
 /// Counts the requests that reach Keycloak, at a relay before it.
 fn count_calls(plan: &Plan, stage: &Arc<Stage>, keycloak: &Keycloak, report: &mut Report) -> Result<()> {
-    let relay = Relay::start(keycloak, Conduct::Pass)?;
+    let relay = keycloak.relay(Conduct::Pass)?;
     let keydove = Keydove::start(stage, "calls", &relay.url(), "")?;
     fill(&keydove, 3)?;
     let socket = keydove.socket();

@@ -19,7 +19,6 @@ use super::loads::{Sample, closed, each_once, run};
 use super::machine::{median, peak_kib};
 use super::report::Report;
 use super::stage::keycloak::Keycloak;
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::{Failure, Result, Stage, attempt};
 use super::{Plan, people, say};
 
@@ -80,7 +79,7 @@ fn prepare(keydove: &Keydove) -> Result<()> {
 }
 
 fn import(keycloak: &Keycloak, numbers: std::ops::Range<usize>) -> Result<()> {
-    let admin = KeycloakAdmin::new(keycloak);
+    let admin = keycloak.admin();
     let everybody: Vec<Value> =
         numbers.map(|number| people::representation(number, people::CHEAP_HASH)).collect();
     everybody.chunks(PORTION).try_for_each(|portion| admin.import(portion))

@@ -1,4 +1,4 @@
-// The pages work without this. It shows times in the reader's own zone, copies a password, and asks before all is revoked.
+// The pages work without this. It shows times in the reader's own zone, copies a password, takes a text from a file, and asks before all is revoked.
 "use strict";
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
@@ -12,6 +12,12 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
     button.textContent = button.dataset.copied;
+  });
+}
+for (const input of document.querySelectorAll("input[data-into]")) {
+  input.parentElement.hidden = false;
+  input.addEventListener("change", async () => {
+    if (input.files[0]) document.getElementById(input.dataset.into).value = await input.files[0].text();
   });
 }
 for (const form of document.querySelectorAll("form[data-sure]")) {

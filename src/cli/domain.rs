@@ -44,7 +44,7 @@ struct Named {
     #[arg(value_parser = parse_domain)]
     domain: DomainName,
     /// How many mailboxes there may be.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=DomainSettings::MOST_MAILBOXES))]
     mailboxes: Option<i64>,
     /// The largest quota of one mailbox.
     #[arg(long, value_name = "SIZE", value_parser = parse_mib)]

@@ -1,9 +1,10 @@
 //! Sizes as an administrator writes them: `5GiB`, `500MiB`, or a plain number of MiB.
 
+use crate::backend::sql::DomainSettings;
+
 const MIB: i64 = 1_048_576;
 const UNITS: [(&str, i64); 3] = [("mib", 1), ("gib", 1024), ("tib", 1024 * 1024)];
-/// So that a sum of bytes stays a number: 1 EiB.
-const MOST_MIB: i64 = 1 << 40;
+const MOST_MIB: i64 = DomainSettings::MOST_MIB;
 
 /// Reads a size; in MiB.
 pub(super) fn parse_mib(text: &str) -> Result<i64, String> {

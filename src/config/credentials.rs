@@ -97,7 +97,7 @@ impl Credentials {
         let good = named.clone().find_map(|(_, secret)| secret.as_ref().ok());
         if let Some(secret) = good {
             return match secret.expose().is_empty() {
-                true => Err(SecretError::Size { path: PathBuf::from(name) }),
+                true => Err(SecretError::Empty { path: PathBuf::from(name) }),
                 false => Ok(secret.duplicate()),
             };
         }

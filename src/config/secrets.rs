@@ -238,8 +238,14 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Nothing in it, or too much.
-    #[error("the secret {path} is empty or larger than 4 KiB")]
+    /// Nothing is in it, or only line ends.
+    #[error("the secret {path} is empty")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is larger than any secret.
+    #[error("the secret {path} is larger than 4 KiB")]
     Size {
         /// The file.
         path: PathBuf,
@@ -271,6 +277,9 @@ impl SecretError {
                 "the file must exist and be readable by the user who runs keydove".to_owned()
             }
             Self::Open { path, .. } => format!("run: chmod 0600 {}", path.display()),
+            Self::Empty { .. } => "put the secret into the file; a program that writes the secret again must write another file \
+                                   and rename it, so that nobody reads half of it"
+                .to_owned(),
             Self::Size { .. } => "put the secret, and nothing else, into the file".to_owned(),
             Self::Credential { .. } => {
                 "run this as root, who may read it; or mend LoadCredential= of the systemd unit".to_owned()
@@ -295,9 +304,12 @@ pub(super) fn read_file(path: &Path) -> Result<Secret, SecretError> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(256));
     file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    let secret = trim(&bytes);
-    if secret.is_empty() || bytes.len() as u64 > MAX_BYTES {
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(SecretError::Size { path: path.to_owned() });
+    }
+    let secret = trim(&bytes);
+    if secret.is_empty() {
+        return Err(SecretError::Empty { path: path.to_owned() });
     }
     Ok(Secret::new(secret.to_vec()))
 }
@@ -341,10 +353,15 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_endless_secret_is_refused() {
-        for (name, content) in [("empty", vec![]), ("newline", b"\n".to_vec()), ("large", vec![b'x'; 5000])] {
+    fn an_empty_or_endless_secret_is_refused_and_called_so() {
+        for (name, content, sentence) in [
+            ("empty", vec![], "is empty"),
+            ("newline", b"\n".to_vec(), "is empty"),
+            ("large", vec![b'x'; 5000], "is larger than 4 KiB"),
+        ] {
             let path = file(name, &content, 0o600);
-            assert!(matches!(read_file(&path), Err(SecretError::Size { .. })), "{name}");
+            let error = read_file(&path).map(|_| name).unwrap_err().to_string();
+            assert!(error.ends_with(sentence), "{name}: {error}");
             std::fs::remove_file(path).unwrap();
         }
     }

@@ -6,9 +6,6 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::Result;
-use crate::keycloak_admin::KeycloakAdmin;
-
 /// How the names of such realms begin, in `tests/versions/keycloak.sh`.
 pub(crate) const BLANK: &str = "blank-";
 /// What an import of people into a realm that is there makes of them as the import of a whole realm does.
@@ -35,11 +32,13 @@ pub(crate) struct Blanks {
     pattern: Value,
 }
 
-/// What is to be done to one.
-struct Changes {
-    settings: Map<String, Value>,
-    profile: Option<Value>,
-    people: Vec<Value>,
+/// What is to be done to one, so that it becomes another realm.
+pub(crate) struct Blank {
+    /// Its name before.
+    pub(crate) name: String,
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) profile: Option<Value>,
+    pub(crate) people: Vec<Value>,
 }
 
 impl Blanks {
@@ -48,29 +47,16 @@ impl Blanks {
         Self { names: Mutex::new(names), pattern: pattern.clone() }
     }
 
-    /// Turns one into this realm. Says no if none is left, or if the realm differs in more than people and simple settings:
-    /// then it has to be made. `admin` gives access to a realm of that name.
-    pub(crate) fn turn_into(&self, realm: &Value, admin: impl FnOnce(&str) -> KeycloakAdmin) -> Result<bool> {
-        let Some(Changes { settings, profile, people }) = changes(&self.pattern, realm) else {
-            return Ok(false);
-        };
-        let name = self.names.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(name) = name else { return Ok(false) };
-        let admin = admin(&name);
-        if let Some(profile) = profile {
-            admin.set_profile(&profile)?;
-        }
-        if !people.is_empty() {
-            admin.import(&people)?;
-        }
-        let settings = Value::Object(settings);
-        // As two imports, two such changes at one moment can be in each other's way.
-        admin.change_realm(&settings).or_else(|_| admin.change_realm(&settings))?;
-        Ok(true)
+    /// Takes one that can become this realm. None if none is left, or if the realm differs in more than people and simple
+    /// settings: then it has to be made.
+    pub(crate) fn take(&self, realm: &Value) -> Option<Blank> {
+        let without_name = changes(&self.pattern, realm)?;
+        let name = self.names.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        Some(Blank { name, ..without_name })
     }
 }
 
-fn changes(pattern: &Value, realm: &Value) -> Option<Changes> {
+fn changes(pattern: &Value, realm: &Value) -> Option<Blank> {
     let (pattern, realm) = (pattern.as_object()?, realm.as_object()?);
     if pattern.keys().any(|key| !realm.contains_key(key)) {
         return None;
@@ -92,7 +78,8 @@ fn changes(pattern: &Value, realm: &Value) -> Option<Changes> {
             _ => drop(settings.insert(key.clone(), value.clone())),
         }
     }
-    Some(Changes { settings, profile, people: other_people(pattern.get("users")?, realm.get("users")?)? })
+    let people = other_people(pattern.get("users")?, realm.get("users")?)?;
+    Some(Blank { name: String::new(), settings, profile, people })
 }
 
 /// The profile, if it differs. Nothing else may.

@@ -6,15 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use crate::keycloak_admin::KeycloakAdmin;
 use crate::keycloak_server::Server;
 pub use crate::keycloak_server::{KEYCLOAK_OF_EVENTS, chosen_version};
-use crate::names::Names;
+use crate::names::{Names, REALM};
 use crate::realms::Lease;
 use crate::relay::{Conduct, Relay};
 use crate::{Result, Stage};
-
-/// What cases call the realm of the test people; [`Names`] says what it really is called.
-pub const REALM: &str = "mail";
 
 /// A Keycloak that one system has for itself, as far as it can tell.
 pub struct Keycloak(Access);
@@ -32,7 +30,7 @@ impl Keycloak {
 
     /// Opens a door to a leased realm.
     pub(crate) fn join(lease: Lease) -> Result<Self> {
-        let door = Relay::start_to(&lease.server().address())?;
+        let door = Relay::start(&lease.server().address())?;
         Ok(Self(Access::Shared { lease, door, encrypted: OnceLock::new() }))
     }
 
@@ -87,7 +85,7 @@ impl Keycloak {
         let port = match &self.0 {
             Access::Own(server) => server.https_port(),
             Access::Shared { lease, encrypted, .. } => {
-                let start = || Relay::start_to(&format!("127.0.0.1:{}", lease.server().https_port()));
+                let start = || Relay::start(&format!("127.0.0.1:{}", lease.server().https_port()));
                 encrypted.get_or_init(|| crate::lazy::must("a relay", start())).port()
             }
         };
@@ -107,6 +105,26 @@ impl Keycloak {
         }
     }
 
+    /// Its administrator. Nothing is sent yet.
+    pub fn admin(&self) -> KeycloakAdmin {
+        let address = self.server().address();
+        match &self.0 {
+            Access::Own(_) => KeycloakAdmin::at(&address, REALM, &Arc::default()),
+            Access::Shared { lease, door, .. } => {
+                KeycloakAdmin::at(&address, &self.names().realm(REALM), lease.token())
+                    .with_blanks(lease.blanks())
+                    .lent(self.names(), &door.address(), lease.changes())
+            }
+        }
+    }
+
+    /// A relay to it that behaves in this way.
+    pub fn relay(&self, conduct: Conduct) -> Result<Relay> {
+        let relay = Relay::start(self.url().trim_start_matches("http://"))?;
+        relay.turn(conduct);
+        Ok(relay)
+    }
+
     /// The folder with its authority, certificate and key.
     pub(crate) fn tls_folder(&self) -> PathBuf {
         self.server().tls_folder()
@@ -116,13 +134,6 @@ impl Keycloak {
         match &self.0 {
             Access::Own(server) => server,
             Access::Shared { lease, .. } => lease.server(),
-        }
-    }
-
-    pub(crate) fn lease(&self) -> Option<&Lease> {
-        match &self.0 {
-            Access::Own(_) => None,
-            Access::Shared { lease, .. } => Some(lease),
         }
     }
 }

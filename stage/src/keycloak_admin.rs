@@ -1,10 +1,9 @@
 //! Keycloak's admin interface, as far as cases change people: made, changed, disabled, deleted.
 
-mod organizations;
-
 mod groups;
-
 mod lockouts;
+mod making;
+mod organizations;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,10 +12,8 @@ use serde_json::{Value, json};
 
 use crate::blanks::Blanks;
 use crate::http::{FORM, escape, send};
-use crate::keycloak::{Keycloak, REALM};
 use crate::names::Names;
-use crate::realm_keys;
-use crate::realms::Changes;
+use crate::realm_changes::RealmChanges;
 use crate::{Failure, Result};
 
 pub use organizations::Organization;
@@ -37,7 +34,7 @@ pub struct KeycloakAdmin {
     realm: String,
     names: Names,
     /// Who wants to know of changes in which realm.
-    changes: Option<(String, Arc<Changes>)>,
+    changes: Option<(String, Arc<RealmChanges>)>,
     token: Arc<Token>,
     /// Realms that need not be made.
     blanks: Option<Arc<Blanks>>,
@@ -50,24 +47,7 @@ pub struct KeycloakAdmin {
 pub(crate) struct Token(Mutex<Option<(Instant, String)>>);
 
 impl KeycloakAdmin {
-    /// Prepares for a server; nothing is sent yet.
-    pub fn new(keycloak: &Keycloak) -> Self {
-        let names = keycloak.names();
-        let realm = names.realm(REALM);
-        let lease = keycloak.lease();
-        Self {
-            address: keycloak.server().address(),
-            door: keycloak.url().trim_start_matches("http://").to_owned(),
-            changes: lease.map(|lease| (format!("/admin/realms/{realm}/"), Arc::clone(lease.changes()))),
-            token: lease.map(|lease| Arc::clone(lease.token())).unwrap_or_default(),
-            blanks: lease.map(|lease| Arc::clone(lease.blanks())),
-            realm,
-            names,
-            client: None,
-        }
-    }
-
-    /// The same for a realm of a server by its real name.
+    /// Prepares for a realm of a server by its real name; nothing is sent yet.
     pub(crate) fn at(address: &str, realm: &str, token: &Arc<Token>) -> Self {
         let (address, realm, token) = (address.to_owned(), realm.to_owned(), Arc::clone(token));
         Self {
@@ -80,6 +60,17 @@ impl KeycloakAdmin {
             blanks: None,
             client: None,
         }
+    }
+
+    /// Takes blank realms where there are some, in place of making new ones.
+    pub(crate) fn with_blanks(self, blanks: &Arc<Blanks>) -> Self {
+        Self { blanks: Some(Arc::clone(blanks)), ..self }
+    }
+
+    /// The same for the system that a realm is lent to: by the names that its cases use, and through its own door (`host:port`).
+    pub(crate) fn lent(self, names: Names, door: &str, changes: &Arc<RealmChanges>) -> Self {
+        let changes = Some((format!("/admin/realms/{}/", self.realm), Arc::clone(changes)));
+        Self { names, door: door.to_owned(), changes, ..self }
     }
 
     /// Asks what a login asks: the first answers of a server, and of a realm, take longer than a login may.
@@ -170,20 +161,6 @@ impl KeycloakAdmin {
     fn read(&self, path: &str) -> Result<Value> {
         serde_json::from_str(&self.call("GET", path, &Value::Null)?)
             .map_err(|error| Failure(format!("read {path}: {error}")))
-    }
-
-    /// Makes a realm of its own with everything in it, and with keys of its own.
-    pub fn make_realm(&self, realm: &Value) -> Result<()> {
-        let mut realm = realm.clone();
-        realm["realm"] = self.names.realm(realm["realm"].as_str().unwrap_or_default()).into();
-        let admin = |name: &str| Self::at(&self.address, name, &self.token);
-        if let Some(blanks) = &self.blanks
-            && blanks.turn_into(&realm, admin)?
-        {
-            return Ok(());
-        }
-        realm["components"]["org.keycloak.keys.KeyProvider"] = realm_keys::components()?;
-        self.call("POST", "/admin/realms", &realm).map(drop)
     }
 
     /// All that the server says of the realm: its settings, clients and roles, and its user profile. Lists are sorted, as the

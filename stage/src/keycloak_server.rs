@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::keycloak::REALM;
+use crate::names::REALM;
 use crate::process::{Group, Program, copy_program, run};
 use crate::{Failure, Result, Stage, attempt, free_port, source_tree};
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
+use nix::sys::signal::Signal;
 
 use crate::names::Names;
 use crate::process::{Group, Program};
@@ -262,9 +263,15 @@ impl Keydove {
         }
     }
 
+    /// The process that serves; 0 where none does.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.program.as_ref().map(Program::id).unwrap_or_default()
+    }
+
     /// The memory it uses now, in KiB.
     pub fn memory_kib(&self) -> Result<u64> {
-        let id = self.program.as_ref().map(Program::id).unwrap_or_default();
+        let id = self.process();
         let path = format!("/proc/{id}/status");
         let status = attempt("read", Path::new(&path), fs::read_to_string(&path))?;
         let used = status
@@ -309,6 +316,11 @@ impl Keydove {
             Some(mut program) => program.kill(),
             None => Ok(()),
         }
+    }
+
+    /// Sends its process a signal, such as one that makes it stand still.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.program.as_ref().map_or(Ok(()), |program| program.signal(signal))
     }
 
     /// The program with its configuration, for a run of one's own.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
 
+use crate::names::DATABASE;
 use crate::process::{Group, Program, run};
 use crate::{Failure, Result, Stage, attempt, give};
 
@@ -13,8 +14,6 @@ use crate::{Failure, Result, Stage, attempt, give};
 pub const USER: &str = "keydove";
 /// That user's password.
 pub const PASSWORD: &str = "k3yd0ve";
-/// The one database, named as mailcow's is; [`Names`](crate::names::Names) says what it really is called.
-pub const DATABASE: &str = "mailcow";
 
 /// Small, because it is copied.
 const LOG_SIZE: &str = "--innodb-log-file-size=10M";

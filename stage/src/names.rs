@@ -1,8 +1,10 @@
 //! Servers that several systems share know each system's realms and database by names of its own. Cases write the plain
 //! names, and the stage puts the others in their place.
 
-use crate::keycloak::REALM;
-use crate::mariadb::DATABASE;
+/// What cases call the realm of the test people; [`Names`] says what it really is called.
+pub const REALM: &str = "mail";
+/// What cases call the one database, as mailcow does; [`Names`] says what it really is called.
+pub const DATABASE: &str = "mailcow";
 
 /// What the plain names of one system stand for. By default, for themselves.
 #[derive(Clone, Debug, Default)]

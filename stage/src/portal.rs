@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::keycloak::REALM;
-use crate::keycloak_admin::KeycloakAdmin;
+use crate::names::REALM;
 use crate::process::{Group, Program, accepts, run};
 use crate::system::System;
 use crate::{Failure, Result, Stage, attempt, free_port};
@@ -46,7 +45,7 @@ impl Portal {
         system.keydove.start_changed(|text| keydove(format!("{}{text}", listener(&stage))))?;
         let port = free_port()?;
         let address = format!("http://localhost:{port}");
-        KeycloakAdmin::new(&system.keycloak).make_client(&client(&address, port))?;
+        system.keycloak.admin().make_client(&client(&address, port))?;
         let secret = stage.write("keydove/portal-secret", SECRET)?;
         attempt("change mode of", &secret, fs::set_permissions(&secret, Permissions::from_mode(0o600)))?;
         let imap = system.dovecot.imap;
@@ -118,10 +117,16 @@ impl Portal {
     /// # Errors
     /// It does not run.
     pub fn memory_kib(&self) -> Result<u64> {
-        let path = PathBuf::from(format!("/proc/{}/status", self.program.as_ref().map_or(0, Program::id)));
+        let path = PathBuf::from(format!("/proc/{}/status", self.process()));
         let status = attempt("read", &path, fs::read_to_string(&path))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         Ok(line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX))
+    }
+
+    /// The process that serves; 0 where none does.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.program.as_ref().map_or(0, Program::id)
     }
 
     fn command(&self, word: &str) -> Result<Command> {

@@ -1,17 +1,17 @@
 //! The realm `mail` and its copies `mail-1` and so on at one shared server, each lent to one system at a time and cleaned before it is lent again.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::blanks::{BLANK, Blanks};
-use crate::keycloak::REALM;
 use crate::keycloak_admin::{KeycloakAdmin, Token};
 use crate::keycloak_server::Server;
-use crate::names::Names;
+use crate::names::{Names, REALM};
+use crate::realm_changes::RealmChanges;
 use crate::{Failure, Result, attempt, seed, source_tree};
 
 /// So many quick answers in a row, each a token and a search, and the server is warm.
@@ -50,21 +50,12 @@ enum State {
     Changed,
 }
 
-/// What was changed in a leased realm.
-#[derive(Default)]
-pub(crate) struct Changes {
-    /// People came, went or are others now.
-    people: AtomicBool,
-    /// Anything else: it is not lent again.
-    realm: AtomicBool,
-}
-
 /// A realm for one system, given back on drop.
 pub(crate) struct Lease {
     realms: Arc<Realms>,
     name: String,
     number: u32,
-    changes: Arc<Changes>,
+    changes: Arc<RealmChanges>,
 }
 
 impl Realms {
@@ -117,11 +108,9 @@ impl Realms {
         let name = format!("{REALM}-{}", self.next.fetch_add(1, Ordering::Relaxed));
         let mut realm = realm()?;
         realm["realm"] = name.clone().into();
-        let admin = |name: &str| KeycloakAdmin::at(&self.server.address(), name, &self.token);
-        if !self.blanks.turn_into(&realm, admin)? {
-            admin(&name).make_realm(&realm)?;
-        }
-        admin(&name).warm_up()?;
+        let admin = KeycloakAdmin::at(&self.server.address(), &name, &self.token).with_blanks(&self.blanks);
+        admin.make_realm(&realm)?;
+        admin.warm_up()?;
         Ok(name)
     }
 
@@ -185,7 +174,7 @@ impl Lease {
         &self.realms.blanks
     }
 
-    pub(crate) fn changes(&self) -> &Arc<Changes> {
+    pub(crate) fn changes(&self) -> &Arc<RealmChanges> {
         &self.changes
     }
 
@@ -197,20 +186,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.changes.realm.load(Ordering::Relaxed) {
+        if !self.changes.in_settings() {
             let name = std::mem::take(&mut self.name);
-            let changed = self.changes.people.load(Ordering::Relaxed);
-            let state = if changed { State::Changed } else { State::Unchanged };
+            let state = if self.changes.in_people() { State::Changed } else { State::Unchanged };
             self.realms.free.lock().unwrap_or_else(PoisonError::into_inner).push((name, state));
         }
-    }
-}
-
-impl Changes {
-    /// A call that may change something.
-    pub(crate) fn note(&self, path: &str) {
-        let of_people = path.contains("/users/") && !path.contains("/users/profile");
-        let kind = if of_people || path.ends_with("/partialImport") { &self.people } else { &self.realm };
-        kind.store(true, Ordering::Relaxed);
     }
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use socket2::SockRef;
 
-use crate::keycloak::Keycloak;
 use crate::{Failure, Result, free_port};
 
 /// What becomes of a question about people; tokens are always passed on.
@@ -62,15 +61,8 @@ struct Shared {
 }
 
 impl Relay {
-    /// Opens a port that behaves in this way.
-    pub fn start(keycloak: &Keycloak, conduct: Conduct) -> Result<Self> {
-        let relay = Self::start_to(keycloak.url().trim_start_matches("http://"))?;
-        relay.turn(conduct);
-        Ok(relay)
-    }
-
     /// Opens a port that leads to `host:port`. What is encrypted is passed on and not noted.
-    pub fn start_to(target: &str) -> Result<Self> {
+    pub fn start(target: &str) -> Result<Self> {
         let failed = |error: std::io::Error| Failure(format!("open a relay before Keycloak: {error}"));
         // Bound by number: the port then stays this relay's while nobody listens there.
         let port = free_port()?;
@@ -90,7 +82,12 @@ impl Relay {
 
     /// Its base address, for `[keycloak] server_url`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address())
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Its port.

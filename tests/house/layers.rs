@@ -43,7 +43,14 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
             &["bookkeeping"],
         ],
     ),
-    ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
+    (
+        "backend",
+        &[
+            &["mail_hosts", "mailboxes", "people"],
+            &["keycloak", "kick", "redis", "sql"],
+            &["breaker", "records"],
+        ],
+    ),
     ("credential", &[&["hashing"], &["compared", "scheme"]]),
 ];
 
@@ -98,10 +105,22 @@ fn files_are_small_and_their_names_say_something() {
     }
 }
 
-/// By the files that they name; what the file of a whole folder hands on is its own.
+/// In no crate of the workspace.
 #[test]
 fn no_files_use_each_other_in_a_circle() {
-    let sources = sources();
+    let crates: [(&[&str], usize); 4] =
+        [(&SOURCES, 100), (&["load/src"], 1), (&["portal/src"], 20), (&["stage/src"], 20)];
+    for (folders, fewest) in crates {
+        let sources = sources_of(folders);
+        let (arrows, circles) = circles(&sources);
+        assert!(arrows > fewest, "{folders:?}: only {arrows} arrows were read");
+        assert!(circles.is_empty(), "{folders:?}: these use each other in circles: {circles:?}");
+    }
+}
+
+/// How many arrows there are, by the files that are named; and the files from which they lead back. What the file of a
+/// whole folder hands on is its own.
+fn circles(sources: &[(String, String)]) -> (usize, Vec<&str>) {
     let has_folder =
         |file: &str| sources.iter().any(|(known, _)| known.starts_with(&file.replace(".rs", "/")));
     let is_file = |file: &str| sources.iter().any(|(known, _)| known == file) && !has_folder(file);
@@ -130,9 +149,8 @@ fn no_files_use_each_other_in_a_circle() {
         }
         false
     };
-    assert!(uses.values().map(Vec::len).sum::<usize>() > 100, "no arrows were read");
-    let circles: Vec<_> = uses.keys().filter(|file| leads_to(file, file)).collect();
-    assert!(circles.is_empty(), "these use each other in circles: {circles:?}");
+    let circles = uses.keys().filter(|file| leads_to(file, file)).copied().collect();
+    (uses.values().map(Vec::len).sum(), circles)
 }
 
 #[test]
@@ -351,6 +369,6 @@ fn sources_of(folders: &[&str]) -> Vec<(String, String)> {
             }
         }
     }
-    assert!(files.len() > 20, "the sources were not found");
+    assert!(!files.is_empty(), "{folders:?}: the sources were not found");
     files
 }

@@ -31,3 +31,4 @@ mod settings;
 mod snippets;
 mod statements;
 mod terminal;
+mod whole_files;

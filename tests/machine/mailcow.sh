@@ -64,7 +64,7 @@ mailcow_files() { in_it "cd $MAILCOW && find . -type f ! -name sogo-sso.pass -pr
 mailcow_setup() {
     local output
     if output=$(in_it "KEYDOVE_TEST_PASSWORD=$PASSWORD keydove setup --yes --test-user $PERSON ${*:2}"); then ok "$1"; else
-        bad "$1 ends well" "$output"
+        bad "$1 ends well" "$output"$'\n'"$(grep -A1 '^fault:' <<<"$output" || true)"
     fi
 }
 # As mailcow's Dovecot asks.

@@ -5,6 +5,49 @@
 PORTAL_PAGE=docs/portal.md
 PORTAL_TOML=/etc/keydove-portal/keydove-portal.toml
 
+# portal_by_setup NAME: with keydove set up by `keydove setup`, the portal too, by the one command of its page; a user signs in,
+# makes an app password and reads mail with it; and back.
+portal_by_setup() {
+    local name="$1, the portal" before output password state=.stage/machine/$SUITE/first-visitor
+    local run='keydove-portal.service keydove-for-portal.socket' ANSWERS
+    before=$(etc)
+    ANSWERS="the portal's own address, such as https://account.example.org:\thttps://account.example.org
+the mail server's name, as mail programs reach it:\tmail.example.org
+an administrator of Keycloak:\tadmin
+password of Keycloak's administrator:\tadmin
+make these changes? [y/N]:\ty
+" types "$PORTAL_PAGE" 'With one command' 1
+    shown "$name: keydove-portal check is content" "*keydove at /run/keydove/portal: good*Keycloak, *: good*"
+    # What was printed for nginx, with anybody's certificate.
+    in_it 'cat /etc/ssl/certs/ssl-cert-snakeoil.pem >/etc/ssl/account.pem; install -m 0600 /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/account.key'
+    sed -n '/^server {/,/^}/p' <<<"${typed//$'\r'/}" | "$HERE/machine" shell 'cat >/etc/nginx/conf.d/account.conf'
+    does "$name: nginx takes what setup printed" 'nginx -t && systemctl restart nginx'
+    output=$(keydove_setup --portal --administrator "$PERSON") || true
+    case $output in *"$PERSON may see the administrators' pages"*) ok "$name: an administrator" ;; *) bad "$name: an administrator" "$output" ;; esac
+    output=$(keydove_setup --portal) || true
+    case $output in *"nothing had to be changed"*) ok "$name: another run" ;; *) bad "$name: another run changes nothing" "$output" ;; esac
+    says "$name: it runs" "systemctl is-active $run | sort -u; systemctl is-enabled $run | sort -u" "active
+enabled"
+    says "$name: no unit has failed" 'systemctl --failed --no-legend --plain | wc -l' 0
+    case "${*:2}" in *--mariadb*) on_mariadb "$name" ;; esac
+    if password=$("$HERE/machine" net python3 "$HERE/visit.py" new "$state" "$PERSON" "$PASSWORD" 2>&1); then
+        ok "$name: a user signs in"
+        says "$name: mail is read with the app password" "python3 $DESK/login.py imap $PERSON '$password'" OK
+    else
+        bad "$name: a user signs in and makes an app password" "$password; $(in_it 'journalctl -u keydove-portal -u keydove -o cat --no-pager | tail -n 20')"
+    fi
+    if output=$("$HERE/machine" net python3 "$HERE/visit.py" administrator "$state" "$PERSON" 2>&1); then ok "$name: the administrators' pages"; else
+        bad "$name: an administrator sees every page" "$output; $(in_it 'journalctl -u keydove-portal -u keydove -o cat --no-pager | tail -n 20')"
+    fi
+    in_it "keydove app-password revoke --all $PERSON; systemctl stop nginx; rm -f /etc/nginx/conf.d/account.conf /etc/ssl/account.pem /etc/ssl/account.key"
+    does "$name: the undo ends well" 'KEYDOVE_ADMIN_PASSWORD=admin keydove setup --portal --undo --yes --admin-user admin'
+    says "$name: it is off" "systemctl is-active $run | sort -u; systemctl is-enabled $run | sort -u" "inactive
+disabled"
+    same_etc "$name, undone" "$before"
+    case "${*:2}" in *--mariadb*) on_mariadb "$name, undone" ;; esac
+    logins "$name, undone"
+}
+
 portal_client() {
     local home=$PWD/.stage/machine/$SUITE/kcadm programs ANSWERS EDITS=''
     programs=$(find "$PWD/.stage" -maxdepth 1 -name 'keycloak-26.7*' | head -n 1)/bin

@@ -38,12 +38,13 @@ is_set_up() {
 undo() {
     does "$1: the undo ends well" "KEYDOVE_ADMIN_PASSWORD=admin keydove setup --undo --yes --admin-user admin"
 }
-# way WHAT FLAGS...: there under load, and back under load; /etc is as it was.
+# way WHAT FLAGS...: there under load, and back under load; /etc is as it was. $THEN is done in between.
 way() {
     local before
     before=$(etc)
     under_load "$1" set_up "$@"
     is_set_up "$@"
+    [ -z "${THEN:-}" ] || "$THEN" "$@"
     under_load "$1, undone" undo "$1"
     same_etc "$1, undone" "$before"
 }
@@ -93,13 +94,16 @@ ways() {
     before=$(etc)
     says "a dry run shows the changes" "KEYDOVE_ADMIN_PASSWORD=admin keydove setup --dry-run --answers $DESK/answers.toml" "none was made"
     same_etc "a dry run" "$before"
+    # Its user and its files are no part of what setup changes.
+    does "the portal's package" 'DEBIAN_FRONTEND=noninteractive apt-get install -y keydove-portal'
     if [ "$SUITE" = bookworm ]; then
-        way "the takeover" --dovecot takeover
+        THEN=portal_by_setup way "the takeover" --dovecot takeover
     else
         does "MariaDB starts" 'systemctl start mariadb'
-        way "the takeover, with MariaDB" --dovecot takeover --mariadb "$MARIADB"
+        THEN=portal_by_setup way "the takeover, with MariaDB" --dovecot takeover --mariadb "$MARIADB"
         database_goes
     fi
+    does "the portal's package goes" 'DEBIAN_FRONTEND=noninteractive apt-get purge -y keydove-portal'
     [ "$SUITE" != bookworm ] || way "checkpassword" --dovecot checkpassword --postfix sasl
     removal "Lua, and everything that Postfix can ask" --dovecot lua --postfix sasl --postfix maps --postfix policy
 }

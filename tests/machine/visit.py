@@ -3,6 +3,7 @@
     visit.py new STATE USER PASSWORD   signs in with Keycloak and makes an app password; prints it. STATE keeps the cookies
     visit.py again STATE               with those cookies: what it finds there
     visit.py profile STATE FILE        the same, and has a profile for a Mac made and kept
+    visit.py administrator STATE USER  signs in again, as somebody who got the role, and opens each page of administrators
 
 Ends with 1 and says what is wrong otherwise.
 """
@@ -102,6 +103,20 @@ def sign_in(browser, user, password):
     claim(user in text and "mail.example.org" in text, "the page names no mailbox and no server")
 
 
+def administrate(browser, user):
+    # Keycloak remembers who signed in, and tells the roles of this moment.
+    answer, text, address = browser.open(f"{PORTAL}/sign-in?to=admin")
+    claim(address == f"{PORTAL}/admin", f"the sign-in ends at {address}: {text[:2000]}")
+    person = urllib.parse.urlencode({"user": user})
+    for page in ("", "/check", f"/person?{person}", "/mailboxes", "/domains", "/templates", "/identity-provider", "/sync", "/census"):
+        answer, text, address = browser.open(f"{PORTAL}/admin{page}")
+        claim(answer.status == 200 and address.startswith(f"{PORTAL}/admin"), f"{page}: {answer.status} at {address}: {text[:2000]}")
+        looks_right(answer)
+        claim('role="alert"' not in text, f"{page} complains: {text}")
+        claim('id="on-disk"' not in text and 'id="unusable"' not in text, f"{page} sees another configuration: {text}")
+    claim(user in browser.open(f"{PORTAL}/admin/mailboxes")[1], "the mailbox is in no list")
+
+
 def make(browser):
     form = {"name": "the machine's phone", "services": "imap", "days": "never", "networks": ""}
     for headers in ((), (("Origin", "https://evil.example"),)):
@@ -128,7 +143,10 @@ def main(what, state, *who):
         return
     with open(state, encoding="utf-8") as file:
         browser = Browser(json.load(file))
-    if what == "profile":
+    if what == "administrator":
+        administrate(browser, *who)
+        print("OK")
+    elif what == "profile":
         form = {"name": "Mac", "services": "imap", "days": "never", "program": "apple"}
         answer, content, _ = browser.ask("POST", f"{PORTAL}/app-passwords", form, (("Origin", PORTAL),))
         kind = answer.headers["content-type"]

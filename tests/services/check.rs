@@ -6,7 +6,6 @@ use std::process::Command;
 use serde_json::{Value, json as json_of};
 
 use super::mailcow::world::{RIGHT_HASH, TEMPLATE};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result, attempt};
 use super::{Case, ensure};
@@ -51,7 +50,7 @@ pub const CASES: &[Case] = &[
         Ok(())
     }),
     ("check_names_what_is_wrong_with_the_client", |system| {
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let client = |id: &str, service_account: bool| {
             json_of!({
                 "clientId": id, "secret": "s3cret", "publicClient": false, "standardFlowEnabled": false,
@@ -84,7 +83,7 @@ pub const CASES: &[Case] = &[
         ensure(!text.contains("wr0ng") && !text.contains("s3cret"), || "a secret is shown".to_owned())
     }),
     ("check_tells_each_way_of_not_reaching_the_realm_apart", |system| {
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let people = vec![super::mailcow::world::person("want27@want27.example")];
         admin.make_realm(&super::sync::realm("my realm", people)?)?;
         // Nobody of the other realm, or nobody could log in.
@@ -165,7 +164,7 @@ pub const CASES: &[Case] = &[
             "email": "silver@example.org", "username": "silver@example.org", "enabled": true,
             "attributes": { "mailcow_password": [RIGHT_HASH], "mailcow_template": ["silver"] },
         });
-        KeycloakAdmin::new(&system.keycloak).import(&[person])?;
+        system.keycloak.admin().import(&[person])?;
         let text = check(&keydove, SOUND, &["--user", "silver@example.org"])?;
         for part in ["template: `CheckSilver`: ", "domain example.org: ", " answers", "2 of "] {
             ensure(text.contains(part), || format!("no `{part}` in\n{text}"))?;

@@ -9,7 +9,6 @@ use serde_json::{Value, json as json_of};
 
 use super::mailcow::world::End::{Accept, Refuse};
 use super::mailcow::world::{Attempt, RIGHT, RIGHT_HASH, attempt_at, prompt};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result, attempt};
@@ -60,7 +59,7 @@ pub const CASES: &[Case] = &[
     ("whoever_is_forgotten_over_the_control_socket_is_asked_for_anew", |system| {
         let keydove = start(system, "forgetting", "0600")?;
         let address = "forgotten@example.org";
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         make_person(system, address)?;
         let right = || Attempt::new(address, RIGHT);
         attempt_at(&keydove, right(), Accept("keycloak"))?;
@@ -169,7 +168,7 @@ pub fn make_person(system: &System, address: &str) -> Result<()> {
         "email": address, "username": address, "enabled": true,
         "attributes": { "mailcow_password": [RIGHT_HASH] },
     });
-    KeycloakAdmin::new(&system.keycloak).import(&[person])?;
+    system.keycloak.admin().import(&[person])?;
     let local_part = address.trim_end_matches("@example.org");
     system.execute(&format!(
         "INSERT INTO mailbox (username, password, name, quota, local_part, domain, attributes, kind, authsource, active) \

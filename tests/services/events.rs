@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::control::make_person;
 use super::mailcow::world::End::{Accept, Refuse};
 use super::mailcow::world::{Attempt, End, OTHER, OTHER_HASH, RIGHT, attempt_at, prompt};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result, attempt, free_port};
@@ -26,7 +25,7 @@ const CACHE: &str = "[cache]\nmax_staleness = \"10m\"\nmailbox_staleness = \"10m
 
 pub const CASES: &[Case] = &[
     ("a_person_who_is_disabled_is_out_when_the_event_is_seen", |system| {
-        let (keydove, admin) = (start(system, "event1", FOLLOWER, "")?, KeycloakAdmin::new(&system.keycloak));
+        let (keydove, admin) = (start(system, "event1", FOLLOWER, "")?, system.keycloak.admin());
         known(system, &keydove, "event1@example.org")?;
         admin.update("event1@example.org", |user| user["enabled"] = false.into())?;
         soon(&keydove, "event1@example.org", RIGHT, Refuse("user_disabled"))?;
@@ -36,20 +35,20 @@ pub const CASES: &[Case] = &[
     ("a_person_who_is_deleted_is_out_when_the_event_is_seen", |system| {
         let keydove = start(system, "event2", FOLLOWER, "")?;
         known(system, &keydove, "event2@example.org")?;
-        KeycloakAdmin::new(&system.keycloak).delete("event2@example.org")?;
+        system.keycloak.admin().delete("event2@example.org")?;
         soon(&keydove, "event2@example.org", RIGHT, Refuse("user_gone"))
     }),
     ("an_old_password_that_nobody_replaced_by_use_is_dead_when_the_event_is_seen", |system| {
         let keydove = start(system, "event3", FOLLOWER, "")?;
         known(system, &keydove, "event3@example.org")?;
-        KeycloakAdmin::new(&system.keycloak).update("event3@example.org", |user| {
+        system.keycloak.admin().update("event3@example.org", |user| {
             user["attributes"]["mailcow_password"] = json!([OTHER_HASH]);
         })?;
         soon(&keydove, "event3@example.org", RIGHT, Refuse("password_mismatch"))?;
         attempt_at(&keydove, Attempt::new("event3@example.org", OTHER), Accept("keycloak")).map(drop)
     }),
     ("a_role_that_a_group_gave_is_gone_when_the_event_is_seen", |system| {
-        let (address, admin) = ("event6@example.org", KeycloakAdmin::new(&system.keycloak));
+        let (address, admin) = ("event6@example.org", system.keycloak.admin());
         make_person(system, address)?;
         admin.make_group("event6")?;
         admin.make_role("event6")?;
@@ -68,8 +67,7 @@ pub const CASES: &[Case] = &[
         let keydove = start(system, "event4", FOLLOWER, "")?;
         known(system, &keydove, "event4@example.org")?;
         known(system, &keydove, "event4-other@example.org")?;
-        KeycloakAdmin::new(&system.keycloak)
-            .update("event4@example.org", |user| user["enabled"] = false.into())?;
+        system.keycloak.admin().update("event4@example.org", |user| user["enabled"] = false.into())?;
         soon(&keydove, "event4@example.org", RIGHT, Refuse("user_disabled"))?;
         let hits = people(&keydove, "hits")?;
         attempt_at(&keydove, Attempt::new("event4-other@example.org", RIGHT), Accept("keycloak"))?;
@@ -90,7 +88,7 @@ pub const CASES: &[Case] = &[
 
 pub const LONE_CASES: &[LoneCase] = &[
     ("events_that_the_realm_does_not_keep_are_told_once_and_cost_no_login", |system| {
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         admin.change_realm(&json!({ "adminEventsEnabled": false }))?;
         let keydove = start(system, "event7", FOLLOWER, "")?;
         eventually(|| ensure(keydove.log().contains("the realm keeps no admin events"), || keydove.log()))?;
@@ -107,7 +105,7 @@ pub const LONE_CASES: &[LoneCase] = &[
         attempt_at(&keydove, Attempt::new("event8@example.org", RIGHT), Accept("keycloak"))?;
         system.keycloak.start_again()?;
         system.keycloak.wait_until_ready()?;
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         admin.update("event8@example.org", |user| user["enabled"] = false.into())?;
         eventually(|| {
             let refused = Refuse("user_disabled");

@@ -8,7 +8,6 @@ use serde_json::{Value, json as json_of};
 use super::control::{make_person, start};
 use super::mailcow::world::End::{self, Accept, CannotTell, Refuse};
 use super::mailcow::world::{Attempt, OTHER, RIGHT, attempt_at};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::{Failure, Result};
 use super::{Case, ensure, eventually};
@@ -115,7 +114,7 @@ pub const CASES: &[Case] = &[
             "email": address, "username": address, "enabled": true,
             "attributes": { "mailcow_password": [super::mailcow::world::RIGHT_HASH] },
         });
-        KeycloakAdmin::new(&system.keycloak).import(&[person])?;
+        system.keycloak.admin().import(&[person])?;
         expect(&explain(&keydove, address, "imap", Some(RIGHT))?, CannotTell("provision_template_missing"))?;
         system.execute(&format!(
             "INSERT INTO templates (template, type, attributes) VALUES ('Explained', 'mailbox', '{}')",

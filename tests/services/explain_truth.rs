@@ -6,7 +6,6 @@ use super::control::{make_person, start_with};
 use super::explain::{expect, explain};
 use super::mailcow::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow::world::{Attempt, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, prompt};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::{Failure, Result};
 use super::{Case, ensure};
@@ -22,7 +21,7 @@ pub const CASES: &[Case] = &[
         system.execute(&format!(
             "UPDATE mailbox SET attributes = '{{\"pop3_access\":\"0\"}}' WHERE username = '{address}'"
         ))?;
-        KeycloakAdmin::new(&system.keycloak).update(address, |user| user["enabled"] = false.into())?;
+        system.keycloak.admin().update(address, |user| user["enabled"] = false.into())?;
         for (service, end) in [("pop3", Refuse("service_forbidden")), ("imap", Refuse("user_disabled"))] {
             expect(&explain(&keydove, address, service, None)?, end)?;
             attempt_at(&keydove, Attempt { service, ..Attempt::new(address, RIGHT) }, end)?;
@@ -57,7 +56,7 @@ pub const CASES: &[Case] = &[
             ("truth-plain", "TruthPlain", "plain@truth.example", Accept("keycloak")),
         ] {
             let keydove = start_with(system, name, |text| format!("{text}{MAKES}\"{mapped}\"\n"))?;
-            KeycloakAdmin::new(&system.keycloak).import(&[person(address)])?;
+            system.keycloak.admin().import(&[person(address)])?;
             let told = explain(&keydove, address, "imap", None)?;
             expect(&told, end)?;
             expect(&explain(&keydove, address, "imap", Some(RIGHT))?, end)?;

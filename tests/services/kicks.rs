@@ -8,7 +8,6 @@ use serde_json::json;
 use super::events::{known, start_with};
 use super::mailcow::world::End::Accept;
 use super::mailcow::world::{Attempt, OTHER, OTHER_HASH, RIGHT, attempt_at};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
@@ -23,7 +22,7 @@ pub const CASES: &[Case] = &[
         for name in ["off", "gone", "new", "stays", "hidden"] {
             known(system, &kicks.keydove, &of("kick1", name))?;
         }
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         admin.update(&of("kick1", "off"), |user| user["enabled"] = false.into())?;
         admin.delete(&of("kick1", "gone"))?;
         admin.update(&of("kick1", "new"), |user| {
@@ -42,7 +41,9 @@ pub const CASES: &[Case] = &[
         let kicks = Kicks::start(system, "kick2", "mailcow")?;
         let address = of("kick2", "new");
         known(system, &kicks.keydove, &address)?;
-        KeycloakAdmin::new(&system.keycloak)
+        system
+            .keycloak
+            .admin()
             .update(&address, |user| user["attributes"]["mailcow_password"] = json!([OTHER_HASH]))?;
         attempt_at(&kicks.keydove, Attempt::new(&address, RIGHT), Accept("keycloak"))?;
         kicks.is_not_kicked(&address)?;
@@ -54,8 +55,7 @@ pub const CASES: &[Case] = &[
         for name in ["off", "stays"] {
             known(system, &kicks.keydove, &of("kick3", name))?;
         }
-        KeycloakAdmin::new(&system.keycloak)
-            .update(&of("kick3", "off"), |user| user["enabled"] = false.into())?;
+        system.keycloak.admin().update(&of("kick3", "off"), |user| user["enabled"] = false.into())?;
         for name in ["stays", "off"] {
             let mut command = kicks.keydove.command("cache");
             let status = command.args(["forget", &of("kick3", name)]).output();

@@ -13,9 +13,8 @@ use super::mailcow::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow::world::{
     Attempt, End, RIGHT, RIGHT_HASH, TEMPLATE, attempt_at, check, connect, domain, log_line, prompt, quote,
 };
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
-use super::stage::relay::{Conduct, Relay};
+use super::stage::relay::Conduct;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{Case, LoneCase, ensure, eventually, transport};
@@ -47,7 +46,7 @@ pub const CASES: &[Case] = &[
             try_token(&keydove, address, &token, Refuse(reason))?;
             set(back)?;
         }
-        KeycloakAdmin::new(&system.keycloak).update(address, |user| user["enabled"] = false.into())?;
+        system.keycloak.admin().update(address, |user| user["enabled"] = false.into())?;
         try_token(&keydove, address, &token, Refuse("user_disabled"))?;
         let log = keydove.log();
         ensure(!log.contains(&token) && !log.contains(&token[token.len() - 40..]), || {
@@ -56,7 +55,7 @@ pub const CASES: &[Case] = &[
     }),
     ("a_token_that_is_not_for_this_is_refused_with_its_reason_in_the_log_only", |system| {
         let (keydove, address) = (start(system, "oauth2", OAUTH)?, "oauth2@example.org");
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let token = new_person(system, "oauth2", address)?;
         admin.make_client(&client("oauth2-for-others", &json!([]), None))?;
         admin.make_client(&client("oauth2-short", &json!([audience()]), Some("1")))?;
@@ -90,7 +89,7 @@ pub const CASES: &[Case] = &[
         try_token(&keydove, address, &token, Accept("token"))
     }),
     ("a_token_opens_mailboxes_of_its_own_realms_domains_only", |system| {
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let (address, other) = ("oauth3@example.org", "oauth3@oauth3.example");
         admin.make_realm(&other_realm(&[address, other]))?;
         let token = new_person(system, "oauth3", address)?;
@@ -114,7 +113,7 @@ pub const CASES: &[Case] = &[
     }),
     ("a_token_of_somebody_who_had_the_address_before_opens_nothing", |system| {
         let (keydove, address) = (start(system, "oauth10", OAUTH)?, "oauth10@example.org");
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let token = new_person(system, "oauth10", address)?;
         admin.delete(address)?;
         try_token(&keydove, address, &token, Refuse("user_gone"))?;
@@ -150,7 +149,7 @@ pub const CASES: &[Case] = &[
         let settings =
             settings.replace("audiences = [\"mailcow\"]", "clients = [\"oauth6\", \"oauth6-alone\"]");
         let (keydove, address) = (start(system, "oauth6", &settings)?, "oauth6@example.org");
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let token = new_person(system, "oauth6", address)?;
         try_token(&keydove, address, &token, Accept("token"))?;
         // Keycloak says nothing about tokens that are not for the client that asks.
@@ -161,11 +160,11 @@ pub const CASES: &[Case] = &[
         eventually(|| try_token(&keydove, address, &token, Refuse("token_revoked")))
     }),
     ("keys_are_fetched_once_and_once_more_for_a_new_one", |system| {
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         admin.make_realm(&other_realm_named("oauth-keys", &["oauth7@example.org"]))?;
         system.execute(&mailbox("oauth7@example.org"))?;
         let admin = admin.in_realm("oauth-keys");
-        let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+        let relay = system.keycloak.relay(Conduct::Pass)?;
         let (url, address) = (system.keycloak.url(), "oauth7@example.org");
         let keydove = system.keydove.beside("oauth7", |text| {
             let server = format!("server_url = \"{url}\"\nrealm = \"mail\"");
@@ -282,7 +281,7 @@ pub fn new_person(system: &System, name: &str, address: &str) -> Result<String> 
 }
 
 fn new_token(system: &System, name: &str, address: &str) -> Result<String> {
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     admin.import(&[person(address)])?;
     admin.make_client(&client(name, &json!([audience()]), None))?;
     access(&admin.tokens(name, address, RIGHT)?)

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::mailcow::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow::world::{Attempt, End, RIGHT, attempt_at, prompt};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::system::System;
 use super::stage::{Failure, Result, attempt, free_port};
@@ -62,7 +61,7 @@ pub const CASES: &[Case] = &[
         ensure(ready == (200, "ready\n".to_owned()), || format!("{ready:?}"))
     }),
     ("whoever_is_forgotten_over_http_with_the_token_is_asked_for_anew", |system| {
-        let (address, admin) = ("http-forgotten@example.org", KeycloakAdmin::new(&system.keycloak));
+        let (address, admin) = ("http-forgotten@example.org", system.keycloak.admin());
         let token = system.stage().write("forget-token", &format!("{TOKEN}\n"))?;
         attempt("close", &token, std::fs::set_permissions(&token, Permissions::from_mode(0o600)))?;
         super::control::make_person(system, address)?;
@@ -237,7 +236,7 @@ fn while_away(watched: &Watched) -> Result<()> {
 
 /// Takes the password attribute out of the user profile for a while, as an upgrade or a mistake does.
 fn with_hidden_attribute<T>(system: &mut System, case: impl FnOnce(&System) -> Result<T>) -> Result<T> {
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     let whole = admin.profile()?;
     let mut without = whole.clone();
     let attributes = without["attributes"].as_array_mut();

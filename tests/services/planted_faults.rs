@@ -188,8 +188,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "a clock that is off (a double's: nobody sets the clock of this machine)",
         plant: |ground| {
-            let relay =
-                Relay::start(&ground.system.keycloak, Conduct::Clock("Sun, 06 Nov 1994 08:49:37 GMT"))?;
+            let relay = ground.system.keycloak.relay(Conduct::Clock("Sun, 06 Nov 1994 08:49:37 GMT"))?;
             let (was, is) = (ground.system.keycloak.url(), relay.url());
             ground.relay = Some(relay);
             ground.restart_with(|text| text.replace(&was, &is))

@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 use super::control::make_person;
 use super::mailcow::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow::world::{Attempt, RIGHT, attempt_at};
-use super::stage::keycloak::REALM;
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
+use super::stage::names::REALM;
 use super::stage::system::System;
 use super::stage::{Failure, Result};
 use super::{Case, ensure, eventually};
@@ -93,7 +92,7 @@ pub const CASES: &[Case] = &[
         ends(&stand.ask("session", json!({}))?, "unknown")?;
 
         stand.sign_in(user, json!({}))?;
-        KeycloakAdmin::new(&system.keycloak).update(user, |user| user["enabled"] = false.into())?;
+        system.keycloak.admin().update(user, |user| user["enabled"] = false.into())?;
         eventually(|| {
             let answer = stand.ask("session", json!({}))?;
             ensure(answer["answer"] == "no_session", || answer.to_string())
@@ -118,7 +117,7 @@ pub const CASES: &[Case] = &[
         make_person(system, user)?;
         let other = "somebody-else@example.org";
         make_person(system, other)?;
-        let id = KeycloakAdmin::new(&system.keycloak).id(other)?;
+        let id = system.keycloak.admin().id(other)?;
         for (change, code) in [
             (json!({ "subject": id }), "token_subject_mismatch"),
             (json!({ "issuer": "https://evil.example/realms/mail" }), "token_issuer"),
@@ -241,12 +240,12 @@ impl<'a> Stand<'a> {
              UPDATE domain SET mailboxes = 1000, maxquota = 10240, quota = 102400 WHERE domain = 'example.org'"
         ))?;
         let person = json!({ "email": user, "username": user, "enabled": true });
-        KeycloakAdmin::new(&self.system.keycloak).import(&[person])
+        self.system.keycloak.admin().import(&[person])
     }
 
     /// As the portal does when Keycloak has sent somebody back, but for what is changed.
     fn sign_in(&self, user: &str, change: Value) -> Result<Value> {
-        let subject = KeycloakAdmin::new(&self.system.keycloak).id(user)?;
+        let subject = self.system.keycloak.admin().id(user)?;
         let mut request = json!({
             "request": "sign_in", "issuer": self.issuer, "subject": subject, "email": user, "email_verified": null,
             "session": KEY, "replaces": KEY, "sid": "s-1", "auth_time": now(), "acr": null, "administrator": false,

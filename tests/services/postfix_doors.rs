@@ -11,9 +11,8 @@ use serde_json::json;
 use crate::clients::{Login, Smtp, smtp_login};
 use crate::mailcow::world::{OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, person, quote};
 use crate::stage::exchanger::{Exchanger, Shape};
-use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::remembering;
-use crate::stage::relay::{Conduct, Relay};
+use crate::stage::relay::Conduct;
 use crate::stage::system::System;
 use crate::stage::{Failure, Result};
 use crate::{Case, ensure, eventually, expect, transport};
@@ -73,7 +72,7 @@ impl Town {
         let (alice, twin) = (town.at("alice"), town.twin());
         let mut user = person(&alice);
         user["attributes"]["mailcow_password"] = json!([RIGHT_HASH]);
-        KeycloakAdmin::new(&system.keycloak).import(&[user])?;
+        system.keycloak.admin().import(&[user])?;
         let mailbox = |name: &str, source: &str, active: u8, attributes: &str| {
             format!(
                 "INSERT INTO mailbox (username, password, quota, local_part, domain, attributes, authsource, active)
@@ -193,7 +192,7 @@ fn leavers_are_stopped(system: &System, town: &Town, postfix: &Exchanger) -> Res
     let alice = town.at("alice");
     let stopped = format!("554 5.7.1 <{alice}>: Sender address rejected: this account may not send mail");
     let mut smtp = logged_in(postfix.submission, &alice)?;
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     for (off, on, reason) in [
         ("UPDATE mailbox SET active = 0", "UPDATE mailbox SET active = 1", "mailbox_disabled"),
         (
@@ -288,10 +287,10 @@ fn idle_connections(town: &Town, postfix: &Exchanger) -> Result<()> {
 /// A policy by hand, of a keydove that remembers people for a second, with a Keycloak that can be away.
 fn remembered_people_are_judged(system: &System, town: &Town) -> Result<()> {
     const BOUND: Duration = Duration::from_secs(1);
-    let (alice, relay) = (town.at("alice"), Relay::start(&system.keycloak, Conduct::Pass)?);
+    let (alice, relay) = (town.at("alice"), system.keycloak.relay(Conduct::Pass)?);
     let mut user = person(&town.at("dora"));
     user["attributes"]["mailcow_password"] = json!([RIGHT_HASH]);
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     admin.import(&[user])?;
     let dora = town.at("dora");
     system.execute(&format!(

@@ -9,7 +9,6 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 
 use super::mailcow::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::{Keydove, remembering};
 use super::stage::relay::{Conduct, Relay};
 use super::stage::system::System;
@@ -22,7 +21,7 @@ const FORGOTTEN: &str = "saved-forgotten@example.org";
 
 pub const CASES: &[LoneCase] = &[
     ("with_a_record_file_a_restart_during_an_outage_knows_people", |system| {
-        let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+        let relay = system.keycloak.relay(Conduct::Pass)?;
         let mut keydove = start(system, &relay, "records", true)?;
         let file = system.stage().path("keydove/records.known");
         warm(system, &keydove)?;
@@ -56,7 +55,7 @@ pub const CASES: &[LoneCase] = &[
         eventually(|| login(&keydove, KNOWN[1], RIGHT, Accept("keycloak")).map(drop))
     }),
     ("whoever_was_seen_to_be_disabled_stays_out_after_a_crash_during_an_outage", |system| {
-        let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+        let relay = system.keycloak.relay(Conduct::Pass)?;
         let mut keydove = start(system, &relay, "crashed", true)?;
         let (left, stays) = ("crashed-left@example.org", "crashed-stays@example.org");
         for address in [left, stays] {
@@ -68,7 +67,7 @@ pub const CASES: &[LoneCase] = &[
         let file = system.stage().path("keydove/crashed.known");
         let written = || attempt("look at", &file, std::fs::metadata(&file).and_then(|file| file.modified()));
         let before = written()?;
-        KeycloakAdmin::new(&system.keycloak).update(left, |user| user["enabled"] = false.into())?;
+        system.keycloak.admin().update(left, |user| user["enabled"] = false.into())?;
         eventually(|| login(&keydove, left, RIGHT, Refuse("user_disabled")).map(drop))?;
         eventually(|| ensure(written()? > before, || "the record file was not saved".to_owned()))?;
         keydove.kill()?;
@@ -87,7 +86,7 @@ pub const CASES: &[LoneCase] = &[
         end.map(drop)
     }),
     ("without_a_record_file_a_restart_during_an_outage_knows_nobody", |system| {
-        let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+        let relay = system.keycloak.relay(Conduct::Pass)?;
         let mut keydove = start(system, &relay, "unsaved", false)?;
         login(&keydove, "alice@example.org", "pw", Accept("keycloak"))?;
         relay.turn(Conduct::Close);
@@ -116,7 +115,7 @@ fn warm(system: &System, keydove: &Keydove) -> Result<()> {
         control::make_person(system, address)?;
         login(keydove, address, RIGHT, Accept("keycloak"))?;
     }
-    KeycloakAdmin::new(&system.keycloak).update(DISABLED, |user| user["enabled"] = false.into())?;
+    system.keycloak.admin().update(DISABLED, |user| user["enabled"] = false.into())?;
     eventually(|| login(keydove, DISABLED, RIGHT, Refuse("user_disabled")).map(drop))?;
     std::thread::sleep(Duration::from_millis(1200));
     Ok(())

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::mailcow::world::End::{Accept, CannotTell, Refuse};
 use super::mailcow::world::{Attempt, End, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::keydove::Keydove;
 use super::stage::system::{Database, System};
 use super::stage::{Failure, Result, attempt};
@@ -90,7 +89,7 @@ fn person(system: &System, address: &str) -> Result<()> {
         "email": address, "username": address, "enabled": true, "firstName": "First", "lastName": "Last",
         "attributes": { "mailcow_password": [RIGHT_HASH] },
     });
-    KeycloakAdmin::new(&system.keycloak).import(&[person])
+    system.keycloak.admin().import(&[person])
 }
 
 fn ends(keydove: &Keydove, address: &str, password: &str, end: End<'_>) -> Result<()> {

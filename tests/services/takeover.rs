@@ -22,7 +22,7 @@ pub const CASES: &[LoneCase] = &[
     ("takeover_of_2_4_flushes_whom_doveadm_names_or_masks_and_nobody_else", |system| {
         let known = ["flushed-by-name@example.org", "flushed-by-mask@example.org", "kept@example.org"];
         known.into_iter().try_for_each(|address| make_person(system, address))?;
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         on_2_4_with(system, |text| remembering(&for_2_4(text)), |site| really_forgets(site, &admin, known))
     }),
     ("dovecot_2_3_and_keydove_restart_and_reload_while_the_other_runs", |system| {

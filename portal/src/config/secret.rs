@@ -31,8 +31,14 @@ pub enum SecretError {
         /// Its mode.
         mode: u32,
     },
-    /// It is empty or larger than any secret.
-    #[error("{path} is empty or larger than 4 KiB; put the client's secret there, and nothing else")]
+    /// Nothing is in it, or only line ends.
+    #[error("{path} is empty; put the client's secret there")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is larger than any secret.
+    #[error("{path} is larger than 4 KiB; put the client's secret there, and nothing else")]
     Size {
         /// The file.
         path: PathBuf,
@@ -77,8 +83,11 @@ fn read(path: PathBuf) -> Result<Secret, SecretError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(256));
     file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
-    if end == 0 || bytes.len() as u64 > MAX_BYTES {
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(SecretError::Size { path });
+    }
+    if end == 0 {
+        return Err(SecretError::Empty { path });
     }
     Ok(Secret::new(bytes[..end].to_vec()))
 }
@@ -99,7 +108,7 @@ mod tests {
         assert!(matches!(read(path.clone()), Err(SecretError::Open { mode: 0o644, .. })));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, "\n").unwrap();
-        assert!(matches!(read(path.clone()), Err(SecretError::Size { .. })));
+        assert!(matches!(read(path.clone()), Err(SecretError::Empty { .. })));
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use keydove_words::portal::admin::{
-    AdminObstacle, AdminRequest, AdminResponse, DomainList, Done, Effect, ExplainedLogin, HostingRequest,
-    MailboxList, Overview, OverviewRequest, PeopleRequest, PersonCard, PersonChange,
+    AdminObstacle, AdminRequest, AdminResponse, DomainLine, DomainList, Done, Effect, ExplainedLogin,
+    HostingRequest, MailboxList, Overview, OverviewRequest, PeopleRequest, PersonCard, PersonChange,
 };
 use keydove_words::portal::{Request, Response};
 
@@ -115,6 +115,32 @@ impl Daemon {
             AdminResponse::Domains(list) => Ok(list),
             other => Err(odd(other)),
         }
+    }
+
+    /// A domain; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked, or refuses.
+    pub async fn domain(&self, who: &Administrator, name: &str) -> Result<Option<DomainLine>, Problem> {
+        let domain = name.to_owned();
+        match self.look(who, AdminRequest::Hosting(HostingRequest::Domain { domain })).await? {
+            AdminResponse::Domain(line) => Ok(Some(*line)),
+            AdminResponse::Obstacle(_) => Ok(None),
+            other => Err(odd(other)),
+        }
+    }
+
+    /// Changes one.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked, or refuses.
+    pub async fn change_hosting(
+        &self,
+        who: &RecentAdministrator,
+        what: HostingRequest,
+        remote: Option<IpAddr>,
+    ) -> Result<Result<Done, AdminObstacle>, Problem> {
+        self.change(who, AdminRequest::Hosting(what), remote).await
     }
 
     /// Asks what changes nothing.

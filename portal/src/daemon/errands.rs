@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use keydove_words::portal::admin::{
     AdminObstacle, AdminRequest, AdminResponse, CensusCard, CensusRequest, Done, IdentityProviderRequest,
-    ProviderCard, SyncBoard, SyncRequest, SyncRun, TemplateCard, TemplateList, TemplatesRequest,
+    ProviderCard, SyncBoard, SyncRequest, SyncRun, TemplateCard, TemplateDifferences, TemplateList,
+    TemplatesRequest,
 };
 
 use super::Daemon;
@@ -117,6 +118,24 @@ impl Daemon {
         match self.look(who, AdminRequest::Templates(TemplatesRequest::Show { name })).await? {
             AdminResponse::Template(card) => Ok(Some(*card)),
             AdminResponse::Obstacle(_) => Ok(None),
+            other => Err(odd(other)),
+        }
+    }
+
+    /// What a template would be like with this text; or what is wrong with the text.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked, or refuses.
+    pub async fn compare_template(
+        &self,
+        who: &Administrator,
+        name: &str,
+        text: &str,
+    ) -> Result<Result<TemplateDifferences, AdminObstacle>, Problem> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        match self.look(who, AdminRequest::Templates(TemplatesRequest::Compare { name, text })).await? {
+            AdminResponse::Compared(differences) => Ok(Ok(differences)),
+            AdminResponse::Obstacle(obstacle) => Ok(Err(obstacle)),
             other => Err(odd(other)),
         }
     }

@@ -40,7 +40,8 @@ pub(super) async fn show(
     if page.is_for_administrators() && !who.is_administrator() {
         return Err(Problem::NotAdministrator);
     }
-    let whom = fields.iter().find(|(name, _)| name == "user").map(|(_, value)| value.clone());
+    let names = ["user", "domain", "name"];
+    let whom = fields.iter().find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value.clone());
     html(&ConfirmPage {
         what: admin::title_of(&frame.t.admin, &action).unwrap_or_default(),
         whom,

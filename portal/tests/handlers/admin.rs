@@ -12,7 +12,7 @@ use super::admin_double::under_way;
 use super::double::{HOSTILE_NAME, answer_administrator};
 use super::{COOKIE_LINE, DaemonDouble, NOW, Portal, form_request};
 
-const PAGES: [&str; 14] = [
+pub(super) const PAGES: [&str; 15] = [
     "/admin",
     "/admin/check",
     "/admin/person",
@@ -21,6 +21,7 @@ const PAGES: [&str; 14] = [
     "/admin/mailboxes",
     "/admin/mailboxes?search=a&domain=example.org&page=1",
     "/admin/domains",
+    "/admin/domains/show?domain=example.org",
     "/admin/templates",
     "/admin/templates/show?name=Default",
     "/admin/identity-provider",
@@ -28,7 +29,7 @@ const PAGES: [&str; 14] = [
     "/admin/sync/run?number=3",
     "/admin/census",
 ];
-const FORMS: [(&str, &str); 7] = [
+pub(super) const FORMS: [(&str, &str); 7] = [
     ("/admin/person/source", "user=alice%40example.org&source=mailcow"),
     ("/admin/person/state", "user=alice%40example.org&state=receive-only"),
     ("/admin/person/services", "user=alice%40example.org&services=imap"),
@@ -43,12 +44,12 @@ const START: &str = "/admin/sync/start";
 /// The most that a page may weigh, with its style sheet, its script and its icon.
 const MOST_BYTES: usize = 60 * 1024;
 
-fn of_administrator(auth_time: u64) -> DaemonDouble {
+pub(super) fn of_administrator(auth_time: u64) -> DaemonDouble {
     DaemonDouble::new(move |request| answer_administrator(request, auth_time))
 }
 
 /// How many changes keydove was asked for.
-fn changes(portal: &Portal) -> usize {
+pub(super) fn changes(portal: &Portal) -> usize {
     let asked = portal.daemon.all("administrate");
     let what =
         asked.into_iter().map(|line| serde_json::from_value::<AdminRequest>(line["what"].clone()).unwrap());
@@ -331,24 +332,4 @@ async fn a_second_run_is_told_that_one_is_under_way() {
         assert!(page.status == 200 && page.has("Another one can begin when it has ended"), "{path}");
         assert!(!page.has(HOSTILE_NAME));
     }
-}
-
-#[tokio::test]
-async fn a_template_is_changed_by_one_request_that_names_what_was_filled_in() {
-    let portal = Portal::new(of_administrator(NOW));
-    let page = portal.get("/admin/templates/show?name=Default").await;
-    assert!(page.has("<option selected>1</option>") && page.has("selected>not set</option>"));
-    let done = portal.post("/admin/templates/set", "name=Default&pop3_access=0&tags=a").await;
-    assert!(done.status == 200 && done.has("Mailboxes get it as it is now"));
-    let asked = portal.daemon.all("administrate");
-    let set = asked.iter().find_map(|line| line["what"]["templates"].get("set")).unwrap();
-    let wanted = serde_json::json!({ "name": "Default", "values": [["pop3_access", "0"], ["tags", "a"]] });
-    assert_eq!(*set, wanted);
-    assert_eq!(portal.post("/admin/templates/add", "name=Staff").await.status, 200);
-    assert_eq!(portal.post("/admin/templates/drop", "name=Staff").await.status, 404);
-    assert_eq!(portal.post("/admin/templates/set", "pop3_access=0").await.status, 400);
-    assert_eq!(changes(&portal), 2);
-    let old = Portal::new(of_administrator(NOW - 301));
-    let away = old.post("/admin/templates/set", "name=Default&pop3_access=0").await;
-    assert!(away.status == 303 && away.location().contains("max_age=300") && changes(&old) == 0);
 }

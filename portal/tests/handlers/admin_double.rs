@@ -1,12 +1,14 @@
 //! What keydove answers administrators.
 
+use keydove_words::auth::Reason;
 use keydove_words::portal::admin::{
     AdminObstacle, AdminRequest, AdminResponse, BackendState, CensusCard, CensusFinding, CensusRequest,
     DomainLine, DomainList, Done, ExplainedEnd, ExplainedLogin, ExplainedStep, Finding, HostingRequest,
-    IdentityProviderRequest, MailState, MailboxCard, MailboxLine, MailboxList, ObstacleKind, Overview,
-    OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard, ProviderCard, ProviderSetting,
-    ReasonCount, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState, TemplateCard,
-    TemplateField, TemplateLine, TemplateList, TemplatesRequest, Work,
+    IdentityProviderRequest, MailState, MailboxCard, MailboxLine, MailboxList, ObstacleKind, OnDisk,
+    Overview, OverviewRequest, OwnerCard, PasswordLine, PeopleRequest, PersonCard, ProviderCard,
+    ProviderSetting, ReasonCount, SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun, SyncState,
+    TemplateCard, TemplateDifference, TemplateDifferences, TemplateField, TemplateLine, TemplateList,
+    TemplatesRequest, Work,
 };
 use keydove_words::portal::{MailSignIn, RefusedSignIn, Request, Response};
 
@@ -47,6 +49,10 @@ fn say(what: &AdminRequest) -> AdminResponse {
         AdminRequest::Hosting(HostingRequest::Domains { .. }) => {
             AdminResponse::Domains(DomainList { rows: (0..50).map(domain).collect(), more: true })
         }
+        AdminRequest::Hosting(HostingRequest::Domain { .. }) => AdminResponse::Domain(Box::new(domain(0))),
+        AdminRequest::Hosting(HostingRequest::SetDomain { .. }) => {
+            AdminResponse::Done(Done { count: 1, holds_within: 30 })
+        }
         AdminRequest::Sync(SyncRequest::Show) => AdminResponse::Sync(Box::new(SyncBoard {
             progress: Some(SyncProgress { seen: 50, people: 120, ..SyncProgress::default() }),
             runs: (1..5).map(run).collect(),
@@ -68,9 +74,10 @@ fn say(what: &AdminRequest) -> AdminResponse {
         AdminRequest::Templates(TemplatesRequest::Show { .. }) => {
             AdminResponse::Template(Box::new(template()))
         }
-        AdminRequest::Templates(TemplatesRequest::Add { .. } | TemplatesRequest::Set { .. }) => {
-            AdminResponse::Done(Done { count: 1, holds_within: 0 })
-        }
+        AdminRequest::Templates(TemplatesRequest::Compare { text, .. }) => compared(text),
+        AdminRequest::Templates(
+            TemplatesRequest::Add { .. } | TemplatesRequest::Set { .. } | TemplatesRequest::Replace { .. },
+        ) => AdminResponse::Done(Done { count: 1, holds_within: 0 }),
         AdminRequest::Census(CensusRequest::Show) => AdminResponse::Census(Box::new(census())),
         AdminRequest::Sync(SyncRequest::Rehearse | SyncRequest::Start)
         | AdminRequest::IdentityProvider(IdentityProviderRequest::Test)
@@ -103,6 +110,7 @@ fn overview() -> Overview {
             next: None,
             people: vec![("unchanged".to_owned(), 12)],
         }),
+        on_disk: OnDisk { changed: vec![HOSTILE_NAME.to_owned()], unusable: true },
     }
 }
 
@@ -141,10 +149,11 @@ fn person() -> PersonCard {
 }
 
 fn explanation(service: &str) -> ExplainedLogin {
+    let reason = Reason::of_code("mailbox_disabled").unwrap();
     let step = |end| ExplainedStep {
-        step: "mailbox".to_owned(),
+        step: "new mailbox".to_owned(),
         end,
-        from: Some("memory".to_owned()),
+        from: Some(HOSTILE_NAME.to_owned()),
         saw: HOSTILE_NAME.to_owned(),
     };
     ExplainedLogin {
@@ -152,9 +161,9 @@ fn explanation(service: &str) -> ExplainedLogin {
         service: service.to_owned(),
         steps: vec![step(ExplainedEnd::Passed), step(ExplainedEnd::Closed), step(ExplainedEnd::Stopped)],
         verdict: "refuse".to_owned(),
-        reason: "mailbox_disabled".to_owned(),
+        reason: reason.code().to_owned(),
         detail: Some(HOSTILE_NAME.to_owned()),
-        cure: "switch it on".to_owned(),
+        cure: reason.cure().to_owned(),
     }
 }
 
@@ -241,7 +250,24 @@ fn template() -> TemplateCard {
             field("pop3_access", "1", &["0", "1"]),
             field("acl_pw_reset", "", &["0", "1"]),
         ],
+        text: format!("{{\"tags\":[\"{HOSTILE_NAME}\"]}}"),
     }
+}
+
+/// A text that is none is refused.
+fn compared(text: &str) -> AdminResponse {
+    if !text.starts_with('{') {
+        let detail = HOSTILE_NAME.to_owned();
+        return AdminResponse::Obstacle(AdminObstacle { kind: ObstacleKind::Malformed, detail });
+    }
+    AdminResponse::Compared(TemplateDifferences {
+        of: "digest".to_owned(),
+        keys: vec![TemplateDifference {
+            key: "tags".to_owned(),
+            before: Some(HOSTILE_NAME.to_owned()),
+            after: None,
+        }],
+    })
 }
 
 fn census() -> CensusCard {

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::error::Error;
 use super::fence::{Fence, Fenced};
 use super::mariadb::Mariadb;
+use super::placement::Candidates;
 use super::session::{Asker, Work};
 use super::sqlite::{Sqlite, backup};
 use crate::auth::Secret;
@@ -25,6 +26,8 @@ pub struct Database {
     questions: Calls,
     /// The lease under which this handle writes.
     fence: Option<Fence>,
+    /// Where each mailbox lives on one of several machines: these.
+    pub(super) candidates: Option<Candidates>,
 }
 
 enum Driver {
@@ -85,7 +88,7 @@ pub fn back_up(config: &Config, copy: &Path) -> Result<(), Error> {
 
 impl Database {
     fn new(driver: Driver) -> Self {
-        Self { driver, asker: Asker::Login, questions: Calls::default(), fence: None }
+        Self { driver, asker: Asker::Login, questions: Calls::default(), fence: None, candidates: None }
     }
 
     /// A handle for jobs, with counters of its own. On a server it shares the pool, of which jobs get only a part, so
@@ -99,7 +102,8 @@ impl Database {
             Driver::Sqlite(file) => Driver::Sqlite(file.open_again().await?),
             Driver::Mariadb(server) => Driver::Mariadb(Arc::clone(server)),
         };
-        Ok(Self { driver, asker: Asker::Job, questions: Calls::default(), fence: None })
+        let candidates = self.candidates.clone();
+        Ok(Self { driver, asker: Asker::Job, questions: Calls::default(), fence: None, candidates })
     }
 
     /// A handle as [`for_jobs`](Self::for_jobs) gives, whose every write fails with [`Error::LeaseLost`] and changes nothing

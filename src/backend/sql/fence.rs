@@ -40,6 +40,10 @@ impl<W: Work> Work for Fenced<W> {
         self.work.outdates(output)
     }
 
+    fn needs_backend_tables(&self) -> bool {
+        self.work.needs_backend_tables()
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let Fence { lease, holder } = &self.fence;
         let statement = format!("SELECT holder FROM keydove_lease WHERE name = ?{}", S::DIALECT.for_update());

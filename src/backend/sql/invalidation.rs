@@ -15,6 +15,8 @@ pub enum Invalidation {
     Mask(String),
     /// What the database says about every address of this domain.
     Domain(String),
+    /// What the database says about every address.
+    Mailboxes,
     /// All of it.
     Everybody,
 }
@@ -32,6 +34,7 @@ impl Invalidation {
             Self::KeycloakId(_) => "keycloak_id",
             Self::Mask(_) => "mask",
             Self::Domain(_) => "domain",
+            Self::Mailboxes => "mailboxes",
             Self::Everybody => "everybody",
         }
     }
@@ -40,7 +43,7 @@ impl Invalidation {
         match self {
             Self::Mailbox(user) | Self::Person(user) => user.as_str(),
             Self::KeycloakId(text) | Self::Mask(text) | Self::Domain(text) => text,
-            Self::Everybody => "",
+            Self::Mailboxes | Self::Everybody => "",
         }
     }
 
@@ -51,6 +54,7 @@ impl Invalidation {
             "person" => user().map_or(Self::Everybody, Self::Person),
             "keycloak_id" => Self::KeycloakId(subject),
             "mask" => Self::Mask(subject),
+            "mailboxes" => Self::Mailboxes,
             "domain" => Self::Domain(subject),
             _ => Self::Everybody,
         }
@@ -71,6 +75,7 @@ mod tests {
             Invalidation::KeycloakId("7-7".to_owned()),
             Invalidation::Mask("*@example.org".to_owned()),
             Invalidation::Domain("example.org".to_owned()),
+            Invalidation::Mailboxes,
             Invalidation::Everybody,
         ] {
             assert_eq!(parse(outdated.kind(), outdated.subject()), outdated);

@@ -33,6 +33,7 @@ mod migrate;
 mod names;
 mod nodes;
 mod person;
+mod placement;
 mod portal;
 mod provision;
 mod retry;
@@ -67,6 +68,7 @@ pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use nodes::{ChangeRow, Followed, HEARTBEAT, MOST_CHANGES, NodeRow, ReadAfter};
 pub use person::StoredPerson;
+pub use placement::{Candidate, Candidates, MoveFrom, MovedMailbox, Placed, Placements};
 pub use portal::{
     AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, Notice, NoticesDue, NoticesFound, Occasion,
     OwnAppPasswords, SessionEnd, StoredSession, TooManyAppPasswords,

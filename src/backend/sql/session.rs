@@ -83,6 +83,10 @@ pub(super) trait Session: Send {
     /// so in SQLite.
     fn has_portal_tables(&self) -> bool;
 
+    /// Whether the tables of backends are there; they are looked for by works that
+    /// [need them](Work::needs_backend_tables). Always so in SQLite.
+    fn has_backend_tables(&self) -> bool;
+
     /// Runs a command that a server does not prepare, such as `SAVEPOINT`.
     fn command(&mut self, command: &'static str) -> impl Future<Output = Result<(), Fault>> + Send;
 
@@ -148,6 +152,11 @@ pub(super) trait Work: Send + Sync + 'static {
     /// [`OF_CHANGES`](Self::OF_CHANGES) are asked.
     fn outdates(&self, _output: &Self::Output) -> Option<Invalidation> {
         None
+    }
+
+    /// Whether it needs the tables of backends, which nobody else looks for.
+    fn needs_backend_tables(&self) -> bool {
+        false
     }
 
     /// May be called again after a [`Fault`], on a new transaction.

@@ -194,6 +194,15 @@ pub(super) fn is_active(unit: &str) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
+/// Whether no unit of keydove is on its way, and none is going to be.
+pub(super) fn is_at_rest() -> bool {
+    let systemctl = |arguments: &[&str]| command::output(command::program("systemctl").args(arguments));
+    let on_their_way =
+        ["list-units", "--all", "--plain", "--no-legend", "--state=activating,deactivating,reloading"];
+    let is_quiet = |said: Result<String, Failure>| said.is_ok_and(|said| !said.contains("keydove"));
+    is_quiet(systemctl(&["list-jobs", "--no-legend"])) && is_quiet(systemctl(&on_their_way))
+}
+
 /// Makes changed files of units count, and starts the daemon anew if it runs or should.
 pub(super) fn restart() -> Result<(), Failure> {
     let systemctl =

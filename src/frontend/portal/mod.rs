@@ -17,7 +17,7 @@ use super::{JsonLines, JsonWords, Line, Question};
 use crate::auth::TempFailReason;
 use crate::portal::{Request, Response, VERSION};
 
-pub use admin::{AdminParts, Provider};
+pub use admin::{AdminParts, LookAtDisk, Provider};
 pub use config::Config;
 pub use service::PortalService;
 

@@ -21,8 +21,6 @@ use crate::portal::{
 
 /// As many refused sign-ins as one looks at.
 const REFUSED_SHOWN: usize = 20;
-/// How far the clocks of Keycloak and this machine may disagree, in seconds.
-const LEEWAY: i64 = 30;
 /// How long an answer waits until every node has followed: a little longer than nodes that follow need.
 const FOLLOWED_WITHIN: Duration = Duration::from_millis(2500);
 /// What an app password can open, and a mailbox switch on and off.
@@ -264,8 +262,7 @@ impl PortalService {
 
 /// Whether a proof of identity is young enough to show a secret or to change something.
 pub(super) fn is_recent(session: &StoredSession, now: i64) -> bool {
-    let recent = i64::try_from(RECENT).unwrap_or(0) + LEEWAY;
-    now <= session.auth_time.saturating_add(recent)
+    now <= session.auth_time.saturating_add(i64::try_from(RECENT).unwrap_or(0))
 }
 
 /// A sign-in, as the decision is asked about it.

@@ -39,7 +39,8 @@ impl PortalService {
             issuer: sign_in.issuer,
             subject: sign_in.subject,
             sid: sign_in.sid,
-            auth_time: i64::try_from(sign_in.auth_time).unwrap_or(0),
+            // Keycloak's clock may be ahead of this one; the proof lasts no longer for it.
+            auth_time: i64::try_from(sign_in.auth_time).unwrap_or(0).min(now),
             administrator,
             remote: sign_in.remote.map(|remote| remote.to_string()),
             browser: sign_in.browser.chars().filter(|c| !c.is_control()).take(LONGEST_BROWSER).collect(),

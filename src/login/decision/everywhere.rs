@@ -26,6 +26,7 @@ impl Decision {
             Invalidation::KeycloakId(id) => self.forget_keycloak_id(id),
             Invalidation::Mask(mask) => self.forget_matching(&[UserMask::new(mask.as_bytes())]),
             Invalidation::Domain(domain) => of_mailboxes(self.forget_mailboxes_of(domain)),
+            Invalidation::Mailboxes => of_mailboxes(self.0.mailboxes.flush()),
             Invalidation::Everybody => self.flush(),
         }
     }

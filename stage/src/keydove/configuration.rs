@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Listener, MAIL_ID, Settings, Storage};
-use crate::{Failure, Result, Stage, attempt, keycloak, mariadb};
+use crate::{Failure, Result, Stage, attempt, mariadb, names};
 
 /// The sockets that `docs/install.md` lists.
 pub(super) fn listeners(settings: &Settings) -> Vec<Listener> {
@@ -69,7 +69,7 @@ pub(super) fn configuration(stage: &Stage, settings: &Settings, listeners: &[Lis
                 socket.display(),
                 mariadb::USER,
                 password.display(),
-                mariadb::DATABASE
+                names::DATABASE
             )
         }
     };
@@ -106,7 +106,7 @@ failure_delay = \"{delay}\"
 enabled = false
 ",
         url = settings.keycloak_url,
-        realm = keycloak::REALM,
+        realm = names::REALM,
         secret = secret.display(),
         mail = stage.path("mail").display(),
         delay = settings.failure_delay,

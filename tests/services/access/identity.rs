@@ -64,8 +64,7 @@ pub const CASES: &[WorldCase] = &[
         world.person("want20@case.example", |_| ())?;
         let throttle = "[throttle]\nfirst_wait = \"15m\"\n";
         let url = world.system.keycloak.url();
-        let relay =
-            crate::stage::relay::Relay::start(&world.system.keycloak, crate::stage::relay::Conduct::Pass)?;
+        let relay = world.system.keycloak.relay(crate::stage::relay::Conduct::Pass)?;
         let keydove = world.system.keydove.beside("want20", |text| {
             let text = remembering(&prompt(&text)).replace(&url, &relay.url());
             text.replace("[throttle]\nenabled = false\n", throttle) + SETTINGS

@@ -14,7 +14,6 @@ use crate::mailcow::world::{
     Attempt, OTHER, OTHER_HASH, RIGHT, RIGHT_HASH, attempt_at, connect, domain, person, prompt, send,
 };
 use crate::mailcow::{WorldCase, app_password, behind, set_hash};
-use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::{Keydove, remembering};
 use crate::stage::{Failure, Result};
 use crate::{LoneCase, ensure, eventually, transport};
@@ -114,7 +113,7 @@ pub const CASES: &[WorldCase] = &[
 pub const LONE_CASES: &[LoneCase] = &[("a_hundred_known_people_need_no_keycloak", |system| {
     let cache = "\n[cache]\nmax_staleness = \"1s\"\n";
     let keydove = system.keydove.beside("want03", |text| remembering(&prompt(&text)) + cache)?;
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     if system.query("SELECT domain FROM domain WHERE domain = 'case.example'")?.is_empty() {
         system.execute(&domain("case.example", ""))?;
     }

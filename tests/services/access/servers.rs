@@ -9,7 +9,6 @@ use crate::control::make_person;
 use crate::logins::{ALL, accepted, refused};
 use crate::mailcow::world::{OTHER_HASH, RIGHT, SETTINGS, TEMPLATE, domain, person, prompt, quote};
 use crate::oauth::{OAUTH, new_person, tampered};
-use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::Keydove;
 use crate::stage::process::run;
 use crate::stage::system::System;
@@ -85,7 +84,7 @@ pub const LONE_CASES: &[LoneCase] = &[
     }),
     ("the_sync_ends_the_open_sessions_of_a_leaver", |system| {
         let people = ["leaver@want35.example", "stayer@want35.example"];
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         admin.make_realm(&realm("want35", people.iter().map(|email| person(email)).collect())?)?;
         let template = format!(
             "INSERT INTO templates (template, type, attributes) VALUES ('Cases', 'mailbox', {});",
@@ -136,7 +135,7 @@ fn lets_alice_in(site: &mut Site<'_>) -> Result<()> {
 fn sessions_end(system: &System, syncing: &Keydove, people: [&str; 2]) -> Result<()> {
     let [leaver, stayer] = people.map(|user| Login { user, password: RIGHT });
     let (mut left, mut stays) = (idle(system, leaver)?, idle(system, stayer)?);
-    let admin = KeycloakAdmin::new(&system.keycloak).in_realm("want35");
+    let admin = system.keycloak.admin().in_realm("want35");
     admin.update(leaver.user, |user| user["enabled"] = false.into())?;
     let said = run(&mut syncing.command("sync"))?;
     ensure(ended(&mut left), || format!("the leaver's session lives on: {said}"))?;
@@ -150,7 +149,7 @@ fn sessions_end(system: &System, syncing: &Keydove, people: [&str; 2]) -> Result
 /// Three wait for news; one is disabled, one has a new password, and nobody logs in.
 fn access_ends(system: &System, people: [&str; 3]) -> Result<()> {
     let [disabled, stayer, renewed] = people.map(|user| Login { user, password: RIGHT });
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     let (mut left, mut stays, mut renews) =
         (idle(system, disabled)?, idle(system, stayer)?, idle(system, renewed)?);
     // What made these people is seen meanwhile.

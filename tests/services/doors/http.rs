@@ -9,7 +9,7 @@ use crate::http_login::dovecot::MailcowDovecot;
 use crate::http_login::{Served, login};
 use crate::mailcow::WorldCase;
 use crate::mailcow::world::{RIGHT, RIGHT_HASH, World};
-use crate::stage::relay::{Conduct, Relay};
+use crate::stage::relay::Conduct;
 use crate::stage::{Result, give};
 use crate::{ensure, eventually, transport};
 
@@ -142,7 +142,7 @@ fn outage(
     let tls = |file: &str| world.system.stage().path(&format!("tls/{file}")).display().to_string();
     let certificate =
         format!("certificate_file = \"{}\"\nkey_file = \"{}\"\n", tls("server.pem"), tls("server.key"));
-    let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+    let relay = world.system.keycloak.relay(Conduct::Pass)?;
     let (url, own) = (world.system.keycloak.url(), relay.url());
     let served =
         Served::start_edited(world, name, &(certificate + settings), |text| text.replace(&url, &own))?;

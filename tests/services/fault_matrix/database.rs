@@ -4,7 +4,6 @@
 use super::grid::Grid;
 use crate::LoneCase;
 use crate::mailcow::world::person;
-use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::with;
 use crate::stage::process::Program;
 use crate::stage::system::System;
@@ -46,7 +45,7 @@ fn mariadb(system: &mut System) -> Result<&mut crate::stage::mariadb::MariaDb> {
 fn prepare(system: &System, names: [&'static str; 2]) -> Result<Grid> {
     let grid = Grid::start(system, names, None, &|text| with(&text, "timeout", "500ms"))?;
     let addresses = ["cold", "warm", "after"].map(|who| grid.address(who));
-    KeycloakAdmin::new(&system.keycloak).import(&addresses.each_ref().map(|address| person(address)))?;
+    system.keycloak.admin().import(&addresses.each_ref().map(|address| person(address)))?;
     // The bench of mailcow's cases makes the domain, if it was there before.
     let rows = system.query("SELECT domain FROM domain WHERE domain = 'case.example'")?;
     if rows.is_empty() {

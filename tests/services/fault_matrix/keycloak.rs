@@ -43,7 +43,7 @@ pub const CASES: &[WorldCase] = &[
     ("a_keycloak_whose_certificate_is_not_trusted_refuses_nobody", |world| {
         let keycloak = &world.system.keycloak;
         let (plain, encrypted) = (port_of(&keycloak.url()), port_of(&keycloak.https_url()));
-        let relay = Relay::start_to(&encrypted)?;
+        let relay = Relay::start(&encrypted)?;
         let url = keycloak.url();
         let address = format!("https://localhost:{}", relay.port());
         let own = format!("realm = \"mail\"\nca_file = \"{}\"", keycloak.authority().display());
@@ -69,7 +69,7 @@ pub const CASES: &[WorldCase] = &[
             .system
             .stage()
             .write("keydove/hosts.resolv", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
-        let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+        let relay = world.system.keycloak.relay(Conduct::Pass)?;
         let url = world.system.keycloak.url();
         let address = format!("http://sso.test:{}", relay.port());
         let edit = |text: String| text.replace(&url, &address);
@@ -87,7 +87,7 @@ pub const CASES: &[WorldCase] = &[
 ];
 
 fn behind_relay(world: &World<'_>, names: [&'static str; 2], conduct: Conduct, reason: &str) -> Result<()> {
-    let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+    let relay = world.system.keycloak.relay(Conduct::Pass)?;
     let (url, own) = (world.system.keycloak.url(), relay.url());
     let edit = |text: String| {
         let text = text.replace(&url, &own);

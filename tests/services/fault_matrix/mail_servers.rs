@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::logins::{ALL, accepted, refused, unavailable};
 use crate::mailcow::world::{OTHER_HASH, RIGHT_HASH};
 use crate::stage::Result;
-use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::keydove::remembering;
 use crate::stage::relay::{Conduct, Relay};
 use crate::stage::system::System;
@@ -39,7 +38,7 @@ pub const CASES: &[LoneCase] = &[
     ("a_changed_password_counts_at_once_whatever_dovecot_caches", |system| {
         system.dovecot.reconfigure(DOVECOT_CACHE)?;
         let end = with_caches(system, "", |system, _| {
-            let admin = KeycloakAdmin::new(&system.keycloak);
+            let admin = system.keycloak.admin();
             let set = |hash: &str| {
                 admin.update("pending@example.org", |user| {
                     user["attributes"]["mailcow_password"] = serde_json::json!([hash]);
@@ -60,7 +59,7 @@ pub const CASES: &[LoneCase] = &[
     ("whoever_is_disabled_is_out_within_the_bound_whatever_dovecot_caches", |system| {
         system.dovecot.reconfigure(DOVECOT_CACHE)?;
         let end = with_caches(system, "\n[cache]\nmax_staleness = \"2s\"\n", |system, _| {
-            let admin = KeycloakAdmin::new(&system.keycloak);
+            let admin = system.keycloak.admin();
             let set = |enabled: bool| admin.update(WARM, |user| user["enabled"] = enabled.into());
             accepted(system, WARM, "pw", ALL)?;
             set(false)?;
@@ -86,7 +85,7 @@ fn with_caches(
 ) -> Result<()> {
     // An smtpd that finds no socket when it starts is held back for a minute; one that has logged in lives on.
     accepted(system, "alice@example.org", "pw", ALL)?;
-    let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+    let relay = system.keycloak.relay(Conduct::Pass)?;
     let (url, own) = (system.keycloak.url(), relay.url());
     system.keydove.stop()?;
     system.keydove.start_changed(|text| remembering(&text).replace(&url, &own) + more)?;

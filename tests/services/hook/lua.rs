@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::clients::{Imap, Login, imap_login};
 use super::super::stage::keydove::with;
 use super::super::stage::process::run;
-use super::super::stage::relay::{Conduct, Relay};
+use super::super::stage::relay::Conduct;
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, attempt, give, source_tree};
 use super::super::{LoneCase, ensure, eventually, transport};
@@ -121,7 +121,7 @@ pub const CASES: &[LoneCase] = &[
         Ok(())
     }),
     ("lua_cannot_tell_before_postfix_hangs_up", |system| {
-        let relay = Relay::start(&system.keycloak, Conduct::Hang)?;
+        let relay = system.keycloak.relay(Conduct::Hang)?;
         let url = system.keycloak.url();
         let mut keydove = keydove(system, |text| {
             with(&with(&text.replace(&url, &relay.url()), "request_timeout", "4s"), "deadline", "5s")

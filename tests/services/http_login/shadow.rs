@@ -7,7 +7,7 @@ use super::{NO, Served, YES, login, metric};
 use crate::mailcow::WorldCase;
 use crate::mailcow::provisioning::newcomer;
 use crate::mailcow::world::{RIGHT, RIGHT_HASH, SETTINGS, World, domain};
-use crate::stage::relay::{Conduct, Relay};
+use crate::stage::relay::Conduct;
 use crate::stage::{Result, free_port};
 use crate::{ensure, eventually, in_time};
 
@@ -149,7 +149,7 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("http_login_shadow_waits_for_mailcow_and_never_for_keydove", |world| {
         let double = MailcowDouble::start(ACCEPTS)?;
-        let relay = Relay::start(&world.system.keycloak, Conduct::Hang)?;
+        let relay = world.system.keycloak.relay(Conduct::Hang)?;
         let (url, own) = (world.system.keycloak.url(), relay.url());
         let port = free_port()?;
         let settings = format!("shadow_url = \"{}\"\n\n[http]\nlisten = \"127.0.0.1:{port}\"\n", double.url);

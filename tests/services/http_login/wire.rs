@@ -199,8 +199,7 @@ pub const CASES: &[WorldCase] = &[
     }),
     ("http_login_answers_what_it_has_before_it_stops", |world| {
         let url = world.system.keycloak.url();
-        let relay =
-            crate::stage::relay::Relay::start(&world.system.keycloak, crate::stage::relay::Conduct::Hang)?;
+        let relay = world.system.keycloak.relay(crate::stage::relay::Conduct::Hang)?;
         let own = relay.url();
         let mut served = Served::start_edited(world, "http-stop", "", |text| {
             with(&text.replace(&url, &own), "request_timeout", "4s")

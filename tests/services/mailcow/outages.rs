@@ -36,7 +36,7 @@ pub const CASES: &[WorldCase] = &[
     ("keycloak_in_trouble_is_no_wrong_password", |world| {
         world.person_with_hash("case59@case.example", RIGHT_HASH)?;
         for &(name, conduct, reason) in FAULTS {
-            let relay = Relay::start(&world.system.keycloak, conduct)?;
+            let relay = world.system.keycloak.relay(conduct)?;
             neither_right_nor_wrong(&behind(world, name, &relay)?, "case59@case.example", reason)?;
         }
         for (name, url, reason) in [
@@ -53,7 +53,7 @@ pub const CASES: &[WorldCase] = &[
     ("an_answer_that_is_no_list_is_no_refusal", |world| {
         world.person_with_hash("case62@case.example", RIGHT_HASH)?;
         for &(name, body) in SHAPES {
-            let relay = Relay::start(&world.system.keycloak, Conduct::Answer("200 OK", body))?;
+            let relay = world.system.keycloak.relay(Conduct::Answer("200 OK", body))?;
             let keydove = behind(world, name, &relay)?;
             neither_right_nor_wrong(&keydove, "case62@case.example", "keycloak_bad_answer")?;
             // It still runs.
@@ -64,7 +64,7 @@ pub const CASES: &[WorldCase] = &[
     // keydove's own: the login waits for a new token, once.
     ("a_token_that_died_costs_one_more", |world| {
         world.person_with_hash("case63@case.example", RIGHT_HASH)?;
-        let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+        let relay = world.system.keycloak.relay(Conduct::Pass)?;
         let keydove = behind(world, "case63", &relay)?;
         attempt_at(&keydove, Attempt::new("case63@case.example", RIGHT), Accept("keycloak"))?;
         // Keycloak compares times in whole seconds.
@@ -81,7 +81,7 @@ pub const CASES: &[WorldCase] = &[
         let secret = world.system.stage().write("keydove/wrong_secret", "wr0ng")?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(&secret, mode).map_err(|error| error.to_string())?;
-        let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+        let relay = world.system.keycloak.relay(Conduct::Pass)?;
         let (right, relayed) = (world.system.keycloak.url(), relay.url());
         let keydove = world.system.keydove.beside("case64", |text| {
             prompt(&text).replace("/client_secret\"", "/wrong_secret\"").replace(&right, &relayed)

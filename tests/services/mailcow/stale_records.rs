@@ -4,12 +4,12 @@ use crate::mailcow::WorldCase;
 use crate::mailcow::world::End::{Accept, CannotTell, Refuse};
 use crate::mailcow::world::{Attempt, OTHER, RIGHT, RIGHT_HASH, attempt_at, prompt};
 use crate::stage::keydove::remembering;
-use crate::stage::relay::{Conduct, Relay};
+use crate::stage::relay::Conduct;
 
 pub const CASES: &[WorldCase] = &[
     // In mailcow this is Dovecot's own cache, for five minutes and one service.
     ("who_was_seen_lately_needs_no_keycloak", |world| {
-        let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+        let relay = world.system.keycloak.relay(Conduct::Pass)?;
         let url = world.system.keycloak.url();
         let keydove = world
             .system

@@ -125,11 +125,11 @@ impl Bench {
             let view = std::fs::read_to_string(&view).map_err(|error| Failure(error.to_string()))?;
             system.execute(&view)?;
         }
-        let relay = Relay::start(&system.keycloak, Conduct::Pass)?;
+        let relay = system.keycloak.relay(Conduct::Pass)?;
         let url = system.keycloak.url();
         let keydove =
             system.keydove.beside("cases", |text| prompt(&text.replace(&url, &relay.url())) + SETTINGS)?;
-        Ok(Self { keydove, relay, admin: KeycloakAdmin::new(&system.keycloak) })
+        Ok(Self { keydove, relay, admin: system.keycloak.admin() })
     }
 }
 

@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 
 use super::super::auth_socket::AuthSocket;
 use super::super::mailcow::world::{RIGHT, TEMPLATE, domain, person};
-use super::super::stage::keycloak_admin::KeycloakAdmin;
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, attempt, give};
 use super::super::{ensure, transport};
@@ -14,7 +13,7 @@ use super::{ANN, DOMAIN, EACH, FAULT, Fault, Ground, NEWCOMERS, PROVISIONING, RE
 
 impl<'s> Ground<'s> {
     pub(super) fn prepare(system: &'s System) -> Result<Self> {
-        let admin = KeycloakAdmin::new(&system.keycloak);
+        let admin = system.keycloak.admin();
         let newcomer = |number| person(&format!("new{number}@{DOMAIN}"));
         let people = std::iter::once(person(ANN)).chain((0..NEWCOMERS).map(newcomer)).collect();
         let mut realm = super::super::sync::realm(REALM, people)?;

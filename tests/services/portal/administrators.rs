@@ -20,7 +20,7 @@ const ONLY_FOR_ADMINISTRATORS: &str = "This page is for administrators";
 pub const CASES: &[LoneCase] =
     &[("an_administrator_finds_out_why_and_changes_it_until_the_role_is_taken_away", |system| {
         let portal = start(system)?;
-        let keycloak = KeycloakAdmin::new(&system.keycloak);
+        let keycloak = system.keycloak.admin();
         let browser = Browser::start(system.stage(), "browser", Scripts::Off)?;
         sign_in(&browser, &portal, ALICE, "device")?;
         browser.open(&format!("{}/admin", portal.address))?;
@@ -56,7 +56,7 @@ pub const PAGES: &[LoneCase] =
         let portal = start(system)?;
         make_app_password(system)?;
         let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
-        let_administrate(&KeycloakAdmin::new(&system.keycloak), true)?;
+        let_administrate(&system.keycloak.admin(), true)?;
         sign_in(&browser, &portal, ALICE, "admin")?;
         look(&browser, "admin", &format!("{}/admin/check", portal.address))?;
         browser.open(&person(&portal))?;

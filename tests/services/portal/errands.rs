@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use super::super::stage::keycloak_admin::KeycloakAdmin;
 use super::super::stage::portal::{Portal, take_mailbox};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result};
@@ -26,7 +25,7 @@ fn walk(system: &mut System, scripts: Scripts) -> Result<()> {
     system.dovecot.start();
     let portal = stand::start(system, |text| text + IMPORT)?;
     take_mailbox(system, NEWCOMER)?;
-    let keycloak = KeycloakAdmin::new(&system.keycloak);
+    let keycloak = system.keycloak.admin();
     keycloak
         .import(&[json!({ "username": "nowhere", "email": "nowhere@elsewhere.example", "enabled": true })])?;
     let browser = Browser::start(system.stage(), "browser", scripts)?;

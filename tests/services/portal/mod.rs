@@ -6,11 +6,11 @@ mod errands;
 pub mod formats;
 pub mod old_browser;
 mod stand;
+mod weights;
 
 use serde_json::json;
 
 use super::clients::{Login, imap_login};
-use super::stage::keycloak_admin::KeycloakAdmin;
 use super::stage::portal::{PROVISIONING, Portal, listener, take_mailbox};
 use super::stage::system::System;
 use super::stage::{Failure, Result};
@@ -20,6 +20,7 @@ use browser::{Browser, Scripts};
 pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use errands::CASES as ERRAND_CASES;
 pub use stand::{AS_PORTAL, become_portal};
+pub use weights::CASES as WEIGHT_CASES;
 
 /// The Keycloak password of the test people.
 pub const PASSWORD: &str = "pw";
@@ -98,7 +99,7 @@ pub const PAGES: &[LoneCase] = &[
         let portal = start(system)?;
         let browser = Browser::start(system.stage(), "browser", Scripts::On)?;
         sign_in(&browser, &portal, ALICE, "sessions")?;
-        KeycloakAdmin::new(&system.keycloak).log_out(ALICE)?;
+        system.keycloak.admin().log_out(ALICE)?;
         // Keycloak tells the portal after its answer to the administrator.
         eventually(|| {
             browser.open(&format!("{}/sessions", portal.address))?;
@@ -108,7 +109,7 @@ pub const PAGES: &[LoneCase] = &[
             })
         })?;
         sign_in(&browser, &portal, ALICE, "sessions")?;
-        KeycloakAdmin::new(&system.keycloak).update(ALICE, |user| user["enabled"] = json!(false))?;
+        system.keycloak.admin().update(ALICE, |user| user["enabled"] = json!(false))?;
         eventually(|| {
             browser.open(&format!("{}/device", portal.address))?;
             let text = browser.text()?;

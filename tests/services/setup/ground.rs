@@ -298,7 +298,7 @@ fn deliver_until(ends: &AtomicBool, port: u16) -> Result<u32> {
 
 /// A realm as Keycloak makes it, with one user who has a password hash that nobody can see yet.
 fn make_realm(system: &System) -> Result<KeycloakAdmin> {
-    let admin = KeycloakAdmin::new(&system.keycloak);
+    let admin = system.keycloak.admin();
     let alice = json!({
         "username": "alice", "email": ALICE.user, "enabled": true, "emailVerified": true,
         "firstName": "Alice", "lastName": "Example", "attributes": { "mailcow_password": [RIGHT_HASH] },

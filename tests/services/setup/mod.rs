@@ -192,7 +192,7 @@ fn fails_and_leaves_all(ground: &Ground, command: Command, code: i32, said: &str
 /// Keycloak goes away after its own part is done.
 fn loses_keycloak(system: &mut System) -> Result<()> {
     let mut ground = Ground::prepare(system, Release::V2_3)?;
-    let relay = Relay::start_to(ground.url.trim_start_matches("http://"))?;
+    let relay = Relay::start(ground.url.trim_start_matches("http://"))?;
     ground.url = relay.url();
     let (files, realm) = (ground.files()?, ground.realm()?);
     let flag = ground.folder.join("keydove/reached");

@@ -86,6 +86,19 @@ pub const CASES: &[LoneCase] = &[
         }
         site.nginx(&tried, "/etc/ssl/mail/cert", free_port()?).map(drop)
     }),
+    ("caddy_takes_what_setup_prints_for_it_and_passes_requests_on", |system| {
+        let site = Site::prepare(system)?;
+        let done = site.ground.ends(site.setup(&["--proxy", "caddy", "--yes"]), DONE)?;
+        ensure(!done.contains("For nginx"), || done.clone())?;
+        let _portal = site.start()?;
+        let port = free_port()?;
+        let mut caddy = site.caddy(&done, port)?;
+        caddy.wait_until(|| accepts(port))?;
+        let mut curl = Command::new("curl");
+        curl.args(["-ski", "-H", "X-Forwarded-For: 192.0.2.66"]).arg(format!("https://localhost:{port}/"));
+        let page = run(&mut curl)?;
+        ensure(page.contains("content-security-policy") && page.contains("</html>"), || page)
+    }),
     ("a_client_of_the_portal_that_was_found_gets_back_what_it_had", |system| {
         let site = Site::prepare(system)?;
         let ground = &site.ground;
@@ -212,6 +225,33 @@ impl Site {
         let own = attempt("find", Path::new("this program"), std::env::current_exe())?;
         let words = vec![own.into(), OsString::from(AS_PORTAL)];
         Portal::of(self.ground.stage(), words, self.file(), (self.address(), self.port))
+    }
+
+    /// Starts Caddy with the site that setup printed; certificates are its own, and nothing of it is outside the folder.
+    fn caddy(&self, told: &str, port: u16) -> Result<Program> {
+        let (_, rest) = told.split_once("/etc/caddy/Caddyfile:").ok_or_else(|| Failure(told.to_owned()))?;
+        let end = rest.find("\n}\n").map_or(0, |end| end + 3);
+        let (site, folder) = (&rest[..end], self.ground.stage().folder("caddy")?);
+        ensure(site.contains("reverse_proxy"), || told.to_owned())?;
+        let whole = format!(
+            "{{\n\tadmin off\n\tauto_https disable_redirects\n\tlocal_certs\n\tskip_install_trust\n\thttp_port {}\n\thttps_port {port}\n\t\
+             default_bind 127.0.0.1\n\tstorage file_system {}\n}}\n{site}",
+            free_port()?,
+            folder.display()
+        );
+        let file = self.ground.stage().write("caddy/Caddyfile", &whole)?;
+        let caddy = |word: &str| {
+            let mut command = Command::new("/usr/bin/caddy");
+            command
+                .arg(word)
+                .arg("--config")
+                .arg(&file)
+                .args(["--adapter", "caddyfile"])
+                .env("HOME", &folder);
+            command
+        };
+        run(&mut caddy("validate"))?;
+        Program::start(self.ground.stage(), "caddy", caddy("run"), Group::Own)
     }
 
     /// Starts nginx with the site that setup printed, but for its certificate and its port.

@@ -80,6 +80,8 @@ struct MailboxesPage {
 struct DomainRow {
     name: String,
     link: String,
+    /// Where its limits are changed.
+    change: String,
     description: String,
     is_on: bool,
     mailboxes: String,
@@ -174,6 +176,7 @@ fn domain(words: &AdminTexts, row: DomainLine) -> DomainRow {
     let count = |number: u64| number.to_string();
     DomainRow {
         link: link(Page::Mailboxes.path(), "domain", &row.name),
+        change: link("/admin/domains/show", "domain", &row.name),
         name: row.name,
         description: row.description,
         is_on: row.active,

@@ -2,6 +2,7 @@
 //! of one who has just signed in.
 
 mod census;
+mod domain;
 mod hosting;
 mod identity_provider;
 mod overview;
@@ -25,6 +26,24 @@ use crate::texts::AdminTexts;
 
 /// The services that a mailbox has switches for, in the order of forms.
 const SERVICES: [&str; 6] = ["imap", "pop3", "smtp", "sieve", "dav", "eas"];
+
+/// What is said of a change, or of what was asked.
+struct Notice {
+    is_good: bool,
+    text: String,
+    /// In the daemon's words.
+    detail: Option<String>,
+}
+
+impl Notice {
+    fn good(text: &str) -> Self {
+        Self { is_good: true, text: text.to_owned(), detail: None }
+    }
+
+    fn bad(text: &str, detail: impl Into<Option<String>>) -> Self {
+        Self { is_good: false, text: text.to_owned(), detail: detail.into() }
+    }
+}
 
 /// After so many seconds a page is shown again on which something goes on.
 const REFRESH: u32 = 2;
@@ -52,8 +71,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/admin/person/{form}", post(person::change))
         .route("/admin/mailboxes", get(hosting::mailboxes))
         .route("/admin/domains", get(hosting::domains))
+        .route("/admin/domains/show", get(domain::show))
+        .route("/admin/domains/set", post(domain::change))
         .route("/admin/templates", get(templates::list))
         .route("/admin/templates/show", get(templates::show))
+        .route("/admin/templates/compare", post(templates::compare))
         .route("/admin/templates/{form}", post(templates::change))
         .route("/admin/identity-provider", get(identity_provider::show))
         .route("/admin/identity-provider/test", post(identity_provider::test))
@@ -67,12 +89,12 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 /// What a form does that is sent there, for whoever is asked to send it once more.
 pub(super) fn title_of(words: &AdminTexts, action: &str) -> Option<&'static str> {
-    if action == "/admin/sync/start" {
-        return Some(words.sync.start);
-    }
     match action {
+        "/admin/sync/start" => return Some(words.sync.start),
+        "/admin/domains/set" => return Some(words.hosting.change),
         "/admin/templates/add" => return Some(words.templates.add),
         "/admin/templates/set" => return Some(words.templates.set),
+        "/admin/templates/replace" => return Some(words.templates.replace),
         _ => {}
     }
     let form = action.strip_prefix("/admin/person/")?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use keydove_words::portal::admin::{Overview, SyncState};
+use keydove_words::portal::admin::{OnDisk, Overview, SyncState};
 
 use crate::app::App;
 use crate::pages::{Frame, Page, html};
@@ -38,6 +38,7 @@ struct OverviewPage {
     backends: Vec<BackendRow>,
     sync: Vec<String>,
     people: Vec<(String, u64)>,
+    on_disk: OnDisk,
     /// What the check found, where one was wanted.
     checked: Option<Vec<String>>,
 }
@@ -66,7 +67,7 @@ async fn page(
     frame: Frame,
     checked: Option<Vec<String>>,
 ) -> Result<Response, Problem> {
-    let Overview { uptime, mut logins, backends, sync } = app.daemon.overview(who).await?;
+    let Overview { uptime, mut logins, backends, sync, on_disk } = app.daemon.overview(who).await?;
     let words = &frame.t.admin.overview;
     logins.sort_by(|one, other| one.verdict.cmp(&other.verdict).then(other.count.cmp(&one.count)));
     let logins = logins.into_iter().map(|login| LoginRow {
@@ -96,6 +97,7 @@ async fn page(
         backends: backends.collect(),
         people: sync.as_ref().map(|sync| sync.people.clone()).unwrap_or_default(),
         sync: told(words, sync),
+        on_disk,
         checked,
         frame: frame.of(who.who(), Page::Overview),
     })

@@ -15,7 +15,7 @@ use keydove_words::portal::admin::{
     PersonCard,
 };
 
-use super::{SERVICES, size};
+use super::{Notice, SERVICES, size};
 use crate::app::App;
 use crate::cookie;
 use crate::guard::{Posted, Remote};
@@ -45,6 +45,8 @@ struct Row {
 
 struct StepRow {
     step: String,
+    /// The name is the daemon's.
+    is_daemons: bool,
     end: &'static str,
     is_end: bool,
     from: String,
@@ -58,6 +60,8 @@ struct Explained {
     reason: String,
     detail: Option<String>,
     cure: String,
+    /// In the daemon's words.
+    is_daemons: bool,
     /// How many steps there are.
     count: String,
     steps: Vec<StepRow>,
@@ -84,13 +88,6 @@ struct Known {
     accepted: Vec<Row>,
     refused: Vec<Row>,
     sessions: Vec<SessionView>,
-}
-
-/// What is said of a change, or of what was asked.
-struct Notice {
-    is_good: bool,
-    text: String,
-    detail: Option<String>,
 }
 
 #[derive(Template)]
@@ -167,7 +164,7 @@ fn said(words: &PersonTexts, what: &str, done: Done) -> Notice {
         0 => words.holds_now.to_owned(),
         within => fill(words.holds_within, &within.to_string()),
     };
-    Notice { is_good: true, text: format!("{first} {count} {holds}"), detail: None }
+    Notice::good(&format!("{first} {count} {holds}"))
 }
 
 fn refused(words: &PersonTexts, obstacle: AdminObstacle) -> Notice {
@@ -177,7 +174,7 @@ fn refused(words: &PersonTexts, obstacle: AdminObstacle) -> Notice {
         ObstacleKind::NoOwnPassword => (words.no_own_password, None),
         ObstacleKind::UnderWay | ObstacleKind::Other => (words.other, Some(obstacle.detail)),
     };
-    Notice { is_good: false, text: format!("{} {why}", words.not_done), detail }
+    Notice::bad(&format!("{} {why}", words.not_done), detail)
 }
 
 async fn page(
@@ -197,13 +194,13 @@ async fn page(
                 Some(known(&frame, who, (*person, *explained)))
             }
             Err(_) => {
-                notice = notice.or_else(|| Some(bad(words.malformed)));
+                notice = notice.or_else(|| Some(Notice::bad(words.malformed, None)));
                 None
             }
         },
     };
     if !asked.from.is_empty() && asked.remote().is_none() {
-        notice = notice.or_else(|| Some(bad(words.from_wrong)));
+        notice = notice.or_else(|| Some(Notice::bad(words.from_wrong, None)));
     }
     let chosen = asked.service();
     let services = SERVICES.into_iter().chain(["portal"]).map(|name| Choice {
@@ -218,10 +215,6 @@ async fn page(
         known,
         frame: frame.of(who.who(), Page::Person),
     })
-}
-
-fn bad(sentence: &'static str) -> Notice {
-    Notice { is_good: false, text: sentence.to_owned(), detail: None }
 }
 
 fn known(frame: &Frame, who: &Administrator, (person, explanation): (PersonCard, ExplainedLogin)) -> Known {
@@ -264,8 +257,10 @@ fn with_what(t: &'static Texts, login: &MailSignIn) -> String {
 fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
     let words = &words.person;
     let count = fill(words.steps, &explanation.steps.len().to_string());
+    let cure = words.cure_of(&explanation.reason);
     let steps = explanation.steps.into_iter().map(|step| StepRow {
-        step: step.step,
+        is_daemons: words.step_name(&step.step).is_none(),
+        step: words.step_name(&step.step).map_or(step.step, str::to_owned),
         end: match step.end {
             ExplainedEnd::Passed => words.passed,
             ExplainedEnd::Closed => words.closed,
@@ -286,7 +281,8 @@ fn explained(words: &AdminTexts, explanation: ExplainedLogin) -> Explained {
         is_good: explanation.verdict == "accept",
         reason: explanation.reason,
         detail: explanation.detail,
-        cure: explanation.cure,
+        is_daemons: cure.is_none(),
+        cure: cure.map_or(explanation.cure, str::to_owned),
     }
 }
 

@@ -6,10 +6,12 @@ use askama::Template;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use keydove_words::portal::admin::{AdminObstacle, Done, ObstacleKind, TemplateCard, TemplatesRequest};
+use keydove_words::portal::admin::{
+    AdminObstacle, Done, ObstacleKind, TemplateCard, TemplateDifferences, TemplatesRequest,
+};
 
 use super::identity_provider::{SettingRow, setting_row};
-use super::{field, size};
+use super::{Notice, field, size};
 use crate::app::App;
 use crate::cookie;
 use crate::guard::{Posted, Remote};
@@ -24,13 +26,6 @@ struct TemplateRow {
     link: String,
     quota: String,
     services: String,
-}
-
-/// What is said of a change.
-struct Notice {
-    is_good: bool,
-    text: String,
-    detail: Option<String>,
 }
 
 #[derive(Template)]
@@ -48,6 +43,14 @@ struct CardPage {
     frame: Frame,
     notice: Option<Notice>,
     card: TemplateCard,
+    /// What was compared with it, where something was.
+    compared: Option<Compared>,
+}
+
+/// A text beside what is stored.
+struct Compared {
+    text: String,
+    differences: TemplateDifferences,
 }
 
 pub(super) async fn list(
@@ -65,7 +68,31 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let name = field(&query.unwrap_or_default(), "name").ok_or(Problem::NotFound)?;
-    card_page(&app, &who, frame, (&name, None)).await
+    card_page(&app, &who, frame, (&name, None, None)).await
+}
+
+/// Shows what a text would change. It changes nothing, and has a form because texts are long.
+pub(super) async fn compare(
+    State(app): State<Arc<App>>,
+    who: Administrator,
+    frame: Frame,
+    Extension(posted): Extension<Posted>,
+) -> Result<Response, Problem> {
+    let [name, text] = ["name", "text"].map(|field| posted.field(field).map(str::to_owned));
+    let (name, text) = name.zip(text).ok_or(Problem::BadForm)?;
+    match app.daemon.compare_template(&who, &name, &text).await? {
+        Ok(differences) => {
+            let compared = Compared { text, differences };
+            card_page(&app, &who, frame, (&name, None, Some(compared))).await
+        }
+        Err(obstacle) => {
+            let (status, notice) = said(&frame.t.admin.templates, Err(obstacle));
+            // What was sent stays, to be mended.
+            let compared = Compared { text, differences: TemplateDifferences::default() };
+            let page = card_page(&app, &who, frame, (&name, Some(notice), Some(compared))).await?;
+            Ok((status, page).into_response())
+        }
+    }
 }
 
 /// Makes a change, and shows what there is then.
@@ -83,6 +110,11 @@ pub(super) async fn change(
             let values = posted.all().iter().filter(|(key, _)| key != "name").cloned().collect();
             (TemplatesRequest::Set { name: name.clone(), values }, false)
         }
+        "replace" => {
+            let [text, of] = ["text", "of"].map(|field| posted.field(field).map(str::to_owned));
+            let (text, of) = text.zip(of).ok_or(Problem::BadForm)?;
+            (TemplatesRequest::Replace { name: name.clone(), text, of }, false)
+        }
         _ => return Err(Problem::NotFound),
     };
     let words = &frame.t.admin.templates;
@@ -90,20 +122,18 @@ pub(super) async fn change(
     let who = who.administrator();
     let page = match is_new {
         true => list_page(&app, who, frame, Some(notice)).await?,
-        false => card_page(&app, who, frame, (&name, Some(notice))).await?,
+        false => card_page(&app, who, frame, (&name, Some(notice), None)).await?,
     };
     Ok(with_cookie((status, page).into_response(), &cookie::forget(cookie::DRAFT)))
 }
 
 fn said(words: &TemplateTexts, end: Result<Done, AdminObstacle>) -> (StatusCode, Notice) {
-    let good = |text: &str| Notice { is_good: true, text: text.to_owned(), detail: None };
     match end {
-        Ok(Done { count: 0, .. }) => (StatusCode::OK, good(words.unchanged)),
-        Ok(_) => (StatusCode::OK, good(words.done)),
+        Ok(Done { count: 0, .. }) => (StatusCode::OK, Notice::good(words.unchanged)),
+        Ok(_) => (StatusCode::OK, Notice::good(words.done)),
         Err(AdminObstacle { kind, detail }) => {
             let text = if kind == ObstacleKind::Unknown { words.unknown } else { words.not_done };
-            let notice = Notice { is_good: false, text: text.to_owned(), detail: Some(detail) };
-            (StatusCode::UNPROCESSABLE_ENTITY, notice)
+            (StatusCode::UNPROCESSABLE_ENTITY, Notice::bad(text, detail))
         }
     }
 }
@@ -137,8 +167,8 @@ async fn card_page(
     app: &App,
     who: &Administrator,
     frame: Frame,
-    (name, notice): (&str, Option<Notice>),
+    (name, notice, compared): (&str, Option<Notice>, Option<Compared>),
 ) -> Result<Response, Problem> {
     let card = app.daemon.template(who, name).await?.ok_or(Problem::NotFound)?;
-    html(&CardPage { notice, card, frame: frame.of(who.who(), Page::Templates) })
+    html(&CardPage { notice, card, compared, frame: frame.of(who.who(), Page::Templates) })
 }

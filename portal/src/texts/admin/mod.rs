@@ -1,5 +1,6 @@
 //! The sentences of the administrators' pages. Each area has a file, with its sentences in each language.
 
+mod cures;
 mod hosting;
 mod overview;
 mod person;

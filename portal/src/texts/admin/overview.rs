@@ -46,6 +46,9 @@ pub struct OverviewTexts {
     pub minutes: Text,
     pub seconds: Text,
     pub what_next: Text,
+    pub disk_changed: Text,
+    pub disk_changed_do: Text,
+    pub disk_unusable: Text,
 }
 
 impl OverviewTexts {
@@ -90,6 +93,9 @@ impl OverviewTexts {
         minutes: "{} minutes",
         seconds: "{} seconds",
         what_next: "Somebody cannot log in? Look for their address: their page says why, and what to do.",
+        disk_changed: "The configuration on disk differs from the one that keydove runs with:",
+        disk_changed_do: "It counts from the next start on. Have keydove check look at it on the server, then restart keydove.",
+        disk_unusable: "keydove could not start with the configuration that is on disk now. The command keydove check on the server says what is wrong.",
     };
     pub(super) const GERMAN: Self = Self {
         title: "Überblick",
@@ -132,5 +138,8 @@ impl OverviewTexts {
         minutes: "{} Minuten",
         seconds: "{} Sekunden",
         what_next: "Jemand kann sich nicht anmelden? Suchen Sie die Adresse: Die Seite der Person sagt, warum, und was zu tun ist.",
+        disk_changed: "Die Konfiguration auf der Platte ist eine andere als die, mit der keydove läuft:",
+        disk_changed_do: "Sie gilt ab dem nächsten Start. Lassen Sie sie auf dem Server von keydove check ansehen, und starten Sie keydove dann neu.",
+        disk_unusable: "Mit der Konfiguration, die jetzt auf der Platte ist, könnte keydove nicht starten. Der Befehl keydove check auf dem Server sagt, was daran falsch ist.",
     };
 }

@@ -1,5 +1,7 @@
 //! A person's page.
 
+use super::cures;
+
 type Text = &'static str;
 
 /// Its sentences.
@@ -82,9 +84,25 @@ pub struct PersonTexts {
     pub revoke: Text,
     pub main_password: Text,
     pub to_mailboxes: Text,
+    /// What to do, by reason codes; empty in the daemon's own language.
+    pub cures: &'static [(&'static [&'static str], Text)],
+    /// The names of a login's steps; empty in the daemon's own language.
+    pub step_names: &'static [(&'static str, Text)],
 }
 
 impl PersonTexts {
+    /// What to do about a reason; nothing where the daemon says it in this language.
+    #[must_use]
+    pub fn cure_of(&self, code: &str) -> Option<Text> {
+        self.cures.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, cure)| *cure)
+    }
+
+    /// What a step is called; nothing where the daemon says it in this language.
+    #[must_use]
+    pub fn step_name(&self, step: &str) -> Option<Text> {
+        self.step_names.iter().find(|(known, _)| *known == step).map(|(_, name)| *name)
+    }
+
     pub(super) const ENGLISH: Self = Self {
         title: "Users",
         intro: "Enter an address. You see why its logins end as they do, and what you can change.",
@@ -162,6 +180,8 @@ impl PersonTexts {
         revoke: "Revoke an app password",
         main_password: "main password",
         to_mailboxes: "You do not know the address? Search the mailboxes.",
+        cures: &[],
+        step_names: &[],
     };
     pub(super) const GERMAN: Self = Self {
         title: "Benutzer",
@@ -240,5 +260,7 @@ impl PersonTexts {
         revoke: "Ein App-Passwort widerrufen",
         main_password: "Hauptpasswort",
         to_mailboxes: "Sie kennen die Adresse nicht? Suchen Sie in den Postfächern.",
+        cures: cures::GERMAN,
+        step_names: cures::GERMAN_STEPS,
     };
 }

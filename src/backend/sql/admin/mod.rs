@@ -30,6 +30,13 @@ pub(super) use app_password::{
 };
 pub(super) use obstacle::Outcome;
 
+impl DomainSettings {
+    /// The most mailboxes of a domain.
+    pub const MOST_MAILBOXES: i64 = 1_000_000_000;
+    /// The largest quota, in MiB, so that a sum of bytes stays a number: 1 EiB.
+    pub const MOST_MIB: i64 = 1 << 40;
+}
+
 impl Database {
     /// Makes a domain.
     ///
@@ -64,7 +71,8 @@ impl Database {
         rows: &NewMailboxRows,
         password: Option<Secret>,
     ) -> Result<(), AdminError> {
-        let work = super::provision::create::CreateMailbox::new(rows.clone(), password);
+        let candidates = self.candidates.clone();
+        let work = super::provision::create::CreateMailbox::new(rows.clone(), password, candidates);
         self.settle(mailbox::AddMailbox(work)).await
     }
 

@@ -106,6 +106,9 @@ impl MariadbSession<'_> {
         if W::OF_CHANGES {
             self.server.change_tables.find(self, W::KIND).await?;
         }
+        if work.needs_backend_tables() {
+            self.server.backend_tables.find(self, W::KIND).await?;
+        }
         match W::KIND {
             Kind::Reads => work.run(self).await,
             Kind::WritesOnce(_) => {
@@ -177,6 +180,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_portal_tables(&self) -> bool {
         self.server.portal_tables.are_complete()
+    }
+
+    fn has_backend_tables(&self) -> bool {
+        self.server.backend_tables.are_complete()
     }
 
     fn follows_lost_commit(&self) -> bool {

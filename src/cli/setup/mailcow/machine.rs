@@ -1,6 +1,7 @@
 //! A mailcow that is set up: every place read and written, every phase settled.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use super::super::running::{self, wait};
 use super::super::service::{self, SERVICE, Service};
 use super::super::{command, files, interrupt};
 use super::compose::Compose;
-use super::{DOVECOT, NGINX, probe};
+use super::{DOVECOT, NGINX, probe, text};
 
 /// Owner and mode of the script are the container's business.
 const SCRIPT: Access = Access { mode: 0o644, uid: 0, gid: 0 };
@@ -36,6 +37,8 @@ pub(super) struct Site {
 pub(super) struct Goal {
     /// The host's address in the containers' network.
     pub(super) address: String,
+    /// SOGo's secret, of which keydove has a copy.
+    pub(super) sogo_secret: Option<PathBuf>,
     pub(super) test_user: Option<TestUser>,
 }
 
@@ -97,8 +100,36 @@ impl Site {
         }
         say("  mailcow's Dovecot is started with what was changed");
         match (way, &self.goal) {
-            (Way::Forth, Some(_)) => probe::from_container(&self.compose, "keydove"),
+            (Way::Forth, Some(goal)) => {
+                self.must_be_at_rest(goal)?;
+                probe::from_container(&self.compose, "keydove")
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// mailcow's Dovecot makes another secret for SOGo whenever it starts, and the unit that copies it restarts keydove.
+    fn must_be_at_rest(&self, goal: &Goal) -> Result<(), Failure> {
+        if let (Service::Systemd, Some(from)) = (&self.service, &goal.sogo_secret) {
+            let to = text::copy_of_sogo_secret(&self.config);
+            let is_copied =
+                || matches!((std::fs::read(from), std::fs::read(&to)), (Ok(one), Ok(other)) if one == other);
+            // Whatever keeps it busy, what follows says what is wrong.
+            wait(|| is_copied() && service::is_at_rest());
+        }
+        running::wait_until_it_answers(&self.config)
+    }
+
+    /// What `keydove check` finds; once more where it may have come in between.
+    pub(super) fn check(&self) -> Result<Output, Failure> {
+        let test_user = self.goal.as_ref().and_then(|goal| goal.test_user.as_ref());
+        let output = running::check(&self.config, test_user, |_| ())?;
+        match &self.goal {
+            Some(goal) if !output.status.success() => {
+                self.must_be_at_rest(goal)?;
+                running::check(&self.config, test_user, |_| ())
+            }
+            _ => Ok(output),
         }
     }
 }
@@ -113,6 +144,26 @@ fn read_copy(from: &Path, to: &Path) -> Result<State, Failure> {
         State::Absent => State::Absent,
         _ => State::Json(json!(format!("a copy of {}", from.display()))),
     })
+}
+
+/// mailcow empties the file before it writes the secret.
+fn read_whole(path: &Path) -> Result<String, Failure> {
+    let mut text = Ok(String::new());
+    let is_there = wait(|| {
+        text = match files::read(path) {
+            Ok(State::File { text, .. }) => Ok(text),
+            Ok(_) => Err(Failure::Data(format!("{} is gone", path.display()))),
+            Err(error) => Err(error),
+        };
+        !matches!(&text, Ok(text) if text.trim().is_empty())
+    });
+    match is_there {
+        true => text,
+        false => Err(Failure::Data(format!(
+            "{} is empty; mailcow writes SOGo's secret into it when its Dovecot starts: docker compose restart {DOVECOT}",
+            path.display()
+        ))),
+    }
 }
 
 impl Machine for Site {
@@ -134,10 +185,7 @@ impl Machine for Site {
     fn write(&mut self, place: &Place, state: &State) -> Result<(), Failure> {
         match (place, state) {
             (Place::Copy { from, to, access }, State::Json(_)) => {
-                let State::File { text, .. } = files::read(from)? else {
-                    return Err(Failure::Data(format!("{} is gone", from.display())));
-                };
-                files::write(to, &State::File { text, access: *access })?;
+                files::write(to, &State::File { text: read_whole(from)?, access: *access })?;
             }
             (Place::File(path) | Place::Folder(path) | Place::Script(path), state) => {
                 files::write(path, state)?

@@ -127,7 +127,11 @@ pub(super) fn set_up(arguments: &Arguments, config: &Path, folder: &Path) -> Res
             "nothing was changed; --yes makes the changes without a question".to_owned(),
         ));
     }
-    let goal = Goal { address: host.own_address(), test_user: test_user(&answers)? };
+    let goal = Goal {
+        address: host.own_address(),
+        sogo_secret: host.sogo_secret.clone(),
+        test_user: test_user(&answers)?,
+    };
     let password = plan.mariadb.password.clone();
     let (config, written) = (config.to_owned(), Vec::new());
     let mut site = Site { config, compose, database, password, service, goal: Some(goal), written };
@@ -138,8 +142,7 @@ pub(super) fn set_up(arguments: &Arguments, config: &Path, folder: &Path) -> Res
     } else {
         make(&mut site, &changes, &mut journal, mailcow)?;
     }
-    let test_user = site.goal.as_ref().and_then(|goal| goal.test_user.as_ref());
-    let is_sound = running::show(&running::check(&site.config, test_user, |_| ())?);
+    let is_sound = running::show(&site.check()?);
     say(&match changes.is_empty() {
         true => "nothing had to be changed".to_owned(),
         false => done(&path, decides),

@@ -224,7 +224,7 @@ impl<'a> Plan<'a> {
     /// A copy of SOGo's secret, and under systemd what copies it when it changes.
     fn sogo(&self) -> Result<Vec<Change>, Failure> {
         let Some(from) = self.host.sogo_secret.clone() else { return Ok(Vec::new()) };
-        let to = self.config.with_file_name("sogo-sso");
+        let to = text::copy_of_sogo_secret(self.config);
         let shown = format!("a copy of {}", from.display());
         let before = match files::read(&to)? {
             State::Absent => State::Absent,

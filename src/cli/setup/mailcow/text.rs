@@ -1,6 +1,6 @@
 //! keydove.toml beside mailcow: the shipped one, with the values of this mailcow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::super::storage::Failure;
 use super::host::Host;
@@ -22,6 +22,11 @@ pub(super) struct Own<'a> {
     pub(super) shadow_port: u16,
     /// The port of loopback for metrics and probes.
     pub(super) operations_port: u16,
+}
+
+/// Where the copy of SOGo's secret lies.
+pub(super) fn copy_of_sogo_secret(config: &Path) -> PathBuf {
+    config.with_file_name("sogo-sso")
 }
 
 /// The file in shadow mode.

@@ -5,6 +5,7 @@
 mod census;
 mod hosting;
 mod identity_provider;
+mod on_disk;
 mod overview;
 mod people;
 mod sync;
@@ -24,6 +25,7 @@ use crate::portal::admin::{
     AdminObstacle, AdminRequest, AdminResponse, Audited, Done, Effect, ObstacleKind, Work,
 };
 pub use identity_provider::Provider;
+pub use on_disk::LookAtDisk;
 
 /// As much of what was sent as a line of the log shows, in characters.
 const LONGEST_NOTE: usize = 200;
@@ -37,6 +39,8 @@ pub struct AdminParts {
     pub errands: Arc<Errands>,
     /// The settings of Keycloak.
     pub provider: Provider,
+    /// How the files are compared with what this process runs with.
+    pub disk: LookAtDisk,
 }
 
 impl PortalService {

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 
 use crate::frontend::portal::PortalService;
 use crate::login::service::{Arrival, Status};
-use crate::portal::admin::{AdminResponse, BackendState, Overview, OverviewRequest, ReasonCount, SyncState};
+use crate::portal::admin::{
+    AdminResponse, BackendState, OnDisk, Overview, OverviewRequest, ReasonCount, SyncState,
+};
 
 impl PortalService {
     pub(super) async fn answer_overview(&self, request: OverviewRequest, arrival: Arrival) -> AdminResponse {
         match request {
             OverviewRequest::Show => {
                 let status = self.service.status(self.admin.sync.as_deref(), arrival.monotonic);
-                AdminResponse::Overview(Box::new(overview(status)))
+                AdminResponse::Overview(Box::new(overview(status, self.admin.disk.look().await)))
             }
             OverviewRequest::Check => AdminResponse::Checked(Box::pin(self.service.probe()).await),
         }
     }
 }
 
-fn overview(status: Status) -> Overview {
+fn overview(status: Status, on_disk: OnDisk) -> Overview {
     let mut logins = BTreeMap::<(String, String), u64>::new();
     for login in status.logins {
         *logins.entry((login.verdict, login.reason)).or_default() += login.count;
@@ -37,5 +39,11 @@ fn overview(status: Status) -> Overview {
         next: sync.next,
         people: sync.people,
     });
-    Overview { uptime: status.uptime_ms / 1000, logins: logins.collect(), backends: backends.collect(), sync }
+    Overview {
+        uptime: status.uptime_ms / 1000,
+        logins: logins.collect(),
+        backends: backends.collect(),
+        sync,
+        on_disk,
+    }
 }

@@ -1,14 +1,17 @@
 //! *Templates*: listed, shown, added and changed, as `keydove template` does.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::super::service::{PortalService, out_of_reach};
 use super::{malformed, obstacle, unknown};
 use crate::backend::sql::{AdminError, StoredTemplate};
 use crate::portal::Response;
 use crate::portal::admin::{
-    AdminResponse, Done, ProviderSetting, TemplateCard, TemplateField, TemplateLine, TemplateList,
-    TemplatesRequest,
+    AdminResponse, Done, ProviderSetting, TemplateCard, TemplateDifference, TemplateDifferences,
+    TemplateField, TemplateLine, TemplateList, TemplatesRequest,
 };
 use crate::provision::{Kind, TemplateText};
 
@@ -60,8 +63,51 @@ impl PortalService {
                     Err(fault) => Ok(malformed(fault)),
                 }
             }
+            TemplatesRequest::Compare { name, text } => Ok(match find(&templates().await?, &name) {
+                None => unknown(format!("there is no template `{name}`")),
+                Some(now) => match TemplateText::read_new(text.trim()) {
+                    Ok(_) => AdminResponse::Compared(compared(now, text.trim())),
+                    Err(fault) => malformed(fault.to_string()),
+                },
+            }),
+            TemplatesRequest::Replace { name, text, of } => {
+                let templates = templates().await?;
+                let Some(now) = find(&templates, &name) else {
+                    return Ok(unknown(format!("there is no template `{name}`")));
+                };
+                if let Err(fault) = TemplateText::read_new(text.trim()) {
+                    return Ok(malformed(fault.to_string()));
+                }
+                if digest(now) != of {
+                    return Ok(malformed(format!("the template `{name}` was changed since it was compared")));
+                }
+                end(database.set_template(&now.name, &now.attributes, text.trim()).await, 1)
+            }
         }
     }
+}
+
+/// Stands for a template as it is stored.
+fn digest(template: &StoredTemplate) -> String {
+    Sha256::digest(template.attributes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What differs, by key. One that is stored in a form that is none differs in all of them.
+fn compared(now: &StoredTemplate, text: &str) -> TemplateDifferences {
+    let keys = |text: &str| match serde_json::from_str(text) {
+        Ok(Value::Object(keys)) => keys,
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (keys(&now.attributes), keys(text));
+    let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let shown = |value: Option<&Value>| value.map(Value::to_string);
+    let differs = all.into_iter().filter(|key| before.get(*key) != after.get(*key));
+    let keys = differs.map(|key| TemplateDifference {
+        key: key.clone(),
+        before: shown(before.get(key)),
+        after: shown(after.get(key)),
+    });
+    TemplateDifferences { of: digest(now), keys: keys.collect() }
 }
 
 fn end(end: Result<(), AdminError>, count: u64) -> Result<AdminResponse, Response> {
@@ -142,7 +188,11 @@ fn card(template: &StoredTemplate) -> TemplateCard {
         };
         TemplateField { key: key.to_owned(), value, choices }
     };
-    TemplateCard { name: template.name.clone(), fields: TemplateText::kinds().map(field).collect() }
+    TemplateCard {
+        name: template.name.clone(),
+        fields: TemplateText::kinds().map(field).collect(),
+        text: template.attributes.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +201,21 @@ mod tests {
 
     fn stored(attributes: &str) -> StoredTemplate {
         StoredTemplate { name: "Default".to_owned(), attributes: attributes.to_owned() }
+    }
+
+    #[test]
+    fn what_differs_from_a_file_is_named_by_key_in_any_order_of_keys() {
+        let now = stored(r#"{"quota":1048576,"pop3_access":"1","own":7}"#);
+        let same = compared(&now, r#"{ "own": 7, "pop3_access": "1", "quota": 1048576 }"#);
+        assert_eq!((same.keys.len(), same.of.len()), (0, 64));
+        let found = compared(&now, r#"{"quota":0,"pop3_access":"1","tags":["a"]}"#);
+        let keys = found.keys.iter().map(|one| (&*one.key, one.before.as_deref(), one.after.as_deref()));
+        let wanted = [
+            ("own", Some("7"), None),
+            ("quota", Some("1048576"), Some("0")),
+            ("tags", None, Some("[\"a\"]")),
+        ];
+        assert!(keys.eq(wanted), "{found:?}");
     }
 
     #[test]

@@ -171,7 +171,7 @@ pub const CASES: &[WorldCase] = &[
 
 /// A keydove with the caches as an installation has them, behind a relay of its own.
 pub fn behind(world: &World<'_>, name: &'static str, cache: &str) -> Result<(Relay, Keydove)> {
-    let relay = Relay::start(&world.system.keycloak, Conduct::Pass)?;
+    let relay = world.system.keycloak.relay(Conduct::Pass)?;
     let (url, own) = (world.system.keycloak.url(), relay.url());
     let edit = |text: String| remembering(&prompt(&text)).replace(&url, &own) + cache;
     let keydove = world.system.keydove.beside(name, edit)?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, MailState};
+use super::{Audited, Effect, MailState};
 
 /// Rows on one page.
 pub const PAGE_ROWS: u32 = 50;
@@ -27,6 +27,18 @@ pub enum HostingRequest {
         /// From 0.
         page: u32,
     },
+    /// One domain. → [`DomainLine`]
+    Domain {
+        /// In either spelling.
+        domain: String,
+    },
+    /// Changes the limits of a domain: what differs.
+    SetDomain {
+        /// In either spelling.
+        domain: String,
+        /// `description`, `active` (0 or 1), `mailboxes`, and in MiB `default_quota`, `max_quota` and `quota`.
+        values: Vec<(String, String)>,
+    },
 }
 
 impl HostingRequest {
@@ -34,7 +46,12 @@ impl HostingRequest {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
-            Self::Mailboxes { .. } | Self::Domains { .. } => Effect::Reads,
+            Self::Mailboxes { .. } | Self::Domains { .. } | Self::Domain { .. } => Effect::Reads,
+            Self::SetDomain { domain, values } => {
+                let pairs = values.iter().map(|(key, value)| format!("{key}={value}"));
+                let value = pairs.collect::<Vec<_>>().join(" ");
+                Effect::Changes(Audited { action: "set_domain", row: domain.clone(), value })
+            }
         }
     }
 
@@ -44,6 +61,11 @@ impl HostingRequest {
         vec![
             Self::Mailboxes { search: "ali".to_owned(), domain: Some("example.org".to_owned()), page: 0 },
             Self::Domains { search: String::new(), page: 0 },
+            Self::Domain { domain: "example.org".to_owned() },
+            Self::SetDomain {
+                domain: "example.org".to_owned(),
+                values: vec![("description".to_owned(), "ours".to_owned())],
+            },
         ]
     }
 }

@@ -15,14 +15,17 @@ use serde::{Deserialize, Serialize};
 pub use census::{CensusCard, CensusFinding, CensusRequest, PasswordLine};
 pub use hosting::{DomainLine, DomainList, HostingRequest, MailboxLine, MailboxList, PAGE_ROWS};
 pub use identity_provider::{Finding, IdentityProviderRequest, ProviderCard, ProviderSetting};
-pub use overview::{BackendState, Overview, OverviewRequest, ReasonCount, SyncState};
+pub use overview::{BackendState, OnDisk, Overview, OverviewRequest, ReasonCount, SyncState};
 pub use people::{
     ExplainedEnd, ExplainedLogin, ExplainedStep, MailState, MailboxCard, OwnerCard, PasswordSource,
     PeopleRequest, PersonCard, PersonChange,
 };
 
 pub use sync::{SyncBoard, SyncPerson, SyncProgress, SyncRequest, SyncRun};
-pub use templates::{TemplateCard, TemplateField, TemplateLine, TemplateList, TemplatesRequest};
+pub use templates::{
+    TemplateCard, TemplateDifference, TemplateDifferences, TemplateField, TemplateLine, TemplateList,
+    TemplatesRequest,
+};
 pub use work::Work;
 
 /// What an administrator asks: the area, and what there.
@@ -121,6 +124,8 @@ pub enum AdminResponse {
     Mailboxes(MailboxList),
     /// To [`HostingRequest::Domains`].
     Domains(DomainList),
+    /// To [`HostingRequest::Domain`].
+    Domain(Box<DomainLine>),
     /// To [`SyncRequest::Show`].
     Sync(Box<SyncBoard>),
     /// To [`SyncRequest::Run`].
@@ -133,6 +138,8 @@ pub enum AdminResponse {
     Templates(TemplateList),
     /// To [`TemplatesRequest::Show`].
     Template(Box<TemplateCard>),
+    /// To [`TemplatesRequest::Compare`].
+    Compared(TemplateDifferences),
 }
 
 /// A change that was made.

@@ -41,6 +41,17 @@ pub struct Overview {
     pub backends: Vec<BackendState>,
     /// The sync, where this daemon does it.
     pub sync: Option<SyncState>,
+    /// What lies on disk beside what the daemon runs with.
+    pub on_disk: OnDisk,
+}
+
+/// The configuration on disk beside the one that the daemon read when it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnDisk {
+    /// The parts that differ, by the names that `keydove check` gives them: tables, secrets, files.
+    pub changed: Vec<String>,
+    /// A daemon could not start with it. What is wrong is for `keydove check` to say, because it may show what the file holds.
+    pub unusable: bool,
 }
 
 /// Logins of one kind.

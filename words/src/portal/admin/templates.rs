@@ -27,6 +27,22 @@ pub enum TemplatesRequest {
         /// Keys and values, as [`TemplateField`] has them.
         values: Vec<(String, String)>,
     },
+    /// What would differ if the whole template were this text. → [`TemplateDifferences`]
+    Compare {
+        /// Its name.
+        name: String,
+        /// JSON, as a file has it.
+        text: String,
+    },
+    /// Stores this text as the template, as it is.
+    Replace {
+        /// Its name.
+        name: String,
+        /// JSON, as a file has it.
+        text: String,
+        /// [`TemplateDifferences::of`], as it was shown: a template that was changed meanwhile stays.
+        of: String,
+    },
 }
 
 impl TemplatesRequest {
@@ -34,7 +50,7 @@ impl TemplatesRequest {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
-            Self::List | Self::Show { .. } => Effect::Reads,
+            Self::List | Self::Show { .. } | Self::Compare { .. } => Effect::Reads,
             Self::Add { name } => {
                 Effect::Changes(Audited { action: "add_template", row: name.clone(), value: String::new() })
             }
@@ -43,6 +59,11 @@ impl TemplatesRequest {
                 let value = pairs.collect::<Vec<_>>().join(" ");
                 Effect::Changes(Audited { action: "set_template", row: name.clone(), value })
             }
+            Self::Replace { name, text, .. } => Effect::Changes(Audited {
+                action: "replace_template",
+                row: name.clone(),
+                value: text.clone(),
+            }),
         }
     }
 
@@ -57,6 +78,8 @@ impl TemplatesRequest {
                 name: "Default".to_owned(),
                 values: vec![("pop3_access".to_owned(), "0".to_owned())],
             },
+            Self::Compare { name: "Default".to_owned(), text: "{}".to_owned() },
+            Self::Replace { name: "Default".to_owned(), text: "{}".to_owned(), of: String::new() },
         ]
     }
 }
@@ -88,6 +111,28 @@ pub struct TemplateCard {
     pub name: String,
     /// Every key that it may have.
     pub fields: Vec<TemplateField>,
+    /// All of it, as it is stored.
+    pub text: String,
+}
+
+/// What would differ if a template were another text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateDifferences {
+    /// Stands for what is stored.
+    pub of: String,
+    /// By key; none where the two say the same.
+    pub keys: Vec<TemplateDifference>,
+}
+
+/// A key that differs. Values are JSON; nothing where the key is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateDifference {
+    /// The key.
+    pub key: String,
+    /// What is stored.
+    pub before: Option<String>,
+    /// What would be.
+    pub after: Option<String>,
 }
 
 /// A key of a template.
