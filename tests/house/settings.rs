@@ -160,7 +160,7 @@ fn type_of(kind: &str) -> (String, String) {
         "FieldTemplate" => "template",
         "SocketAddr" => "address:port",
         "u16" | "u32" | "u64" | "usize" | "NonZeroUsize" => "number",
-        "Vec<String>" | "Vec<ReservedName>" | "Vec<WeakScheme>" => "list of texts",
+        "Vec<String>" | "Vec<ReservedName>" | "Vec<WeakScheme>" | "Vec<HostPort>" => "list of texts",
         "Vec<Network>" => "list of networks",
         "BTreeMap<String, String>" => "table of texts",
         "BTreeMap<String, FieldTemplate>" => "table of templates",
