@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::date;
 use super::mailbox::{parse_service, parse_user};
+use super::nodes::wait_until_followed;
 use super::output::say_error;
 use super::storage::{Answer, Failure, document, parse_label, with_database};
 use super::table::table;
@@ -144,18 +145,23 @@ fn revoke(arguments: &Revoke, config: &Path) -> Result<Answer, Failure> {
     if !arguments.yes && stdin.is_terminal() && !is_confirmed(user, &which, &mut stdin.lock()) {
         return Err(Failure::Usage("nothing was revoked".to_owned()));
     }
-    let revoked =
-        with_database(config, async |database| Ok(database.revoke_app_passwords(user, &which).await?))?;
+    let (revoked, held) = with_database(config, async |database| {
+        let revoked = database.revoke_app_passwords(user, &which).await?;
+        let held = if revoked.is_empty() { String::new() } else { wait_until_followed(database).await };
+        Ok((revoked, held))
+    })?;
     let numbers: Vec<String> = revoked.iter().map(ToString::to_string).collect();
-    Ok(match numbers.as_slice() {
-        [] => format!("no app password of {user} was on; nothing is changed").into(),
+    let mut answer: Answer = match numbers.as_slice() {
+        [] => return Ok(format!("no app password of {user} was on; nothing is changed").into()),
         [one] => format!("app password {one} of {user} is revoked; its row stays, for the history").into(),
         all => format!(
             "app passwords {} of {user} are revoked; their rows stay, for the history",
             all.join(", ")
         )
         .into(),
-    })
+    };
+    answer.notes.push(held);
+    Ok(answer)
 }
 
 fn is_confirmed(user: &Username, which: &Revocation, answers: &mut impl BufRead) -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::nodes::wait_until_followed;
 use super::size::{parse_mib, show_mib, show_quota};
 use super::storage::{Answer, Failure, OnOff, after_commit, document, on_off, parse_label, with_database};
 use super::table::table;
@@ -111,6 +112,9 @@ fn set(named: &Named, config: &Path) -> Result<Answer, Failure> {
     let mut notes = Vec::new();
     let row = with_database(config, async |database| {
         database.set_domain(name, &settings).await?;
+        if settings.active.is_some() {
+            notes.push(wait_until_followed(database).await);
+        }
         Ok(after_commit(database.domains().await, &mut notes).and_then(|domains| find(domains, name)))
     })?;
     let text = format!("the domain {name} is changed{}", row.as_ref().map_or_else(String::new, limits));

@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::input::Input;
+use super::nodes::wait_until_followed;
 use super::size::{parse_mib, show_quota, show_used};
 use super::storage::{Answer, Failure, after_commit, document, parse_label, report, with_database};
 use super::table::table;
@@ -272,9 +273,12 @@ fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
         source: arguments.source.map(Source::authsource),
         password,
     };
-    let mut notes = Vec::new();
+    let (mut notes, takes_away) = (Vec::new(), settings.active.is_some() || settings.source.is_some());
     let row = with_database(config, async |database| {
         database.set_mailbox(user, settings).await?;
+        if takes_away {
+            notes.push(wait_until_followed(database).await);
+        }
         let mailboxes = after_commit(database.mailboxes(Some(&DomainName::of(user))).await, &mut notes);
         let mut mailboxes = mailboxes.into_iter().flatten();
         Ok(mailboxes.find(|row| parse_user(&row.address).as_ref() == Ok(user)))

@@ -24,6 +24,7 @@ mod kick;
 mod mailbox;
 mod man;
 mod manual;
+mod nodes;
 mod output;
 mod portal_session;
 mod readmit;

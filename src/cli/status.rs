@@ -77,6 +77,9 @@ fn show(before: &Status, now: &Status) -> String {
         now.hashing_waiting, now.hashing_shed, now.dropped_notes
     ));
     parts.extend(now.sync.as_ref().map(sync));
+    if !now.nodes.is_empty() {
+        parts.push(nodes(now));
+    }
     parts.join("\n\n")
 }
 
@@ -124,6 +127,18 @@ fn caches(now: &Status) -> String {
         ]
     });
     table(["cache", "entries", "KiB", "from memory", "stale", "fetches failed"], rows.collect())
+}
+
+fn nodes(now: &Status) -> String {
+    let rows = now.nodes.iter().map(|node| {
+        [
+            format!("{}{}", node.node, if node.own { " (this one)" } else { "" }),
+            node.version.clone(),
+            duration(node.up.saturating_mul(1000)),
+            format!("{} s ago", node.heard_ago),
+        ]
+    });
+    table(["node", "version", "up", "follows changes"], rows.collect())
 }
 
 fn backends(now: &Status) -> String {

@@ -32,6 +32,7 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::Logins, true),
         (Feature::AppPasswords, true),
         (Feature::Owners, true),
+        (Feature::Changes, true),
         (Feature::IdentityProvider, is_mailcows),
         (Feature::AliasLogins, file.login.alias_domains || file.login.aliases),
         (Feature::Maps, has_protocol(ListenerProtocol::Socketmap)),

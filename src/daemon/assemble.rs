@@ -28,7 +28,7 @@ use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
-use crate::jobs::{EventFollower, RecordKeeper};
+use crate::jobs::{ChangeFollower, EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
 use crate::login::LoginService;
 use crate::login::decision::{Decision, Webmail};
@@ -109,7 +109,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let passdb = assemble_passdb(config, people, hasher)?;
     let notices = Notices::new(&config.notices, Arc::clone(&for_jobs));
     let (bookkeeper, worker, housekeeping) =
-        assemble_bookkeeping(config, for_jobs, Arc::clone(&provisioner))?;
+        assemble_bookkeeping(config, Arc::clone(&for_jobs), Arc::clone(&provisioner))?;
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
     let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
     let mut keeper = open_record_keeper(config, saved_people, mailboxes.clone());
@@ -130,7 +130,11 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         kicker,
         bookkeeper: bookkeeper.clone(),
     };
-    let service = Arc::new(login_service(config, Decision::new(parts), bookkeeper));
+    let follows = config.database_features.contains(&sql::Feature::Changes);
+    let node = follows.then(holder).transpose()?;
+    let decision = Decision::new(parts).as_node(node.clone());
+    let service = Arc::new(login_service(config, decision, bookkeeper));
+    let changes = node.map(|node| follow_changes(for_jobs, &service.decision, node));
     let parts = Parts {
         administration: Arc::new(Administration {
             service: Arc::clone(&service),
@@ -153,6 +157,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         watcher: None,
         refresher,
         followers,
+        changes,
         schedule,
         kick: kick_worker,
         mail_hosts: mail_hosts.as_ref().map(MailHosts::watch),
@@ -166,6 +171,18 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
 async fn open_database(config: &Config, password: Option<Secret>) -> Result<sql::Database, sql::Error> {
     let database = sql::open(&config.storage, password).await?;
     Ok(database.with_candidates(mail_hosts::candidates(&config.mail_hosts)))
+}
+
+/// What other nodes and the commands change is forgotten here.
+fn follow_changes(database: Arc<sql::Database>, decision: &Arc<Decision>, node: String) -> ChangeFollower {
+    let decision = Arc::clone(decision);
+    ChangeFollower::new(
+        database,
+        Box::new(move |outdated| {
+            decision.take_back(outdated);
+        }),
+        node,
+    )
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {

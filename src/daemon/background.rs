@@ -18,7 +18,7 @@ use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
 use crate::jobs::sync::Schedule;
-use crate::jobs::{EventFollower, RecordKeeper};
+use crate::jobs::{ChangeFollower, EventFollower, RecordKeeper};
 use crate::login::throttle;
 use crate::observe;
 use crate::observe::metrics::ShadowMetrics;
@@ -34,6 +34,7 @@ pub(super) struct Workers {
     pub(super) refresher: Option<Refresher>,
     /// One for each Keycloak.
     pub(super) followers: Vec<EventFollower>,
+    pub(super) changes: Option<ChangeFollower>,
     pub(super) schedule: Option<Schedule>,
     pub(super) kick: Option<kick::Worker>,
     pub(super) mail_hosts: Option<MailHostWatch>,
@@ -130,6 +131,13 @@ fn beside_connections(workers: Workers) -> Vec<BackgroundTask> {
             how_often: "every `[keycloak] poll_events`",
             stops: Stops::AtOnce,
             runs: runs(workers.followers, EventFollower::run),
+        },
+        BackgroundTask {
+            name: "changes",
+            does: "forgets what other nodes and the administrator's commands have changed in the database",
+            how_often: "every second",
+            stops: Stops::AtOnce,
+            runs: runs(workers.changes, ChangeFollower::run),
         },
         BackgroundTask {
             name: "sync",

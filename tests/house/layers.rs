@@ -38,7 +38,7 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
     (
         "jobs",
         &[
-            &["errands", "events", "housekeeping", "mailcow", "notices", "record_keeper"],
+            &["changes", "errands", "events", "housekeeping", "mailcow", "notices", "record_keeper"],
             &["sync"],
             &["bookkeeping"],
         ],

@@ -101,9 +101,14 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("sync/standing.rs", "username =", "by the stored name, the primary key"),
 ];
 /// Columns of numbers, and values that are set, not compared.
-const NUMBERS: [&str; 10] = [
+const NUMBERS: [&str; 15] = [
     "id =",
     "id >",
+    "at =",
+    "at >",
+    "at <",
+    "read_at >",
+    "read_at <",
     "p.id >",
     "app_passwd >",
     "app_passwd =",
@@ -170,4 +175,27 @@ fn every_comparison_of_a_name_has_been_judged() {
     assert!(new.is_empty(), "judged by nobody; is it compared again in the normal form? {new:#?}");
     let gone: Vec<_> = judged.difference(&seen).collect();
     assert!(gone.is_empty(), "judged, and no longer there: {gone:#?}");
+}
+
+/// A work that writes says whether other processes remember what it changes; who says yes says what.
+#[test]
+fn every_work_that_writes_says_whether_it_outdates_records() {
+    let mut silent = Vec::new();
+    for (path, text) in code::below("src/backend/sql") {
+        for work in text.split("impl Work for ").skip(1) {
+            let end = work.find("\n}\n").unwrap_or(work.len());
+            let (name, work) = (work.split(' ').next().unwrap_or_default(), &work[..end]);
+            let writes = work.contains("Kind::Writes(");
+            let says = work.contains("const OF_CHANGES: bool");
+            let outdates = work.contains("fn outdates(");
+            let reads_them = path.ends_with("nodes.rs");
+            if writes && !says || outdates && !work.contains("const OF_CHANGES: bool = true") {
+                silent.push(format!("{path}: {name}"));
+            }
+            if !reads_them && work.contains("const OF_CHANGES: bool = true") && !outdates {
+                silent.push(format!("{path}: {name} says not what"));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "{silent:#?}");
 }

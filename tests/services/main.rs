@@ -44,6 +44,7 @@ mod mailcow_mode;
 mod mailcow_setup;
 mod mailcow_switches;
 mod master_users;
+mod nodes;
 mod notices;
 mod oauth;
 mod operations;
@@ -201,6 +202,7 @@ const ASKING: &[Group<WorldCase>] = &[
     ("hashes", On::Sqlite, hashes::CASES),
     ("housekeeping", On::BothDatabases, housekeeping::CASES),
     ("indistinguishable", On::Sqlite, indistinguishable::CASES),
+    ("nodes", On::BothDatabases, nodes::CASES),
     ("organizations", On::Sqlite, organizations::CASES),
     ("throttling", On::Sqlite, throttling::CASES),
     ("access", On::BothDatabases, access::CASES),

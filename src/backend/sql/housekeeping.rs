@@ -93,6 +93,7 @@ impl Work for Sweep {
     const ATTEMPT: &'static str = "deleting rows that nobody needs";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const WAITS: bool = false;
+    const OF_CHANGES: bool = false;
     type Output = Swept;
 
     fn needs_backend_tables(&self) -> bool {

@@ -29,6 +29,7 @@ pub(super) struct Mariadb {
     own_tables: OwnTables,
     portal_tables: OwnTables,
     backend_tables: OwnTables,
+    change_tables: OwnTables,
 }
 
 impl Mariadb {
@@ -47,6 +48,7 @@ impl Mariadb {
             own_tables: OwnTables::new(&own_tables::OF_LOGINS),
             portal_tables: OwnTables::new(&own_tables::OF_PORTAL),
             backend_tables: OwnTables::new(&own_tables::OF_BACKENDS),
+            change_tables: OwnTables::new(&own_tables::OF_CHANGES),
         })
     }
 

@@ -3,6 +3,7 @@
 
 use super::database::Database;
 use super::error::Error;
+use super::invalidation::Invalidation;
 use super::names::{is_name_of, spellings};
 use super::retry::Fault;
 use super::row::Parameter;
@@ -133,6 +134,7 @@ struct Note {
 impl Work for Note {
     const ATTEMPT: &'static str = "remembering a person's mark";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -169,7 +171,12 @@ struct Readmit {
 impl Work for Readmit {
     const ATTEMPT: &'static str = "giving a mailbox to its owner's new id";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = bool;
+
+    fn outdates(&self, is_given: &Self::Output) -> Option<Invalidation> {
+        is_given.then(|| Invalidation::Mailbox(self.user.clone()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         let Some((stored, owner)) = find(session, &self.user).await? else { return Ok(false) };

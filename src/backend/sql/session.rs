@@ -5,6 +5,7 @@
 
 use std::future::Future;
 
+use super::invalidation::Invalidation;
 use super::retry::Fault;
 use super::row::{Parameter, Row};
 
@@ -30,6 +31,14 @@ impl Dialect {
         match self {
             Self::Sqlite => "SELECT last_insert_rowid()",
             Self::Mariadb => "SELECT LAST_INSERT_ID()",
+        }
+    }
+
+    /// The database's time, in seconds since 1970.
+    pub(super) const fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(strftime('%s', 'now') AS INTEGER)",
+            Self::Mariadb => "CAST(UNIX_TIMESTAMP() AS SIGNED)",
         }
     }
 
@@ -65,6 +74,10 @@ pub(super) trait Session: Send {
 
     /// Whether the table of marks is there, which is younger. Always so in SQLite.
     fn has_marks(&self) -> bool;
+
+    /// Whether the tables of changes are there; they are looked for by works [`OF_CHANGES`](Work::OF_CHANGES). Always so in
+    /// SQLite.
+    fn has_change_tables(&self) -> bool;
 
     /// Whether the web portal's tables are there; they are looked for by works [`OF_PORTAL`](Work::OF_PORTAL). Always
     /// so in SQLite.
@@ -130,11 +143,20 @@ pub(super) trait Work: Send + Sync + 'static {
     const WAITS: bool = true;
     /// Whether it needs the web portal's tables, which nobody else looks for.
     const OF_PORTAL: bool = false;
+    /// Whether it needs the tables of changes, which nobody else looks for. A work that [`Writes`](Kind::Writes) says it:
+    /// whoever changes what is remembered says also what that [outdates](Self::outdates).
+    const OF_CHANGES: bool = false;
     type Output: Send + 'static;
 
     /// Whether it needs the tables of backends, which nobody else looks for.
     fn needs_backend_tables(&self) -> bool {
         false
+    }
+
+    /// What every process remembers wrongly once this is written; noted in the same transaction. Only works
+    /// [`OF_CHANGES`](Self::OF_CHANGES) are asked.
+    fn outdates(&self, _output: &Self::Output) -> Option<Invalidation> {
+        None
     }
 
     /// May be called again after a [`Fault`], on a new transaction.

@@ -149,7 +149,7 @@ impl Ask for ListUsers {
 
 impl Ask for Forget {
     async fn ask(self, desk: &Desk, _: Arrival) -> Found<Self::Answer> {
-        Found::now(desk.service.forget(&self.0))
+        Found::now(desk.service.forget(&self.0).await)
     }
 }
 

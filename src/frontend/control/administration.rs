@@ -8,6 +8,7 @@ use super::{InUse, Reply, Request, SentPassword};
 use crate::auth::Username;
 use crate::backend::kick::Kicker;
 use crate::backend::mail_hosts::MailHosts;
+use crate::backend::sql::Invalidation;
 use crate::jobs::sync;
 use crate::login::LoginService;
 use crate::login::service::{Arrival, ExplainRequest};
@@ -36,15 +37,22 @@ impl Administration {
             Request::CacheShow { user } => {
                 with_name(&user, |user| Reply::Known(Box::new(decision.known(user, now.into()))))
             }
-            Request::CacheForget { user } => with_name(&user, |user| {
-                tracing::info!(user = user.as_str(), "forgotten on request");
-                Reply::Forgotten(decision.forget(user))
-            }),
+            Request::CacheForget { user } => match Username::parse(user.as_bytes()) {
+                Ok(user) => {
+                    tracing::info!(user = user.as_str(), "forgotten on request");
+                    Reply::Forgotten(decision.forget_everywhere(Invalidation::Person(user)).await)
+                }
+                Err(error) => Reply::Error(error.to_string()),
+            },
             Request::CacheFlush => {
                 tracing::info!("everything is forgotten on request");
-                Reply::Forgotten(decision.flush())
+                Reply::Forgotten(decision.forget_everywhere(Invalidation::Everybody).await)
             }
-            Request::Status => Reply::Status(Box::new(self.service.status(self.sync.as_deref(), now))),
+            Request::Status => {
+                let mut status = self.service.status(self.sync.as_deref(), now);
+                status.nodes = self.service.nodes().await;
+                Reply::Status(Box::new(status))
+            }
             Request::Probe => Reply::Probed(Box::pin(self.service.probe()).await),
             Request::Compare { with } => Reply::Differs(self.in_use.differences(&with)),
             Request::Explain { user, service, remote, password } => {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::token::BearerToken;
 use crate::auth::Username;
+use crate::backend::sql::Invalidation;
 use crate::login::decision::Decision;
 
 /// Largest body.
@@ -25,15 +26,16 @@ pub(super) enum Forget {
 }
 
 impl Forget {
-    /// Forgets. What is no address is nobody's. Whether anything was known is not told.
-    pub(super) fn carry_out(&self, decision: &Decision) {
-        let forgotten = match self {
+    /// Forgets, here and on every node. What is no address is nobody's. Whether anything was known is not told.
+    pub(super) async fn carry_out(self, decision: &Decision) {
+        let outdated = match self {
             Self::User(text) => match Username::parse(text.as_bytes()) {
-                Ok(user) => decision.forget(&user),
+                Ok(user) => Invalidation::Person(user),
                 Err(_) => return,
             },
-            Self::KeycloakId(id) => decision.forget_keycloak_id(id),
+            Self::KeycloakId(id) => Invalidation::KeycloakId(id),
         };
+        let forgotten = decision.forget_everywhere(outdated).await;
         tracing::debug!(people = forgotten.people, mailboxes = forgotten.mailboxes, "forgotten over HTTP");
     }
 }

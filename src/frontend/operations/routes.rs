@@ -53,7 +53,7 @@ async fn forget(
     };
     match forget::read(token, request).await {
         Ok(whom) => {
-            whom.carry_out(&watched.decision);
+            whom.carry_out(&watched.decision).await;
             response(StatusCode::NO_CONTENT, PLAIN, String::new())
         }
         Err(status) => fault(status),

@@ -122,7 +122,7 @@ impl PortalService {
             "app passwords were revoked in the portal"
         );
         let passwords = u64::try_from(revoked.len()).unwrap_or(u64::MAX);
-        Ok(Response::Revoked { passwords, holds_within: self.holds_within })
+        Ok(Response::Revoked { passwords, holds_within: self.holds_within().await })
     }
 }
 

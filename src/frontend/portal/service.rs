@@ -3,14 +3,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::timeout;
 
 use super::Config;
 use super::admin::AdminParts;
 use crate::auth::{AuthRequest, Credential, Origin, ProvenIdentity, Service, TempFail, Username, Verdict};
-use crate::backend::sql::{Error, MailLogin, OwnAppPasswords, SessionEnd, StoredSession};
+use crate::backend::sql::{Error, Followed, MailLogin, OwnAppPasswords, SessionEnd, StoredSession};
 use crate::login::LoginService;
 use crate::login::decision::too_late;
 use crate::login::service::{Arrival, Listener};
@@ -21,6 +21,8 @@ use crate::portal::{
 
 /// As many refused sign-ins as one looks at.
 const REFUSED_SHOWN: usize = 20;
+/// How long an answer waits until every node has followed: a little longer than nodes that follow need.
+const FOLLOWED_WITHIN: Duration = Duration::from_millis(2500);
 /// What an app password can open, and a mailbox switch on and off.
 pub(super) const SERVICES: [Service; 6] =
     [Service::Imap, Service::Pop3, Service::Smtp, Service::Sieve, Service::Dav, Service::Eas];
@@ -220,6 +222,24 @@ impl PortalService {
         });
         let refused = self.service.recent.of(user, REFUSED_SHOWN);
         Ok((accepted.collect(), refused.into_iter().map(refused_sign_in).collect()))
+    }
+
+    /// Waits until every node knows of what was just changed; says after how many seconds it holds everywhere.
+    pub(super) async fn holds_within(&self) -> u64 {
+        let decision = &self.service.decision;
+        // Of every answer's time, half is kept for what comes before.
+        let limit = FOLLOWED_WITHIN.min(self.service.deadline / 2);
+        match decision.database().wait_until_followed(decision.node(), limit).await {
+            Followed::ByAll(_) => 0,
+            Followed::NotBy(nodes) => {
+                tracing::warn!(
+                    nodes = nodes.join(", "),
+                    "nodes that do not follow what was changed in the portal"
+                );
+                self.holds_within
+            }
+            Followed::NoNodes | Followed::NotKnown => self.holds_within,
+        }
     }
 
     /// Whether somebody is an administrator, as far as Keycloak said so when they signed in.

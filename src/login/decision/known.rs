@@ -101,6 +101,13 @@ impl Decision {
         Forgotten { people: usize::from(person), mailboxes, comparisons }
     }
 
+    /// Forgets what the database says about the addresses of a domain; says how many that were.
+    pub fn forget_mailboxes_of(&self, domain: &str) -> usize {
+        let mailboxes = &self.0.mailboxes;
+        let is_meant = |user: &&Username| user.domain().eq_ignore_ascii_case(domain);
+        mailboxes.names().iter().filter(is_meant).filter(|user| mailboxes.forget(user)).count()
+    }
+
     /// Forgets whoever has this id in Keycloak, whatever their address is.
     pub fn forget_keycloak_id(&self, id: &str) -> Forgotten {
         let people = self.0.passdb.people().forget_ids(&[id.to_owned()].into());

@@ -18,6 +18,7 @@ mod again;
 mod alias;
 mod at_once;
 mod authenticate;
+mod everywhere;
 mod explain;
 mod first_login;
 mod form;
@@ -78,15 +79,15 @@ pub struct DecisionParts {
     pub bookkeeper: Bookkeeper,
 }
 
-/// Decides.
+/// Decides. Beside its parts, its name among the nodes.
 #[derive(Debug)]
-pub struct Decision(DecisionParts);
+pub struct Decision(DecisionParts, Option<String>);
 
 impl Decision {
     /// Joins the parts.
     #[must_use]
     pub fn new(parts: DecisionParts) -> Self {
-        Self(parts)
+        Self(parts, None)
     }
 
     /// The database itself, for what is not remembered.

@@ -10,7 +10,8 @@ use crate::auth::{
     MailHost, MapRequest, SenderRequest, SenderVerdict, TempFail, TempFailReason, UserFields, UserMask,
     UserRequest, Username,
 };
-use crate::login::decision::too_late;
+use crate::backend::sql::Invalidation;
+use crate::login::decision::{Forgotten, too_late};
 use crate::observe;
 
 /// Where a user's mail lives.
@@ -95,13 +96,24 @@ impl LoginService {
         }
     }
 
-    /// Forgets the users whom these masks mean, all where there are none. Returns how many entries were known.
-    pub fn forget(&self, masks: &[UserMask]) -> usize {
-        let forgotten = self.decision.forget_matching(masks);
+    /// Forgets the users whom these masks mean, all where there are none, here and on every node. Returns how many entries were known.
+    pub async fn forget(&self, masks: &[UserMask]) -> usize {
+        let mut forgotten = Forgotten::default();
+        for outdated in meant_by(masks) {
+            forgotten = forgotten + self.decision.forget_everywhere(outdated).await;
+        }
         let entries = forgotten.people + forgotten.mailboxes + forgotten.comparisons;
         tracing::info!(masks = masks.len(), entries, "forgotten at doveadm's request");
         entries
     }
+}
+
+/// All where there are no masks; a mask that is no text fits no address.
+fn meant_by(masks: &[UserMask]) -> Vec<Invalidation> {
+    if masks.is_empty() {
+        return vec![Invalidation::Everybody];
+    }
+    masks.iter().filter_map(UserMask::as_text).map(|mask| Invalidation::Mask(mask.to_owned())).collect()
 }
 
 async fn within<T>(

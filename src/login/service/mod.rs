@@ -39,7 +39,7 @@ pub use decided::DecidedLogin;
 pub use explain::{ExplainRequest, Explained, PastAttempt};
 pub use lookups::{MapAnswer, UserAnswer, UserPage};
 pub use naming::Naming;
-pub use status::{Backend, CacheStatus, Logins, Status, SyncStatus, Timed};
+pub use status::{Backend, CacheStatus, Logins, NodeStatus, Status, SyncStatus, Timed};
 
 /// What a call of a backend should find left of the deadline when it begins.
 const LAST_CALL: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::LoginService;
 use crate::backend::breaker::Condition;
 use crate::backend::records::RecordCounts;
+use crate::backend::sql::NodeRow;
 use crate::jobs::sync::{self, StatusNumbers};
 use crate::observe::metrics::{CallsSnapshot, HistogramSnapshot};
 
@@ -35,6 +36,24 @@ pub struct Status {
     pub dropped_notes: u64,
     /// The sync, where this process does it.
     pub sync: Option<SyncStatus>,
+    /// The processes that follow changes in the database; none where that is not known.
+    #[serde(default)]
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// A process that follows changes in the database. Times are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its name: the host, the process id and a random number.
+    pub node: String,
+    /// Whether it is the one that answers.
+    pub own: bool,
+    /// keydove's version there.
+    pub version: String,
+    /// How long it has run.
+    pub up: u64,
+    /// How long ago it said that it has followed every change.
+    pub heard_ago: u64,
 }
 
 /// The sync.
@@ -139,6 +158,19 @@ impl Timed {
 }
 
 impl LoginService {
+    /// The nodes that follow changes; none where that is not known.
+    pub async fn nodes(&self) -> Vec<NodeStatus> {
+        let Ok((now, nodes)) = self.decision.nodes().await else { return Vec::new() };
+        let status = |row: NodeRow| NodeStatus {
+            own: self.decision.node() == Some(&*row.node),
+            heard_ago: u64::try_from(now - row.read_at).unwrap_or_default(),
+            up: u64::try_from(now - row.started).unwrap_or_default(),
+            version: row.version,
+            node: row.node,
+        };
+        nodes.into_iter().map(status).collect()
+    }
+
     /// The numbers; those of the sync where this process does it.
     #[must_use]
     pub fn status(&self, sync: Option<&sync::RunStatus>, now: Instant) -> Status {
@@ -159,6 +191,7 @@ impl LoginService {
         let hashing = decision.passdb().hasher().counts();
         let cache = |name: &str, counts| CacheStatus { name: name.to_owned(), counts };
         Status {
+            nodes: Vec::new(),
             uptime_ms: self.logins.uptime_ms(now),
             logins: logins.collect(),
             paths: snapshot.seconds.iter().map(|(path, seconds)| Timed::new(path, seconds)).collect(),

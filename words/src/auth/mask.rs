@@ -18,6 +18,12 @@ impl UserMask {
         is_plain.then_some(&*self.0)
     }
 
+    /// The mask as a text, where it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        str::from_utf8(&self.0).ok()
+    }
+
     /// Whether a name fits.
     ///
     /// Only the last `*` is ever tried again, so the time is bounded by the product of the lengths.

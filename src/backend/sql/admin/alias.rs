@@ -5,6 +5,7 @@ use std::fmt;
 use super::domain::{self, DomainName};
 use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{InvalidName, Username};
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::{Presence, are_one, look, spellings, texts};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
@@ -32,6 +33,14 @@ impl AliasAddress {
         match text.trim_matches(' ').strip_prefix('@') {
             Some(domain) => DomainName::parse(domain).map(Self::CatchAll),
             None => Username::parse(text.as_bytes()).map(Self::One),
+        }
+    }
+
+    /// Who may log in under an alias is remembered under the alias.
+    fn outdated(&self) -> Invalidation {
+        match self {
+            Self::One(user) => Invalidation::Mailbox(user.clone()),
+            Self::CatchAll(domain) => Invalidation::Domain(domain.to_string()),
         }
     }
 
@@ -132,7 +141,12 @@ pub(super) struct AddAlias {
 impl Work for AddAlias {
     const ATTEMPT: &'static str = "adding an alias";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<()>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| self.address.outdated())
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
         let (address, settings) = (&self.address, &self.settings);
@@ -181,7 +195,12 @@ pub(super) struct SetAlias {
 impl Work for SetAlias {
     const ATTEMPT: &'static str = "changing an alias";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<()>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| self.address.outdated())
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
         let (address, settings) = (&self.address, &self.settings);

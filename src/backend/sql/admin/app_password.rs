@@ -6,6 +6,7 @@ use super::mailbox::find_stored_name;
 use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{APP_PASSWORD_BYTES, Secret, Service, Username, make_app_password};
 use crate::backend::sql::error::Error;
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
@@ -101,7 +102,12 @@ pub(in crate::backend::sql) struct AddAppPassword(pub(in crate::backend::sql) Ne
 impl Work for AddAppPassword {
     const ATTEMPT: &'static str = "adding an app password";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<MadeAppPassword>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| Invalidation::Mailbox(self.0.user.clone()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let new = &self.0;
@@ -251,7 +257,12 @@ pub(super) struct Revoke {
 impl Work for Revoke {
     const ATTEMPT: &'static str = "revoking app passwords";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<Vec<i64>>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| Invalidation::Mailbox(self.user.clone()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         if let Err(obstacle) = find_stored_name(session, &self.user).await? {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{InvalidName, Username};
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::{Presence, is_domain_of, look, pick, spellings, texts};
 use crate::backend::sql::provision::checks::{Usage, counts};
 use crate::backend::sql::retry::Fault;
@@ -213,7 +214,12 @@ pub(super) struct AddDomain {
 impl Work for AddDomain {
     const ATTEMPT: &'static str = "adding a domain";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<()>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| Invalidation::Domain(self.name.to_string()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
         let name = &self.name;
@@ -256,7 +262,12 @@ pub(super) struct SetDomain {
 impl Work for SetDomain {
     const ATTEMPT: &'static str = "changing a domain";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<()>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| Invalidation::Domain(self.name.to_string()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
         let name = &self.name;

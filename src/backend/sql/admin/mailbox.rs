@@ -6,6 +6,7 @@ use super::domain::DomainName;
 use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{ProvisionRefusal, Secret, Username};
 use crate::backend::sql::access::AccessSwitches;
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::mailbox::AuthSource;
 use crate::backend::sql::mailbox::is_resource;
 use crate::backend::sql::names::{are_one, is_name_of, pick, spellings, texts};
@@ -67,7 +68,12 @@ pub(super) struct AddMailbox(pub(super) CreateMailbox);
 impl Work for AddMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<()>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| Invalidation::Mailbox(self.0.user().clone()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
         let creation = self.0.run(session).await?;
@@ -148,7 +154,12 @@ pub(super) struct SetMailbox {
 impl Work for SetMailbox {
     const ATTEMPT: &'static str = "changing a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = true;
     type Output = Outcome<()>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        done.is_ok().then(|| Invalidation::Mailbox(self.user.clone()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
         let (user, settings) = (&self.user, &self.settings);

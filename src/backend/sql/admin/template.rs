@@ -34,6 +34,7 @@ pub(super) struct AddTemplate {
 impl Work for AddTemplate {
     const ATTEMPT: &'static str = "adding a template";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = false;
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -54,6 +55,7 @@ pub(super) struct SetTemplate {
 impl Work for SetTemplate {
     const ATTEMPT: &'static str = "changing a template";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = false;
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {

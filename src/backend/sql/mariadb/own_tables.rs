@@ -38,6 +38,12 @@ pub(super) const OF_BACKENDS: TableSet = TableSet {
     first: &["keydove_placement", "keydove_backend"],
     further: &[],
 };
+/// What nodes tell each other.
+pub(super) const OF_CHANGES: TableSet = TableSet {
+    file: include_str!("../migrations/mariadb/keydove_changes.sql"),
+    first: &["keydove_change", "keydove_node"],
+    further: &[],
+};
 /// While some are missing, those who only read look no more often; an administrator may load them at any time.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
@@ -138,12 +144,12 @@ impl TableSet {
 
 #[cfg(test)]
 mod tests {
-    use super::{OF_BACKENDS, OF_LOGINS, OF_PORTAL};
+    use super::{OF_BACKENDS, OF_CHANGES, OF_LOGINS, OF_PORTAL};
 
     #[test]
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
-        for set in [OF_LOGINS, OF_PORTAL, OF_BACKENDS] {
+        for set in [OF_LOGINS, OF_PORTAL, OF_BACKENDS, OF_CHANGES] {
             let statements: Vec<String> = set.statements().map(code).collect();
             let tables = [set.first, set.further].concat();
             assert_eq!(statements.len(), tables.len());

@@ -7,6 +7,7 @@ use mysql_async::{Error as DriverError, Params, Value};
 use tokio::time::{sleep, timeout};
 
 use super::{Lease, Mariadb, trouble_of};
+use crate::backend::sql::changes;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::{Cell, Parameter, Row};
@@ -99,6 +100,9 @@ impl MariadbSession<'_> {
         if work.needs_backend_tables() {
             self.server.backend_tables.find(self, W::KIND).await?;
         }
+        if W::OF_CHANGES {
+            self.server.change_tables.find(self, W::KIND).await?;
+        }
         match W::KIND {
             Kind::Reads => work.run(self).await,
             Kind::WritesOnce(_) => {
@@ -109,6 +113,7 @@ impl MariadbSession<'_> {
             Kind::Writes(_) => {
                 self.command("START TRANSACTION").await?;
                 let output = work.run(self).await?;
+                changes::note_of(self, work, &output).await?;
                 let before = may_be_written.swap(true, Ordering::Relaxed);
                 let end = match self.lease.connection().query_drop("COMMIT").await {
                     // Anything but the server's own word that it has rolled back may mean that it has not.
@@ -161,6 +166,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_own_tables(&self) -> bool {
         self.server.own_tables.are_seen()
+    }
+
+    fn has_change_tables(&self) -> bool {
+        self.server.change_tables.are_complete()
     }
 
     fn has_portal_tables(&self) -> bool {

@@ -4,6 +4,7 @@ use super::{check_tables, find};
 use crate::auth::Username;
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::lookup::ListMailboxes;
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
@@ -64,7 +65,12 @@ impl Work for Move {
     const ATTEMPT: &'static str = "giving mailboxes another backend";
     /// A second run would not know any more where they were.
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = Vec<MovedMailbox>;
+
+    fn outdates(&self, moved: &Vec<MovedMailbox>) -> Option<Invalidation> {
+        outdated(moved)
+    }
 
     fn needs_backend_tables(&self) -> bool {
         true
@@ -93,7 +99,12 @@ struct MovePage {
 impl Work for MovePage {
     const ATTEMPT: &'static str = Move::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = (Vec<MovedMailbox>, Option<String>);
+
+    fn outdates(&self, (moved, _): &Self::Output) -> Option<Invalidation> {
+        outdated(moved)
+    }
 
     fn needs_backend_tables(&self) -> bool {
         true
@@ -139,6 +150,15 @@ impl MovePage {
         }
         let next = if names.len() == PAGE { names.last().cloned() } else { None };
         Ok((names.iter().filter_map(|name| Username::parse(name.as_bytes()).ok()).collect(), next))
+    }
+}
+
+/// Of many at once everything is forgotten: it is one row for each page.
+fn outdated(moved: &[MovedMailbox]) -> Option<Invalidation> {
+    match moved {
+        [] => None,
+        [one] => Some(Invalidation::Mailbox(one.user.clone())),
+        _ => Some(Invalidation::Everybody),
     }
 }
 

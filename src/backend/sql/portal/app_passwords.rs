@@ -7,6 +7,7 @@ use crate::backend::sql::admin::{
 };
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
@@ -88,7 +89,12 @@ impl Work for AddOwn {
     const ATTEMPT: &'static str = AddAppPassword::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const OF_PORTAL: bool = true;
+    const OF_CHANGES: bool = true;
     type Output = Outcome<Result<MadeAppPassword, TooManyAppPasswords>>;
+
+    fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
+        matches!(done, Ok(Ok(_))).then(|| Invalidation::Mailbox(self.user.clone()))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         require_tables(session)?;

@@ -209,6 +209,7 @@ impl Work for Claim {
     const ATTEMPT: &'static str = "taking a mail to a user";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const OF_PORTAL: bool = true;
+    const OF_CHANGES: bool = false;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -233,6 +234,7 @@ impl Work for Release {
     const ATTEMPT: &'static str = "giving a mail to a user back";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const OF_PORTAL: bool = true;
+    const OF_CHANGES: bool = false;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {

@@ -172,6 +172,7 @@ impl Work for Begin {
     // A second run would find its own row there; the browser signs in again.
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const OF_PORTAL: bool = true;
+    const OF_CHANGES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -286,6 +287,7 @@ impl Work for End {
     const ATTEMPT: &'static str = "ending sessions of the portal";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const OF_PORTAL: bool = true;
+    const OF_CHANGES: bool = false;
     type Output = u64;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<u64, Fault> {

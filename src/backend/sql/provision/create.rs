@@ -51,6 +51,7 @@ impl CreateMailbox {
 impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     type Output = Creation;
 
     fn needs_backend_tables(&self) -> bool {

@@ -35,6 +35,7 @@ pub(super) struct CreateMailboxes(pub(super) Vec<ImportedMailbox>, pub(super) Op
 impl Work for CreateMailboxes {
     const ATTEMPT: &'static str = "creating mailboxes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     /// Of the first ones; the others come in the next transaction.
     type Output = Vec<Result<Creation, Error>>;
 

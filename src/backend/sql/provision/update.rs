@@ -6,6 +6,7 @@ use super::checks::{Limits, Usage};
 use super::create::insert_tag;
 use super::rows::{Announced, AttributeChange, Change, MailboxChanges, WouldChange};
 use crate::auth::ProvisionRefusal;
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::mailbox::MIB;
 use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
 use crate::backend::sql::person;
@@ -46,7 +47,15 @@ struct Due {
 impl Work for ChangeMailbox {
     const ATTEMPT: &'static str = "applying a template to a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = true;
     type Output = Change;
+
+    fn outdates(&self, change: &Self::Output) -> Option<Invalidation> {
+        match change {
+            Change::Applied | Change::QuotaRefused(_) => Some(Invalidation::Mailbox(self.0.user.clone())),
+            Change::AppliedBefore | Change::MailboxGone => None,
+        }
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Change, Fault> {
         let changes = &self.0;

@@ -14,6 +14,8 @@ pub enum Feature {
     AppPasswords,
     /// Whose a mailbox is, so that nobody else gets it with an address.
     Owners,
+    /// Changes made on other nodes and by commands, which hold everywhere within seconds.
+    Changes,
     /// `[mailcow] identity_provider`
     IdentityProvider,
     /// `[login]`: logins by alias or alias domain.
@@ -52,10 +54,11 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, in the order of the table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Logins,
         Self::AppPasswords,
         Self::Owners,
+        Self::Changes,
         Self::IdentityProvider,
         Self::AliasLogins,
         Self::Maps,
@@ -82,6 +85,7 @@ impl Feature {
             Self::Logins => "logins",
             Self::AppPasswords => "app passwords",
             Self::Owners => "remembering whose a mailbox is",
+            Self::Changes => "changes that every node follows",
             Self::IdentityProvider => "mailcow's settings of Keycloak",
             Self::AliasLogins => "logins by an alias",
             Self::Maps => "Postfix's lookup tables",

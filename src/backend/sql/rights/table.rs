@@ -6,9 +6,9 @@ use crate::backend::sql::provision::rows::UserAcl;
 type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
 use Feature::{
-    AliasLogins, AppPasswords, Backends, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
-    IdentityProvider, LoginLog, Logins, Maps, Notices, OldLogins, OldPeople, Owners, Policy, Portal, Sync,
-    Templates,
+    AliasLogins, AppPasswords, Backends, Changes, Commands, Comparisons, Deactivation, FirstLogins,
+    Housekeeping, IdentityProvider, LoginLog, Logins, Maps, Notices, OldLogins, OldPeople, Owners, Policy,
+    Portal, Sync, Templates,
 };
 use Verb::{Create, Delete, Insert, Lock, Select, Update};
 
@@ -37,6 +37,8 @@ const NOTICE: &[&str] = &["app_passwd", "occasion", "attempts", "retry"];
 const ORIGIN: &[&str] = &["app_passwd", "mailbox", "created", "remote"];
 const PLACEMENT: &[&str] = &["mailbox", "backend"];
 const DRAINED: &[&str] = &["name", "drained"];
+const CHANGE: &[&str] = &["id", "at", "kind", "subject", "node"];
+const NODE: &[&str] = &["node", "version", "started", "read_at"];
 const QUOTA: &[&str] = &["username", "bytes", "messages"];
 const LIMITS: &[&str] = &["domain", "active", "mailboxes", "maxquota", "quota"];
 const ALIAS_ROW: &[&str] = &["address", "goto", "domain", "active", "sender_allowed"];
@@ -125,6 +127,15 @@ const LINES: &[Line] = &[
     (&[Owners, Sync, Commands], Select, "keydove_mark", MARK),
     (&[Owners, Sync, Commands], Insert, "keydove_mark", MARK),
     (&[Owners, Sync, Commands], Update, "keydove_mark", &["attribute", "value"]),
+    (&[Changes, Commands], Create, "keydove_change", &[]),
+    (&[Changes, Commands], Select, "keydove_change", CHANGE),
+    (&[Changes, Commands], Insert, "keydove_change", &["at", "kind", "subject", "node"]),
+    (&[Changes, Commands], Delete, "keydove_change", &[]),
+    (&[Changes, Commands], Create, "keydove_node", &[]),
+    (&[Changes, Commands], Select, "keydove_node", NODE),
+    (&[Changes], Insert, "keydove_node", NODE),
+    (&[Changes], Update, "keydove_node", &["version", "started", "read_at"]),
+    (&[Changes], Delete, "keydove_node", &[]),
     (&[IdentityProvider], Select, "identity_provider", &["`key`", "value"]),
     (&[Maps], Select, "domain", &["domain", "active", "backupmx"]),
     (&[Maps, Policy, AliasLogins], Select, "alias_domain", &["alias_domain", "target_domain", "active"]),

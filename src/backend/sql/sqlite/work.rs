@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use super::{File, Job, NO_ANSWER, Sqlite};
 use crate::auth::TempFailReason;
+use crate::backend::sql::changes;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::{Cell, Parameter, Row};
@@ -104,7 +105,12 @@ impl File {
 /// Every step of a work on this connection is ready at once, so there is nothing to wait for.
 fn work_through<W: Work>(file: &File, connection: &mut Connection, work: &W) -> Result<W::Output, Fault> {
     let mut session = SqliteSession { file, connection, attempt: W::ATTEMPT };
-    work.run(&mut session).now_or_never().expect("no step of a SQLite session waits")
+    let run = async {
+        let output = work.run(&mut session).await?;
+        changes::note_of(&mut session, work, &output).await?;
+        Ok(output)
+    };
+    run.now_or_never().expect("no step of a SQLite session waits")
 }
 
 struct SqliteSession<'a> {
@@ -147,6 +153,10 @@ impl Session for SqliteSession<'_> {
     }
 
     fn has_own_tables(&self) -> bool {
+        true
+    }
+
+    fn has_change_tables(&self) -> bool {
         true
     }
 

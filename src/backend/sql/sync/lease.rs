@@ -42,10 +42,11 @@ pub enum LeaseEnd {
 
 /// The row, made where it is missing, and the database's clock.
 async fn find<S: Session>(session: &mut S, name: &str) -> Result<(String, i64, i64, i64), Fault> {
-    let (make, now) = match S::DIALECT {
-        Dialect::Sqlite => ("ON CONFLICT (name) DO NOTHING", "CAST(strftime('%s', 'now') AS INTEGER)"),
-        Dialect::Mariadb => ("ON DUPLICATE KEY UPDATE name = name", "CAST(UNIX_TIMESTAMP() AS SIGNED)"),
+    let make = match S::DIALECT {
+        Dialect::Sqlite => "ON CONFLICT (name) DO NOTHING",
+        Dialect::Mariadb => "ON DUPLICATE KEY UPDATE name = name",
     };
+    let now = S::DIALECT.now();
     let make = format!("INSERT INTO keydove_lease (name) VALUES (?) {make}");
     session.query(&make, vec![name.into()]).await?;
     let read = format!(
@@ -65,6 +66,7 @@ pub(super) struct Take(pub(super) LeaseWish);
 impl Work for Take {
     const ATTEMPT: &'static str = "taking the lease that one process at a time has";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     type Output = LeaseEnd;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LeaseEnd, Fault> {
@@ -88,6 +90,7 @@ pub(super) struct Keep(pub(super) LeaseWish);
 impl Work for Keep {
     const ATTEMPT: &'static str = "prolonging the lease that one process at a time has";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -110,6 +113,7 @@ pub(super) struct End {
 impl Work for End {
     const ATTEMPT: &'static str = "giving the lease that one process at a time has back";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    const OF_CHANGES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! People who were not in Keycloak's list: counted, switched off, switched on again. Never deleted.
 
+use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::are_one;
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
@@ -94,6 +95,7 @@ pub(super) struct Note {
 impl Work for Note {
     const ATTEMPT: &'static str = "noting who is missing in Keycloak";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -118,7 +120,12 @@ pub(super) struct Switch {
 impl Work for Switch {
     const ATTEMPT: &'static str = "switching the mailbox of a leaver";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
+    const OF_CHANGES: bool = true;
     type Output = bool;
+
+    fn outdates(&self, is_switched: &Self::Output) -> Option<Invalidation> {
+        is_switched.then(|| Invalidation::of_stored(&self.mailbox))
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         let name = || self.mailbox.as_str().into();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{malformed, obstacle};
 use crate::auth::{Reason, Service, Username};
 use crate::backend::sql::{
-    AdminError, AuthSource, MailboxRow, MailboxSettings, MailboxState, Revocation, SessionEnd,
+    AdminError, AuthSource, Invalidation, MailboxRow, MailboxSettings, MailboxState, Revocation, SessionEnd,
 };
 use crate::frontend::portal::PortalService;
 use crate::frontend::portal::app_passwords::shown;
@@ -95,12 +95,11 @@ impl PortalService {
                 Ok(access) => self.set(user, |settings| settings.access = access).await,
                 Err(answer) => return Ok(answer),
             },
-            // These two hold at once.
             PersonChange::Forget => {
-                let forgotten = decision.forget(user);
-                let count = forgotten.people + forgotten.mailboxes + forgotten.comparisons;
-                return Ok(AdminResponse::Done(Done { count: as_count(count), holds_within: 0 }));
+                let forgotten = decision.forget_everywhere(Invalidation::Person(user.clone())).await;
+                Ok(forgotten.people + forgotten.mailboxes + forgotten.comparisons)
             }
+            // Every node asks the database for each request of a session.
             PersonChange::EndSessions => {
                 let ended = decision.database().end_sessions(SessionEnd::Mailbox(user.clone())).await;
                 let count = ended.map_err(|error| out_of_reach(&error))?;
@@ -110,7 +109,8 @@ impl PortalService {
         match changed {
             Ok(count) => {
                 decision.forget(user);
-                Ok(AdminResponse::Done(Done { count: as_count(count), holds_within: self.holds_within }))
+                let holds_within = self.holds_within().await;
+                Ok(AdminResponse::Done(Done { count: as_count(count), holds_within }))
             }
             Err(error) => obstacle(error),
         }

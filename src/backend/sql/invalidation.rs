@@ -1,0 +1,81 @@
+//! What a write makes wrong in the records of every process.
+
+use crate::auth::Username;
+
+/// What records are wrong from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invalidation {
+    /// What the database says about this address.
+    Mailbox(Username),
+    /// What the database and Keycloak say about this address.
+    Person(Username),
+    /// What Keycloak says about whoever has this id there.
+    KeycloakId(String),
+    /// What the database and Keycloak say about every address that fits a mask of doveadm.
+    Mask(String),
+    /// What the database says about every address of this domain.
+    Domain(String),
+    /// All of it.
+    Everybody,
+}
+
+impl Invalidation {
+    /// Of a mailbox by its stored name.
+    pub(super) fn of_stored(name: &str) -> Self {
+        Username::parse(name.as_bytes()).map_or(Self::Everybody, Self::Mailbox)
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Mailbox(_) => "mailbox",
+            Self::Person(_) => "person",
+            Self::KeycloakId(_) => "keycloak_id",
+            Self::Mask(_) => "mask",
+            Self::Domain(_) => "domain",
+            Self::Everybody => "everybody",
+        }
+    }
+
+    pub(super) fn subject(&self) -> &str {
+        match self {
+            Self::Mailbox(user) | Self::Person(user) => user.as_str(),
+            Self::KeycloakId(text) | Self::Mask(text) | Self::Domain(text) => text,
+            Self::Everybody => "",
+        }
+    }
+
+    pub(super) fn parse(kind: &str, subject: String) -> Self {
+        let user = || Username::parse(subject.as_bytes());
+        match kind {
+            "mailbox" => user().map_or(Self::Everybody, Self::Mailbox),
+            "person" => user().map_or(Self::Everybody, Self::Person),
+            "keycloak_id" => Self::KeycloakId(subject),
+            "mask" => Self::Mask(subject),
+            "domain" => Self::Domain(subject),
+            _ => Self::Everybody,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_version_writes_means_everybody() {
+        let parse = |kind: &str, subject: &str| Invalidation::parse(kind, subject.to_owned());
+        let alice = Username::parse(b"alice@example.org").unwrap();
+        for outdated in [
+            Invalidation::Mailbox(alice.clone()),
+            Invalidation::Person(alice),
+            Invalidation::KeycloakId("7-7".to_owned()),
+            Invalidation::Mask("*@example.org".to_owned()),
+            Invalidation::Domain("example.org".to_owned()),
+            Invalidation::Everybody,
+        ] {
+            assert_eq!(parse(outdated.kind(), outdated.subject()), outdated);
+        }
+        assert_eq!(parse("quota", "alice@example.org"), Invalidation::Everybody);
+        assert_eq!(parse("mailbox", "no address"), Invalidation::Everybody);
+    }
+}
