@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::control::{ask, other_answer};
 use super::mailbox::parse_user;
+use super::nodes::wait_until_followed;
 use super::storage::{Answer, Failure, document, with_database};
 use super::table::table;
 use crate::auth::Username;
@@ -244,13 +245,13 @@ fn move_mailboxes(tables: &Tables, wanted: &Move, config: &Path) -> Result<Answe
             None => {
                 check_mailboxes(database, &users).await?;
                 let moved = database.move_mailboxes(&users, to).await?;
-                settle(moved, kick_config, config, &mut outcome).await;
+                settle(moved, kick_config, database, &mut outcome).await;
             }
             Some(from) => {
                 let mut after = None;
                 loop {
                     let (moved, next) = database.move_page(from, to, after).await?;
-                    settle(moved, kick_config, config, &mut outcome).await;
+                    settle(moved, kick_config, database, &mut outcome).await;
                     after = next;
                     if after.is_none() {
                         break;
@@ -272,21 +273,19 @@ async fn check_mailboxes(database: &Database, users: &[Username]) -> Result<(), 
     Ok(())
 }
 
-/// First the daemon forgets where they were, then their sessions end: whoever comes back at once comes to the new place.
+/// First every node forgets where they were, then their sessions end: users who come back at once come to the new place.
 async fn settle(
     moved: Vec<MovedMailbox>,
     kick_config: Option<&kick::Config>,
-    config: &Path,
+    database: &Database,
     outcome: &mut Outcome,
 ) {
+    if moved.is_empty() {
+        return;
+    }
+    // What was said of the page before counts no more.
+    outcome.notes = vec![format!("note: {}", wait_until_followed(database).await)];
     for MovedMailbox { user, from } in moved {
-        if outcome.notes.is_empty()
-            && let Err(error) = ask(config, &Request::CacheForget { user: user.as_str().to_owned() })
-        {
-            outcome.notes.push(format!(
-                "note: the daemon could not be told, and may send users to the old backend for a minute: {error}"
-            ));
-        }
         if let Some(kick_config) = kick_config.filter(|_| from.is_some()) {
             match kick(kick_config, user.as_str()).await {
                 Kicked::Done => outcome.ended += 1,

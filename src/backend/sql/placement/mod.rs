@@ -72,6 +72,7 @@ struct Place {
 impl Work for Place {
     const ATTEMPT: &'static str = "giving a mailbox its backend";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    /// A process that remembers no backend asks here.
     const OF_CHANGES: bool = false;
     type Output = Placed;
 

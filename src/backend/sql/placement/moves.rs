@@ -68,12 +68,8 @@ impl Work for Move {
     const OF_CHANGES: bool = true;
     type Output = Vec<MovedMailbox>;
 
-    fn outdates(&self, moved: &Self::Output) -> Option<Invalidation> {
-        match moved.as_slice() {
-            [] => None,
-            [one] => Some(Invalidation::Mailbox(one.user.clone())),
-            _ => Some(Invalidation::Mailboxes),
-        }
+    fn outdates(&self, moved: &Vec<MovedMailbox>) -> Option<Invalidation> {
+        outdated(moved)
     }
 
     fn needs_backend_tables(&self) -> bool {
@@ -107,7 +103,7 @@ impl Work for MovePage {
     type Output = (Vec<MovedMailbox>, Option<String>);
 
     fn outdates(&self, (moved, _): &Self::Output) -> Option<Invalidation> {
-        (!moved.is_empty()).then_some(Invalidation::Mailboxes)
+        outdated(moved)
     }
 
     fn needs_backend_tables(&self) -> bool {
@@ -154,6 +150,15 @@ impl MovePage {
         }
         let next = if names.len() == PAGE { names.last().cloned() } else { None };
         Ok((names.iter().filter_map(|name| Username::parse(name.as_bytes()).ok()).collect(), next))
+    }
+}
+
+/// Of many at once everything is forgotten: it is one row for each page.
+fn outdated(moved: &[MovedMailbox]) -> Option<Invalidation> {
+    match moved {
+        [] => None,
+        [one] => Some(Invalidation::Mailbox(one.user.clone())),
+        _ => Some(Invalidation::Everybody),
     }
 }
 

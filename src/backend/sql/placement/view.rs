@@ -68,6 +68,7 @@ struct SetDrained {
 impl Work for SetDrained {
     const ATTEMPT: &'static str = "changing whether a backend takes new mailboxes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
+    /// Nobody remembers which are drained.
     const OF_CHANGES: bool = false;
     type Output = bool;
 
