@@ -3,6 +3,7 @@
 # make test      everything that must hold before a change is accepted
 # make test-machine  the package on a booted Debian 12 and 13: set up by one command and by hand under load, upgraded, undone
 # make deb       the Debian package, below target/deb/release; make image: an OCI image of it, below target/image
+# make test-nodes  three nodes on Galera and Redis under faults for a quarter of an hour; KEYDOVE_TEST_SEED, KEYDOVE_NODES_SECONDS
 # make test-versions  logins, check, events and outages with Keycloak 24, 25, 26.2 and 26.7
 # make docs      the pages that are made from the source
 # make fuzz      every parser fuzzed for a minute
@@ -11,7 +12,7 @@
 # make coverage  which lines the tests reach; needs `cargo install cargo-llvm-cov`
 # make setup     what all but check need, once: Debian packages, Keycloak, the test realm
 
-.PHONY: demo check test test-machine test-versions docs deb image fuzz bench bench-instructions coverage setup
+.PHONY: demo check test test-machine test-nodes test-versions docs deb image fuzz bench bench-instructions coverage setup
 export DEMO_EXIT
 
 demo: setup
@@ -27,9 +28,10 @@ check:
 # What needs servers and what needs none is built at once, so that no processor waits for the last of the first.
 test: setup
 	$(LINTS)
-	cargo test --workspace --no-run $(QUICK) --test databases --test services
+	cargo test --workspace --no-run $(QUICK) --test databases --test services --test nodes
 	@$(DOC_BESIDE) cargo test --workspace $(QUICK) --test databases; $(AND_DOC)
 	cargo test --workspace --test services
+	cargo test --workspace --test nodes
 
 LINTS = cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 QUICK = --lib --bins --test house --test handlers
@@ -42,6 +44,11 @@ AND_DOC = tests=$$?; wait $$doc || { cat target/documentation.log; exit 1; }; ex
 
 test-machine: setup
 	tests/machine/run
+
+# Without a number of seconds it would be the short run of `make test`.
+test-nodes: export KEYDOVE_NODES_SECONDS ?= 780
+test-nodes: setup
+	cargo test --workspace --test nodes
 
 deb:
 	packaging/deb

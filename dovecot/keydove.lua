@@ -133,14 +133,18 @@ local function parameters(request)
   return text
 end
 
--- The fields of an answer, from the third on, with a prefix before all names but the user's.
+-- The fields of an answer, from the third on, with a prefix before all names but the user's. What keydove means for the
+-- passdb (`passdb_host`: the mailbox lives on another machine) has none there, and is left out for the userdb.
 local function read(fields, prefix)
   local found = {}
   for index = 3, #fields do
     local name, value = fields[index]:match("^([^=]*)=(.*)$")
+    local of_passdb = name and name:match("^passdb_(.+)$")
     if name == "user" then
       found.user = unescape(value)
-    elseif name then
+    elseif of_passdb and prefix ~= "" then
+      found[unescape(of_passdb)] = unescape(value)
+    elseif name and not of_passdb then
       found[prefix .. unescape(name)] = unescape(value)
     end
   end
@@ -175,8 +179,8 @@ function auth_password_verify(request, password)
   return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH, "password mismatch"
 end
 
-local function find(request)
-  local fields, trouble = ask("USER", "\t" .. escape(request.user) .. parameters(request))
+local function find(request, word)
+  local fields, trouble = ask(word, "\t" .. escape(request.user) .. parameters(request))
   if not fields then complain(trouble) end
   return fields and fields[1], fields
 end
@@ -187,7 +191,7 @@ function auth_passdb_lookup(request)
   if service ~= "lmtp" and service ~= "doveadm" then
     return dovecot.auth.PASSDB_RESULT_NEXT, "keydove gives no stored passwords away"
   end
-  local word, fields = find(request)
+  local word, fields = find(request, "PASS")
   if word == "USER" then
     local found = read(fields, "userdb_")
     found.nopassword = "y"
@@ -199,7 +203,7 @@ end
 
 -- Where does their mail live?
 function auth_userdb_lookup(request)
-  local word, fields = find(request)
+  local word, fields = find(request, "USER")
   if word == "USER" then return dovecot.auth.USERDB_RESULT_OK, read(fields, "") end
   if word == "NOTFOUND" then return dovecot.auth.USERDB_RESULT_USER_UNKNOWN, "unknown user" end
   return dovecot.auth.USERDB_RESULT_INTERNAL_FAILURE, "keydove cannot tell"

@@ -286,6 +286,7 @@ async fn service(folder: &Path) -> Arc<LoginService> {
         provisioner,
         webmail: Webmail::new(&Default::default(), None),
         throttle: Throttle::new(&throttle::Config::default(), now()).expect("random numbers"),
+        mail_hosts: None,
         kicker: None,
         bookkeeper: bookkeeper.clone(),
     });

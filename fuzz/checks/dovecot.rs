@@ -65,6 +65,7 @@ fn answer_login(client: &mut AuthClient, asked: &Ticketed<AuthRequest>, choice: 
             source: Source::Keycloak,
             fields: UserFields::default(),
             through_webmail: false,
+            proxied: None,
         }),
     };
     client.answer(asked.answer(verdict), Instant::now(), out);
@@ -111,7 +112,7 @@ pub fn auth_master(data: &[u8]) {
             pages -= 1;
             let answer = match asked {
                 MasterQuestion::User(asked) => {
-                    MasterAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default())))
+                    MasterAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default(), None)))
                 }
                 MasterQuestion::Forget(asked) => MasterAnswer::Forget(asked.answer(asked.question.0.len())),
                 MasterQuestion::List(asked) => MasterAnswer::List(asked.answer(Some(UserPage {
@@ -152,7 +153,7 @@ pub fn hook(data: &[u8]) {
                     HookAnswer::Login(asked.answer(Verdict::Refuse(Denial::PasswordMismatch)))
                 }
                 HookQuestion::User(asked) => {
-                    HookAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default())))
+                    HookAnswer::User(asked.answer(UserAnswer::Found(alice(), UserFields::default(), None)))
                 }
                 HookQuestion::List(asked) => {
                     HookAnswer::List(asked.answer(Some(UserPage { users: Vec::new(), next: None })))

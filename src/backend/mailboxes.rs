@@ -29,6 +29,8 @@ pub(crate) struct MailboxRecord {
     pub(crate) owner_id: Option<Box<str>>,
     /// Whose mailbox a login under this name opens, where it is an alias.
     pub(crate) alias_of: Option<Box<Username>>,
+    /// Behind [`MailboxRecord::backend`].
+    backend: Result<Option<Box<str>>, Box<TempFail>>,
     /// Beside the hash of the row.
     pub(crate) fitted: Fitted,
 }
@@ -107,6 +109,7 @@ impl Mailboxes {
                     Err(_) => None,
                 },
                 owner_id: held.record.owner_id.clone(),
+                backend: held.record.backend().ok()?.map(Into::into),
             };
             Some((user, held.asked, saved))
         };
@@ -173,6 +176,8 @@ pub struct SavedMailboxRecord {
     /// `None` where the database user may not read them.
     app_passwords: Option<Vec<SavedAppPassword>>,
     owner_id: Option<Box<str>>,
+    #[serde(default)]
+    backend: Option<Box<str>>,
 }
 
 impl SavedMailboxRecord {
@@ -188,6 +193,7 @@ impl SavedMailboxRecord {
                 }
             },
             owner_id: self.owner_id,
+            backend: Ok(self.backend),
             alias_of: None,
             fitted: Fitted::default(),
         })
@@ -195,6 +201,14 @@ impl SavedMailboxRecord {
 }
 
 impl MailboxRecord {
+    /// The machine that the mailbox lives on; `None` where it has none yet, and where there are not several.
+    pub(crate) fn backend(&self) -> Result<Option<&str>, &TempFail> {
+        match &self.backend {
+            Ok(backend) => Ok(backend.as_deref()),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
     /// whoever needs an app password is told that nobody can tell.
     pub(crate) fn app_passwords(&self) -> Result<&[AppPassword], &TempFail> {
@@ -233,6 +247,7 @@ impl Record for MailboxRecord {
         !self.hosting.is_as_good_as(&older.hosting)
             || self.owner_id != older.owner_id
             || self.alias_of != older.alias_of
+            || self.backend != older.backend
             || !older.app_passwords.iter().flatten().all(is_still_there)
     }
 }
@@ -258,7 +273,7 @@ async fn ask(
     alias_logins: AliasLogins,
 ) -> Result<MailboxRecord, TempFail> {
     let facts = database.login_facts(user).await.map_err(|error| error.temp_fail())?;
-    let LoginFacts { hosting, app_passwords, owner_id } = facts;
+    let LoginFacts { hosting, app_passwords, owner_id, backend } = facts;
     let mut alias_of = None;
     let may_be_alias = hosting.mailbox.is_none() && hosting.domain.is_none_or(|domain| domain.active);
     if may_be_alias && alias_logins.any() {
@@ -270,5 +285,9 @@ async fn ask(
         Err(error) => Err(error.temp_fail().into()),
     };
     let owner_id = owner_id.map(Into::into);
-    Ok(MailboxRecord { hosting, app_passwords, owner_id, alias_of, fitted: Fitted::default() })
+    let backend = match backend {
+        Ok(backend) => Ok(backend.map(Into::into)),
+        Err(error) => Err(error.temp_fail().into()),
+    };
+    Ok(MailboxRecord { hosting, app_passwords, owner_id, alias_of, backend, fitted: Fitted::default() })
 }

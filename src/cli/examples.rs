@@ -97,6 +97,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "backend",
+        &[
+            ("keydove backend list", "where mailboxes live, and which backends are up"),
+            ("keydove backend drain mail1", "it gets no new mailboxes"),
+            ("keydove backend move ann@example.org mail2", "between two copies of her mail"),
+        ],
+    ),
+    (
         "setup",
         &[
             ("keydove setup --dry-run", "what would be changed"),

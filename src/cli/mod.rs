@@ -2,6 +2,7 @@
 
 mod alias;
 mod app_password;
+mod backend;
 mod backup;
 mod bench;
 mod cache;
@@ -125,6 +126,11 @@ enum Command {
     /// With `[kick]` keydove ends the sessions of users who lost access. If too many lost it at once, or for a shared cause,
     /// it holds the sessions until you decide.
     Kick(kick::Arguments),
+    /// Show on which machines mailboxes live, and give mailboxes another one.
+    ///
+    /// With `[[backend]]` keydove tells Dovecot's proxies where each mailbox lives. No command here copies mail:
+    /// docs/backends.md says how to move a mailbox with it.
+    Backend(backend::Arguments),
     /// Go through all users of Keycloak once.
     ///
     /// It creates mailboxes (`[sync] import`), updates them, and switches off those of leavers (`[sync] deactivate`). The
@@ -201,6 +207,7 @@ fn run_command() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::AppPassword(arguments) => report(app_password::run(arguments, config)),
         Command::PortalSession(arguments) => report(portal_session::run(arguments, config)),
+        Command::Backend(arguments) => report(backend::run(arguments, config)),
         Command::Sync(arguments) => sync::run(arguments, config),
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),

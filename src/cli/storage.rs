@@ -8,8 +8,8 @@ use nix::unistd::{Uid, User};
 
 use super::output::{say, say_error};
 use super::{CONFIG, DATA, FAILED, USAGE, fail, input};
-use crate::backend::sql;
 use crate::backend::sql::{AdminError, Database, Obstacle};
+use crate::backend::{mail_hosts, sql};
 use crate::config;
 use crate::config::Config;
 use crate::credential::scheme;
@@ -103,6 +103,7 @@ pub(super) fn with_database<T>(
     question: impl AsyncFnOnce(&Database) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let (storage, password) = Config::load_storage(config)?;
+    let tables = Config::load_tables(config)?;
     if let sql::Config::Sqlite(file) = &storage {
         check_owner(&file.path)?;
     }
@@ -111,7 +112,8 @@ pub(super) fn with_database<T>(
         .build()
         .map_err(|error| Failure::System(format!("cannot start the reactor: {error}")))?;
     reactor.block_on(async {
-        let database = sql::open(&storage, password).await?;
+        let candidates = mail_hosts::candidates(&tables.mail_hosts);
+        let database = sql::open(&storage, password).await?.with_candidates(candidates);
         let answer = question(&database).await;
         database.close().await;
         answer

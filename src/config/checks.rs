@@ -26,6 +26,7 @@ pub(super) fn find_faults(file: &Tables) -> Vec<SettingFault> {
     check_cache(file, &mut faults);
     check_throttle(file, &mut faults);
     check_http_login(file, &mut faults);
+    check_backends(file, &mut faults);
     faults
 }
 
@@ -91,6 +92,27 @@ fn check_throttle(file: &Tables, faults: &mut Vec<SettingFault>) {
         let advice = "add [redis], or take this line out: then each node counts for itself";
         let keys = ["throttle", "shared"];
         faults.push(SettingFault::at(&keys, "there is no [redis] to share through", advice));
+    }
+}
+
+fn check_backends(file: &Tables, faults: &mut Vec<SettingFault>) {
+    let backends = &file.mail_hosts;
+    for (index, backend) in backends.iter().enumerate() {
+        if backends[..index].iter().any(|other| other.name == backend.name) {
+            faults.push(SettingFault::at(
+                &["backend", &index.to_string(), "name"],
+                "another [[backend]] has this name",
+                "mailboxes are remembered by it: give each machine a name of its own",
+            ));
+        }
+    }
+    let Some(this) = &file.backends.this else { return };
+    if !backends.iter().any(|backend| backend.name == *this) {
+        faults.push(SettingFault::at(
+            &["backends", "this"],
+            "no [[backend]] has this name",
+            "write the name of this machine's [[backend]], or take this line out where it is a proxy only",
+        ));
     }
 }
 

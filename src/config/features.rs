@@ -46,6 +46,7 @@ pub(super) fn of(file: &Tables) -> Vec<Feature> {
         (Feature::Portal, has_protocol(ListenerProtocol::Portal)),
         (Feature::Commands, has_protocol(ListenerProtocol::Portal) && file.portal.administrators),
         (Feature::Notices, file.notices.relay.is_some()),
+        (Feature::Backends, !file.mail_hosts.is_empty()),
         (Feature::OldLogins, keeps_house && file.housekeeping.login_log.is_some_and(is_kept)),
     ];
     features.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect()

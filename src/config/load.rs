@@ -69,6 +69,14 @@ impl Config {
         }
     }
 
+    /// Reads and checks the configuration for a command that needs nothing that it points at: no secret is read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_tables(path: &Path) -> Result<Tables, Error> {
+        read_file(path)
+    }
+
     /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::{KeycloakTable, ListenerConfig};
-use crate::backend::{keycloak, kick, records, redis, sql};
+use crate::backend::{keycloak, kick, mail_hosts, records, redis, sql};
 use crate::credential::hashing;
 use crate::frontend::operations;
 use crate::jobs::{bookkeeping, housekeeping, mailcow, notices, sync};
@@ -43,6 +43,10 @@ tables! {
     "mailcow" => mailcow: mailcow::Config,
     /// The database: `[storage.sqlite]` or `[storage.mariadb]`.
     "storage" => storage: sql::Config,
+    /// What several machines with mailboxes have in common.
+    "backends" => backends: mail_hosts::Config,
+    /// The machines that mailboxes live on.
+    "backend" => mail_hosts: Vec<mail_hosts::MailHostConfig>,
     /// Where mail is stored.
     "userdb" => userdb: userdb::Config,
     /// Names, and how long logins and refusals take.

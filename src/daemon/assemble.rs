@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::background::Workers;
 use super::portal::portal_service;
-use crate::auth::{DefaultDomain, ServiceNames};
+use crate::auth::{DefaultDomain, Secret, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
+use crate::backend::mail_hosts::{self, MailHosts};
 use crate::backend::mailboxes::Mailboxes;
 use crate::backend::people::{Loss, OnLoss, People, Sources};
 use crate::backend::records::{Belonging, Spawner};
@@ -91,7 +92,7 @@ pub enum AssembleError {
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
-    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let database = Arc::new(open_database(config, database_password).await?);
     let for_jobs = Arc::new(database.for_jobs().await?);
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
@@ -116,6 +117,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         keeper.restore(RESTORE_PATIENCE).await;
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
+    let mail_hosts = MailHosts::new(&config.backends, &config.mail_hosts);
     let parts = decision::DecisionParts {
         database,
         mailboxes,
@@ -124,6 +126,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         provisioner,
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle,
+        mail_hosts: mail_hosts.clone(),
         kicker,
         bookkeeper: bookkeeper.clone(),
     };
@@ -152,10 +155,17 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         followers,
         schedule,
         kick: kick_worker,
+        mail_hosts: mail_hosts.as_ref().map(MailHosts::watch),
         housekeeping: Some(housekeeping),
         notices,
     };
     Ok(Assembled { parts, workers })
+}
+
+/// With the machines that mailboxes live on.
+async fn open_database(config: &Config, password: Option<Secret>) -> Result<sql::Database, sql::Error> {
+    let database = sql::open(&config.storage, password).await?;
+    Ok(database.with_candidates(mail_hosts::candidates(&config.mail_hosts)))
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {
@@ -176,7 +186,7 @@ pub(super) async fn assemble_service_alone(
     spawner: Spawner,
 ) -> Result<LoginService, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
-    let database = Arc::new(sql::open(&config.storage, database_password).await?);
+    let database = Arc::new(open_database(config, database_password).await?);
     let (sources, provisioner, _) = assemble_sources(config, &database).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
@@ -189,6 +199,7 @@ pub(super) async fn assemble_service_alone(
         provisioner: Arc::new(provisioner),
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle: throttle::Throttle::disabled(),
+        mail_hosts: MailHosts::new(&config.backends, &config.mail_hosts),
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     });
@@ -200,7 +211,7 @@ pub(super) async fn assemble_provisioner_alone(
     config: &Config,
 ) -> Result<(Arc<sql::Database>, Provisioner), AssembleError> {
     let password = config.secrets.duplicate().database_password;
-    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let database = Arc::new(open_database(config, password).await?);
     let (_, provisioner, _) = assemble_sources(config, &database).await?;
     Ok((database, provisioner))
 }
@@ -278,7 +289,7 @@ async fn assemble_sources(
 /// A sync alone, for a command: mailcow's settings are those of this moment.
 pub(super) async fn assemble_sync_alone(config: &Config) -> Result<Sync, AssembleError> {
     let password = config.secrets.duplicate().database_password;
-    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let database = Arc::new(open_database(config, password).await?);
     let (sources, provisioner, refresher) = assemble_sources(config, &database).await?;
     let mut sync = assemble_sync(config, database, sources, Arc::new(provisioner))?;
     if let Some(refresher) = refresher {
@@ -338,7 +349,7 @@ fn holder() -> Result<String, AssembleError> {
 /// Housekeeping alone, for a command.
 pub(super) async fn assemble_housekeeping(config: &Config) -> Result<Housekeeping, AssembleError> {
     let password = config.secrets.duplicate().database_password;
-    let database = Arc::new(sql::open(&config.storage, password).await?);
+    let database = Arc::new(open_database(config, password).await?);
     Ok(Housekeeping::new(&config.housekeeping, database, holder()?))
 }
 

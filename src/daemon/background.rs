@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tasks::Tasks;
 use crate::backend::kick;
+use crate::backend::mail_hosts::MailHostWatch;
 use crate::frontend::http_login;
 use crate::frontend::operations::Watcher;
 use crate::jobs::bookkeeping::Worker;
@@ -35,6 +36,7 @@ pub(super) struct Workers {
     pub(super) followers: Vec<EventFollower>,
     pub(super) schedule: Option<Schedule>,
     pub(super) kick: Option<kick::Worker>,
+    pub(super) mail_hosts: Option<MailHostWatch>,
     pub(super) housekeeping: Option<Housekeeping>,
     pub(super) notices: Option<Notices>,
 }
@@ -142,6 +144,13 @@ fn beside_connections(workers: Workers) -> Vec<BackgroundTask> {
             how_often: "when a user lost access",
             stops: Stops::AtOnce,
             runs: runs(workers.kick, kick::Worker::run),
+        },
+        BackgroundTask {
+            name: "backends",
+            does: "connects to each backend, so that logins know which are down, with `[[backend]]`",
+            how_often: "every `[backends] check_interval`",
+            stops: Stops::AtOnce,
+            runs: runs(workers.mail_hosts, MailHostWatch::run),
         },
         BackgroundTask {
             name: "housekeeping",

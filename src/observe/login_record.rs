@@ -255,6 +255,7 @@ pub(super) mod tests {
             master_user: None,
             source: Source::Keycloak,
             fields: UserFields::default(),
+            proxied: None,
             through_webmail: false,
         })
     }

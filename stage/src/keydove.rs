@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
+use nix::sys::signal::Signal;
 
 use crate::names::Names;
 use crate::process::{Group, Program};
@@ -315,6 +316,11 @@ impl Keydove {
             Some(mut program) => program.kill(),
             None => Ok(()),
         }
+    }
+
+    /// Sends its process a signal, such as one that makes it stand still.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.program.as_ref().map_or(Ok(()), |program| program.signal(signal))
     }
 
     /// The program with its configuration, for a run of one's own.

@@ -24,6 +24,7 @@ pub mod keydove;
 pub mod lazy;
 pub mod mariadb;
 pub mod names;
+pub mod network;
 pub mod portal;
 mod ports;
 pub mod postfix;

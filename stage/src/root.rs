@@ -4,11 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
 
 /// What the program needs to know of its environment beyond `sudo`.
-const KEPT: [&str; 7] = [
+const KEPT: [&str; 8] = [
     "PATH",
     "JAVA_HOME",
     "DEMO_EXIT",
     "KEYDOVE_KEEP_STAGE",
+    "KEYDOVE_NODES_SECONDS",
     "KEYDOVE_TEST_SEED",
     "LLVM_PROFILE_FILE",
     "RUST_BACKTRACE",

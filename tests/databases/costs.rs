@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use keydove::auth::{AuthRequest, Credential, Mechanism, Origin, Secret, Service};
+use keydove::backend::mail_hosts::{self, MailHosts};
 use keydove::backend::mailboxes::Mailboxes;
 use keydove::backend::people::{People, Sources};
 use keydove::backend::records::{self, Spawner};
@@ -35,6 +36,7 @@ struct Costs<'a> {
     database: Arc<Database>,
     double: KeycloakDouble,
     other: &'a OtherMariadb<'a>,
+    mail_hosts: Option<MailHosts>,
 }
 
 /// Statements before the answer, and all of them.
@@ -69,6 +71,7 @@ impl Costs<'_> {
             provisioner,
             webmail: Webmail::new(&toml::from_str("").unwrap(), None),
             throttle: Throttle::disabled(),
+            mail_hosts: self.mail_hosts.clone(),
             kicker: None,
             bookkeeper,
         })
@@ -151,7 +154,7 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
         other.run(&format!("INSERT INTO user_acl (username) VALUES ('{name}')")).await;
     }
     other.run("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1").await;
-    let costs = Costs { database, double, other };
+    let costs = Costs { database, double, other, mail_hosts: None };
     // Statements are prepared, and keydove's own tables are looked for.
     let [warm, ann] = names;
     Box::pin(costs.of(warm, &["right"])).await;
@@ -192,6 +195,33 @@ pub async fn a_login_costs_few_statements(database: Arc<Database>, other: &Other
         Box::pin(costs.of(ann, &["right"])).await;
         other.run(back).await;
     }
+}
+
+/// Where a mailbox lives is part of the one question; behind [`a_login_costs_few_statements`], on its rows.
+pub async fn a_backend_costs_no_statement(database: Arc<Database>, other: &OtherMariadb<'_>) {
+    let alike = "ALTER TABLE keydove_person CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci";
+    other.run(alike).await;
+    let double = KeycloakDouble::start(false).await;
+    let name = "ann@costs.example";
+    double.set_people(vec![json!({ "id": name, "username": name, "email": name, "enabled": true,
+        "attributes": { "mailcow_password": [hash("right")], "mail": ["yes"], "mailcow_template": ["gold"] } })]);
+    let backend = toml::from_str("name = 'b1'\nhost = '192.0.2.11'").unwrap();
+    let mail_hosts = MailHosts::new(&mail_hosts::Config::default(), &[backend]);
+    let costs = Costs { database, double, other, mail_hosts };
+    // It gets its backend, and statements are prepared.
+    for _ in 0..3 {
+        Box::pin(costs.of(name, &["right"])).await;
+    }
+    for (what, passwords, before) in [
+        ("a cold login", &["right"][..], 1),
+        ("a cold wrong password", &["wrong"], 1),
+        ("a known login", &["right", "right"], 0),
+    ] {
+        let cost = Box::pin(costs.of(name, passwords)).await;
+        assert_eq!(cost.before.len(), before, "{what}: {cost:#?}");
+    }
+    let backend = super::provisioning::count(other, "keydove_placement", "backend = 'b1'").await;
+    assert_eq!(backend, 1);
 }
 
 /// Without what prepares a statement for the first time on a connection.

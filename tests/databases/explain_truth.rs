@@ -316,6 +316,7 @@ impl<O: Other> Stage<'_, O> {
             provisioner: Arc::new(Provisioner::new(&making(world.making))),
             webmail: Webmail::new(&toml::from_str(sogo).unwrap(), None),
             throttle: throttle(user, world),
+            mail_hosts: None,
             kicker: None,
             bookkeeper: Bookkeeper::disabled(),
         })

@@ -18,6 +18,7 @@ mod mariadb;
 mod marks;
 mod notices;
 mod others;
+mod placement;
 mod pool;
 mod portal;
 mod provisioning;
@@ -194,6 +195,9 @@ async fn a_login_costs_mariadb_few_statements() {
     let database = Arc::new(connect(&server).await);
     database.templates().await.unwrap();
     Box::pin(costs::a_login_costs_few_statements(database, &other)).await;
+    let backends = placement::candidates(&[("b1", 1)]);
+    let database = Arc::new(connect(&server).await.with_candidates(Some(backends)));
+    Box::pin(costs::a_backend_costs_no_statement(database, &other)).await;
 }
 
 #[tokio::test]
@@ -330,6 +334,45 @@ async fn mariadb_tells_postfix_of_addresses() {
     maps::maps_battery(&database, &other).await;
     database.close().await;
     maps::few_rights_are_enough_for_maps(&server, &other).await;
+}
+
+#[tokio::test]
+async fn sqlite_remembers_where_mailboxes_live() {
+    let folder = Folder::new("sqlite-placement");
+    let path = folder.path().join("keydove.sqlite");
+    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+    let [first, second] = [("b1", "b2"), ("b2", "b1")].map(|(one, other)| [(one, 1), (other, 0)]);
+    let open = async |backends: &[(&str, u32)]| {
+        Arc::new(open(&config, None).await.unwrap().with_candidates(Some(placement::candidates(backends))))
+    };
+    let (first, second) = (open(&first).await, open(&second).await);
+    placement::placement_battery([&first, &second], &OtherSqlite::open(&path)).await;
+}
+
+/// With the rights that `keydove grants` prints for it.
+#[tokio::test]
+async fn mariadb_remembers_where_mailboxes_live() {
+    let folder = Folder::new("mariadb-placement");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    let without = connect(&server).await.with_candidates(Some(placement::candidates(&[("b1", 1)])));
+    assert!(without.placements().await.is_err(), "there are no tables, and keydove may not make them");
+    let features = [
+        Feature::Logins,
+        Feature::AppPasswords,
+        Feature::Owners,
+        Feature::FirstLogins,
+        Feature::Housekeeping,
+        Feature::OldLogins,
+        Feature::Backends,
+    ];
+    rights::give_only(&features, &server, &other).await;
+    let [first, second] = [("b1", "b2"), ("b2", "b1")].map(|(one, other)| [(one, 1), (other, 0)]);
+    let open = async |backends: &[(&str, u32)]| {
+        Arc::new(connect(&server).await.with_candidates(Some(placement::candidates(backends))))
+    };
+    let (first, second) = (open(&first).await, open(&second).await);
+    placement::placement_battery([&first, &second], &other).await;
 }
 
 #[tokio::test]

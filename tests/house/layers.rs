@@ -43,7 +43,14 @@ const ROWS: [(&str, &[&[&str]]); 5] = [
             &["bookkeeping"],
         ],
     ),
-    ("backend", &[&["mailboxes", "people"], &["keycloak", "kick", "redis", "sql"], &["breaker", "records"]]),
+    (
+        "backend",
+        &[
+            &["mail_hosts", "mailboxes", "people"],
+            &["keycloak", "kick", "redis", "sql"],
+            &["breaker", "records"],
+        ],
+    ),
     ("credential", &[&["hashing"], &["compared", "scheme"]]),
 ];
 

@@ -244,13 +244,14 @@ pub fn page() -> String {
 }
 
 /// What each table needs beside the setting that is tried.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("[[listener]]", "door = 'auth-client'\nrole = 'dovecot'\npath = '/run/keydove/auth'\n"),
     ("[storage.mariadb]", "host = 'localhost'\nuser = 'keydove'\ndatabase = 'mailcow'\n"),
     ("[oauth]", "audiences = ['keydove']\n"),
     ("[redis]", "host = 'localhost'\n"),
     ("[kick]", "command = ['/bin/true', '{user}']\n"),
     ("[http_login]", "listen = '127.0.0.1:9082'\n"),
+    ("[[backend]]", "name = 'mail1'\nhost = '192.0.2.11'\n"),
 ];
 
 /// A whole file with one table, and one line more in it.

@@ -59,6 +59,9 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("names.rs", "{column} IN (", "by the caller's is_it"),
     ("person.rs", "mailbox IN (", "is_name_of"),
     ("person.rs", "p.mailbox IN (", "is_name_of"),
+    ("placement/mod.rs", "mailbox =", "is_name_of"),
+    ("placement/moves.rs", "backend =", "MovePage compares it again byte for byte"),
+    ("placement/moves.rs", "mailbox >", "of keydove's own table, whose columns are compared by their bytes"),
     ("portal/app_passwords.rs", "mailbox =", "of keydove's own table, in normal form"),
     ("portal/notices.rs", "occasion =", "one of two words of keydove's own"),
     (

@@ -14,6 +14,7 @@ mod account_states;
 mod app_passwords;
 mod auth_policy;
 mod auth_socket;
+mod backends;
 mod check;
 mod commands;
 mod conformance;
@@ -155,6 +156,8 @@ const LOOKING: &[Group<Case>] = &[
 /// Cases that stop servers and start them.
 const ACTING: &[Group<LoneCase>] = &[
     ("app_passwords", On::BothDatabases, app_passwords::CASES),
+    ("backends", On::BothDatabases, backends::CASES),
+    ("backends", On::Sqlite, backends::PROXIES),
     ("conformance", On::Sqlite, conformance::CASES),
     ("events", On::Sqlite, events::LONE_CASES),
     ("fault_matrix", On::OwnMariaDb, fault_matrix::SERVER_CASES),

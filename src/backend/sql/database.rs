@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::config::Config;
 use super::error::Error;
 use super::mariadb::Mariadb;
+use super::placement::Candidates;
 use super::session::{Asker, Work};
 use super::sqlite::{Sqlite, backup};
 use crate::auth::Secret;
@@ -22,6 +23,8 @@ pub struct Database {
     driver: Driver,
     asker: Asker,
     questions: Calls,
+    /// Where each mailbox lives on one of several machines: these.
+    pub(super) candidates: Option<Candidates>,
 }
 
 enum Driver {
@@ -82,7 +85,7 @@ pub fn back_up(config: &Config, copy: &Path) -> Result<(), Error> {
 
 impl Database {
     fn new(driver: Driver) -> Self {
-        Self { driver, asker: Asker::Login, questions: Calls::default() }
+        Self { driver, asker: Asker::Login, questions: Calls::default(), candidates: None }
     }
 
     /// A handle for jobs, with counters of its own. On a server it shares the pool, of which jobs get only a part, so
@@ -96,7 +99,8 @@ impl Database {
             Driver::Sqlite(file) => Driver::Sqlite(file.open_again().await?),
             Driver::Mariadb(server) => Driver::Mariadb(Arc::clone(server)),
         };
-        Ok(Self { driver, asker: Asker::Job, questions: Calls::default() })
+        let candidates = self.candidates.clone();
+        Ok(Self { driver, asker: Asker::Job, questions: Calls::default(), candidates })
     }
 
     /// Runs statements that belong together; all or none of them take effect.

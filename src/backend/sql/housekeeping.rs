@@ -31,6 +31,8 @@ pub(crate) enum Leftover {
     },
     /// By what people are known again whose owner is not remembered any more: each says nothing without the other.
     Marks,
+    /// Where mailboxes lived that were deleted; with backends only.
+    Placements,
     /// Logins so many seconds ago.
     Logins {
         /// How long they are kept.
@@ -56,6 +58,7 @@ impl Leftover {
             Self::SyncNotes => "keydove_sync",
             Self::People { .. } => "keydove_person",
             Self::Marks => "keydove_mark",
+            Self::Placements => "keydove_placement",
             Self::Logins { .. } => "sasl_log",
         }
     }
@@ -92,12 +95,18 @@ impl Work for Sweep {
     const WAITS: bool = false;
     type Output = Swept;
 
+    fn needs_backend_tables(&self) -> bool {
+        self.what == Leftover::Placements
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<Swept, Fault> {
         match self.what {
             Leftover::Logins { seconds } => self.sweep_logins(session, seconds).await,
             _ if !session.has_own_tables() => Ok(Swept::default()),
             Leftover::AppPasswords => self.sweep_app_passwords(session).await,
             Leftover::SyncNotes => self.sweep_mailboxes(session, i64::MAX).await,
+            Leftover::Placements if !session.has_backend_tables() => Ok(Swept::default()),
+            Leftover::Placements => self.sweep_mailboxes(session, i64::MAX).await,
             Leftover::Marks if !session.has_marks() => Ok(Swept::default()),
             Leftover::Marks => self.sweep_marks(session).await,
             Leftover::People { seconds } => self.sweep_mailboxes(session, seconds).await,
@@ -154,6 +163,12 @@ impl Sweep {
             Leftover::People { .. } => {
                 let long_gone = format!("COALESCE(missing_since < {}, 0)", ago(S::DIALECT, seconds));
                 (format!("missed_runs, {long_gone}"), format!(" OR missed_runs = {NO_MAILBOX}"))
+            }
+            // As long as it is remembered whose the mailbox was, it may come back to its mail.
+            Leftover::Placements => {
+                let unless_known =
+                    "NOT EXISTS (SELECT 1 FROM keydove_person p WHERE p.mailbox = keydove_placement.mailbox)";
+                ("0, 1".to_owned(), format!(") AND ({unless_known}"))
             }
             _ => ("0, 1".to_owned(), String::new()),
         };

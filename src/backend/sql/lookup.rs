@@ -10,6 +10,7 @@ use super::error::Error;
 use super::mailbox::{Found, Hosting, Listed, Page};
 use super::names::{is_name_of, spellings, texts};
 use super::person::PersonOf;
+use super::placement;
 use super::retry::{Fault, Trouble};
 use super::row::{Parameter, Row};
 use super::session::{Dialect, Kind, Session, Work};
@@ -34,8 +35,16 @@ SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL \
 /// are no limits of app passwords, and no owner.
 ///
 /// Few columns, because each costs something in each row: one holds what fits it of each table.
-fn find_all(with_own_tables: bool) -> String {
+fn find_all(with_own_tables: bool, with_backend: bool) -> String {
     let switches = app_password::switches(with_own_tables);
+    let backend = match with_backend {
+        true => {
+            " UNION ALL \
+             SELECT 7, mailbox, NULL, NULL, backend, NULL, NULL, NULL, NULL \
+             FROM keydove_placement WHERE mailbox IN (?, ?)"
+        }
+        false => "",
+    };
     let (networks, expires, limits_of, owner) = match with_own_tables {
         true => (
             "k.networks",
@@ -63,23 +72,26 @@ fn find_all(with_own_tables: bool) -> String {
          UNION ALL \
          SELECT 5, NULL, NULL, CAST(MAX(datetime) AS CHAR), NULL, app_password, NULL, NULL, NULL \
            FROM sasl_log WHERE username IN (?, ?) GROUP BY app_password \
-         {owner}"
+         {owner}{backend}"
     )
 }
 
-static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(true));
-static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(false));
+static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(true, false));
+static FIND_ALL_WITH_BACKEND: LazyLock<String> = LazyLock::new(|| find_all(true, true));
+static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(false, false));
 
 /// Of which table a row of these statements is: the number in its first column.
 const APP_PASSWORD: i64 = 4;
 const LAST_USE: i64 = 5;
 const OWNER: i64 = 6;
+const BACKEND: i64 = 7;
 /// Where a row of `app_passwd` has what.
 const OF_APP_PASSWORD: app_password::Columns =
     app_password::Columns { switches: 2, networks: 3, id: 5, password: 7, expires: 8 };
 /// Where a row of `sasl_log` has the number of the app password and the time.
 const USED: (usize, usize) = (5, 3);
 const KEYCLOAK_ID: usize = 4;
+const BACKEND_NAME: usize = 4;
 
 /// Binary order, because under a collation the name after `muller` may equal it and a page would repeat or skip.
 const LIST_SQLITE: &str = "\
@@ -102,6 +114,8 @@ pub struct LoginFacts {
     pub app_passwords: Result<Vec<AppPassword>, Error>,
     /// Keycloak's id of whoever had the mailbox when keydove saw it last, as far as that is remembered.
     pub owner_id: Option<String>,
+    /// The backend that the mailbox lives on, where it has one; `None` without [backends](Database::with_candidates).
+    pub backend: Result<Option<String>, Error>,
 }
 
 impl Database {
@@ -127,7 +141,7 @@ impl Database {
     /// # Errors
     /// As [`find_mailbox`](Self::find_mailbox).
     pub async fn login_facts(&self, user: &Username) -> Result<LoginFacts, Error> {
-        self.run(FindLoginFacts(user.clone())).await
+        self.run(FindLoginFacts { user: user.clone(), with_backend: self.candidates.is_some() }).await
     }
 
     /// One page of the mailboxes that receive mail (`active` 1 or 2, resources excepted), in the binary order of
@@ -168,21 +182,34 @@ impl Work for FindMailbox {
     }
 }
 
-struct FindLoginFacts(Username);
+struct FindLoginFacts {
+    user: Username,
+    with_backend: bool,
+}
 
 impl Work for FindLoginFacts {
     const ATTEMPT: &'static str = "looking up what a login needs";
     const KIND: Kind = Kind::Reads;
     type Output = LoginFacts;
 
+    fn needs_backend_tables(&self) -> bool {
+        self.with_backend
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
-        let with_own_tables = session.has_own_tables();
-        let (statement, tables) = match with_own_tables {
+        let has_backends = self.with_backend && session.has_backend_tables();
+        let (statement, tables) = match session.has_own_tables() {
+            true if has_backends => (&*FIND_ALL_WITH_BACKEND, 6),
+            // Whoever has one of keydove's tables has all, or an administrator has to look after it.
             true => (&*FIND_ALL, 5),
             false => (&*FIND_ALL_OF_MAILCOW, 4),
         };
-        match session.query(statement, names_for(&self.0, tables)).await {
-            Ok(rows) => Ok(self.assemble(rows)?),
+        match session.query(statement, names_for(&self.user, tables)).await {
+            Ok(rows) if tables == 6 || !self.with_backend => Ok(self.assemble(rows)?),
+            Ok(rows) => {
+                let backend = self.ask_for_backend(session).await?;
+                Ok(LoginFacts { backend, ..self.assemble(rows)? })
+            }
             // Tables of different collations cannot be read by one statement, nor can one that is closed to us.
             Err(Fault { trouble: Trouble::DoesNotFit | Trouble::Refused, .. }) => {
                 self.ask_apart(session).await
@@ -194,8 +221,9 @@ impl Work for FindLoginFacts {
 
 impl FindLoginFacts {
     fn assemble(&self, rows: Vec<Row>) -> Result<LoginFacts, Error> {
-        let user = &self.0;
-        let (mut found, mut app_passwords, mut last_uses, mut owners) = (vec![], vec![], vec![], vec![]);
+        let user = &self.user;
+        let (mut found, mut app_passwords, mut last_uses) = (vec![], vec![], vec![]);
+        let (mut owners, mut backend) = (vec![], None);
         for mut row in rows {
             match row.integer(0) {
                 Ok(Some(APP_PASSWORD)) => {
@@ -212,25 +240,31 @@ impl FindLoginFacts {
                 Ok(Some(OWNER)) => owners.push(row.read("keydove_person", user.as_str(), |row| {
                     Ok((row.words(1)?, row.words(KEYCLOAK_ID)?))
                 })?),
+                Ok(Some(BACKEND)) => {
+                    let (name, on) = row.read("keydove_placement", user.as_str(), |row| {
+                        Ok((row.words(1)?, row.words(BACKEND_NAME)?))
+                    })?;
+                    backend = is_name_of(user, &name).then_some(on).or(backend);
+                }
                 _ => found.push(Found::read(row, user.as_str())?),
             }
         }
         let hosting = Hosting::assemble(user, found)?;
         if hosting.mailbox.is_none() {
-            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner_id: None });
+            return Ok(LoginFacts::without_mailbox(hosting));
         }
         app_password::sort(&mut app_passwords, &last_uses);
         owners.retain(|(name, _)| is_name_of(user, name));
         let owner_id = super::names::pick("keydove_person", user.as_str(), owners)?;
-        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner_id })
+        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner_id, backend: Ok(backend) })
     }
 
     /// A table that may not be read stops only what needs it.
     async fn ask_apart<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
-        let user = &self.0;
+        let user = &self.user;
         let hosting = FindMailbox(user.clone()).run(session).await?;
         if hosting.mailbox.is_none() {
-            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner_id: None });
+            return Ok(LoginFacts::without_mailbox(hosting));
         }
         let app_passwords = match AppPasswords(user.clone()).run(session).await {
             Ok(found) => Ok(found),
@@ -238,13 +272,34 @@ impl FindLoginFacts {
             Err(fault) => return Err(fault),
         };
         let owner = PersonOf(user.clone()).run(session).await?;
-        Ok(LoginFacts { hosting, app_passwords, owner_id: owner.map(|owner| owner.keycloak_id) })
+        let backend = match self.with_backend {
+            true => self.ask_for_backend(session).await?,
+            false => Ok(None),
+        };
+        Ok(LoginFacts { hosting, app_passwords, owner_id: owner.map(|owner| owner.keycloak_id), backend })
+    }
+
+    async fn ask_for_backend<S: Session>(
+        &self,
+        session: &mut S,
+    ) -> Result<Result<Option<String>, Error>, Fault> {
+        match placement::read(session, &self.user).await {
+            Ok(found) => Ok(Ok(found.map(String::from))),
+            Err(Fault { error: error @ Error::Schema { .. }, .. }) => Ok(Err(error)),
+            Err(fault) => Err(fault),
+        }
     }
 }
 
-struct ListMailboxes {
-    after: String,
-    limit: usize,
+impl LoginFacts {
+    fn without_mailbox(hosting: Hosting) -> Self {
+        Self { hosting, app_passwords: Ok(Vec::new()), owner_id: None, backend: Ok(None) }
+    }
+}
+
+pub(super) struct ListMailboxes {
+    pub(super) after: String,
+    pub(super) limit: usize,
 }
 
 impl Work for ListMailboxes {
@@ -284,7 +339,12 @@ mod tests {
 
     #[test]
     fn every_part_of_the_question_has_the_same_columns() {
-        for (statement, tables) in [(find_all(true), 6), (find_all(false), 5), (FIND_MAILBOX.to_owned(), 3)] {
+        for (statement, tables) in [
+            (find_all(true, true), 7),
+            (find_all(true, false), 6),
+            (find_all(false, false), 5),
+            (FIND_MAILBOX.to_owned(), 3),
+        ] {
             let columns = |part: &str| {
                 // A comma inside of brackets is none between columns, and no column here has one.
                 part.split(" FROM ").next().unwrap_or_default().matches(',').count() + 1

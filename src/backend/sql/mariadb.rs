@@ -28,6 +28,7 @@ pub(super) struct Mariadb {
     connect_timeout: Duration,
     own_tables: OwnTables,
     portal_tables: OwnTables,
+    backend_tables: OwnTables,
 }
 
 impl Mariadb {
@@ -45,6 +46,7 @@ impl Mariadb {
             connect_timeout,
             own_tables: OwnTables::new(&own_tables::OF_LOGINS),
             portal_tables: OwnTables::new(&own_tables::OF_PORTAL),
+            backend_tables: OwnTables::new(&own_tables::OF_BACKENDS),
         })
     }
 

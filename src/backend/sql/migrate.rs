@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0005_marks", sql: include_str!("migrations/sqlite/0005_marks.sql") },
     Migration { name: "0006_portal", sql: include_str!("migrations/sqlite/0006_portal.sql") },
     Migration { name: "0007_notices", sql: include_str!("migrations/sqlite/0007_notices.sql") },
+    Migration { name: "0010_backends", sql: include_str!("migrations/sqlite/0010_backends.sql") },
 ];
 
 /// Which steps a file has had.

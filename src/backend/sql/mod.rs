@@ -29,6 +29,7 @@ mod marks;
 mod migrate;
 mod names;
 mod person;
+mod placement;
 mod portal;
 mod provision;
 mod retry;
@@ -61,6 +62,7 @@ pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use person::StoredPerson;
+pub use placement::{Candidate, Candidates, MoveFrom, MovedMailbox, Placed, Placements};
 pub use portal::{
     AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, Notice, NoticesDue, NoticesFound, Occasion,
     OwnAppPasswords, SessionEnd, StoredSession, TooManyAppPasswords,

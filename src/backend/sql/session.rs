@@ -70,6 +70,10 @@ pub(super) trait Session: Send {
     /// so in SQLite.
     fn has_portal_tables(&self) -> bool;
 
+    /// Whether the tables of backends are there; they are looked for by works that
+    /// [need them](Work::needs_backend_tables). Always so in SQLite.
+    fn has_backend_tables(&self) -> bool;
+
     /// Runs a command that a server does not prepare, such as `SAVEPOINT`.
     fn command(&mut self, command: &'static str) -> impl Future<Output = Result<(), Fault>> + Send;
 
@@ -127,6 +131,11 @@ pub(super) trait Work: Send + Sync + 'static {
     /// Whether it needs the web portal's tables, which nobody else looks for.
     const OF_PORTAL: bool = false;
     type Output: Send + 'static;
+
+    /// Whether it needs the tables of backends, which nobody else looks for.
+    fn needs_backend_tables(&self) -> bool {
+        false
+    }
 
     /// May be called again after a [`Fault`], on a new transaction.
     fn run<S: Session>(&self, session: &mut S) -> impl Future<Output = Result<Self::Output, Fault>> + Send;

@@ -51,7 +51,11 @@ pub fn ask(options: &Options, user: &[u8], password: &[u8]) -> Result<Verdict, S
 
 fn question(options: &Options, user: &[u8], password: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut line = Zeroizing::new(Vec::with_capacity(4096));
-    let word = if options.is_lookup { "USER" } else { "AUTH" };
+    let word = match (options.is_lookup, options.is_passdb_lookup) {
+        (true, true) => "PASS",
+        (true, false) => "USER",
+        (false, _) => "AUTH",
+    };
     line.extend_from_slice(format!("VERSION\t1\t0\n{word}\t{ID}\t").as_bytes());
     escape(user, &mut line);
     if !options.is_lookup {

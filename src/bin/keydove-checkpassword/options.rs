@@ -33,6 +33,8 @@ pub struct Options {
     pub secured: bool,
     /// Dovecot asks where somebody's mail lives, without a password.
     pub is_lookup: bool,
+    /// It asks as its passdb: also on which machine the mailbox is.
+    pub is_passdb_lookup: bool,
     /// How long a refusal waits.
     pub failure_delay: Duration,
     /// What follows a yes.
@@ -80,6 +82,7 @@ impl Command {
             session: text("AUTH_SESSION"),
             secured: text("AUTH_SECURED").is_some(),
             is_lookup: is_dovecot && text("AUTHORIZED").is_some(),
+            is_passdb_lookup: text("CREDENTIALS_LOOKUP").is_some(),
             failure_delay: delay.unwrap_or_default(),
             is_dovecot,
             program,

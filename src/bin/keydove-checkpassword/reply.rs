@@ -29,17 +29,25 @@ pub fn accept(options: &Options, fields: &Fields) -> Result<u8, String> {
     Err(run(options, fields))
 }
 
-/// TAB-separated: `user=` as it is, everything else as a field of the userdb.
+/// keydove means it for the passdb: the mailbox is on another machine.
+const OF_PASSDB: &[u8] = b"passdb_";
+
+/// TAB-separated: `user=` and what is of the passdb as it is, everything else as a field of the userdb.
 fn for_dovecot(fields: &Fields) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in fields {
         if !out.is_empty() {
             out.push(b'\t');
         }
-        if name != b"user" {
-            out.extend_from_slice(b"userdb_");
+        match name.strip_prefix(OF_PASSDB) {
+            Some(name) => escape(name, &mut out),
+            None => {
+                if name != b"user" {
+                    out.extend_from_slice(b"userdb_");
+                }
+                escape(name, &mut out);
+            }
         }
-        escape(name, &mut out);
         out.push(b'=');
         escape(value, &mut out);
     }
@@ -62,6 +70,8 @@ fn run(options: &Options, fields: &Fields) -> String {
         }
         let value = os(value.clone());
         match name.as_slice() {
+            // Only Dovecot has proxies.
+            name if name.starts_with(OF_PASSDB) => {}
             b"user" => drop(command.env("USER", value)),
             b"home" => {
                 // The folder is there from the first mail on.
@@ -104,6 +114,8 @@ mod tests {
         let fields =
             fields.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).to_vec();
         assert_eq!(for_dovecot(&fields), b"user=a@b.example\tuserdb_uid=5000\tuserdb_home=/m/a\x01tb");
+        let proxied = vec![(b"passdb_host".to_vec(), b"192.0.2.1".to_vec())];
+        assert_eq!(for_dovecot(&proxied), b"host=192.0.2.1");
         assert_eq!((number(&fields, b"uid"), number(&fields, b"gid")), (Some(5000), None));
     }
 }

@@ -1,5 +1,6 @@
 //! `keydove check`: what stands against logins now, on the real path, with the step that mends it.
 
+mod backends;
 mod database;
 mod database_file;
 mod dovecot;
@@ -34,7 +35,7 @@ use finding::{Finding, Findings, Level, show};
 use service::Service;
 
 /// In this order they are shown.
-const AREAS: [&str; 12] = [
+const AREAS: [&str; 13] = [
     "service",
     "configuration",
     "files",
@@ -45,6 +46,7 @@ const AREAS: [&str; 12] = [
     "logins",
     "person",
     "kick",
+    "backends",
     "dovecot",
     "postfix",
 ];
@@ -244,6 +246,9 @@ impl Looked<'_> {
             findings.extend(person::look(user, config, daemon));
         }
         findings.extend(reactor.block_on(kick::look(config)));
+        if is_sound {
+            findings.extend(reactor.block_on(backends::look(config)));
+        }
         Ok(findings)
     }
 

@@ -118,6 +118,7 @@ async fn service(path: &std::path::Path) -> Arc<LoginService> {
         provisioner: Arc::new(Provisioner::new(&Default::default())),
         webmail: Webmail::new(&Default::default(), None),
         throttle: Throttle::new(&throttle::Config::default(), now).unwrap(),
+        mail_hosts: None,
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     });

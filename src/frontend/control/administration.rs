@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::{InUse, Reply, Request, SentPassword};
 use crate::auth::Username;
 use crate::backend::kick::Kicker;
+use crate::backend::mail_hosts::MailHosts;
 use crate::jobs::sync;
 use crate::login::LoginService;
 use crate::login::service::{Arrival, ExplainRequest};
@@ -64,6 +65,9 @@ impl Administration {
                 }
                 None => Reply::Error("this is no mail address, IP address or network".to_owned()),
             },
+            Request::Backends => {
+                Reply::Backends(decision.mail_hosts().map(MailHosts::states).unwrap_or_default())
+            }
             Request::KickList => self.with_kicker(|kicker| {
                 let (first, total) = cut(kicker.held());
                 Reply::Held { first, total }

@@ -21,6 +21,7 @@ use super::json_lines::to_line;
 use super::{JsonLines, JsonWords, Line, Question};
 use crate::auth::Secret;
 use crate::backend::kick;
+use crate::backend::mail_hosts::MailHostState;
 use crate::login::decision::{CacheCounts, Forgotten, Known};
 use crate::login::service::{Explained, Status};
 use crate::login::throttle::ListedCounter;
@@ -68,6 +69,8 @@ pub enum Request {
         /// Whose; of everybody without it.
         user: Option<String>,
     },
+    /// Which backends are up?
+    Backends,
     /// How do things stand?
     Status,
     /// In what does this configuration differ from the one that is in use?
@@ -156,6 +159,8 @@ pub enum Reply {
         /// Sessions go on.
         spared: usize,
     },
+    /// To [`Request::Backends`]: by name, in order.
+    Backends(Vec<(String, MailHostState)>),
     /// The request is none, its sender has no right, or there was no time.
     Error(String),
 }
@@ -221,6 +226,7 @@ mod tests {
             Request::Probe,
             Request::Compare { with: InUse::default().tag([7; 16]) },
             Request::KickList,
+            Request::Backends,
             Request::KickRelease { user: Some(user()) },
             Request::KickSpare { user: None },
             Request::ThrottleList,

@@ -12,6 +12,7 @@ mod auth_master;
 mod escaping;
 mod line;
 mod pending;
+mod proxy;
 
 pub use auth_client::{AuthClient, Role};
 pub use auth_master::{AuthMaster, MasterAnswer, MasterQuestion, Peer};

@@ -9,9 +9,13 @@
 //! | `VERSION 1 0`, optional, first | nothing; closes when the first number is not 1 |
 //! | `AUTH id user password service=imap rip=192.0.2.7 session=Xk3vA8 secured` | `OK id user=… uid=… gid=… home=… mail=…`, `FAIL id code=…` or `TEMP id` |
 //! | `USER id user service=lmtp` | `USER id user=… uid=… gid=… home=… mail=…`, `NOTFOUND id` or `TEMP id` |
+//! | `PASS id user service=lmtp` | `USER id user=… passdb_…`, `NOTFOUND id` or `TEMP id` |
 //! | `LIST id` | `LIST id user` for each, then `DONE id`; or at any point `TEMP id` |
 //!
 //! `service` is needed. Unknown parameters are ignored, and so are unknown reply fields. `TEMP` is "cannot tell".
+//!
+//! `passdb_…` in an answer is a field for Dovecot's passdb, without that prefix: `passdb_proxy_maybe=y` and
+//! `passdb_host=192.0.2.11` of a mailbox on another machine. `PASS` asks for these, `USER` for those of the userdb.
 //!
 //! The codes of `FAIL` are for Dovecot's own log: `mismatch`, `unknown`, `disabled`, `expired`. Dovecot shows a mail
 //! client the same for the first three. `expired` is shown (`[EXPIRED]`), so it is said only of an app password that
@@ -30,8 +34,8 @@ use super::dovecot::{
 };
 use super::{Answer, Line, ListUsers, Next, Protocol, ProtocolError, Ticket, Ticketed};
 use crate::auth::{
-    AuthRequest, Credential, Denial, Mechanism, Origin, Secret, Service, Told, UserFields, UserRequest,
-    Verdict,
+    AuthRequest, Credential, Denial, MailHost, Mechanism, Origin, Secret, Service, Told, UserFields,
+    UserLookup, UserRequest, Verdict,
 };
 use crate::login::service::{EndedEarly, UserAnswer, UserPage};
 
@@ -86,12 +90,12 @@ impl Hook {
         Ok(Received::Question(HookQuestion::Login(self.ask(id, request))))
     }
 
-    /// `USER id user service=…`
-    fn find_user(&mut self, mut fields: Fields<'_>) -> Result<Received, ProtocolError> {
+    /// `USER id user service=…` and `PASS id user service=…`
+    fn find_user(&mut self, mut fields: Fields<'_>, lookup: UserLookup) -> Result<Received, ProtocolError> {
         let id = self.new_id(&mut fields)?;
         let user = unescape(fields.next().ok_or(ProtocolError::Parameter)?);
         let (service, _) = read_parameters(fields).service.ok_or(ProtocolError::Parameter)?;
-        Ok(Received::Question(HookQuestion::User(self.ask(id, UserRequest { user, service }))))
+        Ok(Received::Question(HookQuestion::User(self.ask(id, UserRequest { user, service, lookup }))))
     }
 
     /// `LIST id`
@@ -178,7 +182,8 @@ impl Protocol for Hook {
         let mut fields = Fields::of(line);
         match fields.next() {
             Some(b"AUTH") => self.authenticate(fields),
-            Some(b"USER") => self.find_user(fields),
+            Some(b"USER") => self.find_user(fields, UserLookup::Userdb),
+            Some(b"PASS") => self.find_user(fields, UserLookup::Passdb),
             Some(b"LIST") => self.list(fields),
             Some(b"VERSION") if is_first => match fields.next_number() {
                 Some(VERSION) => Ok(Received::Nothing),
@@ -193,7 +198,10 @@ impl Protocol for Hook {
             HookAnswer::Login(Answer { ticket, answer: verdict }) => {
                 let Some(id) = self.close(ticket) else { return Next::Open };
                 match verdict.told() {
-                    Told::Yes(grant) => write_found("OK", id, grant.user.as_str(), &grant.fields, out),
+                    Told::Yes(grant) => {
+                        let host = grant.proxied.as_ref().map(|proxied| &proxied.host);
+                        write_found("OK", id, grant.user.as_str(), (&grant.fields, host), out);
+                    }
                     Told::No => write_fail(id, &verdict, out),
                     Told::Later => write_bare("TEMP", id, out),
                 }
@@ -201,7 +209,9 @@ impl Protocol for Hook {
             HookAnswer::User(Answer { ticket, answer }) => {
                 let Some(id) = self.close(ticket) else { return Next::Open };
                 match answer {
-                    UserAnswer::Found(user, fields) => write_found("USER", id, user.as_str(), &fields, out),
+                    UserAnswer::Found(user, fields, host) => {
+                        write_found("USER", id, user.as_str(), (&fields, host.as_deref()), out);
+                    }
                     UserAnswer::NotFound => write_bare("NOTFOUND", id, out),
                     UserAnswer::CannotTell(_) => write_bare("TEMP", id, out),
                 }
@@ -246,11 +256,25 @@ fn write_fail(id: u32, verdict: &Verdict, out: &mut Vec<u8>) {
 }
 
 /// Fields that do not fit are no reason to say no, and half of them would lead mail astray.
-fn write_found(word: &str, id: u32, user: &str, fields: &UserFields, out: &mut Vec<u8>) {
+fn write_found(
+    word: &str,
+    id: u32,
+    user: &str,
+    (fields, host): (&UserFields, Option<&MailHost>),
+    out: &mut Vec<u8>,
+) {
     let start = out.len();
     out.extend_from_slice(format!("{word}\t{id}\tuser=").as_bytes());
     escape(user.as_bytes(), out);
     write_fields(fields, out);
+    if let Some(host) = host {
+        // Dovecot's own auth server compares the host with its own addresses.
+        out.extend_from_slice(b"\tpassdb_proxy_maybe=y");
+        host.each_field(|name, value| {
+            out.extend_from_slice(format!("\tpassdb_{name}=").as_bytes());
+            escape(value.as_bytes(), out);
+        });
+    }
     out.push(b'\n');
     if out.len() - start > MAX_REPLY {
         out.truncate(start);

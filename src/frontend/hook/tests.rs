@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Grant, Source, TempFail, TempFailReason, Username};
+use crate::auth::{Grant, ProxiedLogin, Source, TempFail, TempFailReason, Username};
 use crate::frontend::Questions as _;
 
 #[derive(Default)]
@@ -79,6 +79,7 @@ fn accepted(fields: UserFields) -> Verdict {
         user: alice(),
         source: Source::Keycloak,
         fields,
+        proxied: None,
         through_webmail: false,
     })
 }
@@ -146,7 +147,7 @@ fn users_are_found_and_listed_page_by_page() {
     talk.say("USER\t1\talice@example.org\tservice=lmtp\nUSER\t2\tghost@example.org\tprotocol=doveadm\n");
     talk.say("USER\t3\tx\tservice=imap\nLIST\t4\nLIST\t5");
     assert!(matches!(&talk.asked[0], HookQuestion::User(asked) if asked.question.service == Service::Lmtp));
-    let found = UserAnswer::Found(alice(), lives_there());
+    let found = UserAnswer::Found(alice(), lives_there(), None);
     let reply = "USER\t1\tuser=alice@example.org\tuid=5000\thome=/var/vmail/a\x01tb\n";
     assert_eq!(talk.find(0, found), reply);
     assert_eq!(talk.find(1, UserAnswer::NotFound), "NOTFOUND\t2\n");
@@ -162,10 +163,35 @@ fn users_are_found_and_listed_page_by_page() {
 }
 
 #[test]
+fn a_mailbox_on_another_machine_is_told_to_the_passdb_alone() {
+    let mut talk = Talk::default();
+    talk.say("AUTH\t1\talice@example.org\tpw\tservice=imap\nPASS\t2\talice@example.org\tservice=lmtp\n");
+    let host = || MailHost {
+        name: "b1".into(),
+        host: "mail1.example.org".into(),
+        address: "192.0.2.11".parse().ok(),
+        port: Some(1143),
+        tls: Some(("starttls", "yes")),
+    };
+    let Verdict::Accept(grant) = accepted(UserFields::default()) else { panic!() };
+    let pass = Secret::from("pw");
+    let proxied = Some(Box::new(ProxiedLogin { host: host(), pass, mechanism: None }));
+    let fields = "passdb_proxy_maybe=y\tpassdb_host=mail1.example.org\tpassdb_hostip=192.0.2.11\tpassdb_port=1143\t\
+                  passdb_starttls=yes\n";
+    let reply = format!("OK\t1\tuser=alice@example.org\t{fields}");
+    assert_eq!(talk.decide(0, Verdict::Accept(Grant { proxied, ..grant })), reply);
+    assert!(
+        matches!(&talk.asked[1], HookQuestion::User(asked) if asked.question.lookup == UserLookup::Passdb)
+    );
+    let found = UserAnswer::Found(alice(), UserFields::default(), Some(Box::new(host())));
+    assert_eq!(talk.find(1, found), format!("USER\t2\tuser=alice@example.org\t{fields}"));
+}
+
+#[test]
 fn broken_framing_ends_the_connection() {
     let cases = [
         ("", ProtocolError::NotARequest),
-        ("PASS\t1\ta@b.example\tservice=imap", ProtocolError::NotARequest),
+        ("PASSWORD\t1\ta@b.example\tservice=imap", ProtocolError::NotARequest),
         ("VERSION\t2\t0", ProtocolError::Version),
         ("VERSION", ProtocolError::Version),
         ("LIST\t1\nVERSION\t1\t0", ProtocolError::NotARequest),

@@ -84,6 +84,7 @@ impl Housekeeping {
         leftovers.extend(people.map(|seconds| Leftover::People { seconds }));
         // Behind those whose marks they are.
         leftovers.push(Leftover::Marks);
+        leftovers.extend(database.has_candidates().then_some(Leftover::Placements));
         leftovers.extend(logins.map(|seconds| Leftover::Logins { seconds }));
         let is_asked_for = people.is_some() || config.login_log.is_some_and(|period| !period.get().is_zero());
         Self { database, interval: config.interval.get(), leftovers, is_asked_for, holder }

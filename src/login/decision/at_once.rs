@@ -49,6 +49,7 @@ impl Decision {
             return None;
         }
         let source = passdb.knows_main_password(mailbox, &owner, &record.fitted, password)?;
+        let proxied = self.place_known(request, record)?;
         self.0.throttle.note_accepted(&user, remote, now.monotonic.into_std());
         if let Some(entitled) = owner.entitled() {
             self.0.bookkeeper.see(entitled, now.monotonic);
@@ -57,7 +58,7 @@ impl Decision {
             true => self.0.userdb.fields(&user, mailbox.quota_bytes),
             false => UserFields::default(),
         };
-        let grant = Grant { user, master_user: None, source, fields, through_webmail: false };
+        let grant = Grant { user, master_user: None, source, fields, through_webmail: false, proxied };
         Some(Judgement { verdict: Verdict::Accept(grant), path: Path::Hit, target: None })
     }
 }

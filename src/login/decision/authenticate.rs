@@ -110,13 +110,14 @@ impl Decision {
         if let (Some(entitled), Purpose::Answer) = (opened.owner.entitled(), login.purpose) {
             self.0.bookkeeper.see(entitled, login.now.monotonic);
         }
+        let proxied = self.place(login, &known.record, trace).await?;
         let fields = match login.request.wants_fields {
             true => self.0.userdb.fields(&login.user, quota_bytes),
             false => UserFields::default(),
         };
         let through_webmail = login.via != Via::Client;
         let (user, master_user) = (login.user.clone(), login.master_user.clone());
-        Ok(Grant { user, master_user, source: opened.source, fields, through_webmail })
+        Ok(Grant { user, master_user, source: opened.source, fields, through_webmail, proxied })
     }
 
     pub(super) async fn find_mailbox(

@@ -218,6 +218,7 @@ mod tests {
             provisioner: Arc::new(Provisioner::new(&Default::default())),
             webmail: Webmail::new(&Default::default(), None),
             throttle: Throttle::disabled(),
+            mail_hosts: None,
             kicker: None,
             bookkeeper: Bookkeeper::disabled(),
         })

@@ -1,8 +1,8 @@
 //! The questions without a password: delivery, doveadm, and mail processes.
 
 use super::Decision;
-use crate::auth::{TempFail, UserFields, UserRequest, Username};
-use crate::backend::sql::{MailboxState, Page};
+use crate::auth::{MailHost, TempFail, UserFields, UserRequest, Username};
+use crate::backend::sql::{Hosting, MailboxState, Page};
 
 /// How many users one page of a list has: small enough that logins are served in between.
 const PAGE: usize = 500;
@@ -14,6 +14,8 @@ pub struct FoundUser {
     pub user: Username,
     /// The userdb fields.
     pub fields: UserFields,
+    /// Where a proxy finds the mailbox, where it is on another machine and that was asked.
+    pub host: Option<MailHost>,
 }
 
 impl Decision {
@@ -24,11 +26,24 @@ impl Decision {
     /// The database cannot tell.
     pub async fn find_user(&self, request: &UserRequest) -> Result<Option<FoundUser>, TempFail> {
         let Ok(user) = Username::parse(&request.user) else { return Ok(None) };
-        let hosting = self.0.database.find_mailbox(&user).await.map_err(|error| error.temp_fail())?;
-        Ok(hosting
-            .mailbox
-            .filter(|mailbox| mailbox.active != MailboxState::Off)
-            .map(|mailbox| FoundUser { fields: self.0.userdb.fields(&user, mailbox.quota_bytes), user }))
+        let (hosting, backend) = self.find_hosting(&user).await?;
+        let Some(mailbox) = hosting.mailbox.filter(|mailbox| mailbox.active != MailboxState::Off) else {
+            return Ok(None);
+        };
+        let host = self.place_for_lookup(request, &user, backend.as_deref()).await?;
+        let fields = self.0.userdb.fields(&user, mailbox.quota_bytes);
+        Ok(Some(FoundUser { fields, user, host }))
+    }
+
+    /// The mailbox, and its machine where there are several. One statement either way.
+    async fn find_hosting(&self, user: &Username) -> Result<(Hosting, Option<String>), TempFail> {
+        let database = &self.0.database;
+        if self.0.mail_hosts.is_none() {
+            let hosting = database.find_mailbox(user).await.map_err(|error| error.temp_fail())?;
+            return Ok((hosting, None));
+        }
+        let facts = database.login_facts(user).await.map_err(|error| error.temp_fail())?;
+        Ok((facts.hosting, facts.backend.map_err(|error| error.temp_fail())?))
     }
 
     /// Lists the mailboxes that receive mail, page by page, beginning after a name.

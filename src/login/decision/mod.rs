@@ -7,6 +7,7 @@
 //! * Whose mailbox an alias opens is in `alias.rs`.
 //! * [`Decision::known`], [`Decision::forget`], [`Decision::flush`]: what is remembered, for an administrator.
 //! * [`Decision::explain`]: the same run of the same steps, with an administrator who listens (`trace.rs`, `words.rs`).
+//! * On which machine the mailbox is, where there are several, is in `place.rs`.
 //! * [`Decision::find_user`] and [`Decision::list_users`]: the questions without a password.
 //! * [`Decision::judge_sender`] and [`Decision::look_up`]: Postfix's questions about senders and addresses.
 //!
@@ -26,6 +27,7 @@ mod lookup;
 mod mail;
 mod master;
 mod open;
+mod place;
 mod trace;
 mod webmail;
 mod words;
@@ -33,6 +35,7 @@ mod words;
 use std::sync::Arc;
 
 use crate::backend::kick::Kicker;
+use crate::backend::mail_hosts::MailHosts;
 use crate::backend::mailboxes::Mailboxes;
 use crate::backend::people::People;
 use crate::backend::sql::Database;
@@ -67,6 +70,8 @@ pub struct DecisionParts {
     pub webmail: Webmail,
     /// Counts what is wrong, and says who has to wait.
     pub throttle: Throttle,
+    /// The machines that mailboxes live on, where there are several.
+    pub mail_hosts: Option<MailHosts>,
     /// Ends open sessions, where that is wanted.
     pub kicker: Option<Kicker>,
     /// Told of people who were seen and of mailboxes that were made.
@@ -112,6 +117,12 @@ impl Decision {
     #[must_use]
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    /// The machines that mailboxes live on, where there is a `[[backend]]`.
+    #[must_use]
+    pub fn mail_hosts(&self) -> Option<&MailHosts> {
+        self.0.mail_hosts.as_ref()
     }
 
     /// What ends open sessions, where there is a `[kick]`.

@@ -235,6 +235,7 @@ async fn decision(folder: &FilePath) -> Decision {
         provisioner: Arc::new(Provisioner::new(&Default::default())),
         webmail: Webmail::new(&Default::default(), None),
         throttle: Throttle::disabled(),
+        mail_hosts: None,
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     })

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use super::{Arrival, LoginService};
 use crate::auth::{
-    MapRequest, SenderRequest, SenderVerdict, TempFail, TempFailReason, UserFields, UserMask, UserRequest,
-    Username,
+    MailHost, MapRequest, SenderRequest, SenderVerdict, TempFail, TempFailReason, UserFields, UserMask,
+    UserRequest, Username,
 };
 use crate::login::decision::too_late;
 use crate::observe;
@@ -16,8 +16,8 @@ use crate::observe;
 /// Where a user's mail lives.
 #[derive(Debug)]
 pub enum UserAnswer {
-    /// The mailbox, and where its mail is stored.
-    Found(Username, UserFields),
+    /// The mailbox, where its mail is stored, and where a proxy finds it, where that is another machine.
+    Found(Username, UserFields, Option<Box<MailHost>>),
     /// There is no such user.
     NotFound,
     /// A temporary failure with this reason code.
@@ -49,7 +49,7 @@ impl LoginService {
     pub async fn find_user(&self, mut request: UserRequest) -> UserAnswer {
         self.naming.read_user(&mut request);
         match within(self.deadline, self.decision.find_user(&request)).await {
-            Ok(Some(found)) => UserAnswer::Found(found.user, found.fields),
+            Ok(Some(found)) => UserAnswer::Found(found.user, found.fields, found.host.map(Box::new)),
             Ok(None) => UserAnswer::NotFound,
             Err(trouble) => {
                 let (reason, detail) = (trouble.reason.code(), &*trouble.detail);

@@ -1,7 +1,7 @@
 //! The lookup protocol's clients: the Lua script in a real Dovecot, and `keydove-checkpassword` there and elsewhere.
 
 mod checkpassword;
-mod dovecot;
+pub(super) mod dovecot;
 mod lua;
 mod lua_2_4;
 mod passwords;
@@ -34,7 +34,7 @@ const POP3_REFUSED: &str = "-ERR [AUTH] Authentication failed.";
 const IMAP_UNAVAILABLE: &str = "NO [UNAVAILABLE] Temporary authentication failure.";
 
 /// A keydove beside the stage's own, with a socket where the other Dovecot looks for it.
-fn keydove(system: &System, edit: impl FnOnce(String) -> String) -> Result<Keydove> {
+pub(super) fn keydove(system: &System, edit: impl FnOnce(String) -> String) -> Result<Keydove> {
     let listener = listener(&dovecot::socket(system.stage())?);
     // First, so that it is there when the other one is.
     system.keydove.beside("hooked", |text| edit(format!("{listener}{text}")))

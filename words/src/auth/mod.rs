@@ -14,6 +14,7 @@ mod fields;
 mod mail;
 mod mask;
 mod name;
+mod proxied;
 mod reason;
 mod request;
 mod secret;
@@ -27,10 +28,11 @@ pub use fields::UserFields;
 pub use mail::{MailMap, MapRequest, SenderRequest, SenderVerdict};
 pub use mask::UserMask;
 pub use name::{DefaultDomain, InvalidName, Username, normalise_domain};
+pub use proxied::{MailHost, ProxiedLogin};
 pub use reason::{
     Denial, Guess, HashTrouble, MainPassword, Outdated, ProvisionRefusal, Reason, Telling, TempFailReason,
 };
-pub use request::{AuthRequest, Credential, Mechanism, Origin, ProvenIdentity, UserRequest};
+pub use request::{AuthRequest, Credential, Mechanism, Origin, ProvenIdentity, UserLookup, UserRequest};
 pub use secret::Secret;
 pub use sent_name::SentName;
 pub use service::{BadServiceName, Service, ServiceNames};

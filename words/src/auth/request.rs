@@ -82,6 +82,17 @@ pub struct UserRequest {
     pub user: Vec<u8>,
     /// Who asks: `lmtp`, `doveadm`, `imap` …
     pub service: Service,
+    /// What they want to know.
+    pub lookup: UserLookup,
+}
+
+/// What a question without a password is about, in Dovecot's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserLookup {
+    /// Where the mail lies on this machine.
+    Userdb,
+    /// Whether the user exists, and on which machine the mailbox lives.
+    Passdb,
 }
 
 /// The SASL mechanism of an exchange.

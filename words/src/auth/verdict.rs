@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Denial, Reason, Telling, TempFail, UserFields, Username};
+use super::{Denial, ProxiedLogin, Reason, Telling, TempFail, UserFields, Username};
 
 /// The end of a decision.
 #[derive(Clone, Debug)]
@@ -163,6 +163,8 @@ pub struct Grant {
     pub fields: UserFields,
     /// It came through the trusted webmail, so that no service's switch counted.
     pub through_webmail: bool,
+    /// Where Dovecot's proxy has to pass the login on, where the mailbox lives on another machine.
+    pub proxied: Option<Box<ProxiedLogin>>,
 }
 
 /// What opened the mailbox.

@@ -71,7 +71,8 @@ impl Database {
         rows: &NewMailboxRows,
         password: Option<Secret>,
     ) -> Result<(), AdminError> {
-        let work = super::provision::create::CreateMailbox::new(rows.clone(), password);
+        let candidates = self.candidates.clone();
+        let work = super::provision::create::CreateMailbox::new(rows.clone(), password, candidates);
         self.settle(mailbox::AddMailbox(work)).await
     }
 

@@ -32,6 +32,12 @@ pub(super) const OF_PORTAL: TableSet = TableSet {
     first: &["keydove_session", "keydove_origin", "keydove_notice"],
     further: &[],
 };
+/// On which machine mailboxes live, where there are several.
+pub(super) const OF_BACKENDS: TableSet = TableSet {
+    file: include_str!("../migrations/mariadb/keydove_backends.sql"),
+    first: &["keydove_placement", "keydove_backend"],
+    further: &[],
+};
 /// While some are missing, those who only read look no more often; an administrator may load them at any time.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
@@ -132,12 +138,12 @@ impl TableSet {
 
 #[cfg(test)]
 mod tests {
-    use super::{OF_LOGINS, OF_PORTAL};
+    use super::{OF_BACKENDS, OF_LOGINS, OF_PORTAL};
 
     #[test]
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
-        for set in [OF_LOGINS, OF_PORTAL] {
+        for set in [OF_LOGINS, OF_PORTAL, OF_BACKENDS] {
             let statements: Vec<String> = set.statements().map(code).collect();
             let tables = [set.first, set.further].concat();
             assert_eq!(statements.len(), tables.len());

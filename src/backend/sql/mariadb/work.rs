@@ -96,6 +96,9 @@ impl MariadbSession<'_> {
         if W::OF_PORTAL {
             self.server.portal_tables.find(self, W::KIND).await?;
         }
+        if work.needs_backend_tables() {
+            self.server.backend_tables.find(self, W::KIND).await?;
+        }
         match W::KIND {
             Kind::Reads => work.run(self).await,
             Kind::WritesOnce(_) => {
@@ -162,6 +165,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_portal_tables(&self) -> bool {
         self.server.portal_tables.are_complete()
+    }
+
+    fn has_backend_tables(&self) -> bool {
+        self.server.backend_tables.are_complete()
     }
 
     fn follows_lost_commit(&self) -> bool {

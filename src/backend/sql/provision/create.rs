@@ -5,6 +5,7 @@ use super::rows::{Announced, Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
 use crate::backend::sql::mailbox::{AuthSource, MIB};
 use crate::backend::sql::person::{self, PersonOf};
+use crate::backend::sql::placement::{self, Candidates};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::Parameter;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
@@ -29,11 +30,17 @@ pub(in crate::backend::sql) struct CreateMailbox {
     rows: NewMailboxRows,
     /// The hash of a mailbox that has a password of its own. `None` is the normal case: Keycloak has it.
     password: Option<Secret>,
+    /// Where mailboxes live on several machines: it gets one of them.
+    candidates: Option<Candidates>,
 }
 
 impl CreateMailbox {
-    pub(in crate::backend::sql) fn new(rows: NewMailboxRows, password: Option<Secret>) -> Self {
-        Self { rows, password }
+    pub(in crate::backend::sql) fn new(
+        rows: NewMailboxRows,
+        password: Option<Secret>,
+        candidates: Option<Candidates>,
+    ) -> Self {
+        Self { rows, password, candidates }
     }
 
     pub(in crate::backend::sql) fn user(&self) -> &Username {
@@ -45,6 +52,10 @@ impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     type Output = Creation;
+
+    fn needs_backend_tables(&self) -> bool {
+        self.candidates.is_some()
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
         self.create(session, &mut None).await
@@ -78,6 +89,10 @@ impl CreateMailbox {
         if let Some(owner) = &rows.owner {
             person::remember(session, &rows.user, owner).await?;
         }
+        if let Some(candidates) = &self.candidates {
+            // Where none is free the mailbox is made all the same, and its first login says so.
+            placement::place(session, &rows.user, candidates).await?;
+        }
         sogo::tell(session, &rows.user).await?;
         let quota_bytes = rows.quota_mib.saturating_mul(MIB);
         *usage = Some(facts.usage.and(Announced { mailboxes: 1, quota_bytes }));
@@ -90,7 +105,7 @@ pub(super) struct RehearseMailbox(CreateMailbox);
 
 impl RehearseMailbox {
     pub(super) fn new(rows: NewMailboxRows) -> Self {
-        Self(CreateMailbox::new(rows, None))
+        Self(CreateMailbox::new(rows, None, None))
     }
 }
 

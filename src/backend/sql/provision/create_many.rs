@@ -8,6 +8,7 @@ use super::checks::Usage;
 use super::create::CreateMailbox;
 use super::rows::{Creation, NewMailboxRows};
 use crate::backend::sql::error::Error;
+use crate::backend::sql::placement::Candidates;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
 use crate::backend::sql::sync::FollowName;
@@ -29,13 +30,17 @@ pub struct ImportedMailbox {
 ///
 /// The first statement locks the domain, so that its limits hold; a transaction of several domains would read those of the
 /// second at a moment before its lock.
-pub(super) struct CreateMailboxes(pub(super) Vec<ImportedMailbox>);
+pub(super) struct CreateMailboxes(pub(super) Vec<ImportedMailbox>, pub(super) Option<Candidates>);
 
 impl Work for CreateMailboxes {
     const ATTEMPT: &'static str = "creating mailboxes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     /// Of the first ones; the others come in the next transaction.
     type Output = Vec<Result<Creation, Error>>;
+
+    fn needs_backend_tables(&self) -> bool {
+        self.1.is_some()
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let began = Instant::now();
@@ -46,7 +51,7 @@ impl Work for CreateMailboxes {
             }
             session.command("SAVEPOINT one_mailbox").await?;
             let before = usage;
-            match create(session, mailbox, &mut usage).await {
+            match create(session, mailbox, &self.1, &mut usage).await {
                 Ok(end) => {
                     session.command("RELEASE SAVEPOINT one_mailbox").await?;
                     ends.push(Ok(end));
@@ -67,9 +72,11 @@ impl Work for CreateMailboxes {
 async fn create<S: Session>(
     session: &mut S,
     mailbox: &ImportedMailbox,
+    candidates: &Option<Candidates>,
     usage: &mut Option<Usage>,
 ) -> Result<Creation, Fault> {
-    let end = CreateMailbox::new(mailbox.rows.clone(), None).create(session, usage).await?;
+    let work = CreateMailbox::new(mailbox.rows.clone(), None, candidates.clone());
+    let end = work.create(session, usage).await?;
     if end == Creation::Created && !mailbox.source_name.is_empty() && session.has_own_tables() {
         let (name, user) = (mailbox.source_name.clone(), mailbox.rows.user.as_str().to_owned());
         FollowName { mailbox: user, name, write: false }.run(session).await?;

@@ -28,7 +28,7 @@ impl Database {
     /// The database cannot be asked, or a lock was not had in time. Nothing was written then, except with
     /// [`Error::Uncertain`]; the next attempt finds whether the mailbox is there.
     pub async fn create_mailbox(&self, rows: &NewMailboxRows) -> Result<Creation, Error> {
-        self.run(create::CreateMailbox::new(rows.clone(), None)).await
+        self.run(create::CreateMailbox::new(rows.clone(), None, self.candidates.clone())).await
     }
 
     /// Makes mailboxes of one domain as [`create_mailbox`](Self::create_mailbox) does, in as few transactions as do without
@@ -39,7 +39,7 @@ impl Database {
     pub async fn create_mailboxes(&self, of_one_domain: &[ImportedMailbox]) -> Vec<Result<Creation, Error>> {
         let mut ends = Vec::new();
         while let Some(rest) = of_one_domain.get(ends.len()..).filter(|rest| !rest.is_empty()) {
-            match self.run(create_many::CreateMailboxes(rest.to_vec())).await {
+            match self.run(create_many::CreateMailboxes(rest.to_vec(), self.candidates.clone())).await {
                 Ok(made) => ends.extend(made),
                 // What stands against the whole may be of one of them, so each is made alone.
                 Err(_) => {

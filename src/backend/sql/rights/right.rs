@@ -44,13 +44,15 @@ pub enum Feature {
     Portal,
     /// `[notices]`: mail to users.
     Notices,
+    /// `[[backend]]`: which machine a mailbox lives on.
+    Backends,
     /// The administrator's commands that change domains, mailboxes, aliases, templates and app passwords.
     Commands,
 }
 
 impl Feature {
     /// Every feature, in the order of the table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Logins,
         Self::AppPasswords,
         Self::Owners,
@@ -69,6 +71,7 @@ impl Feature {
         Self::OldLogins,
         Self::Portal,
         Self::Notices,
+        Self::Backends,
         Self::Commands,
     ];
 
@@ -94,6 +97,7 @@ impl Feature {
             Self::OldLogins => "housekeeping of the login history",
             Self::Portal => "the web portal",
             Self::Notices => "mail to users",
+            Self::Backends => "remembering where a mailbox lives",
             Self::Commands => "the administrator's commands",
         }
     }
@@ -110,6 +114,7 @@ impl Feature {
                 | Self::Maps
                 | Self::Policy
                 | Self::FirstLogins
+                | Self::Backends
         )
     }
 }

@@ -6,7 +6,7 @@ use crate::backend::sql::provision::rows::UserAcl;
 type Line = (&'static [Feature], Verb, &'static str, &'static [&'static str]);
 
 use Feature::{
-    AliasLogins, AppPasswords, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
+    AliasLogins, AppPasswords, Backends, Commands, Comparisons, Deactivation, FirstLogins, Housekeeping,
     IdentityProvider, LoginLog, Logins, Maps, Notices, OldLogins, OldPeople, Owners, Policy, Portal, Sync,
     Templates,
 };
@@ -35,6 +35,8 @@ const SESSION: &[&str] = &[
 ];
 const NOTICE: &[&str] = &["app_passwd", "occasion", "attempts", "retry"];
 const ORIGIN: &[&str] = &["app_passwd", "mailbox", "created", "remote"];
+const PLACEMENT: &[&str] = &["mailbox", "backend"];
+const DRAINED: &[&str] = &["name", "drained"];
 const QUOTA: &[&str] = &["username", "bytes", "messages"];
 const LIMITS: &[&str] = &["domain", "active", "mailboxes", "maxquota", "quota"];
 const ALIAS_ROW: &[&str] = &["address", "goto", "domain", "active", "sender_allowed"];
@@ -234,6 +236,15 @@ const LINES: &[Line] = &[
     (&[Notices], Insert, "keydove_notice", NOTICE),
     (&[Notices], Update, "keydove_notice", &["attempts", "retry"]),
     (&[Notices], Delete, "keydove_notice", &[]),
+    (&[Backends], Create, "keydove_placement", &[]),
+    (&[Backends], Select, "keydove_placement", PLACEMENT),
+    (&[Backends], Insert, "keydove_placement", PLACEMENT),
+    (&[Backends], Update, "keydove_placement", PLACEMENT),
+    (&[Backends], Delete, "keydove_placement", &[]),
+    (&[Backends], Create, "keydove_backend", &[]),
+    (&[Backends], Select, "keydove_backend", DRAINED),
+    (&[Backends], Insert, "keydove_backend", DRAINED),
+    (&[Backends], Update, "keydove_backend", DRAINED),
 ];
 
 pub(super) fn of(feature: Feature) -> impl Iterator<Item = Right> {

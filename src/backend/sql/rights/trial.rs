@@ -79,6 +79,10 @@ impl Work for Try {
     const KIND: Kind = Kind::TriesOut;
     type Output = Option<Missing>;
 
+    fn needs_backend_tables(&self) -> bool {
+        self.0.feature == Feature::Backends
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let right = self.0;
         let sees_table = sees(session, right.table).await?;

@@ -154,6 +154,10 @@ impl Session for SqliteSession<'_> {
         true
     }
 
+    fn has_backend_tables(&self) -> bool {
+        true
+    }
+
     fn command(&mut self, command: &'static str) -> impl Future<Output = Result<(), Fault>> + Send {
         let done = self.connection.execute_batch(command);
         ready(done.map_err(|error| self.file.explain(self.attempt, error)))

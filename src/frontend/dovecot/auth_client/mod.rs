@@ -219,8 +219,11 @@ impl Protocol for AuthClient {
         let Request::Deciding(asked) = request.remove() else { return Next::Open };
         match (verdict, self.role) {
             (Verdict::Accept(grant), _) => {
-                succeed(id, grant.user.as_str(), out);
-                self.remember(id, &asked, grant, now);
+                succeed(id, &grant, out);
+                // Of one that is passed on no mail process comes here.
+                if grant.proxied.is_none() {
+                    self.remember(id, &asked, grant, now);
+                }
             }
             (verdict, _) if verdict.told() == Told::No => self.refuse(id, asked, now, out),
             (_, Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),

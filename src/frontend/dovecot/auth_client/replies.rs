@@ -7,9 +7,10 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::super::escape;
 use super::super::line::write_shown;
+use super::super::proxy::write_proxied_login;
 use super::Received;
 use super::requests::{Open, end_early};
-use crate::auth::Denial;
+use crate::auth::{Denial, Grant};
 
 /// Clients differ in whether they send base64 padding. Dovecot insists on it; nothing is ambiguous without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -37,11 +38,14 @@ pub(super) fn write_challenge(id: u32, text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("CONT\t{id}\t{}\n", STANDARD.encode(text)).as_bytes());
 }
 
-pub(super) fn succeed(id: u32, user: &str, out: &mut Vec<u8>) {
+pub(super) fn succeed(id: u32, grant: &Grant, out: &mut Vec<u8>) {
     out.extend_from_slice(b"OK\t");
     out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
     out.extend_from_slice(b"\tuser=");
-    escape(user.as_bytes(), out);
+    escape(grant.user.as_str().as_bytes(), out);
+    if let Some(proxied) = &grant.proxied {
+        write_proxied_login(proxied, grant.master_user.as_deref(), out);
+    }
     out.push(b'\n');
 }
 

@@ -9,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Service, Source, TempFail, TempFailReason, UserFields, Username};
+use crate::auth::{
+    MailHost, ProxiedLogin, Secret, Service, Source, TempFail, TempFailReason, UserFields, Username,
+};
 use crate::frontend::Received;
 
 struct Talk {
@@ -72,6 +74,7 @@ fn accepted(user: &str) -> Verdict {
         user,
         source: Source::Keycloak,
         fields: UserFields::default(),
+        proxied: None,
         through_webmail: false,
     })
 }
@@ -103,6 +106,28 @@ fn a_login_with_initial_response_is_asked_at_once() {
     assert!(request.credential.password().unwrap().matches(b"pw") && request.origin.secured);
     assert_eq!(request.origin.remote, "192.0.2.7".parse().ok());
     assert_eq!(talk.answer(0, accepted("alice@example.org")).0, "OK\t1\tuser=alice@example.org\n");
+}
+
+/// No mail process comes here for such a login, and the proxy needs what the client has sent.
+#[test]
+fn a_login_on_another_machine_is_for_the_proxy() {
+    let mut talk = Talk::new(Role::Dovecot, 2);
+    talk.say(&plain(1, "alice@example.org", "p\tw"));
+    let Verdict::Accept(grant) = accepted("alice@example.org") else { panic!() };
+    let host = MailHost {
+        name: "b1".into(),
+        host: "mail1.example.org".into(),
+        address: "192.0.2.11".parse().ok(),
+        port: Some(1143),
+        tls: Some(("ssl", "any-cert")),
+    };
+    let proxied = ProxiedLogin { host, pass: Secret::from("p\tw"), mechanism: Some("XOAUTH2") };
+    let grant = Grant { master_user: Some("admin".into()), proxied: Some(Box::new(proxied)), ..grant };
+    let reply = "OK\t1\tuser=alice@example.org\tproxy\thost=mail1.example.org\thostip=192.0.2.11\tport=1143\t\
+                 ssl=any-cert\tmaster=admin\tproxy_mech=XOAUTH2\t\
+                 pass=p\x01tw\n";
+    assert_eq!(talk.answer(0, Verdict::Accept(grant)).0, reply);
+    assert!(talk.pending.is_empty());
 }
 
 #[test]

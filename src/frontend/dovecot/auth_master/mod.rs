@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use super::auth_client::read_version;
 use super::line::{Fields, split_parameter, write_fields};
+use super::proxy::write_proxy;
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
 use super::{escape, unescape};
-use crate::auth::{Service, UserFields, UserMask, UserRequest};
+use crate::auth::{Service, UserFields, UserLookup, UserMask, UserRequest};
 use crate::frontend::{
     self, Answer, Forget, Line, ListUsers, Next, Protocol, ProtocolError, Ticket, Ticketed,
 };
@@ -116,7 +117,11 @@ impl AuthMaster {
         let service = Service::parse(&String::from_utf8_lossy(&unescape(service)));
         let ticket = self.next_ticket();
         self.users.insert(ticket, (id, lookup));
-        let question = UserRequest { user, service };
+        let asked = match lookup {
+            Lookup::User => UserLookup::Userdb,
+            Lookup::Pass => UserLookup::Passdb,
+        };
+        let question = UserRequest { user, service, lookup: asked };
         Ok(Received::Question(MasterQuestion::User(Ticketed { ticket, question })))
     }
 
@@ -237,14 +242,17 @@ impl Protocol for AuthMaster {
 
 fn write_found(id: u32, lookup: Lookup, answer: UserAnswer, out: &mut Vec<u8>) {
     match (answer, lookup) {
-        (UserAnswer::Found(user, fields), Lookup::User) => {
+        (UserAnswer::Found(user, fields, _), Lookup::User) => {
             let start = out.len();
             write_user(id, user.as_str(), &fields, out);
             keep_within_limit(id, start, out);
         }
-        (UserAnswer::Found(user, _), Lookup::Pass) => {
+        (UserAnswer::Found(user, _, host), Lookup::Pass) => {
             out.extend_from_slice(format!("PASS\t{id}\tuser=").as_bytes());
             escape(user.as_str().as_bytes(), out);
+            if let Some(host) = host {
+                write_proxy(&host, out);
+            }
             out.push(b'\n');
         }
         (UserAnswer::NotFound, _) => out.extend_from_slice(format!("NOTFOUND\t{id}\n").as_bytes()),

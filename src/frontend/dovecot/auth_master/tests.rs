@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::auth::{Mechanism, Username};
+use crate::auth::{MailHost, Mechanism, Username};
 
 const COOKIE: &str = "30313233343536373839616263646566";
 
@@ -85,7 +85,19 @@ fn home(value: &str) -> UserFields {
 }
 
 fn found(name: &str) -> UserAnswer {
-    UserAnswer::Found(user(name), home("/srv/x\ty"))
+    UserAnswer::Found(user(name), home("/srv/x\ty"), None)
+}
+
+#[test]
+fn only_a_passdb_lookup_is_told_of_another_machine() {
+    let mut talk = Talk::new(None);
+    talk.say("PASS\t1\ta@b.example\tservice=lmtp");
+    talk.say("USER\t2\ta@b.example\tservice=imap");
+    let host =
+        MailHost { name: "b1".into(), host: "192.0.2.11".into(), address: None, port: Some(2424), tls: None };
+    let found = || UserAnswer::Found(user("a@b.example"), home("/x"), Some(Box::new(host.clone())));
+    assert_eq!(talk.find(0, found()), "PASS\t1\tuser=a@b.example\tproxy\thost=192.0.2.11\tport=2424\n");
+    assert_eq!(talk.find(1, found()), "USER\t2\ta@b.example\tuid=vmail\thome=/x\n");
 }
 
 #[test]

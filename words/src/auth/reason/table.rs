@@ -292,6 +292,18 @@ rows! {
     /// says which.
     SqlError = "sql_error", trouble(AtOnce, Unconcerned),
         "a right, a table or a column is missing, or a row holds an impossible value";
+    /// keydove cannot connect to the backend on which the mailbox lives.
+    BackendDown = "backend_down", trouble(AtOnce, Unconcerned),
+        "the machine of the mailbox does not answer: keydove backend list; no other backend has its mail";
+    /// The mailbox lives on a backend that no `[[backend]]` names.
+    BackendUnknown = "backend_unknown", trouble(AtOnce, Unconcerned),
+        "put the [[backend]] back, or copy the mail and run: keydove backend move ADDRESS TO";
+    /// The mailbox has no backend yet, and none takes new mailboxes: each is drained or has weight 0.
+    BackendNone = "backend_none", trouble(AtOnce, Unconcerned),
+        "let a backend take new mailboxes: keydove backend undrain NAME, or a weight above 0";
+    /// Mail is to be delivered on this machine, and the mailbox lives on another.
+    BackendElsewhere = "backend_elsewhere", trouble(AtOnce, Unconcerned),
+        "deliver through a proxy: lmtp_proxy = yes in Dovecot; or name this machine: [backends] this";
     /// The user's hash has no `{SCHEME}` label, is cut off, or is of a scheme that is unknown or not allowed.
     HashUnusable = "hash_unusable", trouble(AsRefusal, Useless),
         "put {SCHEME} before it (`keydove hash --list`), or [hashing.schemes] default_scheme; allow_weak for a \

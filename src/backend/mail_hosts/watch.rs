@@ -1,0 +1,88 @@
+//! Connects to each backend now and then, and to nobody while a login waits.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Host, MailHosts};
+
+/// A connection within a data centre takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The background task.
+#[derive(Debug)]
+pub struct MailHostWatch {
+    hosts: MailHosts,
+}
+
+impl MailHostWatch {
+    pub(super) fn new(hosts: MailHosts) -> Self {
+        Self { hosts }
+    }
+
+    /// Checks until it is told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let round = async {
+            loop {
+                self.check_all().await;
+                sleep(self.hosts.0.interval).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = round => {}
+        }
+    }
+
+    async fn check_all(&self) {
+        let shared = &*self.hosts.0;
+        let others = shared.hosts.iter().filter(|host| !shared.is_this(host));
+        join_all(others.map(|host| async move {
+            let end = check(host).await;
+            if host.checks().note(end) {
+                tell(host);
+            }
+        }))
+        .await;
+    }
+}
+
+fn tell(host: &Host) {
+    let backend = host.config.name.as_str();
+    match host.checks().trouble() {
+        None => tracing::info!(backend, "the backend answers again"),
+        Some(trouble) => {
+            tracing::error!(backend, trouble, "the backend is down: its mailboxes cannot be opened");
+        }
+    }
+}
+
+/// Where it was found.
+async fn check(host: &Host) -> Result<IpAddr, String> {
+    let (name, port) = (host.config.host.as_str(), host.config.checked_port());
+    let connect = async {
+        let mut addresses = Vec::new();
+        match host.literal {
+            Some(literal) => addresses.push((literal, port).into()),
+            None => {
+                let found = lookup_host((name, port)).await;
+                addresses.extend(found.map_err(|error| format!("looking up {name}: {error}"))?);
+            }
+        }
+        let mut trouble = format!("looking up {name}: it has no address");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(_) => return Ok(address.ip()),
+                Err(error) => trouble = format!("connecting to {address}: {error}"),
+            }
+        }
+        Err(trouble)
+    };
+    let late = || format!("connecting to {name}, port {port}: no answer within {} s", PATIENCE.as_secs());
+    timeout(PATIENCE, connect).await.unwrap_or_else(|_| Err(late()))
+}

@@ -1,0 +1,208 @@
+//! One node: keydove, Dovecot and Postfix on a machine, beside their MariaDB.
+
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::galera::Database;
+use crate::redis::Redis;
+use crate::stage::dovecot::{Dovecot, Release};
+use crate::stage::keydove::{Keydove, Settings, Storage, with};
+use crate::stage::names::Names;
+use crate::stage::names::REALM;
+use crate::stage::postfix::{Folders, Postfix};
+use crate::stage::{Result, Stage, attempt};
+
+/// The client that may read Keycloak's events.
+const CLIENT: &str = "mailcow-events";
+/// Keycloak as people know it: each node reaches it by another address.
+const PUBLIC: &str = "https://keycloak.example.org";
+/// How long somebody waits for the portal's socket.
+const PORTAL: Duration = Duration::from_secs(15);
+/// How long keydove goes by what it knows while it reaches nobody, in milliseconds. By default it is twelve hours.
+pub const STALE_LIMIT: u64 = 15_000;
+
+/// What a node is told of the others.
+pub struct Surroundings {
+    /// Keycloak's address for this node.
+    pub keycloak_url: String,
+    /// The machine with Redis.
+    pub redis: Ipv4Addr,
+    /// How far this node's clock is ahead.
+    pub ahead: Duration,
+}
+
+/// The servers of one machine. They end in this order.
+pub struct Node {
+    _postfix: Postfix,
+    _dovecot: Dovecot,
+    keydove: Mutex<Keydove>,
+    sockets: Vec<UnixListener>,
+    redis: Mutex<Redis>,
+    database: Mutex<Database>,
+    /// Dovecot's port.
+    pub imap: u16,
+    /// Postfix's port.
+    pub submission: u16,
+    /// The realm as the node's portal names it.
+    pub issuer: String,
+    portal: PathBuf,
+}
+
+impl Node {
+    /// Starts the servers, on their machine.
+    ///
+    /// # Errors
+    /// One does not start.
+    pub fn start(
+        stage: &Arc<Stage>,
+        binary: &Path,
+        database: Database,
+        redis: Redis,
+        around: &Surroundings,
+    ) -> Result<Self> {
+        let folders = Folders::prepare(stage)?;
+        let settings = Settings {
+            names: Names::default(),
+            keycloak_url: around.keycloak_url.clone(),
+            storage: Storage::MariaDb(database.socket()),
+            dovecot_base: Dovecot::prepare(stage, Release::V2_3)?,
+            sasl_socket: folders.sasl_socket(),
+            failure_delay: "100ms",
+            remembers: true,
+        };
+        let binary = match around.ahead {
+            Duration::ZERO => binary.to_owned(),
+            ahead => another_clock(stage, binary, ahead)?,
+        };
+        let mut keydove = Keydove::start(stage, &binary, &settings)?;
+        keydove.stop()?;
+        let portal = stage.path("keydove/portal.sock");
+        let key = stage.write("keydove/throttle.key", "the key that these nodes share")?;
+        attempt("close", &key, std::fs::set_permissions(&key, Permissions::from_mode(0o600)))?;
+        keydove.rewrite(|text| configuration(&text, &portal, &key, around))?;
+        // As systemd does: while keydove is not there, connections wait.
+        let sockets = keydove.open_sockets()?;
+        keydove.start_with_sockets(&sockets)?;
+        let dovecot = Dovecot::start(stage, Release::V2_3, Some(&folders.lmtp_socket()))?;
+        let postfix = Postfix::start(stage, &folders)?;
+        Ok(Self {
+            imap: dovecot.imap,
+            submission: postfix.submission,
+            _postfix: postfix,
+            _dovecot: dovecot,
+            keydove: Mutex::new(keydove),
+            sockets,
+            redis: Mutex::new(redis),
+            database: Mutex::new(database),
+            issuer: format!("{PUBLIC}/realms/{REALM}"),
+            portal,
+        })
+    }
+
+    /// keydove's process.
+    pub fn keydove(&self) -> MutexGuard<'_, Keydove> {
+        lock(&self.keydove)
+    }
+
+    /// Starts keydove again after it was killed.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_keydove(&self) -> Result<()> {
+        self.keydove().start_with_sockets(&self.sockets)
+    }
+
+    /// MariaDB's.
+    pub fn database(&self) -> MutexGuard<'_, Database> {
+        lock(&self.database)
+    }
+
+    /// Redis's.
+    pub fn redis(&self) -> MutexGuard<'_, Redis> {
+        lock(&self.redis)
+    }
+
+    /// Runs a command of keydove's; its arguments come behind. Says what it printed if it ended well.
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn command(&self, command: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = self.keydove().command(command);
+        crate::stage::process::run(command.args(arguments))
+    }
+
+    /// Asks keydove as the portal asks.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn ask_for_portal(&self, request: &Value) -> std::io::Result<Value> {
+        let stream = UnixStream::connect(&self.portal)?;
+        stream.set_read_timeout(Some(PORTAL))?;
+        let mut stream = BufReader::new(stream);
+        let mut answer = Value::Null;
+        for request in [&json!({ "request": "hello", "version": keydove::portal::VERSION }), request] {
+            stream.get_mut().write_all(format!("{request}\n").as_bytes())?;
+            let mut line = String::new();
+            stream.read_line(&mut line)?;
+            answer = serde_json::from_str(&line)?;
+        }
+        Ok(answer)
+    }
+}
+
+/// A program that starts another one with its clock ahead.
+fn another_clock(stage: &Stage, binary: &Path, ahead: Duration) -> Result<PathBuf> {
+    let script = format!(
+        "#!/bin/sh\nLD_PRELOAD={FAKE_CLOCK} DONT_FAKE_MONOTONIC=1 FAKETIME=+{}s exec {} \"$@\"\n",
+        ahead.as_secs(),
+        binary.display()
+    );
+    // Nobody may have it open for writing when it is run: see `copy_program`.
+    let draft = stage.write("keydove-with-another-clock.draft", &script)?;
+    let path = stage.path("keydove-with-another-clock");
+    crate::stage::process::copy_program(&draft, &path)?;
+    attempt("make runnable", &path, std::fs::set_permissions(&path, Permissions::from_mode(0o755)))?;
+    Ok(path)
+}
+
+/// Debian's `libfaketime`.
+pub const FAKE_CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// The stage's configuration with all that several nodes need.
+fn configuration(text: &str, portal: &Path, key: &Path, around: &Surroundings) -> String {
+    let (before, _) = text.split_once("[login]\n").unwrap_or((text, ""));
+    let before = with(before, "client_id", CLIENT);
+    let before = ["connect_timeout", "request_timeout", "timeout"]
+        .iter()
+        .fold(before, |text, key| text.replace(&format!("\n{key} = \"8s\""), &format!("\n{key} = \"2s\"")));
+    let before = before.replacen("\n[userdb]", "\n[cache]\nstale_limit = \"15s\"\n\n[userdb]", 1);
+    let before = before.replacen(
+        "[keycloak]\n",
+        &format!("[keycloak]\npublic_url = \"{PUBLIC}\"\npoll_events = \"1s\"\n"),
+        1,
+    );
+    format!(
+        "[portal]\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n{before}\
+         [login]\nfailure_delay = \"100ms\"\n\n\
+         [throttle]\ntrusted = [\"127.0.0.1\"]\nfirst_wait = \"15m\"\nshared = true\nshared_key_file = \"{}\"\n\n\
+         [redis]\nhost = \"{}\"\n\n\
+         [provisioning]\nenabled = true\ndefault_template = \"Default\"\n\n\
+         [sync]\ninterval = \"10s\"\n",
+        portal.display(),
+        key.display(),
+        around.redis,
+    )
+}
+
+/// No code panics while it holds a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

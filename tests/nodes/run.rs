@@ -1,0 +1,337 @@
+//! One run: boot, clients, faults, mending, and the checker.
+
+mod looks;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::book::{Book, Standing};
+use crate::checker::{ALL, Limits, MAIN, Verdict, judge};
+use crate::clients::Client;
+use crate::cluster::{Cluster, PASSWORD};
+use crate::history::{Act, Event, Outcome, to_lines};
+use crate::node::STALE_LIMIT;
+use crate::recorder::Recorder;
+use crate::schedule::{Dice, Fault, NODES, Part, Step};
+use crate::stage::{Failure, PATIENCE, Result, attempt, source_tree};
+
+/// What the history is judged by. A revocation counts on other nodes after `[cache] mailbox_staleness` (30 s). A machine that does much else is slow, and that is none of the faults: the measured maxima
+/// say how long it really took.
+const LIMITS: Limits = Limits {
+    revocation: 40_000,
+    disabled: 30_000,
+    revocation_cut_off: STALE_LIMIT + 60_000,
+    new_password: 20_000,
+    sign_out: 20_000,
+    healing: 60_000,
+    recovery: 15_000,
+    guesses: 10,
+    guesses_heard: 6_000,
+};
+/// Clients that only log in, at each node.
+const VISITORS: u64 = 2;
+/// A node's guesses before the budget is used up, and after it.
+const GUESSES: u64 = 12;
+const GUESSES_LATER: u64 = 3;
+/// So many of the last app passwords and sessions are tried in the end.
+const AGAIN: usize = 12;
+/// How long a run is, and what it breaks.
+pub struct Plan {
+    /// Decides everything that could be otherwise.
+    pub seed: u64,
+    /// What is broken.
+    pub steps: Vec<Step>,
+    /// How many people have mailboxes from the beginning.
+    pub residents: usize,
+    /// Between two of whatever happens seldom: newcomers, people who are disabled.
+    pub pace: Duration,
+}
+
+/// Runs it, and says what the checker found.
+///
+/// # Errors
+/// Something does not start, or a fault cannot be mended.
+pub fn run(binary: &Path, plan: &Plan) -> Result<Verdict> {
+    let since = Instant::now();
+    let say = |what: &str| eprintln!("nodes: {:.1} s: {what}", since.elapsed().as_secs_f64());
+    let residents: Vec<_> = (0..plan.residents).map(|number| format!("r{number}@example.org")).collect();
+    let newcomers: Vec<_> =
+        (0..plan.residents * 2).map(|number| format!("new{number}@example.org")).collect();
+    let cluster = Cluster::boot(binary, &residents, &newcomers, &say)?;
+    let result = run_on(&cluster, plan, residents, &newcomers, &say);
+    if result.as_ref().map_or(true, |verdict| !verdict.violations.is_empty()) {
+        cluster.keep();
+    }
+    result
+}
+
+fn run_on(
+    cluster: &Cluster,
+    plan: &Plan,
+    residents: Vec<String>,
+    newcomers: &[String],
+    say: &dyn Fn(&str),
+) -> Result<Verdict> {
+    let ids = cluster.administer(|admin| residents.iter().map(|user| admin.id(user)).collect())?;
+    let (book, recorder) = (Book::new(residents, ids), Recorder::new());
+    let play = Play {
+        cluster,
+        book: &book,
+        recorder: &recorder,
+        numbers: AtomicU64::new(1),
+        is_over: AtomicBool::new(false),
+    };
+    play.know_everybody(plan.seed)?;
+    say("everybody was there once");
+    let faults = thread::scope(|scope| {
+        for place in 0..NODES.len() {
+            for visitor in 0..=VISITORS {
+                let play = &play;
+                scope.spawn(move || play.live(place, visitor, plan.seed));
+            }
+        }
+        scope.spawn(|| play.arrivals(newcomers, plan));
+        scope.spawn(|| play.leavers(plan));
+        let end = play.guesses().and_then(|()| play.faults(&plan.steps, say)).and_then(|()| play.heal(say));
+        play.is_over.store(true, Ordering::Relaxed);
+        end
+    });
+    let end = faults.and_then(|()| play.settle(say)).and_then(|()| play.look());
+    play.turns();
+    let history = recorder.history();
+    let path = source_tree().join(format!("target/nodes-history-{}.jsonl", plan.seed));
+    let lines = to_lines(&history).map_err(|error| Failure(error.to_string()))?;
+    attempt("write", &path, std::fs::write(&path, lines))?;
+    say(&format!("{} operations, in {}", history.len(), path.display()));
+    end?;
+    Ok(judge(&history, &LIMITS))
+}
+
+struct Play<'a> {
+    cluster: &'a Cluster,
+    book: &'a Book,
+    recorder: &'a Recorder,
+    /// For names that are like no other.
+    numbers: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl<'a> Play<'a> {
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn client(&self, place: usize, seed: u64) -> Client<'a> {
+        let (node, book, recorder) = (&self.cluster.nodes[place], self.book, self.recorder);
+        Client { node, place, book, recorder, dice: Dice::new(seed) }
+    }
+
+    /// Everybody logs in at every node: from then on an outage changes nothing for them.
+    fn know_everybody(&self, seed: u64) -> Result<()> {
+        thread::scope(|scope| {
+            let visit = |place: usize| {
+                self.cluster.at(place, |_| {
+                    let mut client = self.client(place, seed);
+                    self.book.residents.iter().try_for_each(|user| {
+                        eventually(|| client.log_in(user, MAIN, PASSWORD) == Outcome::Yes, "a first visit")
+                    })
+                })?
+            };
+            let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
+            visits
+                .into_iter()
+                .try_for_each(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    /// One client at one node, until it is over. The last one of a node changes things, the others log in.
+    fn live(&self, place: usize, visitor: u64, seed: u64) {
+        // A node that is gone ends the run elsewhere.
+        let _ = self.cluster.at(place, |_| {
+            let mut client = self.client(place, seed ^ (place as u64 * 16 + visitor + 1));
+            while !self.is_over() {
+                let pause = if visitor < VISITORS {
+                    client.come();
+                    30 + client.dice.below(60)
+                } else {
+                    client.change(self.number());
+                    200 + client.dice.below(500)
+                };
+                thread::sleep(Duration::from_millis(pause as u64));
+            }
+        });
+    }
+
+    /// Newcomers, each at all nodes at one time.
+    fn arrivals(&self, newcomers: &[String], plan: &Plan) {
+        for user in newcomers {
+            if !self.pause(plan.pace) {
+                return;
+            }
+            self.book.arrived().push(user.clone());
+            thread::scope(|scope| {
+                for place in 0..NODES.len() {
+                    scope.spawn(move || {
+                        self.cluster.at(place, |_| self.client(place, plan.seed).log_in(user, MAIN, PASSWORD))
+                    });
+                }
+            });
+        }
+    }
+
+    /// People whom Keycloak is told to disable; half of them stay.
+    fn leavers(&self, plan: &Plan) {
+        let leavers: Vec<_> =
+            self.book.residents.iter().skip(self.book.residents.len() / 2).cloned().collect();
+        for user in leavers {
+            if !self.pause(plan.pace) || !self.pause(plan.pace) {
+                return;
+            }
+            self.book.disabled().insert(user.clone());
+            self.recorder.record("keycloak", Act::Disable { user: user.clone() }, || {
+                let disabled = self
+                    .cluster
+                    .administer(|admin| admin.update(&user, |person| person["enabled"] = false.into()));
+                disabled.map_or(Outcome::NoAnswer, |()| Outcome::Yes)
+            });
+        }
+    }
+
+    /// Waits, and says whether to go on.
+    fn pause(&self, time: Duration) -> bool {
+        let since = Instant::now();
+        while since.elapsed() < time && !self.is_over() {
+            thread::sleep(Duration::from_millis(50));
+        }
+        !self.is_over()
+    }
+
+    /// One client tries passwords of one account at every node, and again when each node must have heard of it.
+    fn guesses(&self) -> Result<()> {
+        let user = "r0@example.org";
+        for (round, number) in [GUESSES, GUESSES_LATER].into_iter().enumerate() {
+            thread::scope(|scope| {
+                for place in 0..NODES.len() {
+                    scope.spawn(move || {
+                        self.cluster.at(place, |_| {
+                            let mut client = self.client(place, 0);
+                            for guess in 0..number {
+                                client.guess(user, &format!("guess {round}-{place}-{guess}"));
+                            }
+                        })
+                    });
+                }
+            });
+            if round == 0 {
+                thread::sleep(Duration::from_millis(LIMITS.guesses_heard + 100));
+            }
+        }
+        Ok(())
+    }
+
+    /// One fault after the other. Each ends when every database is whole again.
+    fn faults(&self, steps: &[Step], say: &dyn Fn(&str)) -> Result<()> {
+        for Step { fault, lasts, rest } in steps {
+            say(&fault.to_string());
+            let begin = self.recorder.now();
+            self.cluster.break_by(*fault)?;
+            thread::sleep(*lasts);
+            self.cluster.mend(*fault)?;
+            eventually(|| self.cluster.is_synced(), "every MariaDB is synced again")?;
+            let node = fault.node().map_or(ALL, |place| NODES[place]).to_owned();
+            let what = fault.to_string();
+            let act = Act::Fault { what };
+            self.recorder.note(Event { begin, end: self.recorder.now(), node, act, result: Outcome::Yes });
+            thread::sleep(*rest);
+        }
+        Ok(())
+    }
+
+    fn heal(&self, say: &dyn Fn(&str)) -> Result<()> {
+        // Nothing is broken any more; what was started again may be catching up.
+        for place in 0..NODES.len() {
+            self.cluster.mend(Fault::Unplug(place))?;
+            self.cluster.mend(Fault::HalfOpen(place))?;
+            self.cluster.mend(Fault::Freeze(Part::Keydove, place))?;
+        }
+        self.recorder.record(ALL, Act::Healed, || Outcome::Yes);
+        say("everything is mended");
+        thread::sleep(Duration::from_secs(3));
+        Ok(())
+    }
+
+    /// Everybody with everything at each node, until all is as it is to be, or the time for it is over.
+    fn settle(&self, say: &dyn Fn(&str)) -> Result<()> {
+        let since = Instant::now();
+        while !self.everybody_again()? {
+            if since.elapsed() > Duration::from_millis(LIMITS.healing + 15_000) {
+                say("the nodes do not agree");
+                return Ok(());
+            }
+        }
+        say("the nodes agree");
+        Ok(())
+    }
+
+    fn everybody_again(&self) -> Result<bool> {
+        let disabled = self.book.disabled().clone();
+        let mut logins: Vec<(String, String, String, bool)> = Vec::new();
+        let arrived = self.book.arrived().clone();
+        let (first, last) =
+            (self.book.residents.iter().take(AGAIN), self.book.residents.iter().rev().take(AGAIN / 2));
+        let everybody = first.chain(last).chain(arrived.iter().rev().take(AGAIN)).cloned();
+        for user in everybody {
+            let opens = !disabled.contains(&user);
+            logins.push((user, MAIN.to_owned(), PASSWORD.to_owned(), opens));
+        }
+        let passwords = self.book.passwords().clone();
+        for one in passwords.into_iter().rev().take(AGAIN).filter(|one| one.standing != Standing::Unknown) {
+            let opens = one.standing == Standing::Open && !disabled.contains(&one.user);
+            logins.push((one.user, one.name, one.password, opens));
+        }
+        let logins = &logins;
+        thread::scope(|scope| {
+            let visit = |place: usize| {
+                self.cluster.at(place, |_| {
+                    let mut client = self.client(place, place as u64);
+                    let mut fits = true;
+                    for (user, key, password, opens) in logins {
+                        let wanted = if *opens { Outcome::Yes } else { Outcome::No };
+                        fits &= client.log_in(user, key, password) == wanted;
+                    }
+                    fits
+                })
+            };
+            let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
+            let ends = visits
+                .into_iter()
+                .map(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            ends.collect::<Result<Vec<_>>>().map(|fits| fits.iter().all(|fits| *fits))
+        })
+    }
+}
+
+/// Waits until it holds.
+fn eventually(mut holds: impl FnMut() -> bool, what: &str) -> Result<()> {
+    let since = Instant::now();
+    while !holds() {
+        if since.elapsed() > PATIENCE {
+            return Err(Failure(format!("{what}: not after {} s", PATIENCE.as_secs())));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// A seed of this moment, or the given one.
+#[must_use]
+pub fn seed_of(given: Option<String>) -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(now.subsec_nanos()))
+}
