@@ -58,6 +58,10 @@ pub(super) const GERMAN: &[(&[&str], Text)] = &[
     (&["keycloak_attribute_hidden"], "Nehmen Sie die Passwort-Eigenschaft in Keycloaks user profile auf (view: admin), oder berichtigen Sie password_attribute."),
     (&["keycloak_store_down"], "Das Verzeichnis (LDAP, Active Directory) hinter Keycloak antwortet ihm nicht: sehen Sie diesen Server an, und unter User federation die Einstellungen für Verbindung und Anmeldung."),
     (&["keycloak_settings"], "Vervollständigen Sie mailcows Einstellungen des Identity Providers."),
+    (&["backend_down"], "Der Rechner des Postfachs antwortet nicht: keydove backend list; kein anderer hat dessen Mail."),
+    (&["backend_unknown"], "Setzen Sie das [[backend]] wieder ein, oder kopieren Sie die Mail und rufen Sie auf: keydove backend move ADRESSE ZIEL"),
+    (&["backend_none"], "Lassen Sie einen Rechner neue Postfächer nehmen: keydove backend undrain NAME, oder ein Gewicht über 0."),
+    (&["backend_elsewhere"], "Stellen Sie über einen Proxy zu: lmtp_proxy = yes in Dovecot; oder nennen Sie diesen Rechner: [backends] this"),
     (&["sql_unreachable", "sql_timeout"], "Sehen Sie [storage] und das Log der Datenbank an."),
     (&["sql_error"], "Ein Recht, eine Tabelle oder eine Spalte fehlt, oder eine Zeile hat einen unmöglichen Wert."),
     (&["hash_unusable"], "Setzen Sie {SCHEME} davor (`keydove hash --list`), oder [hashing.schemes] default_scheme; allow_weak für ein schwaches; oder speichern Sie, was `keydove hash` ausgibt."),
@@ -94,6 +98,7 @@ pub(super) const GERMAN_STEPS: &[(&str, Text)] = &[
     ("person", "Person"),
     ("template", "Vorlage"),
     ("new mailbox", "neues Postfach"),
+    ("backend", "Rechner"),
     ("master user", "Master-User"),
     ("token", "Token"),
 ];
