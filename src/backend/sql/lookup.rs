@@ -8,8 +8,8 @@ use super::app_password::{self, AppPassword, AppPasswords};
 use super::database::Database;
 use super::error::Error;
 use super::mailbox::{Found, Hosting, Listed, Page};
-use super::names::{is_name_of, spellings, texts};
-use super::person::PersonOf;
+use super::names::{is_name_of, pick, spellings, texts};
+use super::person::{OwnerDigest, PersonOf};
 use super::retry::{Fault, Trouble};
 use super::row::{Parameter, Row};
 use super::session::{Dialect, Kind, Session, Work};
@@ -30,11 +30,21 @@ UNION ALL \
 SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL \
   FROM tfa WHERE username IN (?, ?) AND active = 1";
 
-/// As [`FIND_MAILBOX`], with the app passwords, when each was used last, and the owner. Without keydove's own tables there
-/// are no limits of app passwords, and no owner.
+/// Which of keydove's own tables there are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum OwnTables {
+    None,
+    /// All but the marks.
+    First,
+    All,
+}
+
+/// As [`FIND_MAILBOX`], with the app passwords, when each was used last, the owner and the owner's mark. Without keydove's
+/// own tables there are no limits of app passwords, and no owner.
 ///
 /// Few columns, because each costs something in each row: one holds what fits it of each table.
-fn find_all(with_own_tables: bool) -> String {
+fn find_all(own_tables: OwnTables) -> String {
+    let with_own_tables = own_tables >= OwnTables::First;
     let switches = app_password::switches(with_own_tables);
     let (networks, expires, limits_of, owner) = match with_own_tables {
         true => (
@@ -42,10 +52,18 @@ fn find_all(with_own_tables: bool) -> String {
             "k.expires",
             "LEFT JOIN keydove_app_password k ON k.app_passwd = p.id ",
             "UNION ALL \
-             SELECT 6, mailbox, NULL, NULL, keycloak_id, NULL, NULL, NULL, NULL \
-             FROM keydove_person WHERE mailbox IN (?, ?)",
+             SELECT 6, mailbox, NULL, template_name, keycloak_id, NULL, NULL, template_fingerprint, NULL \
+             FROM keydove_person WHERE mailbox IN (?, ?) ",
         ),
         false => ("NULL", "NULL", "", ""),
+    };
+    let mark = match own_tables {
+        OwnTables::All => {
+            "UNION ALL \
+             SELECT 7, mailbox, NULL, attribute, NULL, NULL, NULL, value, NULL \
+             FROM keydove_mark WHERE mailbox IN (?, ?)"
+        }
+        OwnTables::None | OwnTables::First => "",
     };
     format!(
         "SELECT 1 AS part, domain AS row_name, active, NULL AS kind, NULL AS authsource, NULL AS quota, \
@@ -63,23 +81,28 @@ fn find_all(with_own_tables: bool) -> String {
          UNION ALL \
          SELECT 5, NULL, NULL, CAST(MAX(datetime) AS CHAR), NULL, app_password, NULL, NULL, NULL \
            FROM sasl_log WHERE username IN (?, ?) GROUP BY app_password \
-         {owner}"
+         {owner}{mark}"
     )
 }
 
-static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(true));
-static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(false));
+static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::All));
+static FIND_ALL_WITHOUT_MARKS: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::First));
+static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::None));
 
 /// Of which table a row of these statements is: the number in its first column.
 const APP_PASSWORD: i64 = 4;
 const LAST_USE: i64 = 5;
 const OWNER: i64 = 6;
+const MARK: i64 = 7;
 /// Where a row of `app_passwd` has what.
 const OF_APP_PASSWORD: app_password::Columns =
     app_password::Columns { switches: 2, networks: 3, id: 5, password: 7, expires: 8 };
 /// Where a row of `sasl_log` has the number of the app password and the time.
 const USED: (usize, usize) = (5, 3);
 const KEYCLOAK_ID: usize = 4;
+/// Where a row of `keydove_person` has the template and its fingerprint, and one of `keydove_mark` the attribute and its
+/// value.
+const PAIR: (usize, usize) = (3, 7);
 
 /// Binary order, because under a collation the name after `muller` may equal it and a page would repeat or skip.
 const LIST_SQLITE: &str = "\
@@ -100,8 +123,8 @@ pub struct LoginFacts {
     /// The active ones, the last used first, then the newest; none where there is no mailbox. [`Error::Schema`]: the
     /// database user may not read them, which stops no main password.
     pub app_passwords: Result<Vec<AppPassword>, Error>,
-    /// Keycloak's id of whoever had the mailbox when keydove saw it last, as far as that is remembered.
-    pub owner_id: Option<String>,
+    /// Keycloak's id of whoever had the mailbox when keydove saw it last, as far as that is remembered, and what else is.
+    pub owner: Option<(String, OwnerDigest)>,
 }
 
 impl Database {
@@ -176,10 +199,10 @@ impl Work for FindLoginFacts {
     type Output = LoginFacts;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
-        let with_own_tables = session.has_own_tables();
-        let (statement, tables) = match with_own_tables {
-            true => (&*FIND_ALL, 5),
-            false => (&*FIND_ALL_OF_MAILCOW, 4),
+        let (statement, tables) = match (session.has_own_tables(), session.has_marks()) {
+            (true, true) => (&*FIND_ALL, 6),
+            (true, false) => (&*FIND_ALL_WITHOUT_MARKS, 5),
+            (false, _) => (&*FIND_ALL_OF_MAILCOW, 4),
         };
         match session.query(statement, names_for(&self.0, tables)).await {
             Ok(rows) => Ok(self.assemble(rows)?),
@@ -195,7 +218,8 @@ impl Work for FindLoginFacts {
 impl FindLoginFacts {
     fn assemble(&self, rows: Vec<Row>) -> Result<LoginFacts, Error> {
         let user = &self.0;
-        let (mut found, mut app_passwords, mut last_uses, mut owners) = (vec![], vec![], vec![], vec![]);
+        let (mut found, mut app_passwords, mut last_uses) = (vec![], vec![], vec![]);
+        let (mut owners, mut marks) = (vec![], vec![]);
         for mut row in rows {
             match row.integer(0) {
                 Ok(Some(APP_PASSWORD)) => {
@@ -210,19 +234,31 @@ impl FindLoginFacts {
                     Ok((row.integer(USED.0)?.unwrap_or_default(), row.text(USED.1)?))
                 })?),
                 Ok(Some(OWNER)) => owners.push(row.read("keydove_person", user.as_str(), |row| {
-                    Ok((row.words(1)?, row.words(KEYCLOAK_ID)?))
+                    Ok((
+                        row.words(1)?,
+                        (row.words(KEYCLOAK_ID)?, row.text(PAIR.0)?.zip(row.text(PAIR.1)?), None),
+                    ))
+                })?),
+                Ok(Some(MARK)) => marks.push(row.read("keydove_mark", user.as_str(), |row| {
+                    Ok((row.words(1)?, (row.words(PAIR.0)?, row.words(PAIR.1)?)))
                 })?),
                 _ => found.push(Found::read(row, user.as_str())?),
             }
         }
         let hosting = Hosting::assemble(user, found)?;
         if hosting.mailbox.is_none() {
-            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner_id: None });
+            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner: None });
         }
         app_password::sort(&mut app_passwords, &last_uses);
         owners.retain(|(name, _)| is_name_of(user, name));
-        let owner_id = super::names::pick("keydove_person", user.as_str(), owners)?;
-        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner_id })
+        // The mark stands by the name that the owner's row has, as it is stored.
+        owners.iter_mut().for_each(|(name, (_, _, mark))| {
+            *mark = marks.iter().find(|(marked, _)| marked == name).map(|(_, mark)| mark.clone());
+        });
+        let owner = pick("keydove_person", user.as_str(), owners)?.map(|(keycloak_id, template, mark)| {
+            (keycloak_id, OwnerDigest::new(pair(template.as_ref()), pair(mark.as_ref())))
+        });
+        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner })
     }
 
     /// A table that may not be read stops only what needs it.
@@ -230,16 +266,23 @@ impl FindLoginFacts {
         let user = &self.0;
         let hosting = FindMailbox(user.clone()).run(session).await?;
         if hosting.mailbox.is_none() {
-            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner_id: None });
+            return Ok(LoginFacts { hosting, app_passwords: Ok(Vec::new()), owner: None });
         }
         let app_passwords = match AppPasswords(user.clone()).run(session).await {
             Ok(found) => Ok(found),
             Err(Fault { error: error @ Error::Schema { .. }, .. }) => Err(error),
             Err(fault) => return Err(fault),
         };
-        let owner = PersonOf(user.clone()).run(session).await?;
-        Ok(LoginFacts { hosting, app_passwords, owner_id: owner.map(|owner| owner.keycloak_id) })
+        let owner = PersonOf(user.clone()).run(session).await?.map(|owner| {
+            let digest = owner.digest();
+            (owner.keycloak_id, digest)
+        });
+        Ok(LoginFacts { hosting, app_passwords, owner })
     }
+}
+
+fn pair(texts: Option<&(String, String)>) -> Option<(&str, &str)> {
+    texts.map(|(one, other)| (&**one, &**other))
 }
 
 struct ListMailboxes {
@@ -284,7 +327,12 @@ mod tests {
 
     #[test]
     fn every_part_of_the_question_has_the_same_columns() {
-        for (statement, tables) in [(find_all(true), 6), (find_all(false), 5), (FIND_MAILBOX.to_owned(), 3)] {
+        for (statement, tables) in [
+            (find_all(OwnTables::All), 7),
+            (find_all(OwnTables::First), 6),
+            (find_all(OwnTables::None), 5),
+            (FIND_MAILBOX.to_owned(), 3),
+        ] {
             let columns = |part: &str| {
                 // A comma inside of brackets is none between columns, and no column here has one.
                 part.split(" FROM ").next().unwrap_or_default().matches(',').count() + 1

@@ -60,7 +60,7 @@ pub use lookup::LoginFacts;
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
-pub use person::StoredPerson;
+pub use person::{OwnerDigest, StoredPerson};
 pub use portal::{
     AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, Notice, NoticesDue, NoticesFound, Occasion,
     OwnAppPasswords, SessionEnd, StoredSession, TooManyAppPasswords,
