@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 
 use super::logins::{LOGINS, Part};
 
-/// The first argument of the program when it runs under `callgrind`.
+/// The first argument of the program when it runs under `callgrind`,
 pub const ROLE: &str = "count-this";
+/// and when it counts how often memory is asked for. Counting that takes instructions, so it is a run of its own.
+pub const MEMORY_ROLE: &str = "count-memory";
 /// `callgrind` counts while this function of `logins` runs.
 const COLLECTED: &str = "*logins::collected*";
 /// The tag of a password is set aside wherever it is made.
@@ -24,7 +26,10 @@ pub fn measure(part: Part) -> Result<Cost, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("instructions-{}", part.name()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
-    let (counted, allocations) = run(part, &folder)?;
+    let counted = folder.join("counted");
+    run(under_valgrind(&counted)?, ROLE, part, &folder)?;
+    let program = Command::new(this_program()?);
+    let allocations = run(program, MEMORY_ROLE, part, &folder.join("memory"))?;
     let text = std::fs::read_to_string(&counted);
     let text = text.map_err(|error| format!("read {}: {error}", counted.display()))?;
     let _ = std::fs::remove_dir_all(&folder);
@@ -40,28 +45,35 @@ pub fn measure(part: Part) -> Result<Cost, String> {
     Ok(Cost { instructions: of_one(instructions), allocations: of_one(allocations) })
 }
 
-/// What `callgrind` has counted, and how often memory was asked for.
-fn run(part: Part, folder: &Path) -> Result<(PathBuf, u64), String> {
-    let counted = folder.join("counted");
-    let program = std::env::current_exe().map_err(|error| format!("find this program: {error}"))?;
+fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("find this program: {error}"))
+}
+
+fn under_valgrind(counted: &Path) -> Result<Command, String> {
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--quiet", &format!("--toggle-collect={COLLECTED}")])
         .arg(format!("--callgrind-out-file={}", counted.display()))
-        .arg(program)
-        .args([ROLE, part.name()])
-        .arg(folder)
-        // The log of logins is made and written, and nobody reads it.
-        .stderr(Stdio::null());
+        .arg(this_program()?);
+    Ok(command)
+}
+
+/// Runs the logins of one part, and returns how often they have asked for memory.
+fn run(mut command: Command, role: &str, part: Part, folder: &Path) -> Result<u64, String> {
+    std::fs::create_dir_all(folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
+    // The log of logins is made and written, and nobody reads it.
+    command.args([role, part.name()]).arg(folder).stderr(Stdio::null());
     let output = command.output().map_err(|error| {
-        format!("run valgrind: {error}; `apt-get install valgrind` brings it, and tests/setup does not")
+        format!(
+            "run {command:?}: {error}; `apt-get install valgrind` brings valgrind, and tests/setup does not"
+        )
     })?;
     if !output.status.success() {
         let (name, status) = (part.name(), output.status);
         return Err(format!("the logins of {name} ended with {status}; run {command:?} to see why"));
     }
     let said = String::from_utf8_lossy(&output.stdout).trim().parse();
-    Ok((counted, said.map_err(|error| format!("the logins of {} said no number: {error}", part.name()))?))
+    said.map_err(|error| format!("the logins of {} said no number: {error}", part.name()))
 }
 
 /// What a file of `callgrind` says.

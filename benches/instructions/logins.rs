@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -90,20 +90,28 @@ impl Part {
     }
 }
 
-/// `callgrind` counts while this runs.
+/// `callgrind` counts while this runs, and nothing else does.
 #[inline(never)]
 fn collected<T>(work: impl FnOnce() -> T) -> T {
     let mut end = None;
-    let allocations = allocation_counter::measure(|| end = Some(work()));
-    ALLOCATIONS.fetch_add(allocations.count_total, Ordering::Relaxed);
+    match COUNTS_MEMORY.load(Ordering::Relaxed) {
+        false => allocation_counter::opt_out(|| end = Some(work())),
+        true => {
+            let allocations = allocation_counter::measure(|| end = Some(work()));
+            ALLOCATIONS.fetch_add(allocations.count_total, Ordering::Relaxed);
+        }
+    }
     end.expect("the work was done")
 }
 
 /// Of what was counted.
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static COUNTS_MEMORY: AtomicBool = AtomicBool::new(false);
 
-/// Has everybody log in once, so that they are known, and once more; then counts. Returns how often memory was asked for.
-pub fn run(part: Part, folder: &Path) -> u64 {
+/// Has everybody log in once, so that they are known, and once more; then counts. Returns how often memory was asked for, if
+/// that is what is counted.
+pub fn run(part: Part, counts_memory: bool, folder: &Path) -> u64 {
+    COUNTS_MEMORY.store(counts_memory, Ordering::Relaxed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a reactor");
     let service = runtime.block_on(service(folder));
     match part {

@@ -29,10 +29,11 @@ const TOLERANCE: f64 = 1.05;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [role, part, folder] = &arguments[..]
-        && role == callgrind::ROLE
+        && [callgrind::ROLE, callgrind::MEMORY_ROLE].contains(&role.as_str())
     {
         let Some(part) = Part::named(part) else { return ExitCode::FAILURE };
-        println!("{}", logins::run(part, Path::new(folder)));
+        let counts_memory = role == callgrind::MEMORY_ROLE;
+        println!("{}", logins::run(part, counts_memory, Path::new(folder)));
         return ExitCode::SUCCESS;
     }
     // Under `cargo test --benches`, where nothing is optimised, the numbers mean nothing.

@@ -11,7 +11,8 @@ use crate::backend::records::{
     Fetch, Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Records, Spawner,
 };
 use crate::backend::sql::{
-    AliasLogins, AppPassword, Database, Domain, Hosting, LoginFacts, SavedAppPassword, SavedMailbox,
+    AliasLogins, AppPassword, Database, Domain, Hosting, LoginFacts, OwnerDigest, SavedAppPassword,
+    SavedMailbox,
 };
 use crate::credential::compared::Fitted;
 
@@ -27,6 +28,8 @@ pub(crate) struct MailboxRecord {
     app_passwords: Result<Box<[AppPassword]>, Box<TempFail>>,
     /// Keycloak's id of whoever had the mailbox when keydove saw it last.
     pub(crate) owner_id: Option<Box<str>>,
+    /// What else is remembered of them; `None` where the record comes out of a file.
+    pub(crate) owner_digest: Option<OwnerDigest>,
     /// Whose mailbox a login under this name opens, where it is an alias.
     pub(crate) alias_of: Option<Box<Username>>,
     /// Behind [`MailboxRecord::backend`].
@@ -193,6 +196,7 @@ impl SavedMailboxRecord {
                 }
             },
             owner_id: self.owner_id,
+            owner_digest: None,
             backend: Ok(self.backend),
             alias_of: None,
             fitted: Fitted::default(),
@@ -273,7 +277,7 @@ async fn ask(
     alias_logins: AliasLogins,
 ) -> Result<MailboxRecord, TempFail> {
     let facts = database.login_facts(user).await.map_err(|error| error.temp_fail())?;
-    let LoginFacts { hosting, app_passwords, owner_id, backend } = facts;
+    let LoginFacts { hosting, app_passwords, owner, backend } = facts;
     let mut alias_of = None;
     let may_be_alias = hosting.mailbox.is_none() && hosting.domain.is_none_or(|domain| domain.active);
     if may_be_alias && alias_logins.any() {
@@ -284,10 +288,11 @@ async fn ask(
         Ok(rows) => Ok(rows.into()),
         Err(error) => Err(error.temp_fail().into()),
     };
-    let owner_id = owner_id.map(Into::into);
+    let (owner_id, owner_digest) = owner.map(|(id, digest)| (id.into(), digest)).unzip();
     let backend = match backend {
         Ok(backend) => Ok(backend.map(Into::into)),
         Err(error) => Err(error.temp_fail().into()),
     };
-    Ok(MailboxRecord { hosting, app_passwords, owner_id, alias_of, backend, fitted: Fitted::default() })
+    let fitted = Fitted::default();
+    Ok(MailboxRecord { hosting, app_passwords, owner_id, owner_digest, alias_of, backend, fitted })
 }

@@ -139,7 +139,9 @@ impl LoginRecord<'_> {
 
     /// Tenths of a millisecond.
     fn tenths(&self) -> u64 {
-        u64::try_from((self.duration.as_micros() + 50) / 100).unwrap_or(u64::MAX)
+        // In 64 bits, which are divided in one step; a duration of 128 takes a hundred.
+        let of_second = (u64::from(self.duration.subsec_micros()) + 50) / 100;
+        self.duration.as_secs().saturating_mul(10_000).saturating_add(of_second)
     }
 
     /// Adds the log line without time and level. Put together by hand: a busy server writes more of these than it does
@@ -180,11 +182,11 @@ impl LoginRecord<'_> {
         if self.stale {
             line.push_str(" stale=true");
         }
-        let mut digits = itoa::Buffer::new();
+        let (mut digits, tenths) = (itoa::Buffer::new(), self.tenths());
         line.push_str(" ms=");
-        line.push_str(digits.format(self.tenths() / 10));
+        line.push_str(digits.format(tenths / 10));
         line.push('.');
-        line.push_str(digits.format(self.tenths() % 10));
+        line.push_str(digits.format(tenths % 10));
         if let Some(session) = self.session(addresses) {
             push_sent(line, " session=", session);
         }

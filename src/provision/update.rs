@@ -14,7 +14,9 @@ use super::plan::{RedisSettings, owner};
 use super::template::{SWITCHES, Template, TemplateAttributes};
 use super::{Identity, Mapping, Provisioner, RateLimit};
 use crate::auth::{ProvisionRefusal, TempFail};
-use crate::backend::sql::{AttributeChange, Change, Database, MailboxChanges, StoredPerson, StoredTemplate};
+use crate::backend::sql::{
+    AttributeChange, Change, Database, MailboxChanges, OwnerDigest, StoredPerson, StoredTemplate,
+};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +78,31 @@ impl Provisioner {
             }
             Change::AppliedBefore | Change::MailboxGone => Ok(Update::NotDue),
         }
+    }
+
+    /// Whether a template is meant for a person.
+    ///
+    /// # Errors
+    /// The rules are not known.
+    pub fn is_mapped(&self, person: &Identity) -> Result<bool, TempFail> {
+        Ok(self.rules.get().mapping()?.mapped(person.template.as_deref()).is_some())
+    }
+
+    /// Whether the mailbox of a person follows one of these templates, or none is theirs, by what is remembered of its
+    /// owner. Asks nobody. If not, [`update_if_due`](Self::update_if_due) says what is to be done.
+    ///
+    /// # Errors
+    /// The rules are not known.
+    pub fn follows(
+        &self,
+        stored: &[StoredTemplate],
+        person: &Identity,
+        remembered: OwnerDigest,
+    ) -> Result<bool, TempFail> {
+        let rules = self.rules.get();
+        let Some(name) = rules.mapping()?.mapped(person.template.as_deref()) else { return Ok(true) };
+        let Ok(template) = Template::find(stored, name) else { return Ok(true) };
+        Ok(remembered.is_of_template(&template.name, &template.attribute_hash()))
     }
 }
 

@@ -225,7 +225,7 @@ async fn a_template_that_changed_is_applied_and_told(
     field_becomes(redis, "RL_VALUE", name, Some("10 / 1h")).await;
 
     set_template(r#"{"imap_access":0,"rl_frame":"m","rl_value":3}"#).await;
-    books.note(Note::SeenPerson(Box::new(gina.clone())));
+    books.note(Note::SeenPerson(Box::new(gina.clone()), None));
     field_becomes(redis, "RL_VALUE", name, Some("3 / 1m")).await;
     let attributes = &one_row(other, "mailbox", "attributes", "username", name).await[0];
     assert!(attributes.replace(' ', "").contains(r#""imap_access":"0""#), "{attributes}");
@@ -233,7 +233,7 @@ async fn a_template_that_changed_is_applied_and_told(
     // Somebody whose mailbox was there before keydove came, and who has no template.
     let henry = Identity { template: None, ..person("henry@books.example", "") };
     assert!(database.person_of(&henry.user).await.unwrap().is_none());
-    books.note(Note::SeenPerson(Box::new(henry.clone())));
+    books.note(Note::SeenPerson(Box::new(henry.clone()), None));
     books.close().await;
     let known = database.person_of(&henry.user).await.unwrap().unwrap();
     assert_eq!((known.keycloak_id, known.source), (henry.keycloak_id, henry.source));
@@ -309,7 +309,7 @@ pub async fn a_table_that_may_not_be_written_stops_nothing_else(
     let books = Books::open(database, &provisioner(), redis);
     for _ in 0..3 {
         books.note(accepted(ALICE, "imap", None));
-        books.note(Note::SeenPerson(Box::new(person(ALICE, ""))));
+        books.note(Note::SeenPerson(Box::new(person(ALICE, "")), None));
         let settings = RedisSettings { rate_limit: RateLimit::Clear, tagged_mail: Some(TaggedMail::Subject) };
         books.note(Note::Created { user: user(ALICE), settings });
     }

@@ -243,7 +243,8 @@ async fn ids(database: &Database, name: &str) -> Vec<i64> {
     let facts = database.login_facts(&user).await.unwrap();
     assert!(facts.hosting.is_as_good_as(&database.find_mailbox(&user).await.unwrap()));
     let owner = database.person_of(&user).await.unwrap();
-    assert_eq!(facts.owner_id, owner.map(|owner| owner.keycloak_id));
+    let owner = owner.map(|owner| (owner.keycloak_id.clone(), owner.digest()));
+    assert_eq!(facts.owner, owner);
     let rows = facts.app_passwords.unwrap();
     assert_eq!(rows.len(), app_passwords.len());
     assert!(rows.iter().zip(&app_passwords).all(|(one, other)| one.is_as_good_as(other)));

@@ -8,8 +8,8 @@ use super::app_password::{self, AppPassword, AppPasswords};
 use super::database::Database;
 use super::error::Error;
 use super::mailbox::{Found, Hosting, Listed, Page};
-use super::names::{is_name_of, spellings, texts};
-use super::person::PersonOf;
+use super::names::{is_name_of, pick, spellings, texts};
+use super::person::{OwnerDigest, PersonOf};
 use super::placement;
 use super::retry::{Fault, Trouble};
 use super::row::{Parameter, Row};
@@ -31,16 +31,26 @@ UNION ALL \
 SELECT 3, username, active, NULL, NULL, NULL, NULL, NULL \
   FROM tfa WHERE username IN (?, ?) AND active = 1";
 
-/// As [`FIND_MAILBOX`], with the app passwords, when each was used last, and the owner. Without keydove's own tables there
-/// are no limits of app passwords, and no owner.
+/// Which of keydove's own tables there are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum OwnTables {
+    None,
+    /// All but the marks.
+    First,
+    All,
+}
+
+/// As [`FIND_MAILBOX`], with the app passwords, when each was used last, the owner and the owner's mark. Without keydove's
+/// own tables there are no limits of app passwords, and no owner.
 ///
 /// Few columns, because each costs something in each row: one holds what fits it of each table.
-fn find_all(with_own_tables: bool, with_backend: bool) -> String {
+fn find_all(own_tables: OwnTables, with_backend: bool) -> String {
+    let with_own_tables = own_tables >= OwnTables::First;
     let switches = app_password::switches(with_own_tables);
     let backend = match with_backend {
         true => {
             " UNION ALL \
-             SELECT 7, mailbox, NULL, NULL, backend, NULL, NULL, NULL, NULL \
+             SELECT 8, mailbox, NULL, NULL, backend, NULL, NULL, NULL, NULL \
              FROM keydove_placement WHERE mailbox IN (?, ?)"
         }
         false => "",
@@ -51,10 +61,18 @@ fn find_all(with_own_tables: bool, with_backend: bool) -> String {
             "k.expires",
             "LEFT JOIN keydove_app_password k ON k.app_passwd = p.id ",
             "UNION ALL \
-             SELECT 6, mailbox, NULL, NULL, keycloak_id, NULL, NULL, NULL, NULL \
-             FROM keydove_person WHERE mailbox IN (?, ?)",
+             SELECT 6, mailbox, NULL, template_name, keycloak_id, NULL, NULL, template_fingerprint, NULL \
+             FROM keydove_person WHERE mailbox IN (?, ?) ",
         ),
         false => ("NULL", "NULL", "", ""),
+    };
+    let mark = match own_tables {
+        OwnTables::All => {
+            "UNION ALL \
+             SELECT 7, mailbox, NULL, attribute, NULL, NULL, NULL, value, NULL \
+             FROM keydove_mark WHERE mailbox IN (?, ?)"
+        }
+        OwnTables::None | OwnTables::First => "",
     };
     format!(
         "SELECT 1 AS part, domain AS row_name, active, NULL AS kind, NULL AS authsource, NULL AS quota, \
@@ -72,19 +90,21 @@ fn find_all(with_own_tables: bool, with_backend: bool) -> String {
          UNION ALL \
          SELECT 5, NULL, NULL, CAST(MAX(datetime) AS CHAR), NULL, app_password, NULL, NULL, NULL \
            FROM sasl_log WHERE username IN (?, ?) GROUP BY app_password \
-         {owner}{backend}"
+         {owner}{mark}{backend}"
     )
 }
 
-static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(true, false));
-static FIND_ALL_WITH_BACKEND: LazyLock<String> = LazyLock::new(|| find_all(true, true));
-static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(false, false));
+static FIND_ALL: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::All, false));
+static FIND_ALL_WITH_BACKEND: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::All, true));
+static FIND_ALL_WITHOUT_MARKS: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::First, false));
+static FIND_ALL_OF_MAILCOW: LazyLock<String> = LazyLock::new(|| find_all(OwnTables::None, false));
 
 /// Of which table a row of these statements is: the number in its first column.
 const APP_PASSWORD: i64 = 4;
 const LAST_USE: i64 = 5;
 const OWNER: i64 = 6;
-const BACKEND: i64 = 7;
+const MARK: i64 = 7;
+const BACKEND: i64 = 8;
 /// Where a row of `app_passwd` has what.
 const OF_APP_PASSWORD: app_password::Columns =
     app_password::Columns { switches: 2, networks: 3, id: 5, password: 7, expires: 8 };
@@ -92,6 +112,9 @@ const OF_APP_PASSWORD: app_password::Columns =
 const USED: (usize, usize) = (5, 3);
 const KEYCLOAK_ID: usize = 4;
 const BACKEND_NAME: usize = 4;
+/// Where a row of `keydove_person` has the template and its fingerprint, and one of `keydove_mark` the attribute and its
+/// value.
+const PAIR: (usize, usize) = (3, 7);
 
 /// Binary order, because under a collation the name after `muller` may equal it and a page would repeat or skip.
 const LIST_SQLITE: &str = "\
@@ -112,8 +135,8 @@ pub struct LoginFacts {
     /// The active ones, the last used first, then the newest; none where there is no mailbox. [`Error::Schema`]: the
     /// database user may not read them, which stops no main password.
     pub app_passwords: Result<Vec<AppPassword>, Error>,
-    /// Keycloak's id of whoever had the mailbox when keydove saw it last, as far as that is remembered.
-    pub owner_id: Option<String>,
+    /// Keycloak's id of whoever had the mailbox when keydove saw it last, as far as that is remembered, and what else is.
+    pub owner: Option<(String, OwnerDigest)>,
     /// The backend that the mailbox lives on, where it has one; `None` without [backends](Database::with_candidates).
     pub backend: Result<Option<String>, Error>,
 }
@@ -197,15 +220,15 @@ impl Work for FindLoginFacts {
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
-        let has_backends = self.with_backend && session.has_backend_tables();
-        let (statement, tables) = match session.has_own_tables() {
-            true if has_backends => (&*FIND_ALL_WITH_BACKEND, 6),
-            // Whoever has one of keydove's tables has all, or an administrator has to look after it.
-            true => (&*FIND_ALL, 5),
-            false => (&*FIND_ALL_OF_MAILCOW, 4),
+        let with_backend = self.with_backend && session.has_backend_tables();
+        let (statement, tables) = match (session.has_own_tables(), session.has_marks()) {
+            (true, true) if with_backend => (&*FIND_ALL_WITH_BACKEND, 7),
+            (true, true) => (&*FIND_ALL, 6),
+            (true, false) => (&*FIND_ALL_WITHOUT_MARKS, 5),
+            (false, _) => (&*FIND_ALL_OF_MAILCOW, 4),
         };
         match session.query(statement, names_for(&self.user, tables)).await {
-            Ok(rows) if tables == 6 || !self.with_backend => Ok(self.assemble(rows)?),
+            Ok(rows) if tables == 7 || !self.with_backend => Ok(self.assemble(rows)?),
             Ok(rows) => {
                 let backend = self.ask_for_backend(session).await?;
                 Ok(LoginFacts { backend, ..self.assemble(rows)? })
@@ -223,7 +246,7 @@ impl FindLoginFacts {
     fn assemble(&self, rows: Vec<Row>) -> Result<LoginFacts, Error> {
         let user = &self.user;
         let (mut found, mut app_passwords, mut last_uses) = (vec![], vec![], vec![]);
-        let (mut owners, mut backend) = (vec![], None);
+        let (mut owners, mut marks, mut backend) = (vec![], vec![], None);
         for mut row in rows {
             match row.integer(0) {
                 Ok(Some(APP_PASSWORD)) => {
@@ -238,7 +261,13 @@ impl FindLoginFacts {
                     Ok((row.integer(USED.0)?.unwrap_or_default(), row.text(USED.1)?))
                 })?),
                 Ok(Some(OWNER)) => owners.push(row.read("keydove_person", user.as_str(), |row| {
-                    Ok((row.words(1)?, row.words(KEYCLOAK_ID)?))
+                    Ok((
+                        row.words(1)?,
+                        (row.words(KEYCLOAK_ID)?, row.text(PAIR.0)?.zip(row.text(PAIR.1)?), None),
+                    ))
+                })?),
+                Ok(Some(MARK)) => marks.push(row.read("keydove_mark", user.as_str(), |row| {
+                    Ok((row.words(1)?, (row.words(PAIR.0)?, row.words(PAIR.1)?)))
                 })?),
                 Ok(Some(BACKEND)) => {
                     let (name, on) = row.read("keydove_placement", user.as_str(), |row| {
@@ -255,8 +284,14 @@ impl FindLoginFacts {
         }
         app_password::sort(&mut app_passwords, &last_uses);
         owners.retain(|(name, _)| is_name_of(user, name));
-        let owner_id = super::names::pick("keydove_person", user.as_str(), owners)?;
-        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner_id, backend: Ok(backend) })
+        // The mark stands by the name that the owner's row has, as it is stored.
+        owners.iter_mut().for_each(|(name, (_, _, mark))| {
+            *mark = marks.iter().find(|(marked, _)| marked == name).map(|(_, mark)| mark.clone());
+        });
+        let owner = pick("keydove_person", user.as_str(), owners)?.map(|(keycloak_id, template, mark)| {
+            (keycloak_id, OwnerDigest::new(pair(template.as_ref()), pair(mark.as_ref())))
+        });
+        Ok(LoginFacts { hosting, app_passwords: Ok(app_passwords), owner, backend: Ok(backend) })
     }
 
     /// A table that may not be read stops only what needs it.
@@ -271,12 +306,15 @@ impl FindLoginFacts {
             Err(Fault { error: error @ Error::Schema { .. }, .. }) => Err(error),
             Err(fault) => return Err(fault),
         };
-        let owner = PersonOf(user.clone()).run(session).await?;
+        let owner = PersonOf(user.clone()).run(session).await?.map(|owner| {
+            let digest = owner.digest();
+            (owner.keycloak_id, digest)
+        });
         let backend = match self.with_backend {
             true => self.ask_for_backend(session).await?,
             false => Ok(None),
         };
-        Ok(LoginFacts { hosting, app_passwords, owner_id: owner.map(|owner| owner.keycloak_id), backend })
+        Ok(LoginFacts { hosting, app_passwords, owner, backend })
     }
 
     async fn ask_for_backend<S: Session>(
@@ -293,8 +331,12 @@ impl FindLoginFacts {
 
 impl LoginFacts {
     fn without_mailbox(hosting: Hosting) -> Self {
-        Self { hosting, app_passwords: Ok(Vec::new()), owner_id: None, backend: Ok(None) }
+        Self { hosting, app_passwords: Ok(Vec::new()), owner: None, backend: Ok(None) }
     }
+}
+
+fn pair(texts: Option<&(String, String)>) -> Option<(&str, &str)> {
+    texts.map(|(one, other)| (&**one, &**other))
 }
 
 pub(super) struct ListMailboxes {
@@ -340,9 +382,10 @@ mod tests {
     #[test]
     fn every_part_of_the_question_has_the_same_columns() {
         for (statement, tables) in [
-            (find_all(true, true), 7),
-            (find_all(true, false), 6),
-            (find_all(false, false), 5),
+            (find_all(OwnTables::All, true), 8),
+            (find_all(OwnTables::All, false), 7),
+            (find_all(OwnTables::First, false), 6),
+            (find_all(OwnTables::None, false), 5),
             (FIND_MAILBOX.to_owned(), 3),
         ] {
             let columns = |part: &str| {

@@ -67,7 +67,7 @@ pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
 pub use marks::{Mark, MarkedOwner};
 pub use nodes::{ChangeRow, Followed, HEARTBEAT, MOST_CHANGES, NodeRow, ReadAfter};
-pub use person::StoredPerson;
+pub use person::{OwnerDigest, StoredPerson};
 pub use placement::{Candidate, Candidates, MoveFrom, MovedMailbox, Placed, Placements};
 pub use portal::{
     AppPasswordOrigin, AppPasswordUse, MailLogin, NewSession, Notice, NoticesDue, NoticesFound, Occasion,

@@ -1,5 +1,7 @@
 //! keydove's own memory of who has which mailbox, and which template was applied to it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::database::Database;
 use super::error::Error;
 use super::marks::Mark;
@@ -60,6 +62,51 @@ impl StoredPerson {
             mark: None,
         };
         Ok((row.words(0)?, person))
+    }
+}
+
+/// What is remembered of an owner beside their id, as numbers: enough to see that nothing about them has changed.
+///
+/// Two texts share a number once in four billion; then a change waits until the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerDigest {
+    template: u32,
+    mark: u32,
+}
+
+impl OwnerDigest {
+    /// Of the template that was applied last, with its fingerprint, and of the mark.
+    pub(super) fn new(template: Option<(&str, &str)>, mark: Option<(&str, &str)>) -> Self {
+        Self { template: number_of(template), mark: number_of(mark) }
+    }
+
+    /// Whether this template was applied last, in the state that has this fingerprint.
+    #[must_use]
+    pub fn is_of_template(self, name: &str, fingerprint: &str) -> bool {
+        self.template == number_of(Some((name, fingerprint)))
+    }
+
+    /// Whether this mark is remembered.
+    #[must_use]
+    pub fn is_of_mark(self, mark: &Mark) -> bool {
+        self.mark == number_of(Some((&mark.attribute, &mark.value)))
+    }
+}
+
+/// The same for the same texts as long as the process lives.
+fn number_of(texts: Option<(&str, &str)>) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    texts.hash(&mut hasher);
+    hasher.finish() as u32
+}
+
+impl StoredPerson {
+    /// What of it shows that nothing has changed.
+    #[must_use]
+    pub fn digest(&self) -> OwnerDigest {
+        let template = self.template_name.as_deref().zip(self.template_fingerprint.as_deref());
+        let mark = self.mark.as_ref().map(|mark| (&*mark.attribute, &*mark.value));
+        OwnerDigest::new(template, mark)
     }
 }
 

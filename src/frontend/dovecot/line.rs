@@ -1,5 +1,7 @@
 //! The line of the auth protocol: TAB-separated fields, escaped with 0x01.
 
+use memchr::memchr;
+
 use super::escape;
 use crate::auth::UserFields;
 
@@ -23,6 +25,25 @@ impl<'a> Fields<'a> {
     /// Whether there is no further field.
     pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_none()
+    }
+
+    /// The next field, split at its first `=`; a bare flag has no value. Its bytes are looked at once.
+    pub(super) fn next_parameter(&mut self) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+        let rest = self.rest?;
+        let Some(end) = rest.iter().position(|byte| matches!(byte, b'=' | b'\t')) else {
+            self.rest = None;
+            return Some((rest, None));
+        };
+        let name = &rest[..end];
+        self.rest = Some(&rest[end + 1..]);
+        if rest[end] == b'\t' {
+            return Some((name, None));
+        }
+        let value = self.rest.take()?;
+        // A response is long.
+        let Some(tab) = memchr(b'\t', value) else { return Some((name, Some(value))) };
+        self.rest = Some(&value[tab + 1..]);
+        Some((name, Some(&value[..tab])))
     }
 
     /// The next field as a number that fits in 32 bits.
@@ -55,7 +76,11 @@ pub(super) fn parse_number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    // Ten digits and no more fit, and 64 bits hold ten.
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        (number <= u64::from(u32::MAX)).then(|| 10 * number + u64::from(digit - b'0'))
+    })?;
+    u32::try_from(number).ok()
 }
 
 /// Splits `name=value` at the first `=`; a bare flag has no value.
@@ -136,6 +161,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn parameters_are_fields_that_were_split(line in "[a=\t\r]{0,20}") {
+            let mut fields = Fields::of(line.as_bytes());
+            let parameters: Vec<_> = std::iter::from_fn(|| fields.next_parameter()).collect();
+            let split: Vec<_> = Fields::of(line.as_bytes()).map(split_parameter).collect();
+            prop_assert_eq!(parameters, split);
+        }
+
         #[test]
         fn unescape_undoes_escape(value: Vec<u8>) {
             let mut out = Vec::new();

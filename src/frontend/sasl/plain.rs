@@ -1,13 +1,15 @@
 //! PLAIN (RFC 4616): `authzid NUL authcid NUL password`, one message.
 
+use memchr::memchr;
+
 use super::PresentedIdentity;
 use crate::auth::{Credential, Secret};
 
 /// Reads the message. `None` unless it has exactly two NULs, as Dovecot demands too.
 pub(super) fn parse(message: &[u8]) -> Option<PresentedIdentity> {
-    let mut parts = message.split(|&byte| byte == 0);
-    let (authzid, authcid, password) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
+    let (authzid, rest) = split_at_nul(message)?;
+    let (authcid, password) = split_at_nul(rest)?;
+    if memchr(0, password).is_some() {
         return None;
     }
     Some(PresentedIdentity {
@@ -15,6 +17,11 @@ pub(super) fn parse(message: &[u8]) -> Option<PresentedIdentity> {
         authzid: authzid.to_vec(),
         credential: Credential::Password(Secret::new(password.to_vec())),
     })
+}
+
+fn split_at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let nul = memchr(0, bytes)?;
+    Some((&bytes[..nul], &bytes[nul + 1..]))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use crate::auth::{Guess, Username};
 use crate::backend::people::Entitled;
 use crate::backend::redis::Redis;
-use crate::backend::sql::Database;
+use crate::backend::sql::{Database, OwnerDigest};
 use crate::provision::{Identity, Provisioner, RedisSettings};
 use history::History;
 use messages::Messages;
@@ -53,8 +53,9 @@ pub enum Note {
     Accepted(AcceptedLogin),
     /// A guess was refused: somebody's fault, never an outage and never a switch.
     Refused(RefusedLogin),
-    /// A person whom Keycloak knows logged in to their mailbox.
-    SeenPerson(Box<Identity>),
+    /// A person whom Keycloak knows logged in to their mailbox. What the database remembers of its owner, where that was
+    /// read with the mailbox, shows whether there is anything to do.
+    SeenPerson(Box<Identity>, Option<OwnerDigest>),
     /// A mailbox was just made.
     Created {
         /// Whose.
@@ -115,12 +116,15 @@ struct Queues {
     logins: Option<mpsc::Sender<AcceptedLogin>>,
     recent: Recent,
     refusals: Option<mpsc::Sender<RefusedLogin>>,
-    people: mpsc::Sender<Box<Identity>>,
+    people: mpsc::Sender<SeenPerson>,
     /// A person is looked after no more often.
     people_pause: Duration,
     settings: Option<mpsc::Sender<(Username, RedisSettings)>>,
     dropped: Arc<Dropped>,
 }
+
+/// A person who was seen, and what is remembered of the owner of their mailbox.
+type SeenPerson = (Box<Identity>, Option<OwnerDigest>);
 
 /// How many notes did not fit.
 #[derive(Debug, Default)]
@@ -186,7 +190,7 @@ impl Bookkeeper {
         let taken = match note {
             Note::Accepted(login) => login.remote.is_none() || offer(queues.logins.as_ref(), login),
             Note::Refused(login) => login.remote.is_none() || offer(queues.refusals.as_ref(), login.cut()),
-            Note::SeenPerson(person) => offer(Some(&queues.people), person),
+            Note::SeenPerson(person, remembered) => offer(Some(&queues.people), (person, remembered)),
             Note::Created { user, settings } => offer(queues.settings.as_ref(), (user, settings)),
         };
         if !taken {
@@ -208,10 +212,11 @@ impl Bookkeeper {
     }
 
     /// Takes down that a person whom Keycloak knows has logged in to their mailbox, if it is time to look after them.
-    pub fn see(&self, person: &Entitled, now: Instant) {
+    /// `remembered` is what the database does of its owner, where that is known.
+    pub fn see(&self, person: &Entitled, remembered: Option<OwnerDigest>, now: Instant) {
         let Some(queues) = &self.0 else { return };
         if person.is_due(queues.people_pause, now) {
-            self.note(Note::SeenPerson(Box::new(Identity::new(person.person()))));
+            self.note(Note::SeenPerson(Box::new(Identity::new(person.person())), remembered));
         }
     }
 

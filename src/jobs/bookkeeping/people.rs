@@ -8,27 +8,32 @@ use foldhash::HashMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::SeenPerson;
 use super::clock::now;
 use super::outage::Outage;
 use crate::auth::Username;
-use crate::backend::sql::{Database, Error, StoredPerson};
+use crate::backend::sql::{Database, Error, OwnerDigest, StoredPerson, StoredTemplate};
 use crate::provision::{Identity, Provisioner, RedisSettings, Update};
 
 /// After trouble with the database nobody is looked at for so long.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 /// After keydove's own tables turned out to be missing, nobody is remembered for so long.
 const DENIED_PAUSE: Duration = Duration::from_secs(600);
+/// Templates that were read are gone by for so long, so that many logins read them once.
+const TEMPLATES_KEPT: Duration = Duration::from_secs(10);
 /// How many people are kept in mind: about 10 MB at the most.
 const CAPACITY: usize = 65_536;
 
 /// Looks after the mailboxes of people who log in, one after the other.
 #[derive(Debug)]
 pub(super) struct People {
-    queue: mpsc::Receiver<Box<Identity>>,
+    queue: mpsc::Receiver<SeenPerson>,
     database: Arc<Database>,
     provisioner: Arc<Provisioner>,
     settings: Option<mpsc::Sender<(Username, RedisSettings)>>,
     seen: Seen,
+    /// Until when these templates will do to see that nothing has changed.
+    templates: Option<(Instant, Vec<StoredTemplate>)>,
     outage: Outage,
     trouble_until: Option<Instant>,
     /// Until then nobody is remembered, because it could not be written.
@@ -37,7 +42,7 @@ pub(super) struct People {
 
 impl People {
     pub(super) fn new(
-        queue: mpsc::Receiver<Box<Identity>>,
+        queue: mpsc::Receiver<SeenPerson>,
         database: Arc<Database>,
         provisioner: Arc<Provisioner>,
         settings: Option<mpsc::Sender<(Username, RedisSettings)>>,
@@ -49,6 +54,7 @@ impl People {
             provisioner,
             settings,
             seen: Seen::new(pause),
+            templates: None,
             outage: Outage::default(),
             trouble_until: None,
             denied_until: None,
@@ -61,23 +67,28 @@ impl People {
                 biased;
                 () = stop.cancelled() => break,
                 person = self.queue.recv() => match person {
-                    Some(person) => self.see(&person).await,
+                    Some((person, remembered)) => self.see(&person, remembered).await,
                     None => break,
                 },
             }
         }
         self.queue.close();
-        while let Some(person) = self.queue.recv().await {
-            self.see(&person).await;
+        while let Some((person, remembered)) = self.queue.recv().await {
+            self.see(&person, remembered).await;
         }
     }
 
-    async fn see(&mut self, person: &Identity) {
+    async fn see(&mut self, person: &Identity, remembered: Option<OwnerDigest>) {
         let now = now();
         if self.trouble_until.is_some_and(|until| now < until) || !self.seen.is_due(&person.user, now) {
             return;
         }
-        if let Err(reason) = self.look_after(person, now).await {
+        let end = match self.has_changed(person, remembered, now).await {
+            Ok(true) => self.look_after(person, now).await,
+            Ok(false) => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = end {
             self.trouble_until = Some(now + TROUBLE_PAUSE);
             if self.outage.begin() {
                 tracing::warn!(
@@ -89,6 +100,30 @@ impl People {
         } else if self.outage.end() {
             tracing::info!("mailboxes follow their templates again");
         }
+    }
+
+    /// Whether there is anything to write about a person, by what was read with their mailbox and by templates that were
+    /// read a moment ago. Where it may be, all of it is read.
+    async fn has_changed(
+        &mut self,
+        person: &Identity,
+        remembered: Option<OwnerDigest>,
+        now: Instant,
+    ) -> Result<bool, String> {
+        let Some(remembered) = remembered else { return Ok(true) };
+        if person.mark.as_ref().is_some_and(|mark| !remembered.is_of_mark(mark)) {
+            return Ok(true);
+        }
+        if !self.provisioner.is_mapped(person).map_err(|temp_fail| temp_fail.to_string())? {
+            return Ok(false);
+        }
+        if self.templates.as_ref().is_none_or(|(until, _)| now >= *until) {
+            let templates = self.database.templates().await.map_err(|error| error.to_string())?;
+            self.templates = Some((now + self.seen.pause.min(TEMPLATES_KEPT), templates));
+        }
+        let templates = self.templates.as_ref().map_or(&[][..], |(_, templates)| templates);
+        let follows = self.provisioner.follows(templates, person, remembered);
+        follows.map(|follows| !follows).map_err(|temp_fail| temp_fail.to_string())
     }
 
     async fn look_after(&mut self, person: &Identity, now: Instant) -> Result<(), String> {

@@ -52,7 +52,7 @@ impl Decision {
         let proxied = self.place_known(request, record)?;
         self.0.throttle.note_accepted(&user, remote, now.monotonic.into_std());
         if let Some(entitled) = owner.entitled() {
-            self.0.bookkeeper.see(entitled, now.monotonic);
+            self.0.bookkeeper.see(entitled, record.owner_digest, now.monotonic);
         }
         let fields = match request.wants_fields {
             true => self.0.userdb.fields(&user, mailbox.quota_bytes),

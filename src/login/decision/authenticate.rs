@@ -108,7 +108,7 @@ impl Decision {
         };
         // 7. Where does the mail live? Whose it is, and whether their template changed, is looked at later.
         if let (Some(entitled), Purpose::Answer) = (opened.owner.entitled(), login.purpose) {
-            self.0.bookkeeper.see(entitled, login.now.monotonic);
+            self.0.bookkeeper.see(entitled, known.record.owner_digest, login.now.monotonic);
         }
         let proxied = self.place(login, &known.record, trace).await?;
         let fields = match login.request.wants_fields {

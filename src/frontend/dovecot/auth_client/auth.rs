@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::super::line::{Fields, split_parameter};
+use super::super::line::Fields;
 use super::super::unescape;
 use super::replies::{fail, refuse_malformed, with_decoded};
 use super::requests::Open;
@@ -102,9 +102,8 @@ pub(super) fn describe_cut_off(beginning: &[u8], minor: u32) -> EndedEarly {
 fn read_parameters<'a>(fields: Fields<'a>, minor: u32) -> Result<Parameters<'a>, ProtocolError> {
     let mut parameters = Parameters::default();
     let mut fields = fields;
-    while let Some(field) = fields.next() {
-        let (name, value) = split_parameter(field);
-        match (name, value) {
+    while let Some(parameter) = fields.next_parameter() {
+        match parameter {
             (b"service" | b"protocol", Some(value)) => {
                 let (service, name) = read_service(value);
                 (parameters.service, parameters.service_name) = (Some(service), name);
