@@ -117,7 +117,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         keeper.restore(RESTORE_PATIENCE).await;
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
-    let mail_hosts = MailHosts::new(&config.backends, &config.mail_hosts);
+    let mail_hosts = look_for_hosts(config).await;
     let parts = decision::DecisionParts {
         database,
         mailboxes,
@@ -176,6 +176,13 @@ fn follow_changes(database: Arc<sql::Database>, decision: &Arc<Decision>, node: 
     ChangeFollower::new(database, Box::new(take_back), node)
 }
 
+/// The machines that mailboxes live on, each looked for once.
+async fn look_for_hosts(config: &Config) -> Option<MailHosts> {
+    let hosts = MailHosts::new(&config.backends, &config.mail_hosts)?;
+    hosts.watch().look().await;
+    Some(hosts)
+}
+
 /// With the machines that mailboxes live on.
 async fn open_database(config: &Config, password: Option<Secret>) -> Result<sql::Database, sql::Error> {
     let database = sql::open(&config.storage, password).await?;
@@ -205,6 +212,7 @@ pub(super) async fn assemble_service_alone(
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
+    let mail_hosts = look_for_hosts(config).await;
     let decision = Decision::new(decision::DecisionParts {
         mailboxes: Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases),
         database,
@@ -213,7 +221,7 @@ pub(super) async fn assemble_service_alone(
         provisioner: Arc::new(provisioner),
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle: throttle::Throttle::disabled(),
-        mail_hosts: MailHosts::new(&config.backends, &config.mail_hosts),
+        mail_hosts,
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     });
