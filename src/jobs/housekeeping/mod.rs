@@ -104,15 +104,15 @@ impl Housekeeping {
         }
         let gap = i64::try_from(gap.as_secs()).unwrap_or(i64::MAX);
         let wish = LeaseWish { name: LEASE, holder: self.holder.clone(), seconds: LEASE_SECONDS, gap };
-        match self.database.take_lease(&wish).await? {
+        let number = match self.database.take_lease(&wish).await? {
             LeaseEnd::Held { by, .. } => return Ok(End::Held { by }),
             LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
-            LeaseEnd::Taken { .. } => {}
-        }
+            LeaseEnd::Taken { number, .. } => number,
+        };
         // Stopped for as long as the lease lasts, this process writes nothing more.
-        let fenced = self.database.fenced(LEASE, &self.holder).await?;
+        let fenced = self.database.fenced(LEASE, &self.holder, number).await?;
         let swept = self.sweep(&fenced, Some(&wish)).await;
-        self.database.end_lease(&wish, swept.is_ok()).await?;
+        fenced.end_lease(&wish, swept.is_ok()).await?;
         swept.map(End::Ran)
     }
 

@@ -164,6 +164,10 @@ impl Session for SqliteSession<'_> {
         true
     }
 
+    fn has_lease_numbers(&self) -> bool {
+        true
+    }
+
     fn has_backend_tables(&self) -> bool {
         true
     }
