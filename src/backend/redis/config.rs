@@ -33,7 +33,8 @@ pub struct Config {
     /// The server's TCP port, with `host`. Default `6379`.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// The user of the server's access list. It needs `HSET`, `HDEL` and `PUBLISH`; with `[throttle] shared` also
+    /// The user of the server's access list. It needs `HSET`, `HDEL`, `PUBLISH` and
+    /// `SUBSCRIBE`, with all channels or `keydove:changes` and `ban_channel`; with `[throttle] shared` also
     /// `XADD`, `XRANGE` and `DEL`; for the log of the sync `LPUSH` and `LTRIM`. Default: the server's `default`
     /// user.
     pub username: Option<String>,

@@ -10,6 +10,7 @@ mod error;
 mod link;
 mod sentinel;
 mod stream;
+mod wakeups;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -174,10 +175,7 @@ impl Redis {
         attempt: &'static str,
         command: &Cmd,
     ) -> Result<T, Error> {
-        let link = match self.link.take() {
-            Some(link) if !link.closed.load(Ordering::Relaxed) => link,
-            _ => self.connect(attempt).await?,
-        };
+        let link = self.take_link(attempt).await?;
         let (mut connection, overrun) = (link.connection.clone(), Arc::clone(&link.overrun));
         self.link = Some(link);
         let end = command.query_async(&mut connection).await;
@@ -186,6 +184,14 @@ impl Redis {
             return Err(Error::TooLong { attempt, server: self.server.clone() });
         }
         end.map_err(|error| self.explain(attempt, &error))
+    }
+
+    /// The connection, made if there is none that lasts.
+    async fn take_link(&mut self, attempt: &'static str) -> Result<Link, Error> {
+        match self.link.take() {
+            Some(link) if !link.closed.load(Ordering::Relaxed) => Ok(link),
+            _ => self.connect(attempt).await,
+        }
     }
 
     async fn connect(&mut self, attempt: &'static str) -> Result<Link, Error> {
