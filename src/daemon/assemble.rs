@@ -94,8 +94,8 @@ pub enum AssembleError {
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
     let changed = Arc::default();
-    let database = open_database(config, database_password).await?.telling(Some(Arc::clone(&changed)));
-    let database = Arc::new(database);
+    let database = open_database(config, database_password).await?;
+    let database = Arc::new(database.telling(Some(Arc::clone(&changed))));
     let for_jobs = Arc::new(database.for_jobs().await?);
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
@@ -113,8 +113,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let notices = Notices::new(&config.notices, Arc::clone(&for_jobs));
     let (bookkeeper, worker, housekeeping) =
         assemble_bookkeeping(config, Arc::clone(&for_jobs), Arc::clone(&provisioner))?;
-    let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
-    let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
+    let lifetimes = config.cache.mailboxes();
+    let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, alias_logins(config));
     let mut keeper = open_record_keeper(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &mut keeper {
         keeper.restore(RESTORE_PATIENCE).await;
@@ -133,8 +133,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         kicker,
         bookkeeper: bookkeeper.clone(),
     };
-    let follows = config.database_features.contains(&sql::Feature::Changes);
-    let node = follows.then(holder).transpose()?;
+    let node = config.database_features.contains(&sql::Feature::Changes).then(holder).transpose()?;
     let decision = Decision::new(parts).as_node(node.clone());
     let service = Arc::new(login_service(config, decision, bookkeeper));
     let wakeups = assemble_wakeups(config, changed)?;

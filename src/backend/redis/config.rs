@@ -28,7 +28,7 @@ pub struct Config {
     /// 26379. keydove asks them in turn whenever it connects. Default: this, `socket` or `host` is required.
     #[serde(default)]
     pub sentinels: Vec<HostPort>,
-    /// The name by which the Sentinels know the master. Default `"mymaster"`, with `sentinels`.
+    /// The name by which the Sentinels know the master. Default: the usual one, `"mymaster"`.
     pub service: Option<String>,
     /// The server's TCP port, with `host`. Default `6379`.
     #[serde(default = "default_port")]
