@@ -3,16 +3,19 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nix::unistd::{Uid, User};
 
 use super::output::{say, say_error};
 use super::{CONFIG, DATA, FAILED, USAGE, fail, input};
+use crate::backend::redis::Redis;
 use crate::backend::sql::{AdminError, Database, Obstacle};
 use crate::backend::{mail_hosts, sql};
 use crate::config;
 use crate::config::Config;
 use crate::credential::scheme;
+use crate::jobs::wake_nodes;
 
 /// What a command has to say at its end.
 #[derive(Debug, Default)]
@@ -113,8 +116,21 @@ pub(super) fn with_database<T>(
         .map_err(|error| Failure::System(format!("cannot start the reactor: {error}")))?;
     reactor.block_on(async {
         let candidates = mail_hosts::candidates(&tables.mail_hosts);
+        let changed = Arc::default();
         let database = sql::open(&storage, password).await?.with_candidates(candidates);
-        let answer = question(&database).await;
+        let database = database.telling(Some(Arc::clone(&changed)));
+        // Nodes read at once what the command has changed, while it waits for them.
+        let wake = async {
+            let redis = Config::load_redis(config);
+            match redis.and_then(|(redis, password)| Redis::new(&redis, password).ok()) {
+                Some(redis) => wake_nodes(redis, &changed).await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            answer = question(&database) => answer,
+            never = wake => match never {},
+        };
         database.close().await;
         answer
     })

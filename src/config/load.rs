@@ -8,7 +8,7 @@ use super::secrets::Reading;
 use super::{Config, Error, KeycloakTable, ListenerConfig, Tables, features, find_group, find_user, in_use};
 use crate::auth::Secret;
 use crate::backend::sql::Feature;
-use crate::backend::{keycloak, sql};
+use crate::backend::{keycloak, redis, sql};
 use crate::diagnostics;
 use crate::login::userdb;
 
@@ -75,6 +75,17 @@ impl Config {
     /// As [`load`](Self::load).
     pub fn load_tables(path: &Path) -> Result<Tables, Error> {
         read_file(path)
+    }
+
+    /// Redis and its password, for a command that can do without: `None` where there is none or something is wrong.
+    #[must_use]
+    pub fn load_redis(path: &Path) -> Option<(redis::Config, Option<Secret>)> {
+        let file = read_file(path).ok()?;
+        let credentials = Credentials::find(path);
+        let mut reading = Reading::new(&credentials, Vec::new());
+        let secrets = reading.read(&file, |table| table == "redis");
+        reading.faults.is_empty().then_some(())?;
+        file.redis.map(|redis| (redis, secrets.redis_password))
     }
 
     /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::background::Workers;
@@ -28,7 +29,7 @@ use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
-use crate::jobs::{ChangeFollower, EventFollower, RecordKeeper};
+use crate::jobs::{ChangeFollower, EventFollower, RecordKeeper, Wakeups};
 use crate::jobs::{bookkeeping, sync};
 use crate::login::LoginService;
 use crate::login::decision::{Decision, Webmail};
@@ -92,7 +93,9 @@ pub enum AssembleError {
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
-    let database = Arc::new(open_database(config, database_password).await?);
+    let changed = Arc::default();
+    let database = open_database(config, database_password).await?;
+    let database = Arc::new(database.telling(Some(Arc::clone(&changed))));
     let for_jobs = Arc::new(database.for_jobs().await?);
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
@@ -110,8 +113,8 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let notices = Notices::new(&config.notices, Arc::clone(&for_jobs));
     let (bookkeeper, worker, housekeeping) =
         assemble_bookkeeping(config, Arc::clone(&for_jobs), Arc::clone(&provisioner))?;
-    let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
-    let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases);
+    let lifetimes = config.cache.mailboxes();
+    let mailboxes = Mailboxes::new(Arc::clone(&database), lifetimes, spawner, alias_logins(config));
     let mut keeper = open_record_keeper(config, saved_people, mailboxes.clone());
     if let Some(keeper) = &mut keeper {
         keeper.restore(RESTORE_PATIENCE).await;
@@ -130,11 +133,11 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         kicker,
         bookkeeper: bookkeeper.clone(),
     };
-    let follows = config.database_features.contains(&sql::Feature::Changes);
-    let node = follows.then(holder).transpose()?;
+    let node = config.database_features.contains(&sql::Feature::Changes).then(holder).transpose()?;
     let decision = Decision::new(parts).as_node(node.clone());
     let service = Arc::new(login_service(config, decision, bookkeeper));
-    let changes = node.map(|node| follow_changes(for_jobs, &service.decision, node));
+    let wakeups = assemble_wakeups(config, changed)?;
+    let changes = node.map(|node| follow_changes(for_jobs, &service.decision, node).woken_by(wakeups));
     let parts = Parts {
         administration: Arc::new(Administration {
             service: Arc::clone(&service),
@@ -181,6 +184,13 @@ async fn look_for_hosts(config: &Config) -> Option<MailHosts> {
     let hosts = MailHosts::new(&config.backends, &config.mail_hosts)?;
     hosts.watch().look().await;
     Some(hosts)
+}
+
+/// Where there is a Redis, other nodes are told at once that something has changed.
+fn assemble_wakeups(config: &Config, changed: Arc<Notify>) -> Result<Option<Wakeups>, AssembleError> {
+    let Some(settings) = &config.redis else { return Ok(None) };
+    let connect = || Redis::new(settings, config.secrets.duplicate().redis_password);
+    Ok(Some(Wakeups::new(connect()?, connect()?, changed)))
 }
 
 /// With the machines that mailboxes live on.

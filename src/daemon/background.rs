@@ -135,7 +135,7 @@ fn beside_connections(workers: Workers) -> Vec<BackgroundTask> {
         BackgroundTask {
             name: "changes",
             does: "forgets what other nodes and the administrator's commands have changed in the database",
-            how_often: "every second",
+            how_often: "every second; with Redis as soon as another node says so, too",
             stops: Stops::AtOnce,
             runs: runs(workers.changes, ChangeFollower::run),
         },

@@ -20,6 +20,6 @@ pub mod notices;
 mod record_keeper;
 pub mod sync;
 
-pub use changes::ChangeFollower;
+pub use changes::{ChangeFollower, Wakeups, say as wake_nodes};
 pub use events::EventFollower;
 pub use record_keeper::RecordKeeper;

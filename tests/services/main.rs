@@ -60,6 +60,7 @@ mod reasons;
 mod record_file;
 mod restart;
 mod run;
+mod sentinel;
 mod setup;
 mod sqlite_files;
 mod stopping;
@@ -204,6 +205,7 @@ const ASKING: &[Group<WorldCase>] = &[
     ("indistinguishable", On::Sqlite, indistinguishable::CASES),
     ("nodes", On::BothDatabases, nodes::CASES),
     ("organizations", On::Sqlite, organizations::CASES),
+    ("sentinel", On::Sqlite, sentinel::CASES),
     ("throttling", On::Sqlite, throttling::CASES),
     ("access", On::BothDatabases, access::CASES),
     ("access", On::BothDatabases, access::IDENTITY),

@@ -7,8 +7,12 @@ use super::mailcow::WorldCase;
 use super::mailcow::world::End::{Accept, Refuse};
 use super::mailcow::world::{Attempt, RIGHT, World, attempt_at};
 use super::stage::keydove::Keydove;
+use super::stage::redis::Redis;
 use super::stage::{Failure, Result};
 use super::{PATIENCE, ensure, eventually};
+
+/// Where nodes wake each other up.
+const CHANNEL: &str = "keydove:changes";
 
 /// What is remembered lasts longer than the case.
 const FOR_LONG: &str = "\n[cache]\nmailbox_staleness = \"1h\"\nmax_staleness = \"1h\"\n";
@@ -24,7 +28,9 @@ pub const CASES: &[WorldCase] = &[
         for node in &nodes {
             attempt_at(node, Attempt::new(address, &password), Accept("app_password"))?;
         }
+        let since = Instant::now();
         let said = command(&nodes[0], "app-password", &["revoke", address, "--name", "phone"])?;
+        println!("every node knew of the revocation, and had said so, after {:?}", since.elapsed());
         ensure(said.contains("nodes know of it"), || said.clone())?;
         for node in &nodes {
             attempt_at(node, Attempt::new(address, &password), Refuse("password_mismatch"))?;
@@ -83,12 +89,58 @@ pub const CASES: &[WorldCase] = &[
         // The case's own keydove follows too.
         ensure(rows.len() > 2 && own == 1, || status["nodes"].to_string())
     }),
+    ("redis_wakes_nodes_up_and_one_that_dies_changes_nothing_but_the_speed", |world| {
+        let mut redis = Redis::start_open(world.system.stage(), "nodes-redis")?;
+        let settings = format!("\n[redis]\nsocket = \"{}\"\n", redis.socket().display());
+        let nodes = two_with(world, "woken", &settings)?;
+        let address = "nodes-woken@case.example";
+        world.person(address, |_| {})?;
+        world.mailbox(address, "")?;
+        let listening = |redis: &Redis| {
+            let told = redis.ask(&["PUBSUB", "NUMSUB", CHANNEL])?;
+            ensure(told.lines().nth(1) == Some("2"), || told)
+        };
+        eventually(|| listening(&redis))?;
+        let published = |redis: &Redis| {
+            let told = redis.ask(&["INFO", "commandstats"])?;
+            ensure(told.contains("cmdstat_publish"), || told)
+        };
+        for way in ["with Redis", "without", "with Redis again"] {
+            if way == "without" {
+                redis.stop()?;
+            } else if way == "with Redis again" {
+                redis.start_again()?;
+                eventually(|| listening(&redis))?;
+            }
+            let password = command(&nodes[0], "app-password", &["add", address, "--name", "phone"])?;
+            let password = password.lines().next().unwrap_or_default().to_owned();
+            for node in &nodes {
+                eventually(|| {
+                    attempt_at(node, Attempt::new(address, &password), Accept("app_password")).map(drop)
+                })?;
+            }
+            let since = Instant::now();
+            command(&nodes[0], "app-password", &["revoke", address, "--name", "phone"])?;
+            for node in &nodes {
+                attempt_at(node, Attempt::new(address, &password), Refuse("password_mismatch"))?;
+            }
+            println!("revoked at all nodes {way}, and told: {:?}", since.elapsed());
+            if way != "without" {
+                eventually(|| published(&redis))?;
+            }
+        }
+        Ok(())
+    }),
 ];
 
 /// Two keydoves that have said that they follow.
 fn two(world: &World<'_>, name: &str) -> Result<[Keydove; 2]> {
+    two_with(world, name, "")
+}
+
+fn two_with(world: &World<'_>, name: &str, settings: &str) -> Result<[Keydove; 2]> {
     let name = |node: &str| -> &'static str { format!("nodes-{name}-{node}").leak() };
-    let start = |node| start_with(world.system, name(node), |text| text + FOR_LONG);
+    let start = |node| start_with(world.system, name(node), |text| text + FOR_LONG + settings);
     let nodes = [start("a")?, start("b")?];
     eventually(|| {
         let heard = world.count("keydove_node", "1 = 1")?;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::{Period, Section, SettingFault};
+use crate::settings::{HostPort, Period, Section, SettingFault};
 
 const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_SENTINEL_PORT: u16 = 26_379;
+const DEFAULT_SERVICE: &str = "mymaster";
 const DEFAULT_TIMEOUT: Period = Period::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -18,14 +20,21 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The server's Unix socket. Default: this or `host` is required.
+    /// The server's Unix socket. Default: this, `host` or `sentinels` is required.
     pub socket: Option<PathBuf>,
-    /// The server's name or address. Default: this or `socket` is required.
+    /// The server's name or address. Default: this, `socket` or `sentinels` is required.
     pub host: Option<String>,
+    /// The Sentinels that know which server is the master: `"10.0.0.1:26379"`; the port may be left out if it is
+    /// 26379. keydove asks them in turn whenever it connects. Default: this, `socket` or `host` is required.
+    #[serde(default)]
+    pub sentinels: Vec<HostPort>,
+    /// The name by which the Sentinels know the master. Default: the usual one, `"mymaster"`.
+    pub service: Option<String>,
     /// The server's TCP port, with `host`. Default `6379`.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// The user of the server's access list. It needs `HSET`, `HDEL` and `PUBLISH`; with `[throttle] shared` also
+    /// The user of the server's access list. It needs `HSET`, `HDEL`, `PUBLISH` and
+    /// `SUBSCRIBE`, with all channels or `keydove:changes` and `ban_channel`; with `[throttle] shared` also
     /// `XADD`, `XRANGE` and `DEL`; for the log of the sync `LPUSH` and `LTRIM`. Default: the server's `default`
     /// user.
     pub username: Option<String>,
@@ -49,8 +58,23 @@ impl Config {
     pub(super) fn place(&self) -> String {
         match (&self.socket, &self.host) {
             (Some(socket), _) => socket.display().to_string(),
-            (None, host) => format!("{}:{}", host.as_deref().unwrap_or_default(), self.port),
+            (None, Some(host)) => format!("{host}:{}", self.port),
+            (None, None) => {
+                let sentinels: Vec<_> = self.sentinels.iter().map(HostPort::to_string).collect();
+                format!("the master `{}` of Sentinel {}", self.service(), sentinels.join(", "))
+            }
         }
+    }
+
+    /// The master's name among Sentinels.
+    pub(super) fn service(&self) -> &str {
+        self.service.as_deref().unwrap_or(DEFAULT_SERVICE)
+    }
+
+    /// Names and ports, in order.
+    pub(super) fn sentinels(&self) -> Vec<(String, u16)> {
+        let port = |sentinel: &HostPort| sentinel.port.unwrap_or(DEFAULT_SENTINEL_PORT);
+        self.sentinels.iter().map(|sentinel| (sentinel.host.clone(), port(sentinel))).collect()
     }
 }
 
@@ -59,12 +83,28 @@ impl Section for Config {
         let mut faults = Vec::new();
         let mut complain =
             |keys: &[&str], sentence, advice| faults.push(SettingFault::at(keys, sentence, advice));
-        if self.socket.is_some() == self.host.is_some() {
+        let places = [self.socket.is_some(), self.host.is_some(), !self.sentinels.is_empty()];
+        if places.into_iter().filter(|is_set| *is_set).count() != 1 {
             complain(
                 &[],
-                "one of `socket` and `host` must be set, and not both",
-                "set socket to the path of Redis' socket, or host to its name or address",
+                "one of `socket`, `host` and `sentinels` must be set, and only one",
+                "set socket to the path of Redis' socket, host to its name or address, or sentinels to those that watch it",
             );
+        }
+        match self.service.as_deref() {
+            Some("") => {
+                complain(
+                    &["service"],
+                    "`service` must not be empty",
+                    "take it out for Sentinel's usual mymaster",
+                );
+            }
+            Some(_) if self.sentinels.is_empty() => complain(
+                &["service"],
+                "`service` is the name of a master that Sentinels watch, and there are no `sentinels`",
+                "set sentinels to their addresses, or take this line out",
+            ),
+            _ => {}
         }
         if self.username.is_some() && self.password_file.is_none() && self.password_credential.is_none() {
             complain(
@@ -113,6 +153,14 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_are_a_place_too() {
+        let config = read("sentinels = ['s1', '[2001:db8::1]:26380']").unwrap();
+        assert_eq!(config.place(), "the master `mymaster` of Sentinel s1, [2001:db8::1]:26380");
+        assert_eq!(config.sentinels(), [("s1".to_owned(), 26_379), ("2001:db8::1".to_owned(), 26_380)]);
+        assert_eq!(read("sentinels = ['s1']\nservice = 'mail'").unwrap().service(), "mail");
+    }
+
+    #[test]
     fn contradictions_are_errors() {
         for broken in [
             "",
@@ -122,6 +170,11 @@ mod tests {
             "host = 'h'\ntimeout = '61s'",
             "host = 'h'\nban_channel = ''",
             "host = 'h'\npassword = 'p'",
+            "host = 'h'\nservice = 's'",
+            "host = 'h'\nsentinels = ['s']",
+            "sentinels = []",
+            "sentinels = ['s']\nservice = ''",
+            "sentinels = ['s:x']",
             "host = 'h'\ndatabase = -1",
         ] {
             assert!(read(broken).is_err(), "{broken}");

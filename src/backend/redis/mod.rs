@@ -1,59 +1,54 @@
 //! Redis or Valkey: fields of hashes, a list and a channel of mailcow's, and what several keydoves share (`stream.rs`).
 //!
 //! What the fields mean is the caller's business. There is one connection, made when it is needed; one that the
-//! server has closed is replaced at the next command.
+//! server has closed is replaced at the next command. Where Sentinels watch several servers (`sentinel.rs`), they are
+//! asked for the master before each new connection.
 
 mod bounded;
 mod config;
 mod error;
+mod link;
+mod sentinel;
 mod stream;
+mod wakeups;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
-    RedisError,
+    Cmd, ErrorKind, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError, ServerErrorKind,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::auth::Secret;
 use crate::settings::Section;
-use bounded::Bounded;
+use link::{Address, Link};
+use sentinel::Sentinels;
 
 pub use config::Config;
 pub use error::Error;
+pub use sentinel::SentinelAnswer;
 pub use stream::StreamEntry;
 
 /// A server and the connection to it.
 pub struct Redis {
-    address: Address,
+    place: Place,
     settings: RedisConnectionInfo,
     server: String,
     password: Option<Secret>,
     timeout: Duration,
     ban_channel: Option<Box<str>>,
     link: Option<Link>,
+    /// Told when something comes on a channel that is listened to.
+    heard: Arc<Notify>,
 }
 
-/// Where the server listens.
-enum Address {
-    Socket(PathBuf),
-    Host(String, u16),
-}
-
-/// A connection that was made.
-struct Link {
-    connection: MultiplexedConnection,
-    /// The server has closed it. Known before the next command, which therefore is not sent into the void.
-    closed: Arc<AtomicBool>,
-    /// It sent more than an answer may be long.
-    overrun: Arc<AtomicBool>,
+/// Where the server is.
+enum Place {
+    Fixed(Address),
+    Sentinels(Sentinels),
 }
 
 impl Redis {
@@ -79,18 +74,21 @@ impl Redis {
             let text = text.map_err(|_| Error::Settings("the Redis password is not UTF-8".to_owned()))?;
             settings = settings.set_password(text);
         }
-        let address = match (&config.socket, &config.host) {
-            (Some(socket), _) => Address::Socket(socket.clone()),
-            (None, host) => Address::Host(host.clone().unwrap_or_default(), config.port),
+        let timeout = config.timeout.get();
+        let place = match (&config.socket, &config.host) {
+            (Some(socket), _) => Place::Fixed(Address::Socket(socket.clone())),
+            (None, Some(host)) => Place::Fixed(Address::Host(host.clone(), config.port)),
+            (None, None) => Place::Sentinels(Sentinels::new(config)),
         };
         Ok(Self {
-            address,
+            place,
             settings,
             server: config.place(),
             password,
-            timeout: config.timeout.get(),
+            timeout,
             ban_channel: config.ban_channel.as_deref().map(Box::from),
             link: None,
+            heard: Arc::default(),
         })
     }
 
@@ -177,10 +175,7 @@ impl Redis {
         attempt: &'static str,
         command: &Cmd,
     ) -> Result<T, Error> {
-        let link = match self.link.take() {
-            Some(link) if !link.closed.load(Ordering::Relaxed) => link,
-            _ => self.connect().await.map_err(|error| self.explain(attempt, &error))?,
-        };
+        let link = self.take_link(attempt).await?;
         let (mut connection, overrun) = (link.connection.clone(), Arc::clone(&link.overrun));
         self.link = Some(link);
         let end = command.query_async(&mut connection).await;
@@ -191,50 +186,31 @@ impl Redis {
         end.map_err(|error| self.explain(attempt, &error))
     }
 
-    async fn connect(&self) -> Result<Link, RedisError> {
-        let closed = Arc::new(AtomicBool::new(false));
-        let heard = Arc::clone(&closed);
-        let listen = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                heard.store(true, Ordering::Relaxed);
-            }
-            Ok::<(), ()>(())
-        };
-        // Our own time limit is around it all.
-        let settings = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_push_sender(listen);
-        let overrun = Arc::new(AtomicBool::new(false));
-        let connection = match &self.address {
-            Address::Socket(path) => {
-                let stream = UnixStream::connect(path).await?;
-                self.start(Bounded::new(stream, Arc::clone(&overrun)), settings).await?
-            }
-            Address::Host(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                self.start(Bounded::new(stream, Arc::clone(&overrun)), settings).await?
-            }
-        };
-        Ok(Link { connection, closed, overrun })
+    /// The connection, made if there is none that lasts.
+    async fn take_link(&mut self, attempt: &'static str) -> Result<Link, Error> {
+        match self.link.take() {
+            Some(link) if !link.closed.load(Ordering::Relaxed) => Ok(link),
+            _ => self.connect(attempt).await,
+        }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "what moves the bytes of a connection ends with it")]
-    async fn start(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        settings: AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, RedisError> {
-        let (connection, driver) =
-            MultiplexedConnection::new_with_config(&self.settings, stream, settings).await?;
-        tokio::spawn(driver);
-        Ok(connection)
+    async fn connect(&mut self, attempt: &'static str) -> Result<Link, Error> {
+        let address = match &mut self.place {
+            Place::Fixed(address) => address.clone(),
+            Place::Sentinels(sentinels) => {
+                let (host, port) = sentinels.find_master(attempt).await?;
+                Address::Host(host, port)
+            }
+        };
+        let link = link::connect(&address, &self.settings, Arc::clone(&self.heard)).await;
+        link.map_err(|error| self.explain(attempt, &error))
     }
 
     fn explain(&self, attempt: &'static str, error: &RedisError) -> Error {
         let (server, detail) = (self.server.clone(), self.describe(error));
-        if error.is_io_error() || error.is_unrecoverable_error() && error.code().is_none() {
+        // A master that is none any more; the Sentinels know the new one.
+        let is_replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+        if is_replica || error.is_io_error() || error.is_unrecoverable_error() && error.code().is_none() {
             return Error::Unreachable { attempt, server, detail };
         }
         Error::Refused { attempt, server, detail }

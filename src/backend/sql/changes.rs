@@ -1,8 +1,11 @@
 //! What a write makes wrong is noted in its own transaction, where every node reads it (`nodes.rs`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::invalidation::Invalidation;
 use super::retry::{Fault, Trouble};
-use super::session::{Session, Work};
+use super::session::{Kind, Session, Work};
 
 /// In characters: the width of the column.
 const LONGEST_SUBJECT: usize = 255;
@@ -36,4 +39,33 @@ pub(super) async fn insert<S: Session>(
     let outdated = if is_storable { outdated } else { &Invalidation::Everybody };
     let row = vec![outdated.kind().into(), outdated.subject().into(), node.into()];
     session.query(&statement, row).await.map(drop)
+}
+
+/// A work of which it is remembered whether it has noted a change.
+pub(super) struct Watched<W> {
+    pub(super) work: W,
+    pub(super) has_noted: Arc<AtomicBool>,
+}
+
+impl<W: Work> Work for Watched<W> {
+    const ATTEMPT: &'static str = W::ATTEMPT;
+    const KIND: Kind = W::KIND;
+    const WAITS: bool = W::WAITS;
+    const OF_PORTAL: bool = W::OF_PORTAL;
+    const OF_CHANGES: bool = W::OF_CHANGES;
+    type Output = W::Output;
+
+    fn outdates(&self, output: &Self::Output) -> Option<Invalidation> {
+        let outdated = self.work.outdates(output);
+        self.has_noted.fetch_or(outdated.is_some(), Ordering::Relaxed);
+        outdated
+    }
+
+    fn needs_backend_tables(&self) -> bool {
+        self.work.needs_backend_tables()
+    }
+
+    fn run<S: Session>(&self, session: &mut S) -> impl Future<Output = Result<Self::Output, Fault>> + Send {
+        self.work.run(session)
+    }
 }

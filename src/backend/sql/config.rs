@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::settings::{Period, Section, SettingFault};
+use crate::settings::{HostPort, Period, Section, SettingFault};
 
 const DEFAULT_PATH: &str = "/var/lib/keydove/keydove.sqlite";
 const DEFAULT_BUSY_TIMEOUT: Period = Period::from_secs(1);
@@ -77,45 +77,6 @@ pub struct MariadbConfig {
     /// How long a query may wait for a connection; more than 0, at most `"1m"`. Default `"2s"`.
     #[serde(default = "default_connect_timeout")]
     pub connect_timeout: Period,
-}
-
-/// A server's name or address, and its port where one is named: `db1`, `db1:3307`, `[2001:db8::1]:3306`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct HostPort {
-    /// Without brackets.
-    pub host: String,
-    /// Where one is named.
-    pub port: Option<u16>,
-}
-
-impl TryFrom<String> for HostPort {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "`{text}` is no server: a name or an address, then a port if it is not 3306: \"db1:3307\""
-            )
-        };
-        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or_else(wrong)?)),
-            None => match text.split_once(':') {
-                // More than one colon is an IPv6 address.
-                Some((_, rest)) if rest.contains(':') => (text.as_str(), None),
-                Some((host, port)) => (host, Some(port)),
-                None => (text.as_str(), None),
-            },
-        };
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if host.is_empty() || !host.chars().all(is_name) {
-            return Err(wrong());
-        }
-        let port =
-            port.map(|port| port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)).transpose()?;
-        Ok(Self { host: host.to_owned(), port })
-    }
 }
 
 impl MariadbConfig {

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Notify;
 // Tokio's clock instead of std's: tests move it.
 use tokio::time::Instant;
 
+use super::changes::Watched;
 use super::config::Config;
 use super::error::Error;
 use super::fence::{Fence, Fenced};
@@ -28,6 +31,8 @@ pub struct Database {
     fence: Option<Fence>,
     /// Where each mailbox lives on one of several machines: these.
     pub(super) candidates: Option<Candidates>,
+    /// Told after each commit that has noted a change for other processes.
+    told: Option<Arc<Notify>>,
 }
 
 enum Driver {
@@ -88,7 +93,21 @@ pub fn back_up(config: &Config, copy: &Path) -> Result<(), Error> {
 
 impl Database {
     fn new(driver: Driver) -> Self {
-        Self { driver, asker: Asker::Login, questions: Calls::default(), fence: None, candidates: None }
+        let questions = Calls::default();
+        Self { driver, asker: Asker::Login, questions, fence: None, candidates: None, told: None }
+    }
+
+    /// `told` is told after each commit that has noted a change for other processes, by this handle and those made of it.
+    #[must_use]
+    pub fn telling(self, told: Option<Arc<Notify>>) -> Self {
+        Self { told, ..self }
+    }
+
+    /// Something was noted, and is committed.
+    pub(super) fn tell(&self) {
+        if let Some(told) = &self.told {
+            told.notify_one();
+        }
     }
 
     /// A handle for jobs, with counters of its own. On a server it shares the pool, of which jobs get only a part, so
@@ -102,8 +121,9 @@ impl Database {
             Driver::Sqlite(file) => Driver::Sqlite(file.open_again().await?),
             Driver::Mariadb(server) => Driver::Mariadb(Arc::clone(server)),
         };
-        let candidates = self.candidates.clone();
-        Ok(Self { driver, asker: Asker::Job, questions: Calls::default(), fence: None, candidates })
+        let (candidates, told) = (self.candidates.clone(), self.told.clone());
+        let questions = Calls::default();
+        Ok(Self { driver, asker: Asker::Job, questions, fence: None, candidates, told })
     }
 
     /// A handle as [`for_jobs`](Self::for_jobs) gives, whose every write fails with [`Error::LeaseLost`] and changes nothing
@@ -139,10 +159,15 @@ impl Database {
     /// Without the fence.
     pub(super) async fn ask<W: Work>(&self, work: W) -> Result<W::Output, Error> {
         let began = Instant::now();
+        let has_noted = Arc::new(AtomicBool::new(false));
+        let work = Watched { work, has_noted: Arc::clone(&has_noted) };
         let end = match &self.driver {
             Driver::Sqlite(file) => file.run(work).await,
             Driver::Mariadb(server) => server.run(work, self.asker).await,
         };
+        if end.is_ok() && has_noted.load(Ordering::Relaxed) {
+            self.tell();
+        }
         self.questions.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
         end
     }

@@ -29,7 +29,7 @@ pub enum Error {
         database: String,
         /// What did not come in time: `no connection`, `no lock` or `no answer`.
         detail: &'static str,
-        /// How long it was waited for: `timeout`, `connect_timeout` or `busy_timeout`.
+        /// How long it was waited for: `timeout`, `connect_timeout` or `busy_timeout`; zero for a lock that is not waited for.
         limit: Duration,
     },
     /// The database refused the statement.

@@ -57,7 +57,7 @@ pub use census::{StoredHash, StoredIn};
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use database::{Database, back_up, open, open_to_read};
 pub use error::Error;
-pub(crate) use housekeeping::Leftover;
+pub(crate) use housekeeping::{Leftover, Swept};
 pub use identity_provider::{IdentityProviderRows, KEYS as IDENTITY_PROVIDER_KEYS};
 pub use invalidation::Invalidation;
 pub use logins::LoginRow;

@@ -88,7 +88,9 @@ impl Database {
     /// # Errors
     /// The database cannot be asked.
     pub async fn tell_nodes(&self, node: &str, outdated: Invalidation) -> Result<(), Error> {
-        self.run(TellNodes { node: node.to_owned(), outdated }).await
+        self.run(TellNodes { node: node.to_owned(), outdated }).await?;
+        self.tell();
+        Ok(())
     }
 
     /// The time, and the changes after a row, the oldest first; at most [`MOST_CHANGES`]. `None` where the tables are

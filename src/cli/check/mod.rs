@@ -15,6 +15,7 @@ mod mailcow_rows;
 mod person;
 mod postfix;
 mod protocols;
+mod redis;
 mod rights;
 mod running;
 mod service;
@@ -35,7 +36,7 @@ use finding::{Finding, Findings, Level, show};
 use service::Service;
 
 /// In this order they are shown.
-const AREAS: [&str; 13] = [
+const AREAS: [&str; 14] = [
     "service",
     "configuration",
     "files",
@@ -47,6 +48,7 @@ const AREAS: [&str; 13] = [
     "person",
     "kick",
     "backends",
+    "redis",
     "dovecot",
     "postfix",
 ];
@@ -249,6 +251,7 @@ impl Looked<'_> {
         if is_sound {
             findings.extend(reactor.block_on(backends::look(config)));
         }
+        findings.extend(reactor.block_on(redis::look(config)));
         Ok(findings)
     }
 
