@@ -247,7 +247,7 @@ mod tests {
             while database.nodes().await.unwrap().1.is_empty() {
                 sleep(Duration::from_millis(10)).await;
             }
-            database.tell_nodes("writer", Invalidation::Mailboxes).await.unwrap();
+            database.tell_nodes("writer", Invalidation::Everybody).await.unwrap();
             // What Redis carries.
             changed.notified().await;
             wake.notify_one();
@@ -257,7 +257,7 @@ mod tests {
             stop.cancel();
         };
         tokio::join!(follower.run(stop.clone()), write);
-        assert_eq!(*followed.lock().unwrap(), [Invalidation::Mailboxes]);
+        assert_eq!(*followed.lock().unwrap(), [Invalidation::Everybody]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
