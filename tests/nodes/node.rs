@@ -142,6 +142,16 @@ impl Node {
         crate::stage::process::run(command.args(arguments))
     }
 
+    /// What `keydove check` finds. It may be a fault: no service's user is here, for instance.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn check(&self) -> Result<String> {
+        let mut command = self.keydove().command("check");
+        let end = attempt("run", Path::new("keydove check"), command.output())?;
+        Ok(String::from_utf8_lossy(&end.stdout).into_owned() + &String::from_utf8_lossy(&end.stderr))
+    }
+
     /// Asks keydove as the portal asks.
     ///
     /// # Errors

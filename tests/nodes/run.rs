@@ -1,5 +1,6 @@
 //! One run: boot, clients, faults, mending, and the checker.
 
+mod checks;
 mod looks;
 
 use std::path::Path;
@@ -84,6 +85,8 @@ fn run_on(
         numbers: AtomicU64::new(1),
         is_over: AtomicBool::new(false),
     };
+    play.checks()?;
+    say("`keydove check` knows the cluster");
     play.know_everybody(plan.seed)?;
     say("everybody was there once");
     let faults = thread::scope(|scope| {
