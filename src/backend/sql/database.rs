@@ -172,6 +172,14 @@ impl Database {
         end
     }
 
+    /// The servers behind it, unless it is the embedded file.
+    pub(super) fn mariadb(&self) -> Option<&Mariadb> {
+        match &self.driver {
+            Driver::Sqlite(_) => None,
+            Driver::Mariadb(server) => Some(server),
+        }
+    }
+
     /// Questions of this handle so far; of several statements that belong together, as one.
     #[must_use]
     pub fn questions(&self) -> &Calls {

@@ -5,6 +5,7 @@
 
 mod own_tables;
 mod pool;
+mod servers;
 mod work;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::session::Asker;
 use crate::auth::Secret;
 use own_tables::OwnTables;
 use pool::{ConnectionPool, Lease, NoConnection};
+pub use servers::{Server, ServerState};
 
 /// A server and the connections to it.
 pub(super) struct Mariadb {

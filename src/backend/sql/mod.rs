@@ -65,6 +65,7 @@ pub(crate) use logins::PastLogin;
 pub use lookup::LoginFacts;
 pub use mailbox::{AuthSource, Domain, Hosting, Mailbox, MailboxState, Page};
 pub use maps::AliasLogins;
+pub use mariadb::{Server, ServerState};
 pub use marks::{Mark, MarkedOwner};
 pub use nodes::{ChangeRow, Followed, HEARTBEAT, MOST_CHANGES, NodeRow, ReadAfter};
 pub use person::{OwnerDigest, StoredPerson};
