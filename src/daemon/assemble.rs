@@ -93,7 +93,8 @@ pub enum AssembleError {
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
-    let Databases { for_logins: database, for_jobs, changed } = nodes::open(config, database_password).await?;
+    let Databases { for_logins: database, for_jobs, changed } =
+        nodes::open(config, database_password).await?;
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let provisioner = Arc::new(provisioner);

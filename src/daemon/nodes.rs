@@ -28,7 +28,10 @@ pub(super) async fn open(config: &Config, password: Option<Secret>) -> Result<Da
 }
 
 /// With the machines that mailboxes live on.
-pub(super) async fn open_database(config: &Config, password: Option<Secret>) -> Result<sql::Database, sql::Error> {
+pub(super) async fn open_database(
+    config: &Config,
+    password: Option<Secret>,
+) -> Result<sql::Database, sql::Error> {
     let database = sql::open(&config.storage, password).await?;
     Ok(database.with_candidates(mail_hosts::candidates(&config.mail_hosts)))
 }

@@ -54,7 +54,8 @@ async fn the_number_grows_with_each_taking_and_by_nothing_else<O: Other>(databas
             _ => None,
         })
         .collect();
-    let [(number, holder)] = taken[..] else { panic!("several have it: {taken:?}") };
+    assert_eq!(taken.len(), 1, "several have it: {taken:?}");
+    let (number, holder) = taken[0];
     assert_eq!(number, first + 3);
     assert!(database.keep_lease(holder).await.unwrap());
     assert!(!database.end_lease(&wish("nobody", 60), true).await.unwrap());

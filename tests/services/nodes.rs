@@ -30,7 +30,7 @@ pub const CASES: &[WorldCase] = &[
         }
         let since = Instant::now();
         let said = command(&nodes[0], "app-password", &["revoke", address, "--name", "phone"])?;
-        println!("every node knew of the revocation, and had said so, after {:?}", since.elapsed());
+        eprintln!("every node knew of the revocation, and had said so, after {:?}", since.elapsed());
         ensure(said.contains("nodes know of it"), || said.clone())?;
         for node in &nodes {
             attempt_at(node, Attempt::new(address, &password), Refuse("password_mismatch"))?;
@@ -124,7 +124,7 @@ pub const CASES: &[WorldCase] = &[
             for node in &nodes {
                 attempt_at(node, Attempt::new(address, &password), Refuse("password_mismatch"))?;
             }
-            println!("revoked at all nodes {way}, and told: {:?}", since.elapsed());
+            eprintln!("revoked at all nodes {way}, and told: {:?}", since.elapsed());
             if way != "without" {
                 eventually(|| published(&redis))?;
             }

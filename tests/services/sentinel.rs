@@ -55,7 +55,7 @@ pub const CASES: &[WorldCase] =
             attempt_at(&keydove, Attempt::new(alice, RIGHT), Accept("keycloak"))?;
             holds(watched.replica_port, bob)
         })?;
-        println!("the slowest login of the fail-over took {slowest:?}");
+        eprintln!("the slowest login of the fail-over took {slowest:?}");
         Ok(())
     })];
 
