@@ -53,9 +53,11 @@ impl Database {
         }
         for &right in rights {
             missing.extend(match TableSet::with(right.table) {
-                TableSet::Portal => self.run(TryOf::<true, false>(right)).await?,
-                TableSet::Changes => self.run(TryOf::<false, true>(right)).await?,
-                TableSet::Logins | TableSet::Backends => self.run(TryOf::<false, false>(right)).await?,
+                TableSet::Logins => self.run(TryOf::<LOGINS>(right)).await?,
+                TableSet::Leases => self.run(TryOf::<LEASES>(right)).await?,
+                TableSet::Portal => self.run(TryOf::<PORTAL>(right)).await?,
+                TableSet::Changes => self.run(TryOf::<CHANGES>(right)).await?,
+                TableSet::Backends => self.run(TryOf::<BACKENDS>(right)).await?,
             });
         }
         Ok(missing)
@@ -78,15 +80,23 @@ impl Database {
 enum TableSet {
     /// Every work looks for these.
     Logins,
+    Leases,
     Portal,
     Changes,
     Backends,
 }
 
+const LOGINS: u8 = TableSet::Logins as u8;
+const LEASES: u8 = TableSet::Leases as u8;
+const PORTAL: u8 = TableSet::Portal as u8;
+const CHANGES: u8 = TableSet::Changes as u8;
+const BACKENDS: u8 = TableSet::Backends as u8;
+
 impl TableSet {
     /// The set that this table is in; tables that are not keydove's need none.
     fn with(table: &str) -> Self {
         match table {
+            "keydove_fence" => Self::Leases,
             "keydove_session" | "keydove_origin" | "keydove_notice" => Self::Portal,
             "keydove_change" | "keydove_node" => Self::Changes,
             "keydove_placement" | "keydove_backend" => Self::Backends,
@@ -95,18 +105,19 @@ impl TableSet {
     }
 }
 
-/// A trial that looks, beside the tables of logins, for those of the portal or of changes, and makes them where it may.
-struct TryOf<const PORTAL: bool, const CHANGES: bool>(Right);
+/// A trial that looks, beside the tables of logins, for those of one more set, and makes them where it may.
+struct TryOf<const SET: u8>(Right);
 
-impl<const PORTAL: bool, const CHANGES: bool> Work for TryOf<PORTAL, CHANGES> {
+impl<const SET: u8> Work for TryOf<SET> {
     const ATTEMPT: &'static str = "trying rights out";
     const KIND: Kind = Kind::TriesOut;
-    const OF_PORTAL: bool = PORTAL;
-    const OF_CHANGES: bool = CHANGES;
+    const OF_PORTAL: bool = SET == PORTAL;
+    const OF_CHANGES: bool = SET == CHANGES;
+    const OF_LEASE: bool = SET == LEASES;
     type Output = Option<Missing>;
 
     fn needs_backend_tables(&self) -> bool {
-        TableSet::with(self.0.table) == TableSet::Backends
+        SET == BACKENDS
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -215,6 +226,7 @@ mod tests {
         for table in own.map(|right| right.table) {
             let file = match TableSet::with(table) {
                 TableSet::Logins => include_str!("../migrations/mariadb/keydove_tables.sql"),
+                TableSet::Leases => include_str!("../migrations/mariadb/keydove_fence.sql"),
                 TableSet::Portal => include_str!("../migrations/mariadb/keydove_portal.sql"),
                 TableSet::Changes => include_str!("../migrations/mariadb/keydove_changes.sql"),
                 TableSet::Backends => include_str!("../migrations/mariadb/keydove_backends.sql"),
