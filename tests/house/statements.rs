@@ -201,3 +201,32 @@ fn every_work_that_writes_says_whether_it_outdates_records() {
     }
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+/// A work that runs another one hands on all that the other says of itself: what it left out would get its default.
+#[test]
+fn a_work_around_another_hands_on_all_that_it_says() {
+    let sources = code::below("src/backend/sql");
+    let (_, session) = sources.iter().find(|(path, _)| path.ends_with("sql/session.rs")).unwrap();
+    let (_, of_trait) = session.split_once("trait Work: ").unwrap();
+    let of_trait = &of_trait[..of_trait.find("\n}\n").unwrap()];
+    let said = |line: &str| {
+        let line = line.trim_start();
+        let name = line.strip_prefix("const ").or_else(|| line.strip_prefix("fn "))?;
+        name.split([':', '(', '<']).next().map(str::to_owned)
+    };
+    let all: Vec<String> = of_trait.lines().filter_map(said).collect();
+    assert!(all.len() > 6, "{all:?}");
+    let mut wrappers = 0;
+    for (path, text) in &sources {
+        for work in text.split("impl<W: Work> Work for ").skip(1) {
+            wrappers += 1;
+            let work = &work[..work.find("\n}\n").unwrap()];
+            let missing: Vec<_> = all
+                .iter()
+                .filter(|name| !["const", "fn"].iter().any(|kind| work.contains(&format!("{kind} {name}"))))
+                .collect();
+            assert!(missing.is_empty(), "{path} does not hand on {missing:?}");
+        }
+    }
+    assert!(wrappers > 1, "no work around another was found");
+}

@@ -53,6 +53,7 @@ impl<W: Work> Work for Watched<W> {
     const WAITS: bool = W::WAITS;
     const OF_PORTAL: bool = W::OF_PORTAL;
     const OF_CHANGES: bool = W::OF_CHANGES;
+    const OF_LEASE: bool = W::OF_LEASE;
     type Output = W::Output;
 
     fn outdates(&self, output: &Self::Output) -> Option<Invalidation> {
