@@ -138,19 +138,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let service = Arc::new(login_service(config, decision, bookkeeper));
     let wakeups = assemble_wakeups(config, changed)?;
     let changes = node.map(|node| follow_changes(for_jobs, &service.decision, node).woken_by(wakeups));
-    let parts = Parts {
-        administration: Arc::new(Administration {
-            service: Arc::clone(&service),
-            in_use: Arc::new(config.in_use.clone()),
-            sync: schedule.as_ref().map(Schedule::status),
-        }),
-        portal: Arc::new(portal_service(config, &service, schedule.as_ref())),
-        service,
-        server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
-        pending: PendingLogins::default(),
-        challenges: challenges(config),
-        shadow: Arc::default(),
-    };
+    let parts = assemble_parts(config, service, schedule.as_ref())?;
     let workers = Workers {
         bookkeeping: Some(worker),
         keeper,
@@ -168,6 +156,27 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         notices,
     };
     Ok(Assembled { parts, workers })
+}
+
+/// What the listeners ask.
+fn assemble_parts(
+    config: &Config,
+    service: Arc<LoginService>,
+    schedule: Option<&Schedule>,
+) -> Result<Parts, AssembleError> {
+    Ok(Parts {
+        administration: Arc::new(Administration {
+            service: Arc::clone(&service),
+            in_use: Arc::new(config.in_use.clone()),
+            sync: schedule.map(Schedule::status),
+        }),
+        portal: Arc::new(portal_service(config, &service, schedule)),
+        service,
+        server: ServerId::from_random(getrandom::u32().map_err(AssembleError::Random)?),
+        pending: PendingLogins::default(),
+        challenges: challenges(config),
+        shadow: Arc::default(),
+    })
 }
 
 /// What other nodes and the commands change is forgotten here.
