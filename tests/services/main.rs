@@ -236,6 +236,12 @@ fn eventually(mut holds: impl FnMut() -> Result<()>) -> Result<()> {
     }
 }
 
+/// A time that was measured, for whoever reads along.
+#[expect(clippy::print_stdout, reason = "the run's own output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
 /// How often something may be late: a busy machine is now and then, a fault always.
 const LATE_TRIES: usize = 5;
 

@@ -30,7 +30,10 @@ pub const CASES: &[WorldCase] = &[
         }
         let since = Instant::now();
         let said = command(&nodes[0], "app-password", &["revoke", address, "--name", "phone"])?;
-        println!("every node knew of the revocation, and had said so, after {:?}", since.elapsed());
+        crate::say(&format!(
+            "every node knew of the revocation, and had said so, after {:?}",
+            since.elapsed()
+        ));
         ensure(said.contains("nodes know of it"), || said.clone())?;
         for node in &nodes {
             attempt_at(node, Attempt::new(address, &password), Refuse("password_mismatch"))?;
@@ -124,7 +127,7 @@ pub const CASES: &[WorldCase] = &[
             for node in &nodes {
                 attempt_at(node, Attempt::new(address, &password), Refuse("password_mismatch"))?;
             }
-            println!("revoked at all nodes {way}, and told: {:?}", since.elapsed());
+            crate::say(&format!("revoked at all nodes {way}, and told: {:?}", since.elapsed()));
             if way != "without" {
                 eventually(|| published(&redis))?;
             }

@@ -55,7 +55,7 @@ pub const CASES: &[WorldCase] =
             attempt_at(&keydove, Attempt::new(alice, RIGHT), Accept("keycloak"))?;
             holds(watched.replica_port, bob)
         })?;
-        println!("the slowest login of the fail-over took {slowest:?}");
+        crate::say(&format!("the slowest login of the fail-over took {slowest:?}"));
         Ok(())
     })];
 
