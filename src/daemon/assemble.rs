@@ -3,14 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::background::Workers;
+use super::nodes::{self, Databases, open_database};
 use super::portal::portal_service;
-use crate::auth::{DefaultDomain, Secret, ServiceNames};
+use crate::auth::{DefaultDomain, ServiceNames};
 use crate::backend::keycloak::{Client, SetupError};
-use crate::backend::mail_hosts::{self, MailHosts};
+use crate::backend::mail_hosts::MailHosts;
 use crate::backend::mailboxes::Mailboxes;
 use crate::backend::people::{Loss, OnLoss, People, Sources};
 use crate::backend::records::{Belonging, Spawner};
@@ -29,7 +29,7 @@ use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
-use crate::jobs::{ChangeFollower, EventFollower, RecordKeeper, Wakeups};
+use crate::jobs::{EventFollower, RecordKeeper};
 use crate::jobs::{bookkeeping, sync};
 use crate::login::LoginService;
 use crate::login::decision::{Decision, Webmail};
@@ -93,10 +93,8 @@ pub enum AssembleError {
 /// Makes every part from its settings.
 pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assembled, AssembleError> {
     let Secrets { database_password, single_sign_on, .. } = config.secrets.duplicate();
-    let changed = Arc::default();
-    let database = open_database(config, database_password).await?;
-    let database = Arc::new(database.telling(Some(Arc::clone(&changed))));
-    let for_jobs = Arc::new(database.for_jobs().await?);
+    let Databases { for_logins: database, for_jobs, changed } =
+        nodes::open(config, database_password).await?;
     let (sources, provisioner, refresher) = assemble_sources(config, &for_jobs).await?;
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let provisioner = Arc::new(provisioner);
@@ -120,7 +118,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
         keeper.restore(RESTORE_PATIENCE).await;
     }
     let (throttle, throttle_keeper) = assemble_throttle(config)?;
-    let mail_hosts = MailHosts::new(&config.backends, &config.mail_hosts);
+    let mail_hosts = look_for_hosts(config).await;
     let parts = decision::DecisionParts {
         database,
         mailboxes,
@@ -136,8 +134,7 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     let node = config.database_features.contains(&sql::Feature::Changes).then(holder).transpose()?;
     let decision = Decision::new(parts).as_node(node.clone());
     let service = Arc::new(login_service(config, decision, bookkeeper));
-    let wakeups = assemble_wakeups(config, changed)?;
-    let changes = node.map(|node| follow_changes(for_jobs, &service.decision, node).woken_by(wakeups));
+    let changes = nodes::follow(config, for_jobs, &service.decision, (node, changed))?;
     let parts = assemble_parts(config, service, schedule.as_ref())?;
     let workers = Workers {
         bookkeeping: Some(worker),
@@ -158,7 +155,6 @@ pub(super) async fn assemble(config: &Config, spawner: Spawner) -> Result<Assemb
     Ok(Assembled { parts, workers })
 }
 
-/// What the listeners ask.
 fn assemble_parts(
     config: &Config,
     service: Arc<LoginService>,
@@ -179,26 +175,11 @@ fn assemble_parts(
     })
 }
 
-/// What other nodes and the commands change is forgotten here.
-fn follow_changes(database: Arc<sql::Database>, decision: &Arc<Decision>, node: String) -> ChangeFollower {
-    let decision = Arc::clone(decision);
-    let take_back = move |outdated: &sql::Invalidation| {
-        decision.take_back(outdated);
-    };
-    ChangeFollower::new(database, Box::new(take_back), node)
-}
-
-/// Where there is a Redis, other nodes are told at once that something has changed.
-fn assemble_wakeups(config: &Config, changed: Arc<Notify>) -> Result<Option<Wakeups>, AssembleError> {
-    let Some(settings) = &config.redis else { return Ok(None) };
-    let connect = || Redis::new(settings, config.secrets.duplicate().redis_password);
-    Ok(Some(Wakeups::new(connect()?, connect()?, changed)))
-}
-
-/// With the machines that mailboxes live on.
-async fn open_database(config: &Config, password: Option<Secret>) -> Result<sql::Database, sql::Error> {
-    let database = sql::open(&config.storage, password).await?;
-    Ok(database.with_candidates(mail_hosts::candidates(&config.mail_hosts)))
+/// The machines that mailboxes live on, each looked for once.
+async fn look_for_hosts(config: &Config) -> Option<MailHosts> {
+    let hosts = MailHosts::new(&config.backends, &config.mail_hosts)?;
+    hosts.watch().look().await;
+    Some(hosts)
 }
 
 fn login_service(config: &Config, decision: Decision, bookkeeper: Bookkeeper) -> LoginService {
@@ -224,6 +205,7 @@ pub(super) async fn assemble_service_alone(
     let hasher = Hasher::start(&config.hashing).map_err(AssembleError::Hashing)?;
     let people = People::new(sources, config.cache.people(), spawner.clone());
     let (lifetimes, aliases) = (config.cache.mailboxes(), alias_logins(config));
+    let mail_hosts = look_for_hosts(config).await;
     let decision = Decision::new(decision::DecisionParts {
         mailboxes: Mailboxes::new(Arc::clone(&database), lifetimes, spawner, aliases),
         database,
@@ -232,7 +214,7 @@ pub(super) async fn assemble_service_alone(
         provisioner: Arc::new(provisioner),
         webmail: Webmail::new(&config.sogo, single_sign_on),
         throttle: throttle::Throttle::disabled(),
-        mail_hosts: MailHosts::new(&config.backends, &config.mail_hosts),
+        mail_hosts,
         kicker: None,
         bookkeeper: Bookkeeper::disabled(),
     });

@@ -3,6 +3,7 @@
 mod assemble;
 mod background;
 mod listener;
+mod nodes;
 mod portal;
 mod provider;
 mod serve;

@@ -8,6 +8,7 @@ mod battery;
 mod bookkeeping;
 mod costs;
 mod explain_truth;
+mod fence;
 mod housekeeping;
 mod identity_provider;
 mod keycloak_double;
@@ -383,6 +384,7 @@ async fn sqlite_serves_the_sync() {
     let database = open(&config, None).await.unwrap();
     sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
     marks::marks_battery(&database, &OtherSqlite::open(&path)).await;
+    fence::fence_battery(&database, &OtherSqlite::open(&path)).await;
 }
 
 #[tokio::test]
@@ -390,12 +392,20 @@ async fn mariadb_serves_the_sync() {
     let folder = Folder::new("mariadb-sync");
     let server = MariadbServer::install(folder.path()).await;
     let other = OtherMariadb::new(&server).await;
-    let features =
-        [Feature::Logins, Feature::AppPasswords, Feature::Owners, Feature::Sync, Feature::Deactivation];
+    let features = [
+        Feature::Logins,
+        Feature::AppPasswords,
+        Feature::Owners,
+        Feature::Sync,
+        Feature::Deactivation,
+        Feature::Housekeeping,
+    ];
     rights::give_only(&features, &server, &other).await;
     let database = connect(&server).await;
     sync::sync_battery(&database, &other).await;
     marks::marks_battery(&database, &other).await;
+    fence::fence_battery(&database, &other).await;
+    fence::a_server_catches_a_takeover_at_any_moment(&server, &database, &other).await;
     database.close().await;
 }
 

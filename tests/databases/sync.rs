@@ -21,7 +21,7 @@ pub async fn sync_battery<O: Other>(database: &Database, other: &O) {
 
 async fn one_at_a_time<O: Other>(database: &Database, other: &O) {
     let take = async |holder, gap| database.take_lease(&wish(holder, gap)).await.unwrap();
-    let LeaseEnd::Taken { now } = take("one", 0).await else { unreachable!("nobody has it") };
+    let LeaseEnd::Taken { now, .. } = take("one", 0).await else { unreachable!("nobody has it") };
     assert!(now > 1_700_000_000, "{now}");
     // Its own holder may take it again; another one may not, and cannot give it back either.
     assert!(matches!(take("one", 0).await, LeaseEnd::Taken { .. }));

@@ -92,6 +92,7 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ("sogo.rs", "username IN (", "is_name_of"),
     ("switch.rs", "address =", "by the stored name that look_for_address found"),
     ("switch.rs", "username =", "by the stored name, the primary key"),
+    ("fence.rs", "l.name =", "names of keydove's own, of one form"),
     ("fence.rs", "name =", "names of keydove's own, of one form"),
     ("sync/lease.rs", "name =", "names of keydove's own, of one form"),
     ("sync/leavers.rs", "mailbox =", "a primary key, by the stored name"),

@@ -11,6 +11,7 @@ mod sessions;
 use std::fmt;
 
 use crate::history::{Act, Event, Outcome, Time};
+use crate::schedule::{Fault, NODES, Part};
 pub use passwords::MAIN;
 
 /// How much is allowed, in milliseconds unless it says otherwise.
@@ -160,6 +161,17 @@ impl<'a> Story<'a> {
         })
     }
 
+    /// Whether this node's keydove was killed while somebody logged in. Dovecot's login process then tells a client that waits
+    /// that its password is wrong, without an answer of keydove's.
+    fn was_killed_during(&self, event: &Event) -> bool {
+        let killed = Fault::Kill(Part::Keydove, place(&event.node)).to_string();
+        self.events().any(|fault| {
+            matches!(&fault.act, Act::Fault { what } if *what == killed)
+                && event.end >= fault.begin
+                && event.begin <= fault.begin + KILLING
+        })
+    }
+
     /// When all was mended.
     fn healed(&self) -> Option<Time> {
         self.events().find(|event| event.act == Act::Healed).map(|event| event.end)
@@ -184,6 +196,14 @@ impl<'a> Story<'a> {
         }
         end
     }
+}
+
+/// In milliseconds: a process that is killed is gone so soon.
+const KILLING: Time = 500;
+
+/// Of a node's name.
+fn place(node: &str) -> usize {
+    NODES.iter().position(|name| *name == node).unwrap_or_default()
 }
 
 /// On which node a fault of what all share is said to be.

@@ -112,6 +112,7 @@ impl Cluster {
             let around = Surroundings {
                 keycloak_url: format!("http://{server}:{port}"),
                 redis: network.address(NODES[0]),
+                databases: NODES.iter().map(|name| network.address(name)).collect(),
                 ahead: clock_ahead(place),
             };
             starting.push((*name, &stages_of_nodes[place], databases.remove(0), around));

@@ -35,6 +35,8 @@ pub struct Surroundings {
     pub keycloak_url: String,
     /// The machine with Redis.
     pub redis: Ipv4Addr,
+    /// The machines with MariaDB, the preferred one first; the same on every node, so that one of them is written to.
+    pub databases: Vec<Ipv4Addr>,
     /// How far this node's clock is ahead.
     pub ahead: Duration,
 }
@@ -69,10 +71,11 @@ impl Node {
         around: &Surroundings,
     ) -> Result<Self> {
         let folders = Folders::prepare(stage)?;
+        let socket = database.socket();
         let settings = Settings {
             names: Names::default(),
             keycloak_url: around.keycloak_url.clone(),
-            storage: Storage::MariaDb(database.socket()),
+            storage: Storage::MariaDb(socket.clone()),
             dovecot_base: Dovecot::prepare(stage, Release::V2_3)?,
             sasl_socket: folders.sasl_socket(),
             failure_delay: "100ms",
@@ -87,7 +90,7 @@ impl Node {
         let portal = stage.path("keydove/portal.sock");
         let key = stage.write("keydove/throttle.key", "the key that these nodes share")?;
         attempt("close", &key, std::fs::set_permissions(&key, Permissions::from_mode(0o600)))?;
-        keydove.rewrite(|text| configuration(&text, &portal, &key, around))?;
+        keydove.rewrite(|text| configuration(&with_hosts(&text, &socket, around), &portal, &key, around))?;
         // As systemd does: while keydove is not there, connections wait.
         let sockets = keydove.open_sockets()?;
         keydove.start_with_sockets(&sockets)?;
@@ -139,6 +142,16 @@ impl Node {
         crate::stage::process::run(command.args(arguments))
     }
 
+    /// What `keydove check` finds. It may be a fault: no service's user is here, for instance.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn check(&self) -> Result<String> {
+        let mut command = self.keydove().command("check");
+        let end = attempt("run", Path::new("keydove check"), command.output())?;
+        Ok(String::from_utf8_lossy(&end.stdout).into_owned() + &String::from_utf8_lossy(&end.stderr))
+    }
+
     /// Asks keydove as the portal asks.
     ///
     /// # Errors
@@ -175,6 +188,14 @@ fn another_clock(stage: &Stage, binary: &Path, ahead: Duration) -> Result<PathBu
 
 /// Debian's `libfaketime`.
 pub const FAKE_CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// The cluster's servers instead of the node's own one.
+fn with_hosts(text: &str, socket: &Path, around: &Surroundings) -> String {
+    let hosts: Vec<_> = around.databases.iter().map(|address| format!("\"{address}\"")).collect();
+    let place = format!("socket = \"{}\"", socket.display());
+    assert!(text.contains(&place), "the stage writes the database's socket otherwise:\n{text}");
+    text.replacen(&place, &format!("hosts = [{}]", hosts.join(", ")), 1)
+}
 
 /// The stage's configuration with all that several nodes need.
 fn configuration(text: &str, portal: &Path, key: &Path, around: &Surroundings) -> String {

@@ -1,9 +1,9 @@
 //! What the configuration demands of a person, asked of a real Keycloak.
 
 use super::auth_socket::AuthSocket;
+use super::stage::Result;
 use super::stage::system::System;
-use super::stage::{Failure, Result};
-use super::{Case, expect};
+use super::{Case, ensure, eventually, expect};
 
 const ALICE: &str = "alice@example.org";
 const ACCEPTED: &str = "OK\t1\tuser=";
@@ -23,7 +23,7 @@ pub const CASES: &[Case] = &[
         };
         expect("a blind service account", login(), answer)?;
         let log = keydove.log();
-        if log.contains("view-users") { Ok(()) } else { Err(Failure(log)) }
+        if log.contains("view-users") { Ok(()) } else { Err(super::stage::Failure(log)) }
     }),
     ("a_demanded_role_is_asked_for", |system| {
         with(system, "role", "required_role = \"no-such-role\"", ALICE, (REFUSED, "reason=role_missing"))
@@ -72,6 +72,9 @@ fn with(system: &System, name: &'static str, setting: &str, user: &str, end: (&s
         socket.line()
     };
     expect(setting, login(), answer)?;
-    let log = keydove.log();
-    if log.contains(reason) { Ok(()) } else { Err(Failure(format!("`{reason}` is not in the log:\n{log}"))) }
+    // The line is written beside the answer.
+    eventually(|| {
+        let log = keydove.log();
+        ensure(log.contains(reason), || format!("`{reason}` is not in the log:\n{log}"))
+    })
 }

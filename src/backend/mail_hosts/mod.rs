@@ -86,6 +86,12 @@ impl MailHosts {
             let detail = format!("the mailbox lives on the backend {backend}: {trouble}");
             return Err(TempFail::new(TempFailReason::BackendDown, detail));
         }
+        // A Dovecot that must look a name up takes it for a fault of ours.
+        if host.literal.is_none() && checks.address.is_none() {
+            let name = &host.config.host;
+            let detail = format!("the mailbox lives on the backend {backend}, and {name} has no address yet");
+            return Err(TempFail::new(TempFailReason::BackendDown, detail));
+        }
         Ok(MailPlace::There(MailHost {
             name: backend.into(),
             host: host.config.host.as_str().into(),
@@ -168,6 +174,8 @@ mod tests {
         };
         assert_eq!(there("b1", Service::Imap), "host=192.0.2.1 port=1143 ");
         assert_eq!(there("b1", Service::Pop3), "host=192.0.2.1 ");
+        let unknown = hosts.find("b2", &Service::Lmtp).map_err(|trouble| trouble.reason);
+        assert_eq!(unknown, Err(TempFailReason::BackendDown), "its name has not been looked up");
         hosts.0.hosts[1].checks().note(Ok([192, 0, 2, 2].into()));
         let expected = "host=mail2.example.org hostip=192.0.2.2 port=2424 starttls=yes ";
         assert_eq!(there("b2", Service::Lmtp), expected);

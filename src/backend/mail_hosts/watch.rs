@@ -39,6 +39,11 @@ impl MailHostWatch {
         }
     }
 
+    /// One check of each, so that keydove knows the addresses of host names before the first login.
+    pub async fn look(&self) {
+        self.check_all().await;
+    }
+
     async fn check_all(&self) {
         let shared = &*self.hosts.0;
         let others = shared.hosts.iter().filter(|host| !shared.is_this(host));

@@ -127,21 +127,33 @@ impl Database {
     }
 
     /// A handle as [`for_jobs`](Self::for_jobs) gives, whose every write fails with [`Error::LeaseLost`] and changes nothing
-    /// once another process has this lease.
+    /// once this lease was taken again after this holder took it with this number.
     ///
     /// # Errors
     /// As [`open`].
-    pub async fn fenced(&self, lease: &'static str, holder: &str) -> Result<Self, Error> {
-        let fence = Some(Fence { lease, holder: holder.to_owned() });
+    pub async fn fenced(&self, lease: &'static str, holder: &str, number: i64) -> Result<Self, Error> {
+        let fence = Some(Fence::new(lease, holder, number));
         Ok(Self { fence, ..self.for_jobs().await? })
     }
 
     /// Runs statements that belong together; all or none of them take effect.
     pub(super) async fn run<W: Work>(&self, work: W) -> Result<W::Output, Error> {
         match &self.fence {
-            Some(fence) if W::KIND.writes() => self.ask(Fenced { fence: fence.clone(), work }).await,
+            Some(fence) if W::KIND.writes() => {
+                let end = self.ask(Fenced { fence: fence.clone(), work }).await;
+                if let Err(Error::LeaseLost { .. }) = end {
+                    fence.note_lost();
+                }
+                end
+            }
             _ => self.ask(work).await,
         }
+    }
+
+    /// Whether a write of this handle has found its lease lost. It never gets it back.
+    #[must_use]
+    pub fn has_lost_lease(&self) -> bool {
+        self.fence.as_ref().is_some_and(Fence::is_lost)
     }
 
     /// Without the fence.
@@ -158,6 +170,14 @@ impl Database {
         }
         self.questions.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
         end
+    }
+
+    /// The servers behind it, unless it is the embedded file.
+    pub(super) fn mariadb(&self) -> Option<&Mariadb> {
+        match &self.driver {
+            Driver::Sqlite(_) => None,
+            Driver::Mariadb(server) => Some(server),
+        }
     }
 
     /// Questions of this handle so far; of several statements that belong together, as one.

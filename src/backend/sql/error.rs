@@ -29,7 +29,7 @@ pub enum Error {
         database: String,
         /// What did not come in time: `no connection`, `no lock` or `no answer`.
         detail: &'static str,
-        /// How long it was waited for: `timeout`, `connect_timeout` or `busy_timeout`.
+        /// How long it was waited for: `timeout`, `connect_timeout` or `busy_timeout`; zero for a lock that is not waited for.
         limit: Duration,
     },
     /// The database refused the statement.
@@ -56,14 +56,22 @@ pub enum Error {
         reason: TempFailReason,
     },
     /// Another process has the lease under which this was to be written. Nothing was written.
-    #[error("{attempt}: the lease `{lease}` has gone to another process ({by}), so nothing was written")]
+    #[error(
+        "{attempt}: nothing was written, because this process has lost the lease `{lease}` (number {own}): {} has taken it \
+         since (number {number})",
+        if .by.is_empty() { "another process" } else { .by }
+    )]
     LeaseLost {
         /// In the form of `creating a mailbox`.
         attempt: &'static str,
         /// The lease's name.
         lease: &'static str,
+        /// The number with which this process took it.
+        own: i64,
         /// Who has it; empty for nobody.
         by: String,
+        /// The number with which it was taken last.
+        number: i64,
     },
     /// A row has a value that cannot be, so that nothing can be concluded from it.
     #[error("table `{table}`, row `{key}`: {detail}")]

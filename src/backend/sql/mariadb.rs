@@ -5,6 +5,7 @@
 
 mod own_tables;
 mod pool;
+mod servers;
 mod work;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::session::Asker;
 use crate::auth::Secret;
 use own_tables::OwnTables;
 use pool::{ConnectionPool, Lease, NoConnection};
+pub use servers::{Server, ServerState};
 
 /// A server and the connections to it.
 pub(super) struct Mariadb {
@@ -29,6 +31,7 @@ pub(super) struct Mariadb {
     own_tables: OwnTables,
     portal_tables: OwnTables,
     change_tables: OwnTables,
+    lease_tables: OwnTables,
     backend_tables: OwnTables,
 }
 
@@ -48,6 +51,7 @@ impl Mariadb {
             own_tables: OwnTables::new(&own_tables::OF_LOGINS),
             portal_tables: OwnTables::new(&own_tables::OF_PORTAL),
             change_tables: OwnTables::new(&own_tables::OF_CHANGES),
+            lease_tables: OwnTables::new(&own_tables::OF_LEASES),
             backend_tables: OwnTables::new(&own_tables::OF_BACKENDS),
         })
     }
@@ -114,8 +118,10 @@ fn connection_options(
         .pass(password)
         .db_name(Some(&config.database))
         .prefer_socket(false)
+        // A process that is stopped within a transaction must not keep its locks. MySQL has no such variable.
         .setup(vec![format!(
-            "SET SESSION lock_wait_timeout = {lock_wait}, innodb_lock_wait_timeout = {lock_wait}"
+            "SET SESSION lock_wait_timeout = {lock_wait}, innodb_lock_wait_timeout = {lock_wait} \
+             /*M!100300 , idle_transaction_timeout = {lock_wait} */"
         )]);
     let mut places = Vec::new();
     let mut servers = Vec::new();

@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0006_portal", sql: include_str!("migrations/sqlite/0006_portal.sql") },
     Migration { name: "0007_notices", sql: include_str!("migrations/sqlite/0007_notices.sql") },
     Migration { name: "0008_changes", sql: include_str!("migrations/sqlite/0008_changes.sql") },
+    Migration { name: "0009_fence", sql: include_str!("migrations/sqlite/0009_fence.sql") },
     Migration { name: "0010_backends", sql: include_str!("migrations/sqlite/0010_backends.sql") },
 ];
 

@@ -83,6 +83,10 @@ pub(super) trait Session: Send {
     /// so in SQLite.
     fn has_portal_tables(&self) -> bool;
 
+    /// Whether the table of the leases' numbers is there; it is looked for by works [`OF_LEASE`](Work::OF_LEASE). Always
+    /// so in SQLite.
+    fn has_lease_numbers(&self) -> bool;
+
     /// Whether the tables of backends are there; they are looked for by works that
     /// [need them](Work::needs_backend_tables). Always so in SQLite.
     fn has_backend_tables(&self) -> bool;
@@ -146,6 +150,8 @@ pub(super) trait Work: Send + Sync + 'static {
     /// Whether it needs the tables of changes, which nobody else looks for. A work that [`Writes`](Kind::Writes) says it:
     /// whoever changes what is remembered says also what that [outdates](Self::outdates).
     const OF_CHANGES: bool = false;
+    /// Whether it needs the table of the leases' numbers, which nobody else looks for.
+    const OF_LEASE: bool = false;
     type Output: Send + 'static;
 
     /// What every process remembers wrongly once this is written; noted in the same transaction. Only works

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Findings, Level};
 use super::logins::{Candidates, find_candidates};
 use super::{Checked, NO_TEMPLATE};
-use super::{database_file, mailcow, mailcow_rows, rights};
+use super::{database_file, database_servers, mailcow, mailcow_rows, rights};
 use crate::auth::Username;
 use crate::backend::sql;
 use crate::backend::sql::{Database, DomainRow, StoredTemplate};
@@ -27,6 +27,9 @@ pub(super) async fn look(checked: &mut Checked<'_>) -> (Vec<Finding>, Option<Can
             return (findings.into_vec(), None);
         }
     };
+    if let sql::Config::Mariadb(config) = &checked.config.storage {
+        database_servers::look(&database, !config.hosts.is_empty(), &mut findings).await;
+    }
     let mut candidates = None;
     match database.check().await {
         Ok(()) => {

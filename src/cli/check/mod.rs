@@ -3,6 +3,7 @@
 mod backends;
 mod database;
 mod database_file;
+mod database_servers;
 mod dovecot;
 mod files;
 mod finding;

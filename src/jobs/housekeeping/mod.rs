@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::sql;
-use crate::backend::sql::{Database, LeaseEnd, LeaseWish, Leftover};
+use crate::backend::sql::{Database, LeaseEnd, LeaseWish, Leftover, Swept};
 use crate::settings::Period;
 
 pub use config::Config;
@@ -22,6 +22,8 @@ const LEASE: &str = "housekeeping";
 const LEASE_SECONDS: i64 = 120;
 /// Between two batches: logins come first.
 const PAUSE: Duration = Duration::from_millis(100);
+/// So often a batch is tried again that met a lock: for ten seconds, with [`PAUSE`].
+const TRIES: u32 = 100;
 /// After the start, and after a run that failed.
 const SOON: Duration = Duration::from_secs(300);
 
@@ -104,15 +106,15 @@ impl Housekeeping {
         }
         let gap = i64::try_from(gap.as_secs()).unwrap_or(i64::MAX);
         let wish = LeaseWish { name: LEASE, holder: self.holder.clone(), seconds: LEASE_SECONDS, gap };
-        match self.database.take_lease(&wish).await? {
+        let number = match self.database.take_lease(&wish).await? {
             LeaseEnd::Held { by, .. } => return Ok(End::Held { by }),
             LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
-            LeaseEnd::Taken { .. } => {}
-        }
+            LeaseEnd::Taken { number, .. } => number,
+        };
         // Stopped for as long as the lease lasts, this process writes nothing more.
-        let fenced = self.database.fenced(LEASE, &self.holder).await?;
+        let fenced = self.database.fenced(LEASE, &self.holder, number).await?;
         let swept = self.sweep(&fenced, Some(&wish)).await;
-        self.database.end_lease(&wish, swept.is_ok()).await?;
+        fenced.end_lease(&wish, swept.is_ok()).await?;
         swept.map(End::Ran)
     }
 
@@ -123,7 +125,7 @@ impl Housekeeping {
             let mut removed = Removed { table: what.table(), rows: 0 };
             let mut after = None;
             loop {
-                let swept = database.sweep(what, after, lease.is_none()).await?;
+                let swept = Self::sweep_batch(database, what, after, lease.is_none()).await?;
                 removed.rows += swept.removed;
                 after = swept.next;
                 if after.is_none() {
@@ -137,6 +139,25 @@ impl Housekeeping {
             report.removed.push(removed);
         }
         Ok(report)
+    }
+
+    /// A batch waits for no lock of a SQLite file, or logins would wait behind it; here nobody does.
+    async fn sweep_batch(
+        database: &Database,
+        what: Leftover,
+        after: Option<String>,
+        dry: bool,
+    ) -> Result<Swept, sql::Error> {
+        let mut tries = 1;
+        loop {
+            match database.sweep(what, after.clone(), dry).await {
+                Err(sql::Error::Timeout { limit, .. }) if limit.is_zero() && tries < TRIES => {
+                    tries += 1;
+                    sleep(PAUSE).await;
+                }
+                end => return end,
+            }
+        }
     }
 
     /// Does it now and then, until it is told to stop.

@@ -2,6 +2,10 @@
 //!
 //! Of several processes whichever comes first claims a mail in the database, and only it sends the mail; a process that dies
 //! in between sends none. So nobody gets one twice. A mail that the mail server has not taken for sure is tried once more.
+//!
+//! It needs no lease. A lease keeps a process that was stopped from writing, and could not take back a mail. Here each claim
+//! is a row of its own that is written once: whoever was stopped before it finds the row written and sends nothing, and
+//! whoever was stopped behind it is the only one who has it.
 
 mod config;
 mod letter;

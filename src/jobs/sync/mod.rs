@@ -156,7 +156,10 @@ pub enum Trouble {
         noted: String,
     },
     /// The lease ended, and another process may have it.
-    #[error("the lease of the sync was lost to another process")]
+    #[error(
+        "this process was stopped or slow for so long that another one took the lease of the sync; it writes nothing more, \
+         and the other one does the rest"
+    )]
     LeaseLost,
 }
 
@@ -190,15 +193,17 @@ impl Sync {
         let wish = self.wish(request);
         let leased = !request.dry_run && request.user.is_none();
         let mut journal = Journal::new(None);
+        let mut lease_number = None;
         if leased {
-            let now = match self.parts.database.take_lease(&wish).await? {
-                LeaseEnd::Taken { now } => now,
+            let (now, number) = match self.parts.database.take_lease(&wish).await? {
+                LeaseEnd::Taken { now, number } => (now, number),
                 LeaseEnd::Held { by, seconds } => return Ok(End::Held { by, seconds }),
                 LeaseEnd::NotDue { seconds } => return Ok(End::NotDue { seconds }),
             };
             journal = Journal::new(self.parts.redis.is_some().then_some(now));
             // Stopped for as long as the lease lasts, this process writes nothing more.
-            self.parts.database = Arc::new(self.parts.database.fenced(LEASE, &wish.holder).await?);
+            self.parts.database = Arc::new(self.parts.database.fenced(LEASE, &wish.holder, number).await?);
+            lease_number = Some(number);
         }
         let rulebook = self.parts.provisioner.rulebook(&self.parts.database).await;
         let rulebook = match rulebook {
@@ -215,12 +220,17 @@ impl Sync {
         }
         let (mut report, mut journal) = (run.report, run.journal);
         report.seconds = began.elapsed().as_secs_f64();
-        report.tell();
+        let ended = match leased {
+            true => self.parts.database.end_lease(&wish, report.complete).await,
+            false => Ok(true),
+        };
+        if matches!(ended, Ok(false)) && std::mem::take(&mut report.complete) {
+            tracing::warn!(error = %Trouble::LeaseLost, "the sync did not get to its end");
+        }
+        report.tell(lease_number);
         journal.finish(report.complete);
         journal.send(self.parts.redis.as_mut()).await;
-        if leased {
-            self.parts.database.end_lease(&wish, report.complete).await?;
-        }
+        ended?;
         Ok(End::Ran(Box::new(report)))
     }
 

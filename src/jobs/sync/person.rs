@@ -72,7 +72,8 @@ impl Run<'_> {
         }
         self.make_mailboxes().await;
         self.journal.send(self.sync.parts.redis.as_mut()).await;
-        Ok(())
+        // A run whose last writes were refused is not complete.
+        self.keep_lease().await
     }
 
     /// Looks at a person, and says what became of that.

@@ -243,8 +243,8 @@ impl Report {
         reasons.collect::<Vec<_>>().join(" ")
     }
 
-    /// The one line of the log.
-    pub(super) fn tell(&self) {
+    /// The one line of the log. `lease_number`: that of the lease under which it was written.
+    pub(super) fn tell(&self, lease_number: Option<i64>) {
         let skipped = self.reasons();
         let whole = if self.complete { "complete" } else { "incomplete" };
         let seconds = (self.seconds * 1000.0).round() / 1000.0;
@@ -259,6 +259,7 @@ impl Report {
             skipped,
             seconds,
             dry_run = self.dry_run,
+            lease_number,
             "sync {whole}"
         );
     }

@@ -179,6 +179,9 @@ impl<'s> Run<'s> {
     /// Prolongs the lease if it is time to. Whoever has lost it must stop.
     pub(super) async fn keep_lease(&mut self) -> Result<(), Trouble> {
         let Some((wish, since)) = &mut self.lease else { return Ok(()) };
+        if self.sync.parts.database.has_lost_lease() {
+            return Err(Trouble::LeaseLost);
+        }
         if since.elapsed() < PROLONG_AFTER {
             return Ok(());
         }

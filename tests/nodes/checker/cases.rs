@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keydove_stage::{Failure, Result};
 
 use crate::history::{Act, Event, Outcome, Time, from_lines, to_lines};
+use crate::schedule::{Fault, Part};
 
 use super::{ALL, Invariant, Limits, judge};
 
@@ -37,6 +38,21 @@ pub const CASES: &[Case] = &[
     }),
     ("a_right_password_that_is_refused_is_found", || {
         planted(login("n2", 9_000, "main", Outcome::No), Invariant::RightPassword)
+    }),
+    ("a_right_password_that_is_refused_is_dovecots_fault_only_while_keydove_is_killed", || {
+        let what = Fault::Kill(Part::Keydove, 1).to_string();
+        let killed = Event { end: 9_500, ..at("n2", 8_990, Act::Fault { what }, Outcome::Yes) };
+        for (begin, node, found) in [
+            (9_000, "n2", None),
+            (9_600, "n2", Some(Invariant::RightPassword)),
+            (9_000, "n3", Some(Invariant::RightPassword)),
+        ] {
+            let mut history = good();
+            history.push(killed.clone());
+            history.push(login(node, begin, "main", Outcome::No));
+            expect(&history, found)?;
+        }
+        Ok(())
     }),
     ("an_app_password_that_opened_a_node_and_is_refused_there_is_found", || {
         planted(login("n2", 7_000, "phone", Outcome::No), Invariant::RightPassword)

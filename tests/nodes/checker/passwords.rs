@@ -21,7 +21,7 @@ pub(super) fn judge(story: &Story<'_>, verdict: &mut Verdict) {
         let end = story.end_of(user, key);
         match event.result {
             Outcome::Yes if event.begin > end.must => late(story, event, end, verdict),
-            Outcome::No if event.begin > made && event.end < end.may => {
+            Outcome::No if event.begin > made && event.end < end.may && !story.was_killed_during(event) => {
                 refused(story, event, event.begin - made, verdict);
             }
             _ => {}

@@ -129,6 +129,8 @@ impl Proxy {
         system.keydove.stop()?;
         system.keydove.start_again()?;
         system.dovecot.reconfigure(OF_2_3)?;
+        // Processes that a reload leaves behind would take a delivery and end in the middle of it.
+        system.dovecot.restart()?;
         let (imap, lmtp) = (system.dovecot.imap, system.dovecot.lmtp);
         Ok(Self { front: Front::System, imap, lmtp, backends })
     }
@@ -138,8 +140,9 @@ impl Proxy {
         let base = Dovecot::prepare(system.stage(), Release::V2_4)?;
         let more = more(system, &backends)?;
         let keydove = system.keydove.beside_as_auth_server("keydove-2.4", &base, with_more(&more))?;
-        let dovecot = Dovecot::start(system.stage(), Release::V2_4, None)?;
+        let mut dovecot = Dovecot::start(system.stage(), Release::V2_4, None)?;
         dovecot.reconfigure(OF_2_4)?;
+        dovecot.restart()?;
         let (imap, lmtp) = (dovecot.imap, dovecot.lmtp);
         let front = Front::Own(Box::new(keydove), FrontDovecot::TakenOver(Box::new(dovecot)));
         Ok(Self { front, imap, lmtp, backends })

@@ -78,8 +78,19 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str, page: &str) -> Result
 /// A fault that the TOML reader or a type has found.
 fn explain(path: &Path, text: &str, page: &str, fault: &toml::de::Error) -> Diagnostic {
     let message = fault.message().lines().next().unwrap_or_default();
-    let diagnostic = Diagnostic::new(path, text, fault.span().unwrap_or(0..0), message);
+    let span = narrow(text, fault.span().unwrap_or(0..0), message);
+    let diagnostic = Diagnostic::new(path, text, span, message);
     diagnostic.with_advice(advise_on_key(message).unwrap_or_else(|| advise_on_form(message, page)))
+}
+
+/// The TOML reader names the whole list. Where the message begins with the entry that is wrong, its place is that entry.
+fn narrow(text: &str, span: Range<usize>, message: &str) -> Range<usize> {
+    let list = text.get(span.clone()).filter(|list| list.starts_with('['));
+    let entry = message.strip_prefix('`').and_then(|rest| rest.split_once('`'));
+    let (Some(list), Some((entry, _))) = (list, entry) else { return span };
+    let written = [format!("\"{entry}\""), format!("'{entry}'")];
+    let found = written.iter().find_map(|entry| Some((list.find(entry)?, entry.len())));
+    found.map_or(span.clone(), |(start, length)| span.start + start..span.start + start + length)
 }
 
 /// For an unknown key: what may have been meant.

@@ -38,6 +38,12 @@ pub(super) const OF_CHANGES: TableSet = TableSet {
     first: &["keydove_change", "keydove_node"],
     further: &[],
 };
+/// The numbers of leases.
+pub(super) const OF_LEASES: TableSet = TableSet {
+    file: include_str!("../migrations/mariadb/keydove_fence.sql"),
+    first: &["keydove_fence"],
+    further: &[],
+};
 /// On which machine mailboxes live, where there are several.
 pub(super) const OF_BACKENDS: TableSet = TableSet {
     file: include_str!("../migrations/mariadb/keydove_backends.sql"),
@@ -144,12 +150,12 @@ impl TableSet {
 
 #[cfg(test)]
 mod tests {
-    use super::{OF_BACKENDS, OF_CHANGES, OF_LOGINS, OF_PORTAL};
+    use super::{OF_BACKENDS, OF_CHANGES, OF_LEASES, OF_LOGINS, OF_PORTAL};
 
     #[test]
     fn each_own_table_is_one_statement_of_the_file() {
         let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
-        for set in [OF_LOGINS, OF_PORTAL, OF_CHANGES, OF_BACKENDS] {
+        for set in [OF_LOGINS, OF_PORTAL, OF_CHANGES, OF_LEASES, OF_BACKENDS] {
             let statements: Vec<String> = set.statements().map(code).collect();
             let tables = [set.first, set.further].concat();
             assert_eq!(statements.len(), tables.len());

@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as DriverError, Opts};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
+use super::servers::connect_ready;
 use crate::backend::sql::session::Asker;
 
 /// Connections that nobody used for so long are closed; idle ones may sit behind a firewall that forgets them.
@@ -136,6 +136,11 @@ impl ConnectionPool {
         idle.pop()
     }
 
+    /// The servers, in the order in which they are tried.
+    pub(super) fn servers(&self) -> &[Opts] {
+        &self.servers
+    }
+
     /// Whether another server can take over.
     pub(super) fn has_others(&self) -> bool {
         self.servers.len() > 1
@@ -165,25 +170,6 @@ impl Drop for ConnectionPool {
     fn drop(&mut self) {
         self.clear();
     }
-}
-
-/// A node that has lost its cluster greets, and answers nothing.
-async fn connect_ready(options: Opts) -> Result<Conn, DriverError> {
-    let place = format!("{}:{}", options.ip_or_hostname(), options.tcp_port());
-    let mut connection = Conn::new(options).await?;
-    let ready: Option<(String, String)> = connection.query_first("SHOW STATUS LIKE 'wsrep_ready'").await?;
-    match ready.as_ref().map(|(_, value)| value.as_str()) {
-        Some("ON") => connection.query_drop("SET SESSION wsrep_sync_wait = 1").await?,
-        // A server without Galera.
-        None => {}
-        Some(_) => {
-            let detail = format!(
-                "the node {place} is not ready: it has lost its cluster, or is joining it (wsrep_ready=OFF)"
-            );
-            return Err(DriverError::Other(detail.into()));
-        }
-    }
-    Ok(connection)
 }
 
 fn close_old(idle: &mut Vec<Idle>) {

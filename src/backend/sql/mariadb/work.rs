@@ -106,6 +106,9 @@ impl MariadbSession<'_> {
         if W::OF_CHANGES {
             self.server.change_tables.find(self, W::KIND).await?;
         }
+        if W::OF_LEASE {
+            self.server.lease_tables.find(self, W::KIND).await?;
+        }
         if work.needs_backend_tables() {
             self.server.backend_tables.find(self, W::KIND).await?;
         }
@@ -180,6 +183,10 @@ impl Session for MariadbSession<'_> {
 
     fn has_portal_tables(&self) -> bool {
         self.server.portal_tables.are_complete()
+    }
+
+    fn has_lease_numbers(&self) -> bool {
+        self.server.lease_tables.are_complete()
     }
 
     fn has_backend_tables(&self) -> bool {

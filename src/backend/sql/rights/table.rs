@@ -17,6 +17,7 @@ const PERSON: &[&str] =
     &["mailbox", "keycloak_id", "source", "template_name", "template_fingerprint", "template_attributes"];
 const MARK: &[&str] = &["mailbox", "attribute", "value"];
 const LEASE: &[&str] = &["name", "holder", "expires", "finished"];
+const FENCE: &[&str] = &["name", "number", "writes"];
 const SYNC: &[&str] = &["mailbox", "source_name", "switched_to"];
 const OF_APP_PASSWORD: &[&str] = &["app_passwd", "expires", "networks"];
 const SESSION: &[&str] = &[
@@ -179,6 +180,10 @@ const LINES: &[Line] = &[
     (TAKES_LEASES, Select, "keydove_lease", LEASE),
     (TAKES_LEASES, Insert, "keydove_lease", &["name"]),
     (TAKES_LEASES, Update, "keydove_lease", LEASE),
+    (TAKES_LEASES, Create, "keydove_fence", &[]),
+    (TAKES_LEASES, Select, "keydove_fence", FENCE),
+    (TAKES_LEASES, Insert, "keydove_fence", &["name", "number"]),
+    (TAKES_LEASES, Update, "keydove_fence", &["number", "writes"]),
     (&[Sync, Commands], Create, "keydove_sync", &[]),
     (&[Sync, Commands], Select, "keydove_sync", SYNC),
     (&[Sync, Commands], Insert, "keydove_sync", SYNC),

@@ -70,7 +70,14 @@ impl File {
         // At once a writer: no other process can write between our checks and our rows.
         let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(explain);
         connection.busy_timeout(self.busy_timeout).map_err(explain)?;
-        begun?;
+        begun.map_err(|mut fault| {
+            if let Error::Timeout { limit, .. } = &mut fault.error
+                && !W::WAITS
+            {
+                *limit = Duration::ZERO;
+            }
+            fault
+        })?;
         let end = work_through(self, connection, work)
             .and_then(|output| self.end(connection, (W::KIND, W::ATTEMPT)).map(|()| output));
         if end.is_err() && !connection.is_autocommit() {
@@ -161,6 +168,10 @@ impl Session for SqliteSession<'_> {
     }
 
     fn has_portal_tables(&self) -> bool {
+        true
+    }
+
+    fn has_lease_numbers(&self) -> bool {
         true
     }
 

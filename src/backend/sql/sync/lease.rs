@@ -25,6 +25,8 @@ pub enum LeaseEnd {
     Taken {
         /// Seconds since 1970, by the database's clock.
         now: i64,
+        /// Higher than at every time before that anybody took it; 0 where a server has no table for it.
+        number: i64,
     },
     /// Another process has it.
     Held {
@@ -61,12 +63,31 @@ async fn find<S: Session>(session: &mut S, name: &str) -> Result<(String, i64, i
     Ok(read)
 }
 
+/// Counts the taking; the number only grows. Two nodes of a cluster that take a lease at one time write one row, and the
+/// server lets one of them commit.
+async fn raise<S: Session>(session: &mut S, name: &str) -> Result<i64, Fault> {
+    if !session.has_lease_numbers() {
+        return Ok(0);
+    }
+    let known = match S::DIALECT {
+        Dialect::Sqlite => "ON CONFLICT (name) DO UPDATE SET",
+        Dialect::Mariadb => "ON DUPLICATE KEY UPDATE",
+    };
+    let raise = format!("INSERT INTO keydove_fence (name, number) VALUES (?, 1) {known} number = number + 1");
+    session.query(&raise, vec![name.into()]).await?;
+    let read = "SELECT number FROM keydove_fence WHERE name = ?";
+    let mut rows = session.query(read, vec![name.into()]).await?;
+    let number = rows.first_mut().map(|row| row.read("keydove_fence", name, |row| row.number(0)));
+    Ok(number.transpose()?.unwrap_or_default())
+}
+
 pub(super) struct Take(pub(super) LeaseWish);
 
 impl Work for Take {
     const ATTEMPT: &'static str = "taking the lease that one process at a time has";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const OF_CHANGES: bool = false;
+    const OF_LEASE: bool = true;
     type Output = LeaseEnd;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LeaseEnd, Fault> {
@@ -81,7 +102,8 @@ impl Work for Take {
         }
         let parameters = vec![wish.holder.as_str().into(), (now + wish.seconds).into(), wish.name.into()];
         session.query(UPDATE, parameters).await?;
-        Ok(LeaseEnd::Taken { now })
+        let number = raise(session, wish.name).await?;
+        Ok(LeaseEnd::Taken { now, number })
     }
 }
 
@@ -114,15 +136,16 @@ impl Work for End {
     const ATTEMPT: &'static str = "giving the lease that one process at a time has back";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const OF_CHANGES: bool = false;
-    type Output = ();
+    type Output = bool;
 
-    async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
+    async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         let (holder, _, finished, now) = find(session, self.wish.name).await?;
         if holder != self.wish.holder {
-            return Ok(());
+            return Ok(false);
         }
         let finished = if self.finished { now } else { finished };
         let statement = "UPDATE keydove_lease SET holder = '', expires = 0, finished = ? WHERE name = ?";
-        session.query(statement, vec![finished.into(), self.wish.name.into()]).await.map(drop)
+        session.query(statement, vec![finished.into(), self.wish.name.into()]).await?;
+        Ok(true)
     }
 }

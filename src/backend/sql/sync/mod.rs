@@ -16,7 +16,8 @@ pub(super) use standing::FollowName;
 pub use standing::{Standing, StandingMailbox};
 
 impl Database {
-    /// Takes a lease that ends by itself: one process at a time has it. Time is the database's.
+    /// Takes a lease that ends by itself: one process at a time has it. Time is the database's. Its number only grows:
+    /// [`fenced`](Self::fenced) writes nothing once it is higher.
     ///
     /// # Errors
     /// The database cannot be asked; [`Error::Schema`] where keydove's own tables are missing.
@@ -24,20 +25,28 @@ impl Database {
         self.ask(lease::Take(wish.clone())).await
     }
 
-    /// Prolongs a lease. Says whether it still was this holder's.
+    /// Prolongs a lease. Says whether it still was this holder's, and of a [`fenced`](Self::fenced) handle still with its
+    /// number.
     ///
     /// # Errors
     /// As [`take_lease`](Self::take_lease).
     pub async fn keep_lease(&self, wish: &LeaseWish) -> Result<bool, Error> {
-        self.ask(lease::Keep(wish.clone())).await
+        match self.run(lease::Keep(wish.clone())).await {
+            Err(Error::LeaseLost { .. }) => Ok(false),
+            end => end,
+        }
     }
 
-    /// Gives a lease back; `finished` notes that the work was done.
+    /// Gives a lease back; `finished` notes that the work was done. Says whether it still was this holder's, as
+    /// [`keep_lease`](Self::keep_lease) does.
     ///
     /// # Errors
     /// As [`take_lease`](Self::take_lease).
-    pub async fn end_lease(&self, wish: &LeaseWish, finished: bool) -> Result<(), Error> {
-        self.ask(lease::End { wish: wish.clone(), finished }).await
+    pub async fn end_lease(&self, wish: &LeaseWish, finished: bool) -> Result<bool, Error> {
+        match self.run(lease::End { wish: wish.clone(), finished }).await {
+            Err(Error::LeaseLost { .. }) => Ok(false),
+            end => end,
+        }
     }
 
     /// What is known of each of these addresses, in their order. A few statements in all.

@@ -102,7 +102,7 @@ pub const CASES: &[WorldCase] = &[
     ("only_records_are_shared", |world| {
         let (relay, keydove) = behind(world, "t10", "")?;
         world.person_with_hash("t10@case.example", RIGHT_HASH)?;
-        let mut sockets = Vec::new();
+        let (mut sockets, since) = (Vec::new(), std::time::Instant::now());
         for number in 0..100 {
             let mut socket = connect(&keydove)?;
             let password = if number % 2 == 0 { RIGHT.to_owned() } else { format!("guess {number}") };
@@ -117,8 +117,10 @@ pub const CASES: &[WorldCase] = &[
             // So many guesses may have to wait for another question to Keycloak.
             ensure(answer.starts_with(expected), || format!("login {number}: {answer}"))?;
         }
-        let asked = relay.requests("t10").len();
-        ensure(asked <= 4, || format!("{asked} questions"))
+        // Guesses ask once in `refetch_pause`, a second, however many they are.
+        let most = 3 + since.elapsed().as_secs();
+        let asked = relay.requests("t10").len() as u64;
+        ensure(asked <= most, || format!("{asked} questions"))
     }),
     ("a_changed_password_is_remembered_too", |world| {
         let (relay, keydove) = behind(world, "t11", "")?;
