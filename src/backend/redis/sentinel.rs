@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{RedisConnectionInfo, RedisError};
+use redis::{ProtocolVersion, RedisConnectionInfo, RedisError};
 use tokio::time::timeout;
 
 use super::config::Config;
@@ -70,7 +70,8 @@ impl Sentinels {
     }
 
     async fn question(&self, address: &Address) -> Result<Option<(String, String)>, RedisError> {
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let settings =
+            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let mut link = connect(address, &settings, Arc::default()).await?;
         let mut command = redis::cmd("SENTINEL");
         command.arg("get-master-addr-by-name").arg(&self.service);
