@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::assemble::AssembleError;
 use crate::auth::Secret;
-use crate::backend::redis::Redis;
+use crate::backend::redis::{self, Redis};
 use crate::backend::{mail_hosts, sql};
 use crate::config::Config;
 use crate::jobs::{ChangeFollower, Wakeups};
@@ -43,7 +42,7 @@ pub(super) fn follow(
     database: Arc<sql::Database>,
     decision: &Arc<Decision>,
     (node, changed): (Option<String>, Arc<Notify>),
-) -> Result<Option<ChangeFollower>, AssembleError> {
+) -> Result<Option<ChangeFollower>, redis::Error> {
     let Some(node) = node else { return Ok(None) };
     let decision = Arc::clone(decision);
     let take_back = move |outdated: &sql::Invalidation| {
