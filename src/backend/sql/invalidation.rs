@@ -64,12 +64,11 @@ impl Invalidation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::sql::{ReadAfter, open};
 
-    #[test]
-    fn what_a_newer_version_writes_means_everybody() {
-        let parse = |kind: &str, subject: &str| Invalidation::parse(kind, subject.to_owned());
+    fn one_of_each() -> [Invalidation; 7] {
         let alice = Username::parse(b"alice@example.org").unwrap();
-        for outdated in [
+        [
             Invalidation::Mailbox(alice.clone()),
             Invalidation::Person(alice),
             Invalidation::KeycloakId("7-7".to_owned()),
@@ -77,7 +76,29 @@ mod tests {
             Invalidation::Domain("example.org".to_owned()),
             Invalidation::Mailboxes,
             Invalidation::Everybody,
-        ] {
+        ]
+    }
+
+    #[tokio::test]
+    async fn the_table_takes_each_kind() {
+        let path = std::env::temp_dir().join(format!("keydove-changes-{}.sqlite", std::process::id()));
+        let config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
+        let database = open(&config, None).await.unwrap();
+        for outdated in one_of_each() {
+            database.tell_nodes("here", outdated).await.unwrap();
+        }
+        let everything = ReadAfter { at: i64::MIN, id: i64::MAX };
+        let (_, rows) = database.read_changes(everything).await.unwrap().unwrap();
+        let read: Vec<_> = rows.into_iter().map(|row| row.outdated).collect();
+        assert_eq!(read, one_of_each());
+        database.close().await;
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_a_newer_version_writes_means_everybody() {
+        let parse = |kind: &str, subject: &str| Invalidation::parse(kind, subject.to_owned());
+        for outdated in one_of_each() {
             assert_eq!(parse(outdated.kind(), outdated.subject()), outdated);
         }
         assert_eq!(parse("quota", "alice@example.org"), Invalidation::Everybody);
