@@ -196,6 +196,21 @@ mod tests {
         assert_eq!(hosts.states()[1], ("b2".to_owned(), MailHostState::This));
     }
 
+    #[tokio::test]
+    async fn a_name_has_its_address_before_its_server_answers() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = format!("name = 'b1'\nhost = 'localhost'\nimap = {nobody}");
+        let hosts = MailHosts::new(&Config::default(), &[toml::from_str(&text).unwrap()]).unwrap();
+        assert!(hosts.find("b1", &Service::Imap).is_err(), "its name has not been looked up");
+        hosts.watch().look().await;
+        match hosts.find("b1", &Service::Imap) {
+            Ok(MailPlace::There(host)) => {
+                assert!(fields(&host).starts_with("host=localhost hostip="), "{host:?}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn without_a_backend_there_is_nothing() {
         assert!(MailHosts::new(&Config::default(), &[]).is_none());

@@ -1,6 +1,6 @@
 //! Connects to each backend now and then, and to nobody while a login waits.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -48,8 +48,14 @@ impl MailHostWatch {
         let shared = &*self.hosts.0;
         let others = shared.hosts.iter().filter(|host| !shared.is_this(host));
         join_all(others.map(|host| async move {
-            let end = check(host).await;
-            if host.checks().note(end) {
+            let mut found = None;
+            let end = check(host, &mut found).await;
+            let mut checks = host.checks();
+            // A server that does not answer yet has an address all the same.
+            checks.address = checks.address.or(found);
+            let has_changed = checks.note(end);
+            drop(checks);
+            if has_changed {
                 tell(host);
             }
         }))
@@ -67,16 +73,17 @@ fn tell(host: &Host) {
     }
 }
 
-/// Where it was found.
-async fn check(host: &Host) -> Result<IpAddr, String> {
+/// Where it answered; `found` is the first address of its name.
+async fn check(host: &Host, found: &mut Option<IpAddr>) -> Result<IpAddr, String> {
     let (name, port) = (host.config.host.as_str(), host.config.checked_port());
     let connect = async {
         let mut addresses = Vec::new();
         match host.literal {
             Some(literal) => addresses.push((literal, port).into()),
             None => {
-                let found = lookup_host((name, port)).await;
-                addresses.extend(found.map_err(|error| format!("looking up {name}: {error}"))?);
+                let looked_up = lookup_host((name, port)).await;
+                addresses.extend(looked_up.map_err(|error| format!("looking up {name}: {error}"))?);
+                *found = addresses.first().map(SocketAddr::ip);
             }
         }
         let mut trouble = format!("looking up {name}: it has no address");
