@@ -27,7 +27,7 @@ pub fn in_folder(folder: &Path) -> BTreeSet<String> {
 
 /// In a log of text lines or of JSON.
 fn reasons(log: &str) -> Vec<String> {
-    let marks = [" reason=", "\"reason\":\""];
+    let marks = [" reason=", " reason=\"", "\"reason\":\""];
     let is_code = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let after = |mark| log.split(mark).skip(1).map(|rest| rest.chars().take_while(|&c| is_code(c)).collect());
     marks.into_iter().flat_map(after).collect()
