@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use keydove_words::portal::admin::{AdminObstacle, DomainLine, Done, HostingRequest, ObstacleKind};
+use keydove_words::portal::admin::{DomainLine, HostingRequest};
 
-use super::{Notice, field, size};
+use super::{ChangeTexts, Notice, field, size};
 use crate::app::App;
 use crate::cookie;
 use crate::guard::{Posted, Remote};
@@ -60,22 +59,15 @@ pub(super) async fn change(
     let values = posted.all().iter().filter(|(key, _)| key != "domain").cloned().collect();
     let request = HostingRequest::SetDomain { domain: name.clone(), values };
     let (status, notice) =
-        said(&frame.t.admin.hosting, app.daemon.change_hosting(&who, request, remote.0).await?);
+        texts(&frame.t.admin.hosting).say(app.daemon.change_hosting(&who, request, remote.0).await?);
     let page = page(&app, who.administrator(), frame, (&name, Some(notice))).await?;
     Ok(with_cookie((status, page).into_response(), &cookie::forget(cookie::DRAFT)))
 }
 
-fn said(words: &HostingTexts, end: Result<Done, AdminObstacle>) -> (StatusCode, Notice) {
-    match end {
-        Ok(Done { count: 0, .. }) => (StatusCode::OK, Notice::good(words.unchanged)),
-        Ok(Done { holds_within, .. }) => {
-            (StatusCode::OK, Notice::good(&fill(words.done, &holds_within.to_string())))
-        }
-        Err(AdminObstacle { kind, detail }) => {
-            let text = if kind == ObstacleKind::Unknown { words.unknown } else { words.not_done };
-            (StatusCode::UNPROCESSABLE_ENTITY, Notice::bad(text, detail))
-        }
-    }
+/// What is said of a change here.
+fn texts(words: &HostingTexts) -> ChangeTexts {
+    let &HostingTexts { done, unchanged, unknown, not_done, .. } = words;
+    ChangeTexts { done, unchanged, unknown, not_done }
 }
 
 async fn page(

@@ -13,16 +13,17 @@ mod templates;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use keydove_words::portal::admin::{AdminObstacle, Done, ObstacleKind};
 
 use super::Page;
 use crate::app::App;
 use crate::cookie;
 use crate::routes::redirect;
 use crate::sign_in::with_cookie;
-use crate::texts::AdminTexts;
+use crate::texts::{AdminTexts, fill};
 
 /// The services that a mailbox has switches for, in the order of forms.
 const SERVICES: [&str; 6] = ["imap", "pop3", "smtp", "sieve", "dav", "eas"];
@@ -42,6 +43,30 @@ impl Notice {
 
     fn bad(text: &str, detail: impl Into<Option<String>>) -> Self {
         Self { is_good: false, text: text.to_owned(), detail: detail.into() }
+    }
+}
+
+/// What a page says of a change, by its end.
+struct ChangeTexts {
+    /// With the seconds within which it holds, where there is a place for them.
+    done: &'static str,
+    unchanged: &'static str,
+    unknown: &'static str,
+    not_done: &'static str,
+}
+
+impl ChangeTexts {
+    fn say(&self, end: Result<Done, AdminObstacle>) -> (StatusCode, Notice) {
+        match end {
+            Ok(Done { count: 0, .. }) => (StatusCode::OK, Notice::good(self.unchanged)),
+            Ok(Done { holds_within, .. }) => {
+                (StatusCode::OK, Notice::good(&fill(self.done, &holds_within.to_string())))
+            }
+            Err(AdminObstacle { kind, detail }) => {
+                let text = if kind == ObstacleKind::Unknown { self.unknown } else { self.not_done };
+                (StatusCode::UNPROCESSABLE_ENTITY, Notice::bad(text, detail))
+            }
+        }
     }
 }
 

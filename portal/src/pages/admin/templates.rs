@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use keydove_words::portal::admin::{
-    AdminObstacle, Done, ObstacleKind, TemplateCard, TemplateDifferences, TemplatesRequest,
-};
+use keydove_words::portal::admin::{TemplateCard, TemplateDifferences, TemplatesRequest};
 
 use super::identity_provider::{SettingRow, setting_row};
-use super::{Notice, field, size};
+use super::{ChangeTexts, Notice, field, size};
 use crate::app::App;
 use crate::cookie;
 use crate::guard::{Posted, Remote};
@@ -86,7 +83,7 @@ pub(super) async fn compare(
             card_page(&app, &who, frame, (&name, None, Some(compared))).await
         }
         Err(obstacle) => {
-            let (status, notice) = said(&frame.t.admin.templates, Err(obstacle));
+            let (status, notice) = texts(&frame.t.admin.templates).say(Err(obstacle));
             // What was sent stays, to be mended.
             let compared = Compared { text, differences: TemplateDifferences::default() };
             let page = card_page(&app, &who, frame, (&name, Some(notice), Some(compared))).await?;
@@ -118,7 +115,7 @@ pub(super) async fn change(
         _ => return Err(Problem::NotFound),
     };
     let words = &frame.t.admin.templates;
-    let (status, notice) = said(words, app.daemon.change_templates(&who, request, remote.0).await?);
+    let (status, notice) = texts(words).say(app.daemon.change_templates(&who, request, remote.0).await?);
     let who = who.administrator();
     let page = match is_new {
         true => list_page(&app, who, frame, Some(notice)).await?,
@@ -127,15 +124,10 @@ pub(super) async fn change(
     Ok(with_cookie((status, page).into_response(), &cookie::forget(cookie::DRAFT)))
 }
 
-fn said(words: &TemplateTexts, end: Result<Done, AdminObstacle>) -> (StatusCode, Notice) {
-    match end {
-        Ok(Done { count: 0, .. }) => (StatusCode::OK, Notice::good(words.unchanged)),
-        Ok(_) => (StatusCode::OK, Notice::good(words.done)),
-        Err(AdminObstacle { kind, detail }) => {
-            let text = if kind == ObstacleKind::Unknown { words.unknown } else { words.not_done };
-            (StatusCode::UNPROCESSABLE_ENTITY, Notice::bad(text, detail))
-        }
-    }
+/// What is said of a change here.
+fn texts(words: &TemplateTexts) -> ChangeTexts {
+    let &TemplateTexts { done, unchanged, unknown, not_done, .. } = words;
+    ChangeTexts { done, unchanged, unknown, not_done }
 }
 
 async fn list_page(
