@@ -175,10 +175,10 @@ fn assemble_parts(
     })
 }
 
-/// The machines that mailboxes live on, each looked for once.
+/// The machines that mailboxes live on, with the addresses of their names.
 async fn look_for_hosts(config: &Config) -> Option<MailHosts> {
     let hosts = MailHosts::new(&config.backends, &config.mail_hosts)?;
-    hosts.watch().look().await;
+    hosts.look_up_names().await;
     Some(hosts)
 }
 

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-// Tokio's clock instead of std's: tests move it.
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::sql::{
@@ -46,9 +45,8 @@ pub struct ChangeFollower {
     started: i64,
     /// In so many seconds this node still says how far it is.
     until_told: u8,
-    told: Option<Instant>,
-    /// By the database's clock.
-    told_at: i64,
+    /// By the database's clock, when it said so last.
+    told_at: Option<i64>,
     period: Duration,
     /// Told when there may be something to read.
     wake: Arc<Notify>,
@@ -69,8 +67,7 @@ impl ChangeFollower {
             read_at: None,
             started: 0,
             until_told: 1,
-            told: None,
-            told_at: i64::MIN,
+            told_at: None,
             period: PERIOD,
             wake: Arc::default(),
             wakeups: None,
@@ -148,10 +145,10 @@ impl ChangeFollower {
 
     async fn say_how_far(&mut self, now: i64) -> Result<(), Error> {
         // Woken up again within a second there is nothing new to say.
-        if self.told_at == now {
+        if self.told_at == Some(now) {
             return Ok(());
         }
-        let is_due = self.told.is_none_or(|told| told.elapsed().as_secs() >= HEARTBEAT);
+        let is_due = self.told_at.is_none_or(|told_at| now.abs_diff(told_at) >= HEARTBEAT);
         if self.until_told == 0 && !is_due {
             return Ok(());
         }
@@ -167,7 +164,7 @@ impl ChangeFollower {
             end => end?,
         }
         self.until_told = self.until_told.saturating_sub(1);
-        (self.told, self.told_at) = (Some(Instant::now()), now);
+        self.told_at = Some(now);
         Ok(())
     }
 
@@ -195,6 +192,9 @@ async fn rest(longest: Duration, wake: &Notify) {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    // Tokio's clock instead of std's: the tests move it.
+    use tokio::time::Instant;
 
     use super::*;
     use crate::backend::sql::open;

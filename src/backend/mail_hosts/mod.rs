@@ -118,6 +118,11 @@ impl MailHosts {
         self.0.hosts.iter().map(|host| (host.config.name.clone(), state(host))).collect()
     }
 
+    /// Looks the names among them up, so that the first login need not wait for a check; two seconds at most.
+    pub async fn look_up_names(&self) {
+        watch::look_up_names(&self.0.hosts).await;
+    }
+
     /// What connects to them now and then.
     #[must_use]
     pub fn watch(&self) -> MailHostWatch {
@@ -202,7 +207,7 @@ mod tests {
         let text = format!("name = 'b1'\nhost = 'localhost'\nimap = {nobody}");
         let hosts = MailHosts::new(&Config::default(), &[toml::from_str(&text).unwrap()]).unwrap();
         assert!(hosts.find("b1", &Service::Imap).is_err(), "its name has not been looked up");
-        hosts.watch().look().await;
+        hosts.look_up_names().await;
         match hosts.find("b1", &Service::Imap) {
             Ok(MailPlace::There(host)) => {
                 assert!(fields(&host).starts_with("host=localhost hostip="), "{host:?}")

@@ -39,23 +39,12 @@ impl MailHostWatch {
         }
     }
 
-    /// One check of each, so that keydove knows the addresses of host names before the first login.
-    pub async fn look(&self) {
-        self.check_all().await;
-    }
-
     async fn check_all(&self) {
         let shared = &*self.hosts.0;
         let others = shared.hosts.iter().filter(|host| !shared.is_this(host));
         join_all(others.map(|host| async move {
-            let mut found = None;
-            let end = check(host, &mut found).await;
-            let mut checks = host.checks();
-            // A server that does not answer yet has an address all the same.
-            checks.address = checks.address.or(found);
-            let has_changed = checks.note(end);
-            drop(checks);
-            if has_changed {
+            let end = check(host).await;
+            if host.checks().note(end) {
                 tell(host);
             }
         }))
@@ -73,21 +62,11 @@ fn tell(host: &Host) {
     }
 }
 
-/// Where it answered; `found` is the first address of its name.
-async fn check(host: &Host, found: &mut Option<IpAddr>) -> Result<IpAddr, String> {
-    let (name, port) = (host.config.host.as_str(), host.config.checked_port());
+/// Where it answered.
+async fn check(host: &Host) -> Result<IpAddr, String> {
     let connect = async {
-        let mut addresses = Vec::new();
-        match host.literal {
-            Some(literal) => addresses.push((literal, port).into()),
-            None => {
-                let looked_up = lookup_host((name, port)).await;
-                addresses.extend(looked_up.map_err(|error| format!("looking up {name}: {error}"))?);
-                *found = addresses.first().map(SocketAddr::ip);
-            }
-        }
-        let mut trouble = format!("looking up {name}: it has no address");
-        for address in addresses {
+        let mut trouble = format!("looking up {}: it has no address", host.config.host);
+        for address in look_up(host).await? {
             match TcpStream::connect(address).await {
                 Ok(_) => return Ok(address.ip()),
                 Err(error) => trouble = format!("connecting to {address}: {error}"),
@@ -95,6 +74,27 @@ async fn check(host: &Host, found: &mut Option<IpAddr>) -> Result<IpAddr, String
         }
         Err(trouble)
     };
+    let (name, port) = (&host.config.host, host.config.checked_port());
     let late = || format!("connecting to {name}, port {port}: no answer within {} s", PATIENCE.as_secs());
     timeout(PATIENCE, connect).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Its addresses. Of a name, the first one is remembered: a server that does not answer yet has it all the same.
+async fn look_up(host: &Host) -> Result<Vec<SocketAddr>, String> {
+    let (name, port) = (host.config.host.as_str(), host.config.checked_port());
+    if let Some(literal) = host.literal {
+        return Ok(vec![(literal, port).into()]);
+    }
+    let found = lookup_host((name, port)).await.map_err(|error| format!("looking up {name}: {error}"))?;
+    let addresses: Vec<_> = found.collect();
+    let mut checks = host.checks();
+    checks.address = checks.address.or(addresses.first().map(SocketAddr::ip));
+    Ok(addresses)
+}
+
+/// Knows the addresses of names before the first login, as far as that takes no longer than a check.
+pub(super) async fn look_up_names(hosts: &[Host]) {
+    let names = hosts.iter().filter(|host| host.literal.is_none());
+    // What fails is told by the first check.
+    join_all(names.map(|host| timeout(PATIENCE, look_up(host)))).await;
 }

@@ -41,10 +41,10 @@ pub(super) async fn insert<S: Session>(
     session.query(&statement, row).await.map(drop)
 }
 
-/// A work of which it is remembered whether it has noted a change.
+/// A work of which it is remembered whether it has noted a change, where somebody wants to know.
 pub(super) struct Watched<W> {
     pub(super) work: W,
-    pub(super) has_noted: Arc<AtomicBool>,
+    pub(super) has_noted: Option<Arc<AtomicBool>>,
 }
 
 impl<W: Work> Work for Watched<W> {
@@ -58,7 +58,9 @@ impl<W: Work> Work for Watched<W> {
 
     fn outdates(&self, output: &Self::Output) -> Option<Invalidation> {
         let outdated = self.work.outdates(output);
-        self.has_noted.fetch_or(outdated.is_some(), Ordering::Relaxed);
+        if let Some(has_noted) = &self.has_noted {
+            has_noted.fetch_or(outdated.is_some(), Ordering::Relaxed);
+        }
         outdated
     }
 

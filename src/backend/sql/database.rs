@@ -159,13 +159,13 @@ impl Database {
     /// Without the fence.
     pub(super) async fn ask<W: Work>(&self, work: W) -> Result<W::Output, Error> {
         let began = Instant::now();
-        let has_noted = Arc::new(AtomicBool::new(false));
-        let work = Watched { work, has_noted: Arc::clone(&has_noted) };
+        let has_noted = (W::OF_CHANGES && self.told.is_some()).then(Arc::<AtomicBool>::default);
+        let work = Watched { work, has_noted: has_noted.clone() };
         let end = match &self.driver {
             Driver::Sqlite(file) => file.run(work).await,
             Driver::Mariadb(server) => server.run(work, self.asker).await,
         };
-        if end.is_ok() && has_noted.load(Ordering::Relaxed) {
+        if end.is_ok() && has_noted.is_some_and(|has_noted| has_noted.load(Ordering::Relaxed)) {
             self.tell();
         }
         self.questions.count(end.as_ref().map(drop).map_err(Error::reason), began.elapsed());
