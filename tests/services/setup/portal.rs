@@ -69,9 +69,7 @@ pub const CASES: &[LoneCase] = &[
         let port = free_port()?;
         let mut nginx = site.nginx(&done, "/etc/ssl/account", port)?;
         nginx.wait_until(|| accepts(port))?;
-        let mut curl = Command::new("curl");
-        curl.args(["-ski", "-H", "X-Forwarded-For: 192.0.2.66"]).arg(format!("https://localhost:{port}/"));
-        let page = run(&mut curl)?;
+        let page = page_behind_proxy(port)?;
         ensure(page.contains("content-security-policy") && page.contains("</html>"), || page)?;
 
         // Beside mailcow its nginx is another, and has other certificates.
@@ -93,10 +91,9 @@ pub const CASES: &[LoneCase] = &[
         let _portal = site.start()?;
         let port = free_port()?;
         let mut caddy = site.caddy(&done, port)?;
-        caddy.wait_until(|| accepts(port))?;
-        let mut curl = Command::new("curl");
-        curl.args(["-ski", "-H", "X-Forwarded-For: 192.0.2.66"]).arg(format!("https://localhost:{port}/"));
-        let page = run(&mut curl)?;
+        // Caddy listens before it has made its certificate.
+        caddy.wait_until(|| page_behind_proxy(port).is_ok())?;
+        let page = page_behind_proxy(port)?;
         ensure(page.contains("content-security-policy") && page.contains("</html>"), || page)
     }),
     ("a_client_of_the_portal_that_was_found_gets_back_what_it_had", |system| {
@@ -297,4 +294,11 @@ impl Site {
         command.arg("-c").arg(&file);
         Program::start(self.ground.stage(), "nginx", command, Group::Own)
     }
+}
+
+/// The portal's first page with its headers, asked for at the proxy on this port by somebody who claims to be another.
+fn page_behind_proxy(port: u16) -> Result<String> {
+    let mut curl = Command::new("curl");
+    curl.args(["-ski", "-H", "X-Forwarded-For: 192.0.2.66"]).arg(format!("https://localhost:{port}/"));
+    run(&mut curl)
 }
