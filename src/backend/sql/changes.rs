@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::invalidation::Invalidation;
+use super::own_tables::{TableSet, TableSets};
 use super::retry::{Fault, Trouble};
 use super::session::{Kind, Session, Work};
 
@@ -17,7 +18,7 @@ pub(super) async fn note_of<S: Session, W: Work>(
     work: &W,
     output: &W::Output,
 ) -> Result<(), Fault> {
-    if !W::OF_CHANGES || !session.has_change_tables() {
+    if !W::OUTDATES || !session.has(TableSet::Changes) {
         return Ok(());
     }
     let Some(outdated) = work.outdates(output) else { return Ok(()) };
@@ -51,9 +52,7 @@ impl<W: Work> Work for Watched<W> {
     const ATTEMPT: &'static str = W::ATTEMPT;
     const KIND: Kind = W::KIND;
     const WAITS: bool = W::WAITS;
-    const OF_PORTAL: bool = W::OF_PORTAL;
-    const OF_CHANGES: bool = W::OF_CHANGES;
-    const OF_LEASE: bool = W::OF_LEASE;
+    const OUTDATES: bool = W::OUTDATES;
     type Output = W::Output;
 
     fn outdates(&self, output: &Self::Output) -> Option<Invalidation> {
@@ -64,8 +63,8 @@ impl<W: Work> Work for Watched<W> {
         outdated
     }
 
-    fn needs_backend_tables(&self) -> bool {
-        self.work.needs_backend_tables()
+    fn needs(&self) -> TableSets {
+        self.work.needs()
     }
 
     fn run<S: Session>(&self, session: &mut S) -> impl Future<Output = Result<Self::Output, Fault>> + Send {

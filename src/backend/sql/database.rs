@@ -159,7 +159,7 @@ impl Database {
     /// Without the fence.
     pub(super) async fn ask<W: Work>(&self, work: W) -> Result<W::Output, Error> {
         let began = Instant::now();
-        let has_noted = (W::OF_CHANGES && self.told.is_some()).then(Arc::<AtomicBool>::default);
+        let has_noted = (W::OUTDATES && self.told.is_some()).then(Arc::<AtomicBool>::default);
         let work = Watched { work, has_noted: has_noted.clone() };
         let end = match &self.driver {
             Driver::Sqlite(file) => file.run(work).await,

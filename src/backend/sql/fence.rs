@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::Error;
 use super::invalidation::Invalidation;
+use super::own_tables::{TableSet, TableSets};
 use super::retry::Fault;
 use super::session::{Dialect, Kind, Session, Work};
 
@@ -51,7 +52,7 @@ impl Fence {
     /// Fails unless the lease is still this one.
     async fn hold<S: Session>(&self, session: &mut S, attempt: &'static str) -> Result<(), Fault> {
         let Self { lease, holder, number: own, .. } = self;
-        let has_numbers = session.has_lease_numbers();
+        let has_numbers = session.has(TableSet::Leases);
         let find = if has_numbers { FIND } else { FIND_HOLDER };
         let statement = format!("{find}{}", S::DIALECT.for_update());
         let mut rows = session.query(&statement, vec![(*lease).into()]).await?;
@@ -83,17 +84,15 @@ impl<W: Work> Work for Fenced<W> {
         kind => kind,
     };
     const WAITS: bool = W::WAITS;
-    const OF_PORTAL: bool = W::OF_PORTAL;
-    const OF_CHANGES: bool = W::OF_CHANGES;
-    const OF_LEASE: bool = true;
+    const OUTDATES: bool = W::OUTDATES;
     type Output = W::Output;
 
     fn outdates(&self, output: &Self::Output) -> Option<Invalidation> {
         self.work.outdates(output)
     }
 
-    fn needs_backend_tables(&self) -> bool {
-        self.work.needs_backend_tables()
+    fn needs(&self) -> TableSets {
+        self.work.needs().and(TableSet::Leases)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

@@ -4,6 +4,7 @@
 
 use super::database::Database;
 use super::error::Error;
+use super::own_tables::{TableSet, TableSets};
 use super::retry::Fault;
 use super::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::auth::Username;
@@ -93,11 +94,11 @@ impl Work for Sweep {
     const ATTEMPT: &'static str = "deleting rows that nobody needs";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
     const WAITS: bool = false;
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = Swept;
 
-    fn needs_backend_tables(&self) -> bool {
-        self.what == Leftover::Placements
+    fn needs(&self) -> TableSets {
+        TableSets::of_if(self.what == Leftover::Placements, TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Swept, Fault> {
@@ -106,7 +107,7 @@ impl Work for Sweep {
             _ if !session.has_own_tables() => Ok(Swept::default()),
             Leftover::AppPasswords => self.sweep_app_passwords(session).await,
             Leftover::SyncNotes => self.sweep_mailboxes(session, i64::MAX).await,
-            Leftover::Placements if !session.has_backend_tables() => Ok(Swept::default()),
+            Leftover::Placements if !session.has(TableSet::Backends) => Ok(Swept::default()),
             Leftover::Placements => self.sweep_mailboxes(session, i64::MAX).await,
             Leftover::Marks if !session.has_marks() => Ok(Swept::default()),
             Leftover::Marks => self.sweep_marks(session).await,

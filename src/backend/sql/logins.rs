@@ -119,7 +119,7 @@ impl Work for WriteLogins {
     const ATTEMPT: &'static str = WriteLogin::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const WAITS: bool = false;
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {

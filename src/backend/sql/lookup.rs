@@ -9,6 +9,7 @@ use super::database::Database;
 use super::error::Error;
 use super::mailbox::{Found, Hosting, Listed, Page};
 use super::names::{is_name_of, pick, spellings, texts};
+use super::own_tables::{TableSet, TableSets};
 use super::person::{OwnerDigest, PersonOf};
 use super::placement;
 use super::retry::{Fault, Trouble};
@@ -215,12 +216,12 @@ impl Work for FindLoginFacts {
     const KIND: Kind = Kind::Reads;
     type Output = LoginFacts;
 
-    fn needs_backend_tables(&self) -> bool {
-        self.with_backend
+    fn needs(&self) -> TableSets {
+        TableSets::of_if(self.with_backend, TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LoginFacts, Fault> {
-        let with_backend = self.with_backend && session.has_backend_tables();
+        let with_backend = self.with_backend && session.has(TableSet::Backends);
         let (statement, tables) = match (session.has_own_tables(), session.has_marks()) {
             (true, true) if with_backend => (&*FIND_ALL_WITH_BACKEND, 7),
             (true, true) => (&*FIND_ALL, 6),

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::config::MariadbConfig;
 use super::error::Error;
+use super::own_tables::TableSet;
 use super::retry::{Fault, Trouble};
 use super::session::Asker;
 use crate::auth::Secret;
@@ -28,11 +29,7 @@ pub(super) struct Mariadb {
     pool: ConnectionPool,
     timeout: Duration,
     connect_timeout: Duration,
-    own_tables: OwnTables,
-    portal_tables: OwnTables,
-    change_tables: OwnTables,
-    lease_tables: OwnTables,
-    backend_tables: OwnTables,
+    own_tables: [OwnTables; TableSet::ALL.len()],
 }
 
 impl Mariadb {
@@ -48,17 +45,17 @@ impl Mariadb {
             pool: ConnectionPool::new(servers, config.max_connections.get(), connect_timeout),
             timeout: config.timeout.get(),
             connect_timeout,
-            own_tables: OwnTables::new(&own_tables::OF_LOGINS),
-            portal_tables: OwnTables::new(&own_tables::OF_PORTAL),
-            change_tables: OwnTables::new(&own_tables::OF_CHANGES),
-            lease_tables: OwnTables::new(&own_tables::OF_LEASES),
-            backend_tables: OwnTables::new(&own_tables::OF_BACKENDS),
+            own_tables: TableSet::ALL.map(|set| OwnTables::new(set.tables())),
         })
     }
 
     pub(super) async fn close(self) {
         // What does not close in time, the server closes itself.
         let _ = timeout(self.timeout, self.pool.disconnect()).await;
+    }
+
+    fn own(&self, set: TableSet) -> &OwnTables {
+        &self.own_tables[set as usize]
     }
 
     async fn lease(&self, asker: Asker, attempt: &'static str) -> Result<Lease<'_>, Fault> {

@@ -134,7 +134,7 @@ struct Note {
 impl Work for Note {
     const ATTEMPT: &'static str = "remembering a person's mark";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -171,7 +171,7 @@ struct Readmit {
 impl Work for Readmit {
     const ATTEMPT: &'static str = "giving a mailbox to its owner's new id";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = bool;
 
     fn outdates(&self, is_given: &Self::Output) -> Option<Invalidation> {

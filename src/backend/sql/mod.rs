@@ -32,6 +32,7 @@ mod marks;
 mod migrate;
 mod names;
 mod nodes;
+mod own_tables;
 mod person;
 mod placement;
 mod portal;

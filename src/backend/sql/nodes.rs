@@ -12,6 +12,7 @@ use super::changes::insert;
 use super::database::Database;
 use super::error::Error;
 use super::invalidation::Invalidation;
+use super::own_tables::{TableSet, TableSets};
 use super::retry::Fault;
 use super::session::{Dialect, Kind, LostCommit, Session, Work};
 
@@ -150,11 +151,15 @@ struct TellNodes {
 impl Work for TellNodes {
     const ATTEMPT: &'static str = "telling other nodes what has changed";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = false;
     type Output = ();
 
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Changes)
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
-        match session.has_change_tables() {
+        match session.has(TableSet::Changes) {
             true => insert(session, &self.outdated, &self.node).await,
             false => Ok(()),
         }
@@ -166,11 +171,14 @@ struct ReadChanges(ReadAfter);
 impl Work for ReadChanges {
     const ATTEMPT: &'static str = "reading what other nodes have changed";
     const KIND: Kind = Kind::Reads;
-    const OF_CHANGES: bool = true;
     type Output = Option<(i64, Vec<ChangeRow>)>;
 
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Changes)
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
-        if !session.has_change_tables() {
+        if !session.has(TableSet::Changes) {
             return Ok(None);
         }
         // The time first: what is committed later counts as later.
@@ -193,11 +201,15 @@ impl Work for NoteNode {
     const ATTEMPT: &'static str = "noting that this node follows changes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     const WAITS: bool = false;
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = false;
     type Output = ();
 
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Changes)
+    }
+
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
-        if !session.has_change_tables() {
+        if !session.has(TableSet::Changes) {
             return Ok(());
         }
         let NodeRow { node, version, started, read_at } = &self.0;
@@ -226,13 +238,16 @@ struct ListNodes;
 impl Work for ListNodes {
     const ATTEMPT: &'static str = "listing the nodes";
     const KIND: Kind = Kind::Reads;
-    const OF_CHANGES: bool = true;
     type Output = (i64, Vec<NodeRow>);
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Changes)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let now = now(session).await?;
         let mut nodes = Vec::new();
-        if !session.has_change_tables() {
+        if !session.has(TableSet::Changes) {
             return Ok((now, nodes));
         }
         for mut row in session.query(NODES, vec![(now - SILENT - 1).into()]).await? {

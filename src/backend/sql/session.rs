@@ -6,6 +6,7 @@
 use std::future::Future;
 
 use super::invalidation::Invalidation;
+use super::own_tables::{TableSet, TableSets};
 use super::retry::Fault;
 use super::row::{Parameter, Row};
 
@@ -64,7 +65,7 @@ pub(super) enum Asker {
 pub(super) trait Session: Send {
     const DIALECT: Dialect;
 
-    /// Whether keydove's own tables are there. Always so in SQLite.
+    /// Whether the tables that suffice for logins are there. Always so in SQLite.
     fn has_own_tables(&self) -> bool;
 
     /// Whether an earlier run of this work may have been committed.
@@ -72,24 +73,14 @@ pub(super) trait Session: Send {
         false
     }
 
-    /// Whether the table of marks is there, which is younger. Always so in SQLite.
-    fn has_marks(&self) -> bool;
-
-    /// Whether the tables of changes are there; they are looked for by works [`OF_CHANGES`](Work::OF_CHANGES). Always so in
+    /// Whether all tables of this set are there. They are looked for by works that [need them](Work::needs). Always so in
     /// SQLite.
-    fn has_change_tables(&self) -> bool;
+    fn has(&self, set: TableSet) -> bool;
 
-    /// Whether the web portal's tables are there; they are looked for by works [`OF_PORTAL`](Work::OF_PORTAL). Always
-    /// so in SQLite.
-    fn has_portal_tables(&self) -> bool;
-
-    /// Whether the table of the leases' numbers is there; it is looked for by works [`OF_LEASE`](Work::OF_LEASE). Always
-    /// so in SQLite.
-    fn has_lease_numbers(&self) -> bool;
-
-    /// Whether the tables of backends are there; they are looked for by works that
-    /// [need them](Work::needs_backend_tables). Always so in SQLite.
-    fn has_backend_tables(&self) -> bool;
+    /// Whether the table of marks is there, which is younger than the other tables of logins.
+    fn has_marks(&self) -> bool {
+        self.has(TableSet::Logins)
+    }
 
     /// Runs a command that a server does not prepare, such as `SAVEPOINT`.
     fn command(&mut self, command: &'static str) -> impl Future<Output = Result<(), Fault>> + Send;
@@ -145,24 +136,21 @@ pub(super) trait Work: Send + Sync + 'static {
     const KIND: Kind;
     /// Whether it waits for a lock on a SQLite file. There every question behind it waits too.
     const WAITS: bool = true;
-    /// Whether it needs the web portal's tables, which nobody else looks for.
-    const OF_PORTAL: bool = false;
-    /// Whether it needs the tables of changes, which nobody else looks for. A work that [`Writes`](Kind::Writes) says it:
-    /// whoever changes what is remembered says also what that [outdates](Self::outdates).
-    const OF_CHANGES: bool = false;
-    /// Whether it needs the table of the leases' numbers, which nobody else looks for.
-    const OF_LEASE: bool = false;
+    /// Whether it changes what processes remember. A work that [`Writes`](Kind::Writes) says yes or no, and who says yes
+    /// says also what it [outdates](Self::outdates).
+    const OUTDATES: bool = false;
     type Output: Send + 'static;
 
-    /// What every process remembers wrongly once this is written; noted in the same transaction. Only works
-    /// [`OF_CHANGES`](Self::OF_CHANGES) are asked.
+    /// What every process remembers wrongly once this is written; noted in the same transaction. Only works that
+    /// [`OUTDATES`](Self::OUTDATES) something are asked.
     fn outdates(&self, _output: &Self::Output) -> Option<Invalidation> {
         None
     }
 
-    /// Whether it needs the tables of backends, which nobody else looks for.
-    fn needs_backend_tables(&self) -> bool {
-        false
+    /// The sets of keydove's own tables that it needs besides that of logins, and besides that of changes for what it
+    /// [`OUTDATES`](Self::OUTDATES). Nobody else looks for them.
+    fn needs(&self) -> TableSets {
+        TableSets::NONE
     }
 
     /// May be called again after a [`Fault`], on a new transaction.

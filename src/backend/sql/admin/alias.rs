@@ -141,7 +141,7 @@ pub(super) struct AddAlias {
 impl Work for AddAlias {
     const ATTEMPT: &'static str = "adding an alias";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<()>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
@@ -195,7 +195,7 @@ pub(super) struct SetAlias {
 impl Work for SetAlias {
     const ATTEMPT: &'static str = "changing an alias";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<()>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {

@@ -102,7 +102,7 @@ pub(in crate::backend::sql) struct AddAppPassword(pub(in crate::backend::sql) Ne
 impl Work for AddAppPassword {
     const ATTEMPT: &'static str = "adding an app password";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<MadeAppPassword>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
@@ -257,7 +257,7 @@ pub(super) struct Revoke {
 impl Work for Revoke {
     const ATTEMPT: &'static str = "revoking app passwords";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<Vec<i64>>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {

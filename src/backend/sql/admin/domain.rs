@@ -214,7 +214,7 @@ pub(super) struct AddDomain {
 impl Work for AddDomain {
     const ATTEMPT: &'static str = "adding a domain";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<()>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
@@ -262,7 +262,7 @@ pub(super) struct SetDomain {
 impl Work for SetDomain {
     const ATTEMPT: &'static str = "changing a domain";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<()>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {

@@ -68,7 +68,7 @@ pub(super) struct AddMailbox(pub(super) CreateMailbox);
 impl Work for AddMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<()>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
@@ -154,7 +154,7 @@ pub(super) struct SetMailbox {
 impl Work for SetMailbox {
     const ATTEMPT: &'static str = "changing a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<()>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {

@@ -34,7 +34,7 @@ pub(super) struct AddTemplate {
 impl Work for AddTemplate {
     const ATTEMPT: &'static str = "adding a template";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {
@@ -55,7 +55,7 @@ pub(super) struct SetTemplate {
 impl Work for SetTemplate {
     const ATTEMPT: &'static str = "changing a template";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = Outcome<()>;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Outcome<()>, Fault> {

@@ -1,4 +1,4 @@
-//! keydove's own tables beside mailcow's: looked for, and made where the server lets us.
+//! A set of keydove's own tables: looked for, and made where the server lets us.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,56 +6,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::backend::sql::own_tables::Tables;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::Cell;
 use crate::backend::sql::session::{Kind, Session};
 
-/// Tables of keydove's own that one part of it needs.
-pub(super) struct TableSet {
-    /// What makes them.
-    file: &'static str,
-    /// Those that suffice for logins.
-    first: &'static [&'static str],
-    /// The others.
-    further: &'static [&'static str],
-}
-
-/// What logins, the sync and the commands keep.
-pub(super) const OF_LOGINS: TableSet = TableSet {
-    file: include_str!("../migrations/mariadb/keydove_tables.sql"),
-    first: &["keydove_person", "keydove_app_password"],
-    further: &["keydove_lease", "keydove_sync", "keydove_mark"],
-};
-/// What the web portal and mails to users keep.
-pub(super) const OF_PORTAL: TableSet = TableSet {
-    file: include_str!("../migrations/mariadb/keydove_portal.sql"),
-    first: &["keydove_session", "keydove_origin", "keydove_notice"],
-    further: &[],
-};
-/// What nodes tell each other.
-pub(super) const OF_CHANGES: TableSet = TableSet {
-    file: include_str!("../migrations/mariadb/keydove_changes.sql"),
-    first: &["keydove_change", "keydove_node"],
-    further: &[],
-};
-/// The numbers of leases.
-pub(super) const OF_LEASES: TableSet = TableSet {
-    file: include_str!("../migrations/mariadb/keydove_fence.sql"),
-    first: &["keydove_fence"],
-    further: &[],
-};
-/// On which machine mailboxes live, where there are several.
-pub(super) const OF_BACKENDS: TableSet = TableSet {
-    file: include_str!("../migrations/mariadb/keydove_backends.sql"),
-    first: &["keydove_placement", "keydove_backend"],
-    further: &[],
-};
 /// While some are missing, those who only read look no more often; an administrator may load them at any time.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
-/// What is known about keydove's own tables on the server. Once all were seen nobody looks again.
+/// What is known about the tables of a set on the server. Once all were seen nobody looks again.
 pub(super) struct OwnTables {
-    set: &'static TableSet,
+    set: &'static Tables,
     /// Those that logins write were seen.
     seen: AtomicBool,
     /// All were seen.
@@ -66,7 +27,7 @@ pub(super) struct OwnTables {
 }
 
 impl OwnTables {
-    pub(super) fn new(set: &'static TableSet) -> Self {
+    pub(super) fn new(set: &'static Tables) -> Self {
         let never = || AtomicBool::new(false);
         Self {
             set,
@@ -114,7 +75,7 @@ impl OwnTables {
     }
 
     async fn look(&self, session: &mut impl Session) -> Result<(), Fault> {
-        let rows = session.query(&self.set.count(), Vec::new()).await?;
+        let rows = session.query(&count(self.set), Vec::new()).await?;
         if let Some([Cell::Integer(of_logins), Cell::Integer(all)]) = rows.first().map(|row| &row.0[..]) {
             let first = self.set.first.len();
             self.seen.store(usize::try_from(*of_logins) == Ok(first), Ordering::Relaxed);
@@ -130,41 +91,12 @@ impl OwnTables {
     }
 }
 
-impl TableSet {
-    /// Counts those that are there: first those that logins write, then all.
-    fn count(&self) -> String {
-        let quoted =
-            |names: &[&str]| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-        let (first, all) = (quoted(self.first), quoted(&[self.first, self.further].concat()));
-        format!(
-            "SELECT COUNT(CASE WHEN table_name IN ({first}) THEN 1 END), COUNT(*) FROM information_schema.tables \
-             WHERE table_schema = DATABASE() AND table_name IN ({all})"
-        )
-    }
-
-    /// The file's statements; nothing but their ends is a semicolon there.
-    fn statements(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.file.split_inclusive(';').filter(|text| !text.trim().is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OF_BACKENDS, OF_CHANGES, OF_LEASES, OF_LOGINS, OF_PORTAL};
-
-    #[test]
-    fn each_own_table_is_one_statement_of_the_file() {
-        let code = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<String>();
-        for set in [OF_LOGINS, OF_PORTAL, OF_CHANGES, OF_LEASES, OF_BACKENDS] {
-            let statements: Vec<String> = set.statements().map(code).collect();
-            let tables = [set.first, set.further].concat();
-            assert_eq!(statements.len(), tables.len());
-            for (statement, table) in statements.iter().zip(tables) {
-                assert!(
-                    statement.starts_with(&format!("CREATE TABLE IF NOT EXISTS {table} (")),
-                    "{statement}"
-                );
-            }
-        }
-    }
+/// Counts those that are there: first those that logins write, then all.
+fn count(tables: &Tables) -> String {
+    let quoted = |names: &[&str]| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let (first, all) = (quoted(tables.first), quoted(&tables.all().collect::<Vec<_>>()));
+    format!(
+        "SELECT COUNT(CASE WHEN table_name IN ({first}) THEN 1 END), COUNT(*) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name IN ({all})"
+    )
 }

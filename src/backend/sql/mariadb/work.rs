@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::{Lease, Mariadb, trouble_of};
 use crate::backend::sql::changes;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::TableSet;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::{Cell, Parameter, Row};
 use crate::backend::sql::session::{Asker, Dialect, Kind, Session, Work};
@@ -99,18 +100,12 @@ impl MariadbSession<'_> {
         work: &W,
         may_be_written: &AtomicBool,
     ) -> Result<W::Output, Fault> {
-        self.server.own_tables.find(self, W::KIND).await?;
-        if W::OF_PORTAL {
-            self.server.portal_tables.find(self, W::KIND).await?;
+        let mut needed = work.needs().and(TableSet::Logins);
+        if W::OUTDATES {
+            needed = needed.and(TableSet::Changes);
         }
-        if W::OF_CHANGES {
-            self.server.change_tables.find(self, W::KIND).await?;
-        }
-        if W::OF_LEASE {
-            self.server.lease_tables.find(self, W::KIND).await?;
-        }
-        if work.needs_backend_tables() {
-            self.server.backend_tables.find(self, W::KIND).await?;
+        for set in TableSet::ALL.into_iter().filter(|set| needed.has(*set)) {
+            self.server.own(set).find(self, W::KIND).await?;
         }
         match W::KIND {
             Kind::Reads => work.run(self).await,
@@ -169,28 +164,12 @@ impl MariadbSession<'_> {
 impl Session for MariadbSession<'_> {
     const DIALECT: Dialect = Dialect::Mariadb;
 
-    fn has_marks(&self) -> bool {
-        self.server.own_tables.are_complete()
-    }
-
     fn has_own_tables(&self) -> bool {
-        self.server.own_tables.are_seen()
+        self.server.own(TableSet::Logins).are_seen()
     }
 
-    fn has_change_tables(&self) -> bool {
-        self.server.change_tables.are_complete()
-    }
-
-    fn has_portal_tables(&self) -> bool {
-        self.server.portal_tables.are_complete()
-    }
-
-    fn has_lease_numbers(&self) -> bool {
-        self.server.lease_tables.are_complete()
-    }
-
-    fn has_backend_tables(&self) -> bool {
-        self.server.backend_tables.are_complete()
+    fn has(&self, set: TableSet) -> bool {
+        self.server.own(set).are_complete()
     }
 
     fn follows_lost_commit(&self) -> bool {

@@ -12,6 +12,7 @@ use super::names::is_name_of;
 use super::retry::Fault;
 use super::session::{Dialect, Kind, LostCommit, Session, Work};
 use crate::auth::Username;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 
 pub use moves::{MoveFrom, MovedMailbox};
 pub use rendezvous::Candidate;
@@ -73,11 +74,11 @@ impl Work for Place {
     const ATTEMPT: &'static str = "giving a mailbox its backend";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     /// A process that remembers no backend asks here.
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = Placed;
 
-    fn needs_backend_tables(&self) -> bool {
-        true
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Placed, Fault> {
@@ -142,7 +143,7 @@ async fn drained<S: Session>(session: &mut S) -> Result<Vec<String>, Fault> {
 }
 
 fn check_tables<S: Session>(session: &S) -> Result<(), Fault> {
-    if session.has_backend_tables() { Ok(()) } else { Err(no_tables().into()) }
+    if session.has(TableSet::Backends) { Ok(()) } else { Err(no_tables().into()) }
 }
 
 fn no_tables() -> Error {

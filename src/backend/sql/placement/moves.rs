@@ -6,6 +6,7 @@ use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::lookup::ListMailboxes;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 
@@ -65,15 +66,15 @@ impl Work for Move {
     const ATTEMPT: &'static str = "giving mailboxes another backend";
     /// A second run would not know any more where they were.
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Vec<MovedMailbox>;
 
     fn outdates(&self, moved: &Vec<MovedMailbox>) -> Option<Invalidation> {
         outdated(moved)
     }
 
-    fn needs_backend_tables(&self) -> bool {
-        true
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Vec<MovedMailbox>, Fault> {
@@ -99,15 +100,15 @@ struct MovePage {
 impl Work for MovePage {
     const ATTEMPT: &'static str = Move::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = (Vec<MovedMailbox>, Option<String>);
 
     fn outdates(&self, (moved, _): &Self::Output) -> Option<Invalidation> {
         outdated(moved)
     }
 
-    fn needs_backend_tables(&self) -> bool {
-        true
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

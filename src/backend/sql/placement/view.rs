@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::check_tables;
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 
@@ -43,8 +44,8 @@ impl Work for View {
     const KIND: Kind = Kind::Reads;
     type Output = Placements;
 
-    fn needs_backend_tables(&self) -> bool {
-        true
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Placements, Fault> {
@@ -69,11 +70,11 @@ impl Work for SetDrained {
     const ATTEMPT: &'static str = "changing whether a backend takes new mailboxes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
     /// Nobody remembers which are drained.
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = bool;
 
-    fn needs_backend_tables(&self) -> bool {
-        true
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {

@@ -9,6 +9,7 @@ use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::{is_name_of, spellings, texts};
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
 
@@ -88,12 +89,15 @@ struct AddOwn {
 impl Work for AddOwn {
     const ATTEMPT: &'static str = AddAppPassword::ATTEMPT;
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_PORTAL: bool = true;
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Outcome<Result<MadeAppPassword, TooManyAppPasswords>>;
 
     fn outdates(&self, done: &Self::Output) -> Option<Invalidation> {
         matches!(done, Ok(Ok(_))).then(|| Invalidation::Mailbox(self.user.clone()))
+    }
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -130,8 +134,11 @@ struct ListOwn(Username);
 impl Work for ListOwn {
     const ATTEMPT: &'static str = "listing a person's app passwords";
     const KIND: Kind = Kind::Reads;
-    const OF_PORTAL: bool = true;
     type Output = OwnAppPasswords;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<OwnAppPasswords, Fault> {
         require_tables(session)?;

@@ -16,10 +16,11 @@ pub use sign_ins::MailLogin;
 
 use super::error::Error;
 use super::session::Session;
+use crate::backend::sql::own_tables::TableSet;
 
 /// Where the portal's tables are missing and the server lets nobody make them.
 fn require_tables<S: Session>(session: &S) -> Result<(), Error> {
-    if session.has_portal_tables() {
+    if session.has(TableSet::Portal) {
         return Ok(());
     }
     let detail = "the table `keydove_session`, `keydove_origin` or `keydove_notice` is missing, and the database user may not \

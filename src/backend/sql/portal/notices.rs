@@ -6,6 +6,7 @@ use crate::auth::Username;
 use crate::backend::sql::admin::{SERVICE_SWITCHES, read_services};
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
@@ -128,8 +129,11 @@ struct Due(NoticesDue);
 impl Work for Due {
     const ATTEMPT: &'static str = "looking for what users are to be told";
     const KIND: Kind = Kind::Reads;
-    const OF_PORTAL: bool = true;
     type Output = NoticesFound;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<NoticesFound, Fault> {
         require_tables(session)?;
@@ -208,9 +212,12 @@ fn key(id: i64, occasion: Occasion) -> Vec<Parameter> {
 impl Work for Claim {
     const ATTEMPT: &'static str = "taking a mail to a user";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_PORTAL: bool = true;
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = bool;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         require_tables(session)?;
@@ -233,9 +240,12 @@ struct Release {
 impl Work for Release {
     const ATTEMPT: &'static str = "giving a mail to a user back";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_PORTAL: bool = true;
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = bool;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
         require_tables(session)?;
@@ -255,8 +265,11 @@ struct Forget;
 impl Work for Forget {
     const ATTEMPT: &'static str = "forgetting mails about app passwords that are gone";
     const KIND: Kind = Kind::WritesOnce(LostCommit::RunAgain);
-    const OF_PORTAL: bool = true;
     type Output = ();
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         require_tables(session)?;

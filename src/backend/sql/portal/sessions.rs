@@ -4,6 +4,7 @@ use super::require_tables;
 use crate::auth::Username;
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
@@ -171,9 +172,12 @@ impl Work for Begin {
     const ATTEMPT: &'static str = "beginning a session of the portal";
     // A second run would find its own row there; the browser signs in again.
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_PORTAL: bool = true;
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = ();
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         require_tables(session)?;
@@ -205,8 +209,11 @@ struct Find(String);
 impl Work for Find {
     const ATTEMPT: &'static str = "looking for a session of the portal";
     const KIND: Kind = Kind::Reads;
-    const OF_PORTAL: bool = true;
     type Output = Option<StoredSession>;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         require_tables(session)?;
@@ -225,8 +232,11 @@ struct Touch {
 impl Work for Touch {
     const ATTEMPT: &'static str = "noting that a session of the portal was used";
     const KIND: Kind = Kind::WritesOnce(LostCommit::RunAgain);
-    const OF_PORTAL: bool = true;
     type Output = ();
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
         require_tables(session)?;
@@ -243,8 +253,11 @@ struct List {
 impl Work for List {
     const ATTEMPT: &'static str = "listing sessions of the portal";
     const KIND: Kind = Kind::Reads;
-    const OF_PORTAL: bool = true;
     type Output = Vec<StoredSession>;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         require_tables(session)?;
@@ -266,8 +279,11 @@ struct ListOf {
 impl Work for ListOf {
     const ATTEMPT: &'static str = "listing a mailbox's sessions of the portal";
     const KIND: Kind = Kind::Reads;
-    const OF_PORTAL: bool = true;
     type Output = Vec<StoredSession>;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         require_tables(session)?;
@@ -286,9 +302,12 @@ struct End(SessionEnd);
 impl Work for End {
     const ATTEMPT: &'static str = "ending sessions of the portal";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_PORTAL: bool = true;
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = u64;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Portal)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<u64, Fault> {
         require_tables(session)?;

@@ -4,6 +4,7 @@ use super::checks::{Usage, gather};
 use super::rows::{Announced, Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
 use crate::backend::sql::mailbox::{AuthSource, MIB};
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::person::{self, PersonOf};
 use crate::backend::sql::placement::{self, Candidates};
 use crate::backend::sql::retry::Fault;
@@ -51,11 +52,11 @@ impl CreateMailbox {
 impl Work for CreateMailbox {
     const ATTEMPT: &'static str = "creating a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = Creation;
 
-    fn needs_backend_tables(&self) -> bool {
-        self.candidates.is_some()
+    fn needs(&self) -> TableSets {
+        TableSets::of_if(self.candidates.is_some(), TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {

@@ -8,6 +8,7 @@ use super::checks::Usage;
 use super::create::CreateMailbox;
 use super::rows::{Creation, NewMailboxRows};
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::placement::Candidates;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::session::{Kind, LostCommit, Session, Work};
@@ -35,12 +36,12 @@ pub(super) struct CreateMailboxes(pub(super) Vec<ImportedMailbox>, pub(super) Op
 impl Work for CreateMailboxes {
     const ATTEMPT: &'static str = "creating mailboxes";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     /// Of the first ones; the others come in the next transaction.
     type Output = Vec<Result<Creation, Error>>;
 
-    fn needs_backend_tables(&self) -> bool {
-        self.1.is_some()
+    fn needs(&self) -> TableSets {
+        TableSets::of_if(self.1.is_some(), TableSet::Backends)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {

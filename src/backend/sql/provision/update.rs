@@ -47,7 +47,7 @@ struct Due {
 impl Work for ChangeMailbox {
     const ATTEMPT: &'static str = "applying a template to a mailbox";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = Change;
 
     fn outdates(&self, change: &Self::Output) -> Option<Invalidation> {

@@ -5,6 +5,7 @@
 use super::right::{Right, Verb};
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::session::{Dialect, Kind, Session, Work};
 
@@ -52,13 +53,7 @@ impl Database {
             return Ok(missing);
         }
         for &right in rights {
-            missing.extend(match TableSet::with(right.table) {
-                TableSet::Logins => self.run(TryOf::<LOGINS>(right)).await?,
-                TableSet::Leases => self.run(TryOf::<LEASES>(right)).await?,
-                TableSet::Portal => self.run(TryOf::<PORTAL>(right)).await?,
-                TableSet::Changes => self.run(TryOf::<CHANGES>(right)).await?,
-                TableSet::Backends => self.run(TryOf::<BACKENDS>(right)).await?,
-            });
+            missing.extend(self.run(Try(right)).await?);
         }
         Ok(missing)
     }
@@ -75,49 +70,16 @@ impl Database {
     }
 }
 
-/// Which of keydove's own tables are looked for together.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum TableSet {
-    /// Every work looks for these.
-    Logins,
-    Leases,
-    Portal,
-    Changes,
-    Backends,
-}
+/// A trial that looks also for the set of tables that the right's is in, and makes them where it may.
+struct Try(Right);
 
-const LOGINS: u8 = TableSet::Logins as u8;
-const LEASES: u8 = TableSet::Leases as u8;
-const PORTAL: u8 = TableSet::Portal as u8;
-const CHANGES: u8 = TableSet::Changes as u8;
-const BACKENDS: u8 = TableSet::Backends as u8;
-
-impl TableSet {
-    /// The set that this table is in; tables that are not keydove's need none.
-    fn with(table: &str) -> Self {
-        match table {
-            "keydove_fence" => Self::Leases,
-            "keydove_session" | "keydove_origin" | "keydove_notice" => Self::Portal,
-            "keydove_change" | "keydove_node" => Self::Changes,
-            "keydove_placement" | "keydove_backend" => Self::Backends,
-            _ => Self::Logins,
-        }
-    }
-}
-
-/// A trial that looks, beside the tables of logins, for those of one more set, and makes them where it may.
-struct TryOf<const SET: u8>(Right);
-
-impl<const SET: u8> Work for TryOf<SET> {
+impl Work for Try {
     const ATTEMPT: &'static str = "trying rights out";
     const KIND: Kind = Kind::TriesOut;
-    const OF_PORTAL: bool = SET == PORTAL;
-    const OF_CHANGES: bool = SET == CHANGES;
-    const OF_LEASE: bool = SET == LEASES;
     type Output = Option<Missing>;
 
-    fn needs_backend_tables(&self) -> bool {
-        SET == BACKENDS
+    fn needs(&self) -> TableSets {
+        TableSet::with(self.0.table).map_or(TableSets::NONE, TableSets::of)
     }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
@@ -222,16 +184,8 @@ mod tests {
 
     #[test]
     fn every_own_table_is_looked_for_by_the_trial_of_its_rights() {
-        let own = needed(&Feature::ALL).into_iter().filter(Right::is_of_own_table);
-        for table in own.map(|right| right.table) {
-            let file = match TableSet::with(table) {
-                TableSet::Logins => include_str!("../migrations/mariadb/keydove_tables.sql"),
-                TableSet::Leases => include_str!("../migrations/mariadb/keydove_fence.sql"),
-                TableSet::Portal => include_str!("../migrations/mariadb/keydove_portal.sql"),
-                TableSet::Changes => include_str!("../migrations/mariadb/keydove_changes.sql"),
-                TableSet::Backends => include_str!("../migrations/mariadb/keydove_backends.sql"),
-            };
-            assert!(file.contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{table}");
+        for right in needed(&Feature::ALL).into_iter().filter(Right::is_of_own_table) {
+            assert!(TableSet::with(right.table).is_some(), "{}", right.table);
         }
     }
 

@@ -14,6 +14,7 @@ use super::{File, Job, NO_ANSWER, Sqlite};
 use crate::auth::TempFailReason;
 use crate::backend::sql::changes;
 use crate::backend::sql::error::Error;
+use crate::backend::sql::own_tables::TableSet;
 use crate::backend::sql::retry::{Fault, Trouble};
 use crate::backend::sql::row::{Cell, Parameter, Row};
 use crate::backend::sql::session::{Dialect, Kind, Session, Work};
@@ -155,27 +156,11 @@ impl SqliteSession<'_> {
 impl Session for SqliteSession<'_> {
     const DIALECT: Dialect = Dialect::Sqlite;
 
-    fn has_marks(&self) -> bool {
-        true
-    }
-
     fn has_own_tables(&self) -> bool {
         true
     }
 
-    fn has_change_tables(&self) -> bool {
-        true
-    }
-
-    fn has_portal_tables(&self) -> bool {
-        true
-    }
-
-    fn has_lease_numbers(&self) -> bool {
-        true
-    }
-
-    fn has_backend_tables(&self) -> bool {
+    fn has(&self, _set: TableSet) -> bool {
         true
     }
 

@@ -1,5 +1,6 @@
 //! A lease instead of a lock: whoever dies with it loses it.
 
+use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};
 
@@ -66,7 +67,7 @@ async fn find<S: Session>(session: &mut S, name: &str) -> Result<(String, i64, i
 /// Counts the taking; the number only grows. Two nodes of a cluster that take a lease at one time write one row, and the
 /// server lets one of them commit.
 async fn raise<S: Session>(session: &mut S, name: &str) -> Result<i64, Fault> {
-    if !session.has_lease_numbers() {
+    if !session.has(TableSet::Leases) {
         return Ok(0);
     }
     let known = match S::DIALECT {
@@ -86,9 +87,12 @@ pub(super) struct Take(pub(super) LeaseWish);
 impl Work for Take {
     const ATTEMPT: &'static str = "taking the lease that one process at a time has";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
-    const OF_LEASE: bool = true;
+    const OUTDATES: bool = false;
     type Output = LeaseEnd;
+
+    fn needs(&self) -> TableSets {
+        TableSets::of(TableSet::Leases)
+    }
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<LeaseEnd, Fault> {
         let wish = &self.0;
@@ -112,7 +116,7 @@ pub(super) struct Keep(pub(super) LeaseWish);
 impl Work for Keep {
     const ATTEMPT: &'static str = "prolonging the lease that one process at a time has";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {
@@ -135,7 +139,7 @@ pub(super) struct End {
 impl Work for End {
     const ATTEMPT: &'static str = "giving the lease that one process at a time has back";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = bool;
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<bool, Fault> {

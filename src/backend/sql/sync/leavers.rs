@@ -95,7 +95,7 @@ pub(super) struct Note {
 impl Work for Note {
     const ATTEMPT: &'static str = "noting who is missing in Keycloak";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
@@ -120,7 +120,7 @@ pub(super) struct Switch {
 impl Work for Switch {
     const ATTEMPT: &'static str = "switching the mailbox of a leaver";
     const KIND: Kind = Kind::Writes(LostCommit::Tell);
-    const OF_CHANGES: bool = true;
+    const OUTDATES: bool = true;
     type Output = bool;
 
     fn outdates(&self, is_switched: &Self::Output) -> Option<Invalidation> {

@@ -213,7 +213,7 @@ pub(in crate::backend::sql) struct FollowName {
 impl Work for FollowName {
     const ATTEMPT: &'static str = "writing the name of a person";
     const KIND: Kind = Kind::Writes(LostCommit::RunAgain);
-    const OF_CHANGES: bool = false;
+    const OUTDATES: bool = false;
     type Output = ();
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<(), Fault> {
