@@ -29,9 +29,9 @@ check:
 test: setup
 	$(LINTS)
 	cargo test --workspace --no-run $(QUICK) --test databases --test services --test nodes
-	@$(DOC_BESIDE) cargo test --workspace $(QUICK) --test databases; $(AND_DOC)
+	@$(DOC_BESIDE) cargo test --workspace $(QUICK); $(AND_DOC)
+	@$(NODES_BESIDE) cargo test --workspace --test databases; $(AND_NODES)
 	cargo test --workspace --test services
-	cargo test --workspace --test nodes
 
 LINTS = cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 QUICK = --lib --bins --test house --test handlers
@@ -41,6 +41,10 @@ QUICK = --lib --bins --test house --test handlers
 DOC_BESIDE = { sleep 2; RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items; } \
 	>target/documentation.log 2>&1 & doc=$$!;
 AND_DOC = tests=$$?; wait $$doc || { cat target/documentation.log; exit 1; }; exit $$tests
+
+# Both mostly wait.
+NODES_BESIDE = cargo test --workspace --test nodes >target/nodes.log 2>&1 & nodes=$$!;
+AND_NODES = tests=$$?; wait $$nodes || tests=1; cat target/nodes.log; exit $$tests
 
 test-machine: setup
 	tests/machine/run
