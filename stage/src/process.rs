@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::{Failure, PATIENCE, Result, Stage, attempt};
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(60);
+/// How long the processes that a program has started may outlive it.
+const GRACE_OF_CHILDREN: Duration = Duration::from_secs(10);
 /// Between two looks at something awaited.
 const STEP: Duration = Duration::from_millis(20);
 /// How many lines of a program's log an error shows.
@@ -159,6 +161,8 @@ impl Program {
     }
 
     /// Asks the program to end, waits, and insists after a while. Says how long it took.
+    ///
+    /// What it has started ends with it: Dovecot's login processes would still accept at its ports.
     pub fn stop(&mut self) -> Result<Duration> {
         let start = Instant::now();
         if matches!(self.child.try_wait(), Ok(Some(_))) {
@@ -176,7 +180,20 @@ impl Program {
             sleep(STEP);
         }
         self.note("-");
-        Ok(start.elapsed())
+        let took = start.elapsed();
+        self.end_children();
+        Ok(took)
+    }
+
+    /// Waits until the program's process group is empty, and insists after a while.
+    fn end_children(&self) {
+        let start = Instant::now();
+        while is_there(self.id()) {
+            if start.elapsed() > GRACE_OF_CHILDREN {
+                let _ = i32::try_from(self.id()).map(|id| killpg(Pid::from_raw(id), Signal::SIGKILL));
+            }
+            sleep(STEP);
+        }
     }
 
     /// Ends the program without asking it, and waits until it is gone.
@@ -231,6 +248,17 @@ impl Drop for Program {
             eprintln!("{error}");
         }
     }
+}
+
+/// Whether a process of this group runs. One that has ended and that nobody has waited for does not.
+fn is_there(group: u32) -> bool {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok()).any(|stat| {
+        // proc(5): state, parent and group follow the name, which is in brackets.
+        let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+        let (state, of) = (fields.next(), fields.nth(1));
+        state.is_some_and(|state| !matches!(state, "Z" | "X")) && of.is_some_and(|of| of.parse() == Ok(group))
+    })
 }
 
 /// Runs a command to its end; an error shows what it printed.
