@@ -17,7 +17,7 @@ use keydove::login::decision::{Decision, DecisionParts, Moment, Webmail};
 use keydove::login::passdb::Passdb;
 use keydove::login::throttle::Throttle;
 use keydove::login::userdb::Userdb;
-use keydove::provision::{Config, Provisioner};
+use keydove::provision::{Config, Provisioned, Provisioner};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ use super::explain_truth::{client, hash};
 use super::keycloak_double::KeycloakDouble;
 use super::mariadb::USER;
 use super::others::OtherMariadb;
-use super::provisioning::{Other, user};
+use super::provisioning::{Other, now, person, provisioner, seed_templates, user};
 
 /// Before the answer and in all, where there is no table of SOGo's users. docs/mailcow.md names both.
 const OF_A_FIRST_LOGIN: (usize, usize) = (19, 22);
@@ -222,6 +222,40 @@ pub async fn a_backend_costs_no_statement(database: Arc<Database>, other: &Other
     }
     let backend = super::provisioning::count(other, "keydove_placement", "backend = 'b1'").await;
     assert_eq!(backend, 1);
+}
+
+/// However many mailboxes the domain has, each new one of a page costs the same.
+pub async fn an_import_looks_at_the_mailboxes_of_its_domain_once(
+    database: &Database,
+    other: &OtherMariadb<'_>,
+) {
+    const THERE: u64 = 3000;
+    const NEW: u64 = 20;
+    seed_templates(other).await;
+    other.run("INSERT INTO domain (domain, mailboxes, quota) VALUES ('big.example', 5000, 10000000)").await;
+    other
+        .run(&format!(
+            "INSERT INTO mailbox (username, password, local_part, domain) SELECT CONCAT('s', seq, '@big.example'), \
+             '', CONCAT('s', seq), 'big.example' FROM seq_1_to_{THERE}; ANALYZE TABLE mailbox"
+        ))
+        .await;
+    let provisioner = provisioner(Duration::ZERO);
+    let rulebook = provisioner.rulebook(database).await.unwrap();
+    let plan = |number| rulebook.plan(&person(&format!("n{number}@big.example"), "gold")).unwrap();
+    let plans: Vec<_> = (0..NEW).map(|number| (plan(number), String::new())).collect();
+    let before = rows_read(other).await;
+    for end in provisioner.import(database, plans, now()).await {
+        assert!(matches!(end, Ok(Provisioned::Created(_))), "{end:?}");
+    }
+    let read = rows_read(other).await - before;
+    // Should a slow machine make two transactions of it, it is twice.
+    assert!((THERE..THERE * NEW / 2).contains(&read), "{read} rows were read");
+}
+
+/// How many rows all statements together have read so far, by an index or one after the other.
+async fn rows_read(other: &OtherMariadb<'_>) -> u64 {
+    let rows = other.ask("SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Handler_read%next'").await;
+    rows.iter().map(|row| row[1].as_ref().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 /// Without what prepares a statement for the first time on a connection.

@@ -199,6 +199,7 @@ async fn a_login_costs_mariadb_few_statements() {
     let backends = placement::candidates(&[("b1", 1)]);
     let database = Arc::new(connect(&server).await.with_candidates(Some(backends)));
     Box::pin(costs::a_backend_costs_no_statement(database, &other)).await;
+    costs::an_import_looks_at_the_mailboxes_of_its_domain_once(&connect(&server).await, &other).await;
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ async fn each_rule_refuses_in_mailcows_order(database: &Database, other: &impl O
             "INSERT INTO domain (domain, mailboxes, maxquota, quota, active) VALUES ('rules.example', 1, 1, 1, 0);
              INSERT INTO mailbox (username, password, local_part, domain, kind)
              VALUES ('bob@rules.example', '', 'bob', 'rules.example', 'location'),
+                    ('stray@rules.example', '', 'bob', 'rules.example', ''),
                     ('other@rules.example', '', 'other', 'rules.example', '');
              INSERT INTO alias (address, goto, domain) VALUES ('bob@rules.example', 'x', 'rules.example');
              INSERT INTO spamalias (address, goto, description, validity) VALUES ('bob@rules.example', 'x', '', 1)",
@@ -43,6 +44,8 @@ async fn each_rule_refuses_in_mailcows_order(database: &Database, other: &impl O
     for (refusal, repair) in [
         (DomainInactive, "UPDATE domain SET active = 1 WHERE domain = 'rules.example'"),
         (ObjectExists, "DELETE FROM mailbox WHERE username = 'bob@rules.example'"),
+        // As mailcow does, which compares local part and domain.
+        (ObjectExists, "DELETE FROM mailbox WHERE username = 'stray@rules.example'"),
         (IsAlias, "DELETE FROM alias WHERE address = 'bob@rules.example'"),
         (IsSpamAlias, "DELETE FROM spamalias WHERE address = 'bob@rules.example'"),
         (MaxMailboxExceeded, "UPDATE domain SET mailboxes = 2 WHERE domain = 'rules.example'"),

@@ -15,11 +15,16 @@ const FIND_DOMAIN: &str =
     "SELECT domain, active, mailboxes, maxquota, quota FROM domain WHERE domain IN (?, ?)";
 /// The last column: whether the database itself takes the row for the name under which a new one is stored.
 const FIND_OBJECTS: &str = "\
-SELECT username, kind, local_part, domain, username = ? FROM mailbox \
- WHERE username IN (?, ?) OR (local_part = ? AND domain IN (?, ?))";
-/// By the bytes of domain and kind, because a collation takes some for one.
+SELECT username, kind, local_part, domain, username = ? FROM mailbox WHERE username IN (?, ?)";
+/// mailcow compares local part and domain, which no index has together: asked for each mailbox, the server would look at all
+/// of the domain. [`SUM_UP`] does that anyway, and counts those that [`FIND_OBJECTS`] would not find. mailcow makes none.
+const FIND_STRAYS: &str = "\
+SELECT username, kind, local_part, domain FROM mailbox \
+ WHERE domain IN (?, ?) AND username <> CONCAT(local_part, '@', domain)";
+/// By the bytes of domain and kind, because a collation takes some for one. It looks at each mailbox of the domain.
 const SUM_UP: &str = "\
-SELECT MIN(domain), MIN(kind), COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED), MAX(quota) FROM mailbox \
+SELECT MIN(domain), MIN(kind), COUNT(*), CAST(COALESCE(SUM(quota), 0) AS SIGNED), MAX(quota), \
+ COUNT(CASE WHEN username <> CONCAT(local_part, '@', domain) THEN 1 END) FROM mailbox \
  WHERE domain IN (?, ?) GROUP BY HEX(domain), HEX(kind)";
 
 /// A row of `domain`, as far as it limits.
@@ -38,6 +43,41 @@ pub(in crate::backend::sql) struct Usage {
     pub(in crate::backend::sql) quota_bytes: i64,
     /// The largest quota of one mailbox.
     pub(in crate::backend::sql) largest_bytes: i64,
+    /// So many have a name that is not their local part at their domain.
+    strays: i64,
+}
+
+/// What a look at each mailbox of a domain finds out. It holds as long as the domain's row is locked.
+#[derive(Clone, Debug, Default)]
+pub(in crate::backend::sql) struct OfDomain {
+    pub(in crate::backend::sql) usage: Usage,
+    strays: Vec<Stray>,
+}
+
+/// A mailbox whose name is not its local part at its domain.
+#[derive(Clone, Debug)]
+struct Stray {
+    name: String,
+    kind: String,
+    address: String,
+}
+
+impl OfDomain {
+    async fn find<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
+        let usage = Usage::sum_up(session, user).await?;
+        let mut strays = Vec::new();
+        if usage.strays == 0 {
+            return Ok(Self { usage, strays });
+        }
+        let [_, _, domain, unicode] = spellings(user);
+        for mut row in session.query(FIND_STRAYS, texts([domain, unicode])).await? {
+            strays.push(row.read("mailbox", user.domain(), |row| {
+                let address = format!("{}@{}", row.words(2)?, row.words(3)?);
+                Ok(Stray { name: row.words(0)?, kind: row.text(1)?.unwrap_or_default(), address })
+            })?);
+        }
+        Ok(Self { usage, strays })
+    }
 }
 
 /// Everything that the rules look at.
@@ -49,7 +89,7 @@ pub(in crate::backend::sql) struct Facts {
     pub(in crate::backend::sql) is_alias: bool,
     pub(in crate::backend::sql) is_spam_alias: bool,
     pub(in crate::backend::sql) other_person: bool,
-    pub(in crate::backend::sql) usage: Usage,
+    pub(in crate::backend::sql) of_domain: OfDomain,
 }
 
 impl Facts {
@@ -76,10 +116,10 @@ impl Facts {
             return refused(IsSpamAlias);
         }
         let Some(limits) = self.limits else { return refused(DomainUnknown) };
-        if self.usage.mailboxes >= limits.mailboxes {
+        if self.of_domain.usage.mailboxes >= limits.mailboxes {
             return refused(MaxMailboxExceeded);
         }
-        if let Err(refusal) = limits.check_quota(rows.quota_mib, self.usage.quota_bytes) {
+        if let Err(refusal) = limits.check_quota(rows.quota_mib, self.of_domain.usage.quota_bytes) {
             return refused(refusal);
         }
         self.other_person.then_some(Creation::OtherPerson)
@@ -147,15 +187,20 @@ impl Usage {
         let [_, _, domain, unicode] = spellings(user);
         let mut usage = Self::default();
         for mut row in session.query(SUM_UP, texts([domain, unicode])).await? {
-            let (name, kind, mailboxes, quota_bytes, largest) =
-                row.read("mailbox", user.domain(), |row| {
-                    let kind = row.text(1)?.unwrap_or_default();
-                    Ok((row.words(0)?, kind, row.number(2)?, row.number(3)?, row.integer(4)?.unwrap_or(0)))
-                })?;
+            let (name, kind, of_kind) = row.read("mailbox", user.domain(), |row| {
+                let usage = Self {
+                    mailboxes: row.number(2)?,
+                    quota_bytes: row.number(3)?,
+                    largest_bytes: row.integer(4)?.unwrap_or(0),
+                    strays: row.number(5)?,
+                };
+                Ok((row.words(0)?, row.text(1)?.unwrap_or_default(), usage))
+            })?;
+            usage.strays += of_kind.strays;
             if is_domain_of(user, &name) && counts(&kind) {
-                usage.mailboxes += mailboxes;
-                usage.quota_bytes = usage.quota_bytes.saturating_add(quota_bytes);
-                usage.largest_bytes = usage.largest_bytes.max(largest);
+                usage.mailboxes += of_kind.mailboxes;
+                usage.quota_bytes = usage.quota_bytes.saturating_add(of_kind.quota_bytes);
+                usage.largest_bytes = usage.largest_bytes.max(of_kind.largest_bytes);
             }
         }
         Ok(usage)
@@ -168,17 +213,16 @@ pub(in crate::backend::sql) fn counts(kind: &str) -> bool {
     kind.trim_end_matches(' ').is_empty()
 }
 
-/// Asks for everything that the rules look at, the domain first. What all mailboxes of the domain have together takes a look
-/// at each, so it is not asked where it is `known` already.
+/// Asks for everything that the rules look at, the domain first; what takes a look at each of its mailboxes is not asked where
+/// it is `known` already.
 pub(in crate::backend::sql) async fn gather<S: Session>(
     session: &mut S,
     user: &Username,
-    known: Option<Usage>,
+    known: Option<OfDomain>,
 ) -> Result<Facts, Fault> {
     let limits = Limits::find(session, user).await?;
-    let [name, unicode, domain, unicode_domain] = spellings(user);
-    let local = user.local_part().to_owned();
-    let parameters = texts([name.clone(), name, unicode, local, domain, unicode_domain]);
+    let [name, unicode, _, _] = spellings(user);
+    let parameters = texts([name.clone(), name, unicode]);
     let mut objects = Vec::new();
     for mut row in session.query(FIND_OBJECTS, parameters).await? {
         let (name, kind, address, is_taken) = row.read("mailbox", user.as_str(), |row| {
@@ -193,9 +237,11 @@ pub(in crate::backend::sql) async fn gather<S: Session>(
     let is_alias = look_for_address(session, ("alias", "address"), user).await? != Presence::Free;
     let temporary = look_for_address(session, ("spamalias", "address"), user).await?;
     let is_spam_alias = matches!(temporary, Presence::There(_));
-    let usage = match known {
-        Some(usage) => usage,
-        None => Usage::sum_up(session, user).await?,
+    let of_domain = match known {
+        Some(of_domain) => of_domain,
+        None => OfDomain::find(session, user).await?,
     };
-    Ok(Facts { limits, objects, is_alias, is_spam_alias, other_person: false, usage })
+    let strays = of_domain.strays.iter().filter(|stray| is_name_of(user, &stray.address));
+    objects.extend(strays.map(|stray| (stray.name.clone(), stray.kind.clone())));
+    Ok(Facts { limits, objects, is_alias, is_spam_alias, other_person: false, of_domain })
 }

@@ -1,6 +1,6 @@
 //! The rows of a new mailbox, in mailcow's order.
 
-use super::checks::{Usage, gather};
+use super::checks::{OfDomain, gather};
 use super::rows::{Announced, Creation, NewMailboxRows, UserAcl};
 use crate::auth::{Secret, Username};
 use crate::backend::sql::mailbox::{AuthSource, MIB};
@@ -65,21 +65,22 @@ impl Work for CreateMailbox {
 }
 
 impl CreateMailbox {
-    /// `usage` is what the mailboxes of the domain have together, where that is known; afterwards it is.
+    /// `of_domain` is what was found out about all mailboxes of the domain; afterwards it includes this one.
     pub(super) async fn create<S: Session>(
         &self,
         session: &mut S,
-        usage: &mut Option<Usage>,
+        of_domain: &mut Option<OfDomain>,
     ) -> Result<Creation, Fault> {
         let rows = &self.rows;
-        let mut facts = gather(session, &rows.user, *usage).await?;
-        *usage = Some(facts.usage);
+        let mut facts = gather(session, &rows.user, of_domain.take()).await?;
         let known = PersonOf(rows.user.clone()).run(session).await?;
         facts.other_person = match (known, &rows.owner) {
             (Some(known), Some(owner)) => known.keycloak_id != owner.keycloak_id,
             _ => false,
         };
-        match facts.judge(rows) {
+        let judged = facts.judge(rows);
+        let of_domain = of_domain.insert(facts.of_domain);
+        match judged {
             // The row is that of the run before, whose commit was made although nobody heard of it.
             Some(Creation::AlreadyThere) if session.follows_lost_commit() => return Ok(Creation::Created),
             Some(end) => return Ok(end),
@@ -97,7 +98,7 @@ impl CreateMailbox {
         }
         sogo::tell(session, &rows.user).await?;
         let quota_bytes = rows.quota_mib.saturating_mul(MIB);
-        *usage = Some(facts.usage.and(Announced { mailboxes: 1, quota_bytes }));
+        of_domain.usage = of_domain.usage.and(Announced { mailboxes: 1, quota_bytes });
         Ok(Creation::Created)
     }
 }
@@ -131,7 +132,7 @@ impl Work for WouldCreate {
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Creation, Fault> {
         let mut facts = gather(session, &self.0.user, None).await?;
-        facts.usage = facts.usage.and(self.1);
+        facts.of_domain.usage = facts.of_domain.usage.and(self.1);
         Ok(facts.judge(&self.0).unwrap_or(Creation::Created))
     }
 }

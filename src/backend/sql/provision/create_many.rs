@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::checks::Usage;
+use super::checks::OfDomain;
 use super::create::CreateMailbox;
 use super::rows::{Creation, NewMailboxRows};
 use crate::backend::sql::error::Error;
@@ -46,14 +46,14 @@ impl Work for CreateMailboxes {
 
     async fn run<S: Session>(&self, session: &mut S) -> Result<Self::Output, Fault> {
         let began = Instant::now();
-        let (mut ends, mut usage) = (Vec::new(), None);
+        let (mut ends, mut of_domain) = (Vec::new(), None);
         for mailbox in &self.0 {
             if !ends.is_empty() && began.elapsed() >= LONGEST {
                 break;
             }
             session.command("SAVEPOINT one_mailbox").await?;
-            let before = usage;
-            match create(session, mailbox, &self.1, &mut usage).await {
+            let before = of_domain.clone();
+            match create(session, mailbox, &self.1, &mut of_domain).await {
                 Ok(end) => {
                     session.command("RELEASE SAVEPOINT one_mailbox").await?;
                     ends.push(Ok(end));
@@ -61,7 +61,7 @@ impl Work for CreateMailboxes {
                 // Any other trouble is of the whole transaction.
                 Err(Fault { trouble: Trouble::Refused, error }) => {
                     session.command("ROLLBACK TO SAVEPOINT one_mailbox").await?;
-                    usage = before;
+                    of_domain = before;
                     ends.push(Err(error));
                 }
                 Err(fault) => return Err(fault),
@@ -75,10 +75,10 @@ async fn create<S: Session>(
     session: &mut S,
     mailbox: &ImportedMailbox,
     candidates: &Option<Candidates>,
-    usage: &mut Option<Usage>,
+    of_domain: &mut Option<OfDomain>,
 ) -> Result<Creation, Fault> {
     let work = CreateMailbox::new(mailbox.rows.clone(), None, candidates.clone());
-    let end = work.create(session, usage).await?;
+    let end = work.create(session, of_domain).await?;
     if end == Creation::Created && !mailbox.source_name.is_empty() && session.has_own_tables() {
         let (name, user) = (mailbox.source_name.clone(), mailbox.rows.user.as_str().to_owned());
         FollowName { mailbox: user, name, write: false }.run(session).await?;
