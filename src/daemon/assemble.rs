@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::assemble_error::AssembleError;
+use super::assemble_jobs::{
+    assemble_bookkeeping, assemble_throttle, follow_mailcow, holder, open_record_keeper,
+};
 use super::background::Workers;
 use super::nodes::{self, Databases, open_database};
 use super::portal::portal_service;
 use crate::auth::{DefaultDomain, ServiceNames};
-use crate::backend::keycloak::{Client, SetupError};
+use crate::backend::keycloak::Client;
 use crate::backend::mail_hosts::MailHosts;
 use crate::backend::mailboxes::Mailboxes;
 use crate::backend::people::{Loss, OnLoss, People, Sources};
-use crate::backend::records::{Belonging, Spawner};
+use crate::backend::records::Spawner;
 use crate::backend::redis::Redis;
 use crate::backend::sql::AliasLogins;
-use crate::backend::{keycloak, kick, redis, sql};
+use crate::backend::{kick, sql};
 use crate::config::{Config, Secrets};
 use crate::credential::compared::{Comparisons, Verified};
 use crate::credential::hashing::Hasher;
@@ -24,13 +28,11 @@ use crate::frontend::control::Administration;
 use crate::frontend::dovecot::{PendingLogins, ServerId};
 use crate::frontend::portal::PortalService;
 use crate::frontend::sasl::ErrorChallenges;
-use crate::jobs::bookkeeping::{Bookkeeper, Worker};
-use crate::jobs::housekeeping::Housekeeping;
+use crate::jobs::bookkeeping::Bookkeeper;
 use crate::jobs::mailcow::Refresher;
 use crate::jobs::notices::Notices;
 use crate::jobs::sync::{Schedule, Sync};
-use crate::jobs::{EventFollower, RecordKeeper};
-use crate::jobs::{bookkeeping, sync};
+use crate::jobs::{EventFollower, sync};
 use crate::login::LoginService;
 use crate::login::decision::{Decision, Webmail};
 use crate::login::passdb::{MasterUsers, Passdb};
@@ -65,29 +67,6 @@ pub(super) struct Parts {
 pub(super) struct Assembled {
     pub(super) parts: Parts,
     pub(super) workers: Workers,
-}
-
-/// Why a part cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum AssembleError {
-    /// The Keycloak client.
-    #[error(transparent)]
-    Keycloak(#[from] SetupError),
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] sql::Error),
-    /// Redis.
-    #[error(transparent)]
-    Redis(#[from] redis::Error),
-    /// The hashing threads.
-    #[error("cannot start the hashing threads: {0}")]
-    Hashing(std::io::Error),
-    /// Random bytes.
-    #[error("cannot read random bytes: {0}")]
-    Random(getrandom::Error),
-    /// The reactor of a command.
-    #[error("cannot start the reactor: {0}")]
-    Reactor(std::io::Error),
 }
 
 /// Makes every part from its settings.
@@ -351,69 +330,4 @@ fn assemble_sync(
         holder: holder()?,
     };
     Ok(Sync::new(config.sync.clone(), parts))
-}
-
-/// This process, in a word like no other's, for leases.
-fn holder() -> Result<String, AssembleError> {
-    let random = getrandom::u64().map_err(AssembleError::Random)?;
-    // For whoever reads it; the random number tells processes apart.
-    let host = nix::unistd::gethostname().unwrap_or_default();
-    Ok(format!("{}:{}:{random:016x}", host.to_string_lossy(), std::process::id()))
-}
-
-/// Housekeeping alone, for a command.
-pub(super) async fn assemble_housekeeping(config: &Config) -> Result<Housekeeping, AssembleError> {
-    let password = config.secrets.duplicate().database_password;
-    let database = Arc::new(open_database(config, password).await?);
-    Ok(Housekeeping::new(&config.housekeeping, database, holder()?))
-}
-
-fn assemble_bookkeeping(
-    config: &Config,
-    database: Arc<sql::Database>,
-    provisioner: Arc<Provisioner>,
-) -> Result<(Bookkeeper, Worker, Housekeeping), AssembleError> {
-    let redis_password = config.secrets.duplicate().redis_password;
-    let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
-    let housekeeping = Housekeeping::new(&config.housekeeping, Arc::clone(&database), holder()?);
-    let (bookkeeper, worker) = bookkeeping::new(&config.bookkeeping, database, provisioner, redis);
-    Ok((bookkeeper, worker, housekeeping))
-}
-
-/// With a connection of its own to Redis, where nodes count together.
-fn assemble_throttle(config: &Config) -> Result<(throttle::Throttle, throttle::Keeper), AssembleError> {
-    let now = Instant::now().into_std();
-    let throttle = throttle::Throttle::new(&config.throttle, now).map_err(AssembleError::Random)?;
-    let Secrets { redis_password, throttle_key, .. } = config.secrets.duplicate();
-    // A warning of the configuration says that nothing is shared without a key.
-    let key = throttle_key.filter(|_| config.throttle.enabled && config.throttle.shared);
-    let shared = match (&config.redis, key) {
-        (Some(redis), Some(key)) => Some((Redis::new(redis, redis_password)?, key)),
-        _ => None,
-    };
-    let node = getrandom::u64().map_err(AssembleError::Random)?;
-    Ok((throttle.clone(), throttle::Keeper::new(throttle, shared, node)))
-}
-
-/// Reads mailcow's settings once, so that the first login finds them. A database that is down is no reason not to
-/// start.
-async fn follow_mailcow(
-    config: &Config,
-    keycloak: &keycloak::Config,
-    database: Arc<sql::Database>,
-) -> Result<Refresher, AssembleError> {
-    keycloak.check_setup()?;
-    let enabled = config.provisioning.enabled;
-    let overruling = (enabled, config.sync.clone());
-    let mut refresher = Refresher::new(&config.mailcow, database, keycloak.clone(), overruling);
-    refresher.refresh().await;
-    Ok(refresher)
-}
-
-/// Records of other secrets or another database are not restored.
-fn open_record_keeper(config: &Config, people: People, mailboxes: Mailboxes) -> Option<RecordKeeper> {
-    let secrets = config.secrets.duplicate();
-    let secrets: Vec<_> = secrets.client_secrets.into_iter().chain(secrets.database_password).collect();
-    let origin = config.storage.to_string();
-    RecordKeeper::open(&config.cache, Belonging { secrets: &secrets, origin: &origin }, people, mailboxes)
 }

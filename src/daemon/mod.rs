@@ -1,6 +1,8 @@
 //! The process: assemble the parts, bind the sockets, serve, drain.
 
 mod assemble;
+mod assemble_error;
+mod assemble_jobs;
 mod background;
 mod listener;
 mod nodes;
@@ -28,7 +30,7 @@ use crate::observe;
 use crate::provision::Identity;
 use tasks::Tasks;
 
-pub use assemble::AssembleError;
+pub use assemble_error::AssembleError;
 pub use background::manual_of_tasks;
 pub use listener::ListenError;
 
@@ -239,7 +241,7 @@ pub fn readmit_once(config: &Config, by: &str, dry_run: bool) -> Result<Readmiss
 pub fn keep_house_once(config: &Config, dry_run: bool) -> Result<housekeeping::End, HousekeepingError> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     reactor.map_err(HousekeepingError::Reactor)?.block_on(async {
-        let housekeeping = assemble::assemble_housekeeping(config).await?;
+        let housekeeping = assemble_jobs::assemble_housekeeping(config).await?;
         Ok(housekeeping.run(dry_run).await?)
     })
 }

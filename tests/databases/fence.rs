@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use keydove::backend::sql::{Database, Error, LeaseEnd, LeaseWish, Mark, SwitchOff};
 use mysql_async::prelude::Queryable as _;
 
-use super::connect;
+use super::ground::connect;
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::provisioning::{Other, user};
 

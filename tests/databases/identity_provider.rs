@@ -141,7 +141,7 @@ pub async fn few_rights_are_enough(server: &MariadbServer, other: &impl Other) {
              GRANT SELECT (`key`, value) ON {DATABASE}.identity_provider TO {user}@localhost"
         ))
         .await;
-    let database = Arc::new(super::connect(server).await);
+    let database = Arc::new(super::ground::connect(server).await);
     let mut refresher = refresher(&database, None);
     refresher.refresh().await;
     let before = client(&refresher);

@@ -15,9 +15,9 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 
-use super::Folder;
 use super::administration::rows;
 use super::app_passwords::app_password;
+use super::ground::Folder;
 use super::mariadb::{DATABASE, MariadbServer, USER};
 use super::others::OtherMariadb;
 use super::provisioning::{Other, count, user};

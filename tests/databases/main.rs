@@ -9,6 +9,7 @@ mod bookkeeping;
 mod costs;
 mod explain_truth;
 mod fence;
+mod ground;
 mod housekeeping;
 mod identity_provider;
 mod keycloak_double;
@@ -29,13 +30,12 @@ mod sogo;
 mod sqlite_files;
 mod sync;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keydove::auth::Secret;
-use keydove::backend::sql::{Config, Database, Feature, open, open_to_read};
+use ground::{Folder, connect, connect_with, open_sqlite};
+use keydove::backend::sql::{Config, Feature, open, open_to_read};
 use keydove_stage as stage;
-use mariadb::{DATABASE, MariadbServer, USER};
+use mariadb::{DATABASE, MariadbServer};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};
 use provisioning::Other as _;
@@ -45,48 +45,10 @@ use tokio::sync::Mutex;
 const SQLITE_WORLDS: usize = 600;
 const MARIADB_WORLDS: usize = 100;
 
-/// A folder that goes with the test. Short, because a socket's path may have 107 bytes.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("keydove-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-async fn connect(server: &MariadbServer) -> Database {
-    connect_with(server, "timeout = '30s'").await
-}
-
-async fn connect_with(server: &MariadbServer, more: &str) -> Database {
-    let (user, password) = USER;
-    let socket = server.socket();
-    let text = format!(
-        "[mariadb]\nsocket = '{}'\nuser = '{user}'\ndatabase = '{DATABASE}'\n{more}",
-        socket.display()
-    );
-    let config: Config = toml::from_str(&text).unwrap();
-    open(&config, Some(Secret::from(password))).await.unwrap()
-}
-
 #[tokio::test]
 async fn sqlite_answers_every_question() {
     let folder = Folder::new("sqlite");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     let other = rusqlite::Connection::open(&path).unwrap();
     battery::database_battery(&database, async |sql: &str| other.execute_batch(sql).unwrap()).await;
     database.close().await;
@@ -123,9 +85,7 @@ async fn mariadb_answers_every_question_and_survives_every_trouble() {
 #[tokio::test]
 async fn sqlite_makes_mailboxes_as_mailcow_does() {
     let folder = Folder::new("sqlite-provisioning");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     provisioning::provisioning_battery(&database, &OtherSqlite::open(&path)).await;
     database.close().await;
 }
@@ -146,9 +106,8 @@ async fn mariadb_makes_mailboxes_as_mailcow_does() {
 #[tokio::test]
 async fn sqlite_what_is_explained_is_what_a_login_gets() {
     let folder = Folder::new("sqlite-explain");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = Arc::new(open(&config, None).await.unwrap());
+    let (database, path) = open_sqlite(&folder).await;
+    let database = Arc::new(database);
     let other = OtherSqlite::open(&path);
     explain_truth::explain_battery(database, &other, folder.path(), SQLITE_WORLDS).await;
 }
@@ -203,33 +162,10 @@ async fn a_login_costs_mariadb_few_statements() {
 }
 
 #[tokio::test]
-async fn one_budget_of_connections_serves_logins_first() {
-    let folder = Folder::new("mariadb-pool");
-    let server = MariadbServer::install(folder.path()).await;
-    let other = OtherMariadb::new(&server).await;
-    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
-    pool::logins_come_first(&server).await;
-    pool::there_are_never_more_connections(&server).await;
-}
-
-#[tokio::test]
-async fn mariadb_errors_are_met_as_the_table_says() {
-    let folder = Folder::new("mariadb-retries");
-    let server = MariadbServer::install(folder.path()).await;
-    let other = OtherMariadb::new(&server).await;
-    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
-    let database = connect(&server).await;
-    database.templates().await.unwrap();
-    retries::each_error_costs_its_tries(&database, &other).await;
-    database.close().await;
-}
-
-#[tokio::test]
 async fn sqlite_and_redis_are_told_of_logins() {
     let folder = Folder::new("sqlite-books");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = Arc::new(open(&config, None).await.unwrap());
+    let (database, path) = open_sqlite(&folder).await;
+    let database = Arc::new(database);
     let mut redis = stage::redis::Redis::start(&stage::Stage::new().unwrap()).unwrap();
     let words = bookkeeping::Words {
         count_writes: "CREATE TRIGGER seen AFTER INSERT ON sasl_log \
@@ -263,9 +199,7 @@ async fn mariadb_and_redis_are_told_of_logins() {
 #[tokio::test]
 async fn sqlite_is_administrated() {
     let folder = Folder::new("sqlite-administration");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     administration::administration_battery(&database, &OtherSqlite::open(&path)).await;
     database.close().await;
 }
@@ -286,9 +220,7 @@ async fn mariadb_is_administrated() {
 #[tokio::test]
 async fn sqlite_serves_the_portal() {
     let folder = Folder::new("sqlite-portal");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     let other = OtherSqlite::open(&path);
     portal::portal_battery(&database, &other).await;
     portal::an_administrator_finds_mailboxes(&database, &other).await;
@@ -320,9 +252,7 @@ async fn mariadb_serves_the_portal() {
 #[tokio::test]
 async fn sqlite_tells_postfix_of_addresses() {
     let folder = Folder::new("sqlite-maps");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     maps::maps_battery(&database, &OtherSqlite::open(&path)).await;
     database.close().await;
 }
@@ -380,9 +310,7 @@ async fn mariadb_remembers_where_mailboxes_live() {
 #[tokio::test]
 async fn sqlite_serves_the_sync() {
     let folder = Folder::new("sqlite-sync");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
     marks::marks_battery(&database, &OtherSqlite::open(&path)).await;
     fence::fence_battery(&database, &OtherSqlite::open(&path)).await;
@@ -411,30 +339,10 @@ async fn mariadb_serves_the_sync() {
 }
 
 #[tokio::test]
-async fn mariadb_is_asked_for_every_right() {
-    let folder = Folder::new("mariadb-rights");
-    let server = MariadbServer::install(folder.path()).await;
-    let other = OtherMariadb::new(&server).await;
-    rights::missing_rights_are_found(&server, &other).await;
-    rights::give_only(&[Feature::Logins, Feature::Commands], &server, &other).await;
-    let database = connect(&server).await;
-    administration::administration_battery(&database, &other).await;
-    database.close().await;
-    let features =
-        [Feature::Logins, Feature::AppPasswords, Feature::Owners, Feature::FirstLogins, Feature::Templates];
-    rights::give_only(&features, &server, &other).await;
-    let database = connect(&server).await;
-    provisioning::provisioning_battery(&database, &other).await;
-    database.close().await;
-    Box::pin(sogo::rows_are_of_mailboxes_that_are_on(&server, &other, &features)).await;
-}
-
-#[tokio::test]
 async fn sqlite_is_kept_small() {
     let folder = Folder::new("sqlite-housekeeping");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = Arc::new(open(&config, None).await.unwrap());
+    let (database, path) = open_sqlite(&folder).await;
+    let database = Arc::new(database);
     let other = OtherSqlite::open(&path);
     // As a program does that does not know of references between tables.
     provisioning::Other::run(&other, "PRAGMA foreign_keys = OFF").await;
@@ -466,9 +374,7 @@ async fn mariadb_is_kept_small() {
 #[tokio::test]
 async fn sqlite_takes_no_name_for_another() {
     let folder = Folder::new("sqlite-lookalikes");
-    let path = folder.path().join("keydove.sqlite");
-    let config: Config = toml::from_str(&format!("[sqlite]\npath = '{}'", path.display())).unwrap();
-    let database = open(&config, None).await.unwrap();
+    let (database, path) = open_sqlite(&folder).await;
     lookalikes::lookalikes_battery(&database, &OtherSqlite::open(&path)).await;
 }
 

@@ -181,7 +181,7 @@ pub async fn few_rights_are_enough_for_maps(server: &MariadbServer, other: &impl
              GRANT SELECT (address, goto, validity, permanent) ON {DATABASE}.spamalias TO {user}@localhost"
         ))
         .await;
-    let database = super::connect(server).await;
+    let database = super::ground::connect(server).await;
     domains_that_are_on_are_here(&database).await;
     mailboxes_that_are_on_or_receive_are_here(&database).await;
     aliases_lead_where_mailcow_leads_them(&database).await;

@@ -130,7 +130,7 @@ pub async fn keydove_makes_its_own_tables_where_it_may(database: &Database, othe
     // Another keydove, with the right to create.
     other.run("DROP TABLE keydove_person; DROP TABLE keydove_app_password").await;
     other.grant("CREATE").await;
-    let database = super::connect(other.server).await;
+    let database = super::ground::connect(other.server).await;
     assert!(database.person_of(&alice).await.unwrap().is_none());
     database.remember_person(&alice, "id", "").await.unwrap();
     database.close().await;

@@ -9,8 +9,9 @@ use keydove::backend::sql::{Database, LoginRow};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
-use super::connect_with;
+use super::ground::{Folder, connect_with};
 use super::mariadb::{DATABASE, MariadbServer, USER};
+use super::others::OtherMariadb;
 use super::provisioning::user;
 
 /// Far longer than anything here takes; only a fault uses it up.
@@ -103,4 +104,14 @@ async fn until(server: &MariadbServer, count: u64) {
         }
     };
     timeout(PATIENCE, wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_budget_of_connections_serves_logins_first() {
+    let folder = Folder::new("mariadb-pool");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    logins_come_first(&server).await;
+    there_are_never_more_connections(&server).await;
 }

@@ -4,6 +4,8 @@
 use keydove::auth::TempFailReason;
 use keydove::backend::sql::{Database, LoginRow};
 
+use super::ground::{Folder, connect};
+use super::mariadb::MariadbServer;
 use super::others::OtherMariadb;
 use super::provisioning::{Other, count, user};
 
@@ -76,4 +78,16 @@ fn login(code: u16, number: usize) -> LoginRow {
 async fn set(other: &OtherMariadb<'_>, code: u16, times: usize) {
     other.run("DELETE FROM tries; DELETE FROM fault").await;
     other.run(&format!("INSERT INTO fault VALUES ({code}, {times})")).await;
+}
+
+#[tokio::test]
+async fn mariadb_errors_are_met_as_the_table_says() {
+    let folder = Folder::new("mariadb-retries");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    other.grant("SELECT, INSERT, UPDATE, DELETE, CREATE").await;
+    let database = connect(&server).await;
+    database.templates().await.unwrap();
+    each_error_costs_its_tries(&database, &other).await;
+    database.close().await;
 }

@@ -2,8 +2,9 @@
 
 use keydove::backend::sql::{Feature, Lack, Right, Verb, grants, needed};
 
-use super::connect;
+use super::ground::{Folder, connect};
 use super::mariadb::{DATABASE, MariadbServer, USER};
+use super::others::OtherMariadb;
 use super::provisioning::Other;
 
 /// keydove's user has exactly the rights that are listed for these features and MariaDB.
@@ -90,4 +91,23 @@ pub async fn missing_rights_are_found(server: &MariadbServer, other: &impl Other
     assert!(found.iter().any(|missing| matches!(missing.lack, Lack::Refused(_))), "{found:?}");
     other.run("SET GLOBAL read_only = 0").await;
     assert_eq!(missing(&Feature::ALL).await, []);
+}
+
+#[tokio::test]
+async fn mariadb_is_asked_for_every_right() {
+    let folder = Folder::new("mariadb-rights");
+    let server = MariadbServer::install(folder.path()).await;
+    let other = OtherMariadb::new(&server).await;
+    missing_rights_are_found(&server, &other).await;
+    give_only(&[Feature::Logins, Feature::Commands], &server, &other).await;
+    let database = connect(&server).await;
+    super::administration::administration_battery(&database, &other).await;
+    database.close().await;
+    let features =
+        [Feature::Logins, Feature::AppPasswords, Feature::Owners, Feature::FirstLogins, Feature::Templates];
+    give_only(&features, &server, &other).await;
+    let database = connect(&server).await;
+    super::provisioning::provisioning_battery(&database, &other).await;
+    database.close().await;
+    Box::pin(super::sogo::rows_are_of_mailboxes_that_are_on(&server, &other, &features)).await;
 }

@@ -24,7 +24,7 @@ pub async fn rows_are_of_mailboxes_that_are_on(
     other.run(include_str!("../../src/backend/sql/migrations/mariadb/sogo_view.sql")).await;
     let more = [features, &[Feature::Sync, Feature::Deactivation, Feature::Commands]].concat();
     give_only(&more, server, other).await;
-    let database = &super::connect(server).await;
+    let database = &super::ground::connect(server).await;
     logins_and_commands(database, other).await;
     leavers_and_those_who_are_back(database, other).await;
     templates_and_domains(database, other).await;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use keydove::backend::sql::{Config, Database, DomainName, DomainSettings, back_up, open, open_to_read};
 
-use super::Folder;
+use super::ground::Folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -79,7 +79,7 @@ const IMPURE_WORDS: [&str; 9] = [
     "SystemTime",
 ];
 
-const MAX_LINES: usize = 500;
+const MAX_LINES: usize = 400;
 const EMPTY_NAMES: [&str; 6] = ["util", "utils", "common", "helper", "helpers", "misc"];
 
 #[test]

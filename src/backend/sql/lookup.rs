@@ -7,14 +7,15 @@ use std::sync::LazyLock;
 use super::app_password::{self, AppPassword, AppPasswords};
 use super::database::Database;
 use super::error::Error;
-use super::mailbox::{Found, Hosting, Listed, Page};
+use super::listing::ListMailboxes;
+use super::mailbox::{Found, Hosting, Page};
 use super::names::{is_name_of, pick, spellings, texts};
 use super::own_tables::{TableSet, TableSets};
 use super::person::{OwnerDigest, PersonOf};
 use super::placement;
 use super::retry::{Fault, Trouble};
 use super::row::{Parameter, Row};
-use super::session::{Dialect, Kind, Session, Work};
+use super::session::{Kind, Session, Work};
 use crate::auth::Username;
 
 /// Three reads in one statement, hence of one moment: the domain, the mailbox, its active second factors.
@@ -116,17 +117,6 @@ const BACKEND_NAME: usize = 4;
 /// Where a row of `keydove_person` has the template and its fingerprint, and one of `keydove_mark` the attribute and its
 /// value.
 const PAIR: (usize, usize) = (3, 7);
-
-/// Binary order, because under a collation the name after `muller` may equal it and a page would repeat or skip.
-const LIST_SQLITE: &str = "\
-SELECT username, kind FROM mailbox \
- WHERE active IN (1, 2) AND username COLLATE BINARY > ? \
- ORDER BY username COLLATE BINARY LIMIT ?";
-/// The same for MariaDB, where the order is that of the UTF-8 bytes too.
-const LIST_MARIADB: &str = "\
-SELECT username, kind FROM mailbox \
- WHERE active IN (1, 2) AND CAST(username AS BINARY) > CAST(? AS BINARY) \
- ORDER BY CAST(username AS BINARY) LIMIT ?";
 
 /// Everything that a login needs to know of an address.
 #[derive(Debug)]
@@ -338,28 +328,6 @@ impl LoginFacts {
 
 fn pair(texts: Option<&(String, String)>) -> Option<(&str, &str)> {
     texts.map(|(one, other)| (&**one, &**other))
-}
-
-pub(super) struct ListMailboxes {
-    pub(super) after: String,
-    pub(super) limit: usize,
-}
-
-impl Work for ListMailboxes {
-    const ATTEMPT: &'static str = "listing mailboxes";
-    const KIND: Kind = Kind::Reads;
-    type Output = Page;
-
-    async fn run<S: Session>(&self, session: &mut S) -> Result<Page, Fault> {
-        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let statement = match S::DIALECT {
-            Dialect::Sqlite => LIST_SQLITE,
-            Dialect::Mariadb => LIST_MARIADB,
-        };
-        let rows = session.query(statement, vec![self.after.as_str().into(), limit.into()]).await?;
-        let listed = rows.into_iter().map(|row| Listed::read(row, &self.after)).collect::<Result<_, _>>()?;
-        Ok(Page::assemble(listed, self.limit))
-    }
 }
 
 /// Executed, not only prepared: a statement that this connection prepared before would not be prepared again.

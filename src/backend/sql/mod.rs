@@ -18,11 +18,13 @@ mod census;
 mod changes;
 mod config;
 mod database;
+mod domain_name;
 mod error;
 mod fence;
 mod housekeeping;
 mod identity_provider;
 mod invalidation;
+mod listing;
 mod logins;
 mod lookup;
 mod mailbox;
@@ -50,13 +52,14 @@ mod sync;
 
 pub use access::AccessSwitches;
 pub use admin::{
-    AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainName, DomainRow, DomainSettings,
+    AdminError, AliasAddress, AliasRow, AliasSettings, AppPasswordRow, DomainRow, DomainSettings,
     MadeAppPassword, MailboxRow, MailboxSearch, MailboxSettings, NewAppPassword, Obstacle, Revocation,
 };
 pub use app_password::AppPassword;
 pub use census::{StoredHash, StoredIn};
 pub use config::{Config, MariadbConfig, SqliteConfig};
 pub use database::{Database, back_up, open, open_to_read};
+pub use domain_name::DomainName;
 pub use error::Error;
 pub(crate) use housekeeping::{Leftover, Swept};
 pub use identity_provider::{IdentityProviderRows, KEYS as IDENTITY_PROVIDER_KEYS};

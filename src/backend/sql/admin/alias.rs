@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::domain::{self, DomainName};
+use super::domain;
 use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{InvalidName, Username};
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::names::{Presence, are_one, look, spellings, texts};
 use crate::backend::sql::retry::Fault;

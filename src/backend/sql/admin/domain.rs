@@ -1,11 +1,9 @@
 //! Domains: their limits, and what their mailboxes have of them.
 
-use std::fmt;
-
 use super::obstacle::{Obstacle, Outcome};
-use crate::auth::{InvalidName, Username};
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::invalidation::Invalidation;
-use crate::backend::sql::names::{Presence, is_domain_of, look, pick, spellings, texts};
+use crate::backend::sql::names::{Presence, look, pick, texts};
 use crate::backend::sql::provision::checks::{Usage, counts};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::{Parameter, Row};
@@ -30,53 +28,6 @@ const DEFAULT_ALIASES: i64 = 400;
 const DEFAULT_MAILBOXES: i64 = 10;
 const DEFAULT_DEFAULT_QUOTA: i64 = 3072;
 const DEFAULT_QUOTA: i64 = 102_400;
-
-/// A mail domain in normal form: lower case, A-labels, with a dot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainName(Username);
-
-impl DomainName {
-    /// Reads a domain in either spelling.
-    ///
-    /// # Errors
-    /// What no mail domain is.
-    pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        if text.contains('@') {
-            return Err(InvalidName::BadDomain);
-        }
-        let name = Self(Username::parse(format!("postmaster@{}", text.trim_matches(' ')).as_bytes())?);
-        if name.as_str().contains('.') { Ok(name) } else { Err(InvalidName::BadDomain) }
-    }
-
-    /// The domain of an address.
-    #[must_use]
-    pub fn of(user: &Username) -> Self {
-        Self(user.clone())
-    }
-
-    /// The normal form.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.domain()
-    }
-
-    /// The two spellings under which rows may have it.
-    pub(in crate::backend::sql) fn spellings(&self) -> [String; 2] {
-        let [_, _, domain, unicode] = spellings(&self.0);
-        // A domain without another spelling must not be compared with an empty one.
-        if unicode.is_empty() { [domain.clone(), domain] } else { [domain, unicode] }
-    }
-
-    pub(in crate::backend::sql) fn is(&self, stored: &str) -> bool {
-        is_domain_of(&self.0, stored)
-    }
-}
-
-impl fmt::Display for DomainName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// What is to be written; `None` leaves a column alone, or gives a new domain its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -274,7 +225,7 @@ impl Work for SetDomain {
         let Some(mut domain) = find(session, name).await? else {
             return Ok(Err(Obstacle::DomainUnknown(name.to_string())));
         };
-        let usage = Usage::sum_up(session, &name.0).await?;
+        let usage = Usage::sum_up(session, name).await?;
         (domain.mailboxes_used, domain.quota_given) = (usage.mailboxes, usage.quota_bytes);
         domain.change(&self.settings);
         if let Some(contradiction) = domain.find_contradiction(&self.settings, usage.largest_bytes) {
@@ -358,17 +309,6 @@ mod tests {
 
     fn name() -> DomainName {
         DomainName::parse("example.org").unwrap()
-    }
-
-    #[test]
-    fn both_spellings_are_one_domain_and_a_name_without_a_dot_is_none() {
-        let one = DomainName::parse("MÜNCHEN.example").unwrap();
-        assert_eq!(one, DomainName::parse(" xn--mnchen-3ya.example").unwrap());
-        assert_eq!(one.as_str(), "xn--mnchen-3ya.example");
-        assert_eq!(one.spellings(), ["xn--mnchen-3ya.example", "münchen.example"]);
-        for wrong in ["", "localhost", "a@example.org", "exa mple.org", ".example.org", "example.org."] {
-            assert!(DomainName::parse(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

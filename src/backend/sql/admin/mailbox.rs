@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::domain::DomainName;
 use super::obstacle::{Obstacle, Outcome};
 use crate::auth::{ProvisionRefusal, Secret, Username};
 use crate::backend::sql::access::AccessSwitches;
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::mailbox::AuthSource;
 use crate::backend::sql::mailbox::is_resource;
@@ -169,7 +169,7 @@ impl Work for SetMailbox {
             Ok(now) => now,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let usage = Usage::sum_up(session, user).await?;
+        let usage = Usage::sum_up(session, &DomainName::of(user)).await?;
         if let Some(obstacle) = self.find_obstacle(&now, limits, usage) {
             return Ok(Err(obstacle));
         }

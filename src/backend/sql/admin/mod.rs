@@ -13,6 +13,7 @@ mod search;
 mod template;
 
 use super::database::Database;
+use super::domain_name::DomainName;
 use super::error::Error;
 use super::provision::rows::NewMailboxRows;
 use super::session::Work;
@@ -20,7 +21,7 @@ use crate::auth::{Secret, Username};
 
 pub use alias::{AliasAddress, AliasRow, AliasSettings};
 pub use app_password::{AppPasswordRow, MadeAppPassword, NewAppPassword, Revocation};
-pub use domain::{DomainName, DomainRow, DomainSettings};
+pub use domain::{DomainRow, DomainSettings};
 pub use mailbox::{MailboxRow, MailboxSettings};
 pub use obstacle::{AdminError, Obstacle};
 pub use search::MailboxSearch;

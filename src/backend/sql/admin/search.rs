@@ -1,8 +1,8 @@
 //! Mailboxes that an administrator looks for: one by its address, or a page of those that a text fits.
 
-use super::domain::DomainName;
 use super::mailbox::{LIST, MailboxRow};
 use crate::auth::Username;
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::row::Parameter;

@@ -11,8 +11,8 @@ mod sender;
 
 use std::time::SystemTime;
 
-use super::admin::DomainName;
 use super::database::Database;
+use super::domain_name::DomainName;
 use super::error::Error;
 use super::retry::Fault;
 use super::session::{Kind, Session, Work};

@@ -1,7 +1,7 @@
 //! Rows and addresses as the lookup tables see them.
 
 use crate::auth::Username;
-use crate::backend::sql::admin::DomainName;
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::names::{is_name_of, pick, spellings};
 use crate::backend::sql::retry::Fault;

@@ -5,7 +5,7 @@ use crate::auth::Username;
 use crate::backend::sql::database::Database;
 use crate::backend::sql::error::Error;
 use crate::backend::sql::invalidation::Invalidation;
-use crate::backend::sql::lookup::ListMailboxes;
+use crate::backend::sql::listing::ListMailboxes;
 use crate::backend::sql::own_tables::{TableSet, TableSets};
 use crate::backend::sql::retry::Fault;
 use crate::backend::sql::session::{Dialect, Kind, LostCommit, Session, Work};

@@ -2,6 +2,7 @@
 
 use super::rows::{Announced, Creation, NewMailboxRows};
 use crate::auth::{ProvisionRefusal, Username};
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::mailbox::{MIB, is_resource};
 use crate::backend::sql::names::{
     Presence, is_domain_of, is_name_of, look_for_address, pick, spellings, texts,
@@ -64,7 +65,7 @@ struct Stray {
 
 impl OfDomain {
     async fn find<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
-        let usage = Usage::sum_up(session, user).await?;
+        let usage = Usage::sum_up(session, &DomainName::of(user)).await?;
         let mut strays = Vec::new();
         if usage.strays == 0 {
             return Ok(Self { usage, strays });
@@ -182,12 +183,11 @@ impl Usage {
 
     pub(in crate::backend::sql) async fn sum_up<S: Session>(
         session: &mut S,
-        user: &Username,
+        domain: &DomainName,
     ) -> Result<Self, Fault> {
-        let [_, _, domain, unicode] = spellings(user);
         let mut usage = Self::default();
-        for mut row in session.query(SUM_UP, texts([domain, unicode])).await? {
-            let (name, kind, of_kind) = row.read("mailbox", user.domain(), |row| {
+        for mut row in session.query(SUM_UP, texts(domain.spellings())).await? {
+            let (name, kind, of_kind) = row.read("mailbox", domain.as_str(), |row| {
                 let usage = Self {
                     mailboxes: row.number(2)?,
                     quota_bytes: row.number(3)?,
@@ -197,7 +197,7 @@ impl Usage {
                 Ok((row.words(0)?, row.text(1)?.unwrap_or_default(), usage))
             })?;
             usage.strays += of_kind.strays;
-            if is_domain_of(user, &name) && counts(&kind) {
+            if domain.is(&name) && counts(&kind) {
                 usage.mailboxes += of_kind.mailboxes;
                 usage.quota_bytes = usage.quota_bytes.saturating_add(of_kind.quota_bytes);
                 usage.largest_bytes = usage.largest_bytes.max(of_kind.largest_bytes);

@@ -6,6 +6,7 @@ use super::checks::{Limits, Usage};
 use super::create::insert_tag;
 use super::rows::{Announced, AttributeChange, Change, MailboxChanges, WouldChange};
 use crate::auth::ProvisionRefusal;
+use crate::backend::sql::domain_name::DomainName;
 use crate::backend::sql::invalidation::Invalidation;
 use crate::backend::sql::mailbox::MIB;
 use crate::backend::sql::names::{is_name_of, pick, spellings, texts};
@@ -116,7 +117,7 @@ async fn judge<S: Session>(
     if changes.unless_applied && now.text(HASH).as_deref() == Some(&changes.owner.template_fingerprint) {
         return Ok(Judged::End(Change::AppliedBefore));
     }
-    let usage = Usage::sum_up(session, &changes.user).await?.and(announced);
+    let usage = Usage::sum_up(session, &DomainName::of(&changes.user)).await?.and(announced);
     let quota = new_quota(changes, &now, limits, usage);
     Ok(Judged::Due(Due { now, quota }))
 }

@@ -1,5 +1,25 @@
 //! What a reason implies for the rest of keydove: the columns of the [table](super::table).
 
+/// What a row says about a reason, beside its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<C> {
+    /// In log lines and metrics.
+    pub code: &'static str,
+    /// A sentence or two for administrators.
+    pub meaning: &'static str,
+    /// What to look at or to change.
+    pub cure: &'static str,
+    /// What it implies for the rest of keydove.
+    pub implies: C,
+}
+
+impl<C> Row<C> {
+    /// Without what it implies.
+    pub(super) fn texts(self) -> Row<()> {
+        Row { code: self.code, meaning: self.meaning, cure: self.cure, implies: () }
+    }
+}
+
 /// What a refusal implies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refusal {

@@ -79,7 +79,7 @@ impl Reason {
     }
 
     /// The row without what it implies.
-    fn texts(self) -> table::Row<()> {
+    fn texts(self) -> columns::Row<()> {
         match self {
             Self::Accepted => table::ACCEPTED,
             Self::NotOwner => table::NOT_OWNER,

@@ -2,31 +2,11 @@
 //! metrics, what it implies, and what an administrator does about it. Metrics, throttling, the ban channel,
 //! `keydove explain` and the table in `docs/reasons.md` (`make docs`) follow from it.
 
-use super::columns::{Guess, HashTrouble, MainPassword, Outdated, Refusal, Telling, Trouble};
+use super::columns::{Guess, HashTrouble, MainPassword, Outdated, Refusal, Row, Telling, Trouble};
 use HashTrouble::{Hidden, Unconcerned, Useless};
 use MainPassword::{Counts, Off};
 use Outdated::{ByArrival, ByCredentials, ByReturn, Never};
 use Telling::{AsRefusal, AtOnce, Late};
-
-/// What a row says about a reason, beside its name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row<C> {
-    /// In log lines and metrics.
-    pub code: &'static str,
-    /// A sentence or two for administrators.
-    pub meaning: &'static str,
-    /// What to look at or to change.
-    pub cure: &'static str,
-    /// What it implies for the rest of keydove.
-    pub implies: C,
-}
-
-impl<C> Row<C> {
-    /// Without what it implies.
-    pub(super) fn texts(self) -> Row<()> {
-        Row { code: self.code, meaning: self.meaning, cure: self.cure, implies: () }
-    }
-}
 
 /// Makes an enum of rows: its variants, the list of them, and the row of each.
 macro_rules! rows {

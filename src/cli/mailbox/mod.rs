@@ -1,21 +1,23 @@
 //! `keydove mailbox`: make one, change one, list them, give one to another person.
 
+mod adopt;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::input::Input;
-use super::nodes::wait_until_followed;
-use super::size::{parse_mib, show_quota, show_used};
-use super::storage::{Answer, Failure, after_commit, document, parse_label, report, with_database};
-use super::table::table;
-use super::{domain::parse_domain, hash::parse_scheme, readmit};
 use crate::auth::{ProvisionRefusal, Secret, Service, Username};
 use crate::backend::sql::{
     AuthSource, Database, DomainName, MailboxRow, MailboxSettings, MailboxState, Obstacle, StoredTemplate,
 };
+use crate::cli::input::Input;
+use crate::cli::nodes::wait_until_followed;
+use crate::cli::size::{parse_mib, show_quota, show_used};
+use crate::cli::storage::{Answer, Failure, after_commit, document, parse_label, report, with_database};
+use crate::cli::table::table;
+use crate::cli::{domain::parse_domain, hash::parse_scheme};
 use crate::credential::scheme;
 use crate::credential::scheme::Scheme;
 use crate::provision::{Identity, NewMailbox, Template, TemplateText};
@@ -42,7 +44,7 @@ enum Command {
     /// Without --id it shows the owner. The log line of the refused login names the new id. With --all, after Keycloak gave
     /// users new ids, each mailbox goes to the user with the mark that keydove noted for its owner, such as `LDAP_ID`, and
     /// to nobody else; docs/ldap.md explains it. Exit code 1: a mailbox is left, or not all users were seen.
-    Adopt(Adopt),
+    Adopt(adopt::Adopt),
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,31 +110,6 @@ struct Set {
     scheme: Scheme,
 }
 
-#[derive(Debug, clap::Args)]
-struct Adopt {
-    /// The address.
-    #[arg(value_parser = parse_user, required_unless_present = "all")]
-    address: Option<Username>,
-    /// All mailboxes whose owner's id Keycloak no longer has, where the mark proves that it is the same user.
-    #[arg(long, requires = "by", conflicts_with_all = ["address", "id", "keycloak_source"])]
-    all: bool,
-    /// With --all: the attribute that stays the same when an id changes (`mark_attribute` in `[keycloak]`).
-    #[arg(long, value_name = "ATTRIBUTE", requires = "all", value_parser = parse_label)]
-    by: Option<String>,
-    /// With --all: write nothing; show what would be done.
-    #[arg(long, requires = "all")]
-    dry_run: bool,
-    /// With --all: print one JSON document.
-    #[arg(long, requires = "all")]
-    json: bool,
-    /// The Keycloak id of the user who gets the mailbox.
-    #[arg(long, value_name = "KEYCLOAK_ID", value_parser = parse_id)]
-    id: Option<String>,
-    /// Which Keycloak knows the user, if there are several. Without it: the remembered one.
-    #[arg(long, value_name = "NAME", value_parser = parse_label, requires = "id")]
-    keycloak_source: Option<String>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Source {
     Keycloak,
@@ -159,34 +136,19 @@ pub(super) fn parse_service(text: &str) -> Result<Service, String> {
     }
 }
 
-fn parse_id(text: &str) -> Result<String, String> {
-    match parse_label(text)?.trim() {
-        "" => Err("it is empty".to_owned()),
-        id if id.contains(char::is_whitespace) => Err("it holds a space".to_owned()),
-        id => Ok(id.to_owned()),
-    }
-}
-
 pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
     match &arguments.command {
-        Command::Adopt(Adopt { by: Some(by), dry_run, json, .. }) => {
-            readmit::run(by, *dry_run, *json, config)
-        }
-        _ => report(answer(arguments, config)),
+        Command::Adopt(arguments) => adopt::run(arguments, config),
+        Command::Add(arguments) => report(add(arguments, config)),
+        Command::List(arguments) => report(list(arguments, config)),
+        Command::Set(arguments) => report(set(arguments, config)),
     }
 }
 
-fn answer(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
-    match &arguments.command {
-        Command::Add(arguments) => add(arguments, config),
-        Command::List(arguments) => {
-            let domain = arguments.domain.as_ref();
-            let mailboxes = with_database(config, async |database| Ok(database.mailboxes(domain).await?))?;
-            Ok(if arguments.json { document(&as_json(&mailboxes)) } else { as_table(&mailboxes).into() })
-        }
-        Command::Set(arguments) => set(arguments, config),
-        Command::Adopt(arguments) => adopt(arguments, config),
-    }
+fn list(arguments: &List, config: &Path) -> Result<Answer, Failure> {
+    let domain = arguments.domain.as_ref();
+    let mailboxes = with_database(config, async |database| Ok(database.mailboxes(domain).await?))?;
+    Ok(if arguments.json { document(&as_json(&mailboxes)) } else { as_table(&mailboxes).into() })
 }
 
 fn add(arguments: &Add, config: &Path) -> Result<Answer, Failure> {
@@ -295,38 +257,6 @@ fn set(arguments: &Set, config: &Path) -> Result<Answer, Failure> {
         }
     }
     Ok(answer)
-}
-
-fn adopt(arguments: &Adopt, config: &Path) -> Result<Answer, Failure> {
-    let nobody = || Failure::Usage("name an address, or --all and --by".to_owned());
-    let user = arguments.address.as_ref().ok_or_else(nobody)?;
-    with_database(config, async |database| {
-        let known = database.person_of(user).await?;
-        if known.is_none() && database.find_mailbox(user).await?.mailbox.is_none() {
-            return Err(Obstacle::MailboxUnknown(user.clone()).into());
-        }
-        let before = match &known {
-            Some(person) => {
-                format!("{user} belongs to the person with the Keycloak id {}", person.keycloak_id)
-            }
-            None => format!("nobody is remembered for {user}"),
-        };
-        let Some(id) = &arguments.id else {
-            return Ok(format!(
-                "{before}\nto give it to another person: keydove mailbox adopt {user} --id KEYCLOAK_ID\n\
-                 the warning beside the refused login (reason=user_replaced) names the new id; Keycloak's console shows it too"
-            )
-            .into());
-        };
-        let source = arguments.keycloak_source.as_deref();
-        let source = source.or(known.as_ref().map(|person| person.source.as_str())).unwrap_or_default();
-        database.adopt_person(user, id, source).await?;
-        Ok(format!(
-            "{before}\nnow it belongs to the person with the Keycloak id {id}\n\
-             next: look at its app passwords, which the person before may know: `keydove app-password list {user}`"
-        )
-        .into())
-    })
 }
 
 /// Asks for a password and hashes it.
