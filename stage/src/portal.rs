@@ -164,7 +164,7 @@ fn socket(stage: &Stage) -> PathBuf {
 pub fn listener(stage: &Stage) -> String {
     let socket = socket(stage);
     format!(
-        "[portal]\nadministrators = true\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n",
+        "[portal]\nadministrators = true\nadministrator_realm_role = \"keydove-portal-administrator\"\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n",
         socket.display()
     )
 }

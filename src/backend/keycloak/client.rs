@@ -150,12 +150,10 @@ impl Client {
         if !person.meets_attribute {
             return Ok(Some(Unmet::Attribute));
         }
-        if let Some(role) = &self.config.required_role {
-            let url = self.address.user_url(person.id(), "role-mappings/realm/composite");
-            let roles: Vec<Role> = self.read("the roles of a person", &url).await?;
-            if roles.iter().all(|held| held.name != *role) {
-                return Ok(Some(Unmet::Role));
-            }
+        if let Some(role) = &self.config.required_role
+            && !self.has_realm_role(person.id(), role).await?
+        {
+            return Ok(Some(Unmet::Role));
         }
         if let Some(group) = &self.config.required_group {
             let url = self.address.user_url(person.id(), "groups?briefRepresentation=true&max=-1");
@@ -165,6 +163,16 @@ impl Client {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a person has a role of the realm now: given to them, by a group, or by another role.
+    ///
+    /// # Errors
+    /// Nobody can tell.
+    pub async fn has_realm_role(&self, id: &str, role: &str) -> Result<bool, Error> {
+        let url = self.address.user_url(id, "role-mappings/realm/composite");
+        let roles: Vec<Role> = self.read("the roles of a person", &url).await?;
+        Ok(roles.iter().any(|held| held.name == *role))
     }
 
     /// Whether anybody at all is shown.

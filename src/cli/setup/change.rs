@@ -99,6 +99,17 @@ pub(super) enum Place {
         /// The role.
         role: String,
     },
+    /// A role of the realm.
+    RealmRole(String),
+    /// Whether the client's role contains a role of the realm.
+    RoleInside {
+        /// The client's id.
+        client: String,
+        /// The client's role.
+        role: String,
+        /// The realm's.
+        realm_role: String,
+    },
     /// The mapper that puts the client's roles into ID tokens.
     RoleMapper(String),
     /// Whether a user has the role of the client.
@@ -145,6 +156,13 @@ impl fmt::Display for Place {
                 write!(f, "Keycloak: scope {scope} of the client {id}")
             }
             Self::ClientRole { client: id, role } => write!(f, "Keycloak: role {role} of the client {id}"),
+            Self::RealmRole(role) => write!(f, "Keycloak: role {role} of the realm"),
+            Self::RoleInside { client: id, role, realm_role } => {
+                write!(
+                    f,
+                    "Keycloak: role {realm_role} of the realm inside of the role {role} of the client {id}"
+                )
+            }
             Self::RoleMapper(id) => write!(f, "Keycloak: mapper for roles of the client {id}"),
             Self::PersonsRole { role, person, .. } => write!(f, "Keycloak: role {role} of {person}"),
             Self::Role { client: id, role } => write!(f, "Keycloak: role {role} of {id}'s service account"),

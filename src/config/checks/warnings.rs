@@ -42,6 +42,11 @@ pub(in crate::config) fn find_warnings(file: &Tables) -> Vec<Warning> {
         let danger = "whoever can connect is shown numbers and states; if that is meant, set public = true";
         warn("http.listen", " is no loopback address", danger);
     }
+    if file.portal.administrators && file.portal.administrator_realm_role.is_none() {
+        let danger = "an administrator of the portal who loses the role keeps the pages until the session ends, and can change \
+                      things for 5 min; run keydove setup --portal again, or see docs/portal.md";
+        warn("portal.administrator_realm_role", " is missing", danger);
+    }
     let login = &file.http_login;
     if login.is_open_to_others() && !login.speaks_tls() {
         warn(

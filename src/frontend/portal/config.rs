@@ -18,6 +18,11 @@ pub struct Config {
     /// anybody's login ends as it does, and change mailboxes. The database account then needs the rights of keydove's
     /// commands (`keydove grants`). Default `false`.
     pub administrators: bool,
+    /// The role of the realm that every administrator has besides, because the client's role contains it. keydove asks
+    /// Keycloak for it before each change, and for pages at most 5 s before, so that an administrator who loses the role
+    /// loses the pages at once. Without it the role that Keycloak told of at the sign-in counts until the session ends.
+    /// `keydove setup --portal` makes the role `keydove-portal-administrator`. Default: none.
+    pub administrator_realm_role: Option<String>,
     /// A session ends when nothing was done in it for so long; `"1m"` to `"30d"`. Default `"30m"`.
     pub session_idle: Period,
     /// A session ends after so long in any case; `"1m"` to `"30d"`. Default `"8h"`.
@@ -41,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             administrators: false,
+            administrator_realm_role: None,
             session_idle: Period::from_secs(1800),
             session_length: Period::from_secs(8 * 3600),
             administrator_idle: Period::from_secs(900),
@@ -69,6 +75,10 @@ impl Section for Config {
         let mut faults = Vec::new();
         let mut complain =
             |key: &str, sentence: String, advice| faults.push(SettingFault::new(key, sentence, advice));
+        if self.administrator_realm_role.as_deref().is_some_and(|role| role.trim().is_empty()) {
+            let sentence = "`administrator_realm_role` is empty".to_owned();
+            complain("administrator_realm_role", sentence, "name a role of the realm, or take the line out");
+        }
         for (key, period) in [
             ("session_idle", self.session_idle),
             ("session_length", self.session_length),
@@ -108,6 +118,7 @@ mod tests {
     #[test]
     fn settings_that_cannot_be_are_named() {
         for (text, setting) in [
+            ("administrator_realm_role = ' '", "administrator_realm_role"),
             ("session_idle = '59s'", "session_idle"),
             ("administrator_length = '31d'", "administrator_length"),
             ("longest_days = 0", "longest_days"),

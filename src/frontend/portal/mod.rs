@@ -1,8 +1,8 @@
 //! The web portal's socket: one JSON request a line, one JSON answer a line, in the words of `keydove_words::portal`.
 //!
 //! * This file is the protocol, [`PortalWords`], which is pure: what is said first, and that only after it anything is asked.
-//! * [`PortalService`] answers. `sessions.rs`: who is signed in; `app_passwords.rs`: what people make for their devices.
-//!
+//! * [`PortalService`] answers. `sessions.rs`: who is signed in; `role.rs`: who is an administrator; `app_passwords.rs`: what
+//!   people make for their devices.
 //! * `admin`: what administrators ask, a file for each area of their pages.
 //!
 //! The portal names nobody for themselves: a request carries a session, and the daemon knows whose it is.
@@ -10,6 +10,7 @@
 mod admin;
 mod app_passwords;
 mod config;
+mod role;
 mod service;
 mod sessions;
 

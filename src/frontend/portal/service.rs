@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::Config;
 use super::admin::AdminParts;
+use super::role::{AskedRoles, For};
 use crate::auth::{AuthRequest, Credential, Origin, ProvenIdentity, Service, TempFail, Username, Verdict};
 use crate::backend::sql::{Error, Followed, MailLogin, OwnAppPasswords, SessionEnd, StoredSession};
 use crate::login::LoginService;
@@ -35,6 +36,7 @@ pub struct PortalService {
     /// After how many seconds every node refuses what was revoked.
     pub(super) holds_within: u64,
     pub(super) admin: AdminParts,
+    pub(super) roles: AskedRoles,
 }
 
 /// Somebody whose session it is.
@@ -48,7 +50,7 @@ impl PortalService {
     /// mailbox.
     #[must_use]
     pub fn new(service: Arc<LoginService>, config: Config, holds_within: u64) -> Self {
-        Self { service, config, holds_within, admin: AdminParts::default() }
+        Self { service, config, holds_within, admin: AdminParts::default(), roles: AskedRoles::default() }
     }
 
     /// The same with what administrators ask about beside logins.
@@ -79,8 +81,8 @@ impl PortalService {
             Request::Hello { .. } => Err(Response::Error { detail: "`hello` is said once".to_owned() }),
             Request::SignIn(sign_in) => self.sign_in(*sign_in, listener, arrival).await,
             Request::Session { session } => {
-                let SignedIn { session, .. } = self.signed_in(&session, now).await?;
-                Ok(Response::Session(Box::new(self.shown(session))))
+                let asked = self.signed_in(&session, now).await?;
+                Ok(Response::Session(Box::new(self.shown(asked).await)))
             }
             Request::EndSession { session } => self.end(SessionEnd::One(session.0)).await,
             Request::EndOther { session, id } => {
@@ -242,15 +244,13 @@ impl PortalService {
         }
     }
 
-    /// Whether somebody is an administrator, as far as Keycloak said so when they signed in.
-    pub(super) fn is_administrator(&self, session: &StoredSession) -> bool {
-        session.administrator && self.config.administrators
-    }
-
     /// A session as the portal sees it.
-    fn shown(&self, session: StoredSession) -> Session {
+    async fn shown(&self, asked: SignedIn) -> Session {
+        // While Keycloak is away the pages stay in the menu; each of them says why it cannot be shown.
+        let administrator = self.is_administrator(&asked, For::Reading).await.unwrap_or(true);
+        let session = asked.session;
         Session {
-            administrator: self.is_administrator(&session),
+            administrator,
             user: session.mailbox,
             issuer: session.issuer,
             subject: session.subject,

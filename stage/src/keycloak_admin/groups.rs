@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use super::{KeycloakAdmin, id_of};
 use crate::{Failure, Result};
 
+/// Those that `keydove setup --portal` makes.
+const PORTAL_ROLE: &str = "administrator";
+const PORTAL_REALM_ROLE: &str = "keydove-portal-administrator";
+
 impl KeycloakAdmin {
     /// Makes a realm role.
     pub fn make_role(&self, name: &str) -> Result<()> {
@@ -21,6 +25,13 @@ impl KeycloakAdmin {
         let path =
             format!("/admin/realms/{}/users/{}/groups/{}", self.realm, self.id(email)?, self.group(group)?);
         self.call("PUT", &path, &Value::Null).map(drop)
+    }
+
+    /// Ends that.
+    pub fn leave_group(&self, email: &str, group: &str) -> Result<()> {
+        let path =
+            format!("/admin/realms/{}/users/{}/groups/{}", self.realm, self.id(email)?, self.group(group)?);
+        self.call("DELETE", &path, &Value::Null).map(drop)
     }
 
     /// Gives a realm role to all members of a group, or takes it away.
@@ -45,19 +56,34 @@ impl KeycloakAdmin {
         self.call(if may { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
     }
 
-    /// Makes a role of a client, unless it is there, and gives it to a person, or takes it away.
-    pub fn let_have_client_role(&self, email: &str, client: &str, role: &str, has_it: bool) -> Result<()> {
+    /// Makes somebody an administrator of the web portal, or takes that away. The roles are those that `keydove setup
+    /// --portal` makes: one of the client, and in it one of the realm.
+    pub fn let_administrate_portal(&self, email: &str, may: bool) -> Result<()> {
+        let path = format!("/admin/realms/{}/users/{}", self.realm, self.id(email)?);
+        self.map_portal_role(&path, may)
+    }
+
+    /// The same for everybody of a group.
+    pub fn let_group_administrate_portal(&self, group: &str, may: bool) -> Result<()> {
+        let path = format!("/admin/realms/{}/groups/{}", self.realm, self.group(group)?);
+        self.map_portal_role(&path, may)
+    }
+
+    fn map_portal_role(&self, of: &str, may: bool) -> Result<()> {
         let realm = format!("/admin/realms/{}", self.realm);
-        let found = self.read(&format!("{realm}/clients?clientId={client}"))?;
+        let found = self.read(&format!("{realm}/clients?clientId=keydove-portal"))?;
         let client = found[0]["id"].as_str();
         let client = client.ok_or_else(|| Failure(format!("Keycloak has no such client: {found}")))?;
-        let roles = self.read(&format!("{realm}/clients/{client}/roles"))?;
-        if !roles.as_array().into_iter().flatten().any(|known| known["name"] == role) {
-            self.call("POST", &format!("{realm}/clients/{client}/roles"), &json!({ "name": role }))?;
+        let roles = format!("{realm}/clients/{client}/roles");
+        if self.read(&roles)?.as_array().into_iter().flatten().all(|known| known["name"] != PORTAL_ROLE) {
+            self.call("POST", &roles, &json!({ "name": PORTAL_ROLE }))?;
+            self.call("POST", &format!("{realm}/roles"), &json!({ "name": PORTAL_REALM_ROLE }))?;
+            let inside = self.read(&format!("{realm}/roles/{PORTAL_REALM_ROLE}"))?;
+            self.call("POST", &format!("{roles}/{PORTAL_ROLE}/composites"), &json!([inside]))?;
         }
-        let role = self.read(&format!("{realm}/clients/{client}/roles/{role}"))?;
-        let path = format!("{realm}/users/{}/role-mappings/clients/{client}", self.id(email)?);
-        self.call(if has_it { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
+        let role = self.read(&format!("{roles}/{PORTAL_ROLE}"))?;
+        let path = format!("{of}/role-mappings/clients/{client}");
+        self.call(if may { "POST" } else { "DELETE" }, &path, &json!([role])).map(drop)
     }
 
     fn group(&self, name: &str) -> Result<String> {

@@ -5,6 +5,7 @@ pub mod browser;
 mod errands;
 pub mod formats;
 pub mod old_browser;
+mod role;
 mod stand;
 mod weights;
 
@@ -19,6 +20,7 @@ use browser::{Browser, Scripts};
 
 pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use errands::CASES as ERRAND_CASES;
+pub use role::CASES as ROLE_CASES;
 pub use stand::{AS_PORTAL, become_portal};
 pub use weights::CASES as WEIGHT_CASES;
 

@@ -8,15 +8,9 @@ use super::super::configuration::quoted;
 use super::super::journal::Journal;
 use super::super::listener::Listener;
 use super::super::service::Service;
-use super::values::{SECRET, parse, value};
+use super::values::{SECRET, TABLE, TABLE_BEFORE, parse, value};
 use super::wishes::Wishes;
 use crate::config::Config;
-
-/// What keydove itself is told of the portal.
-const TABLE: &str = "\
-[portal]                           # how long sessions last, which app passwords users may make there
-administrators = true              # those to whom Keycloak gives the client's role
-";
 
 /// What keydove-portal.toml is to be. A file that setup did not write stays as it is, if it is for this portal.
 pub(super) fn text(wishes: &Wishes, now: &State, journal: &Journal) -> Result<String, Failure> {
@@ -96,6 +90,12 @@ fn list(texts: &[String]) -> String {
     texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether keydove.toml says which role of the realm administrators have.
+fn names_role(text: &str) -> bool {
+    let table = toml::from_str::<toml::Table>(text).unwrap_or_default();
+    table.get("portal").and_then(|portal| portal.get("administrator_realm_role")).is_some()
+}
+
 /// keydove.toml with the portal's listener and its table at the end, where it lacks them.
 pub(super) fn with_listener(wishes: &Wishes, listener: &Listener, now: &State) -> Result<String, Failure> {
     let path = &wishes.config;
@@ -103,7 +103,7 @@ pub(super) fn with_listener(wishes: &Wishes, listener: &Listener, now: &State) -
         return Err(Failure::Data(format!("{} is gone", path.display())));
     };
     let there = Config::load_listeners(path)?;
-    let mut text = own.clone();
+    let mut text = if names_role(own) { own.clone() } else { own.replace(TABLE_BEFORE, TABLE) };
     let mut add = |part: &str| {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let _ = write!(text, "{end}\n{part}");

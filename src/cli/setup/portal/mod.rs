@@ -7,6 +7,7 @@ mod database;
 mod file;
 mod proxy;
 mod realm;
+mod roles;
 mod site;
 mod values;
 mod wishes;
@@ -30,6 +31,7 @@ use super::{
 };
 use crate::portal::VERSION;
 use database::Account;
+use roles::REALM_ROLE;
 use site::Site;
 use wishes::Wishes;
 
@@ -284,6 +286,13 @@ fn next(wishes: &Wishes, account: Option<&Account>) -> String {
     if wishes.has_table && !wishes.has_administrators {
         let config = wishes.config.display();
         steps.push(format!("Set `administrators = true` in [portal] of {config}, and restart keydove, to have administrators."));
+    }
+    if wishes.has_administrators && !wishes.asks_for_role {
+        let config = wishes.config.display();
+        steps.push(format!(
+            "Set `administrator_realm_role = \"{REALM_ROLE}\"` in [portal] of {config}, and restart keydove: then a role that is taken \
+             away counts at once."
+        ));
     }
     steps.push(match wishes.administrators.as_slice() {
         [] => format!(

@@ -7,14 +7,11 @@ use super::super::super::storage::Failure;
 use super::super::change::{Change, Phase, Place, State};
 use super::super::realm::{CLIENT, Realm, client_part, elsewhere, text};
 use super::super::wanted::{pick, put};
+use super::roles::REALM_ROLE;
 use super::wishes::Wishes;
-use crate::backend::keycloak::encode;
 
 const SCOPES: &str = "the client scopes";
-const ROLES: &str = "the roles of the portal's client";
 const MAPPERS: &str = "the mappers of the portal's client";
-const PEOPLE: &str = "the users";
-const PERSONS_ROLES: &str = "the roles of a user";
 /// Whether somebody can sign in by the code flow and in no other way.
 const FIELDS: [&str; 9] = [
     "enabled",
@@ -116,6 +113,12 @@ impl Realm<'_> {
         }
         let role = wishes.role.to_owned();
         want(Place::ClientRole { client: id.clone(), role: role.clone() }, State::Json(true.into()))?;
+        want(Place::RealmRole(REALM_ROLE.to_owned()), State::Json(true.into()))?;
+        let realm_role = REALM_ROLE.to_owned();
+        want(
+            Place::RoleInside { client: id.clone(), role: role.clone(), realm_role },
+            State::Json(true.into()),
+        )?;
         let place = Place::RoleMapper(id.clone());
         if self.read(&place)? == State::Absent {
             want(place, State::Json(wanted_mapper(id)))?;
@@ -145,6 +148,10 @@ impl Realm<'_> {
             Place::ClientRole { client, role } => {
                 let found = self.role(client, role)?;
                 Ok(absent_or(found.map(|_| true.into())))
+            }
+            Place::RealmRole(role) => Ok(absent_or(self.realm_role(role)?.map(|_| true.into()))),
+            Place::RoleInside { client, role, realm_role } => {
+                Ok(State::Json(self.is_inside(realm_role, client, role)?.into()))
             }
             Place::RoleMapper(id) => {
                 let client = self.client(id)?.unwrap_or_default();
@@ -193,26 +200,16 @@ impl Realm<'_> {
                 self.send(SCOPES, method, &part, None)
             }
             (Place::ClientRole { client, role }, state) => self.write_role(client, role, state),
+            (Place::RealmRole(role), state) => self.write_realm_role(role, state),
+            (Place::RoleInside { client, role, realm_role }, State::Json(wanted)) => {
+                self.put_inside(realm_role, (client, role), *wanted == true)
+            }
             (Place::RoleMapper(id), state) => self.write_mapper(id, state),
             (Place::PersonsRole { client, role, person }, State::Json(wanted)) => {
                 self.give_role((client, role), person, *wanted == true)
             }
             _ => Err(elsewhere(place)),
         }
-    }
-
-    fn write_role(&self, client: &str, role: &str, state: &State) -> Result<(), Failure> {
-        let Some(found) = self.client(client)? else { return Ok(()) };
-        let part = format!("{}/roles", client_part(&found));
-        if *state == State::Absent {
-            return match self.role(client, role)? {
-                Some(_) => self.send(ROLES, Method::DELETE, &format!("{part}/{}", encode(role)), None),
-                None => Ok(()),
-            };
-        }
-        let new =
-            json!({ "name": role, "description": "sees the administrators' pages of keydove's web portal" });
-        self.send(ROLES, Method::POST, &part, Some(&new))
     }
 
     fn write_mapper(&self, id: &str, state: &State) -> Result<(), Failure> {
@@ -247,47 +244,6 @@ impl Realm<'_> {
                     .to_owned(),
             )),
         }
-    }
-
-    fn role(&self, client: &str, role: &str) -> Result<Option<Value>, Failure> {
-        match self.client(client)? {
-            Some(client) => self.get(ROLES, &format!("{}/roles/{}", client_part(&client), encode(role))),
-            None => Ok(None),
-        }
-    }
-
-    /// The id of the one user with this address.
-    fn person(&self, address: &str) -> Result<Option<String>, Failure> {
-        let part = format!("users?exact=true&briefRepresentation=true&email={}", encode(address));
-        let found = self.get(PEOPLE, &part)?.unwrap_or_default();
-        match found.as_array().map(Vec::as_slice) {
-            Some([person]) => Ok(Some(text(&person["id"]))),
-            Some([_, _, ..]) => {
-                Err(Failure::Data(format!("--administrator {address}: several users have this address")))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn persons_roles(&self, client: &str, person: &str) -> Result<Option<String>, Failure> {
-        let (client, person) = (self.client(client)?, self.person(person)?);
-        let part = |(client, person): (Value, String)| {
-            format!("users/{person}/role-mappings/{}", client_part(&client))
-        };
-        Ok(client.zip(person).map(part))
-    }
-
-    fn has_persons_role(&self, client: &str, role: &str, person: &str) -> Result<bool, Failure> {
-        let Some(part) = self.persons_roles(client, person)? else { return Ok(false) };
-        let held = self.get(PERSONS_ROLES, &part)?.unwrap_or_default();
-        Ok(held.as_array().is_some_and(|held| held.iter().any(|held| held["name"] == *role)))
-    }
-
-    fn give_role(&self, (client, role): (&str, &str), person: &str, wanted: bool) -> Result<(), Failure> {
-        let Some(part) = self.persons_roles(client, person)? else { return Ok(()) };
-        let Some(role) = self.role(client, role)? else { return Ok(()) };
-        let method = if wanted { Method::POST } else { Method::DELETE };
-        self.send(PERSONS_ROLES, method, &part, Some(&json!([role])))
     }
 }
 

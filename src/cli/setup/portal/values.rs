@@ -1,4 +1,4 @@
-//! What a keydove-portal.toml that is there says.
+//! What a keydove-portal.toml that is there says, and what keydove.toml says of the portal.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,18 @@ use super::super::files;
 
 /// The file's name where systemd hands the secret in.
 pub(super) const SECRET: &str = "client-secret";
+
+/// What keydove itself is told of the portal.
+pub(super) const TABLE: &str = "\
+[portal]                           # how long sessions last, which app passwords users may make there
+administrators = true              # those to whom Keycloak gives the client's role
+administrator_realm_role = \"keydove-portal-administrator\"   # is in that role; asked for before each change
+";
+/// The table of versions that did not ask for the role again: setup brings it up to date where nobody has touched it.
+pub(super) const TABLE_BEFORE: &str = "\
+[portal]                           # how long sessions last, which app passwords users may make there
+administrators = true              # those to whom Keycloak gives the client's role
+";
 
 /// What a file that is there says, so that it need not be said again.
 #[derive(Debug, Default)]

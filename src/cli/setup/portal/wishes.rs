@@ -11,7 +11,7 @@ use super::super::journal::Facts;
 use super::super::mailcow::{self, Web};
 use super::super::running;
 use super::super::service::Service;
-use super::values::Values;
+use super::values::{TABLE_BEFORE, Values};
 use super::{Portal, Proxy};
 use crate::auth::{Username, normalise_domain};
 use crate::backend::keycloak::{Address, RealmName, ServerUrl};
@@ -55,6 +55,8 @@ pub(super) struct Wishes {
     pub(super) has_table: bool,
     /// Whether keydove takes anybody for an administrator, by the `[portal]` that is there.
     pub(super) has_administrators: bool,
+    /// Whether keydove asks Keycloak for the role of the realm, or will once setup has brought its own table up to date.
+    pub(super) asks_for_role: bool,
     /// Whether the mailboxes are on a database server, where keydove has the rights that somebody gave it.
     pub(super) is_on_server: bool,
     pub(super) service: Service,
@@ -119,6 +121,7 @@ impl Wishes {
             socket,
             has_table: toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("portal")),
             has_administrators: keydove.portal.administrators,
+            asks_for_role: keydove.portal.administrator_realm_role.is_some() || text.contains(TABLE_BEFORE),
             is_on_server: matches!(keydove.storage, sql::Config::Mariadb(_)),
             service: Service::find(commands)?,
             mailcow,

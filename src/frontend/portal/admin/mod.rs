@@ -14,6 +14,7 @@ mod templates;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::role::For;
 use super::service::{PortalService, SignedIn, is_recent, out_of_reach, seconds};
 use crate::backend::sql::{AdminError, Obstacle, StoredSession};
 use crate::jobs::errands::{Errand, Errands, UnderWay};
@@ -55,7 +56,8 @@ impl PortalService {
             Effect::Changes(change) => Some(change),
             Effect::Reads => None,
         };
-        if !self.is_administrator(&asked.session) {
+        let purpose = if change.is_some() { For::Changing } else { For::Reading };
+        if !self.is_administrator(asked, purpose).await? {
             tracing::warn!(
                 user = asked.user.as_str(),
                 subject = asked.session.subject,
