@@ -67,6 +67,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "portal-session end",
         &[("keydove portal-session end ann@example.org", "she is no administrator any more")],
     ),
+    (
+        "sync-log",
+        &[("keydove sync-log list", ""), ("keydove sync-log show 1234", "what became of each user")],
+    ),
     ("backup", &[("keydove backup /var/backups/keydove.sqlite", "while the daemon runs")]),
     (
         "cache",

@@ -34,6 +34,7 @@ mod size;
 mod status;
 mod storage;
 mod sync;
+mod sync_log;
 mod table;
 mod template;
 mod throttle;
@@ -138,6 +139,11 @@ enum Command {
     /// daemon may run meanwhile. Exit code 75: another process is doing it. Exit code 1: it was not complete, or too many
     /// users are gone.
     Sync(sync::Arguments),
+    /// Show the last runs of the sync, on all nodes: how they ended, and what became of each user.
+    ///
+    /// The daemons and `keydove sync` log each run in the database, also one that could not begin or was cut off.
+    #[command(name = "sync-log")]
+    SyncLog(sync_log::Arguments),
     /// Count which password schemes and costs are in use, the weak ones first.
     ///
     /// It goes through Keycloak, mailboxes and app passwords, and also counts users without an address, a password or a
@@ -210,6 +216,7 @@ fn run_command() -> ExitCode {
         Command::PortalSession(arguments) => report(portal_session::run(arguments, config)),
         Command::Backend(arguments) => report(backend::run(arguments, config)),
         Command::Sync(arguments) => sync::run(arguments, config),
+        Command::SyncLog(arguments) => report(sync_log::run(arguments, config)),
         Command::Census(arguments) => census::run(arguments, config),
         Command::Housekeeping(arguments) => housekeeping::run(arguments, config),
         Command::Backup(arguments) => report(backup::run(arguments, config)),

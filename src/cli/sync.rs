@@ -10,7 +10,7 @@ use super::output::{say, say_error};
 use super::table::table;
 use super::{BUSY, FAILED, fail, load_and_log};
 use crate::auth::Username;
-use crate::jobs::sync::{End, Report, Request};
+use crate::jobs::sync::{End, Report, Request, StartedBy};
 use crate::{daemon, observe};
 
 /// The width of the bar on a terminal.
@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &Arguments, config: &Path) -> ExitCode {
         dry_run: arguments.dry_run,
         allow_mass_change: arguments.allow_mass_change,
         user: arguments.user.clone(),
+        started_by: if arguments.watched { StartedBy::Portal } else { StartedBy::Command },
         ..Request::default()
     };
     if arguments.watched {

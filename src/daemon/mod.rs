@@ -127,7 +127,7 @@ pub fn sync_once(config: &Config, request: &Request, watch: Watch<'_>) -> Result
             _ = interrupt.recv() => None,
         };
         if end.is_none() {
-            sync.give_up(true).await;
+            sync.give_up().await;
         }
         end.ok_or(SyncError::Stopped)
     })

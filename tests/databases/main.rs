@@ -26,6 +26,7 @@ mod portal;
 mod provisioning;
 mod retries;
 mod rights;
+mod runs;
 mod sogo;
 mod sqlite_files;
 mod sync;
@@ -314,6 +315,7 @@ async fn sqlite_serves_the_sync() {
     sync::sync_battery(&database, &OtherSqlite::open(&path)).await;
     marks::marks_battery(&database, &OtherSqlite::open(&path)).await;
     fence::fence_battery(&database, &OtherSqlite::open(&path)).await;
+    runs::runs_battery(&database, &OtherSqlite::open(&path)).await;
 }
 
 #[tokio::test]
@@ -334,6 +336,7 @@ async fn mariadb_serves_the_sync() {
     sync::sync_battery(&database, &other).await;
     marks::marks_battery(&database, &other).await;
     fence::fence_battery(&database, &other).await;
+    runs::runs_battery(&database, &other).await;
     fence::a_server_catches_a_takeover_at_any_moment(&server, &database, &other).await;
     database.close().await;
 }

@@ -179,6 +179,7 @@ const ACTING: &[Group<LoneCase>] = &[
     ("portal", On::BothDatabases, portal::CASES),
     ("portal", On::Sqlite, portal::PAGES),
     ("portal", On::Sqlite, portal::ROLE_CASES),
+    ("portal", On::Sqlite, portal::EVERY_PAGE_CASES),
     ("portal", On::BothDatabases, portal::ADMIN_CASES),
     ("portal", On::Sqlite, portal::ERRAND_CASES),
     ("portal", On::Sqlite, portal::ADMIN_PAGES),

@@ -55,6 +55,8 @@ fn say(what: &AdminRequest) -> AdminResponse {
         }
         AdminRequest::Sync(SyncRequest::Show) => AdminResponse::Sync(Box::new(SyncBoard {
             progress: Some(SyncProgress { seen: 50, people: 120, ..SyncProgress::default() }),
+            trouble: Some(HOSTILE_NAME.to_owned()),
+            is_logged: true,
             runs: (1..5).map(run).collect(),
             is_scheduled: true,
             next: Some(600),
@@ -203,7 +205,8 @@ fn run(number: u64) -> SyncRun {
     SyncRun {
         number,
         ago: 60,
-        by_hand: true,
+        node: HOSTILE_NAME.to_owned(),
+        started_by: "portal".to_owned(),
         dry_run: true,
         end: "incomplete".to_owned(),
         troubles: vec![HOSTILE_NAME.to_owned()],

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0008_changes", sql: include_str!("migrations/sqlite/0008_changes.sql") },
     Migration { name: "0009_fence", sql: include_str!("migrations/sqlite/0009_fence.sql") },
     Migration { name: "0010_backends", sql: include_str!("migrations/sqlite/0010_backends.sql") },
+    Migration { name: "0011_runs", sql: include_str!("migrations/sqlite/0011_runs.sql") },
 ];
 
 /// Which steps a file has had.

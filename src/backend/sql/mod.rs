@@ -42,6 +42,7 @@ mod provision;
 mod retry;
 mod rights;
 mod row;
+mod runs;
 mod sample;
 mod saved;
 mod session;
@@ -84,5 +85,6 @@ pub use provision::rows::{
     StoredTemplate, UserAcl, WouldChange,
 };
 pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
+pub use runs::{NewRun, RunEnd, RunRow};
 pub(crate) use saved::{SavedAppPassword, SavedMailbox};
 pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};

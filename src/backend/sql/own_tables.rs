@@ -16,6 +16,8 @@ pub(super) enum TableSet {
     Leases,
     /// On which machine mailboxes live, where there are several.
     Backends,
+    /// The log of the sync.
+    Runs,
 }
 
 /// The tables of a set.
@@ -54,10 +56,16 @@ const OF_BACKENDS: Tables = Tables {
     further: &[],
 };
 
+const OF_RUNS: Tables = Tables {
+    file: include_str!("migrations/mariadb/keydove_run.sql"),
+    first: &["keydove_run"],
+    further: &[],
+};
+
 impl TableSet {
     /// In the order of the enum.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Logins, Self::Portal, Self::Changes, Self::Leases, Self::Backends];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Logins, Self::Portal, Self::Changes, Self::Leases, Self::Backends, Self::Runs];
 
     pub(super) const fn tables(self) -> &'static Tables {
         match self {
@@ -66,6 +74,7 @@ impl TableSet {
             Self::Changes => &OF_CHANGES,
             Self::Leases => &OF_LEASES,
             Self::Backends => &OF_BACKENDS,
+            Self::Runs => &OF_RUNS,
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod admin;
 mod app_passwords;
+mod asked_roles;
 mod config;
 mod role;
 mod service;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Config;
 use super::admin::AdminParts;
-use super::role::{AskedRoles, For};
+use super::asked_roles::{AskedRoles, For};
 use crate::auth::{AuthRequest, Credential, Origin, ProvenIdentity, Service, TempFail, Username, Verdict};
 use crate::backend::sql::{Error, Followed, MailLogin, OwnAppPasswords, SessionEnd, StoredSession};
 use crate::login::LoginService;

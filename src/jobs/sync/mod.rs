@@ -14,6 +14,7 @@ mod foresight;
 mod import;
 mod journal;
 mod leavers;
+mod log;
 mod mailcows_job;
 mod newcomer;
 mod person;
@@ -38,14 +39,16 @@ use crate::backend::sql;
 use crate::backend::sql::{Database, LeaseEnd, LeaseWish};
 use crate::provision::Provisioner;
 use journal::Journal;
+use log::RunLog;
 use run::Run;
 
 pub use census::{Census, Found, Grade, PasswordCount, Sighting};
 pub use config::{Config, Deactivate};
+pub use log::{StartedBy, run_state};
 pub use mailcows_job::runs as mailcows_job_runs;
 pub use readmit::{Readmission, Readmittance, Readmitted};
 pub use report::{Outcome, PersonReport, Report, Skip, SourceReport};
-pub use schedule::{PastRun, RunStatus, Schedule, StatusNumbers};
+pub use schedule::{RunStatus, Schedule, StatusNumbers};
 pub use walk::Doubt;
 pub use wanted::{Plan, Wanted};
 
@@ -83,6 +86,8 @@ pub struct Sync {
     updates: bool,
     /// Users without a mailbox get one.
     imports: bool,
+    /// Where the run under way is noted.
+    log: RunLog,
 }
 
 /// What is wanted of a run.
@@ -94,6 +99,8 @@ pub struct Request {
     pub allow_mass_change: bool,
     /// This address only.
     pub user: Option<Username>,
+    /// What wants it, for the log of runs.
+    pub started_by: StartedBy,
     /// So long must the last complete run be past.
     pub gap: std::time::Duration,
 }
@@ -168,7 +175,7 @@ impl Sync {
     #[must_use]
     pub fn new(config: Config, parts: SyncParts) -> Self {
         let imports = config.import.unwrap_or(false);
-        Self { config, parts, updates: true, imports }
+        Self { config, parts, updates: true, imports, log: RunLog::default() }
     }
 
     /// What the next runs are to do.
@@ -185,11 +192,15 @@ impl Sync {
         let unfenced = Arc::clone(&self.parts.database);
         let end = self.run_once(request, watch).await;
         self.parts.database = unfenced;
+        if let Err(trouble) = &end {
+            self.log.fail(trouble).await;
+        }
         end
     }
 
     async fn run_once(&mut self, request: &Request, watch: Watch<'_>) -> Result<End, Trouble> {
         let began = Instant::now();
+        let unfenced = Arc::clone(&self.parts.database);
         let wish = self.wish(request);
         let leased = !request.dry_run && request.user.is_none();
         let mut journal = Journal::new(None);
@@ -205,11 +216,12 @@ impl Sync {
             self.parts.database = Arc::new(self.parts.database.fenced(LEASE, &wish.holder, number).await?);
             lease_number = Some(number);
         }
+        self.log = RunLog::begin(&unfenced, &self.parts.holder, request).await;
         let rulebook = self.parts.provisioner.rulebook(&self.parts.database).await;
         let rulebook = match rulebook {
             Ok(rulebook) => rulebook,
             Err(trouble) => {
-                self.give_up(leased).await;
+                self.end_lease(leased).await;
                 return Err(Trouble::Settings(trouble));
             }
         };
@@ -228,14 +240,20 @@ impl Sync {
             tracing::warn!(error = %Trouble::LeaseLost, "the sync did not get to its end");
         }
         report.tell(lease_number);
+        self.log.end(&report).await;
         journal.finish(report.complete);
         journal.send(self.parts.redis.as_mut()).await;
         ended?;
         Ok(End::Ran(Box::new(report)))
     }
 
-    /// Gives the lease back, if it is ours; for whoever stops in the middle.
-    pub async fn give_up(&self, leased: bool) {
+    /// Notes that the run stops in its middle, and gives the lease back, if it is ours.
+    pub async fn give_up(&mut self) {
+        self.log.stop().await;
+        self.end_lease(true).await;
+    }
+
+    async fn end_lease(&self, leased: bool) {
         if leased
             && let Err(error) = self.parts.database.end_lease(&self.wish(&Request::default()), false).await
         {

@@ -140,6 +140,7 @@ impl<'s> Run<'s> {
         let mut page = walk.next().await?;
         while let Some(people) = page {
             self.keep_lease().await?;
+            self.sync.log.note().await;
             // While this page is written, Keycloak is left alone and then asked for the next one.
             let (taken, next) = tokio::join!(self.take_page(client, people), walk.next());
             taken?;

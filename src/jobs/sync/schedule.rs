@@ -1,19 +1,17 @@
 //! The sync inside the daemon: now and then, a little early or late, and alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{End, Plan, Report, Request, Sync, Wanted, mailcows_job};
+use super::{End, Plan, Report, Request, StartedBy, Sync, Wanted, mailcows_job};
 
 /// After a run that did not get to the end, the next one comes so much sooner.
 const SOONER: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
-/// So many runs are remembered with their users.
-const REMEMBERED: usize = 5;
 
 /// How runs of this process have ended, for metrics.
 #[derive(Debug, Default)]
@@ -24,23 +22,9 @@ struct Known {
     runs: BTreeMap<&'static str, u64>,
     last_complete: Option<Instant>,
     last: Option<Report>,
-    past: VecDeque<PastRun>,
     last_end: Option<(&'static str, Instant)>,
     /// When the next run begins; none while one runs.
     next: Option<Instant>,
-}
-
-/// A run that has ended.
-#[derive(Clone, Debug)]
-pub struct PastRun {
-    /// It is asked for by this.
-    pub number: u64,
-    /// When.
-    pub at: Instant,
-    /// `complete` or `incomplete`.
-    pub end: &'static str,
-    /// What it did, with its users.
-    pub report: Arc<Report>,
 }
 
 /// The numbers of a moment.
@@ -67,22 +51,9 @@ impl RunStatus {
             if report.complete {
                 known.last_complete = Some(Instant::now());
             }
-            let number = known.runs.values().sum();
-            let past = PastRun { number, at: Instant::now(), end: result, report: Arc::new(report.clone()) };
-            known.past.push_back(past);
-            if known.past.len() > REMEMBERED {
-                known.past.pop_front();
-            }
             report.people.clear();
             known.last = Some(report);
         }
-    }
-
-    /// The last runs that went through somebody, the newest first.
-    #[must_use]
-    pub fn past(&self) -> Vec<PastRun> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.past.iter().rev().cloned().collect()
     }
 
     fn plan(&self, next: Option<Instant>) {
@@ -144,7 +115,7 @@ impl Schedule {
             () = stop.cancelled() => {}
             () = self.run_forever() => {}
         }
-        self.sync.give_up(true).await;
+        self.sync.give_up().await;
     }
 
     async fn run_forever(&mut self) {
@@ -198,7 +169,7 @@ impl Schedule {
     /// One run, if it is time. Says when it is again.
     async fn once(&mut self, interval: Duration) -> Duration {
         let late = (interval / 10).mul_f64(self.jitter);
-        let request = Request { gap: interval, ..Request::default() };
+        let request = Request { gap: interval, started_by: StartedBy::Schedule, ..Request::default() };
         match self.sync.run(&request, &|_, _| {}).await {
             Ok(End::Ran(report)) => {
                 let complete = report.complete;
@@ -244,7 +215,5 @@ mod tests {
         tokio::time::advance(Duration::from_secs(7)).await;
         assert_eq!((status.numbers().last, status.numbers().next), (Some(("incomplete", 7)), Some(53)));
         assert!(numbers.people.contains(&("created", 1)));
-        let ends: Vec<_> = status.past().iter().map(|run| (run.number, run.end)).collect();
-        assert_eq!(ends, [(2, "incomplete"), (1, "complete")]);
     }
 }

@@ -61,7 +61,7 @@ fn wait_for(browser: &Browser, css: &str) -> Result<()> {
 }
 
 fn rehearse(system: &System, browser: &Browser) -> Result<()> {
-    has(browser, "There has been no run since keydove started.")?;
+    has(browser, "There has been no run yet.")?;
     browser.click("#rehearse")?;
     wait_for(browser, "#runs")?;
     browser.click("#runs a")?;
@@ -91,7 +91,7 @@ fn run(system: &System, portal: &Portal, browser: &Browser) -> Result<()> {
     })?;
     eventually(|| {
         let text = browser.text()?;
-        ensure(browser.has("#start")? && text.matches("begun here").count() == 2, || text)
+        ensure(browser.has("#start")? && text.matches("begun in the portal").count() == 2, || text)
     })?;
     let log = system.keydove.log();
     let is_noted = |line: &str| line.contains("wanted a change") && line.contains("action=\"sync\"");

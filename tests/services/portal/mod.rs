@@ -3,6 +3,7 @@
 mod administrators;
 pub mod browser;
 mod errands;
+mod every_page;
 pub mod formats;
 pub mod old_browser;
 mod role;
@@ -20,6 +21,7 @@ use browser::{Browser, Scripts};
 
 pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use errands::CASES as ERRAND_CASES;
+pub use every_page::CASES as EVERY_PAGE_CASES;
 pub use role::CASES as ROLE_CASES;
 pub use stand::{AS_PORTAL, become_portal};
 pub use weights::CASES as WEIGHT_CASES;

@@ -7,6 +7,7 @@ mod field;
 mod holders;
 mod leavers;
 mod many;
+mod runs;
 mod stopped;
 
 use std::thread;
@@ -32,6 +33,7 @@ pub const GROUPS: &[Group<WorldCase>] = &[
     ("sync", On::BothDatabases, census::CASES),
     ("sync", On::BothDatabases, leavers::CASES),
     ("sync", On::BothDatabases, many::CASES),
+    ("sync", On::BothDatabases, runs::CASES),
     ("sync", On::BothDatabases, stopped::CASES),
     ("sync", On::BothDatabases, beside_mailcow::CASES),
     ("sync", On::BothDatabases, dry_run::CASES),

@@ -16,6 +16,7 @@ use crate::{PATIENCE, ensure};
 
 use super::IMPORT;
 use super::field::{Field, counts};
+use super::runs::{newest, show};
 
 const PEOPLE: usize = 400;
 /// So many mailboxes are made before it is stopped.
@@ -31,6 +32,12 @@ pub const CASES: &[WorldCase] =
         let log = world.system.stage().path("overtaken.log");
         let mut first = Started::new(&field, &log)?;
         first.stop_in_the_middle(&field)?;
+        // Its own log of runs tells of it, before and after its process has been silent for too long.
+        let run = newest(&field.keydove)?;
+        ensure(run["state"] == "running" && run["started_by"] == "command", || run.to_string())?;
+        world.system.execute("UPDATE keydove_run SET heard = heard - 130 WHERE ended IS NULL")?;
+        let silent = newest(&field.keydove)?;
+        ensure(silent["state"] == "cut_off" && silent["run"] == run["run"], || silent.to_string())?;
         let number = number_of(&field)?;
         let made = field.mailboxes("1 = 1")?;
         ensure((ENOUGH..PEOPLE).contains(&made), || format!("it was stopped with {made} mailboxes"))?;
@@ -46,6 +53,8 @@ pub const CASES: &[WorldCase] =
         first.signal(Signal::SIGCONT)?;
         let report = first.end()?;
         ensure(report["complete"] == false, || format!("it calls itself complete: {report}"))?;
+        let ended = show(&field.keydove, &run)?;
+        ensure(ended["state"] == "incomplete", || ended.to_string())?;
         let writes = field.writes()?;
         ensure(writes.is_empty(), || format!("it wrote {writes:?}"))?;
         let said = attempt("read", &log, fs::read_to_string(&log))?;

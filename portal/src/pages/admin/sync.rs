@@ -21,6 +21,7 @@ struct RunRow {
     link: String,
     ended: String,
     how: &'static str,
+    node: String,
     dry_run: bool,
     end: &'static str,
     is_good: bool,
@@ -51,6 +52,8 @@ struct SyncPage {
     /// Another one was wanted while one was under way.
     is_busy: bool,
     next: String,
+    trouble: Option<String>,
+    is_logged: bool,
     runs: Vec<RunRow>,
 }
 
@@ -118,7 +121,7 @@ pub(super) async fn rehearse(
 }
 
 async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Result<Response, Problem> {
-    let SyncBoard { progress, runs, next, .. } = app.daemon.sync_board(who).await?;
+    let SyncBoard { progress, runs, next, trouble, is_logged, .. } = app.daemon.sync_board(who).await?;
     let words = &frame.t.admin;
     let is_running = progress.is_some();
     let answer = html(&SyncPage {
@@ -128,6 +131,8 @@ async fn page(app: &App, who: &Administrator, frame: Frame, is_busy: bool) -> Re
             Some(next) => fill(words.sync.scheduled, &span(&words.overview, next)),
             None => words.sync.not_scheduled.to_owned(),
         },
+        trouble,
+        is_logged,
         runs: runs.into_iter().map(|run| row(words, run)).collect(),
         frame: frame.of(who.who(), Page::Sync),
     })?;
@@ -148,13 +153,20 @@ fn row(words: &AdminTexts, run: SyncRun) -> RunRow {
     RunRow {
         link: format!("/admin/sync/run?number={}", run.number),
         ended: fill(texts.ago, &span(&words.overview, run.ago)),
-        how: if run.by_hand { texts.by_hand } else { texts.by_itself },
+        how: match run.started_by.as_str() {
+            "portal" => texts.by_portal,
+            "command" => texts.by_command,
+            _ => texts.by_itself,
+        },
+        node: run.node,
         dry_run: run.dry_run,
-        is_good: run.end == "complete",
+        is_good: matches!(run.end.as_str(), "complete" | "running"),
         end: match run.end.as_str() {
             "complete" => texts.complete,
             "incomplete" => texts.incomplete,
-            "held" => texts.held,
+            "stopped" => texts.stopped,
+            "cut_off" => texts.cut_off,
+            "running" => texts.still_running,
             _ => texts.failed,
         },
         counts: counted(texts, &run.counts),

@@ -38,6 +38,9 @@ const NOTICE: &[&str] = &["app_passwd", "occasion", "attempts", "retry"];
 const ORIGIN: &[&str] = &["app_passwd", "mailbox", "created", "remote"];
 const CHANGE: &[&str] = &["id", "at", "kind", "subject", "node"];
 const NODE: &[&str] = &["node", "version", "started", "read_at"];
+const RUN: &[&str] =
+    &["id", "node", "started_by", "dry_run", "began", "heard", "ended", "outcome", "report", "people"];
+const NEW_RUN: &[&str] = &["node", "started_by", "dry_run", "began", "heard", "outcome", "report", "people"];
 const PLACEMENT: &[&str] = &["mailbox", "backend"];
 const DRAINED: &[&str] = &["name", "drained"];
 const QUOTA: &[&str] = &["username", "bytes", "messages"];
@@ -188,6 +191,11 @@ const LINES: &[Line] = &[
     (&[Sync, Commands], Select, "keydove_sync", SYNC),
     (&[Sync, Commands], Insert, "keydove_sync", SYNC),
     (&[Sync, Commands], Update, "keydove_sync", SYNC),
+    (&[Sync, Commands], Create, "keydove_run", &[]),
+    (&[Sync, Commands], Select, "keydove_run", RUN),
+    (&[Sync, Commands], Insert, "keydove_run", NEW_RUN),
+    (&[Sync, Commands], Update, "keydove_run", &["heard", "ended", "outcome", "report", "people"]),
+    (&[Sync, Commands], Delete, "keydove_run", &[]),
     (&[Sync, OldPeople], Select, "keydove_person", &["mailbox", "missed_runs", "missing_since"]),
     (&[Sync, OldPeople], Update, "keydove_person", &["missed_runs", "missing_since"]),
     (&[Sync], Select, "domain", &["domain", "active"]),

@@ -14,7 +14,7 @@ mod templates;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::role::For;
+use super::asked_roles::For;
 use super::service::{PortalService, SignedIn, is_recent, out_of_reach, seconds};
 use crate::backend::sql::{AdminError, Obstacle, StoredSession};
 use crate::jobs::errands::{Errand, Errands, UnderWay};
@@ -83,7 +83,7 @@ impl PortalService {
             AdminRequest::Overview(request) => Ok(self.answer_overview(request, arrival).await),
             AdminRequest::People(request) => self.answer_people(request, arrival).await,
             AdminRequest::Hosting(request) => self.answer_hosting(request).await,
-            AdminRequest::Sync(request) => Ok(self.answer_sync(&request)),
+            AdminRequest::Sync(request) => self.answer_sync(&request).await,
             AdminRequest::IdentityProvider(request) => self.answer_identity_provider(request).await,
             AdminRequest::Census(request) => Ok(self.answer_census(request)),
             AdminRequest::Templates(request) => self.answer_templates(request).await,

@@ -45,7 +45,11 @@ impl SyncRequest {
 pub struct SyncBoard {
     /// The run that an administrator has begun.
     pub progress: Option<SyncProgress>,
-    /// The last runs, the newest first, without their users.
+    /// Why the run that was begun here last did not happen, in the daemon's words.
+    pub trouble: Option<String>,
+    /// Whether runs are logged; keydove may lack the right to.
+    pub is_logged: bool,
+    /// The last runs of all nodes, the newest first, without their users.
     pub runs: Vec<SyncRun>,
     /// Whether this daemon does it by itself now and then.
     pub is_scheduled: bool,
@@ -70,18 +74,21 @@ pub struct SyncProgress {
     pub changed: u64,
 }
 
-/// A run that has ended.
+/// A run in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncRun {
     /// By which it is asked for.
     pub number: u64,
-    /// How many seconds ago it ended.
+    /// The machine and process that did it.
+    pub node: String,
+    /// How many seconds ago it ended, or began if it has not ended.
     pub ago: u64,
-    /// An administrator began it here; otherwise the daemon by itself.
-    pub by_hand: bool,
+    /// What began it: `schedule`, `portal` or `command`.
+    pub started_by: String,
     /// It wrote nothing.
     pub dry_run: bool,
-    /// `complete`, `incomplete`, `held` by another process, or `failed`.
+    /// `complete`, `incomplete`, `failed` (it could not begin), `stopped` (keydove was), `running`, or `cut_off` (its process
+    /// ended in the middle).
     pub end: String,
     /// Why it was not complete, in the daemon's words.
     pub troubles: Vec<String>,
