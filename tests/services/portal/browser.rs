@@ -31,6 +31,11 @@ pub struct Browser {
     _driver: Program,
 }
 
+/// Whether an element is gone with its page: the driver says the one, or the browser below it the other.
+fn was_replaced(failure: &str) -> bool {
+    ["stale element", "does not belong to the document"].iter().any(|words| failure.contains(words))
+}
+
 /// Whether pages may run scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scripts {
@@ -82,7 +87,7 @@ impl Browser {
         let since = Instant::now();
         loop {
             match self.run(what, &act) {
-                Err(Failure(failure)) if failure.contains("stale element") && since.elapsed() < PATIENCE => {}
+                Err(Failure(failure)) if was_replaced(&failure) && since.elapsed() < PATIENCE => {}
                 end => return end,
             }
         }

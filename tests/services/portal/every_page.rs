@@ -15,6 +15,12 @@ use super::{ALICE, sign_in, start};
 
 const PHONE: u32 = 360;
 
+/// How wide the page is, and what stands out at its right.
+const WIDE: &str = "\
+    const out = [...document.body.querySelectorAll('*')].filter(one => one.getBoundingClientRect().right > 361 \
+        || one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline'); \
+    return [document.documentElement.scrollWidth, ...out.map(one => one.outerHTML.slice(0, 150))]";
+
 /// What a browser opens, by the path in the source, and with what a page of that path needs.
 const PAGES: [(&str, &str); 20] = [
     ("/", ""),
@@ -76,10 +82,7 @@ pub const CASES: &[LoneCase] = &[
                 let name = format!("{path} in {language}");
                 let said = browser.script("return document.documentElement.lang")?;
                 ensure(said == language, || format!("{name} is in {said}"))?;
-                let wide = browser.script(
-                    "return [document.documentElement.scrollWidth, ...[...document.querySelectorAll('main *')] \
-                     .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 120))]",
-                )?;
+                let wide = browser.script(WIDE)?;
                 ensure(wide[0].as_u64().is_some_and(|wide| wide <= PHONE.into()), || {
                     format!("{name} is wider than a phone: {wide}")
                 })?;
