@@ -47,6 +47,11 @@ pub const CASES: &[LoneCase] = &[
             .arg(is_administrator))?;
         ensure(told.trim() == "1", || format!("administrator is {told}"))?;
 
+        // keydove's service account sees the role that setup has put inside of the client's.
+        browser.open(&format!("{}/admin", portal.address))?;
+        let text = browser.text()?;
+        ensure(text.contains("Database and Keycloak"), || text)?;
+
         let (now, known) = (ground.files()?, ground.realm()?);
         let again = ground.ends(site.setup(&["--administrator", ALICE.user, "--yes"]), DONE)?;
         ensure(again.contains("nothing had to be changed"), || again)?;
@@ -60,6 +65,27 @@ pub const CASES: &[LoneCase] = &[
         ensure(back.contains("everything is as it was before the portal"), || back)?;
         same_as_before(ground, &files, &realm)?;
         ground.ends(undo(ground), DONE).map(drop)
+    }),
+    ("setup_brings_the_table_of_an_older_version_up_to_date_and_leaves_an_administrators_own", |system| {
+        let site = Site::prepare(system)?;
+        let ground = &site.ground;
+        ground.ends(site.setup(&["--yes"]), DONE)?;
+        let config = ground.folder.join("etc/keydove.toml");
+        let own = attempt("read", &config, fs::read_to_string(&config))?;
+        let lines = own.lines().filter(|line| !line.starts_with("administrator_realm_role"));
+        let older = lines.fold(String::new(), |text, line| text + line + "\n");
+        ensure(older != own, || own.clone())?;
+        attempt("write", &config, fs::write(&config, &older))?;
+        ground.ends(site.again(&["--portal", "--yes"]), DONE)?;
+        let renewed = attempt("read", &config, fs::read_to_string(&config))?;
+        ensure(renewed == own, || renewed)?;
+        let by_hand = older.replace("administrators = true  ", "administrators = true # mine ");
+        ensure(by_hand != older, || older.clone())?;
+        attempt("write", &config, fs::write(&config, &by_hand))?;
+        let said = ground.ends(site.again(&["--portal", "--yes"]), DONE)?;
+        ensure(said.contains("Set `administrator_realm_role = \"keydove-portal-administrator\"`"), || said)?;
+        let kept = attempt("read", &config, fs::read_to_string(&config))?;
+        ensure(kept == by_hand, || kept)
     }),
     ("nginx_takes_what_setup_prints_for_it_and_passes_requests_on", |system| {
         let site = Site::prepare(system)?;
