@@ -9,6 +9,7 @@ mod bookkeeping;
 mod costs;
 mod explain_truth;
 mod fence;
+mod galera;
 mod ground;
 mod housekeeping;
 mod identity_provider;

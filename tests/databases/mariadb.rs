@@ -62,6 +62,29 @@ impl MariadbServer {
 
     /// Starts the server and waits until it answers.
     pub async fn start(&self) {
+        self.start_with(&[]).await;
+    }
+
+    /// Starts it as the only node of a Galera cluster, which listens at this port of loopback.
+    pub async fn start_as_galera(&self, port: u16) {
+        // Where it is to join others that are not there, it gives up after a second.
+        let options =
+            format!("gmcast.listen_addr=tcp://127.0.0.1:{port};gcache.size=1M;pc.wait_prim_timeout=PT1S");
+        let settings = [
+            "--binlog-format=ROW",
+            "--innodb-autoinc-lock-mode=2",
+            "--wsrep-on=ON",
+            "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
+            "--wsrep-cluster-address=gcomm://",
+            "--wsrep-new-cluster",
+            "--wsrep-node-address=127.0.0.1",
+            "--wsrep-sst-method=rsync",
+            &format!("--wsrep-provider-options={options}"),
+        ];
+        self.start_with(&settings).await;
+    }
+
+    async fn start_with(&self, settings: &[&str]) {
         let process = Command::new("mariadbd")
             .args(["--no-defaults", "--skip-networking", "--innodb-buffer-pool-size=16M", "--skip-log-bin"])
             .arg(format!("--datadir={}", self.folder.join("data").display()))
@@ -69,6 +92,7 @@ impl MariadbServer {
             .arg(format!("--pid-file={}", self.folder.join("pid").display()))
             .arg(format!("--log-error={}", self.folder.join("error.log").display()))
             .arg(format!("--user={}", owner()))
+            .args(settings)
             .env("TMPDIR", &self.folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

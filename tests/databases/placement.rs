@@ -38,6 +38,8 @@ pub async fn placement_battery<O: Other>(nodes: [&Arc<Database>; 2], other: &O) 
     // The first has b1 alone, the second b2.
     assert_eq!(first.place(&one).await.unwrap(), on("b1"));
     assert_eq!(second.place(&one).await.unwrap(), on("b1"));
+    // Whichever of the two was quicker before.
+    assert_eq!(second.place(&user("other@placed.example")).await.unwrap(), on("b2"));
     let facts = second.login_facts(&one).await.unwrap();
     assert_eq!((facts.backend.unwrap().as_deref(), facts.hosting.mailbox.is_some()), (Some("b1"), true));
     drained(first, second).await;

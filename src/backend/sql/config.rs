@@ -47,7 +47,8 @@ pub struct SqliteConfig {
 pub struct MariadbConfig {
     /// The server's Unix socket. Default: this, `host` or `hosts` is required.
     pub socket: Option<PathBuf>,
-    /// The server's name or address. Default: this, `socket` or `hosts` is required.
+    /// The server's name or address, or that of a proxy before a cluster. One that runs with Galera is treated as one of
+    /// `hosts`. Default: this, `socket` or `hosts` is required.
     pub host: Option<String>,
     /// The servers of a Galera cluster, as `"name"` or `"name:port"`, the preferred one first. All connections lead to one
     /// of them; keydove goes to the next when that one fails or is not ready (`wsrep_ready`), and stays there. Reads

@@ -12,7 +12,7 @@ use mysql_async::{Conn, Error as DriverError, Opts};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use super::servers::connect_ready;
+use super::servers::{Galera, connect};
 use crate::backend::sql::session::Asker;
 
 /// Connections that nobody used for so long are closed; idle ones may sit behind a firewall that forgets them.
@@ -91,7 +91,7 @@ impl ConnectionPool {
     async fn connect(&self) -> Result<(Conn, usize), DriverError> {
         let first = self.current.load(Ordering::Relaxed);
         let [only] = self.servers.as_slice() else { return self.connect_in_turn(first).await };
-        Ok((Conn::new(only.clone()).await?, 0))
+        Ok((connect(only.clone(), Galera::May).await?, 0))
     }
 
     async fn connect_in_turn(&self, first: usize) -> Result<(Conn, usize), DriverError> {
@@ -100,7 +100,7 @@ impl ConnectionPool {
         let share = self.connect_timeout / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         let mut last = None;
         for server in (0..count).map(|step| (first + step) % count) {
-            match timeout(share, connect_ready(self.servers[server].clone())).await {
+            match timeout(share, connect(self.servers[server].clone(), Galera::Must)).await {
                 Ok(Ok(connection)) => {
                     if server != first {
                         tracing::warn!(

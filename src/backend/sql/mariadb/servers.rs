@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::Mariadb;
 use crate::backend::sql::database::Database;
 
-const STATUS: &str =
-    "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', 'wsrep_cluster_size')";
+const STATUS: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
+                      ('wsrep_provider_name', 'wsrep_ready', 'wsrep_cluster_status', 'wsrep_cluster_size')";
 const VARIABLES: &str =
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_provider', 'innodb_flush_log_at_trx_commit')";
 
@@ -83,12 +83,25 @@ async fn status(connection: &mut Conn) -> Result<BTreeMap<String, String>, Drive
     Ok(connection.query::<(String, String), _>(STATUS).await?.into_iter().collect())
 }
 
-/// A connection to a server of a cluster, which must be ready: one that has lost its cluster greets, and answers nothing; one
-/// without Galera answers, and knows nothing of what the others have committed.
-pub(super) async fn connect_ready(options: Opts) -> Result<Conn, DriverError> {
+/// Whether a server has to run with Galera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Galera {
+    /// It is one of several: without Galera it answers, and knows nothing of what the others have committed.
+    Must,
+    /// It is the only one of the settings: a server by itself, a node of a cluster, or a proxy before one.
+    May,
+}
+
+/// A connection to a server. One that runs with Galera must be ready: a node that has lost its cluster greets, and answers
+/// nothing.
+pub(super) async fn connect(options: Opts, galera: Galera) -> Result<Conn, DriverError> {
     let place = place(&options);
     let mut connection = Conn::new(options).await?;
     let status = status(&mut connection).await?;
+    let has_galera = status.get("wsrep_provider_name").is_some_and(|provider| !provider.is_empty());
+    if !has_galera && galera == Galera::May {
+        return Ok(connection);
+    }
     if status.get("wsrep_ready").is_some_and(|ready| ready == "ON") {
         connection.query_drop("SET SESSION wsrep_sync_wait = 1").await?;
         return Ok(connection);
