@@ -77,15 +77,15 @@ impl Config {
         read_file(path)
     }
 
-    /// Redis and its password, for a command that can do without: `None` where there is none or something is wrong.
+    /// Redis and its passwords, for a command that can do without: `None` where there is none or something is wrong.
     #[must_use]
-    pub fn load_redis(path: &Path) -> Option<(redis::Config, Option<Secret>)> {
+    pub fn load_redis(path: &Path) -> Option<(redis::Config, redis::Passwords)> {
         let file = read_file(path).ok()?;
         let credentials = Credentials::find(path);
         let mut reading = Reading::new(&credentials, Vec::new());
         let secrets = reading.read(&file, |table| table == "redis");
         reading.faults.is_empty().then_some(())?;
-        file.redis.map(|redis| (redis, secrets.redis_password))
+        file.redis.map(|redis| (redis, secrets.redis))
     }
 
     /// Reads and checks the configuration for a command that needs nothing but the sockets: no secret is read.

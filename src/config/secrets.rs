@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Credentials, KeycloakTable, Tables};
 use crate::auth::Secret;
-use crate::backend::{keycloak, sql};
+use crate::backend::{keycloak, redis, sql};
 use crate::frontend::operations::BearerToken;
 use crate::login::throttle::LEAST_SHARED_KEY;
 use crate::settings::SettingFault;
@@ -25,8 +25,8 @@ pub struct Secrets {
     pub database_password: Option<Secret>,
     /// By which the webmail logs in for people who are logged in at mailcow.
     pub single_sign_on: Option<Secret>,
-    /// Of Redis, if it has one.
-    pub redis_password: Option<Secret>,
+    /// Of Redis and of its Sentinels.
+    pub redis: redis::Passwords,
     /// Of what nodes tell each other of wrong passwords, where they do.
     pub throttle_key: Option<Secret>,
     /// Of whoever may forget people over HTTP.
@@ -45,7 +45,7 @@ impl Secrets {
             client_secrets: self.client_secrets.iter().map(Secret::duplicate).collect(),
             database_password: self.database_password.as_ref().map(Secret::duplicate),
             single_sign_on: self.single_sign_on.as_ref().map(Secret::duplicate),
-            redis_password: self.redis_password.as_ref().map(Secret::duplicate),
+            redis: self.redis.duplicate(),
             throttle_key: self.throttle_key.as_ref().map(Secret::duplicate),
             forget_token: self.forget_token.as_ref().map(Secret::duplicate),
             http_login_token: self.http_login_token.as_ref().map(Secret::duplicate),
@@ -78,7 +78,8 @@ impl Pointer<'_> {
 
 /// Every secret that the file may point at, a row each.
 fn pointers(file: &Tables) -> Vec<Pointer<'_>> {
-    let mut pointers: Vec<_> = file.own_keycloaks().map(client_secret).collect();
+    let of_redis = file.redis.iter().flat_map(passwords_of_redis);
+    let mut pointers: Vec<_> = file.own_keycloaks().map(client_secret).chain(of_redis).collect();
     let mut point = |table: &str, name, called: &str, (file, credential), objection, put| {
         let table = table.split('.').map(str::to_owned).collect();
         pointers.push(Pointer { table, name, called: called.to_owned(), file, credential, objection, put });
@@ -101,16 +102,6 @@ fn pointers(file: &Tables) -> Vec<Pointer<'_>> {
         |_| None,
         |secrets, secret| secrets.single_sign_on = Some(secret),
     );
-    if let Some(redis) = &file.redis {
-        point(
-            "redis",
-            "password",
-            "the password of Redis",
-            (&redis.password_file, &redis.password_credential),
-            |_| None,
-            |secrets, secret| secrets.redis_password = Some(secret),
-        );
-    }
     point(
         "throttle",
         "shared_key",
@@ -156,6 +147,32 @@ fn client_secret((place, keycloak): (KeycloakTable, &keycloak::Config)) -> Point
         objection: |_| None,
         put: |secrets, secret| secrets.client_secrets.push(secret),
     }
+}
+
+fn passwords_of_redis(redis: &redis::Config) -> [Pointer<'_>; 2] {
+    let point = |name, called: &str, (file, credential), put| Pointer {
+        table: vec!["redis".to_owned()],
+        name,
+        called: called.to_owned(),
+        file,
+        credential,
+        objection: |_| None,
+        put,
+    };
+    [
+        point(
+            "password",
+            "the password of Redis",
+            (&redis.password_file, &redis.password_credential),
+            |secrets, secret| secrets.redis.server = Some(secret),
+        ),
+        point(
+            "sentinel_password",
+            "the password of the Sentinels",
+            (&redis.sentinel_password_file, &redis.sentinel_password_credential),
+            |secrets, secret| secrets.redis.sentinels = Some(secret),
+        ),
+    ]
 }
 
 fn short_key(key: &Secret) -> Option<(String, &'static str)> {

@@ -319,8 +319,8 @@ fn assemble_sync(
     sources: Sources,
     provisioner: Arc<Provisioner>,
 ) -> Result<Sync, AssembleError> {
-    let redis_password = config.secrets.duplicate().redis_password;
-    let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
+    let redis = config.redis.as_ref().map(|redis| Redis::new(redis, config.secrets.redis.duplicate()));
+    let redis = redis.transpose()?;
     let parts = sync::SyncParts {
         database,
         sources,

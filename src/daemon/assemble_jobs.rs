@@ -31,8 +31,8 @@ pub(super) fn assemble_bookkeeping(
     database: Arc<sql::Database>,
     provisioner: Arc<Provisioner>,
 ) -> Result<(Bookkeeper, Worker, Housekeeping), AssembleError> {
-    let redis_password = config.secrets.duplicate().redis_password;
-    let redis = config.redis.as_ref().map(|redis| Redis::new(redis, redis_password)).transpose()?;
+    let redis = config.redis.as_ref().map(|redis| Redis::new(redis, config.secrets.redis.duplicate()));
+    let redis = redis.transpose()?;
     let housekeeping = Housekeeping::new(&config.housekeeping, Arc::clone(&database), holder()?);
     let (bookkeeper, worker) = bookkeeping::new(&config.bookkeeping, database, provisioner, redis);
     Ok((bookkeeper, worker, housekeeping))
@@ -44,11 +44,11 @@ pub(super) fn assemble_throttle(
 ) -> Result<(throttle::Throttle, throttle::Keeper), AssembleError> {
     let now = Instant::now().into_std();
     let throttle = throttle::Throttle::new(&config.throttle, now).map_err(AssembleError::Random)?;
-    let Secrets { redis_password, throttle_key, .. } = config.secrets.duplicate();
+    let Secrets { redis: passwords, throttle_key, .. } = config.secrets.duplicate();
     // A warning of the configuration says that nothing is shared without a key.
     let key = throttle_key.filter(|_| config.throttle.enabled && config.throttle.shared);
     let shared = match (&config.redis, key) {
-        (Some(redis), Some(key)) => Some((Redis::new(redis, redis_password)?, key)),
+        (Some(redis), Some(key)) => Some((Redis::new(redis, passwords)?, key)),
         _ => None,
     };
     let node = getrandom::u64().map_err(AssembleError::Random)?;

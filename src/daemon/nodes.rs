@@ -50,7 +50,7 @@ pub(super) fn follow(
     };
     let wakeups = match &config.redis {
         Some(settings) => {
-            let connect = || Redis::new(settings, config.secrets.duplicate().redis_password);
+            let connect = || Redis::new(settings, config.secrets.redis.duplicate());
             Some(Wakeups::new(connect()?, connect()?, changed))
         }
         None => None,

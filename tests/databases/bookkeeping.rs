@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keydove::auth::{Guess, Secret};
-use keydove::backend::redis::Redis;
+use keydove::backend::redis::{Passwords, Redis};
 use keydove::backend::sql::Database;
 use keydove::jobs::bookkeeping;
 use keydove::jobs::bookkeeping::{AcceptedLogin, Bookkeeper, Config, Note, RefusedLogin};
@@ -47,7 +47,8 @@ impl Books {
     fn open(database: &Arc<Database>, provisioner: &Arc<Provisioner>, redis: &Server) -> Self {
         let text =
             format!("socket = '{}'\nban_channel = '{CHANNEL}'\ntimeout = '500ms'", redis.socket().display());
-        let redis = Redis::new(&toml::from_str(&text).unwrap(), Some(Secret::from(PASSWORD))).unwrap();
+        let passwords = Passwords { server: Some(Secret::from(PASSWORD)), sentinels: None };
+        let redis = Redis::new(&toml::from_str(&text).unwrap(), passwords).unwrap();
         let (bookkeeper, worker) =
             bookkeeping::new(&Config::default(), Arc::clone(database), Arc::clone(provisioner), Some(redis));
         let stop = CancellationToken::new();

@@ -30,6 +30,13 @@ pub struct Config {
     pub sentinels: Vec<HostPort>,
     /// The name by which the Sentinels know the master. Default: the usual one, `"mymaster"`.
     pub service: Option<String>,
+    /// The user of the Sentinels' access list. Default: their `default` user.
+    pub sentinel_username: Option<String>,
+    /// A file with the password of the Sentinels, where they want one (`requirepass` in their configuration); at most one of
+    /// this and `sentinel_password_credential`.
+    pub sentinel_password_file: Option<PathBuf>,
+    /// The name of a systemd credential with the password of the Sentinels.
+    pub sentinel_password_credential: Option<String>,
     /// The server's TCP port, with `host`. Default `6379`.
     #[serde(default = "default_port")]
     pub port: u16,
@@ -113,6 +120,27 @@ impl Section for Config {
                 "add one of them, or take this line out for the server's `default` user",
             );
         }
+        let has_sentinel_password =
+            self.sentinel_password_file.is_some() || self.sentinel_password_credential.is_some();
+        if self.sentinel_username.is_some() && !has_sentinel_password {
+            complain(
+                &["sentinel_username"],
+                "`sentinel_username` needs `sentinel_password_file` or `sentinel_password_credential`",
+                "add one of them, or take this line out for the Sentinels' `default` user",
+            );
+        }
+        for (key, is_set) in [
+            ("sentinel_password_file", self.sentinel_password_file.is_some()),
+            ("sentinel_password_credential", self.sentinel_password_credential.is_some()),
+        ] {
+            if is_set && self.sentinels.is_empty() {
+                complain(
+                    &[key],
+                    "a password of Sentinels is set, and there are no `sentinels`",
+                    "set sentinels to their addresses, or take this line out",
+                );
+            }
+        }
         if self.timeout.get().is_zero() || self.timeout.get() > LONGEST_TIMEOUT {
             complain(&["timeout"], "`timeout` must be more than 0 and at most `1m`", "1s is a good value");
         }
@@ -175,6 +203,9 @@ mod tests {
             "sentinels = []",
             "sentinels = ['s']\nservice = ''",
             "sentinels = ['s:x']",
+            "sentinels = ['s']\nsentinel_username = 'u'",
+            "host = 'h'\nsentinel_password_file = '/p'",
+            "host = 'h'\nsentinel_password_credential = 'p'",
             "host = 'h'\ndatabase = -1",
         ] {
             assert!(read(broken).is_err(), "{broken}");

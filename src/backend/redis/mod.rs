@@ -8,6 +8,7 @@ mod bounded;
 mod config;
 mod error;
 mod link;
+mod passwords;
 mod sentinel;
 mod stream;
 mod wakeups;
@@ -22,13 +23,14 @@ use redis::{
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::auth::Secret;
 use crate::settings::Section;
 use link::{Address, Link};
+use passwords::{describe, signed_in};
 use sentinel::Sentinels;
 
 pub use config::Config;
 pub use error::Error;
+pub use passwords::Passwords;
 pub use sentinel::SentinelAnswer;
 pub use stream::StreamEntry;
 
@@ -37,7 +39,7 @@ pub struct Redis {
     place: Place,
     settings: RedisConnectionInfo,
     server: String,
-    password: Option<Secret>,
+    passwords: Passwords,
     timeout: Duration,
     ban_channel: Option<Box<str>>,
     link: Option<Link>,
@@ -55,36 +57,29 @@ impl Redis {
     /// Prepares a connection; the server is not contacted yet.
     ///
     /// # Errors
-    /// [`Error::Settings`]: settings contradict each other, or the password is not UTF-8.
-    pub fn new(config: &Config, password: Option<Secret>) -> Result<Self, Error> {
+    /// [`Error::Settings`]: settings contradict each other, or a password is not UTF-8.
+    pub fn new(config: &Config, passwords: Passwords) -> Result<Self, Error> {
         if let Some(fault) = config.faults().into_iter().next() {
             return Err(Error::Settings(fault.sentence));
         }
-        let mut settings = RedisConnectionInfo::default()
+        let settings = RedisConnectionInfo::default()
             // With it the server's close is noticed while nothing is asked.
             .set_protocol(ProtocolVersion::RESP3)
             .set_db(config.database.into())
             // Users who may do nothing but the few commands of this module are let alone with it.
             .set_skip_set_lib_name();
-        if let Some(username) = &config.username {
-            settings = settings.set_username(username);
-        }
-        if let Some(password) = &password {
-            let text = str::from_utf8(password.expose());
-            let text = text.map_err(|_| Error::Settings("the Redis password is not UTF-8".to_owned()))?;
-            settings = settings.set_password(text);
-        }
+        let settings = signed_in(settings, config.username.as_ref(), passwords.server.as_ref())?;
         let timeout = config.timeout.get();
         let place = match (&config.socket, &config.host) {
             (Some(socket), _) => Place::Fixed(Address::Socket(socket.clone())),
             (None, Some(host)) => Place::Fixed(Address::Host(host.clone(), config.port)),
-            (None, None) => Place::Sentinels(Sentinels::new(config)),
+            (None, None) => Place::Sentinels(Sentinels::new(config, passwords.sentinels.as_ref())?),
         };
         Ok(Self {
             place,
             settings,
             server: config.place(),
-            password,
+            passwords,
             timeout,
             ban_channel: config.ban_channel.as_deref().map(Box::from),
             link: None,
@@ -207,24 +202,13 @@ impl Redis {
     }
 
     fn explain(&self, attempt: &'static str, error: &RedisError) -> Error {
-        let (server, detail) = (self.server.clone(), self.describe(error));
+        let (server, detail) = (self.server.clone(), describe(error, self.passwords.server.as_ref()));
         // A master that is none any more; the Sentinels know the new one.
         let is_replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
         if is_replica || error.is_io_error() || error.is_unrecoverable_error() && error.code().is_none() {
             return Error::Unreachable { attempt, server, detail };
         }
         Error::Refused { attempt, server, detail }
-    }
-
-    /// A server that does not know a command repeats it in its answer, with its arguments. At the begin of a
-    /// connection the password is one of them.
-    fn describe(&self, error: &RedisError) -> String {
-        let text = error.to_string();
-        let password = self.password.as_ref().and_then(|secret| str::from_utf8(secret.expose()).ok());
-        match password {
-            Some(password) if text.contains(password) => error.category().to_owned(),
-            _ => text,
-        }
     }
 }
 
@@ -240,10 +224,12 @@ mod tests {
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
+    use crate::auth::Secret;
 
     fn at(port: u16, timeout: &str) -> Redis {
         let text = format!("host = '127.0.0.1'\nport = {port}\ntimeout = '{timeout}'");
-        Redis::new(&toml::from_str(&text).unwrap(), Some(Secret::from("hunter2"))).unwrap()
+        let server = Some(Secret::from("hunter2"));
+        Redis::new(&toml::from_str(&text).unwrap(), Passwords { server, sentinels: None }).unwrap()
     }
 
     #[tokio::test]

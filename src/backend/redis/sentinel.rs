@@ -13,7 +13,9 @@ use tokio::time::timeout;
 use super::config::Config;
 use super::error::Error;
 use super::link::{Address, connect};
+use super::passwords::{describe, signed_in};
 use super::{Place, Redis};
+use crate::auth::Secret;
 
 /// A Sentinel's name and port, and the master that it names.
 pub type SentinelAnswer = (String, Result<String, Error>);
@@ -23,16 +25,22 @@ pub(super) struct Sentinels {
     /// Whoever answered last is the first.
     addresses: Vec<(String, u16)>,
     service: String,
+    settings: RedisConnectionInfo,
+    password: Option<Secret>,
     /// How long one may take.
     share: Duration,
 }
 
 impl Sentinels {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, password: Option<&Secret>) -> Result<Self, Error> {
         let addresses = config.sentinels();
         // One share is left for the master itself.
         let shares = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
-        Self { service: config.service().to_owned(), share: config.timeout.get() / shares, addresses }
+        let settings =
+            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+        let settings = signed_in(settings, config.sentinel_username.as_ref(), password)?;
+        let (service, share) = (config.service().to_owned(), config.timeout.get() / shares);
+        Ok(Self { addresses, service, settings, password: password.map(Secret::duplicate), share })
     }
 
     /// Where the master is, by the word of the first that knows.
@@ -62,7 +70,9 @@ impl Sentinels {
         let Ok(answer) = timeout(self.share, question).await else {
             return Err(Error::Timeout { attempt, server, limit: self.share });
         };
-        let Some((host, port)) = answer.map_err(|error| unreachable(error.to_string()))? else {
+        let Some((host, port)) =
+            answer.map_err(|error| unreachable(describe(&error, self.password.as_ref())))?
+        else {
             return Err(unreachable(format!("this Sentinel knows no master `{}`", self.service)));
         };
         let port = port.parse().map_err(|_| unreachable(format!("this Sentinel names the port `{port}`")))?;
@@ -70,9 +80,7 @@ impl Sentinels {
     }
 
     async fn question(&self, address: &Address) -> Result<Option<(String, String)>, RedisError> {
-        let settings =
-            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
-        let mut link = connect(address, &settings, Arc::default()).await?;
+        let mut link = connect(address, &self.settings, Arc::default()).await?;
         let mut command = redis::cmd("SENTINEL");
         command.arg("get-master-addr-by-name").arg(&self.service);
         command.query_async(&mut link.connection).await

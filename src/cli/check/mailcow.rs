@@ -23,8 +23,7 @@ pub(super) async fn look_for_its_job(config: &Config, settings: &IdentityProvide
         return;
     }
     let Some(redis) = &config.redis else { return };
-    let password = config.secrets.duplicate().redis_password;
-    let Ok(mut redis) = Redis::new(redis, password) else { return };
+    let Ok(mut redis) = Redis::new(redis, config.secrets.redis.duplicate()) else { return };
     let now = u64::try_from(date::now()).unwrap_or_default();
     if sync::mailcows_job_runs(&mut redis, now).await.unwrap_or(false) {
         let cure = "switch one of the two off: docs/mailcow.md, \"The sync\"";

@@ -7,7 +7,7 @@ use crate::config::Config;
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let mut findings = Findings::of("redis");
     if let Some(settings) = &config.redis
-        && let Ok(redis) = Redis::new(settings, config.secrets.duplicate().redis_password)
+        && let Ok(redis) = Redis::new(settings, config.secrets.redis.duplicate())
     {
         judge(&redis.ask_sentinels().await, &mut findings);
     }
@@ -24,7 +24,7 @@ fn judge(answers: &[SentinelAnswer], findings: &mut Findings) {
             }
             Err(error) => findings.warning(
                 format!("the Sentinel {sentinel} names no master: {error}"),
-                "start it, or mend [redis] sentinels and service",
+                "start it, or mend [redis] sentinels and service; where it wants a password, set sentinel_password_file",
             ),
         }
     }

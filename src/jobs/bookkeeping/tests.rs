@@ -9,7 +9,12 @@ async fn nowhere() -> Arc<Database> {
 async fn bookkeeper(config: &Config) -> (Bookkeeper, Worker) {
     let provisioner = Provisioner::new(&crate::provision::Config::default());
     let redis = toml::from_str("socket = '/nonexistent/redis'").unwrap();
-    new(config, nowhere().await, Arc::new(provisioner), Some(Redis::new(&redis, None).unwrap()))
+    new(
+        config,
+        nowhere().await,
+        Arc::new(provisioner),
+        Some(Redis::new(&redis, crate::backend::redis::Passwords::default()).unwrap()),
+    )
 }
 
 fn accepted() -> Note {

@@ -288,7 +288,11 @@ mod tests {
     const SOON: u64 = 1_800_000_000_000;
 
     fn sharing(node: u64, key: &str) -> Sharing {
-        let redis = Redis::new(&toml::from_str("socket = '/nowhere'").unwrap(), None).unwrap();
+        let redis = Redis::new(
+            &toml::from_str("socket = '/nowhere'").unwrap(),
+            crate::backend::redis::Passwords::default(),
+        )
+        .unwrap();
         Sharing::new(redis, &Secret::from(key), node)
     }
 
