@@ -96,18 +96,15 @@ fn narrow(text: &str, span: Range<usize>, message: &str) -> Range<usize> {
 /// For an unknown key: what may have been meant.
 fn advise_on_key(message: &str) -> Option<String> {
     let (unknown, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    if unknown == "client_secret" {
-        return Some(
-            "secrets do not stand here: put it into a file, mode 0600, and set client_secret_file".into(),
-        );
+    let known = || expected.split('`').skip(1).step_by(2);
+    // A secret can come from a file or from systemd; nothing else has both names.
+    let is_known = |end: &str| known().any(|key| key.strip_suffix(end) == Some(unknown));
+    if is_known("_file") && is_known("_credential") {
+        return Some(format!(
+            "secrets do not stand here: put it into a file, mode 0600, and set {unknown}_file"
+        ));
     }
-    if unknown == "password" {
-        return Some(
-            "secrets do not stand here: put it into a file, mode 0600, and set password_file".into(),
-        );
-    }
-    let known = expected.split('`').skip(1).step_by(2);
-    let nearest = known.map(|key| (levenshtein(unknown, key), key)).min()?;
+    let nearest = known().map(|key| (levenshtein(unknown, key), key)).min()?;
     (nearest.0 <= 2).then(|| format!("did you mean `{}`?", nearest.1))
 }
 
