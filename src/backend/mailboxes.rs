@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::auth::{Secret, TempFail, TempFailReason, Username};
 use crate::backend::breaker::{Breaker, Condition};
 use crate::backend::records::{
-    Fetch, Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Records, Spawner,
+    Fetch, Freshness, Held, Lifetimes, Record, RecordCounts, RecordSource, Records, Seldom, Spawner,
 };
 use crate::backend::sql::{
     AliasLogins, AppPassword, Database, Domain, Hosting, LoginFacts, OwnerDigest, SavedAppPassword,
@@ -24,18 +24,29 @@ const ROW_BYTES: usize = 200;
 pub(crate) struct MailboxRecord {
     /// The domain and the mailbox.
     pub(crate) hosting: Hosting,
-    /// Behind [`MailboxRecord::app_passwords`]; on the heap, because there may be a million records and few have any.
-    app_passwords: Result<Box<[AppPassword]>, Box<TempFail>>,
+    /// What few have.
+    more: Seldom<More>,
     /// Keycloak's id of whoever had the mailbox when keydove saw it last.
     pub(crate) owner_id: Option<Box<str>>,
     /// What else is remembered of them; `None` where the record comes out of a file.
     pub(crate) owner_digest: Option<OwnerDigest>,
-    /// Whose mailbox a login under this name opens, where it is an alias.
-    pub(crate) alias_of: Option<Box<Username>>,
-    /// Behind [`MailboxRecord::backend`].
-    backend: Result<Option<Box<str>>, Box<TempFail>>,
     /// Beside the hash of the row.
     pub(crate) fitted: Fitted,
+}
+
+/// Behind the methods of [`MailboxRecord`] of the same names.
+#[derive(Debug)]
+struct More {
+    app_passwords: Result<Box<[AppPassword]>, TempFail>,
+    backend: Result<Option<Box<str>>, TempFail>,
+    alias_of: Option<Username>,
+}
+
+impl More {
+    /// Neither app passwords nor a backend, and no alias.
+    fn is_usual(&self) -> bool {
+        matches!(self, Self { app_passwords: Ok(rows), backend: Ok(None), alias_of: None } if rows.is_empty())
+    }
 }
 
 /// The mailboxes of the database; clones are the same mailboxes.
@@ -107,7 +118,7 @@ impl Mailboxes {
             let saved = SavedMailboxRecord {
                 domain_active: hosting.domain.map(|domain| domain.active),
                 mailbox: hosting.mailbox.as_ref()?.save()?,
-                app_passwords: match &held.record.app_passwords {
+                app_passwords: match held.record.app_passwords() {
                     Ok(rows) => Some(AppPassword::save_all(rows)?),
                     Err(_) => None,
                 },
@@ -144,7 +155,7 @@ impl Mailboxes {
     pub(crate) fn stored_passwords(&self, user: &Username) -> Vec<Secret> {
         let Some(held) = self.records.look(user) else { return Vec::new() };
         let own = held.record.hosting.mailbox.iter().map(|mailbox| &mailbox.password);
-        let app_passwords = held.record.app_passwords.iter().flatten().map(|row| &row.password);
+        let app_passwords = held.record.app_passwords().into_iter().flatten().map(|row| &row.password);
         own.chain(app_passwords).map(Secret::duplicate).collect()
     }
 
@@ -186,19 +197,19 @@ pub struct SavedMailboxRecord {
 impl SavedMailboxRecord {
     fn restore(self) -> Option<MailboxRecord> {
         let domain = self.domain_active.map(|active| Domain { active });
+        let app_passwords = match self.app_passwords {
+            Some(rows) => Ok(AppPassword::restore_all(rows)?.into()),
+            None => {
+                let detail = "app passwords could not be read before";
+                Err(TempFail::new(TempFailReason::SqlError, detail))
+            }
+        };
+        let more = More { app_passwords, backend: Ok(self.backend), alias_of: None };
         Some(MailboxRecord {
             hosting: Hosting { domain, mailbox: Some(self.mailbox.restore()?) },
-            app_passwords: match self.app_passwords {
-                Some(rows) => Ok(AppPassword::restore_all(rows)?.into()),
-                None => {
-                    let detail = "app passwords could not be read before";
-                    Err(TempFail::new(TempFailReason::SqlError, detail).into())
-                }
-            },
+            more: Seldom::new(more, More::is_usual),
             owner_id: self.owner_id,
             owner_digest: None,
-            backend: Ok(self.backend),
-            alias_of: None,
             fitted: Fitted::default(),
         })
     }
@@ -207,18 +218,25 @@ impl SavedMailboxRecord {
 impl MailboxRecord {
     /// The machine that the mailbox lives on; `None` where it has none yet, and where there are not several.
     pub(crate) fn backend(&self) -> Result<Option<&str>, &TempFail> {
-        match &self.backend {
-            Ok(backend) => Ok(backend.as_deref()),
-            Err(trouble) => Err(trouble),
+        match self.more.get().map(|more| &more.backend) {
+            Some(Ok(backend)) => Ok(backend.as_deref()),
+            Some(Err(trouble)) => Err(trouble),
+            None => Ok(None),
         }
+    }
+
+    /// Whose mailbox a login under this name opens, where it is an alias.
+    pub(crate) fn alias_of(&self) -> Option<&Username> {
+        self.more.get().and_then(|more| more.alias_of.as_ref())
     }
 
     /// Empty where there is no mailbox. A database user who may not read them leaves the main password as it is; only
     /// whoever needs an app password is told that nobody can tell.
     pub(crate) fn app_passwords(&self) -> Result<&[AppPassword], &TempFail> {
-        match &self.app_passwords {
-            Ok(rows) => Ok(rows),
-            Err(trouble) => Err(trouble),
+        match self.more.get().map(|more| &more.app_passwords) {
+            Some(Ok(rows)) => Ok(rows),
+            Some(Err(trouble)) => Err(trouble),
+            None => Ok(&[]),
         }
     }
 }
@@ -226,13 +244,13 @@ impl MailboxRecord {
 impl Record for MailboxRecord {
     fn bytes(&self) -> usize {
         let passwords = self.hosting.mailbox.iter().map(|mailbox| mailbox.password.len());
-        let app_passwords = self.app_passwords.iter().flatten().map(|row| row.password.len());
+        let app_passwords = self.app_passwords().into_iter().flatten().map(|row| row.password.len());
         let hashes: usize = passwords.chain(app_passwords).map(|bytes| bytes + ROW_BYTES).sum();
-        size_of::<Self>() + hashes
+        size_of::<Self>() + self.more.get().map_or(0, size_of_val) + hashes
     }
 
     fn is_absence(&self) -> bool {
-        self.hosting.mailbox.is_none() && self.alias_of.is_none()
+        self.hosting.mailbox.is_none() && self.alias_of().is_none()
     }
 
     fn inherit(&self, older: &Self) {
@@ -244,15 +262,15 @@ impl Record for MailboxRecord {
     }
 
     fn outdates(&self, older: &Self) -> bool {
-        let is_still_there = |old: &AppPassword| match &self.app_passwords {
+        let is_still_there = |old: &AppPassword| match self.app_passwords() {
             Ok(rows) => rows.iter().any(|row| row.is_as_good_as(old)),
             Err(_) => false,
         };
         !self.hosting.is_as_good_as(&older.hosting)
             || self.owner_id != older.owner_id
-            || self.alias_of != older.alias_of
-            || self.backend != older.backend
-            || !older.app_passwords.iter().flatten().all(is_still_there)
+            || self.alias_of() != older.alias_of()
+            || self.backend() != older.backend()
+            || !older.app_passwords().into_iter().flatten().all(is_still_there)
     }
 }
 
@@ -282,17 +300,24 @@ async fn ask(
     let may_be_alias = hosting.mailbox.is_none() && hosting.domain.is_none_or(|domain| domain.active);
     if may_be_alias && alias_logins.any() {
         let found = database.find_login(user, alias_logins).await.map_err(|error| error.temp_fail())?;
-        alias_of = found.map(Box::new);
+        alias_of = found;
     }
-    let app_passwords = match app_passwords {
-        Ok(rows) => Ok(rows.into()),
-        Err(error) => Err(error.temp_fail().into()),
+    let more = More {
+        app_passwords: app_passwords.map(Into::into).map_err(|error| error.temp_fail()),
+        backend: backend.map(|backend| backend.map(Into::into)).map_err(|error| error.temp_fail()),
+        alias_of,
     };
     let (owner_id, owner_digest) = owner.map(|(id, digest)| (id.into(), digest)).unzip();
-    let backend = match backend {
-        Ok(backend) => Ok(backend.map(Into::into)),
-        Err(error) => Err(error.temp_fail().into()),
-    };
-    let fitted = Fitted::default();
-    Ok(MailboxRecord { hosting, app_passwords, owner_id, owner_digest, alias_of, backend, fitted })
+    let (more, fitted) = (Seldom::new(more, More::is_usual), Fitted::default());
+    Ok(MailboxRecord { hosting, more, owner_id, owner_digest, fitted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MailboxRecord;
+
+    #[test]
+    fn a_million_records_stay_small() {
+        assert!(size_of::<MailboxRecord>() <= 104, "{} bytes", size_of::<MailboxRecord>());
+    }
 }

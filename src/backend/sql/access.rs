@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::auth::Service;
+use crate::backend::records::Seldom;
 
 /// The end of a switch's key, `imap_access` for instance.
 const SUFFIX: &str = "_access";
@@ -13,7 +14,7 @@ const SUFFIX: &str = "_access";
 /// object; else only what PHP's loose comparison finds equal to `"1"` allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessSwitches {
-    denied: Box<[Box<str>]>,
+    denied: Seldom<Box<[Box<str>]>>,
 }
 
 impl AccessSwitches {
@@ -27,26 +28,34 @@ impl AccessSwitches {
             .into_iter()
             .filter(|(key, value)| key.ends_with(SUFFIX) && !value.is_null() && !equals_one(value))
             .map(|(key, _)| key.into_boxed_str());
-        Self { denied: denied.collect() }
+        Self::of(denied.collect())
+    }
+
+    fn of(denied: Box<[Box<str>]>) -> Self {
+        Self { denied: Seldom::new(denied, |denied| denied.is_empty()) }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.denied.get().into_iter().flatten().map(|key| &**key)
     }
 
     /// The switches that are off, such as `pop3_access`.
     #[must_use]
     pub fn denied(&self) -> Vec<String> {
-        self.denied.iter().map(ToString::to_string).collect()
+        self.keys().map(str::to_owned).collect()
     }
 
     /// With these switches off.
     #[must_use]
     pub(crate) fn of_denied(denied: Vec<String>) -> Self {
-        Self { denied: denied.into_iter().map(String::into_boxed_str).collect() }
+        Self::of(denied.into_iter().map(String::into_boxed_str).collect())
     }
 
     /// Whether the mailbox may use a service. One without a switch is allowed here; whether it is known at all
     /// is asked elsewhere.
     #[must_use]
     pub fn allows(&self, service: &Service) -> bool {
-        service.access_key().is_none_or(|key| !self.denied.iter().any(|denied| **denied == *key))
+        service.access_key().is_none_or(|key| !self.keys().any(|denied| denied == key))
     }
 }
 

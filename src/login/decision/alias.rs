@@ -22,7 +22,7 @@ impl Decision {
             return Ok(false);
         }
         let known = self.find_mailbox(login, trace).await?;
-        let Some(target) = known.record.alias_of.as_deref().cloned() else { return Ok(false) };
+        let Some(target) = known.record.alias_of().cloned() else { return Ok(false) };
         trace.step("alias", &Ok::<_, NotAccepted>(()), |_| (format!("opens the mailbox {target}"), None));
         trace.note_target(&target);
         login.user = target;
