@@ -127,9 +127,9 @@ impl Browser {
         })
     }
 
-    /// Clicks, and waits for the page that follows.
+    /// Clicks, and waits for the page that follows. An element that is gone with its page was not clicked.
     pub fn click(&self, css: &str) -> Result<()> {
-        self.run(&format!("click {css}"), async |client| wait(client, css).await?.click().await)
+        self.run_on_what_stays(&format!("click {css}"), async |client| wait(client, css).await?.click().await)
     }
 
     /// Waits until the address contains this.
