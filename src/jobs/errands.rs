@@ -2,7 +2,6 @@
 //! `check` and `census`, each in a process of its own. So a run in the portal is the run of the command line, and what it
 //! needs of memory and of connections goes with it.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -12,8 +11,6 @@ use serde_json::Value;
 // Tokio's clock instead of std's, as elsewhere.
 use tokio::time::Instant;
 
-/// So many ended runs of the sync are remembered.
-const REMEMBERED: usize = 5;
 /// So much of what a process complains about is kept, in characters.
 const COMPLAINT: usize = 1000;
 /// Larger than any document that these commands print, in bytes.
@@ -67,8 +64,6 @@ pub struct Running {
 /// One that has ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// It is asked for by this.
-    pub number: u64,
     /// What.
     pub errand: Errand,
     /// When.
@@ -92,10 +87,8 @@ pub struct Errands {
 #[derive(Debug, Default)]
 struct Known {
     running: Vec<Running>,
-    /// The newest last.
-    ended: VecDeque<Ended>,
-    /// How many were begun.
-    count: u64,
+    /// The last one of each kind.
+    ended: Vec<Ended>,
 }
 
 impl Errands {
@@ -114,15 +107,13 @@ impl Errands {
         if known.running.iter().any(|running| running.errand.is_like(errand)) {
             return Err(UnderWay);
         }
-        known.count += 1;
-        let number = known.count;
         known.running.push(Running { errand, since: Instant::now(), progress: Value::Null });
         drop(known);
         let errands = Arc::clone(self);
         // It waits for another process and has no part in the reactor.
         std::thread::spawn(move || {
             let end = errands.carry_out(errand);
-            errands.note(Ended { number, errand, at: Instant::now(), end });
+            errands.note(Ended { errand, at: Instant::now(), end });
         });
         Ok(())
     }
@@ -133,10 +124,10 @@ impl Errands {
         self.known().running.iter().find(|running| running.errand.is_like(errand)).cloned()
     }
 
-    /// What has ended of this kind, the newest first.
+    /// What has ended of this kind last. What runs of the sync did is in their log.
     #[must_use]
-    pub fn ended(&self, errand: Errand) -> Vec<Ended> {
-        self.known().ended.iter().rev().filter(|ended| ended.errand.is_like(errand)).cloned().collect()
+    pub fn ended(&self, errand: Errand) -> Option<Ended> {
+        self.known().ended.iter().find(|ended| ended.errand.is_like(errand)).cloned()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -189,14 +180,8 @@ impl Errands {
     fn note(&self, ended: Ended) {
         let mut known = self.known();
         known.running.retain(|running| running.errand != ended.errand);
-        let is_sync = ended.errand.is_like(Errand::Sync);
-        // Of a look the last one counts; runs of the sync are compared.
-        let keep = if is_sync { REMEMBERED - 1 } else { 0 };
-        let like: Vec<u64> =
-            known.ended.iter().filter(|one| one.errand.is_like(ended.errand)).map(|one| one.number).collect();
-        let old = &like[..like.len().saturating_sub(keep)];
-        known.ended.retain(|one| !old.contains(&one.number));
-        known.ended.push_back(ended);
+        known.ended.retain(|one| !one.errand.is_like(ended.errand));
+        known.ended.push(ended);
     }
 }
 
@@ -218,21 +203,18 @@ mod tests {
         Arc::new(Errands::new("/nonexistent/keydove".into(), "/x".into()))
     }
 
-    fn ended(number: u64, errand: Errand) -> Ended {
-        Ended { number, errand, at: Instant::now(), end: Ok(number.into()) }
-    }
-
     #[test]
-    fn the_last_runs_of_the_sync_are_remembered_and_the_last_of_each_other_kind() {
+    fn the_last_of_each_kind_is_remembered_and_a_dry_run_is_of_the_kind_of_a_run() {
         let errands = errands();
         for number in 0..9 {
-            errands.note(ended(number, if number % 2 == 0 { Errand::Sync } else { Errand::DryRun }));
-            errands.note(ended(100 + number, Errand::Check));
+            let sync = if number % 2 == 0 { Errand::Sync } else { Errand::DryRun };
+            for (errand, number) in [(sync, number), (Errand::Check, 100 + number)] {
+                errands.note(Ended { errand, at: Instant::now(), end: Ok(number.into()) });
+            }
         }
-        let numbers = |errand| errands.ended(errand).iter().map(|one| one.number).collect::<Vec<_>>();
-        assert_eq!(numbers(Errand::DryRun), [8, 7, 6, 5, 4]);
-        assert_eq!(numbers(Errand::Check), [108]);
-        assert!(numbers(Errand::Census).is_empty());
+        let last = |errand| errands.ended(errand).and_then(|one| one.end.ok());
+        assert_eq!((last(Errand::Sync), last(Errand::DryRun)), (Some(8.into()), Some(8.into())));
+        assert_eq!((last(Errand::Check), last(Errand::Census)), (Some(108.into()), None));
     }
 
     #[test]
@@ -244,8 +226,8 @@ mod tests {
         assert_eq!(errands.running(Errand::Sync).map(|running| running.errand), Some(Errand::DryRun));
         assert_eq!(errands.start(Errand::Census), Ok(()));
         let told = loop {
-            if let [ended] = &errands.ended(Errand::Census)[..] {
-                break ended.end.clone();
+            if let Some(ended) = errands.ended(Errand::Census) {
+                break ended.end;
             }
             std::thread::yield_now();
         };

@@ -106,7 +106,7 @@ impl PortalService {
     /// How something of that kind stands, and what the last one printed.
     fn errand(&self, errand: Errand) -> (Work, serde_json::Value) {
         let running = self.admin.errands.running(errand);
-        let last = self.admin.errands.ended(errand).into_iter().next();
+        let last = self.admin.errands.ended(errand);
         let mut work = Work {
             running: running.map(|running| running.since.elapsed().as_secs()),
             ended: last.as_ref().map(|ended| ended.at.elapsed().as_secs()),

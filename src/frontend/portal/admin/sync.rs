@@ -47,7 +47,7 @@ impl PortalService {
         let rows =
             self.service.decision.database().runs(LISTED).await.map_err(|error| out_of_reach(&error))?;
         let numbers = self.admin.sync.as_ref().map(|status| status.numbers());
-        let last = self.admin.errands.ended(Errand::Sync).into_iter().next();
+        let last = self.admin.errands.ended(Errand::Sync);
         Ok(SyncBoard {
             progress: self.admin.errands.running(Errand::Sync).map(|running| progress(&running)),
             trouble: last.and_then(|ended| ended.end.err()),
