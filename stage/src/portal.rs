@@ -15,6 +15,18 @@ use crate::system::System;
 use crate::{Failure, Result, Stage, attempt, free_port};
 
 const SECRET: &str = "portal-secret";
+/// The first argument of a test program when it is to be the portal. Cargo gives a test the programs of its own package only,
+/// and the portal is another; so the tests are built with the portal's code, and become it.
+pub const AS_PORTAL: &str = "become-the-portal";
+
+/// What starts this very program as the portal.
+///
+/// # Errors
+/// The system does not say which program this is.
+pub fn this_program() -> Result<Vec<OsString>> {
+    let own = attempt("find", &PathBuf::from("this program"), std::env::current_exe())?;
+    Ok(vec![own.into(), AS_PORTAL.into()])
+}
 
 /// A portal that runs.
 pub struct Portal {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::schedule::Dice;
+use crate::tokens::Token;
 
 /// The last so many of a kind are tried most: it is they about which nodes could disagree.
 const RECENT: usize = 4;
@@ -49,6 +50,8 @@ pub struct Book {
     pub residents: Vec<String>,
     /// Their ids in Keycloak, in the same order.
     pub ids: Vec<String>,
+    /// Of some of them.
+    pub tokens: Vec<Token>,
     passwords: Mutex<Vec<AppPassword>>,
     sessions: Mutex<Vec<Session>>,
     disabled: Mutex<BTreeSet<String>>,
@@ -58,10 +61,11 @@ pub struct Book {
 impl Book {
     /// Nobody has done anything yet.
     #[must_use]
-    pub fn new(residents: Vec<String>, ids: Vec<String>) -> Self {
+    pub fn new(residents: Vec<String>, ids: Vec<String>, tokens: Vec<Token>) -> Self {
         Self {
             residents,
             ids,
+            tokens,
             passwords: Mutex::default(),
             sessions: Mutex::default(),
             disabled: Mutex::default(),

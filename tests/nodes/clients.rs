@@ -10,12 +10,55 @@ use crate::checker::MAIN;
 use crate::cluster::PASSWORD;
 use crate::history::{Act, Outcome};
 use crate::node::Node;
+use crate::portal::key_of;
 use crate::recorder::Recorder;
 use crate::schedule::{Dice, NODES};
-use crate::stage::clients::{Login, coming_from, imap_login, smtp_login};
+use crate::stage::clients::{
+    Login, coming_from, imap_login, imap_token, pop3_login, sieve_login, smtp_login, smtp_token,
+};
+use crate::tokens::Token;
 
 /// Where guesses come from; everybody else is trusted.
 pub const GUESSER: [u8; 4] = [127, 0, 0, 66];
+
+/// Where a password is tried.
+#[derive(Clone, Copy, Debug)]
+pub enum Service {
+    /// Dovecot,
+    Imap,
+    /// the same,
+    Pop3,
+    /// and the same.
+    Sieve,
+    /// Postfix.
+    Smtp,
+}
+
+impl Service {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Imap, Self::Pop3, Self::Sieve, Self::Smtp];
+    /// As often as they are used.
+    const OFTEN: [Self; 6] = [Self::Imap, Self::Imap, Self::Pop3, Self::Sieve, Self::Smtp, Self::Smtp];
+}
+
+/// Where a token is tried, and how it is presented.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenWay {
+    /// Dovecot
+    ImapXoauth2,
+    /// Dovecot
+    ImapOauthbearer,
+    /// Postfix
+    SmtpXoauth2,
+    /// Postfix
+    SmtpOauthbearer,
+}
+
+impl TokenWay {
+    /// Each of them.
+    pub const ALL: [Self; 4] =
+        [Self::ImapXoauth2, Self::ImapOauthbearer, Self::SmtpXoauth2, Self::SmtpOauthbearer];
+}
 
 /// Whoever acts at one node.
 pub struct Client<'a> {
@@ -41,15 +84,17 @@ impl Client<'_> {
     /// Somebody logs in, or uses a session.
     pub fn come(&mut self) {
         let chosen = match self.dice.below(100) {
-            0..30 => self.main_password(),
+            0..24 => self.main_password(),
+            24..30 => return self.come_with_token(),
             30..50 => self.book.recent(Standing::Open, &mut self.dice).map(named),
             50..75 => self.book.recent(Standing::Revoked, &mut self.dice).map(named),
             75..82 => pick(&self.book.passwords(), &mut self.dice).cloned().map(named),
-            82..88 => {
+            82..85 => {
                 let disabled: Vec<_> = self.book.disabled().iter().cloned().collect();
                 pick(&disabled, &mut self.dice)
                     .map(|user| (user.clone(), MAIN.to_owned(), PASSWORD.to_owned()))
             }
+            85..88 => return self.come_disabled_with_token(),
             88..94 => return self.use_session(),
             _ => self.main_password().map(|(user, ..)| (user, "nonsense".to_owned(), "wrong".to_owned())),
         };
@@ -63,17 +108,60 @@ impl Client<'_> {
         Some((user.clone(), MAIN.to_owned(), PASSWORD.to_owned()))
     }
 
-    /// Logs in at Dovecot or Postfix.
+    fn come_with_token(&mut self) {
+        if let Some(token) = pick(&self.book.tokens, &mut self.dice) {
+            self.log_in_by_token(token);
+        }
+    }
+
+    fn come_disabled_with_token(&mut self) {
+        let disabled = self.book.disabled().clone();
+        let tokens: Vec<_> = self.book.tokens.iter().filter(|token| disabled.contains(&token.user)).collect();
+        if let Some(token) = pick(&tokens, &mut self.dice) {
+            self.log_in_by_token(token);
+        }
+    }
+
+    /// Logs in at any of the services.
     pub fn log_in(&mut self, user: &str, key: &str, password: &str) -> Outcome {
+        let service = pick(&Service::OFTEN, &mut self.dice).copied().unwrap_or(Service::Imap);
+        self.log_in_at(service, (user, key, password))
+    }
+
+    /// Logs in at this one.
+    pub fn log_in_at(&self, service: Service, (user, key, password): (&str, &str, &str)) -> Outcome {
         let act = Act::Login { user: user.to_owned(), key: key.to_owned() };
-        let login = Login { user, password };
-        let by_imap = self.dice.below(3) > 0;
-        self.recorder.record(self.name(), act, || {
-            if by_imap {
-                imap(imap_login(self.node.imap, login))
-            } else {
-                smtp(smtp_login(self.node.submission, login))
-            }
+        let (dovecot, login) = (&self.node.dovecot, Login { user, password });
+        self.recorder.record(self.name(), act, || match service {
+            Service::Imap => imap(imap_login(dovecot.imap, login)),
+            Service::Pop3 => pop3(pop3_login(dovecot.pop3, login)),
+            Service::Sieve => sieve(sieve_login(dovecot.sieve, login)),
+            Service::Smtp => smtp(smtp_login(self.node.submission, login)),
+        })
+    }
+
+    /// The same with an access token, which opens what the main password opens.
+    pub fn log_in_by_token(&mut self, token: &Token) -> Outcome {
+        let way = pick(&TokenWay::ALL, &mut self.dice).copied().unwrap_or(TokenWay::ImapXoauth2);
+        self.log_in_by_token_at(way, token)
+    }
+
+    /// The same by this way.
+    pub fn log_in_by_token_at(&self, way: TokenWay, Token { user, text }: &Token) -> Outcome {
+        let act = Act::Login { user: user.clone(), key: MAIN.to_owned() };
+        let xoauth2 = ("XOAUTH2", format!("user={user}\x01auth=Bearer {text}\x01\x01"), "");
+        let oauthbearer = ("OAUTHBEARER", format!("n,a={user},\x01auth=Bearer {text}\x01\x01"), "AQ==");
+        let at_imap = |(mechanism, response, refused): (&str, String, &str)| {
+            imap(imap_token(self.node.dovecot.imap, mechanism, &response, refused).map(|(_, end)| end))
+        };
+        let at_smtp = |(mechanism, response, refused): (&str, String, &str)| {
+            smtp(smtp_token(self.node.submission, mechanism, &response, refused).map(|(_, end)| end))
+        };
+        self.recorder.record(self.name(), act, || match way {
+            TokenWay::ImapXoauth2 => at_imap(xoauth2),
+            TokenWay::ImapOauthbearer => at_imap(oauthbearer),
+            TokenWay::SmtpXoauth2 => at_smtp(xoauth2),
+            TokenWay::SmtpOauthbearer => at_smtp(oauthbearer),
         })
     }
 
@@ -102,7 +190,7 @@ impl Client<'_> {
         let name = format!("{}-{number}", self.name());
         let act = Act::Make { user: user.clone(), key: name.clone(), expires: None };
         let mut password = String::new();
-        let arguments = ["add", &user, "--name", &name, "--service", "imap,smtp"];
+        let arguments = ["add", &user, "--name", &name, "--service", "imap,smtp,pop3,sieve"];
         let made =
             self.recorder.record(self.name(), act, || match self.node.command("app-password", &arguments) {
                 Ok(printed) => {
@@ -151,7 +239,7 @@ impl Client<'_> {
             let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             outcome(self.node.ask_for_portal(&json!({
                 "request": "sign_in", "issuer": self.node.issuer, "subject": subject, "email": user,
-                "email_verified": null, "session": cookie, "replaces": cookie, "sid": name, "auth_time": seconds,
+                "email_verified": null, "session": key_of(&cookie), "replaces": key_of(&cookie), "sid": name, "auth_time": seconds,
                 "acr": null, "administrator": false, "remote": "203.0.113.5", "browser": "Firefox, Linux",
             })))
         });
@@ -168,7 +256,8 @@ impl Client<'_> {
             one.ended = true;
         }
         self.recorder.record(self.name(), Act::SignOut { session: name }, || {
-            let answer = self.node.ask_for_portal(&json!({ "request": "end_session", "session": cookie }));
+            let answer =
+                self.node.ask_for_portal(&json!({ "request": "end_session", "session": key_of(&cookie) }));
             match answer {
                 Ok(answer) if answer["answer"] == "ended" => Outcome::Yes,
                 Ok(_) => Outcome::CannotTell,
@@ -183,12 +272,10 @@ impl Client<'_> {
         self.look_at_session(&name, &cookie);
     }
 
-    /// The same for a session of one's choice.
+    /// The same for a session of one's choice, in a browser.
     pub fn look_at_session(&self, name: &str, cookie: &str) -> Outcome {
         let act = Act::Session { session: name.to_owned() };
-        self.recorder.record(self.name(), act, || {
-            outcome(self.node.ask_for_portal(&json!({ "request": "session", "session": cookie })))
-        })
+        self.recorder.record(self.name(), act, || self.node.portal.open(cookie))
     }
 }
 
@@ -209,6 +296,25 @@ fn imap(answer: io::Result<String>) -> Outcome {
     match answer {
         Ok(line) if line.starts_with("OK") => Outcome::Yes,
         Ok(line) if line.starts_with("NO [AUTHENTICATIONFAILED]") => Outcome::No,
+        Ok(_) => Outcome::CannotTell,
+        Err(_) => Outcome::NoAnswer,
+    }
+}
+
+fn pop3(answer: io::Result<String>) -> Outcome {
+    match answer {
+        Ok(line) if line.starts_with("+OK") => Outcome::Yes,
+        Ok(line) if line.starts_with("-ERR [AUTH]") => Outcome::No,
+        Ok(_) => Outcome::CannotTell,
+        Err(_) => Outcome::NoAnswer,
+    }
+}
+
+fn sieve(answer: io::Result<String>) -> Outcome {
+    match answer {
+        Ok(line) if line.starts_with("OK") => Outcome::Yes,
+        // What is only for now comes with `(TRYLATER)`.
+        Ok(line) if line.starts_with("NO \"") => Outcome::No,
         Ok(_) => Outcome::CannotTell,
         Err(_) => Outcome::NoAnswer,
     }

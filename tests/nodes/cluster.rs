@@ -17,6 +17,7 @@ use crate::stage::keycloak::Keycloak;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::network::Network;
 use crate::stage::{Failure, Result, Stage};
+use crate::tokens;
 
 /// The machine of Keycloak.
 pub const KEYCLOAK: &str = "keycloak";
@@ -28,8 +29,7 @@ const AHEAD: Duration = Duration::from_secs(45);
 const HASH: &str = "{BLF-CRYPT}$2y$04$nai69UnPcKTgXbRUx7T6gu32Z55V0r1FNbOnfmZgRJzhshaOohINe";
 /// Everybody's password in Keycloak.
 pub const PASSWORD: &str = "right";
-const ATTRIBUTES: &str =
-    r#"{"quota":"1048576","active":"1","imap_access":"1","smtp_access":"1","pop3_access":"1"}"#;
+const ATTRIBUTES: &str = r#"{"quota":"1048576","active":"1","imap_access":"1","smtp_access":"1","pop3_access":"1","sieve_access":"1"}"#;
 
 /// How far a node's clock is ahead.
 #[must_use]
@@ -87,13 +87,18 @@ impl Cluster {
         network.inside(KEYCLOAK, || {
             keycloak.wait_until_ready()?;
             let everybody = residents.iter().chain(newcomers);
-            let people: Vec<_> = everybody
-                .map(|address| {
-                    json!({ "email": address, "username": address, "enabled": true,
-                            "attributes": { "mailcow_password": [HASH] } })
-                })
-                .collect();
-            keycloak.admin().import(&people)
+            let holders: Vec<_> = tokens::holders(residents).collect();
+            let person = |address: &String| {
+                let mut person = json!({ "email": address, "username": address, "enabled": true,
+                    "emailVerified": true, "firstName": "Some", "lastName": "Body",
+                    "attributes": { "mailcow_password": [HASH] } });
+                if holders.contains(&address) {
+                    person["credentials"] =
+                        json!([{ "type": "password", "value": PASSWORD, "temporary": false }]);
+                }
+                person
+            };
+            keycloak.admin().import(&everybody.map(person).collect::<Vec<_>>())
         })??;
         say("Keycloak is up");
         let target = keycloak.url().rsplit(':').next().and_then(|port| port.parse().ok());

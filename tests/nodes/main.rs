@@ -16,11 +16,13 @@ mod faults;
 mod galera;
 mod history;
 mod node;
+mod portal;
 mod proxy;
 mod recorder;
 mod redis;
 mod run;
 mod schedule;
+mod tokens;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,7 +41,7 @@ const SECONDS: &str = "KEYDOVE_NODES_SECONDS";
 const WITHOUT: &str = "KEYDOVE_NODES_WITHOUT_NAMESPACES";
 
 fn main() -> ExitCode {
-    if let Some(code) = stage::root::become_root() {
+    if let Some(code) = portal::become_portal().or_else(stage::root::become_root) {
         return code;
     }
     let mut trials = Vec::new();

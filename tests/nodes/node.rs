@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::galera::Database;
+use crate::portal::NodePortal;
 use crate::redis::Redis;
 use crate::stage::dovecot::{Dovecot, Release};
 use crate::stage::keydove::{Keydove, Settings, Storage, with};
@@ -19,11 +20,12 @@ use crate::stage::names::Names;
 use crate::stage::names::REALM;
 use crate::stage::postfix::{Folders, Postfix};
 use crate::stage::{Result, Stage, attempt};
+use crate::tokens;
 
 /// The client that may read Keycloak's events.
 const CLIENT: &str = "mailcow-events";
 /// Keycloak as people know it: each node reaches it by another address.
-const PUBLIC: &str = "https://keycloak.example.org";
+pub const PUBLIC: &str = "https://keycloak.example.org";
 /// How long somebody waits for the portal's socket.
 const PORTAL: Duration = Duration::from_secs(15);
 /// How long keydove goes by what it knows while it reaches nobody, in milliseconds. By default it is twelve hours.
@@ -44,18 +46,20 @@ pub struct Surroundings {
 /// The servers of one machine. They end in this order.
 pub struct Node {
     _postfix: Postfix,
-    _dovecot: Dovecot,
+    /// Its ports take logins.
+    pub dovecot: Dovecot,
+    /// The web portal.
+    pub portal: NodePortal,
     keydove: Mutex<Keydove>,
     sockets: Vec<UnixListener>,
     redis: Mutex<Redis>,
     database: Mutex<Database>,
-    /// Dovecot's port.
-    pub imap: u16,
     /// Postfix's port.
     pub submission: u16,
     /// The realm as the node's portal names it.
     pub issuer: String,
-    portal: PathBuf,
+    /// Where keydove answers it.
+    portal_socket: PathBuf,
 }
 
 impl Node {
@@ -87,26 +91,29 @@ impl Node {
         };
         let mut keydove = Keydove::start(stage, &binary, &settings)?;
         keydove.stop()?;
-        let portal = stage.path("keydove/portal.sock");
+        let (portal_socket, issuer) = (stage.path("keydove/portal.sock"), format!("{PUBLIC}/realms/{REALM}"));
         let key = stage.write("keydove/throttle.key", "the key that these nodes share")?;
         attempt("close", &key, std::fs::set_permissions(&key, Permissions::from_mode(0o600)))?;
-        keydove.rewrite(|text| configuration(&with_hosts(&text, &socket, around), &portal, &key, around))?;
+        keydove.rewrite(|text| {
+            configuration(&with_hosts(&text, &socket, around), &portal_socket, &key, around)
+        })?;
         // As systemd does: while keydove is not there, connections wait.
         let sockets = keydove.open_sockets()?;
         keydove.start_with_sockets(&sockets)?;
         let dovecot = Dovecot::start(stage, Release::V2_3, Some(&folders.lmtp_socket()))?;
         let postfix = Postfix::start(stage, &folders)?;
+        let portal = NodePortal::start(stage, &portal_socket, &issuer)?;
         Ok(Self {
-            imap: dovecot.imap,
             submission: postfix.submission,
             _postfix: postfix,
-            _dovecot: dovecot,
+            dovecot,
+            portal,
             keydove: Mutex::new(keydove),
             sockets,
             redis: Mutex::new(redis),
             database: Mutex::new(database),
-            issuer: format!("{PUBLIC}/realms/{REALM}"),
-            portal,
+            issuer,
+            portal_socket,
         })
     }
 
@@ -157,7 +164,7 @@ impl Node {
     /// # Errors
     /// There is no answer.
     pub fn ask_for_portal(&self, request: &Value) -> std::io::Result<Value> {
-        let stream = UnixStream::connect(&self.portal)?;
+        let stream = UnixStream::connect(&self.portal_socket)?;
         stream.set_read_timeout(Some(PORTAL))?;
         let mut stream = BufReader::new(stream);
         let mut answer = Value::Null;
@@ -216,10 +223,11 @@ fn configuration(text: &str, portal: &Path, key: &Path, around: &Surroundings) -
          [throttle]\ntrusted = [\"127.0.0.1\"]\nfirst_wait = \"15m\"\nshared = true\nshared_key_file = \"{}\"\n\n\
          [redis]\nhost = \"{}\"\n\n\
          [provisioning]\nenabled = true\ndefault_template = \"Default\"\n\n\
-         [sync]\ninterval = \"10s\"\n",
+         [sync]\ninterval = \"10s\"\n\n{}",
         portal.display(),
         key.display(),
         around.redis,
+        tokens::SETTINGS,
     )
 }
 

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use crate::book::{Book, Standing};
 use crate::checker::{ALL, Limits, MAIN, Verdict, judge};
-use crate::clients::Client;
+use crate::clients::{Client, Service, TokenWay};
 use crate::cluster::{Cluster, PASSWORD};
 use crate::history::{Act, Event, Outcome, to_lines};
 use crate::node::STALE_LIMIT;
 use crate::recorder::Recorder;
 use crate::schedule::{Dice, Fault, NODES, Part, Step};
 use crate::stage::{Failure, PATIENCE, Result, attempt, source_tree};
+use crate::tokens;
 
 /// What the history is judged by. Promised are two seconds for a revocation and a new app password on nodes that reach the
 /// database, and none for a session. The rest is for a machine that does much else, and that is none of the faults; the measured
@@ -77,7 +78,8 @@ fn run_on(
     say: &dyn Fn(&str),
 ) -> Result<Verdict> {
     let ids = cluster.administer(|admin| residents.iter().map(|user| admin.id(user)).collect())?;
-    let (book, recorder) = (Book::new(residents, ids), Recorder::new());
+    let tokens = cluster.administer(|admin| tokens::make(admin, &residents))?;
+    let (book, recorder) = (Book::new(residents, ids, tokens), Recorder::new());
     let play = Play {
         cluster,
         book: &book,
@@ -136,15 +138,14 @@ impl<'a> Play<'a> {
         Client { node, place, book, recorder, dice: Dice::new(seed) }
     }
 
-    /// Everybody logs in at every node: from then on an outage changes nothing for them.
+    /// Everybody logs in at every node: from then on an outage changes nothing for them. Each way in is tried once, so that
+    /// none is missing from the run.
     fn know_everybody(&self, seed: u64) -> Result<()> {
         thread::scope(|scope| {
             let visit = |place: usize| {
                 self.cluster.at(place, |_| {
                     let mut client = self.client(place, seed);
-                    self.book.residents.iter().try_for_each(|user| {
-                        eventually(|| client.log_in(user, MAIN, PASSWORD) == Outcome::Yes, "a first visit")
-                    })
+                    self.first_visits(&mut client)
                 })?
             };
             let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
@@ -152,6 +153,25 @@ impl<'a> Play<'a> {
                 .into_iter()
                 .try_for_each(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
+    }
+
+    fn first_visits(&self, client: &mut Client<'_>) -> Result<()> {
+        let is_in = |outcome| outcome == Outcome::Yes;
+        for user in &self.book.residents {
+            eventually(|| is_in(client.log_in(user, MAIN, PASSWORD)), "a first visit")?;
+        }
+        let (Some(user), Some(token)) = (self.book.residents.first(), self.book.tokens.first()) else {
+            return Err(Failure("nobody lives here, or nobody has a token".to_owned()));
+        };
+        for service in Service::ALL {
+            let what = format!("a first visit by {service:?}");
+            eventually(|| is_in(client.log_in_at(service, (user, MAIN, PASSWORD))), &what)?;
+        }
+        for way in TokenWay::ALL {
+            let what = format!("a first visit with a token by {way:?}");
+            eventually(|| is_in(client.log_in_by_token_at(way, token)), &what)?;
+        }
+        Ok(())
     }
 
     /// One client at one node, until it is over. The last one of a node changes things, the others log in.

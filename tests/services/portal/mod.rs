@@ -23,7 +23,7 @@ pub use administrators::{CASES as ADMIN_CASES, PAGES as ADMIN_PAGES};
 pub use errands::CASES as ERRAND_CASES;
 pub use every_page::CASES as EVERY_PAGE_CASES;
 pub use role::CASES as ROLE_CASES;
-pub use stand::{AS_PORTAL, become_portal};
+pub use stand::become_portal;
 pub use weights::CASES as WEIGHT_CASES;
 
 /// The Keycloak password of the test people.

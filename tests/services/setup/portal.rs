@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::super::portal::browser::{Browser, Scripts};
-use super::super::portal::{AS_PORTAL, PASSWORD, sign_in};
+use super::super::portal::{PASSWORD, sign_in};
 use super::super::stage::dovecot::Release;
-use super::super::stage::portal::Portal;
+use super::super::stage::portal::{AS_PORTAL, Portal};
 use super::super::stage::process::{Group, Program, accepts, copy_program, run};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, attempt, free_port};
