@@ -37,6 +37,8 @@ struct Waiting {
     text: String,
     /// When the first of these lines was written, as it stands in all of them.
     time: String,
+    /// With this begins each line of a verdict, which nearly all are.
+    verdict_begins: String,
 }
 
 /// From now on the lines of logins go here, as text.
@@ -87,18 +89,19 @@ impl Lines {
             return;
         }
         let mut waiting = self.lock();
-        let Waiting { text, time } = &mut *waiting;
+        let Waiting { text, time, verdict_begins } = &mut *waiting;
         let is_first = text.is_empty();
         if is_first {
             time.clear();
             // Writing into a `String` does not fail.
             let _ = SystemTime.format_time(&mut Writer::new(time));
+            verdict_begins.clear();
+            push_begin(LogLevel::Info, time, verdict_begins);
         }
-        text.push_str(journal::prefix(level));
-        text.push_str(time);
-        text.push(' ');
-        text.push_str(level.name());
-        text.push(' ');
+        match level {
+            LogLevel::Info => text.push_str(verdict_begins),
+            level => push_begin(level, time, text),
+        }
         record.push_to(text, addresses::chosen());
         text.push('\n');
         let is_much = text.len() > MOST_BYTES;
@@ -122,6 +125,13 @@ impl Lines {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // No code panics while it holds the lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As `tracing` begins a line.
+fn push_begin(level: LogLevel, time: &str, line: &mut String) {
+    for piece in [journal::prefix(level), time, " ", level.name(), " "] {
+        line.push_str(piece);
     }
 }
 

@@ -147,10 +147,11 @@ impl LoginRecord<'_> {
     /// Adds the log line without time and level. Put together by hand: a busy server writes more of these than it does
     /// anything else, and the machinery of `format!` would take a third of a known person's login.
     pub(super) fn push_to(&self, line: &mut String, addresses: &Addresses) {
+        let reason = self.verdict.reason();
         line.push_str("login verdict=");
-        line.push_str(self.verdict.reason().verdict());
+        line.push_str(reason.verdict());
         line.push_str(" reason=");
-        line.push_str(self.verdict.reason().code());
+        line.push_str(reason.code());
         if self.repeated {
             line.push_str(" repeated=true");
         }

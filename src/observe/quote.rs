@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+use crate::auth::SentName;
+
 /// Mailbox names end at 255 bytes; what is longer is an attempt at something else.
 const MAX_BYTES: usize = 255;
 
@@ -22,6 +24,12 @@ impl<'a> SentText<'a> {
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self::bounded(bytes, MAX_BYTES)
+    }
+
+    /// Takes a name, which is not looked through again where that was done when it came.
+    #[must_use]
+    pub fn of_name(name: &'a SentName) -> Self {
+        name.plain().map_or_else(|| Self::new(name), |plain| Self(Cow::Borrowed(plain)))
     }
 
     /// The same with another bound, in bytes of the escaped text.
@@ -191,6 +199,12 @@ mod tests {
                 let slashes = bytes[..at].iter().rev().take_while(|b| **b == b'\\').count();
                 prop_assert_eq!(slashes % 2, 1);
             }
+        }
+
+        #[test]
+        fn a_name_is_shown_as_its_bytes_are(name in "[a-zA-Z0-9.@_\"\u{fc}-]{0,70}") {
+            let sent = SentName::from(&*name);
+            prop_assert_eq!(SentText::of_name(&sent), SentText::new(name.as_bytes()));
         }
 
         #[test]

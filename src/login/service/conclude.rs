@@ -47,7 +47,7 @@ impl LoginService {
         LoginRecord {
             protocol: listener.protocol,
             role: listener.role,
-            user: SentText::new(&request.authcid),
+            user: SentText::of_name(&request.authcid),
             normal,
             service: named.as_ref().unwrap_or(&request.service),
             counts_as: named.as_ref().map(|_| &request.service),

@@ -9,6 +9,37 @@ const MAX_BYTES: usize = 255;
 /// The longest local part in bytes (RFC 5321, 4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 
+/// What a byte may be in a name that [`Username::of_plain`] takes.
+#[derive(Clone, Copy)]
+enum Plain {
+    /// A small letter or a digit.
+    Letter,
+    /// What stands singly between letters.
+    Joint,
+    /// The same, of the local part only.
+    LocalJoint,
+    At,
+    /// Such a name is for the converter to judge.
+    Never,
+}
+
+/// Of each byte: one look, where a login's name is compared with ranges otherwise.
+static PLAIN: [Plain; 256] = {
+    let mut plain = [Plain::Never; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        plain[byte as usize] = match byte {
+            b'a'..=b'z' | b'0'..=b'9' => Plain::Letter,
+            b'.' | b'-' => Plain::Joint,
+            b'_' | b'+' => Plain::LocalJoint,
+            b'@' => Plain::At,
+            _ => Plain::Never,
+        };
+        byte += 1;
+    }
+    plain
+};
+
 /// A mail address in normal form: trimmed, local part lower-cased in ASCII only, domain as IDNA A-labels.
 ///
 /// There is one constructor, [`Username::parse`], and no code lower-cases an address elsewhere. Letters outside
@@ -64,20 +95,25 @@ impl Username {
         if bytes.len() > MAX_LOCAL_BYTES {
             return None;
         }
-        let (mut at, mut follows_joint) = (None, true);
-        for (place, byte) in bytes.iter().enumerate() {
-            let is_joint = match byte {
-                b'a'..=b'z' | b'0'..=b'9' => false,
-                b'.' | b'-' if !follows_joint => true,
-                b'_' | b'+' if !follows_joint && at.is_none() => true,
-                b'@' if !follows_joint && at.replace(place).is_none() => true,
-                _ => return None,
+        let (mut has_at, mut follows_joint) = (false, true);
+        for &byte in bytes {
+            let is_joint = match PLAIN[usize::from(byte)] {
+                Plain::Letter => false,
+                Plain::Joint if !follows_joint => true,
+                Plain::LocalJoint if !follows_joint && !has_at => true,
+                Plain::At if !follows_joint && !has_at => {
+                    has_at = true;
+                    true
+                }
+                Plain::Joint | Plain::LocalJoint | Plain::At | Plain::Never => return None,
             };
             follows_joint = is_joint;
         }
         // A domain that ends with a digit is for the converter to judge.
         bytes.last().filter(|last| last.is_ascii_lowercase())?;
-        at?;
+        if !has_at {
+            return None;
+        }
         Some(Self(str::from_utf8(bytes).ok()?.into()))
     }
 

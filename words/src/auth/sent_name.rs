@@ -37,6 +37,18 @@ impl SentName {
     }
 }
 
+impl SentName {
+    /// Its text, where it was sent in normal form and needs no quotes anywhere: of small letters, digits and single `.`, `-`,
+    /// `_`, `+`, `@` between them, at most 64 bytes.
+    #[must_use]
+    pub fn plain(&self) -> Option<&str> {
+        match &self.0 {
+            Form::Normal(user) => Some(user.as_str()),
+            Form::Other(_) => None,
+        }
+    }
+}
+
 impl Deref for SentName {
     type Target = [u8];
 

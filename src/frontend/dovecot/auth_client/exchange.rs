@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::super::line::Fields;
 use super::replies::{fail, refuse_malformed, with_decoded, write_challenge};
 use super::requests::{Asked, Open, REQUEST_LIFETIME, Refused, Request, end_early, request_user, ticket};
-use super::{AuthClient, Handshake, Received, auth};
-use crate::auth::{AuthRequest, Denial};
+use super::{AuthClient, Handshake, Received, Role, auth};
+use crate::auth::{AuthRequest, Denial, Told};
 use crate::frontend::sasl::ExchangeStep;
 use crate::frontend::{ProtocolError, Ticketed};
 
@@ -19,7 +19,7 @@ impl AuthClient {
         let mut fields = fields;
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let payload = fields.next().ok_or(ProtocolError::Parameter)?;
-        let mut open = match self.requests.remove(&id) {
+        let mut open = match self.take_open_request(id) {
             Some(Request::Exchanging(open)) => open,
             Some(Request::Deciding(asked)) => {
                 // The verdict under way is dropped: it has no request any more, and one final reply is enough.
@@ -31,7 +31,7 @@ impl AuthClient {
                 fail(id, &refused.authcid, "", out);
                 return Ok(Received::Nothing);
             }
-            None => {
+            Some(Request::Granted { .. }) | None => {
                 fail(id, b"", "reason=Authentication request timed out", out);
                 return Ok(Received::Nothing);
             }
@@ -88,16 +88,29 @@ impl AuthClient {
         let id = fields.next_number().ok_or(ProtocolError::Number)?;
         let ended = match self.requests.remove(&id) {
             Some(Request::Exchanging(open)) => Received::Ended(end_early(*open, Denial::ExchangeAbandoned)),
+            Some(Request::Granted { .. }) => {
+                self.forget(id);
+                Received::Nothing
+            }
             // The verdict, given or under way, has its log line of its own.
             Some(Request::Deciding(_) | Request::Refused(_)) | None => Received::Nothing,
         };
-        self.forget(id);
         if let Handshake::Done { minor, .. } = self.handshake
             && minor >= 4
         {
             out.extend_from_slice(format!("CANCELLED\t{id}\n").as_bytes());
         }
         Ok(ended)
+    }
+
+    /// Answers a request that is not let in: refused, or nobody can tell.
+    pub(super) fn answer_unless_accepted(&mut self, id: u32, told: Told, now: Instant, out: &mut Vec<u8>) {
+        let Some(Request::Deciding(asked)) = self.requests.remove(&id) else { return };
+        match (told, self.role) {
+            (Told::No, _) => self.refuse(id, asked, now, out),
+            (_, Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
+            (_, Role::Postfix | Role::Exim) => self.closing = true,
+        }
     }
 
     /// A refused token is told so in a challenge first; the final reply follows the client's answer.
@@ -121,7 +134,7 @@ impl AuthClient {
         // The second TAB shows that the id was not cut off.
         let id = fields.next_number().filter(|&id| id != 0 && fields.next().is_some());
         match (self.handshake, command, id) {
-            (Handshake::Done { .. }, Some(b"AUTH"), Some(id)) if self.requests.contains_key(&id) => {
+            (Handshake::Done { .. }, Some(b"AUTH"), Some(id)) if self.open_request(id).is_some() => {
                 Err(ProtocolError::DuplicateId)
             }
             (Handshake::Done { minor, .. }, Some(b"AUTH"), Some(id)) => {
@@ -129,14 +142,16 @@ impl AuthClient {
                 Ok(Received::Ended(auth::describe_cut_off(beginning, minor)))
             }
             (Handshake::Done { .. }, Some(b"CONT"), Some(id)) => {
-                let request = self.requests.remove(&id);
+                let request = self.take_open_request(id);
                 fail(id, request.as_ref().map_or(b"", request_user), "", out);
                 Ok(match request {
                     Some(Request::Exchanging(open)) => {
                         Received::Ended(end_early(*open, Denial::ResponseMalformed))
                     }
                     // The verdict, given or under way, has its log line of its own.
-                    Some(Request::Deciding(_) | Request::Refused(_)) | None => Received::Nothing,
+                    Some(Request::Deciding(_) | Request::Refused(_) | Request::Granted { .. }) | None => {
+                        Received::Nothing
+                    }
                 })
             }
             _ => Err(ProtocolError::Endless),

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 
 use self::replies::{fail, succeed};
-use self::requests::{Asked, REQUEST_LIFETIME, Request, end_early, id_of, request_user};
+use self::requests::{REQUEST_LIFETIME, Request, end_early, id_of, request_user};
 use super::line::{Fields, parse_number};
 use super::{Cookie, PendingLogin, PendingLogins, ServerId};
-use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Told, Verdict};
+use crate::auth::{AuthRequest, Denial, Grant, Mechanism, Verdict};
 use crate::frontend::sasl::ErrorChallenges;
 use crate::frontend::{self, Answer, Line, Next, Protocol, ProtocolError, Ticketed};
 use crate::login::service::EndedEarly;
@@ -77,9 +77,7 @@ pub struct AuthClient {
     requests: HashMap<u32, Request>,
     /// Makes tickets differ that are about requests of one id.
     next_serial: u32,
-    /// Successes that wait for a mail process, and until when.
-    remembered: HashMap<u32, Instant>,
-    /// No request or success is too old before this moment.
+    /// No request is too old before this moment.
     look_at: Option<Instant>,
     closing: bool,
     /// What a refused token is told; without it no mechanism that carries tokens is offered.
@@ -106,7 +104,6 @@ impl AuthClient {
             handshake: Handshake::Version,
             requests: HashMap::default(),
             next_serial: 0,
-            remembered: HashMap::default(),
             look_at: None,
             closing: false,
             challenges: None,
@@ -124,25 +121,36 @@ impl AuthClient {
         !mechanism.carries_token() || self.challenges.is_some()
     }
 
-    /// Keeps a success for the mail process that will redeem it, unless none will.
-    fn remember(&mut self, id: u32, asked: &Asked, grant: Grant, now: Instant) {
-        if let (Some(key), true, false) = (self.key(id), self.role.opens_mailboxes(), asked.nologin) {
-            let Grant { user, fields, master_user, .. } = grant;
-            let login = PendingLogin { user, fields, master_user, mechanism: asked.mechanism };
-            self.pending.remember(key, self.cookie, login, now);
-            self.remembered.insert(id, now + REQUEST_LIFETIME);
-            self.look_by(now + REQUEST_LIFETIME);
+    /// Drops the success of a request that was not redeemed.
+    fn forget(&mut self, id: u32) {
+        if let Some(key) = self.key(id) {
+            self.pending.forget(key, self.cookie);
         }
     }
 
-    /// Drops a success that was not redeemed.
-    fn forget(&mut self, id: u32) {
-        if self.remembered.is_empty() {
-            return;
+    /// A request that has no final reply yet.
+    fn open_request(&self, id: u32) -> Option<&Request> {
+        self.requests.get(&id).filter(|request| request.is_open())
+    }
+
+    /// The same, taken out.
+    fn take_open_request(&mut self, id: u32) -> Option<Request> {
+        match self.requests.entry(id) {
+            Entry::Occupied(place) if place.get().is_open() => Some(place.remove()),
+            Entry::Occupied(_) | Entry::Vacant(_) => None,
         }
-        if let (Some(_), Some(key)) = (self.remembered.remove(&id), self.key(id)) {
-            self.pending.forget(key, self.cookie);
-        }
+    }
+
+    /// The ids of successes for which no mail process has come as far as this connection knows, and until when each waits.
+    fn granted(&self) -> impl Iterator<Item = (u32, Instant)> {
+        self.requests.iter().filter_map(|(&id, request)| match request {
+            Request::Granted { until } => Some((id, *until)),
+            Request::Exchanging(_) | Request::Deciding(_) | Request::Refused(_) => None,
+        })
+    }
+
+    fn has_open_requests(&self) -> bool {
+        self.requests.values().any(Request::is_open)
     }
 
     /// Something ends then, so that nothing need be looked through before.
@@ -212,22 +220,29 @@ impl Protocol for AuthClient {
     ) -> Next<Ticketed<AuthRequest>> {
         let Answer { ticket, answer: verdict } = answer;
         let id = id_of(ticket);
-        let Entry::Occupied(request) = self.requests.entry(id) else { return Next::Open };
-        if !matches!(request.get(), Request::Deciding(asked) if asked.ticket == ticket) {
+        let Some(request) = self.requests.get_mut(&id) else { return Next::Open };
+        let Request::Deciding(asked) = request else { return Next::Open };
+        if asked.ticket != ticket {
             return Next::Open;
         }
-        let Request::Deciding(asked) = request.remove() else { return Next::Open };
-        match (verdict, self.role) {
+        match (verdict, self.handshake) {
+            // Kept for the mail process that will redeem it, unless none will: of one that is passed on none comes here.
+            (Verdict::Accept(grant), Handshake::Done { cpid, .. })
+                if self.role.opens_mailboxes() && !asked.nologin && grant.proxied.is_none() =>
+            {
+                succeed(id, &grant, out);
+                let (mechanism, until) = (asked.mechanism, now + REQUEST_LIFETIME);
+                *request = Request::Granted { until };
+                let Grant { user, fields, master_user, .. } = grant;
+                let login = PendingLogin { user, fields, master_user, mechanism };
+                self.pending.remember((cpid, id), self.cookie, login, now);
+                self.look_by(until);
+            }
             (Verdict::Accept(grant), _) => {
                 succeed(id, &grant, out);
-                // Of one that is passed on no mail process comes here.
-                if grant.proxied.is_none() {
-                    self.remember(id, &asked, grant, now);
-                }
+                self.requests.remove(&id);
             }
-            (verdict, _) if verdict.told() == Told::No => self.refuse(id, asked, now, out),
-            (_, Role::Dovecot) => fail(id, &asked.authcid, "code=temp_fail", out),
-            (_, Role::Postfix | Role::Exim) => self.closing = true,
+            (verdict, _) => self.answer_unless_accepted(id, verdict.told(), now, out),
         }
         if self.closing { Next::Close } else { Next::Open }
     }
@@ -236,39 +251,41 @@ impl Protocol for AuthClient {
         if self.look_at.is_none_or(|at| now < at) {
             return (Vec::new(), self.look_at);
         }
-        let abandoned = |request: &Request| request.ends_at().is_some_and(|end| now >= end);
+        let is_over = |request: &Request| request.ends_at().is_some_and(|end| now >= end);
         let ids: Vec<u32> =
-            self.requests.iter().filter(|(_, request)| abandoned(request)).map(|(&id, _)| id).collect();
+            self.requests.iter().filter(|(_, request)| is_over(request)).map(|(&id, _)| id).collect();
         let mut ended = Vec::new();
         for id in ids {
             let Some(request) = self.requests.remove(&id) else { continue };
+            if !request.is_open() {
+                self.forget(id);
+                continue;
+            }
             fail(id, request_user(&request), "reason=Authentication request timed out", out);
             if let Request::Exchanging(open) = request {
                 ended.push(end_early(*open, Denial::ExchangeAbandoned));
             }
         }
-        let old: Vec<u32> =
-            self.remembered.iter().filter(|&(_, &until)| now >= until).map(|(&id, _)| id).collect();
-        old.into_iter().for_each(|id| self.forget(id));
         self.look_at = self.next_expiry();
         (ended, self.look_at)
     }
 
     /// The login process tells a client whose exchange ends with a mere close that the password was wrong.
     fn stop(&mut self, out: &mut Vec<u8>) {
-        for (id, request) in self.requests.drain() {
-            match (self.role, &request) {
+        for (&id, request) in self.requests.iter().filter(|(_, request)| request.is_open()) {
+            match (self.role, request) {
                 (_, Request::Refused(refused)) => fail(id, &refused.authcid, "", out),
-                (Role::Dovecot, _) => fail(id, request_user(&request), "code=temp_fail", out),
+                (Role::Dovecot, _) => fail(id, request_user(request), "code=temp_fail", out),
                 (Role::Postfix | Role::Exim, _) => {}
             }
         }
+        self.requests.retain(|_, request| !request.is_open());
     }
 
     fn silence_before_close(&self) -> Duration {
         match self.role {
             // Its successes were for nobody: this is no login process of a Dovecot that opens mailboxes.
-            Role::Dovecot if !self.remembered.is_empty() && !self.pending.is_ever_redeemed() => {
+            Role::Dovecot if !self.pending.is_ever_redeemed() && self.granted().next().is_some() => {
                 REDEEMED_AT_ONCE
             }
             Role::Dovecot => SILENCE_BEFORE_CLOSE,
@@ -280,27 +297,25 @@ impl Protocol for AuthClient {
         let patience = if self.pending.is_ever_redeemed() { REDEEMED_IN_TIME } else { REDEEMED_AT_ONCE };
         let is_young = |until: Instant| now + REQUEST_LIFETIME < until + patience;
         let is_there = |id: u32| self.key(id).is_some_and(|key| self.pending.contains(key, self.cookie));
-        self.requests.is_empty()
-            && !self.remembered.iter().any(|(&id, &until)| is_young(until) && is_there(id))
+        !self.has_open_requests() && !self.granted().any(|(id, until)| is_young(until) && is_there(id))
     }
 
     fn is_idle(&self) -> bool {
-        let waits = |&id: &u32| self.key(id).is_some_and(|key| self.pending.contains(key, self.cookie));
-        self.requests.is_empty() && !self.remembered.keys().any(waits)
+        let waits = |id: u32| self.key(id).is_some_and(|key| self.pending.contains(key, self.cookie));
+        !self.has_open_requests() && !self.granted().any(|(id, _)| waits(id))
     }
 }
 
 impl AuthClient {
     fn next_expiry(&self) -> Option<Instant> {
-        let requests = self.requests.values().filter_map(Request::ends_at);
-        requests.chain(self.remembered.values().copied()).min()
+        self.requests.values().filter_map(Request::ends_at).min()
     }
 }
 
 impl Drop for AuthClient {
     /// The client has left: nobody may redeem its successes any more.
     fn drop(&mut self) {
-        let ids: Vec<u32> = self.remembered.keys().copied().collect();
+        let ids: Vec<u32> = self.granted().map(|(id, _)| id).collect();
         ids.into_iter().for_each(|id| self.forget(id));
     }
 }

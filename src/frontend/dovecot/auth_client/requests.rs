@@ -12,7 +12,7 @@ use crate::login::service::EndedEarly;
 /// somebody has to tidy up; Dovecot's own server waits as long.
 pub(super) const REQUEST_LIFETIME: Duration = Duration::from_secs(150);
 
-/// A request without its final reply.
+/// A request that somebody may still come for.
 #[derive(Debug)]
 pub(super) enum Request {
     /// The client owes a response. Rare and large, so it stands elsewhere.
@@ -21,14 +21,25 @@ pub(super) enum Request {
     Deciding(Asked),
     /// The verdict is a refusal, and the client owes the answer to being told so.
     Refused(Refused),
+    /// It has its final reply, and a mail process may redeem it.
+    Granted { until: Instant },
 }
 
 impl Request {
-    /// Until when the client may let us wait.
+    /// Whether it has no final reply yet.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Exchanging(_) | Self::Deciding(_) | Self::Refused(_) => true,
+            Self::Granted { .. } => false,
+        }
+    }
+
+    /// Until when the client may let us wait, or a mail process.
     pub(super) fn ends_at(&self) -> Option<Instant> {
         match self {
             Self::Exchanging(open) => Some(open.began + REQUEST_LIFETIME),
             Self::Refused(refused) => Some(refused.told + REQUEST_LIFETIME),
+            Self::Granted { until } => Some(*until),
             Self::Deciding(_) => None,
         }
     }
@@ -79,6 +90,7 @@ pub(super) fn request_user(request: &Request) -> &[u8] {
         Request::Exchanging(open) => open.exchange.claimed(),
         Request::Deciding(asked) => &asked.authcid,
         Request::Refused(refused) => &refused.authcid,
+        Request::Granted { .. } => b"",
     }
 }
 
