@@ -30,6 +30,7 @@ mod rights;
 mod runs;
 mod sogo;
 mod sqlite_files;
+mod stopped;
 mod sync;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use mariadb::{DATABASE, MariadbServer};
 use mysql_async::prelude::Queryable;
 use others::{OtherMariadb, OtherSqlite};
 use provisioning::Other as _;
+use stopped::Ground;
 use tokio::sync::Mutex;
 
 /// Worlds in which every login is explained and then done.
@@ -229,6 +231,7 @@ async fn sqlite_serves_the_portal() {
     let ago = |seconds| format!("datetime('now', '-{seconds} seconds')");
     notices::notices_battery(&database, &other, ago).await;
     database.close().await;
+    stopped::notices_that_were_stopped_tell_nobody_twice(&other, &Ground::of_file(&folder, &path)).await;
 }
 
 #[tokio::test]
@@ -249,6 +252,7 @@ async fn mariadb_serves_the_portal() {
     let database = connect(&server).await;
     notices::notices_battery(&database, &other, |seconds| format!("NOW() - INTERVAL {seconds} SECOND")).await;
     database.close().await;
+    stopped::notices_that_were_stopped_tell_nobody_twice(&other, &Ground::of_server(&folder, &server)).await;
 }
 
 #[tokio::test]
@@ -351,6 +355,9 @@ async fn sqlite_is_kept_small() {
     // As a program does that does not know of references between tables.
     provisioning::Other::run(&other, "PRAGMA foreign_keys = OFF").await;
     housekeeping::housekeeping_battery(&database, &other).await;
+    let ground = Ground::of_file(&folder, &path);
+    stopped::housekeeping_that_was_stopped_and_overtaken_deletes_nothing_more(&database, &other, &ground)
+        .await;
 }
 
 #[tokio::test]
@@ -373,6 +380,9 @@ async fn mariadb_is_kept_small() {
     // The first question makes keydove's own tables.
     database.templates().await.unwrap();
     housekeeping::housekeeping_battery(&database, &other).await;
+    let ground = Ground::of_server(&folder, &server);
+    stopped::housekeeping_that_was_stopped_and_overtaken_deletes_nothing_more(&database, &other, &ground)
+        .await;
 }
 
 #[tokio::test]

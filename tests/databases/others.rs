@@ -36,6 +36,10 @@ impl Other for OtherSqlite {
         self.0.execute_batch(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
+    async fn tries(&self, statement: &str) -> bool {
+        self.0.execute_batch(statement).is_ok()
+    }
+
     async fn ask(&self, statement: &str) -> Vec<Vec<Option<String>>> {
         let mut statement = self.0.prepare(statement).unwrap();
         let columns = statement.column_count();
@@ -86,6 +90,11 @@ impl Other for OtherMariadb<'_> {
     async fn run(&self, statements: &str) {
         let mut root = self.root.lock().await;
         root.query_drop(statements).await.unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+
+    async fn tries(&self, statement: &str) -> bool {
+        let statement = format!("SET STATEMENT innodb_lock_wait_timeout = 2 FOR {statement}");
+        self.root.lock().await.query_drop(statement).await.is_ok()
     }
 
     async fn ask(&self, statement: &str) -> Vec<Vec<Option<String>>> {
