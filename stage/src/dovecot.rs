@@ -103,8 +103,13 @@ impl Dovecot {
 
     /// Starts Dovecot and waits until its ports are open. `lmtp` is a socket where it takes mail to deliver.
     pub fn start(stage: &Arc<Stage>, release: Release, lmtp: Option<&Path>) -> Result<Self> {
+        Self::start_with(stage, release, lmtp, "")
+    }
+
+    /// The same with these settings added to the configuration.
+    pub fn start_with(stage: &Arc<Stage>, release: Release, lmtp: Option<&Path>, more: &str) -> Result<Self> {
         let ports = [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
-        let text = configuration(stage, release, lmtp, ports)?;
+        let text = format!("{}{ADDED}{more}", configuration(stage, release, lmtp, ports)?);
         let config = match release.root(stage) {
             None => {
                 stage.write("dovecot/takeover.conf", &takeover(stage, release)?)?;

@@ -132,6 +132,12 @@ impl Keydove {
         attempt("write", &self.config, fs::write(&self.config, text))
     }
 
+    /// The same where the new one may not come about.
+    pub fn try_rewrite(&mut self, edit: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+        let text = edit(&self.text)?;
+        self.rewrite(|_| text)
+    }
+
     /// Where its configuration is.
     pub fn config(&self) -> &Path {
         &self.config

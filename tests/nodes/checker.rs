@@ -11,7 +11,7 @@ mod sessions;
 use std::fmt;
 
 use crate::history::{Act, Event, Outcome, Time};
-use crate::schedule::{Fault, NODES, Part};
+use crate::schedule::{FRONT, Fault, NODES, Part};
 pub use passwords::MAIN;
 
 /// How much is allowed, in milliseconds unless it says otherwise.
@@ -151,22 +151,28 @@ impl<'a> Story<'a> {
         self.others.iter().copied()
     }
 
-    /// Whether something was wrong with this node at a moment between these, or not long before.
+    /// Whether something was wrong with this node at a moment between these, or not long before. What is seen through the
+    /// proxies may be any node's trouble.
     fn was_cut_off(&self, node: &str, from: Time, to: Time) -> bool {
         self.events().any(|event| {
             matches!(event.act, Act::Fault { .. })
-                && (event.node == node || event.node == ALL)
+                && (event.node == node || event.node == ALL || node == FRONT)
                 && event.begin <= to
                 && event.end + self.limits.recovery >= from
         })
     }
 
     /// Whether this node's keydove was killed while somebody logged in. Dovecot's login process then tells a client that waits
-    /// that its password is wrong, without an answer of keydove's.
+    /// that its password is wrong, without an answer of keydove's. The proxies pass that on.
     fn was_killed_during(&self, event: &Event) -> bool {
-        let killed = Fault::Kill(Part::Keydove, place(&event.node)).to_string();
+        let killed: Vec<_> = NODES
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| **name == event.node || event.node == FRONT)
+            .map(|(place, _)| Fault::Kill(Part::Keydove, place).to_string())
+            .collect();
         self.events().any(|fault| {
-            matches!(&fault.act, Act::Fault { what } if *what == killed)
+            matches!(&fault.act, Act::Fault { what } if killed.contains(what))
                 && event.end >= fault.begin
                 && event.begin <= fault.begin + KILLING
         })
@@ -200,11 +206,6 @@ impl<'a> Story<'a> {
 
 /// In milliseconds: a process that is killed is gone so soon.
 const KILLING: Time = 500;
-
-/// Of a node's name.
-fn place(node: &str) -> usize {
-    NODES.iter().position(|name| *name == node).unwrap_or_default()
-}
 
 /// On which node a fault of what all share is said to be.
 pub const ALL: &str = "all";

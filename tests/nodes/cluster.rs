@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::configuration::Surroundings;
+use crate::front::Front;
 use crate::galera::Database;
-use crate::node::{FAKE_CLOCK, Node, Surroundings};
+use crate::node::{FAKE_CLOCK, Node};
 use crate::proxy::Proxy;
 use crate::redis::Redis;
-use crate::schedule::NODES;
+use crate::schedule::{FRONT, NODES};
+use crate::stage::dovecot::Release;
 use crate::stage::keycloak::Keycloak;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::network::Network;
@@ -42,7 +45,7 @@ pub fn clock_ahead(place: usize) -> Duration {
 pub struct Cluster {
     /// In the order of [`NODES`].
     pub nodes: Vec<Node>,
-    /// What lies between each node and Keycloak.
+    /// What lies between each machine and Keycloak, in the same order; the last one is the front's.
     pub proxies: Vec<Proxy>,
     /// Knows the people.
     pub keycloak: Keycloak,
@@ -62,7 +65,8 @@ impl Cluster {
         newcomers: &[String],
         say: &dyn Fn(&str),
     ) -> Result<Self> {
-        let stages = (0..=NODES.len()).map(|_| Stage::new()).collect::<Result<Vec<_>>>()?;
+        // Of the nodes, of Keycloak, and of the machine with the proxies.
+        let stages = (0..NODES.len() + 2).map(|_| Stage::new()).collect::<Result<Vec<_>>>()?;
         let result = Self::boot_on(&stages, binary, (residents, newcomers), say);
         if result.is_err() {
             stages.iter().for_each(|stage| stage.keep());
@@ -76,7 +80,7 @@ impl Cluster {
         (residents, newcomers): (&[String], &[String]),
         say: &dyn Fn(&str),
     ) -> Result<Self> {
-        let machines = [NODES.as_slice(), &[KEYCLOAK]].concat();
+        let machines = [NODES.as_slice(), &[KEYCLOAK, FRONT]].concat();
         let network = Network::start(&machines)?;
         let (stages_of_nodes, last) = stages.split_at(NODES.len());
         let stage = last.first().ok_or_else(|| Failure("Keycloak has no folder".to_owned()))?;
@@ -103,23 +107,13 @@ impl Cluster {
         say("Keycloak is up");
         let target = keycloak.url().rsplit(':').next().and_then(|port| port.parse().ok());
         let target = target.ok_or_else(|| Failure("Keycloak has no port".to_owned()))?;
-        let ports = FIRST_PORT..;
         let proxies = network.inside(KEYCLOAK, || {
-            NODES
-                .iter()
-                .zip(ports.clone())
-                .map(|(_, port)| Proxy::start(port, target))
-                .collect::<Result<Vec<_>>>()
+            let ports = (FIRST_PORT..).take(NODES.len() + 1);
+            ports.map(|port| Proxy::start(port, target)).collect::<Result<Vec<_>>>()
         })??;
-        let server = network.address(KEYCLOAK);
         let mut starting = Vec::new();
-        for ((place, name), port) in NODES.iter().enumerate().zip(ports) {
-            let around = Surroundings {
-                keycloak_url: format!("http://{server}:{port}"),
-                redis: network.address(NODES[0]),
-                databases: NODES.iter().map(|name| network.address(name)).collect(),
-                ahead: clock_ahead(place),
-            };
+        for (place, name) in NODES.iter().enumerate() {
+            let around = surroundings(&network, place);
             starting.push((*name, &stages_of_nodes[place], databases.remove(0), around));
         }
         let start = |(name, stage, database, around): (&str, &Arc<Stage>, Database, Surroundings)| {
@@ -140,6 +134,18 @@ impl Cluster {
     /// There is no such node.
     pub fn at<T: Send>(&self, place: usize, act: impl FnOnce(&Node) -> T + Send) -> Result<T> {
         self.network.inside(NODES[place], || act(&self.nodes[place]))
+    }
+
+    /// Starts the machine with the proxies.
+    ///
+    /// # Errors
+    /// A server does not start.
+    pub fn start_front(&self, binary: &Path, release: Release) -> Result<Front> {
+        let addresses = NODES.iter().map(|name| self.network.address(name));
+        let nodes: Vec<_> = addresses.zip(self.nodes.iter().map(Node::doors_behind)).collect();
+        let around = surroundings(&self.network, NODES.len());
+        let stage = self.stages.last().ok_or_else(|| Failure("the front has no folder".to_owned()))?;
+        self.network.inside(FRONT, || Front::start(stage, (binary, release), &nodes, &around))?
     }
 
     /// Asks Keycloak as its administrator.
@@ -164,6 +170,17 @@ impl Drop for Cluster {
                 scope.spawn(|| drop(node));
             }
         });
+    }
+}
+
+/// What the machine at this place is told of the others; the last one is the front.
+fn surroundings(network: &Network, place: usize) -> Surroundings {
+    Surroundings {
+        keycloak_url: format!("http://{}:{}", network.address(KEYCLOAK), usize::from(FIRST_PORT) + place),
+        redis: network.address(NODES[0]),
+        databases: NODES.iter().map(|name| network.address(name)).collect(),
+        front: network.address(FRONT),
+        ahead: clock_ahead(place),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
-use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -11,51 +10,32 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::configuration::{PUBLIC, Surroundings, common, of_node};
+use crate::front::of_backend;
 use crate::galera::Database;
+use crate::logins::Doors;
 use crate::portal::NodePortal;
 use crate::redis::Redis;
 use crate::stage::dovecot::{Dovecot, Release};
-use crate::stage::keydove::{Keydove, Settings, Storage, with};
+use crate::stage::keydove::{Keydove, Settings, Storage};
 use crate::stage::names::Names;
 use crate::stage::names::REALM;
 use crate::stage::postfix::{Folders, Postfix};
 use crate::stage::{Result, Stage, attempt};
-use crate::tokens;
 
-/// The client that may read Keycloak's events.
-const CLIENT: &str = "mailcow-events";
-/// Keycloak as people know it: each node reaches it by another address.
-pub const PUBLIC: &str = "https://keycloak.example.org";
 /// How long somebody waits for the portal's socket.
 const PORTAL: Duration = Duration::from_secs(15);
-/// How long keydove goes by what it knows while it reaches nobody, in milliseconds. By default it is twelve hours.
-pub const STALE_LIMIT: u64 = 15_000;
-
-/// What a node is told of the others.
-pub struct Surroundings {
-    /// Keycloak's address for this node.
-    pub keycloak_url: String,
-    /// The machine with Redis.
-    pub redis: Ipv4Addr,
-    /// The machines with MariaDB, the preferred one first; the same on every node, so that one of them is written to.
-    pub databases: Vec<Ipv4Addr>,
-    /// How far this node's clock is ahead.
-    pub ahead: Duration,
-}
-
 /// The servers of one machine. They end in this order.
 pub struct Node {
     _postfix: Postfix,
-    /// Its ports take logins.
-    pub dovecot: Dovecot,
+    dovecot: Dovecot,
     /// The web portal.
     pub portal: NodePortal,
     keydove: Mutex<Keydove>,
     sockets: Vec<UnixListener>,
     redis: Mutex<Redis>,
     database: Mutex<Database>,
-    /// Postfix's port.
-    pub submission: u16,
+    submission: u16,
     /// The realm as the node's portal names it.
     pub issuer: String,
     /// Where keydove answers it.
@@ -92,16 +72,13 @@ impl Node {
         let mut keydove = Keydove::start(stage, &binary, &settings)?;
         keydove.stop()?;
         let (portal_socket, issuer) = (stage.path("keydove/portal.sock"), format!("{PUBLIC}/realms/{REALM}"));
-        let key = stage.write("keydove/throttle.key", "the key that these nodes share")?;
-        attempt("close", &key, std::fs::set_permissions(&key, Permissions::from_mode(0o600)))?;
-        keydove.rewrite(|text| {
-            configuration(&with_hosts(&text, &socket, around), &portal_socket, &key, around)
-        })?;
+        keydove.try_rewrite(|text| Ok(of_node(&common(text, stage, &socket, around)?, &portal_socket)))?;
         // As systemd does: while keydove is not there, connections wait.
         let sockets = keydove.open_sockets()?;
         keydove.start_with_sockets(&sockets)?;
-        let dovecot = Dovecot::start(stage, Release::V2_3, Some(&folders.lmtp_socket()))?;
         let postfix = Postfix::start(stage, &folders)?;
+        let more = of_backend(around.front, postfix.submission);
+        let dovecot = Dovecot::start_with(stage, Release::V2_3, Some(&folders.lmtp_socket()), &more)?;
         let portal = NodePortal::start(stage, &portal_socket, &issuer)?;
         Ok(Self {
             submission: postfix.submission,
@@ -115,6 +92,19 @@ impl Node {
             issuer,
             portal_socket,
         })
+    }
+
+    /// Where it takes logins: Dovecot's ports, and Postfix's.
+    #[must_use]
+    pub fn doors(&self) -> Doors {
+        let Dovecot { imap, pop3, sieve, .. } = self.dovecot;
+        Doors { imap, pop3, sieve, submission: self.submission }
+    }
+
+    /// The same with Dovecot's own submission, which proxies are sent to.
+    #[must_use]
+    pub fn doors_behind(&self) -> Doors {
+        Doors { submission: self.dovecot.submission, ..self.doors() }
     }
 
     /// keydove's process.
@@ -195,41 +185,6 @@ fn another_clock(stage: &Stage, binary: &Path, ahead: Duration) -> Result<PathBu
 
 /// Debian's `libfaketime`.
 pub const FAKE_CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-
-/// The cluster's servers instead of the node's own one.
-fn with_hosts(text: &str, socket: &Path, around: &Surroundings) -> String {
-    let hosts: Vec<_> = around.databases.iter().map(|address| format!("\"{address}\"")).collect();
-    let place = format!("socket = \"{}\"", socket.display());
-    assert!(text.contains(&place), "the stage writes the database's socket otherwise:\n{text}");
-    text.replacen(&place, &format!("hosts = [{}]", hosts.join(", ")), 1)
-}
-
-/// The stage's configuration with all that several nodes need.
-fn configuration(text: &str, portal: &Path, key: &Path, around: &Surroundings) -> String {
-    let (before, _) = text.split_once("[login]\n").unwrap_or((text, ""));
-    let before = with(before, "client_id", CLIENT);
-    let before = ["connect_timeout", "request_timeout", "timeout"]
-        .iter()
-        .fold(before, |text, key| text.replace(&format!("\n{key} = \"8s\""), &format!("\n{key} = \"2s\"")));
-    let before = before.replacen("\n[userdb]", "\n[cache]\nstale_limit = \"15s\"\n\n[userdb]", 1);
-    let before = before.replacen(
-        "[keycloak]\n",
-        &format!("[keycloak]\npublic_url = \"{PUBLIC}\"\npoll_events = \"1s\"\n"),
-        1,
-    );
-    format!(
-        "[portal]\n\n[[listener]]\ndoor = \"portal\"\npath = \"{}\"\nmode = \"0600\"\n\n{before}\
-         [login]\nfailure_delay = \"100ms\"\n\n\
-         [throttle]\ntrusted = [\"127.0.0.1\"]\nfirst_wait = \"15m\"\nshared = true\nshared_key_file = \"{}\"\n\n\
-         [redis]\nhost = \"{}\"\n\n\
-         [provisioning]\nenabled = true\ndefault_template = \"Default\"\n\n\
-         [sync]\ninterval = \"10s\"\n\n{}",
-        portal.display(),
-        key.display(),
-        around.redis,
-        tokens::SETTINGS,
-    )
-}
 
 /// No code panics while it holds a lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

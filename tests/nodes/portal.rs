@@ -63,7 +63,7 @@ impl NodePortal {
     /// Opens a page with this cookie.
     #[must_use]
     pub fn open(&self, cookie: &str) -> Outcome {
-        match self.status(cookie) {
+        match self.ask("GET /sessions", "", cookie) {
             Ok(200) => Outcome::Yes,
             // To the sign-in, or a page that says who is disabled.
             Ok(303 | 401) => Outcome::No,
@@ -72,13 +72,34 @@ impl NodePortal {
         }
     }
 
-    fn status(&self, cookie: &str) -> io::Result<u16> {
+    /// Presses the button that ends this cookie's session.
+    #[must_use]
+    pub fn sign_out(&self, cookie: &str) -> Outcome {
+        // As a browser says of a form of this very site.
+        let origin = format!("Origin: http://localhost:{}\r\nContent-Length: 0\r\n", self.port);
+        match self.ask("POST /sign-out", &origin, cookie) {
+            // To the page that says so.
+            Ok(303) => Outcome::Yes,
+            Ok(_) => Outcome::CannotTell,
+            Err(_) => Outcome::NoAnswer,
+        }
+    }
+
+    /// Whether it says of itself that it serves.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ask("GET /health", "", "").is_ok_and(|status| status == 200)
+    }
+
+    /// The status of an answer.
+    fn ask(&self, request: &str, more: &str, cookie: &str) -> io::Result<u16> {
         let port = self.port;
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let request =
-            format!("GET /sessions HTTP/1.0\r\nHost: localhost:{port}\r\nCookie: {SESSION}={cookie}\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
+        let head = format!(
+            "{request} HTTP/1.0\r\nHost: localhost:{port}\r\nCookie: {SESSION}={cookie}\r\n{more}\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let answer = String::from_utf8_lossy(&answer);

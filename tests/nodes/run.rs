@@ -2,20 +2,23 @@
 
 mod checks;
 mod looks;
+mod visits;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::book::{Book, Standing};
-use crate::checker::{ALL, Limits, MAIN, Verdict, judge};
-use crate::clients::{Client, Service, TokenWay};
-use crate::cluster::{Cluster, PASSWORD};
+use crate::book::Book;
+use crate::checker::{ALL, Limits, Verdict, judge};
+use crate::clients::Client;
+use crate::cluster::Cluster;
+use crate::configuration::STALE_LIMIT;
+use crate::front::Front;
 use crate::history::{Act, Event, Outcome, to_lines};
-use crate::node::STALE_LIMIT;
 use crate::recorder::Recorder;
-use crate::schedule::{Dice, Fault, NODES, Part, Step};
+use crate::schedule::{Fault, NODES, Part, Step};
+use crate::stage::dovecot::Release;
 use crate::stage::{Failure, PATIENCE, Result, attempt, source_tree};
 use crate::tokens;
 
@@ -63,7 +66,7 @@ pub fn run(binary: &Path, plan: &Plan) -> Result<Verdict> {
     let newcomers: Vec<_> =
         (0..plan.residents * 2).map(|number| format!("new{number}@example.org")).collect();
     let cluster = Cluster::boot(binary, &residents, &newcomers, &say)?;
-    let result = run_on(&cluster, plan, residents, &newcomers, &say);
+    let result = run_on((binary, &cluster), plan, residents, &newcomers, &say);
     if result.as_ref().map_or(true, |verdict| !verdict.violations.is_empty()) {
         cluster.keep();
     }
@@ -71,7 +74,7 @@ pub fn run(binary: &Path, plan: &Plan) -> Result<Verdict> {
 }
 
 fn run_on(
-    cluster: &Cluster,
+    (binary, cluster): (&Path, &Cluster),
     plan: &Plan,
     residents: Vec<String>,
     newcomers: &[String],
@@ -80,15 +83,22 @@ fn run_on(
     let ids = cluster.administer(|admin| residents.iter().map(|user| admin.id(user)).collect())?;
     let tokens = cluster.administer(|admin| tokens::make(admin, &residents))?;
     let (book, recorder) = (Book::new(residents, ids, tokens), Recorder::new());
+    // Galera takes its time for the checks, and they need no clients.
+    let release = if plan.seed.is_multiple_of(2) { Release::V2_3 } else { Release::V2_4 };
+    let front = thread::scope(|scope| {
+        let front = scope.spawn(|| cluster.start_front(binary, release));
+        checks::checks(cluster)?;
+        front.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    say(&format!("`keydove check` knows the cluster, and proxies of {release:?} are before it"));
     let play = Play {
         cluster,
+        front: &front,
         book: &book,
         recorder: &recorder,
         numbers: AtomicU64::new(1),
         is_over: AtomicBool::new(false),
     };
-    play.checks()?;
-    say("`keydove check` knows the cluster");
     play.know_everybody(plan.seed)?;
     say("everybody was there once");
     let faults = thread::scope(|scope| {
@@ -98,6 +108,7 @@ fn run_on(
                 scope.spawn(move || play.live(place, visitor, plan.seed));
             }
         }
+        scope.spawn(|| play.live_in_front(plan.seed));
         scope.spawn(|| play.arrivals(newcomers, plan));
         scope.spawn(|| play.leavers(plan));
         let end = play.guesses().and_then(|()| play.faults(&plan.steps, say)).and_then(|()| play.heal(say));
@@ -117,6 +128,7 @@ fn run_on(
 
 struct Play<'a> {
     cluster: &'a Cluster,
+    front: &'a Front,
     book: &'a Book,
     recorder: &'a Recorder,
     /// For names that are like no other.
@@ -134,44 +146,7 @@ impl<'a> Play<'a> {
     }
 
     fn client(&self, place: usize, seed: u64) -> Client<'a> {
-        let (node, book, recorder) = (&self.cluster.nodes[place], self.book, self.recorder);
-        Client { node, place, book, recorder, dice: Dice::new(seed) }
-    }
-
-    /// Everybody logs in at every node: from then on an outage changes nothing for them. Each way in is tried once, so that
-    /// none is missing from the run.
-    fn know_everybody(&self, seed: u64) -> Result<()> {
-        thread::scope(|scope| {
-            let visit = |place: usize| {
-                self.cluster.at(place, |_| {
-                    let mut client = self.client(place, seed);
-                    self.first_visits(&mut client)
-                })?
-            };
-            let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
-            visits
-                .into_iter()
-                .try_for_each(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })
-    }
-
-    fn first_visits(&self, client: &mut Client<'_>) -> Result<()> {
-        let is_in = |outcome| outcome == Outcome::Yes;
-        for user in &self.book.residents {
-            eventually(|| is_in(client.log_in(user, MAIN, PASSWORD)), "a first visit")?;
-        }
-        let (Some(user), Some(token)) = (self.book.residents.first(), self.book.tokens.first()) else {
-            return Err(Failure("nobody lives here, or nobody has a token".to_owned()));
-        };
-        for service in Service::ALL {
-            let what = format!("a first visit by {service:?}");
-            eventually(|| is_in(client.log_in_at(service, (user, MAIN, PASSWORD))), &what)?;
-        }
-        for way in TokenWay::ALL {
-            let what = format!("a first visit with a token by {way:?}");
-            eventually(|| is_in(client.log_in_by_token_at(way, token)), &what)?;
-        }
-        Ok(())
+        Client { guest: self.guest(place, seed), node: &self.cluster.nodes[place], place }
     }
 
     /// One client at one node, until it is over. The last one of a node changes things, the others log in.
@@ -182,30 +157,37 @@ impl<'a> Play<'a> {
             while !self.is_over() {
                 let pause = if visitor < VISITORS {
                     client.come();
-                    30 + client.dice.below(60)
+                    30 + client.guest.dice.below(60)
                 } else {
                     client.change(self.number());
-                    200 + client.dice.below(500)
+                    200 + client.guest.dice.below(500)
                 };
                 thread::sleep(Duration::from_millis(pause as u64));
             }
         });
     }
 
-    /// Newcomers, each at all nodes at one time.
+    /// One client at the proxies, until it is over.
+    fn live_in_front(&self, seed: u64) {
+        let mut guest = self.guest(NODES.len(), !seed);
+        let _ = self.cluster.network.inside(guest.machine, || {
+            while !self.is_over() {
+                // There is no portal here.
+                drop(guest.come());
+                thread::sleep(Duration::from_millis(30 + guest.dice.below(60) as u64));
+            }
+        });
+    }
+
+    /// Newcomers, each at all nodes and through the proxies at one time.
     fn arrivals(&self, newcomers: &[String], plan: &Plan) {
         for user in newcomers {
             if !self.pause(plan.pace) {
                 return;
             }
             self.book.arrived().push(user.clone());
-            thread::scope(|scope| {
-                for place in 0..NODES.len() {
-                    scope.spawn(move || {
-                        self.cluster.at(place, |_| self.client(place, plan.seed).log_in(user, MAIN, PASSWORD))
-                    });
-                }
-            });
+            // A machine that is gone ends the run elsewhere.
+            let _ = self.arrive(user, plan.seed);
         }
     }
 
@@ -301,43 +283,6 @@ impl<'a> Play<'a> {
         }
         say("the nodes agree");
         Ok(())
-    }
-
-    fn everybody_again(&self) -> Result<bool> {
-        let disabled = self.book.disabled().clone();
-        let mut logins: Vec<(String, String, String, bool)> = Vec::new();
-        let arrived = self.book.arrived().clone();
-        let (first, last) =
-            (self.book.residents.iter().take(AGAIN), self.book.residents.iter().rev().take(AGAIN / 2));
-        let everybody = first.chain(last).chain(arrived.iter().rev().take(AGAIN)).cloned();
-        for user in everybody {
-            let opens = !disabled.contains(&user);
-            logins.push((user, MAIN.to_owned(), PASSWORD.to_owned(), opens));
-        }
-        let passwords = self.book.passwords().clone();
-        for one in passwords.into_iter().rev().take(AGAIN).filter(|one| one.standing != Standing::Unknown) {
-            let opens = one.standing == Standing::Open && !disabled.contains(&one.user);
-            logins.push((one.user, one.name, one.password, opens));
-        }
-        let logins = &logins;
-        thread::scope(|scope| {
-            let visit = |place: usize| {
-                self.cluster.at(place, |_| {
-                    let mut client = self.client(place, place as u64);
-                    let mut fits = true;
-                    for (user, key, password, opens) in logins {
-                        let wanted = if *opens { Outcome::Yes } else { Outcome::No };
-                        fits &= client.log_in(user, key, password) == wanted;
-                    }
-                    fits
-                })
-            };
-            let visits: Vec<_> = (0..NODES.len()).map(|place| scope.spawn(move || visit(place))).collect();
-            let ends = visits
-                .into_iter()
-                .map(|visit| visit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            ends.collect::<Result<Vec<_>>>().map(|fits| fits.iter().all(|fits| *fits))
-        })
     }
 }
 

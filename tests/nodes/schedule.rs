@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// The nodes.
 pub const NODES: [&str; 3] = ["n1", "n2", "n3"];
+/// The machine with the proxies, through which each node is reached.
+pub const FRONT: &str = "front";
 
 /// A program of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,5 +132,9 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^= mixed >> 31;
         usize::try_from(mixed % bound.max(1) as u64).unwrap_or_default()
+    }
+    /// One of several.
+    pub fn one_of<T: Copy, const MANY: usize>(&mut self, of: &[T; MANY]) -> T {
+        of[self.below(MANY)]
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cluster::PASSWORD;
-use crate::node::PUBLIC;
+use crate::configuration::PUBLIC;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::{Failure, Result};
 

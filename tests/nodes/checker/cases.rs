@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keydove_stage::{Failure, Result};
 
 use crate::history::{Act, Event, Outcome, Time, from_lines, to_lines};
-use crate::schedule::{Fault, Part};
+use crate::schedule::{FRONT, Fault, Part};
 
 use super::{ALL, Invariant, Limits, judge};
 
@@ -46,6 +46,8 @@ pub const CASES: &[Case] = &[
             (9_000, "n2", None),
             (9_600, "n2", Some(Invariant::RightPassword)),
             (9_000, "n3", Some(Invariant::RightPassword)),
+            (9_000, FRONT, None),
+            (9_600, FRONT, Some(Invariant::RightPassword)),
         ] {
             let mut history = good();
             history.push(killed.clone());
@@ -81,6 +83,16 @@ pub const CASES: &[Case] = &[
         expect(&history, None)?;
         history.push(login("n1", 44_000, "phone", Outcome::Yes));
         expect(&history, Some(Invariant::Revoked))
+    }),
+    ("what_is_wrong_through_the_proxies_is_found", || {
+        planted(login(FRONT, 9_000, "main", Outcome::No), Invariant::RightPassword)?;
+        planted(login(FRONT, HEALED + 70_000, "main", Outcome::CannotTell), Invariant::Agreement)?;
+        planted(login(FRONT, 41_000, "phone", Outcome::Yes), Invariant::Revoked)
+    }),
+    ("the_proxies_may_know_later_what_a_node_that_is_cut_off_does_not_know", || {
+        let mut history = good();
+        history.push(login(FRONT, 25_000, "phone", Outcome::Yes));
+        expect(&history, None)
     }),
     ("a_second_mailbox_is_found", || planted(rows("n2", 2), Invariant::OneMailbox)),
     ("two_holders_of_one_lease_are_found", || planted(lease("keydove-b", 7, 11_000), Invariant::OneHolder)),
@@ -160,7 +172,7 @@ fn good() -> Vec<Event> {
     ];
     let fault = Act::Fault { what: "unplugged".into() };
     history.push(Event { end: 30_000, ..at("n1", 18_000, fault, Outcome::Yes) });
-    for node in ["n1", "n2", "n3"] {
+    for node in ["n1", "n2", "n3", FRONT] {
         history.push(login(node, HEALED + 500, "main", Outcome::CannotTell));
         history.push(login(node, HEALED + 9_000, "main", Outcome::Yes));
         history.push(login(node, HEALED + 9_500, "phone", Outcome::No));

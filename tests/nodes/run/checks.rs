@@ -3,13 +3,22 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::{Play, eventually};
+use super::eventually;
+use crate::cluster::Cluster;
 use crate::schedule::{Fault, NODES};
 use crate::stage::{Failure, Result};
 
-impl Play<'_> {
-    /// With a whole cluster, one that forgets, and one that is cut in two.
-    pub(super) fn checks(&self) -> Result<()> {
+/// With a whole cluster, one that forgets, and one that is cut in two.
+pub(super) fn checks(cluster: &Cluster) -> Result<()> {
+    Checks { cluster }.all()
+}
+
+struct Checks<'a> {
+    cluster: &'a Cluster,
+}
+
+impl Checks<'_> {
+    fn all(&self) -> Result<()> {
         let [first, second, third] = NODES.map(|name| self.cluster.network.address(name));
         self.says(0, first, "is ready, in a cluster of 3")?;
         self.says(0, third, "is ready, in a cluster of 3")?;
