@@ -14,7 +14,8 @@ use crate::process::{Group, Program, accepts, run};
 use crate::system::System;
 use crate::{Failure, Result, Stage, attempt, free_port};
 
-const SECRET: &str = "portal-secret";
+/// The secret of the client.
+pub const SECRET: &str = "portal-secret";
 /// The first argument of a test program when it is to be the portal. Cargo gives a test the programs of its own package only,
 /// and the portal is another; so the tests are built with the portal's code, and become it.
 pub const AS_PORTAL: &str = "become-the-portal";
@@ -182,7 +183,8 @@ pub fn listener(stage: &Stage) -> String {
 }
 
 /// The client as docs/portal.md makes it.
-fn client(address: &str, port: u16) -> Value {
+#[must_use]
+pub fn client(address: &str, port: u16) -> Value {
     json!({
         "clientId": "keydove-portal",
         "protocol": "openid-connect",

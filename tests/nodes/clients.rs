@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::book::{AppPassword, Session, Standing, pick};
+use crate::cluster::PASSWORD;
 use crate::history::{Act, Outcome};
 use crate::logins::{Guest, smtp};
 use crate::node::Node;
-use crate::portal::key_of;
+use crate::portal::{issuer, key_of};
 use crate::stage::clients::{Login, coming_from, smtp_login};
 
 /// Where guesses come from; everybody else is trusted.
@@ -99,8 +100,36 @@ impl Client<'_> {
         }
     }
 
-    /// Signs somebody in.
-    pub fn sign_in(&mut self, number: u64) {
+    /// Somebody signs in: at Keycloak's page, or as if that had been.
+    fn sign_in(&mut self, number: u64) {
+        if self.guest.dice.below(2) == 0 {
+            self.sign_in_with_a_browser(number);
+        } else {
+            self.sign_in_at_the_socket(number);
+        }
+    }
+
+    /// The whole way, of somebody who has a password at Keycloak. It may come to nothing.
+    pub fn sign_in_with_a_browser(&mut self, number: u64) -> Outcome {
+        let holder = pick(&self.guest.book.tokens, &mut self.guest.dice).map(|token| token.user.clone());
+        let Some(user) = holder.filter(|user| !self.guest.book.disabled().contains(user)) else {
+            return Outcome::CannotTell;
+        };
+        let name = format!("{}-{number}", self.guest.machine);
+        let act = Act::SignIn { user: user.clone(), session: name.clone() };
+        let mut cookie = String::new();
+        let done = self.guest.recorder.record(self.guest.machine, act, || {
+            let end;
+            (end, cookie) = self.node.portal.sign_in(&user, PASSWORD);
+            end
+        });
+        if done == Outcome::Yes {
+            self.guest.book.sessions().push(Session { name, cookie, ended: false });
+        }
+        done
+    }
+
+    fn sign_in_at_the_socket(&mut self, number: u64) {
         let whom = self.guest.dice.below(self.guest.book.residents.len());
         let (user, subject) = (&self.guest.book.residents[whom], &self.guest.book.ids[whom]);
         if self.guest.book.disabled().contains(user) {
@@ -112,7 +141,7 @@ impl Client<'_> {
         let done = self.guest.recorder.record(self.guest.machine, act, || {
             let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             outcome(self.node.ask_for_portal(&json!({
-                "request": "sign_in", "issuer": self.node.issuer, "subject": subject, "email": user,
+                "request": "sign_in", "issuer": issuer(), "subject": subject, "email": user,
                 "email_verified": null, "session": key_of(&cookie), "replaces": key_of(&cookie), "sid": name, "auth_time": seconds,
                 "acr": null, "administrator": false, "remote": "203.0.113.5", "browser": "Firefox, Linux",
             })))

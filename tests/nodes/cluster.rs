@@ -1,6 +1,6 @@
 //! The whole: three nodes, their Galera and Redis, one Keycloak, each on a machine of the network.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -90,6 +90,9 @@ impl Cluster {
         say("Galera is up");
         network.inside(KEYCLOAK, || {
             keycloak.wait_until_ready()?;
+            // A slow hash protects nobody here, and each sign-in would cost one.
+            let policy = "hashAlgorithm(pbkdf2-sha512) and hashIterations(1)";
+            keycloak.admin().change_realm(&json!({ "passwordPolicy": policy }))?;
             let everybody = residents.iter().chain(newcomers);
             let holders: Vec<_> = tokens::holders(residents).collect();
             let person = |address: &String| {
@@ -107,6 +110,7 @@ impl Cluster {
         say("Keycloak is up");
         let target = keycloak.url().rsplit(':').next().and_then(|port| port.parse().ok());
         let target = target.ok_or_else(|| Failure("Keycloak has no port".to_owned()))?;
+        let target = SocketAddrV4::new(Ipv4Addr::LOCALHOST, target);
         let proxies = network.inside(KEYCLOAK, || {
             let ports = (FIRST_PORT..).take(NODES.len() + 1);
             ports.map(|port| Proxy::start(port, target)).collect::<Result<Vec<_>>>()
@@ -175,8 +179,9 @@ impl Drop for Cluster {
 
 /// What the machine at this place is told of the others; the last one is the front.
 fn surroundings(network: &Network, place: usize) -> Surroundings {
+    let port = (FIRST_PORT..).nth(place).unwrap_or(FIRST_PORT);
     Surroundings {
-        keycloak_url: format!("http://{}:{}", network.address(KEYCLOAK), usize::from(FIRST_PORT) + place),
+        keycloak: SocketAddrV4::new(network.address(KEYCLOAK), port),
         redis: network.address(NODES[0]),
         databases: NODES.iter().map(|name| network.address(name)).collect(),
         front: network.address(FRONT),

@@ -1,7 +1,7 @@
 //! keydove's configuration on each machine: the stage's, with all that several of them need.
 
 use std::fs::Permissions;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub const STALE_LIMIT: u64 = 15_000;
 /// What a machine is told of the others.
 pub struct Surroundings {
     /// Keycloak's address for this machine.
-    pub keycloak_url: String,
+    pub keycloak: SocketAddrV4,
     /// The machine with Redis.
     pub redis: Ipv4Addr,
     /// The machines with MariaDB, the preferred one first; the same everywhere, so that one of them is written to.

@@ -38,7 +38,7 @@ impl Front {
         let socket = stage.path("mariadb/sock");
         let settings = Settings {
             names: Names::default(),
-            keycloak_url: around.keycloak_url.clone(),
+            keycloak_url: format!("http://{}", around.keycloak),
             storage: Storage::MariaDb(socket.clone()),
             dovecot_base: Dovecot::prepare(stage, release)?,
             // No Postfix is here.

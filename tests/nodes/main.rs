@@ -9,6 +9,7 @@
 )]
 
 mod book;
+mod browser;
 mod checker;
 mod clients;
 mod cluster;

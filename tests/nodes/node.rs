@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::configuration::{PUBLIC, Surroundings, common, of_node};
+use crate::configuration::{Surroundings, common, of_node};
 use crate::front::of_backend;
 use crate::galera::Database;
 use crate::logins::Doors;
@@ -19,7 +19,6 @@ use crate::redis::Redis;
 use crate::stage::dovecot::{Dovecot, Release};
 use crate::stage::keydove::{Keydove, Settings, Storage};
 use crate::stage::names::Names;
-use crate::stage::names::REALM;
 use crate::stage::postfix::{Folders, Postfix};
 use crate::stage::{Result, Stage, attempt};
 
@@ -36,8 +35,6 @@ pub struct Node {
     redis: Mutex<Redis>,
     database: Mutex<Database>,
     submission: u16,
-    /// The realm as the node's portal names it.
-    pub issuer: String,
     /// Where keydove answers it.
     portal_socket: PathBuf,
 }
@@ -58,7 +55,7 @@ impl Node {
         let socket = database.socket();
         let settings = Settings {
             names: Names::default(),
-            keycloak_url: around.keycloak_url.clone(),
+            keycloak_url: format!("http://{}", around.keycloak),
             storage: Storage::MariaDb(socket.clone()),
             dovecot_base: Dovecot::prepare(stage, Release::V2_3)?,
             sasl_socket: folders.sasl_socket(),
@@ -71,7 +68,7 @@ impl Node {
         };
         let mut keydove = Keydove::start(stage, &binary, &settings)?;
         keydove.stop()?;
-        let (portal_socket, issuer) = (stage.path("keydove/portal.sock"), format!("{PUBLIC}/realms/{REALM}"));
+        let portal_socket = stage.path("keydove/portal.sock");
         keydove.try_rewrite(|text| Ok(of_node(&common(text, stage, &socket, around)?, &portal_socket)))?;
         // As systemd does: while keydove is not there, connections wait.
         let sockets = keydove.open_sockets()?;
@@ -79,7 +76,7 @@ impl Node {
         let postfix = Postfix::start(stage, &folders)?;
         let more = of_backend(around.front, postfix.submission);
         let dovecot = Dovecot::start_with(stage, Release::V2_3, Some(&folders.lmtp_socket()), &more)?;
-        let portal = NodePortal::start(stage, &portal_socket, &issuer)?;
+        let portal = NodePortal::start(stage, &portal_socket, around.keycloak)?;
         Ok(Self {
             submission: postfix.submission,
             _postfix: postfix,
@@ -89,7 +86,6 @@ impl Node {
             sockets,
             redis: Mutex::new(redis),
             database: Mutex::new(database),
-            issuer,
             portal_socket,
         })
     }

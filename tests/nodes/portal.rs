@@ -1,22 +1,28 @@
 //! The web portal of a node: this very program, and what a browser with somebody's cookie is shown.
 
 use std::fs::Permissions;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::SocketAddrV4;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use keydove_portal::cookie::{SESSION, session_key};
 
+use crate::browser::{self, Sites, ask, portal_url};
+use crate::configuration::PUBLIC;
 use crate::history::Outcome;
-use crate::stage::portal::{AS_PORTAL, Portal, this_program};
-use crate::stage::{Result, Stage, attempt, free_port};
+use crate::proxy::Proxy;
+use crate::stage::keycloak_admin::KeycloakAdmin;
+use crate::stage::names::REALM;
+use crate::stage::portal::{AS_PORTAL, Portal, SECRET, client, this_program};
+use crate::stage::{Result, Stage, attempt};
 
-/// How long a browser waits for a page.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The same on each node, as where one address leads to all of them. Loopback is each node's own.
+const PORT: u16 = 8_484;
+const ADDRESS: &str = "localhost:8484";
+/// Leads to Keycloak, and stands for a server with TLS: without it the portal asks no other machine.
+const KEYCLOAK: (u16, &str) = (8_485, "localhost:8485");
 
 /// Becomes the portal, if that is what this process was started for.
 pub fn become_portal() -> Option<ExitCode> {
@@ -30,43 +36,64 @@ pub fn key_of(cookie: &str) -> String {
     session_key(cookie).0
 }
 
+/// Who issues the tokens of people who sign in.
+#[must_use]
+pub fn issuer() -> String {
+    format!("{PUBLIC}/realms/{REALM}")
+}
+
+/// Makes the portals' client, which all nodes share.
+///
+/// # Errors
+/// Keycloak does not make it.
+pub fn make_client(admin: &KeycloakAdmin) -> Result<()> {
+    admin.make_client(&client(&portal_url(ADDRESS), PORT))
+}
+
 /// A node's portal.
 pub struct NodePortal {
     _portal: Portal,
-    port: u16,
+    _keycloak: Proxy,
 }
 
 impl NodePortal {
-    /// Starts it on the machine that this thread is inside, beside the keydove that answers at this socket. Nobody signs in
-    /// here, so its Keycloak is only a name.
+    /// Starts it on the machine that this thread is inside, beside the keydove that answers at this socket.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(stage: &Arc<Stage>, socket: &Path, issuer: &str) -> Result<Self> {
-        let secret = stage.write("keydove/portal-secret", "the secret of the portal's client")?;
+    pub fn start(stage: &Arc<Stage>, socket: &Path, keycloak: SocketAddrV4) -> Result<Self> {
+        let keycloak = Proxy::start(KEYCLOAK.0, keycloak)?;
+        let secret = stage.write("keydove/portal-secret", SECRET)?;
         attempt("close", &secret, std::fs::set_permissions(&secret, Permissions::from_mode(0o600)))?;
-        let port = free_port()?;
-        let address = format!("http://localhost:{port}");
         let text = format!(
-            "[portal]\npublic_url = \"{address}\"\nlisten = \"127.0.0.1:{port}\"\ndaemon_socket = \"{}\"\n\n\
-             [keycloak]\nissuer = \"{issuer}\"\nclient_secret_file = \"{}\"\n\n\
+            "[portal]\npublic_url = \"{}\"\nlisten = \"127.0.0.1:{PORT}\"\ndaemon_socket = \"{}\"\n\n\
+             [keycloak]\nissuer = \"{}\"\nbackend_url = \"http://{}/realms/{REALM}\"\nclient_secret_file = \"{}\"\n\n\
              [mail]\ndomains = [\"example.org\"]\n[mail.imap]\nhost = \"localhost\"\nport = 143\n\
              [mail.smtp]\nhost = \"localhost\"\nport = 465\n",
+            portal_url(ADDRESS),
             socket.display(),
+            issuer(),
+            KEYCLOAK.1,
             secret.display()
         );
         let config = stage.write("keydove/portal.toml", &text)?;
-        let portal = Portal::of(stage, this_program()?, config, (address, port))?;
-        Ok(Self { _portal: portal, port })
+        let portal = Portal::of(stage, this_program()?, config, (portal_url(ADDRESS), PORT))?;
+        Ok(Self { _portal: portal, _keycloak: keycloak })
+    }
+
+    /// Signs in with Keycloak; behind `Yes` comes the session's cookie.
+    #[must_use]
+    pub fn sign_in(&self, user: &str, password: &str) -> (Outcome, String) {
+        browser::sign_in(Sites { portal: ADDRESS, keycloak: KEYCLOAK.1 }, user, password)
     }
 
     /// Opens a page with this cookie.
     #[must_use]
     pub fn open(&self, cookie: &str) -> Outcome {
-        match self.ask("GET /sessions", "", cookie) {
+        match Self::ask("GET /sessions", "", cookie) {
             Ok(200) => Outcome::Yes,
-            // To the sign-in, or a page that says who is disabled.
-            Ok(303 | 401) => Outcome::No,
+            // To the sign-in, or a page that says who is signed out or disabled.
+            Ok(303 | 401 | 403) => Outcome::No,
             Ok(_) => Outcome::CannotTell,
             Err(_) => Outcome::NoAnswer,
         }
@@ -76,8 +103,8 @@ impl NodePortal {
     #[must_use]
     pub fn sign_out(&self, cookie: &str) -> Outcome {
         // As a browser says of a form of this very site.
-        let origin = format!("Origin: http://localhost:{}\r\nContent-Length: 0\r\n", self.port);
-        match self.ask("POST /sign-out", &origin, cookie) {
+        let origin = format!("Origin: {}\r\n", portal_url(ADDRESS));
+        match Self::ask("POST /sign-out", &origin, cookie) {
             // To the page that says so.
             Ok(303) => Outcome::Yes,
             Ok(_) => Outcome::CannotTell,
@@ -88,22 +115,12 @@ impl NodePortal {
     /// Whether it says of itself that it serves.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.ask("GET /health", "", "").is_ok_and(|status| status == 200)
+        Self::ask("GET /health", "", "").is_ok_and(|status| status == 200)
     }
 
     /// The status of an answer.
-    fn ask(&self, request: &str, more: &str, cookie: &str) -> io::Result<u16> {
-        let port = self.port;
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let head = format!(
-            "{request} HTTP/1.0\r\nHost: localhost:{port}\r\nCookie: {SESSION}={cookie}\r\n{more}\r\n"
-        );
-        stream.write_all(head.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.ok_or_else(|| io::Error::other(answer.into_owned()))
+    fn ask(request: &str, more: &str, cookie: &str) -> std::io::Result<u16> {
+        let headers = format!("Cookie: {SESSION}={cookie}\r\n{more}");
+        ask(ADDRESS, request, &headers, "").map(|answer| answer.status)
     }
 }

@@ -1,7 +1,7 @@
 //! A relay of ours before a server: it can be slow, and it can hold connections that lead nowhere.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, sleep};
@@ -14,7 +14,7 @@ const HALF_OPEN: u64 = u64::MAX;
 /// Between two looks at whether it is over.
 const STEP: Duration = Duration::from_millis(50);
 
-/// A port that leads to another one of the same machine.
+/// A port that leads to another one.
 pub struct Proxy {
     delay: Arc<AtomicU64>,
 }
@@ -24,7 +24,7 @@ impl Proxy {
     ///
     /// # Errors
     /// The port is taken.
-    pub fn start(port: u16, target: u16) -> Result<Self> {
+    pub fn start(port: u16, target: SocketAddrV4) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
             .map_err(|error| Failure(format!("open a proxy at port {port}: {error}")))?;
         let delay = Arc::new(AtomicU64::new(0));
@@ -56,8 +56,8 @@ impl Proxy {
     }
 }
 
-fn serve(client: &TcpStream, target: u16, delay: &Arc<AtomicU64>) -> std::io::Result<()> {
-    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, target))?;
+fn serve(client: &TcpStream, target: SocketAddrV4, delay: &Arc<AtomicU64>) -> std::io::Result<()> {
+    let server = TcpStream::connect(target)?;
     let (from, to, shared) = (server.try_clone()?, client.try_clone()?, Arc::clone(delay));
     let answers = thread::spawn(move || copy(from, to, &shared));
     let end = copy(client.try_clone()?, server, delay);

@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::configuration::STALE_LIMIT;
 use crate::front::Front;
 use crate::history::{Act, Event, Outcome, to_lines};
+use crate::portal;
 use crate::recorder::Recorder;
 use crate::schedule::{Fault, NODES, Part, Step};
 use crate::stage::dovecot::Release;
@@ -82,6 +83,7 @@ fn run_on(
 ) -> Result<Verdict> {
     let ids = cluster.administer(|admin| residents.iter().map(|user| admin.id(user)).collect())?;
     let tokens = cluster.administer(|admin| tokens::make(admin, &residents))?;
+    cluster.administer(portal::make_client)?;
     let (book, recorder) = (Book::new(residents, ids, tokens), Recorder::new());
     // Galera takes its time for the checks, and they need no clients.
     let release = if plan.seed.is_multiple_of(2) { Release::V2_3 } else { Release::V2_4 };

@@ -43,26 +43,27 @@ impl<'a> Play<'a> {
         self.first_pages(seed)
     }
 
-    /// Each node's portal is ready, and shows a page to somebody who is signed in.
+    /// Each node's portal is ready, and somebody signs in there whom every node then shows a page.
     fn first_pages(&self, seed: u64) -> Result<()> {
-        let what = "somebody is signed in";
-        eventually(
-            || {
-                // A node that is gone ends the run below.
-                let _ = self.cluster.at(0, |_| self.client(0, seed).sign_in(self.number()));
-                !self.book.sessions().is_empty()
-            },
-            what,
-        )?;
-        let session = self.book.sessions().last().cloned().ok_or_else(|| Failure(what.to_owned()))?;
         for (place, name) in NODES.iter().enumerate() {
-            let is_shown = || {
+            let signs_in = || {
                 self.cluster.at(place, |node| {
-                    let looks = || self.client(place, seed).look_at_session(&session.name, &session.cookie);
-                    node.portal.is_ready() && looks() == Outcome::Yes
+                    let mut client = self.client(place, seed ^ self.number());
+                    node.portal.is_ready() && client.sign_in_with_a_browser(self.number()) == Outcome::Yes
                 })
             };
-            eventually(|| is_shown().unwrap_or(false), &format!("a first page of the portal of {name}"))?;
+            eventually(|| signs_in().unwrap_or(false), &format!("a first sign-in at the portal of {name}"))?;
+        }
+        let sessions = self.book.sessions().clone();
+        for (place, name) in NODES.iter().enumerate() {
+            let are_shown = || {
+                self.cluster.at(place, |_| {
+                    let client = self.client(place, seed);
+                    let looks = |name: &str, cookie: &str| client.look_at_session(name, cookie);
+                    sessions.iter().all(|session| looks(&session.name, &session.cookie) == Outcome::Yes)
+                })
+            };
+            eventually(|| are_shown().unwrap_or(false), &format!("a first page of the portal of {name}"))?;
         }
         Ok(())
     }
