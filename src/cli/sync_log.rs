@@ -8,11 +8,9 @@ use serde_json::{Value, json};
 use super::date;
 use super::storage::{Answer, Failure, document, with_database};
 use super::table::table;
-use crate::backend::sql::RunRow;
+use crate::backend::sql::{RUNS_KEPT, RunRow};
 use crate::jobs::sync::run_state;
 
-/// As many as are kept.
-const ALL: u32 = 100;
 /// What a list shows of the numbers of a run, in this order.
 const SHOWN: [&str; 5] = ["seen", "created", "changed", "restored", "deactivated"];
 
@@ -53,7 +51,7 @@ struct Show {
 pub(super) fn run(arguments: &Arguments, config: &Path) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::List(List { json }) => {
-            let runs = with_database(config, async |database| Ok(database.runs(ALL).await?))?;
+            let runs = with_database(config, async |database| Ok(database.runs(RUNS_KEPT).await?))?;
             let runs = runs.ok_or_else(not_logged)?;
             Ok(if *json { document(&runs.iter().map(as_json).collect()) } else { as_table(&runs).into() })
         }

@@ -85,6 +85,6 @@ pub use provision::rows::{
     StoredTemplate, UserAcl, WouldChange,
 };
 pub use rights::{Account, Feature, Lack, Missing, Right, Verb, grants, needed};
-pub use runs::{NewRun, RunEnd, RunRow};
+pub use runs::{NewRun, RUNS_KEPT, RunEnd, RunRow};
 pub(crate) use saved::{SavedAppPassword, SavedMailbox};
 pub use sync::{LeaseEnd, LeaseWish, Remembered, Standing, StandingMailbox, SwitchOff};

@@ -10,7 +10,7 @@ use super::row::{Parameter, Row};
 use super::session::{Kind, LostCommit, Session, Work};
 
 /// So many runs are kept.
-const KEPT: i64 = 100;
+pub const RUNS_KEPT: u32 = 100;
 
 /// Of which the oldest is `?`th from the end.
 const OLDEST_KEPT: &str = "SELECT id FROM keydove_run ORDER BY id DESC LIMIT 1 OFFSET ?";
@@ -133,7 +133,9 @@ impl Work for Begin {
         if !session.has(TableSet::Runs) {
             return Ok(None);
         }
-        if let Some(oldest) = session.query(OLDEST_KEPT, vec![(KEPT - 2).into()]).await?.first_mut() {
+        if let Some(oldest) =
+            session.query(OLDEST_KEPT, vec![i64::from(RUNS_KEPT - 2).into()]).await?.first_mut()
+        {
             let oldest = oldest.read("keydove_run", "the oldest", |row| row.number(0))?;
             session.query(DELETE_OLD, vec![oldest.into()]).await?;
         }

@@ -65,13 +65,13 @@ struct Stray {
 
 impl OfDomain {
     async fn find<S: Session>(session: &mut S, user: &Username) -> Result<Self, Fault> {
-        let usage = Usage::sum_up(session, &DomainName::of(user)).await?;
+        let domain = DomainName::of(user);
+        let usage = Usage::sum_up(session, &domain).await?;
         let mut strays = Vec::new();
         if usage.strays == 0 {
             return Ok(Self { usage, strays });
         }
-        let [_, _, domain, unicode] = spellings(user);
-        for mut row in session.query(FIND_STRAYS, texts([domain, unicode])).await? {
+        for mut row in session.query(FIND_STRAYS, texts(domain.spellings())).await? {
             strays.push(row.read("mailbox", user.domain(), |row| {
                 let address = format!("{}@{}", row.words(2)?, row.words(3)?);
                 Ok(Stray { name: row.words(0)?, kind: row.text(1)?.unwrap_or_default(), address })
