@@ -1,4 +1,4 @@
-//! Dovecot's own auth server as a child process, with its cache on.
+//! Dovecot's own auth server as a child process: 2.3 with its cache on, and 2.4 with nothing to look up.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use nix::unistd::{Gid, Group as UnixGroup, Uid, User};
 
+use super::stage::dovecot::Release;
 use super::stage::process::{Group, Program};
 use super::stage::{Result, Stage, attempt};
 
@@ -80,6 +81,53 @@ service anvil {{
         command.arg("-F").arg("-c").arg(&config);
         let mut program = Program::start(stage, name, command, Group::Own)?;
         let socket = base.join("auth-client");
+        program.wait_until(|| UnixStream::connect(&socket).is_ok())?;
+        Ok(Self { socket, _program: program })
+    }
+
+    /// Starts Debian 13's 2.4, whose auth process itself compares everybody's password with this one and looks nothing up:
+    /// no cache could be quicker.
+    pub fn start_2_4(stage: &Arc<Stage>, name: &'static str, password: &str) -> Result<Self> {
+        let release = Release::V2_4;
+        release.unpack(stage)?;
+        // As this program sees the folder, and as Dovecot does.
+        let inside = format!("/run/{name}");
+        let root = release.root(stage).unwrap_or_default();
+        let folder = root.join(inside.trim_start_matches('/'));
+        attempt("create", &folder, std::fs::create_dir_all(&folder))?;
+        let text = format!(
+            "dovecot_config_version = 2.4.1
+dovecot_storage_version = 2.4.1
+base_dir = {inside}/base
+instance_name = keydove-bench-{name}
+log_path = {inside}/log
+protocols =
+ssl = no
+auth_allow_cleartext = yes
+auth_failure_delay = 0
+auth_mechanisms {{
+  plain = yes
+}}
+passdb static {{
+  password = {password}
+}}
+service auth {{
+  client_limit = 2000
+  unix_listener auth-client {{
+    mode = 0600
+  }}
+}}
+service anvil {{
+  client_limit = 2000
+}}
+"
+        );
+        let config = folder.join("dovecot.conf");
+        attempt("write", &config, std::fs::write(&config, text))?;
+        let mut command = release.command(stage, "/usr/sbin/dovecot");
+        command.args(["-F", "-c", &format!("{inside}/dovecot.conf")]);
+        let mut program = Program::start(stage, name, command, Group::Own)?;
+        let socket = folder.join("base/auth-client");
         program.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Self { socket, _program: program })
     }

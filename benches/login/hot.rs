@@ -2,7 +2,7 @@
 //!
 //! keydove has them from Keycloak, with a bcrypt hash each. Dovecot's cache holds what a password is compared with most
 //! quickly: at its best the plain text, compared by the auth process; as mailcow ships it the digest that a Lua script's
-//! success leaves there, compared by a worker.
+//! success leaves there, compared by a worker. Dovecot 2.4 looks nothing up at all.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,14 +22,15 @@ use super::{Plan, optional, people, say};
 
 const SIZES: [(usize, usize); 8] =
     [(1, 1), (1, 16), (8, 1), (32, 1), (32, 16), (256, 1), (256, 8), (256, 16)];
-/// Where mailcow's setting is measured too; it is too slow to be interesting elsewhere.
-const AS_MAILCOW: [(usize, usize); 2] = [(32, 1), (256, 8)];
+/// Where mailcow's setting is measured too, and Dovecot 2.4; elsewhere they would only make the run longer.
+const WITH_ALL: [(usize, usize); 2] = [(32, 1), (256, 8)];
 /// Connections at once where each serves one login.
 const AT_ONCE: usize = 8;
-const NAMES: [&str; 4] = ["echo", "keydove", "Dovecot's cache", "Dovecot as mailcow"];
+const NAMES: [&str; 5] = ["echo", "keydove", "Dovecot's cache", "Dovecot as mailcow", "Dovecot 2.4"];
 /// `{SHA1}` of the password, which Dovecot stores for a passdb that verifies by itself.
 const DIGEST: &str = "{SHA1}GpHWL3ymc5liWkNopqtdSjuqYHM=";
 const PLAIN: &str = "{PLAIN}pw";
+const PASSWORD: &str = "pw";
 
 struct Server {
     socket: PathBuf,
@@ -54,17 +55,16 @@ pub fn measure(
     let with = |hash| names.iter().map(move |name| (name.as_str(), hash));
     let best = optional(Dovecot::start(stage, "dov-best", Passdb::Cached, with(PLAIN)));
     let as_mailcow = optional(Dovecot::start(stage, "dov-mailcow", Passdb::CachedForWorker, with(DIGEST)));
+    let newer = optional(Dovecot::start_2_4(stage, "dov-2-4", PASSWORD));
     let verdicts =
         |socket: &Path, process| Server { socket: socket.to_owned(), process, expect: Expect::Verdicts };
     let mut servers = vec![
         Server { socket: echo.socket().to_owned(), process: Some(echo.id()), expect: Expect::AlwaysOk },
         verdicts(&keydove.socket(), Some(keydove.id()?)),
     ];
-    // Without the one there is no place for the other.
-    servers.extend(best.iter().map(|dovecot| verdicts(dovecot.socket(), None)));
-    if best.is_some() {
-        servers.extend(as_mailcow.iter().map(|dovecot| verdicts(dovecot.socket(), None)));
-    }
+    // Each has its place, so none comes where one before it is missing.
+    let dovecots = [&best, &as_mailcow, &newer].into_iter().map_while(Option::as_ref);
+    servers.extend(dovecots.map(|dovecot| verdicts(dovecot.socket(), None)));
     let people = people::people(numbers);
     for (name, server) in NAMES.iter().zip(&servers).skip(1) {
         run(&format!("{name}, warming up"), &each_once(&server.socket, &people, (8, 4)), None, report)?;
@@ -73,8 +73,7 @@ pub fn measure(
     let mut latencies = Vec::new();
     let mut lines = NAMES.map(|name| Line { name, points: Vec::new() });
     for (place, size) in SIZES.into_iter().enumerate() {
-        let count = if AS_MAILCOW.contains(&size) { 4 } else { 3 };
-        let count = count.min(servers.len());
+        let count = if WITH_ALL.contains(&size) { servers.len() } else { servers.len().min(3) };
         let rounds = rounds(plan, &servers[..count], &people, (size, Reuse::Kept), report)?;
         for (line, samples) in lines.iter_mut().zip(&rounds) {
             line.points.push((place as f64, median(samples.iter().map(Sample::rate))));
@@ -134,11 +133,13 @@ fn take_numbers(size: (usize, usize), rounds: &[Vec<Sample>], report: &mut Repor
             report.set("hot_c32_d1_to_echo", to(keydove, echo, Sample::rate));
             set_against(report, "hot_c32_d1_to_dovecot_cache", rounds, 2);
             set_against(report, "hot_c32_d1_to_dovecot_as_mailcow", rounds, 3);
+            set_against(report, "hot_c32_d1_to_dovecot_2_4", rounds, 4);
         }
         (256, 8) => {
             report.set("hot_c256_d8_to_echo", to(keydove, echo, Sample::rate));
             set_against(report, "hot_c256_d8_to_dovecot_cache", rounds, 2);
             set_against(report, "hot_c256_d8_to_dovecot_as_mailcow", rounds, 3);
+            set_against(report, "hot_c256_d8_to_dovecot_2_4", rounds, 4);
         }
         (32, 16) => {
             report.set("hot_cpu_us_d16", median(keydove.iter().map(|sample| sample.server_us)));
