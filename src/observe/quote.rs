@@ -138,13 +138,21 @@ pub(super) fn write_on_one_line(text: &str, out: &mut impl Write) -> fmt::Result
     Ok(())
 }
 
+/// The bytes that need no quotes, in a table: each login's session is looked through.
+static BARE: [bool; 256] = {
+    let mut bare = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        let is_mark = matches!(byte, b'.' | b'_' | b':' | b'/' | b'+' | b'-' | b'@' | b'[' | b']' | b'%');
+        bare[byte as usize] = byte.is_ascii_alphanumeric() || is_mark;
+        byte += 1;
+    }
+    bare
+};
+
 /// Writes a value bare if it cannot be mistaken for anything else, and quoted otherwise.
 pub(super) fn write_value(value: &str, out: &mut impl Write) -> fmt::Result {
-    let plain = |b: u8| {
-        let is_mark = matches!(b, b'.' | b'_' | b':' | b'/' | b'+' | b'-' | b'@' | b'[' | b']' | b'%');
-        b.is_ascii_alphanumeric() || is_mark
-    };
-    if !value.is_empty() && value.bytes().all(plain) {
+    if !value.is_empty() && value.bytes().all(|byte| BARE[usize::from(byte)]) {
         return out.write_str(value);
     }
     write!(out, "{}", SentText::bounded(value.as_bytes(), 4 * MAX_BYTES))

@@ -97,11 +97,7 @@ where
     let mut timer = pin!(Timer::default());
     connection.protocol.greet(&mut connection.output);
     let end = loop {
-        while let Some((mut question, arrival)) = connection.asked.pop_front() {
-            if let Some(reply) = question.put_at_once(&desk, arrival) {
-                connection.take_reply(reply);
-                continue;
-            }
+        while let Some((question, arrival)) = connection.asked.pop_front() {
             let (ticket, when_stopping) = (question.ticket(), question.when_stopping());
             match questions.put(question.put(&desk, arrival)) {
                 Some(reply) => connection.take_reply(reply),
@@ -162,7 +158,7 @@ struct Connection<S, P: Protocol> {
     /// How much is read at once.
     read_bytes: usize,
     output: Vec<u8>,
-    /// Questions that the protocol has just put.
+    /// Questions that the protocol has just put, and that have no answer at once.
     asked: VecDeque<(P::Asked, Arrival)>,
     /// Questions whose answer takes a while, each with what makes its answer when there is no time for a true one.
     open: HashMap<Ticket, fn(Ticket) -> Answers<P>>,
@@ -180,7 +176,7 @@ struct Connection<S, P: Protocol> {
     error: Option<ConnectionError>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
+impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol<Asked: Put>> Connection<S, P> {
     fn new(stream: S, protocol: P, desk: Arc<Desk>) -> Self {
         let now = now();
         Self {
@@ -245,7 +241,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Protocol> Connection<S, P> {
             };
             match self.protocol.receive(line, now, &mut self.output) {
                 Ok(Received::Nothing) => {}
-                Ok(Received::Question(question)) => self.asked.push_back((question, arrival)),
+                Ok(Received::Question(mut question)) => match question.put_at_once(&self.desk, arrival) {
+                    Some(reply) => self.take_reply(reply),
+                    None => self.asked.push_back((question, arrival)),
+                },
                 Ok(Received::Ended(attempt)) => self.desk.service.log_ended(&self.desk.listener, &attempt),
                 Err(error) => return self.fail(error.into()),
             }

@@ -147,7 +147,7 @@ impl Throttle {
     /// Whether nobody has to wait anywhere, so that [`admit`](Self::admit) lets everybody try.
     #[must_use]
     pub fn makes_nobody_wait(&self, now: Instant) -> bool {
-        self.0.as_ref().is_none_or(|inner| inner.busy_until.load(Relaxed) <= inner.millis(now))
+        self.0.as_ref().is_none_or(|inner| inner.makes_nobody_wait(now))
     }
 
     /// Before a password is looked at that nobody knows yet: many at once must not get past the limit.
@@ -289,6 +289,12 @@ impl Inner {
         self.count(&wrong, now);
     }
 
+    fn makes_nobody_wait(&self, now: Instant) -> bool {
+        let busy_until = self.busy_until.load(Relaxed);
+        // Mostly nobody has guessed since the start, and then the time does not matter.
+        busy_until == 0 || busy_until <= self.millis(now)
+    }
+
     /// Counts what was wrong here or on another node.
     fn count(&self, wrong: &Wrong, at: Instant) {
         let (began, until) = self.lock().book.add(wrong, at);
@@ -313,7 +319,7 @@ impl Inner {
     /// `is_own`: it happened here, so that the other nodes do not know yet.
     fn welcome(&self, user: &Username, narrow: ClientNetwork, at: Instant, is_own: bool) {
         let is_new = self.familiar.note(user, narrow, at);
-        if !is_new && self.busy_until.load(Relaxed) <= self.millis(at) {
+        if !is_new && self.makes_nobody_wait(at) {
             return;
         }
         self.familiar.note(user, narrow.wide(), at);

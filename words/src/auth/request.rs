@@ -115,6 +115,10 @@ impl Mechanism {
     /// Reads a mechanism name; letter case does not matter, because Postfix passes on what the user typed.
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
+        // As nearly every program writes it.
+        if name == b"PLAIN" {
+            return Some(Self::Plain);
+        }
         Self::ALL.into_iter().find(|mechanism| name.eq_ignore_ascii_case(mechanism.name().as_bytes()))
     }
 

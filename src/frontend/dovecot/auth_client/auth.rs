@@ -24,16 +24,6 @@ struct Parameters<'a> {
     initial: Initial<'a>,
 }
 
-/// A parameter that counts, with its value.
-enum Parameter<'a> {
-    Service(&'a [u8]),
-    Address(&'a [u8]),
-    Session(&'a [u8]),
-    Secured,
-    NoLogin,
-    Response(&'a [u8]),
-}
-
 /// The initial response as it stands on the line.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Initial<'a> {
@@ -116,37 +106,44 @@ pub(super) fn describe_cut_off(beginning: &[u8], minor: u32) -> EndedEarly {
 fn read_parameters(mut fields: Fields<'_>, minor: u32) -> Result<Parameters<'_>, ProtocolError> {
     let mut parameters = Parameters::default();
     while let Some(field) = fields.next() {
-        match Parameter::of(field) {
-            Some(Parameter::Service(value)) => {
-                let (service, name) = read_service(value);
-                (parameters.service, parameters.service_name) = (Some(service), name);
+        // By the first letter, so that a field is compared with few names, and none is searched for its `=`.
+        match field.first() {
+            Some(b's') => {
+                if let Some(name) = field.strip_prefix(b"service=") {
+                    parameters.set_service(name);
+                } else if let Some(session) = field.strip_prefix(b"session=") {
+                    parameters.origin.session = Some(read_text(session));
+                } else if value_of(field, b"secured").is_some() {
+                    parameters.origin.secured = true;
+                }
             }
-            Some(Parameter::Address(value)) => parameters.origin.remote = read_address(value),
-            Some(Parameter::Session(value)) => parameters.origin.session = Some(read_text(value)),
-            Some(Parameter::Secured) => parameters.origin.secured = true,
-            Some(Parameter::NoLogin) => parameters.nologin = true,
-            // It must stand last: what follows could be a TAB smuggled in by the mail client.
-            Some(Parameter::Response(_)) if !fields.is_at_end() => return Err(ProtocolError::Parameter),
-            Some(Parameter::Response(value)) => parameters.initial = read_initial(value, minor),
-            None => {}
+            Some(b'p') => {
+                if let Some(name) = field.strip_prefix(b"protocol=") {
+                    parameters.set_service(name);
+                }
+            }
+            Some(b'r') => {
+                if let Some(address) = field.strip_prefix(b"rip=") {
+                    parameters.origin.remote = read_address(address);
+                } else if let Some(response) = value_of(field, b"resp") {
+                    // It must stand last: what follows could be a TAB smuggled in by the mail client.
+                    if !fields.is_at_end() {
+                        return Err(ProtocolError::Parameter);
+                    }
+                    parameters.initial = read_initial(response, minor);
+                }
+            }
+            Some(b'n') if field == b"nologin" => parameters.nologin = true,
+            _ => {}
         }
     }
     Ok(parameters)
 }
 
-impl<'a> Parameter<'a> {
-    /// Told by the first letter, so that a field is compared with few names, and none is searched for its `=`.
-    fn of(field: &'a [u8]) -> Option<Self> {
-        match field.first()? {
-            b's' => (field.strip_prefix(b"service=").map(Self::Service))
-                .or_else(|| field.strip_prefix(b"session=").map(Self::Session))
-                .or_else(|| value_of(field, b"secured").map(|_| Self::Secured)),
-            b'p' => field.strip_prefix(b"protocol=").map(Self::Service),
-            b'r' => (field.strip_prefix(b"rip=").map(Self::Address))
-                .or_else(|| value_of(field, b"resp").map(Self::Response)),
-            b'n' if field == b"nologin" => Some(Self::NoLogin),
-            _ => None,
-        }
+impl Parameters<'_> {
+    fn set_service(&mut self, name: &[u8]) {
+        let (service, name) = read_service(name);
+        (self.service, self.service_name) = (Some(service), name);
     }
 }
 
