@@ -21,12 +21,15 @@ use super::provisioning::{Other, count, nothing_is_left_of, one_row, person, pro
 
 const SOGO_VIEW: &str = include_str!("../../src/backend/sql/migrations/mariadb/sogo_view.sql");
 
+/// How long it waits for whoever writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 pub struct OtherSqlite(Connection);
 
 impl OtherSqlite {
     pub fn open(path: &Path) -> Self {
         let connection = Connection::open(path).unwrap();
-        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
         Self(connection)
     }
 }
@@ -37,7 +40,10 @@ impl Other for OtherSqlite {
     }
 
     async fn tries(&self, statement: &str) -> bool {
-        self.0.execute_batch(statement).is_ok()
+        self.0.busy_timeout(Duration::ZERO).unwrap();
+        let is_done = self.0.execute_batch(statement).is_ok();
+        self.0.busy_timeout(PATIENCE).unwrap();
+        is_done
     }
 
     async fn ask(&self, statement: &str) -> Vec<Vec<Option<String>>> {
@@ -93,7 +99,7 @@ impl Other for OtherMariadb<'_> {
     }
 
     async fn tries(&self, statement: &str) -> bool {
-        let statement = format!("SET STATEMENT innodb_lock_wait_timeout = 2 FOR {statement}");
+        let statement = format!("SET STATEMENT innodb_lock_wait_timeout = 0 FOR {statement}");
         self.root.lock().await.query_drop(statement).await.is_ok()
     }
 

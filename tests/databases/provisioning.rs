@@ -19,7 +19,7 @@ use keydove::provision::{Config, Identity, Provisioned, Provisioner, RateLimit};
 pub trait Other {
     /// Runs statements of the dialect that MariaDB and SQLite share.
     async fn run(&self, statements: &str);
-    /// The same where somebody may be in the way, for whom it waits some seconds. Says whether it was done.
+    /// The same where somebody may be in the way, for whom it does not wait. Says whether it was done.
     async fn tries(&self, statement: &str) -> bool;
     /// Reads rows, every value as a text.
     async fn ask(&self, statement: &str) -> Vec<Vec<Option<String>>>;
