@@ -23,6 +23,19 @@ pub enum Passdb {
     PasswdFile,
 }
 
+/// Room for every connection of the loads, and one socket.
+const SERVICES: &str = "\
+service auth {
+  client_limit = 2000
+  unix_listener auth-client {
+    mode = 0600
+  }
+}
+service anvil {
+  client_limit = 2000
+}
+";
+
 /// A running Dovecot that serves logins and nothing else.
 pub struct Dovecot {
     socket: PathBuf,
@@ -61,16 +74,7 @@ passdb {{
   driver = {driver}
   args = {arguments}
 }}
-service auth {{
-  client_limit = 2000
-  unix_listener auth-client {{
-    mode = 0600
-  }}
-}}
-service anvil {{
-  client_limit = 2000
-}}
-",
+{SERVICES}",
             base = base.display(),
             state = state.display(),
             arguments = arguments.display(),
@@ -111,16 +115,7 @@ auth_mechanisms {{
 passdb static {{
   password = {password}
 }}
-service auth {{
-  client_limit = 2000
-  unix_listener auth-client {{
-    mode = 0600
-  }}
-}}
-service anvil {{
-  client_limit = 2000
-}}
-"
+{SERVICES}"
         );
         let config = folder.join("dovecot.conf");
         attempt("write", &config, std::fs::write(&config, text))?;

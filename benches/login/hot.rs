@@ -30,7 +30,6 @@ const NAMES: [&str; 5] = ["echo", "keydove", "Dovecot's cache", "Dovecot as mail
 /// `{SHA1}` of the password, which Dovecot stores for a passdb that verifies by itself.
 const DIGEST: &str = "{SHA1}GpHWL3ymc5liWkNopqtdSjuqYHM=";
 const PLAIN: &str = "{PLAIN}pw";
-const PASSWORD: &str = "pw";
 
 struct Server {
     socket: PathBuf,
@@ -55,7 +54,7 @@ pub fn measure(
     let with = |hash| names.iter().map(move |name| (name.as_str(), hash));
     let best = optional(Dovecot::start(stage, "dov-best", Passdb::Cached, with(PLAIN)));
     let as_mailcow = optional(Dovecot::start(stage, "dov-mailcow", Passdb::CachedForWorker, with(DIGEST)));
-    let newer = optional(Dovecot::start_2_4(stage, "dov-2-4", PASSWORD));
+    let newer = optional(Dovecot::start_2_4(stage, "dov-2-4", people::PASSWORD));
     let verdicts =
         |socket: &Path, process| Server { socket: socket.to_owned(), process, expect: Expect::Verdicts };
     let mut servers = vec![

@@ -20,6 +20,13 @@ pub const SECRET: &str = "portal-secret";
 /// and the portal is another; so the tests are built with the portal's code, and become it.
 pub const AS_PORTAL: &str = "become-the-portal";
 
+/// The arguments of the portal, if this program was started to be it.
+#[must_use]
+pub fn asked_to_be_portal() -> Option<impl Iterator<Item = String>> {
+    let mut words = std::env::args().skip(1);
+    (words.next().as_deref() == Some(AS_PORTAL)).then_some(words)
+}
+
 /// What starts this very program as the portal.
 ///
 /// # Errors

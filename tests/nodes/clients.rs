@@ -29,7 +29,7 @@ pub struct Client<'a> {
 impl Client<'_> {
     /// Somebody logs in, or uses a session.
     pub fn come(&mut self) {
-        if self.guest.come().is_some() {
+        if self.guest.come() {
             self.use_session();
         }
     }

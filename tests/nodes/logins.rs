@@ -78,19 +78,19 @@ pub struct Guest<'a> {
 }
 
 impl Guest<'_> {
-    /// Logs in, or says that it is time to look at a session.
-    pub fn come(&mut self) -> Option<Wish> {
-        match self.book.wish(&mut self.dice)? {
-            Wish::Password { user, key, password } => {
+    /// Logs in; or says, by `true`, that it is time to look at a session instead.
+    pub fn come(&mut self) -> bool {
+        match self.book.wish(&mut self.dice) {
+            Some(Wish::Password { user, key, password }) => {
                 self.log_in(&user, &key, &password);
-                None
             }
-            Wish::Token(token) => {
+            Some(Wish::Token(token)) => {
                 self.log_in_by_token(&token);
-                None
             }
-            session @ Wish::Session => Some(session),
+            Some(Wish::Session) => return true,
+            None => {}
         }
+        false
     }
 
     /// Logs in at any of the services.
@@ -138,38 +138,28 @@ impl Guest<'_> {
 }
 
 fn imap(answer: io::Result<String>) -> Outcome {
-    match answer {
-        Ok(line) if line.starts_with("OK") => Outcome::Yes,
-        Ok(line) if line.starts_with("NO [AUTHENTICATIONFAILED]") => Outcome::No,
-        Ok(_) => Outcome::CannotTell,
-        Err(_) => Outcome::NoAnswer,
-    }
+    told(answer, "OK", "NO [AUTHENTICATIONFAILED]")
 }
 
 fn pop3(answer: io::Result<String>) -> Outcome {
-    match answer {
-        Ok(line) if line.starts_with("+OK") => Outcome::Yes,
-        Ok(line) if line.starts_with("-ERR [AUTH]") => Outcome::No,
-        Ok(_) => Outcome::CannotTell,
-        Err(_) => Outcome::NoAnswer,
-    }
+    told(answer, "+OK", "-ERR [AUTH]")
 }
 
 fn sieve(answer: io::Result<String>) -> Outcome {
-    match answer {
-        Ok(line) if line.starts_with("OK") => Outcome::Yes,
-        // What is only for now comes with `(TRYLATER)`.
-        Ok(line) if line.starts_with("NO \"") => Outcome::No,
-        Ok(_) => Outcome::CannotTell,
-        Err(_) => Outcome::NoAnswer,
-    }
+    // What is only for now comes with `(TRYLATER)`.
+    told(answer, "OK", "NO \"")
 }
 
 /// What submission said to a login.
 pub fn smtp(answer: io::Result<String>) -> Outcome {
+    told(answer, "235", "535")
+}
+
+/// By how an answer begins.
+fn told(answer: io::Result<String>, accepted: &str, refused: &str) -> Outcome {
     match answer {
-        Ok(line) if line.starts_with("235") => Outcome::Yes,
-        Ok(line) if line.starts_with("535") => Outcome::No,
+        Ok(line) if line.starts_with(accepted) => Outcome::Yes,
+        Ok(line) if line.starts_with(refused) => Outcome::No,
         Ok(_) => Outcome::CannotTell,
         Err(_) => Outcome::NoAnswer,
     }

@@ -24,6 +24,7 @@ use crate::stage::{Result, Stage, attempt};
 
 /// How long somebody waits for the portal's socket.
 const PORTAL: Duration = Duration::from_secs(15);
+
 /// The servers of one machine. They end in this order.
 pub struct Node {
     _postfix: Postfix,

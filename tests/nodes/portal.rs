@@ -15,7 +15,7 @@ use crate::history::Outcome;
 use crate::proxy::Proxy;
 use crate::stage::keycloak_admin::KeycloakAdmin;
 use crate::stage::names::REALM;
-use crate::stage::portal::{AS_PORTAL, Portal, SECRET, client, this_program};
+use crate::stage::portal::{Portal, SECRET, asked_to_be_portal, client, this_program};
 use crate::stage::{Result, Stage, attempt};
 
 /// The same on each node, as where one address leads to all of them. Loopback is each node's own.
@@ -26,8 +26,7 @@ const KEYCLOAK: (u16, &str) = (8_485, "localhost:8485");
 
 /// Becomes the portal, if that is what this process was started for.
 pub fn become_portal() -> Option<ExitCode> {
-    let mut words = std::env::args().skip(1);
-    (words.next().as_deref() == Some(AS_PORTAL)).then(|| keydove_portal::cli::run_with(words))
+    asked_to_be_portal().map(keydove_portal::cli::run_with)
 }
 
 /// What keydove knows the session of this cookie by.

@@ -133,6 +133,7 @@ impl Dice {
         mixed ^= mixed >> 31;
         usize::try_from(mixed % bound.max(1) as u64).unwrap_or_default()
     }
+
     /// One of several.
     pub fn one_of<T: Copy, const MANY: usize>(&mut self, of: &[T; MANY]) -> T {
         of[self.below(MANY)]

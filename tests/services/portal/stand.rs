@@ -3,13 +3,12 @@
 use std::process::ExitCode;
 
 use super::super::stage::Result;
-use super::super::stage::portal::{AS_PORTAL, Portal, this_program};
+use super::super::stage::portal::{Portal, asked_to_be_portal, this_program};
 use super::super::stage::system::System;
 
 /// Becomes the portal, if that is what this process was started for.
 pub fn become_portal() -> Option<ExitCode> {
-    let mut words = std::env::args().skip(1);
-    (words.next().as_deref() == Some(AS_PORTAL)).then(|| keydove_portal::cli::run_with(words))
+    asked_to_be_portal().map(keydove_portal::cli::run_with)
 }
 
 /// Starts one for the people of the system.

@@ -1,6 +1,5 @@
 //! `keydove setup --portal` and its undo: a portal started with exactly what setup wrote, a real browser, a real nginx.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde_json::json;
 use super::super::portal::browser::{Browser, Scripts};
 use super::super::portal::{PASSWORD, sign_in};
 use super::super::stage::dovecot::Release;
-use super::super::stage::portal::{AS_PORTAL, Portal};
+use super::super::stage::portal::{AS_PORTAL, Portal, this_program};
 use super::super::stage::process::{Group, Program, accepts, copy_program, run};
 use super::super::stage::system::System;
 use super::super::stage::{Failure, Result, attempt, free_port};
@@ -245,9 +244,7 @@ impl Site {
     }
 
     fn start(&self) -> Result<Portal> {
-        let own = attempt("find", Path::new("this program"), std::env::current_exe())?;
-        let words = vec![own.into(), OsString::from(AS_PORTAL)];
-        Portal::of(self.ground.stage(), words, self.file(), (self.address(), self.port))
+        Portal::of(self.ground.stage(), this_program()?, self.file(), (self.address(), self.port))
     }
 
     /// Starts Caddy with the site that setup printed; certificates are its own, and nothing of it is outside the folder.

@@ -35,9 +35,7 @@ impl SentName {
             Form::Other(bytes) => Username::parse(bytes),
         }
     }
-}
 
-impl SentName {
     /// Its text, where it was sent in normal form and needs no quotes anywhere: of small letters, digits and single `.`, `-`,
     /// `_`, `+`, `@` between them, at most 64 bytes.
     #[must_use]
